@@ -1,0 +1,50 @@
+# Everything a person does with the project; `make` alone lists it.
+SHELL := bash
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lab test check labs notebooks bench lint types clean
+
+help: ## List these commands.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Set up the environment in .venv from the lock file; does nothing when it stands.
+	@$(PYTHON) tools/setup.py $(VENV)
+
+lab: setup ## Start the local cloud and JupyterLab on the labs; Ctrl-C ends both.
+	@$(BIN)/sagelab exec --announce -- $(BIN)/jupyter lab notebooks --log-level=ERROR -y \
+	  --LabApp.news_url=None --LabApp.extension_manager=readonly \
+	  --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
+
+test: setup lint types ## Run every check there is: lint, types, tests, and all notebooks with outputs compared.
+	@$(BIN)/pytest
+ifneq ($(NOTEBOOKS),)
+	@$(BIN)/python tools/notebooks.py --check
+	@$(BIN)/sagelab exec --fresh -- $(BIN)/pytest --nbval --nbval-current-env \
+	  -o timeout=1800 --nbval-cell-timeout=1800 $(NOTEBOOKS)
+endif
+
+check: setup lint types ## Run what answers below a minute: lint, types, fast tests.
+	@$(BIN)/pytest -m "not slow"
+
+labs: setup ## Run every lab without a browser; show what passed, how long, what AWS would have charged.
+	@$(BIN)/sagelab run --fresh
+
+notebooks: setup ## Build the notebooks from labs/*/lab.py and run them, outputs and all.
+	@$(BIN)/python tools/notebooks.py
+
+bench: setup ## Measure the local cloud against the bare script and against plain moto.
+	@$(BIN)/python bench/run.py
+
+lint: setup ## Check style and format.
+	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
+
+types: setup ## Check types.
+	@$(BIN)/mypy --no-error-summary
+
+clean: ## Delete the environment and everything that was built.
+	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,225 @@
+"""The command `sagelab`: one local cloud from a shell. Slow things are imported inside the commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import update_wrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import sagelab
+
+if TYPE_CHECKING:
+    from sagelab.cloud.control import Status
+    from sagelab.cloud.home import Home
+    from sagelab.notebooks import Result
+
+NOT_RUNNING = 3
+
+
+class _Group(click.Group):
+    """Says a ControlError as one sentence."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from sagelab.cloud.errors import ControlError
+
+        try:
+            return super().invoke(ctx)
+        except ControlError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(sagelab.__version__)
+def main() -> None:
+    """SageMaker labs that really run here. Every command acts on the local cloud of SAGELAB_HOME."""
+
+
+def with_home(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the option --home, and its Home as the first argument."""
+
+    def run(home: str | None, **options: Any) -> Any:
+        from sagelab.cloud.home import Home
+
+        return command(Home(home), **options)
+
+    option = click.option("--home", type=click.Path(file_okay=False), help="The folder (SAGELAB_HOME).")
+    return option(update_wrapper(run, command))
+
+
+@main.command()
+@with_home
+@click.option("--port", type=click.IntRange(1, 65535), help="Where to listen; by default where it did last.")
+@click.option("--detach", is_flag=True, help="Run in the background; return when it is ready.")
+def up(home: Home, port: int | None, detach: bool) -> None:
+    """Start the local cloud."""
+    from sagelab.cloud import control
+
+    with ExitStack() as starting:
+        running = home.server()
+        if running is not None:
+            click.echo(f"sagelab is up already at {running['url']}")
+        elif detach:
+            click.echo(f"sagelab is up at {control.up(home, port)}")
+        else:
+            starting.enter_context(home.starting())
+            _serve(home, port, starting)
+
+
+def _serve(home: Home, port: int | None, starting: ExitStack) -> None:
+    from sagelab.cloud.server import serve
+
+    def ready(url: str) -> None:
+        starting.close()
+        click.echo(f"sagelab is up at {url}")
+
+    try:
+        serve(home, port, ready)
+    except BlockingIOError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.command()
+@with_home
+def down(home: Home) -> None:
+    """End the local cloud."""
+    from sagelab.cloud import control
+
+    click.echo("sagelab is down" if control.down(home) else "sagelab is not running")
+
+
+@main.command()
+@with_home
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
+def status(home: Home, as_json: bool) -> None:
+    """Say whether the local cloud runs, where, and what it does; exit code 3 where none runs."""
+    from sagelab.cloud import control
+
+    found = control.status(home)
+    if found is None:
+        click.echo(
+            json.dumps({"running": False, "home": str(home.path)}) if as_json else "sagelab is not running"
+        )
+        raise click.exceptions.Exit(NOT_RUNNING)
+    click.echo(json.dumps({"running": True, **found.facts()}) if as_json else _describe(found))
+
+
+def _describe(status: Status) -> str:
+    lines = {
+        "url": status.url,
+        "pid": status.pid,
+        "home": f"{status.home} ({status.disk / 1e6:.1f} MB)",
+        "up for": f"{status.uptime:.0f} s",
+        "jobs": f"{status.jobs} running",
+        "version": status.version,
+    }
+    return "\n".join(f"{name:8} {value}" for name, value in lines.items())
+
+
+@main.command()
+@with_home
+def env(home: Home) -> None:
+    """Print shell exports that point programs at the local cloud: eval "$(sagelab env)"."""
+    from sagelab.cloud import control
+
+    for name in sorted({*control.FOREIGN, *control.foreign(os.environ)}):
+        click.echo(f"unset {name}")
+    for name, value in control.environment(home).items():
+        click.echo(f"export {name}={shlex.quote(value)}")
+
+
+@main.command()
+@with_home
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def reset(home: Home, yes: bool) -> None:
+    """End the local cloud and delete all it keeps but its credentials."""
+    from sagelab.cloud import control
+
+    if not yes and not sys.stdin.isatty():
+        raise click.ClickException("This deletes every job and resource; --yes says that you mean it.")
+    if not yes:
+        click.confirm(f"End the local cloud of {home.path} and delete all that it keeps?", abort=True)
+    control.reset(home)
+    click.echo(f"{home.path} is empty again")
+
+
+@main.command()
+@with_home
+def doctor(home: Home) -> None:
+    """Say what this machine allows and what is weaker here; exit code 1 where the labs cannot run."""
+    from sagelab.cloud.doctor import examine
+
+    checks = examine(home)
+    for check in checks:
+        click.echo(f"{check.verdict:7} {check.name:11} {check.found}")
+        if check.advice:
+            click.echo(f"{'':19} {check.advice}")
+    raise click.exceptions.Exit(int(any(check.verdict == "missing" for check in checks)))
+
+
+@main.command("exec", context_settings={"ignore_unknown_options": True})
+@with_home
+@click.option("--fresh", is_flag=True, help="In a new, empty home that is gone afterwards.")
+@click.option("--announce", is_flag=True, help="Say first where the local cloud is.")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def execute(home: Home, fresh: bool, announce: bool, command: tuple[str, ...]) -> None:
+    """Run COMMAND against the local cloud; start one for that time if none runs: sagelab exec -- COMMAND."""
+    from sagelab import subprocesses
+    from sagelab.cloud import control
+
+    with _chosen(home, fresh) as used, control.running(used) as url:
+        if announce:
+            click.echo(f"sagelab is up at {url}", err=True)
+        code = subprocesses.run(command, control.surroundings(used))
+    raise click.exceptions.Exit(code)
+
+
+@main.command("run")
+@with_home
+@click.option("--fresh", is_flag=True, help="In a new, empty home that is gone afterwards.")
+@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write a JUnit report too.")
+@click.option("--json", "report", type=click.Path(dir_okay=False, path_type=Path), help="Write JSON too.")
+@click.argument("labs", nargs=-1)
+def run_labs(home: Home, fresh: bool, junit: Path | None, report: Path | None, labs: tuple[str, ...]) -> None:
+    """Run the labs' notebooks without a browser: what passed, how long, what AWS would have charged."""
+    from sagelab import notebooks
+    from sagelab.cloud import control
+
+    with _chosen(home, fresh) as used, control.running(used):
+        results = list(_reported(notebooks.run(notebooks.find(labs), control.surroundings(used))))
+    click.echo(notebooks.summary(results))
+    if junit:
+        notebooks.write_junit(results, junit)
+    if report:
+        notebooks.write_json(results, report)
+    raise click.exceptions.Exit(int(not all(result.passed for result in results)))
+
+
+def _reported(results: Iterator[Result]) -> Iterator[Result]:
+    from sagelab import notebooks
+
+    for number, result in enumerate(results):
+        click.echo(notebooks.row(result) if number else f"{notebooks.HEAD}\n{notebooks.row(result)}")
+        if result.error:
+            click.echo(result.error, err=True)
+        yield result
+
+
+@contextmanager
+def _chosen(home: Home, fresh: bool) -> Iterator[Home]:
+    """The home itself, or a new one for the block."""
+    if not fresh:
+        yield home
+        return
+    from sagelab.cloud.home import Home
+
+    with tempfile.TemporaryDirectory(prefix="sagelab-") as folder:
+        yield Home(folder)

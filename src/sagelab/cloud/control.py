@@ -1,0 +1,254 @@
+"""A local cloud seen from another process: start it, end it, ask how it is, point programs at it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import ProxyHandler, Request, build_opener
+
+from sagelab.cloud.errors import ControlError, NotRunning, StartFailed
+from sagelab.cloud.home import DEFAULT_REGION, Home
+from sagelab.redirect import FOLDER as REDIRECT
+
+GRACE = 30.0  # seconds between asking a local cloud to end and killing it
+ANSWER = 5.0  # seconds it may take to say how it is
+LOG_END = 20  # lines of the log that explain a failed start
+FOREIGN = (
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_USE_FIPS_ENDPOINT",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+)
+SDK_DEFAULTS = """\
+SchemaVersion: "1.0"
+SageMaker:
+  PythonSDK:
+    Modules:
+      TelemetryOptOut: true
+"""
+
+
+@dataclass(frozen=True)
+class Status:
+    """A running local cloud. started: aware. disk: bytes of its home. jobs: training jobs in progress."""
+
+    url: str
+    pid: int
+    home: str
+    version: str
+    started: datetime
+    jobs: int
+    disk: int
+
+    @property
+    def uptime(self) -> float:
+        """Seconds since the start."""
+        return (datetime.now(UTC) - self.started).total_seconds()
+
+    def facts(self) -> dict[str, Any]:
+        """The same as plain JSON; `uptime` and `disk` in seconds and bytes."""
+        uptime = round(self.uptime, 1)
+        return {**self.__dict__, "started": self.started.isoformat(), "uptime": uptime}
+
+
+def up(home: Home, port: int | None = None) -> str:
+    """The URL of the local cloud of `home`, started in the background if none runs; returns when it is ready.
+
+    port: where to listen; by default where this home listened last. StartFailed: it ended before that, and
+    the message has the end of its log.
+    """
+    with home.starting():
+        running = home.server()
+        return str(running["url"]) if running else _start(home, port)
+
+
+@contextmanager
+def running(home: Home) -> Iterator[str]:
+    """The URL of a local cloud that runs for the block: the one that runs already, else one of its own."""
+    was_running = home.server() is not None
+    url = up(home)
+    try:
+        yield url
+    finally:
+        if not was_running:
+            down(home)
+
+
+def down(home: Home) -> bool:
+    """End the local cloud of `home`, by force after 30 s. False: none ran."""
+    with home.starting():
+        running = home.server()
+        if running is None:
+            return False
+        if not _end(home, running["pid"], signal.SIGTERM, GRACE):
+            _end(home, running["pid"], signal.SIGKILL, GRACE)
+        return True
+
+
+def status(home: Home) -> Status | None:
+    """How the local cloud of `home` is; None where none runs. ControlError: it runs but does not answer."""
+    running = home.server()
+    if running is None:
+        return None
+    answer = ask(home, "Status")
+    return Status(
+        url=running["url"],
+        pid=running["pid"],
+        home=str(home.path),
+        version=running["version"],
+        started=datetime.fromisoformat(running["started"]),
+        jobs=answer["TrainingJobs"],
+        disk=home.disk(),
+    )
+
+
+def reset(home: Home) -> None:
+    """End the local cloud of `home` and delete all it keeps. Its credentials stay."""
+    down(home)
+    with home.starting():
+        home.clear()
+
+
+def environment(home: Home) -> dict[str, str]:
+    """The variables that point a program at the running local cloud of `home`. NotRunning: none runs.
+
+    boto3, the AWS CLI and both SageMaker SDKs read them. A profile or an endpoint of one service in the
+    user's own AWS files would win over some of them, so those files are left out. Unset FOREIGN besides.
+    """
+    keys, url = home.credentials(), _url(home)
+    return {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": keys.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
+        "AWS_DEFAULT_REGION": DEFAULT_REGION,
+        "AWS_REGION": DEFAULT_REGION,
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "SAGEMAKER_USER_CONFIG_OVERRIDE": str(_sdk_defaults(home)),
+        **dict.fromkeys(("NO_PROXY", "no_proxy"), _direct_hosts(os.environ)),
+        "PYTHONPATH": os.pathsep.join([str(REDIRECT), *_python_path(os.environ)]),
+        "SAGELAB_HOME": str(home.path),
+    }
+
+
+def foreign(variables: Mapping[str, str]) -> list[str]:
+    """The names among `variables` that would lead a program away from the local cloud."""
+    return [name for name in variables if name in FOREIGN or name.startswith("AWS_ENDPOINT_URL_")]
+
+
+def surroundings(home: Home) -> dict[str, str]:
+    """This process's environment, pointed at the local cloud of `home`."""
+    dropped = foreign(os.environ)
+    kept = {name: value for name, value in os.environ.items() if name not in dropped}
+    return {**kept, **environment(home)}
+
+
+def ask(home: Home, operation: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The answer of one of the local cloud's own operations. ControlError: it did not answer."""
+    request = _sign(home, operation, json.dumps(params or {}).encode())
+    try:
+        with build_opener(ProxyHandler({})).open(request, timeout=ANSWER) as response:
+            answer: dict[str, Any] = json.load(response)
+            return answer
+    except (URLError, TimeoutError) as error:
+        raise ControlError(f"The local cloud at {_url(home)} runs but does not answer: {error}") from error
+
+
+def _sign(home: Home, operation: str, body: bytes) -> Request:
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    keys = home.credentials()
+    headers = {"X-Amz-Target": f"Sagelab.{operation}", "Content-Type": "application/x-amz-json-1.1"}
+    request = AWSRequest("POST", _url(home) + "/", headers=headers, data=body)
+    key_pair = Credentials(keys.access_key_id, keys.secret_access_key)
+    SigV4Auth(key_pair, "sagelab", DEFAULT_REGION).add_auth(request)
+    return Request(request.url, data=body, headers=dict(request.headers.items()), method="POST")
+
+
+def _url(home: Home) -> str:
+    running = home.server()
+    if running is None:
+        raise NotRunning(f"No local cloud runs on {home.path}; start it with: sagelab up --detach")
+    return str(running["url"])
+
+
+def _start(home: Home, port: int | None) -> str:
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb") as ready, home.log.open("ab") as log:
+        said_before = log.tell()
+        try:
+            subprocess.run(
+                _command(home, port, writer),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=home.path,
+                pass_fds=[writer],
+            )
+        finally:
+            os.close(writer)
+        if ready.read(1):
+            return _url(home)
+    raise StartFailed(_explain(home, said_before))
+
+
+def _command(home: Home, port: int | None, writer: int) -> list[str]:
+    command = [sys.executable, "-P", "-m", "sagelab.cloud.server", "--home", str(home.path)]
+    return [*command, "--ready-fd", str(writer), *(["--port", str(port)] if port else [])]
+
+
+def _explain(home: Home, said_before: int) -> str:
+    with home.log.open("rb") as log:
+        log.seek(said_before)
+        said = log.read().decode(errors="replace").splitlines()[-LOG_END:]
+    return "\n".join(["The local cloud ended before it was ready. Its log says:", *said])
+
+
+def _end(home: Home, pid: int, how: signal.Signals, seconds: float) -> bool:
+    """Signal the process and wait until it has let go of its home. False: it did not in time."""
+    try:
+        os.kill(pid, how)
+    except ProcessLookupError:
+        return True
+    waiter = threading.Thread(target=home.wait_released, daemon=True)
+    waiter.start()
+    waiter.join(seconds)
+    return not waiter.is_alive()
+
+
+def _sdk_defaults(home: Home) -> Path:
+    file = home.path / "sdk.yaml"
+    if not file.exists():
+        file.write_text(SDK_DEFAULTS)
+    return file
+
+
+def _direct_hosts(variables: Mapping[str, str]) -> str:
+    """The hosts no proxy stands before: this machine besides those the user has named."""
+    named = variables.get("no_proxy") or variables.get("NO_PROXY") or ""
+    hosts = [host.strip() for host in named.split(",") if host.strip()]
+    return ",".join([*hosts, *(host for host in ("127.0.0.1", "localhost") if host not in hosts)])
+
+
+def _python_path(variables: Mapping[str, str]) -> list[str]:
+    entries = variables.get("PYTHONPATH", "").split(os.pathsep)
+    return [entry for entry in entries if entry and entry != str(REDIRECT)]

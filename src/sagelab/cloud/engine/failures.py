@@ -1,0 +1,75 @@
+"""Why a job failed, in the words of SageMaker and in 1,024 characters that a learner can act on.
+
+SageMaker tells what the job wrote to /opt/ml/output/failure and the exit code. A driver often writes less there
+than the log shows, so the last error of the log is added where it is missing.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterable, Mapping
+
+from sagelab.cloud.engine.logs import Stream
+from sagelab.cloud.engine.workspace import Workspace
+from sagelab.cloud.errors import FAILURE_REASON_LIMIT, AlgorithmError, ClientError, JobError
+
+MEMORY_ERROR = re.compile(r"[\w.]*MemoryError\b")
+ERROR_LINE = re.compile(r"[A-Za-z_][\w.]*(?:(?:Error|Exception|Interrupt|Exit)(?::.*)?|: .*)$")
+ROOM = FAILURE_REASON_LIMIT - len("AlgorithmError: , exit code: 255")
+OUT_OF_MEMORY = (
+    "Please use an instance type with more memory, or reduce the size of job data processed on an instance."
+)
+
+
+def explain_exit(
+    codes: Mapping[str, int], spaces: Iterable[Workspace], streams: Mapping[str, Stream]
+) -> JobError | None:
+    """The error that ends a job whose hosts ended with these exit codes; None if all are 0."""
+    for (host, code), space in zip(codes.items(), spaces, strict=True):
+        if code != 0:
+            return _explain_host(code, space.failure(), list(streams[host].tail))
+    return None
+
+
+def _explain_host(code: int, failure: str, tail: list[str]) -> JobError:
+    if code == 128 + signal.SIGKILL or any(MEMORY_ERROR.match(line) for line in tail):
+        return ClientError(f"{OUT_OF_MEMORY} Exit code: {code}. {_shorten(failure or _last_error(tail), 700)}")
+    error = _last_error(tail)
+    last_line = error.strip().rpartition("\n")[2]
+    if not failure:
+        text = _shorten(error, ROOM)
+    elif last_line in failure:
+        text = _shorten(failure, ROOM)
+    else:
+        part = _shorten(error, ROOM // 2)
+        text = f"{_shorten(failure, ROOM - len(part) - 1)}\n{part}"
+    return AlgorithmError(f"{text}, exit code: {code}")
+
+
+def _last_error(tail: list[str]) -> str:
+    """From the last traceback on, without what drivers report of it; else the last ten lines."""
+    starts = [n for n, line in enumerate(tail) if line.startswith("Traceback (most recent call last)")]
+    if not starts:
+        return "\n".join(tail[-10:])
+    for start in starts:
+        lines = _one_traceback(tail[start:])
+        if "CalledProcessError" not in lines[-1]:
+            return "\n".join(lines)
+    return "\n".join(_one_traceback(tail[starts[-1] :]))
+
+
+def _one_traceback(lines: list[str]) -> list[str]:
+    """The traceback that `lines` begin with, up to the error itself; drivers strip the indents of the rest."""
+    for number, line in enumerate(lines[1:], start=1):
+        if ERROR_LINE.match(line):
+            return lines[: number + 1]
+    return lines
+
+
+def _shorten(text: str, room: int) -> str:
+    """The beginning and the end of a text: the end of a traceback says most."""
+    if len(text) <= room:
+        return text
+    head = room // 4
+    return f"{text[:head]} ... {text[-(room - head - 5) :]}"

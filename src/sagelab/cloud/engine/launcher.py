@@ -1,0 +1,125 @@
+"""Starts the hosts of a job: a folder for each, a warm Python to fork them from, a pipe for what they print."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sagelab.cloud.engine import shim
+from sagelab.cloud.engine.runtimes import Runtime
+from sagelab.cloud.engine.sandbox import HostSpec
+from sagelab.cloud.engine.warm import Group, Spawner
+from sagelab.cloud.home import Home
+
+FOLDERS = ("ml", "tmp", "home", "run", "root", "bin")
+TOOLKIT = "#!/bin/sh\nexec {python} -m sagemaker_training.cli.train\n"
+
+
+@dataclass(frozen=True)
+class Running:
+    """A started job: its group of hosts, and for each host the end of the pipe to read its output from."""
+
+    group: Group
+    outputs: dict[str, int]
+
+
+class Launcher:
+    """Owns the warm Pythons of one local cloud."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._lock = threading.Lock()
+        self._spawners: dict[tuple[str, ...], Spawner] = {}
+        for leftover in home.jobs.iterdir():
+            shutil.rmtree(leftover, ignore_errors=True)
+
+    def warm(self, runtime: Runtime) -> Spawner:
+        """The warm Python of a runtime; started if there is none. Does not wait for its imports."""
+        with self._lock:
+            spawner = self._spawners.get(runtime.imports)
+            if spawner is None or not spawner.alive:
+                spawner = self._spawners[runtime.imports] = Spawner(runtime.imports, self._home.log)
+            return spawner
+
+    def is_warm(self, runtime: Runtime) -> bool:
+        """Whether the warm Python of a runtime is there at once; it is started if there is none."""
+        return self.warm(runtime).ready
+
+    def start(self, name: str, runtime: Runtime, hosts: list[HostSpec], network: bool) -> Running:
+        """Start the hosts of job `name`. Their folders are made by `make_folder`."""
+        spawner = self.warm(runtime)
+        spawner.wait_ready()
+        if spawner.weaker:
+            hosts = [without_namespaces(host) for host in hosts]
+        pipes = {host.name: os.pipe() for host in hosts}
+        try:
+            for host in hosts:
+                _write_commands(Path(host.folder) / "bin", runtime)
+            hosts = [replace(host, forks=runtime.forks) for host in hosts]
+            group = spawner.start(name, [(host, pipes[host.name][1]) for host in hosts], network)
+        finally:
+            for _, writer in pipes.values():
+                os.close(writer)
+        return Running(group, {name: reader for name, (reader, _) in pipes.items()})
+
+    def weaker(self, runtime: Runtime) -> str | None:
+        """Why hosts are plain processes on this machine; None where they have namespaces of their own."""
+        spawner = self.warm(runtime)
+        spawner.wait_ready()
+        return spawner.weaker
+
+    def make_folder(self, job: str, host: str) -> Path:
+        """A new folder for one host: its /opt/ml, /tmp and home, all empty."""
+        folder = self._home.jobs / job / host
+        for name in FOLDERS:
+            (folder / name).mkdir(parents=True)
+        return folder
+
+    def remove_folder(self, job: str) -> None:
+        shutil.rmtree(self._home.jobs / job, ignore_errors=True)
+
+    def close(self) -> None:
+        """End every warm Python and all that it runs."""
+        with self._lock:
+            for spawner in self._spawners.values():
+                if spawner.alive:
+                    spawner.close()
+            self._spawners.clear()
+
+
+def _write_commands(folder: Path, runtime: Runtime) -> None:
+    real = f'#!/bin/sh\nexec {sys.executable} "$@"\n'
+    python = shim.SCRIPT.replace("{python!r}", repr(sys.executable)).replace("{python}", sys.executable)
+    _write_command(folder / "python3", python if "python3" in runtime.forks else real)
+    (folder / "python").symlink_to("python3")
+    for name in ("pip", "pip3"):
+        _write_command(folder / name, f'#!/bin/sh\nexec {sys.executable} -m pip "$@"\n')
+    _write_command(folder / "train", TOOLKIT.format(python="python3"))
+
+
+def _write_command(file: Path, text: str) -> None:
+    file.write_text(text)
+    file.chmod(file.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+
+
+def without_namespaces(host: HostSpec) -> HostSpec:
+    """The same host as a plain process: /opt/ml is then a folder, and what names it is told so."""
+    base = f"{host.folder}/ml"
+    for script in Path(base, "input/data/sm_drivers").rglob("*"):
+        if script.is_file():
+            script.write_text(script.read_text().replace("/opt/ml", base))
+    env = {name: value.replace("/opt/ml", base) for name, value in host.env.items()}
+    env |= {
+        "SAGEMAKER_BASE_DIR": base,
+        "SM_STUDIO_LOCAL_MODE": "true",
+        "HOME": f"{host.folder}/home",
+        "TMPDIR": f"{host.folder}/tmp",
+        "PATH": f"{host.folder}/bin:{env['PATH']}",
+    }
+    argv = tuple(part.replace("/opt/ml", base) for part in host.argv)
+    return replace(host, argv=argv, env=env)

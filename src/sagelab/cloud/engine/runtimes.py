@@ -1,0 +1,109 @@
+"""From an image URI to what runs it here.
+
+The TensorFlow training images of the SageMaker SDK's own tables run in this environment's Python. A job whose
+code names TensorFlow or Keras is forked from a Python that has imported them; any other needs less.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sagelab.cloud.errors import ValidationException
+
+# What `sagemaker_training` imports. Not itself: at its import it makes the folders of a job.
+TOOLKIT_NEEDS = tuple("asyncio boto3 boto3.s3.transfer inotify_simple paramiko psutil retrying six numpy".split())
+URI = re.compile(r"(?P<registry>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.(?P<domain>[a-z.]+)/(?P<image>\S+)")
+WANTS_TENSORFLOW = re.compile(rb"\b(?:tensorflow|keras)\b")
+READ_AT_IMPORT = re.compile(rb"KERAS_BACKEND|TF_USE_LEGACY_KERAS|TF_ENABLE_ONEDNN|XLA_FLAGS")
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A kind of warm Python.
+
+    imports: what it has imported. forks: the commands of a job that are forks of it (HostSpec.forks).
+    """
+
+    name: str
+    imports: tuple[str, ...] = ()
+    forks: tuple[str, ...] = ()
+
+
+PYTHON = Runtime("python")
+TENSORFLOW = Runtime("tensorflow", (*TOOLKIT_NEEDS, "tensorflow", "keras"), ("train", "python3"))
+TOOLKIT = Runtime("toolkit", TENSORFLOW.imports, ("train",))
+
+
+def choose(code: Path | None, toolkit: bool) -> Runtime:
+    """The runtime for code in this folder.
+
+    toolkit: the image's own `train` runs it, for the job names no entry point. It imports TensorFlow itself, so
+    that a warm one serves it whatever the code is.
+    """
+    if code is None or _replaces_packages(code):
+        return TOOLKIT if toolkit else PYTHON
+    sources = [file.read_bytes() for file in code.rglob("*.py") if file.is_file()]
+    if any(READ_AT_IMPORT.search(source) for source in sources):
+        return TOOLKIT if toolkit else PYTHON
+    if toolkit or any(WANTS_TENSORFLOW.search(source) for source in sources):
+        return TENSORFLOW
+    return PYTHON
+
+
+def _replaces_packages(code: Path) -> bool:
+    """Whether the code brings what a warm Python has imported already, maybe in another version."""
+    names = ("requirements.txt", "tensorflow", "keras", "tensorflow.py", "keras.py")
+    return any((code / name).exists() for name in names)
+
+
+def check_training_image(uri: str) -> None:
+    """ValidationException: no runtime of the local cloud runs this image; the known ones are named."""
+    found = URI.fullmatch(uri)
+    if found and _is_known(found["registry"], found["image"]):
+        return
+    raise ValidationException(
+        f"The local cloud has no runtime for the training image {uri}. It runs the TensorFlow training images of"
+        f" the SageMaker SDK, in any region: {', '.join(known_images())}."
+    )
+
+
+@functools.cache
+def known_images() -> tuple[str, ...]:
+    """The repositories and version ranges of images that run here."""
+    groups: dict[str, list[str]] = {}
+    for version, entry in _versions().items():
+        groups.setdefault(entry["repository"], []).append(version)
+    return tuple(f"{name} (versions {', '.join(group)})" for name, group in groups.items())
+
+
+def describe_here() -> str:
+    """What stands behind every image here, in a word."""
+    import platform
+
+    version = importlib.metadata.version("tensorflow")
+    return f"Python {platform.python_version()}, TensorFlow {version}, CPU only"
+
+
+def _is_known(registry: str, image: str) -> bool:
+    repository, _, tag = image.partition(":")
+    known = [entry for version, entry in _versions().items() if re.match(rf"{version}(?!\d)|{version[:-2]}-", tag)]
+    return any(repository == one["repository"] and registry in one["registries"].values() for one in known)
+
+
+@functools.cache
+def _versions() -> dict[str, Any]:
+    """TensorFlow 2's rows of the SDK's table, in order: code for TensorFlow 1 would not run in this Python."""
+    files = importlib.metadata.files("sagemaker-core") or []
+    wanted = next(file for file in files if file.name == "tensorflow.json" and "image_uri_config" in str(file))
+    rows: dict[str, Any] = json.loads(Path(str(wanted.locate())).read_text())["training"]["versions"]
+    return {version: rows[version] for version in sorted(rows, key=_by_number) if _by_number(version) >= (2,)}
+
+
+def _by_number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version))

@@ -1,0 +1,215 @@
+"""The process that jobs are forked from: a Python that has imported what they need, and waits.
+
+`python -m sagelab.cloud.engine.spawner FD auto|plain IMPORT...` talks over the socket FD with `warm.Spawner`, one JSON
+message a packet: start a group of hosts, send a signal to a group; it answers when it is ready, and when each
+host and the group have ended. When the socket closes, it and all that it started end.
+
+A group is a process with a user namespace (and, where asked, a network) that its hosts share:
+
+    spawner --fork--> group --fork--> host's keeper --fork--> process 1 of the host (init.py)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+from sagelab.cloud.engine import sandbox
+from sagelab.cloud.engine.init import Init, receive
+from sagelab.cloud.engine.sandbox import HostSpec
+
+
+class SpawnerProcess:
+    """The loop of the process: requests in, ends out."""
+
+    def __init__(self, channel: socket.socket, weaker: str | None) -> None:
+        self.channel, self.weaker = channel, weaker
+        self.groups: dict[int, str] = {}
+
+    def serve(self) -> None:
+        wake, waker = os.pipe()
+        os.set_blocking(wake, False)
+        os.set_blocking(waker, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+        events = selectors.DefaultSelector()
+        events.register(self.channel, selectors.EVENT_READ)
+        events.register(wake, selectors.EVENT_READ)
+        tell(self.channel, event="ready", weaker=self.weaker)
+        while True:
+            for key, _ in events.select():
+                if key.fileobj is self.channel:
+                    self._obey()
+                else:
+                    os.read(wake, 4096)
+                    self._reap()
+
+    def _obey(self) -> None:
+        message, outputs = receive(self.channel)
+        if not message:
+            self._end()
+        if "start" in message:
+            self._start(message, outputs)
+        else:
+            self._signal(message["group"], message["signal"])
+
+    def _start(self, message: dict[str, Any], outputs: list[int]) -> None:
+        pid = os.fork()
+        if pid == 0:
+            self._become_group(message, outputs)
+        for output in outputs:
+            os.close(output)
+        self.groups[pid] = message["start"]
+
+    def _signal(self, group: str, number: int) -> None:
+        """Where there are no namespaces, no kernel ends the processes of a host: its first process must."""
+        if self.weaker and number == signal.SIGKILL:
+            number = signal.SIGUSR1
+        for pid, name in self.groups.items():
+            if name == group:
+                os.kill(pid, number)
+
+    def _become_group(self, message: dict[str, Any], outputs: list[int]) -> None:
+        code = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            hosts = [HostSpec(**{**host, "argv": tuple(host["argv"])}) for host in message["hosts"]]
+            group = Group(message["start"], self.channel, isolated=not self.weaker)
+            code = group.run(hosts, outputs, message["network"])
+        except BaseException as error:
+            tell(self.channel, event="broken", group=message["start"], reason=str(error))
+        finally:
+            os._exit(code)
+
+    def _reap(self) -> None:
+        while self.groups:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            tell(self.channel, event="gone", group=self.groups.pop(pid))
+
+    def _end(self) -> None:
+        for group in set(self.groups.values()):
+            self._signal(group, signal.SIGKILL)
+        os._exit(0)
+
+
+class Group:
+    """The hosts of one job, from the process that holds what they share."""
+
+    def __init__(self, name: str, channel: socket.socket, isolated: bool) -> None:
+        self.name, self.channel, self.isolated = name, channel, isolated
+        self.keepers: dict[int, tuple[str, int]] = {}
+
+    def run(self, hosts: list[HostSpec], outputs: list[int], network: bool) -> int:
+        """Start every host and wait for all. outputs: a file descriptor a host for what it prints."""
+        if self.isolated:
+            sandbox.isolate_users(network)
+        sandbox.die_with_parent()
+        prefer_as_victim()
+        signal.signal(signal.SIGTERM, self._pass_on)
+        signal.signal(signal.SIGUSR1, self._pass_on)
+        for host, output in zip(hosts, outputs, strict=True):
+            self._keep(host, output)
+        for output in outputs:
+            os.close(output)
+        while self.keepers:
+            pid, status = os.wait()
+            host, _ = self.keepers.pop(pid)
+            code = os.waitstatus_to_exitcode(status)
+            tell(self.channel, event="ended", group=self.name, host=host, code=code)
+        return 0
+
+    def _keep(self, host: HostSpec, output: int) -> None:
+        """Fork the keeper of a host. It tells the pid of its process 1, then waits for it."""
+        reader, writer = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(reader)
+            self.channel.close()
+            _become_keeper(host, output, writer, self.isolated)
+        os.close(writer)
+        with os.fdopen(reader) as answer:
+            first = answer.readline().strip()
+        self.keepers[pid] = (host.name, int(first or 0))
+
+    def _pass_on(self, number: int, _frame: Any) -> None:
+        for _, first in list(self.keepers.values()):
+            if first:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(first, number)
+
+
+def _become_keeper(host: HostSpec, output: int, writer: int, isolated: bool) -> None:
+    code = 1
+    try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if isolated:
+            sandbox.isolate_host()
+        sandbox.die_with_parent()
+        first = os.fork()
+        if first == 0:
+            os.close(writer)
+            _become_first(host, output, isolated)
+        os.write(writer, f"{first}\n".encode())
+        os.close(writer)
+        os.close(output)
+        code = os.waitstatus_to_exitcode(os.waitpid(first, 0)[1])
+    except BaseException as error:
+        os.write(output, f"sagelab: the host did not start: {error}\n".encode())
+    finally:
+        os._exit(code if code >= 0 else 128 - code)
+
+
+def _become_first(host: HostSpec, output: int, isolated: bool) -> None:
+    code = 1
+    try:
+        sandbox.die_with_parent()
+        with open(os.devnull, "rb") as nothing:
+            os.dup2(nothing.fileno(), 0)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.close(output)
+        if isolated:
+            sandbox.enter(host)
+            os.chdir("/opt/ml")
+        else:
+            os.setsid()
+            os.chdir(Path(host.folder) / "ml")
+        code = Init(host.argv, host.env, host.forks if isolated else ()).run()
+    except BaseException as error:
+        os.write(2, f"sagelab: the host did not start: {error}\n".encode())
+    finally:
+        os._exit(code)
+
+
+def tell(channel: socket.socket, **message: Any) -> None:
+    channel.send(json.dumps(message).encode())
+
+
+def prefer_as_victim() -> None:
+    """Where memory runs out, the kernel ends a job before anything else."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def main(argv: list[str]) -> None:
+    channel = socket.socket(fileno=int(argv[0]))
+    weaker = sandbox.probe() if argv[1] == "auto" else "SAGELAB_SANDBOX=plain"
+    for name in argv[2:]:
+        importlib.import_module(name)
+    SpawnerProcess(channel, weaker).serve()
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    main(sys.argv[1:])

@@ -1,0 +1,111 @@
+"""The /opt/ml of one host, as SageMaker's training contract has it.
+
+https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-running-container.html
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FOLDERS = ("code", "model", "checkpoints", "input/config", "input/data", "output/data")
+GROUP = "homogeneousCluster"
+PATH = "/opt/sagelab/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folder that a host sees as /opt/ml."""
+
+    path: Path
+
+    @property
+    def code(self) -> Path:
+        return self.path / "code"
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model"
+
+    @property
+    def output(self) -> Path:
+        return self.path / "output/data"
+
+    def channel(self, name: str) -> Path:
+        return self.path / "input/data" / name
+
+    def make(self, job: dict[str, Any], host: str, hosts: list[str]) -> None:
+        """Lay it out for one host of a training job, with the files that tell the job what it is."""
+        for folder in FOLDERS:
+            (self.path / folder).mkdir(parents=True, exist_ok=True)
+        for channel in job.get("InputDataConfig", []):
+            self.channel(channel["ChannelName"]).mkdir()
+        self._write("hyperparameters", job.get("HyperParameters", {}))
+        self._write("inputdataconfig", describe_channels(job))
+        self._write("resourceconfig", describe_hosts(job, host, hosts))
+
+    def failure(self) -> str:
+        """What the job wrote to output/failure; empty if it did not."""
+        file = self.path / "output/failure"
+        try:
+            descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError:
+            return ""
+        with os.fdopen(descriptor, "rb") as text:
+            return text.read(1 << 16).decode("utf-8", "replace").strip()
+
+    def _write(self, name: str, content: Any) -> None:
+        (self.path / f"input/config/{name}.json").write_text(json.dumps(content))
+
+
+def describe_channels(job: dict[str, Any]) -> dict[str, Any]:
+    """inputdataconfig.json."""
+    return {
+        channel["ChannelName"]: {
+            "TrainingInputMode": input_mode(job, channel),
+            "S3DistributionType": channel["DataSource"]["S3DataSource"].get(
+                "S3DataDistributionType", "FullyReplicated"
+            ),
+            "RecordWrapperType": channel.get("RecordWrapperType", "None"),
+        }
+        for channel in job.get("InputDataConfig", [])
+    }
+
+
+def input_mode(job: dict[str, Any], channel: dict[str, Any]) -> str:
+    """File or FastFile: the channel's own, else the job's."""
+    mode: str = channel.get("InputMode") or job["AlgorithmSpecification"]["TrainingInputMode"]
+    return mode
+
+
+def describe_hosts(job: dict[str, Any], host: str, hosts: list[str]) -> dict[str, Any]:
+    """resourceconfig.json."""
+    kind = job["ResourceConfig"]["InstanceType"]
+    return {
+        "current_host": host,
+        "current_instance_type": kind,
+        "current_group_name": GROUP,
+        "hosts": hosts,
+        "instance_groups": [{"instance_group_name": GROUP, "instance_type": kind, "hosts": hosts}],
+        "network_interface_name": "lo",
+    }
+
+
+def environment(job: dict[str, Any], region: str) -> dict[str, str]:
+    """The environment of a host's first process, before the job's own Environment: nothing of this machine's."""
+    return {
+        "PATH": PATH,
+        "HOME": "/root",
+        "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "SAGEMAKER_REGION": region,
+        "TRAINING_JOB_NAME": job["TrainingJobName"],
+        "TRAINING_JOB_ARN": job["TrainingJobArn"],
+    }

@@ -1,0 +1,128 @@
+"""Every error the local cloud answers with, in one tree.
+
+ServiceError                 what a client sees: AWS's code, AWS's message, an HTTP status
+|-- ValidationException      400  a request that breaks a rule of the model or of the service
+|-- SerializationException   400  a body that cannot be read as the model says
+|-- UnknownOperation         400  an operation nobody owns yet
+|-- ResourceInUse            400  a name used twice
+|-- ResourceNotFound         400  a name nobody made
+|-- ResourceLimitExceeded    400  more than this machine or AWS allows
+|-- AccessDenied             403  no, missing or foreign credentials
+|   |-- MissingAuthentication     no signature at all
+|   |-- SignatureMismatch         a signature that does not fit the request
+|   |-- InvalidToken              an access key nobody issued
+|   '-- ExpiredRequest            a clock that is off, or a presigned URL past its time
+'-- InternalFailure          500  a fault of the local cloud itself
+
+JobError                     why a job ends as Failed; its text becomes FailureReason
+|-- ClientError                   the user's input is at fault (data, archive, image)
+|-- AlgorithmError                the user's code is at fault
+'-- InternalServerError           the local cloud is at fault, or was stopped
+
+ControlError                 a start or an end that did not go as asked; one sentence that says what to do
+|-- NotRunning                    no local cloud runs on this home
+|-- PortTaken                     another program listens there
+'-- StartFailed                   the local cloud ended before it was ready
+"""
+
+from __future__ import annotations
+
+FAILURE_REASON_LIMIT = 1024
+
+
+class ServiceError(Exception):
+    """An answer other than success. `code` and `message` go out in the form AWS uses for the protocol."""
+
+    code = "ServiceException"
+    status = 400
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class ValidationException(ServiceError):
+    code = "ValidationException"
+
+
+class SerializationException(ServiceError):
+    code = "SerializationException"
+
+
+class UnknownOperation(ServiceError):
+    code = "UnknownOperationException"
+
+
+class ResourceInUse(ServiceError):
+    code = "ResourceInUse"
+
+
+class ResourceNotFound(ServiceError):
+    code = "ResourceNotFound"
+
+
+class ResourceLimitExceeded(ServiceError):
+    code = "ResourceLimitExceeded"
+
+
+class AccessDenied(ServiceError):
+    code = "AccessDeniedException"
+    status = 403
+
+
+class MissingAuthentication(AccessDenied):
+    code = "MissingAuthenticationTokenException"
+
+
+class SignatureMismatch(AccessDenied):
+    code = "InvalidSignatureException"
+
+
+class InvalidToken(AccessDenied):
+    code = "UnrecognizedClientException"
+
+
+class ExpiredRequest(AccessDenied):
+    code = "RequestExpired"
+
+
+class InternalFailure(ServiceError):
+    code = "InternalFailure"
+    status = 500
+
+
+class JobError(Exception):
+    """Ends a job as Failed. `str()` is its FailureReason, at most 1,024 characters as AWS has it."""
+
+    prefix = ""
+
+    def __str__(self) -> str:
+        return f"{self.prefix}: {super().__str__()}"[:FAILURE_REASON_LIMIT]
+
+
+class ClientError(JobError):
+    prefix = "ClientError"
+
+
+class AlgorithmError(JobError):
+    prefix = "AlgorithmError"
+
+
+class InternalServerError(JobError):
+    prefix = "InternalServerError"
+
+
+class ControlError(Exception):
+    """What a person is told in one sentence where a local cloud could not be started, reached or ended."""
+
+
+class NotRunning(ControlError):
+    pass
+
+
+class PortTaken(ControlError):
+    pass
+
+
+class StartFailed(ControlError):
+    pass

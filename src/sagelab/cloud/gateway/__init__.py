@@ -1,0 +1,1 @@
+"""HTTP in, HTTP out: who calls, which operation, is it valid, whose is it."""

@@ -1,0 +1,90 @@
+"""What reads requests off a connection and writes answers to it.
+
+werkzeug closes every connection after one answer and waits 10 ms before it does; a notebook makes
+thousands of small calls. The gateway reads each body to its end, so the next request can follow on the same
+connection. moto's handler, underneath, keeps the spelling of S3's metadata.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from typing import Any
+
+from sagelab.cloud.gateway.moto_front import MotoRequestHandler
+
+_IDLE_SECONDS = 60
+_LAST_READ_SECONDS = 1
+_LAST_READ_BYTES = 64 << 20
+
+
+class RequestHandler(MotoRequestHandler):
+    """For `werkzeug.serving.make_server(..., request_handler=RequestHandler)`."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = _IDLE_SECONDS
+    disable_nagle_algorithm = True
+    wbufsize = 1 << 16
+
+    def handle_expect_100(self) -> bool:
+        self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self.wfile.flush()
+        return True
+
+    def run_wsgi(self) -> None:
+        self.environ = environ = self.make_environ()
+        said: list[Any] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            said[:] = [status, headers]
+
+        try:
+            parts = self.server.app(environ, start_response)
+            try:
+                self._answer(said[0], said[1], parts)
+            finally:
+                if close := getattr(parts, "close", None):
+                    close()
+        except (ConnectionError, TimeoutError) as gone:
+            self.close_connection = True
+            self.connection_dropped(gone, environ)
+
+    def _answer(self, status: str, headers: list[tuple[str, str]], parts: Iterable[bytes]) -> None:
+        code, _, reason = status.partition(" ")
+        silent = self.command == "HEAD" or code in ("204", "304")
+        names = {name.lower() for name, _ in headers}
+        chunked = "content-length" not in names and not silent
+        self.send_response_only(int(code), reason)
+        for name, value in headers:
+            self.send_header(name, value)
+        if "date" not in names:
+            self.send_header("Date", self.date_time_string())
+        if chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self._write(() if silent else parts, chunked)
+        if "connection" in names:
+            self._hang_up()
+
+    def _write(self, parts: Iterable[bytes], chunked: bool) -> None:
+        for part in filter(None, parts):
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(part), part) if chunked else part)
+            if chunked:
+                self.wfile.flush()
+        if chunked:
+            self.wfile.write(b"0\r\n\r\n")
+        self.wfile.flush()
+
+    def _hang_up(self) -> None:
+        """Let a client that is still sending read its refusal before the connection goes."""
+        self.connection.shutdown(socket.SHUT_WR)
+        self.connection.settimeout(_LAST_READ_SECONDS)
+        left = _LAST_READ_BYTES
+        while left > 0 and (data := self.connection.recv(1 << 16)):
+            left -= len(data)
+
+    def log_request(self, code: Any = "-", size: Any = "-") -> None:
+        """Nothing: the answers are the record."""
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """Nothing: a malformed request line is the client's affair."""

@@ -1,0 +1,98 @@
+"""The access keys that the local cloud answers to, and the two STS operations that depend on them.
+
+moto answers GetSessionToken and GetFederationToken with one published key pair, which would let anyone in;
+so the first is ours, and the second is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sagelab.cloud.errors import AccessDenied, ValidationException
+from sagelab.cloud.gateway.faults import Answer
+from sagelab.cloud.gateway.guard import Key
+from sagelab.cloud.gateway.moto_front import MotoFront, NotImplementedHere
+from sagelab.cloud.gateway.request import Request
+
+if TYPE_CHECKING:
+    from sagelab.cloud.home import Home
+
+# The operations of STS that moto must not answer, at least for some of the keys.
+STS_OPERATIONS = ("GetCallerIdentity", "GetFederationToken", "GetSessionToken")
+_NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
+_LONGEST_SESSION = 36 * 3600
+
+
+class Identities:
+    """Keys by their id: the home's own, sessions made from a key, and what moto issued."""
+
+    def __init__(self, home: Home, moto: MotoFront) -> None:
+        self._home, self._moto = home, moto
+        own = home.credentials()
+        who = (home.caller_arn, "", home.account)
+        self._own = Key(own.access_key_id, own.secret_access_key, *who, owner=True)
+        self._sessions: dict[str, Key] = {}
+
+    def find(self, access_key: str) -> Key | None:
+        if access_key == self._own.access_key:
+            return self._own
+        return self._sessions.get(access_key) or self._moto.key(access_key)
+
+    def answer(self, key: Key, request: Request) -> Answer | None:
+        """The answer to an STS request that is ours; None where it is moto's."""
+        match request.form.get("Action"):
+            case "GetCallerIdentity" if key.owner or key.access_key in self._sessions:
+                return self._caller(key)
+            case "GetSessionToken":
+                return self._session(key, request.form.get("DurationSeconds", "43200"))
+            case "GetFederationToken":
+                raise NotImplementedHere("sts GetFederationToken is not something the local cloud can do.")
+        return None
+
+    def _caller(self, key: Key) -> Answer:
+        fields = {"Arn": key.arn, "UserId": key.user_id or self._own_id(), "Account": key.account}
+        return _answer(
+            "GetCallerIdentity", "".join(f"<{name}>{text}</{name}>" for name, text in fields.items())
+        )
+
+    def _own_id(self) -> str:
+        """RoleId:session, as AWS has it for a role's session."""
+        name = self._home.role_arn.rpartition("/")[2]
+        made = "AROA" + hashlib.sha256(self._home.role_arn.encode()).hexdigest()[:17].upper()
+        return f"{self._moto.role_id(self._home.account, name) or made}:{self._home.caller_arn.rpartition('/')[2]}"
+
+    def _session(self, parent: Key, asked: str) -> Answer:
+        if parent.token is not None:
+            raise AccessDenied("Cannot call GetSessionToken with session credentials")
+        if not asked.isdecimal() or not 900 <= int(asked[:9]) <= _LONGEST_SESSION:
+            raise ValidationException(f"DurationSeconds must be between 900 and {_LONGEST_SESSION}.")
+        key = self._keep(parent, int(asked))
+        until = datetime.fromtimestamp(key.expires or 0, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        fields = {"AccessKeyId": key.access_key, "SecretAccessKey": key.secret, "SessionToken": key.token}
+        inside = "".join(f"<{name}>{text}</{name}>" for name, text in {**fields, "Expiration": until}.items())
+        return _answer("GetSessionToken", f"<Credentials>{inside}</Credentials>")
+
+    def _keep(self, parent: Key, lifetime: int) -> Key:
+        now = time.time()
+        self._sessions = {k: v for k, v in self._sessions.items() if (v.expires or 0) > now}
+        name, secret, token = (
+            "ASIA" + secrets.token_hex(8).upper(),
+            secrets.token_urlsafe(30),
+            secrets.token_urlsafe(96),
+        )
+        user_id = parent.user_id or self._own_id()
+        key = Key(name, secret, parent.arn, user_id, parent.account, token, now + lifetime)
+        self._sessions[name] = key
+        return key
+
+
+def _answer(operation: str, inside: str) -> Answer:
+    answer = Answer(200, [("Content-Type", "text/xml")])
+    result = f"<{operation}Result>{inside}</{operation}Result>"
+    meta = f"<ResponseMetadata><RequestId>{answer.request_id}</RequestId></ResponseMetadata>"
+    body = f'<{operation}Response xmlns="{_NAMESPACE}">{result}{meta}</{operation}Response>'.encode()
+    return Answer(200, [*answer.headers, ("x-amzn-RequestId", answer.request_id)], body, answer.request_id)

@@ -1,0 +1,196 @@
+"""Everything that is not SageMaker: moto, called in process. The only module that imports it.
+
+moto is a library of test doubles, so three things are added on the way: an app is chosen once a service
+instead of once a request, its crashes become errors that a client does not retry, and the planes and pages
+that must not be reached are not.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterable
+from datetime import UTC
+from typing import Any
+
+# Read at import: the guard refuses foreign pages, so no answer needs CORS headers.
+os.environ.setdefault("MOTO_DISABLE_GLOBAL_CORS", "true")
+
+from moto.backends import get_backend  # noqa: E402
+from moto.moto_server.werkzeug_app import (  # noqa: E402
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+
+from sagelab.cloud.errors import ServiceError  # noqa: E402
+from sagelab.cloud.gateway.faults import Answer  # noqa: E402
+from sagelab.cloud.gateway.guard import Key  # noqa: E402
+from sagelab.cloud.gateway.request import Environ, Request  # noqa: E402
+
+__all__ = ["MotoFront", "MotoRequestHandler", "services"]
+
+App = Callable[[Environ, Any], Iterable[bytes]]
+
+# What the labs call first.
+FIRST = ("s3", "iam", "sts", "logs", "monitoring")
+_HIDDEN = frozenset({"moto_api", "instance_metadata", "sagemaker", "sagemakerruntime", "sagemakermetrics"})
+# For these moto looks at more than the service and the region to choose an app.
+_LOOKS_CLOSER = frozenset({"execute-api", "mediastore", "bedrock", "bedrock-agentcore"})
+
+_log = logging.getLogger("sagelab")
+
+
+class NotImplementedHere(ServiceError):
+    """moto does not know the operation, or gave up on it."""
+
+    code = "NotImplemented"
+
+
+class MotoFront:
+    """moto's own dispatcher behind a cache of its choices."""
+
+    def __init__(self) -> None:
+        self._dispatcher = DomainDispatcherApplication(create_backend_app)
+        self._apps: dict[tuple[object, ...], App] = {}
+        self._lock = threading.Lock()
+
+    def warm(self, region: str) -> None:
+        """Import and build what the labs call first; it takes about a second."""
+        for service in FIRST:
+            self._app(_scoped(service, region), service, region)
+
+    def answer(self, request: Request, service: str, region: str) -> Answer:
+        """moto's answer. NotImplementedHere: it has none, or a fault of its own."""
+        environ = request.environ
+        environ.pop("HTTP_X_MOTO_ACCOUNT_ID", None)
+        try:
+            answer = _call(self._app(environ, service, region), environ)
+        except NotImplementedHere:
+            raise
+        except Exception as crash:
+            raise self._gave_up(request, service, crash) from crash
+        if answer.status >= 500 or (answer.status >= 400 and _is_page(answer.body)):
+            raise _unknown(request, service)
+        return answer
+
+    def _app(self, environ: Environ, service: str, region: str) -> App:
+        key = _choice(environ, service, region)
+        if key is None:
+            return self._choose(environ, service)
+        app = self._apps.get(key)
+        if app is None:
+            with self._lock:
+                app = self._apps[key] = self._choose(environ, service)
+        return app
+
+    def _choose(self, environ: Environ, service: str) -> App:
+        if environ.get("HTTP_AUTHORIZATION") is None:
+            environ = {**environ, **_scoped(service, "us-east-1")}
+        app = self._dispatcher.get_application({**environ, "PATH_INFO": _harmless(environ["PATH_INFO"])})
+        if app.service in _HIDDEN:  # type: ignore[attr-defined]
+            raise NotImplementedHere(f"{service} is not a service that the local cloud runs.")
+        return app
+
+    def _gave_up(self, request: Request, service: str, crash: Exception) -> ServiceError:
+        if not isinstance(crash, NotImplementedError):
+            _log.error("moto failed on %s %s", service, operation(request), exc_info=crash)
+        return _unknown(request, service)
+
+    def key(self, access_key: str) -> Key | None:
+        """An access key that moto issued to an IAM user or with an assumed role."""
+        if access_key.startswith("ASIA"):
+            return _assumed(access_key)
+        return _user(access_key) if access_key.startswith("AKIA") else None
+
+    def role_id(self, account: str, name: str) -> str | None:
+        """The unique id of an IAM role, or None where there is no such role."""
+        roles = get_backend("iam")[account]["aws"].roles.values()
+        return next((role.id for role in list(roles) if role.name == name), None)
+
+
+def services() -> list[str]:
+    """Every service moto serves, by its module's name."""
+    from moto.backend_index import backend_url_patterns
+
+    return sorted({name for name, _ in backend_url_patterns} - _HIDDEN)
+
+
+def operation(request: Request) -> str:
+    """What the caller asked for, as well as the request tells."""
+    if request.target:
+        return request.target.rpartition(".")[2]
+    if "/operation/" in request.path:
+        return request.path.rpartition("/")[2]
+    return request.form.get("Action") or f"{request.method} {request.path}"
+
+
+def _unknown(request: Request, service: str) -> NotImplementedHere:
+    return NotImplementedHere(
+        f"{service} {operation(request)} is not something the local cloud can do; docs/operations.md says what it can."
+    )
+
+
+def _choice(environ: Environ, service: str, region: str) -> tuple[object, ...] | None:
+    """What moto's choice of an app depends on, or None where only moto can tell."""
+    if service in _LOOKS_CLOSER:
+        return None
+    if service == "dynamodb":
+        return service, region, environ.get("HTTP_X_AMZ_TARGET", "").partition(".")[0]
+    path = environ.get("PATH_INFO", "")
+    if service == "s3":
+        return service, region, path.startswith("/v20180820/")
+    return service, region, service == "ses" and path.startswith("/v2/")
+
+
+def _harmless(path: str) -> str:
+    """moto serves its own pages by path, to whatever service the request is signed for."""
+    reserved = ("/moto-api", "/favicon.ico", "/latest/meta-data/", "/latest/api/")
+    return "/" if path.startswith(reserved) else path
+
+
+def _scoped(service: str, region: str) -> Environ:
+    scope = f"AWS4-HMAC-SHA256 Credential=none/20000101/{region}/{service}/aws4_request, SignedHeaders=, Signature="
+    return {"HTTP_AUTHORIZATION": scope, "PATH_INFO": "/", "HTTP_HOST": "127.0.0.1"}
+
+
+def _call(app: App, environ: Environ) -> Answer:
+    """The whole answer of a WSGI application; moto makes each in memory."""
+    said: list[Any] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        said[:] = [int(status.split(None, 1)[0]), headers]
+
+    parts = app(environ, start_response)
+    try:
+        body = b"".join(parts)
+    finally:
+        if close := getattr(parts, "close", None):
+            close()
+    return Answer(said[0], said[1], body, "")
+
+
+def _is_page(body: bytes) -> bool:
+    return body[:20].lstrip().lower().startswith((b"<!doctype html", b"<html"))
+
+
+def _assumed(access_key: str) -> Key | None:
+    for account in get_backend("sts").values():
+        for backend in list(account.values()):
+            for role in reversed(list(backend.assumed_roles)):
+                if role.access_key_id == access_key:
+                    until = role.expiration.replace(tzinfo=UTC).timestamp()
+                    who = (role.arn, role.user_id, role.account_id)
+                    return Key(access_key, role.secret_access_key, *who, role.session_token, until)
+    return None
+
+
+def _user(access_key: str) -> Key | None:
+    for account in list(get_backend("iam").values()):
+        for backend in list(account.values()):
+            for user in list(backend.users.values()):
+                for key in list(user.access_keys):
+                    if key.access_key_id == access_key and key.status == "Active":
+                        return Key(access_key, key.secret_access_key, user.arn, user.id, user.account_id)
+    return None

@@ -1,0 +1,185 @@
+"""The folder of one local cloud: its credentials, its store, its jobs, and the lock that says it runs.
+
+~/.sagelab (SAGELAB_HOME), mode 0700
+  credentials.json   mode 0600: the access key that this local cloud answers to, made once
+  server.json        url, pid and start of the process that serves it, or served it last
+  server.lock        held by that process for as long as it lives
+  starting.lock      held by whoever starts or ends it
+  server.log         what that process said; server.log.1 what it said before
+  sdk.yaml           defaults for the SageMaker SDK: no telemetry
+  sagelab.db         the store
+  jobs/              the folders of running jobs; empty when none runs
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import string
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+ACCOUNT = "123456789012"
+ROLE_NAME = "SageMakerLabRole"
+DEFAULT_REGION = "us-east-1"
+HOST, PORT = "127.0.0.1", 8273  # where a local cloud listens, unless told otherwise
+STATE = ("sagelab.db*", "jobs", "tmp", "server.json", "server.log*")
+FLOCK = "hhqqi4x"  # struct flock of 64-bit Linux: type, whence, start, length, pid
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """An access key pair in AWS's form."""
+
+    access_key_id: str
+    secret_access_key: str
+
+
+class Home:
+    """One folder; several can stand side by side, each with a local cloud of its own."""
+
+    account = ACCOUNT
+
+    def __init__(self, path: Path | str | None = None) -> None:
+        """path: the folder; by default SAGELAB_HOME, else ~/.sagelab. Made with mode 0700 if missing."""
+        chosen = path or os.environ.get("SAGELAB_HOME") or Path.home() / ".sagelab"
+        self.path = Path(chosen).expanduser().resolve()
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path.chmod(0o700)
+
+    @property
+    def database(self) -> Path:
+        return self.path / "sagelab.db"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "server.log"
+
+    @property
+    def jobs(self) -> Path:
+        folder = self.path / "jobs"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
+    @property
+    def role_arn(self) -> str:
+        """The role that stands for the notebook's execution role."""
+        return f"arn:aws:iam::{self.account}:role/{ROLE_NAME}"
+
+    @property
+    def caller_arn(self) -> str:
+        """Who the home's own access key is: a session of that role, as in SageMaker Studio."""
+        return f"arn:aws:sts::{self.account}:assumed-role/{ROLE_NAME}/sagelab"
+
+    def credentials(self) -> Credentials:
+        """The access key of this local cloud; a random one is made at the first call."""
+        file = self.path / "credentials.json"
+        try:
+            return Credentials(**json.loads(file.read_text()))
+        except FileNotFoundError:
+            write_private(file, asdict(_new_credentials()), keep=True)
+            return Credentials(**json.loads(file.read_text()))
+
+    def server(self) -> dict[str, Any] | None:
+        """url, pid and start of the running local cloud, or None where none runs."""
+        return self._announced() if self._locked() else None
+
+    def last_port(self) -> int | None:
+        """The port this home was served at, now or last."""
+        return urlsplit(str((self._announced() or {}).get("url", ""))).port
+
+    def announce(self, **facts: Any) -> None:
+        """Write server.json: the local cloud answers from now on."""
+        write_private(self.path / "server.json", facts)
+
+    def hold(self) -> IO[str]:
+        """Take the lock for the life of this process. BlockingIOError: another process has it."""
+        lock = self._open_lock("server.lock")
+        try:
+            _lock(lock, fcntl.F_OFD_SETLK)
+        except OSError:
+            lock.close()
+            raise BlockingIOError(f"another process serves {self.path}") from None
+        (self.path / "server.json").unlink(missing_ok=True)
+        return lock
+
+    @contextmanager
+    def starting(self) -> Iterator[None]:
+        """Starts and ends of one home take turns: wait for the turn."""
+        with self._open_lock("starting.lock") as lock:
+            _lock(lock, fcntl.F_OFD_SETLKW)
+            yield
+
+    def wait_released(self) -> None:
+        """Return once no process holds the home."""
+        with self._open_lock("server.lock") as lock:
+            _lock(lock, fcntl.F_OFD_SETLKW)
+
+    def clear(self) -> None:
+        """Delete what a local cloud has gathered here, and nothing else; its credentials stay."""
+        for pattern in STATE:
+            for found in self.path.glob(pattern):
+                shutil.rmtree(found) if found.is_dir() else found.unlink()
+
+    def disk(self) -> int:
+        """Bytes on disk of all the files in the home."""
+        return sum(_blocks(Path(folder, file)) for folder, _, files in os.walk(self.path) for file in files)
+
+    def _announced(self) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = json.loads((self.path / "server.json").read_text())
+            return found
+        except (FileNotFoundError, json.JSONDecodeError):
+            return None
+
+    def _open_lock(self, name: str) -> IO[str]:
+        return os.fdopen(os.open(self.path / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+")
+
+    def _locked(self) -> bool:
+        with self._open_lock("server.lock") as lock:
+            return _lock(lock, fcntl.F_OFD_GETLK) != fcntl.F_UNLCK
+
+
+def _lock(file: IO[str], command: int) -> int:
+    """An open file description lock. Asking with F_OFD_GETLK takes nothing, so it never disturbs a start."""
+    answer = fcntl.fcntl(file, command, struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+    kind: int = struct.unpack(FLOCK, answer)[0]
+    return kind
+
+
+def _blocks(file: Path) -> int:
+    try:
+        return file.lstat().st_blocks * 512
+    except FileNotFoundError:  # a running job's folder changes under our eyes
+        return 0
+
+
+def write_private(file: Path, content: dict[str, Any], *, keep: bool = False) -> None:
+    """Write JSON to `file` as one step, readable by its owner alone; with `keep`, one that is there stays."""
+    draft = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+        json.dump(content, out)
+    if not keep:
+        draft.replace(file)
+        return
+    try:
+        file.hardlink_to(draft)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+
+
+def _new_credentials() -> Credentials:
+    letters = string.ascii_uppercase + "234567"
+    return Credentials(
+        "AKIA" + "".join(secrets.choice(letters) for _ in range(16)), secrets.token_urlsafe(30)
+    )

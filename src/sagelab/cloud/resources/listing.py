@@ -1,0 +1,56 @@
+"""What every List operation has in common: filters, order, pages."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from typing import Any
+
+from sagelab.cloud.errors import ValidationException
+from sagelab.cloud.resources.call import Call
+from sagelab.cloud.store import COLUMNS, Query
+
+DEFAULT_PAGE = 10
+
+
+def read_query(call: Call, kind: str) -> Query:
+    """The Query that a List request stands for. Lists are newest first, ten a page, unless asked otherwise."""
+    params = call.params
+    return Query(
+        kind=kind,
+        region=call.region,
+        name_contains=params.get("NameContains"),
+        status=params.get("StatusEquals"),
+        after=_times(params, "After"),
+        before=_times(params, "Before"),
+        sort=params.get("SortBy", "CreationTime"),
+        descending=params.get("SortOrder", "Descending") == "Descending",
+        limit=params.get("MaxResults", DEFAULT_PAGE),
+        start=read_token(params.get("NextToken")),
+    )
+
+
+def write_token(start: tuple[Any, str] | None) -> str | None:
+    """The opaque NextToken that says where a page begins."""
+    if start is None:
+        return None
+    return base64.urlsafe_b64encode(json.dumps(start).encode()).decode()
+
+
+def read_token(token: str | None) -> tuple[Any, str] | None:
+    """Where a page begins. ValidationException: the token is not one of ours."""
+    if not token:
+        return None
+    try:
+        value, name = json.loads(base64.urlsafe_b64decode(token))
+    except (ValueError, TypeError, binascii.Error):
+        raise ValidationException("The next token is invalid.") from None
+    if not isinstance(value, str | float | int) or not isinstance(name, str):
+        raise ValidationException("The next token is invalid.")
+    return value, name
+
+
+def _times(params: dict[str, Any], side: str) -> dict[str, Any]:
+    names = {f"CreationTime{side}": "CreationTime", f"LastModifiedTime{side}": "LastModifiedTime"}
+    return {COLUMNS[column]: params[name] for name, column in names.items() if name in params}

@@ -1,0 +1,236 @@
+"""Training jobs: Create, Describe, List, Stop, Update, Delete.
+
+A job's status moves only on a Step that its run (engine/training.py) reports.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sagelab.cloud.context import Cloud
+from sagelab.cloud.engine.training import Step, Surroundings, TrainingRun, artifact_uri
+from sagelab.cloud.errors import InternalServerError, ResourceInUse, ValidationException
+from sagelab.cloud.resources import listing, training_rules
+from sagelab.cloud.resources.call import Call, Handler, Params
+from sagelab.cloud.resources.tags import read_tags
+from sagelab.cloud.store import Document, Exists, Missing, Resource
+
+logger = logging.getLogger("sagelab")
+
+KIND = "training-job"
+RUNNING = ("InProgress", "Stopping")
+ENDED = {"Completed": "Completed", "Failed": "Failed", "Stopped": "Stopped", "MaxRuntimeExceeded": "Stopped"}
+SUMMARY = (
+    "TrainingJobName TrainingJobArn CreationTime TrainingEndTime LastModifiedTime TrainingJobStatus"
+    " SecondaryStatus"
+).split()
+DEFAULTS: Params = {
+    "EnableNetworkIsolation": False,
+    "EnableInterContainerTrafficEncryption": False,
+    "EnableManagedSpotTraining": False,
+}
+DEFAULT_RUNTIME = {"MaxRuntimeInSeconds": 86400}
+INTERRUPTED = "The local cloud ended while the job was running; nothing of the job is left. Create it again."
+
+
+class TrainingJobs:
+    """The family of training jobs of one local cloud."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud, self.store = cloud, cloud.store
+        self.runs: dict[str, TrainingRun] = {}
+        self._lock = threading.Lock()
+        self._recover()
+
+    def operations(self) -> Mapping[str, Handler]:
+        return {
+            "CreateTrainingJob": self.create,
+            "DescribeTrainingJob": self.describe,
+            "ListTrainingJobs": self.list,
+            "StopTrainingJob": self.stop,
+            "UpdateTrainingJob": self.update,
+            "DeleteTrainingJob": self.delete,
+        }
+
+    def create(self, call: Call) -> Params:
+        tags = read_tags(call.params.get("Tags", []))
+        training_rules.check(call.params, self.cloud.client, call.account)
+        arn = call.arn(KIND, call.params["TrainingJobName"])
+        job = self._document(call, arn)
+        name = job["TrainingJobName"]
+        try:
+            self.store.add(Resource(arn, KIND, call.region, name, "InProgress", job), tags)
+        except Exists:
+            raise ResourceInUse(
+                "Training job names must be unique within an AWS account and region, and a training job with"
+                f" this name already exists ({arn})"
+            ) from None
+        self.start(job)
+        return {"TrainingJobArn": arn}
+
+    def start(self, job: Document) -> TrainingRun:
+        """Run a job that is in the store."""
+        arn = job["TrainingJobArn"]
+        run = TrainingRun(
+            job, training_rules.notes(job), self._surroundings(arn), lambda step: self._report(arn, step)
+        )
+        with self._lock:
+            self.runs[arn] = run
+        run.start()
+        return run
+
+    def describe(self, call: Call) -> Params:
+        return self._get(call)
+
+    def list(self, call: Call) -> Params:
+        for name in ("WarmPoolStatusEquals", "TrainingPlanArnEquals"):
+            if name in call.params:  # no job here ever has a warm pool or a plan of its own
+                return {"TrainingJobSummaries": []}
+        jobs, more = self.store.page(listing.read_query(call, KIND))
+        summaries = [{name: job[name] for name in SUMMARY if name in job} for job in jobs]
+        return {"TrainingJobSummaries": summaries, "NextToken": listing.write_token(more)}
+
+    def stop(self, call: Call) -> Params:
+        job = self._get(call)
+        arn, status = job["TrainingJobArn"], job["TrainingJobStatus"]
+        run = self.runs.get(arn)
+        if status not in RUNNING or run is None:
+            raise ValidationException(f"The request was rejected because the training job is in status {status}.")
+        self._report(arn, Step("Stopping", "Stopping the training job"))
+        run.stop()
+        return {}
+
+    def update(self, call: Call) -> Params:
+        job = self._get(call)
+        status = job["TrainingJobStatus"]
+        keep_alive = call.params.get("ResourceConfig", {}).get("KeepAlivePeriodInSeconds")
+        if keep_alive is None or set(call.params) - {"TrainingJobName", "ResourceConfig"}:
+            raise ValidationException(
+                "The local cloud updates ResourceConfig.KeepAlivePeriodInSeconds only; it has no profiler and no"
+                " remote debugging."
+            )
+        if "KeepAlivePeriodInSeconds" not in job["ResourceConfig"]:
+            raise ValidationException(
+                f"Training job {job['TrainingJobName']} has no warm pool: it was created without"
+                f" KeepAlivePeriodInSeconds (status {status})."
+            )
+        change = {"KeepAlivePeriodInSeconds": keep_alive}
+        self.store.change(job["TrainingJobArn"], lambda found: found["ResourceConfig"].update(change))
+        return {"TrainingJobArn": job["TrainingJobArn"]}
+
+    def delete(self, call: Call) -> Params:
+        job = self._get(call)
+        if job["TrainingJobStatus"] in RUNNING:
+            raise ValidationException(
+                "The request was rejected because the training job is in status"
+                f" {job['TrainingJobStatus']}. Stop it first."
+            )
+        self.store.remove(job["TrainingJobArn"])
+        return {}
+
+    def close(self) -> None:
+        """End all jobs, as Failed with the honest reason: the local cloud ends."""
+        for run in list(self.runs.values()):
+            run.kill()
+        for run in list(self.runs.values()):
+            run.join(10)
+
+    def _get(self, call: Call) -> Document:
+        try:
+            return self.store.get(call.arn(KIND, call.params["TrainingJobName"]))
+        except Missing:
+            raise ValidationException("Requested resource not found.") from None
+
+    def _document(self, call: Call, arn: str) -> Document:
+        now = datetime.now(UTC)
+        request = {name: value for name, value in call.params.items() if name != "Tags"}
+        return {
+            **DEFAULTS,
+            "StoppingCondition": DEFAULT_RUNTIME,
+            **request,
+            "StoppingCondition": DEFAULT_RUNTIME | request.get("StoppingCondition", {}),
+            "TrainingJobArn": arn,
+            "TrainingJobStatus": "InProgress",
+            "SecondaryStatus": "Starting",
+            "CreationTime": now,
+            "LastModifiedTime": now,
+            "SecondaryStatusTransitions": [_transition("Starting", "Starting the training job", now)],
+        }
+
+    def _surroundings(self, arn: str) -> Surroundings:
+        return Surroundings(
+            launcher=self.cloud.launcher,
+            client=self.cloud.client,
+            url=self.cloud.url,
+            region=arn.split(":")[3],
+            memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        )
+
+    def _report(self, arn: str, step: Step) -> None:
+        ended = ENDED.get(step.status)
+        try:
+            self.store.change(arn, lambda job: record(job, step))
+        except Missing:
+            logger.warning("%s is gone; its step %s is not recorded", arn, step.status)
+        if ended:
+            with self._lock:
+                self.runs.pop(arn, None)
+
+    def _recover(self) -> None:
+        """A job that was running when the local cloud was killed has ended with it."""
+        step = Step("Failed", str(InternalServerError(INTERRUPTED)))
+        for arn, _ in self.store.with_status(KIND, *RUNNING):
+            self._report(arn, step)
+
+
+def record(job: Document, step: Step) -> str:
+    """Write a step into a job's document: its statuses, times and transitions. Returns its status."""
+    now = datetime.now(UTC)
+    if job["TrainingJobStatus"] not in RUNNING:
+        return str(job["TrainingJobStatus"])
+    _move(job["SecondaryStatusTransitions"], step, now)
+    stopping = job["TrainingJobStatus"] == "Stopping" or step.status == "Stopping"
+    ended = ENDED.get(step.status)
+    job |= {
+        "TrainingJobStatus": ended or ("Stopping" if stopping else "InProgress"),
+        "SecondaryStatus": step.status,
+        "LastModifiedTime": now,
+        **step.facts,
+    }
+    if step.status == "Downloading":
+        job.setdefault("TrainingStartTime", now)
+    if ended:
+        _close(job, step, now)
+    return str(job["TrainingJobStatus"])
+
+
+def _close(job: Document, step: Step, now: datetime) -> None:
+    job["TrainingEndTime"] = now
+    if "TrainingStartTime" in job:
+        seconds = max(1, round((now - job["TrainingStartTime"]).total_seconds()))
+        job["TrainingTimeInSeconds"] = job["BillableTimeInSeconds"] = seconds
+    if step.status == "Failed":
+        job["FailureReason"] = step.message
+    elif any(t["Status"] == "Uploading" for t in job["SecondaryStatusTransitions"]):
+        job["ModelArtifacts"] = {"S3ModelArtifacts": artifact_uri(job)}
+
+
+def _move(transitions: list[dict[str, Any]], step: Step, now: datetime) -> None:
+    """SageMaker keeps one transition a status: a new message of the same status replaces the old one."""
+    if transitions[-1]["Status"] == step.status:
+        transitions[-1]["StatusMessage"] = step.message
+        return
+    transitions[-1]["EndTime"] = now
+    transitions.append(_transition(step.status, step.message, now))
+    if step.status in ENDED:
+        transitions[-1]["EndTime"] = now
+
+
+def _transition(status: str, message: str, start: datetime) -> dict[str, Any]:
+    return {"Status": status, "StartTime": start, "StatusMessage": message}
+

@@ -1,0 +1,184 @@
+"""What a CreateTrainingJob request must satisfy beyond the service model, and what of it is not done here.
+
+Messages are SageMaker's where it has one for the case.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import botocore.exceptions
+
+from sagelab.cloud.engine import channels, metrics, runtimes
+from sagelab.cloud.errors import ValidationException
+from sagelab.cloud.resources.call import Params
+
+MAX_DAYS = 28
+
+# A feature that would change what the job does: to leave it out would be to pretend.
+REFUSED = {
+    "EnableManagedSpotTraining": "managed spot training",
+    "CheckpointConfig": "checkpoints in S3",
+    "SessionChainingConfig": "session chaining",
+    "ServerlessJobConfig": "serverless training jobs",
+    "ModelPackageConfig": "model packages",
+    "MlflowConfig": "MLflow tracking",
+}
+
+# A feature around the job, which runs the same without it: the job's log says so.
+NOTED = {
+    "VpcConfig": "the job runs on this machine's network, not in the VPC",
+    "EnableInterContainerTrafficEncryption": "hosts are on one machine, their traffic does not leave it",
+    "DebugHookConfig": "SageMaker Debugger saves no tensors here",
+    "DebugRuleConfigurations": "SageMaker Debugger's rules are not evaluated here",
+    "TensorBoardOutputConfig": "TensorBoard data stays in the job, it is not copied to S3",
+    "ExperimentConfig": "the job is not added to an experiment",
+    "ProfilerConfig": "the profiler does not run here",
+    "ProfilerRuleConfigurations": "the profiler's rules are not evaluated here",
+    "RemoteDebugConfig": "there is no remote shell into the job",
+    "InfraCheckConfig": "instances are not checked before the job",
+}
+
+
+def check(job: Params, clients: Any, account: str) -> None:
+    """ValidationException: the request breaks a rule. clients: service -> boto3 client to the front door."""
+    _check_supported(job)
+    _check_algorithm(job["AlgorithmSpecification"])
+    _check_resources(job)
+    _check_channels(job)
+    check_role(job["RoleArn"], clients("iam"), account)
+    _check_data(job, clients("s3"))
+
+
+def notes(job: Params) -> list[str]:
+    """A sentence for each thing that the request asks for and this machine does not do."""
+    found = [f"{name}: {why}" for name, why in NOTED.items() if job.get(name)]
+    resources = job["ResourceConfig"]
+    if resources.get("VolumeKmsKeyId"):
+        found.append("VolumeKmsKeyId: the job's folder is not encrypted")
+    if resources.get("KeepAlivePeriodInSeconds"):
+        found.append("KeepAlivePeriodInSeconds: a warm Python is kept for every job, as long as it is used")
+    modes = {channels_mode(job, channel) for channel in job.get("InputDataConfig", [])}
+    if "FastFile" in modes:
+        found.append("FastFile: the channel's files are all downloaded before the job starts")
+    return found
+
+
+def channels_mode(job: Params, channel: Params) -> str:
+    mode: str = channel.get("InputMode") or job["AlgorithmSpecification"]["TrainingInputMode"]
+    return mode
+
+
+def check_role(arn: str, iam: Any, account: str) -> None:
+    """The role of a job exists, and SageMaker may assume it."""
+    trouble = ValidationException(
+        f"Could not assume role {arn}. Please ensure that the role exists and allows principal"
+        " 'sagemaker.amazonaws.com' to assume the role."
+    )
+    if arn.split(":")[4] != account:
+        raise ValidationException(f"Cross-account pass role is not allowed: {arn}")
+    try:
+        role = iam.get_role(RoleName=arn.rpartition("/")[2])["Role"]
+    except botocore.exceptions.ClientError:
+        raise trouble from None
+    if role["Arn"] != arn or "sagemaker.amazonaws.com" not in str(role["AssumeRolePolicyDocument"]):
+        raise trouble
+
+
+def _check_supported(job: Params) -> None:
+    for name, what in REFUSED.items():
+        if job.get(name):
+            raise ValidationException(f"{name}: the local cloud does not do {what} yet.")
+
+
+def _check_algorithm(algorithm: Params) -> None:
+    if not algorithm.get("TrainingImage"):
+        raise ValidationException(
+            "The local cloud runs jobs by their TrainingImage; algorithms by AlgorithmName need AWS."
+        )
+    runtimes.check_training_image(algorithm["TrainingImage"])
+    names = Counter(item["Name"] for item in algorithm.get("MetricDefinitions", []))
+    for name, count in names.items():
+        if count > 1:
+            raise ValidationException(f"Metric name {name} is used more than once in MetricDefinitions.")
+    for item in algorithm.get("MetricDefinitions", []):
+        try:
+            metrics.compile_expression(item["Regex"])
+        except ValueError as error:
+            raise ValidationException(f"Invalid regex {item['Regex']!r} for metric {item['Name']}: {error}") from None
+
+
+def _check_resources(job: Params) -> None:
+    resources = job.get("ResourceConfig")
+    if not resources or "InstanceType" not in resources or "InstanceCount" not in resources:
+        raise ValidationException(
+            "ResourceConfig: the local cloud needs InstanceType and InstanceCount (InstanceGroups need AWS)."
+        )
+    stopping = job.get("StoppingCondition", {})
+    if stopping.get("MaxRuntimeInSeconds", 0) > MAX_DAYS * 86400:
+        raise ValidationException(f"MaxRuntimeInSeconds must not be longer than {MAX_DAYS} days.")
+    for name in ("MaxWaitTimeInSeconds", "MaxPendingTimeInSeconds"):
+        if name in stopping:
+            raise ValidationException(f"{name} can be specified only with managed spot training or a training plan.")
+
+
+def _check_channels(job: Params) -> None:
+    names = Counter(channel["ChannelName"] for channel in job.get("InputDataConfig", []))
+    for name, count in names.items():
+        if count > 1:
+            raise ValidationException(f"Channel name {name} is used more than once in InputDataConfig.")
+    for channel in job.get("InputDataConfig", []):
+        _check_channel(channel, channels_mode(job, channel))
+
+
+def _check_channel(channel: Params, mode: str) -> None:
+    name = channel["ChannelName"]
+    source = channel["DataSource"].get("S3DataSource")
+    if source is None:
+        raise ValidationException(f"Channel {name}: the local cloud reads S3 only, no file systems.")
+    if mode == "Pipe":
+        raise ValidationException(f"Channel {name}: the local cloud has File and FastFile mode, not Pipe.")
+    if source["S3DataType"] not in ("S3Prefix", "ManifestFile"):
+        raise ValidationException(f"Channel {name}: S3DataType {source['S3DataType']} is for Pipe mode.")
+    for option, plain in (("CompressionType", "None"), ("RecordWrapperType", "None")):
+        if channel.get(option, plain) != plain:
+            raise ValidationException(f"Channel {name}: {option} {channel[option]} is for Pipe mode.")
+    if channel.get("ShuffleConfig"):
+        raise ValidationException(f"Channel {name}: ShuffleConfig is for Pipe mode.")
+
+
+def _check_data(job: Params, s3: Any) -> None:
+    _check_bucket(job["OutputDataConfig"]["S3OutputPath"], s3)
+    for channel in job.get("InputDataConfig", []):
+        uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
+        try:
+            found = channels.find_objects(s3, _locate(uri), limit=1)
+        except botocore.exceptions.ClientError:
+            found = []
+        if not found:
+            raise ValidationException(
+                f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the'
+                f" bucket exists in the selected region ({s3.meta.region_name}), that objects exist under that S3"
+                f' prefix, and that the role "{job["RoleArn"]}" has "s3:ListBucket" permissions on bucket'
+                f' "{_locate(uri).bucket}".'
+            )
+
+
+def _check_bucket(uri: str, s3: Any) -> None:
+    bucket = _locate(uri).bucket
+    try:
+        s3.head_bucket(Bucket=bucket)
+    except botocore.exceptions.ClientError as error:
+        code = error.response["Error"]["Code"]
+        raise ValidationException(
+            f'The output bucket "{bucket}" of S3OutputPath could not be reached ({code}). Please ensure that the'
+            f" bucket exists in the selected region ({s3.meta.region_name})."
+        ) from None
+
+
+def _locate(uri: str) -> channels.Location:
+    try:
+        return channels.locate(uri)
+    except ValueError as error:
+        raise ValidationException(str(error)) from None

@@ -1,0 +1,233 @@
+"""The process of one local cloud: builds it, serves it, and ends it in order.
+
+    python -m sagelab.cloud.server --home DIR [--port N] [--ready-fd FD]
+
+`sagelab up` runs `serve` in its own process, `sagelab up --detach` runs this module in a session of its own.
+Both are ready when server.json stands and the port answers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import shutil
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from datetime import UTC, datetime
+from typing import IO, Any
+
+import sagelab
+from sagelab.cloud import resources
+from sagelab.cloud.context import Cloud
+from sagelab.cloud.engine.launcher import Launcher
+from sagelab.cloud.errors import ControlError, PortTaken
+from sagelab.cloud.gateway.app import Gateway, RequestHandler
+from sagelab.cloud.home import DEFAULT_REGION, HOST, PORT, ROLE_NAME, Home
+from sagelab.cloud.store import Store
+
+BACKLOG = 128
+LOG_LIMIT = 5_000_000  # bytes; the log before that is kept once more as server.log.1
+POLL = 0.1  # seconds between two looks for the end, inside werkzeug
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "sagemaker.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+    ],
+}
+RIGHTS = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Action": ["sagemaker:*", "s3:*", "logs:*", "cloudwatch:*", "ecr:*", "kms:*", "ec2:*"],
+            "Resource": "*",
+        },
+        {
+            "Effect": "Allow",
+            "Action": ["iam:GetRole", "iam:PassRole", "iam:SimulatePrincipalPolicy"],
+            "Resource": "*",
+        },
+    ],
+}
+
+log = logging.getLogger("sagelab")
+
+# A home is let go by the end of the process alone, so that whoever waits for that finds nothing of it left.
+_held: list[IO[str]] = []
+
+
+def serve(home: Home, port: int | None, ready: Callable[[str], None]) -> None:
+    """Serve `home` until SIGTERM or SIGINT; call `ready` with the URL once it answers.
+
+    BlockingIOError: another process serves this home. PortTaken: another program listens on `port`.
+    """
+    _forget_surroundings()
+    wanted = [port] if port else [home.last_port(), PORT, 0]
+    _held.append(home.hold())
+    with ExitStack() as closing:
+        closing.enter_context(_write_log(home))
+        listener = closing.enter_context(_listen([number for number in wanted if number is not None]))
+        ended = _watch_signals()
+        url = f"http://{HOST}:{listener.getsockname()[1]}"
+        cloud, gateway = _build(home, url, closing)
+        closing.callback(_serve_in_background(gateway, listener))
+        _create_role(cloud)
+        started = datetime.now(UTC).isoformat()
+        home.announce(url=url, pid=os.getpid(), started=started, version=sagelab.__version__)
+        log.info("up at %s", url)
+        ready(url)
+        threading.Thread(target=gateway.warm, name="warm", daemon=True).start()
+        ended()
+        log.info("going down")
+
+
+def _build(home: Home, url: str, closing: ExitStack) -> tuple[Cloud, Gateway]:
+    """Cloud and Gateway; what they hold is closed in the order families, launcher, store."""
+    store = Store(home.database)
+    closing.callback(store.close)
+    launcher = Launcher(home)
+    closing.callback(launcher.close)
+    cloud = Cloud(home, store, launcher, url, DEFAULT_REGION)
+    families = resources.families(cloud)
+    for family in families:
+        closing.callback(getattr(family, "close", lambda: None))
+    return cloud, Gateway(cloud, families, internal={"Status": lambda _: _status(store)})
+
+
+def _status(store: Store) -> dict[str, Any]:
+    return {"TrainingJobs": len(store.with_status("training-job", "InProgress", "Stopping"))}
+
+
+def _serve_in_background(gateway: Gateway, listener: socket.socket) -> Callable[[], None]:
+    """Answer requests from now on; what is returned stops it."""
+    from werkzeug.serving import make_server
+
+    host, port = listener.getsockname()
+    server = make_server(
+        host, port, gateway, threaded=True, request_handler=RequestHandler, fd=listener.fileno()
+    )
+    thread = threading.Thread(target=server.serve_forever, args=(POLL,), name="serve", daemon=True)
+    thread.start()
+
+    def stop() -> None:
+        server.shutdown()
+        thread.join()
+
+    return stop
+
+
+def _create_role(cloud: Cloud) -> None:
+    """The execution role that notebooks and jobs name, as the console's quick setup makes one."""
+    iam = cloud.client("iam")
+    try:
+        iam.create_role(RoleName=ROLE_NAME, AssumeRolePolicyDocument=json.dumps(TRUST))
+    except iam.exceptions.EntityAlreadyExistsException:
+        return
+    iam.put_role_policy(RoleName=ROLE_NAME, PolicyName="SageMakerLab", PolicyDocument=json.dumps(RIGHTS))
+
+
+def _listen(ports: list[int]) -> socket.socket:
+    """A listening socket on the first of `ports` that is free; 0 stands for any."""
+    for port in ports:
+        try:
+            return socket.create_server((HOST, port), backlog=BACKLOG)
+        except OSError as error:
+            taken = error
+    raise PortTaken(f"Cannot listen on {HOST}:{ports[-1]} ({taken.strerror}); choose another with --port.")
+
+
+def _watch_signals() -> Callable[[], None]:
+    """A function that returns once SIGTERM, SIGINT or SIGHUP has come, be it before or after the call."""
+    reader, writer = os.pipe()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: os.write(writer, b"."))
+
+    def wait() -> None:
+        os.read(reader, 1)
+
+    return wait
+
+
+def _forget_surroundings() -> None:
+    """The caller's AWS settings and proxies are not this cloud's: it speaks to itself alone."""
+    for name in list(os.environ):
+        if name.startswith("AWS_") or name.lower() in ("http_proxy", "https_proxy", "all_proxy"):
+            del os.environ[name]
+
+
+class _BoundedLog(logging.StreamHandler[Any]):
+    """Appends to the home's log; past LOG_LIMIT, what stands there moves to server.log.1.
+
+    The file is copied and cut, not renamed: whatever else writes to it, such as this process's own standard
+    error, goes on writing to the same file.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self._file, self._before = home.log, home.log.with_suffix(".log.1")
+        super().__init__(home.log.open("a"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        super().emit(record)
+        if self.stream.tell() > LOG_LIMIT:
+            shutil.copyfile(self._file, self._before)
+            self.stream.truncate(0)
+
+    def __enter__(self) -> _BoundedLog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger().removeHandler(self)
+        self.stream.close()
+
+
+def _write_log(home: Home) -> _BoundedLog:
+    handler = _BoundedLog(home)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
+    log.setLevel(logging.INFO)
+    return handler
+
+
+def _leave_parent() -> None:
+    """Go on as nobody's child, in a session of one's own: no terminal ends it, and nobody has to reap it."""
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+
+
+def main() -> None:
+    """Serve as a process of its own; exit code 1 with one sentence on standard error where that fails."""
+    parser = argparse.ArgumentParser(prog="sagelab.cloud.server")
+    parser.add_argument("--home", required=True)
+    parser.add_argument("--port", type=int)
+    parser.add_argument("--ready-fd", type=int)
+    options = parser.parse_args()
+
+    def ready(url: str) -> None:
+        if options.ready_fd is None:
+            print(f"sagelab is up at {url}", flush=True)
+            return
+        with os.fdopen(options.ready_fd, "wb") as waiting, suppress(BrokenPipeError):
+            waiting.write(b".")
+            waiting.flush()
+
+    try:
+        if options.ready_fd is not None:
+            _leave_parent()
+        serve(Home(options.home), options.port, ready)
+    except (ControlError, BlockingIOError) as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

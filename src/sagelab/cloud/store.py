@@ -1,0 +1,240 @@
+"""The store: every SageMaker resource and its tags, in one SQLite file that survives a kill.
+
+A resource is a document (a dict as the API describes it, times as aware datetimes) under its ARN, with the
+few facts lists filter and sort by in columns of their own, so that a Describe and a List page cost the same
+with ten resources and with ten thousand.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+Document = dict[str, Any]
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS resources (
+    arn TEXT PRIMARY KEY, kind TEXT NOT NULL, region TEXT NOT NULL, name TEXT NOT NULL,
+    status TEXT NOT NULL, created REAL NOT NULL, modified REAL NOT NULL, document TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS by_name ON resources (kind, region, name);
+CREATE INDEX IF NOT EXISTS by_created ON resources (kind, region, created, name);
+CREATE INDEX IF NOT EXISTS by_modified ON resources (kind, region, modified, name);
+CREATE INDEX IF NOT EXISTS by_status ON resources (kind, region, status, created, name);
+CREATE TABLE IF NOT EXISTS tags (
+    arn TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (arn, key)
+) WITHOUT ROWID;
+"""
+
+COLUMNS = {"Name": "name", "CreationTime": "created", "LastModifiedTime": "modified", "Status": "status"}
+
+
+class Exists(Exception):
+    """A resource with this ARN is there already."""
+
+
+class Missing(Exception):
+    """No resource has this ARN."""
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A resource as it enters the store. kind: as in its ARN ("training-job")."""
+
+    arn: str
+    kind: str
+    region: str
+    name: str
+    status: str
+    document: Document
+
+
+@dataclass(frozen=True)
+class Query:
+    """What a List asks for; every field is a filter but the last four.
+
+    after and before: column ("created", "modified") -> aware datetime, both exclusive.
+    sort: a key of COLUMNS. start: (sort value, name) of the last resource of the page before.
+    """
+
+    kind: str
+    region: str
+    name_contains: str | None = None
+    status: str | None = None
+    after: dict[str, datetime] = field(default_factory=dict)
+    before: dict[str, datetime] = field(default_factory=dict)
+    sort: str = "CreationTime"
+    descending: bool = True
+    limit: int = 100
+    start: tuple[Any, str] | None = None
+
+
+class Store:
+    """One SQLite file. Safe to call from any thread; every change is one transaction."""
+
+    def __init__(self, file: Path) -> None:
+        self._lock = threading.RLock()
+        self._db = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
+        file.chmod(0o600)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.executescript(SCHEMA)
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    def add(self, resource: Resource, tags: dict[str, str] | None = None) -> None:
+        """Keep a new resource. Exists: its ARN is taken."""
+        now = datetime.now(UTC).timestamp()
+        row = (resource.arn, resource.kind, resource.region, resource.name, resource.status, now, now)
+        with self._transaction() as db:
+            try:
+                db.execute(
+                    "INSERT INTO resources VALUES (?,?,?,?,?,?,?,?)", (*row, encode(resource.document))
+                )
+            except sqlite3.IntegrityError:
+                raise Exists(resource.arn) from None
+            _tag(db, resource.arn, tags or {})
+
+    def get(self, arn: str) -> Document:
+        """The document of a resource. Missing: there is none."""
+        with self._lock:
+            row = self._db.execute("SELECT document FROM resources WHERE arn=?", (arn,)).fetchone()
+        if row is None:
+            raise Missing(arn)
+        return decode(row[0])
+
+    def change(self, arn: str, edit: Callable[[Document], str | None]) -> Document:
+        """Edit a document in place, in one transaction. Missing: there is none.
+
+        edit: changes the document it is given, and returns the resource's new status (None: as it was).
+        """
+        with self._transaction() as db:
+            row = db.execute("SELECT document, status FROM resources WHERE arn=?", (arn,)).fetchone()
+            if row is None:
+                raise Missing(arn)
+            document = decode(row[0])
+            status = edit(document)
+            db.execute(
+                "UPDATE resources SET document=?, status=?, modified=? WHERE arn=?",
+                (encode(document), status or row[1], datetime.now(UTC).timestamp(), arn),
+            )
+        return document
+
+    def remove(self, arn: str) -> None:
+        """Forget a resource and its tags. Missing: there is none."""
+        with self._transaction() as db:
+            if db.execute("DELETE FROM resources WHERE arn=?", (arn,)).rowcount == 0:
+                raise Missing(arn)
+            db.execute("DELETE FROM tags WHERE arn=?", (arn,))
+
+    def page(self, query: Query) -> tuple[list[Document], tuple[Any, str] | None]:
+        """The documents of one page, and where the next one starts (None: this is the last)."""
+        column = COLUMNS[query.sort]
+        where, values = _conditions(query, column)
+        order = "DESC" if query.descending else "ASC"
+        sql = (
+            f"SELECT document, {column}, name FROM resources WHERE {where}"
+            f" ORDER BY {column} {order}, name {order} LIMIT ?"
+        )
+        with self._lock:
+            rows = self._db.execute(sql, (*values, query.limit + 1)).fetchall()
+        more = (rows[query.limit - 1][1], rows[query.limit - 1][2]) if len(rows) > query.limit else None
+        return [decode(row[0]) for row in rows[: query.limit]], more
+
+    def documents(self, kind: str, region: str) -> Iterator[Document]:
+        """Every document of a kind, newest first, read in batches."""
+        query = Query(kind, region, limit=500)
+        while True:
+            found, more = self.page(query)
+            yield from found
+            if more is None:
+                return
+            query = Query(kind, region, limit=500, start=more)
+
+    def with_status(self, kind: str, *statuses: str) -> list[tuple[str, Document]]:
+        """(ARN, document) of every resource of a kind, in any region, in one of these statuses."""
+        marks = ",".join("?" * len(statuses))
+        sql = f"SELECT arn, document FROM resources WHERE kind=? AND status IN ({marks}) ORDER BY created"
+        with self._lock:
+            rows = self._db.execute(sql, (kind, *statuses)).fetchall()
+        return [(arn, decode(document)) for arn, document in rows]
+
+    def has(self, arn: str) -> bool:
+        with self._lock:
+            return self._db.execute("SELECT 1 FROM resources WHERE arn=?", (arn,)).fetchone() is not None
+
+    def tags(self, arn: str) -> dict[str, str]:
+        with self._lock:
+            rows = self._db.execute("SELECT key, value FROM tags WHERE arn=? ORDER BY key", (arn,))
+            return dict(rows.fetchall())
+
+    def tag(self, arn: str, tags: dict[str, str]) -> None:
+        """Add tags to a resource; a key that is there gets the new value."""
+        with self._transaction() as db:
+            _tag(db, arn, tags)
+
+    def untag(self, arn: str, keys: list[str]) -> None:
+        with self._transaction() as db:
+            db.executemany("DELETE FROM tags WHERE arn=? AND key=?", [(arn, key) for key in keys])
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+
+def encode(document: Document) -> str:
+    """JSON, with a datetime as {"$time": seconds since the epoch}."""
+    return json.dumps(document, default=_encode_time, separators=(",", ":"))
+
+
+def decode(text: str) -> Document:
+    found: Document = json.loads(text, object_hook=_decode_time)
+    return found
+
+
+def _encode_time(value: Any) -> dict[str, float]:
+    if isinstance(value, datetime):
+        return {"$time": value.timestamp()}
+    raise TypeError(f"{type(value).__name__} has no place in a document")
+
+
+def _decode_time(value: dict[str, Any]) -> Any:
+    if isinstance(value.get("$time"), float):  # a user's own "$time" is text: every free map holds text
+        return datetime.fromtimestamp(value["$time"], UTC)
+    return value
+
+
+def _tag(db: sqlite3.Connection, arn: str, tags: dict[str, str]) -> None:
+    db.executemany("INSERT OR REPLACE INTO tags VALUES (?,?,?)", [(arn, k, v) for k, v in tags.items()])
+
+
+def _conditions(query: Query, column: str) -> tuple[str, list[Any]]:
+    terms, values = ["kind=?", "region=?"], [query.kind, query.region]
+    if query.status:
+        terms, values = [*terms, "status=?"], [*values, query.status]
+    if query.name_contains:
+        terms, values = [*terms, "instr(lower(name), lower(?)) > 0"], [*values, query.name_contains]
+    for name, time in query.after.items():
+        terms, values = [*terms, f"{name}>?"], [*values, time.timestamp()]
+    for name, time in query.before.items():
+        terms, values = [*terms, f"{name}<?"], [*values, time.timestamp()]
+    if query.start:
+        terms = [*terms, f"({column}, name) {'<' if query.descending else '>'} (?,?)"]
+        values = [*values, *query.start]
+    return " AND ".join(terms), values

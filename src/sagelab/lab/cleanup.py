@@ -1,0 +1,132 @@
+"""What a lab made, its removal, and the proof that nothing is left.
+
+A lab's SageMaker resources carry its tag; its files lie under its prefix in the default bucket. A kind of
+resource that costs money or gets in the way is one row of KINDS. Ended jobs are records: they cost nothing,
+and AWS keeps them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError, WaiterError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sagelab.lab.session import Lab
+
+DELAYS = {"local": 1, "aws": 10}  # seconds between two looks of a waiter
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of resource: how boto3 lists it, ends it and waits for its end.
+
+    listing and answer: the paginated operation and the member of its answer. stem: "TrainingJob", of which
+    the API makes TrainingJobName, TrainingJobArn and TrainingJobStatus. statuses: those in which it counts as
+    left; empty: any. removal and waiter: boto3's names. done: the participle of the removal.
+    """
+
+    noun: str
+    listing: str
+    answer: str
+    stem: str
+    statuses: tuple[str, ...]
+    removal: str
+    waiter: str
+    done: str
+
+
+KINDS = (
+    Kind(
+        noun="training job",
+        listing="list_training_jobs",
+        answer="TrainingJobSummaries",
+        stem="TrainingJob",
+        statuses=("InProgress", "Stopping"),
+        removal="stop_training_job",
+        waiter="training_job_completed_or_stopped",
+        done="stopped",
+    ),
+)
+
+
+def clean(lab: Lab) -> list[str]:
+    """End what the lab still runs, wait for it, and delete its files; says what it did, a sentence each."""
+    did = [_remove(lab, kind, found) for kind in KINDS for found in list(_found(lab, kind))]
+    count = _delete_objects(lab)
+    return did + ([f"deleted {count} files under {lab.uri()}/"] if count else [])
+
+
+def leftovers(lab: Lab) -> pd.DataFrame:
+    """What is left of the lab: kind, name, status. Empty when it is clean."""
+    import pandas as pd
+
+    rows = [
+        (kind.noun, found[f"{kind.stem}Name"], found[f"{kind.stem}Status"])
+        for kind in KINDS
+        for found in _found(lab, kind)
+    ]
+    rows += [("file", f"s3://{lab.bucket}/{key}", "stored") for key in _keys(lab)]
+    return pd.DataFrame(rows, columns=["kind", "name", "status"])
+
+
+def assert_clean(lab: Lab) -> None:
+    """Prove that nothing is left of the lab, and say so. AssertionError: what is left."""
+    left = leftovers(lab)
+    if len(left):
+        raise AssertionError(f"{len(left)} things are left of {lab.name}:\n{left.to_string(index=False)}")
+    print(f"Nothing is left of {lab.name}: no job runs, no file is stored.")
+
+
+def _found(lab: Lab, kind: Kind) -> Iterator[dict[str, Any]]:
+    """Summaries of the lab's resources of this kind: those that carry its tag."""
+    sagemaker = lab.client("sagemaker")
+    filters: list[dict[str, str]] = [{"StatusEquals": status} for status in kind.statuses] or [{}]
+    for each in filters:
+        for page in sagemaker.get_paginator(kind.listing).paginate(**each):
+            for summary in page[kind.answer]:
+                if _is_ours(lab, summary[f"{kind.stem}Arn"]):
+                    yield summary
+
+
+def _is_ours(lab: Lab, arn: str) -> bool:
+    pages = lab.client("sagemaker").get_paginator("list_tags").paginate(ResourceArn=arn)
+    return lab.tags[0] in (tag for page in pages for tag in page["Tags"])
+
+
+def _remove(lab: Lab, kind: Kind, found: dict[str, Any]) -> str:
+    sagemaker = lab.client("sagemaker")
+    name = {f"{kind.stem}Name": found[f"{kind.stem}Name"]}
+    with contextlib.suppress(
+        ClientError
+    ):  # it may have ended by itself meanwhile; leftovers() has the last word
+        getattr(sagemaker, kind.removal)(**name)
+    with contextlib.suppress(WaiterError):  # a job that fails while it is stopped has ended too
+        sagemaker.get_waiter(kind.waiter).wait(
+            **name, WaiterConfig={"Delay": DELAYS[lab.target], "MaxAttempts": 200}
+        )
+    return f"{kind.done} {kind.noun} {found[f'{kind.stem}Name']}"
+
+
+def _keys(lab: Lab) -> Iterator[str]:
+    pages = (
+        lab.client("s3").get_paginator("list_objects_v2").paginate(Bucket=lab.bucket, Prefix=f"{lab.prefix}/")
+    )
+    return (item["Key"] for page in pages for item in page.get("Contents", []))
+
+
+def _delete_objects(lab: Lab) -> int:
+    """Delete all objects under the lab's prefix, a thousand a request (S3's limit); returns how many."""
+    keys = list(_keys(lab))
+    for start in range(0, len(keys), 1000):
+        batch = [{"Key": key} for key in keys[start : start + 1000]]
+        answer = lab.client("s3").delete_objects(Bucket=lab.bucket, Delete={"Objects": batch, "Quiet": True})
+        if answer.get("Errors"):
+            first = answer["Errors"][0]
+            raise RuntimeError(f"s3://{lab.bucket}/{first['Key']} could not be deleted: {first['Message']}")
+    return len(keys)

@@ -1,0 +1,65 @@
+"""What the same work costs on AWS, from a price table that carries its date and its source (prices.json)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+
+class UnknownPrice(Exception):
+    """The price table has no such instance type; the text names those it has."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Instances, the seconds each is billed for, and the price of one in dollars an hour."""
+
+    instance_type: str
+    count: int
+    seconds: float
+    hourly: float
+
+    @property
+    def dollars(self) -> float:
+        return self.count * self.seconds * self.hourly / 3600
+
+    def __str__(self) -> str:
+        return (
+            f"{self.seconds:,.0f} s on {self.count} x {self.instance_type} at ${self.hourly:g} an hour: "
+            f"${self.dollars:.2f} on AWS ({prices()['region']}, prices of {prices()['date']})"
+        )
+
+
+@cache
+def prices() -> dict[str, Any]:
+    """The price table as it stands in prices.json, with its date, region, source and what is unverified."""
+    found: dict[str, Any] = json.loads(files(__package__).joinpath("prices.json").read_text())
+    return found
+
+
+def estimate(instance_type: str, seconds: float, count: int = 1, plane: str = "training") -> Cost:
+    """The cost of instances for some seconds each. plane: "training", "hosting" or "accelerator".
+
+    UnknownPrice: the table does not have the instance type.
+    """
+    table = prices()[plane]
+    if instance_type not in table:
+        raise UnknownPrice(f"No {plane} price of {instance_type!r} is at hand; known are {', '.join(table)}.")
+    return Cost(instance_type, count, seconds, table[instance_type])
+
+
+def bill(job: dict[str, Any]) -> Cost:
+    """What AWS bills for a training job, from its description: BillableTimeInSeconds of every instance.
+
+    Billable time runs from the download of the data to the upload of the model, and is 0 until it is known.
+    """
+    compute = job["ResourceConfig"]
+    return estimate(compute["InstanceType"], job.get("BillableTimeInSeconds", 0), compute["InstanceCount"])
+
+
+def training_cost(job: dict[str, Any]) -> float:
+    """The dollars of bill(job)."""
+    return bill(job).dollars

@@ -1,0 +1,165 @@
+"""Pictures where people would rather look: digits, learning curves, a job's timeline, a confusion matrix.
+
+Every function returns a Figure of its own, on white, so that it reads on a light and on a dark page.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+INK, GREY, PALE = "#232f3e", "#6b7785", "#e3e7eb"
+BLUE, ORANGE, GREEN, RED, VIOLET = "#1f77b4", "#e07b00", "#2a8f4f", "#c9302c", "#7b5ea7"
+STYLE = {
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "figure.dpi": 100,
+    "figure.constrained_layout.use": True,
+    "font.size": 11,
+    "text.color": INK,
+    "axes.facecolor": "white",
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "axes.titlesize": 12,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": PALE,
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+WAITING = "#9aa5b1"
+STAGES = {
+    "Downloading": BLUE,
+    "Training": ORANGE,
+    "Uploading": VIOLET,
+    "Interrupted": RED,
+    "Stopping": RED,
+}
+ENDS = ("Completed", "Failed", "Stopped", "MaxRuntimeExceeded", "MaxWaitTimeExceeded")
+# What the ordinary names of Keras's metrics mean, so that the two panels of a learning curve are told apart.
+LOSS, HELD_OUT = "loss", "val_"
+
+
+def digits(images: Array, labels: Array, predictions: Array | None = None, n: int = 30) -> Figure:
+    """The first n digits with their labels; given predictions, green is read right and red is read wrong.
+
+    images: (m, 28, 28) or (m, 28, 28, 1), 0 is paper. labels, predictions: (m,) of 0 to 9.
+    """
+    n = min(n, len(images))
+    columns = min(n, 10) or 1
+    rows = -(-n // columns) or 1
+    figure, axes = _figure((9, 1.13 * rows + 0.1), rows, columns)
+    for axis in axes.flat:
+        axis.axis("off")
+    for index, axis in enumerate(axes.flat[:n]):
+        axis.imshow(images[index].reshape(28, 28), cmap="gray_r")
+        text, colour = _caption(labels[index], None if predictions is None else predictions[index])
+        axis.set_title(text, color=colour, fontsize=12, loc="center", pad=2)
+    return figure
+
+
+def _caption(label: int, prediction: int | None) -> tuple[str, str]:
+    if prediction is None:
+        return str(label), INK
+    return (str(label), GREEN) if prediction == label else (f"{label}, read {prediction}", RED)
+
+
+def learning_curve(metrics: pd.DataFrame) -> Figure:
+    """Loss and accuracy of every epoch, on the training and on the held-out digits.
+
+    metrics: as watch.metrics gives it, with any of loss, val_loss, acc, val_acc.
+    """
+    figure, axes = _figure((9, 3.4), 1, 2)
+    losses = metrics["metric"].str.endswith(LOSS)
+    _curves(axes[0, 0], metrics[losses], "Loss", "loss (cross-entropy)")
+    _curves(axes[0, 1], metrics[~losses], "Accuracy", "digits read right (share)")
+    axes[0, 0].set_ylim(bottom=0)
+    return figure
+
+
+def _curves(axis: Axes, metrics: pd.DataFrame, title: str, unit: str) -> None:
+    for name, rows in metrics.groupby("metric"):
+        held_out = str(name).startswith(HELD_OUT)
+        label = f"held out ({name})" if held_out else f"training ({name})"
+        axis.plot(
+            rows["step"],
+            rows["value"],
+            marker="o",
+            markersize=4,
+            color=ORANGE if held_out else BLUE,
+            label=label,
+        )
+    axis.set(xlabel="epoch", ylabel=unit)
+    axis.set_title(title, loc="left")
+    axis.locator_params(axis="x", integer=True)
+    if len(metrics):
+        axis.legend(frameon=False)
+
+
+def timeline(transitions: pd.DataFrame) -> Figure:
+    """The stages of a job as bars over the seconds since its start.
+
+    transitions: as watch.transitions gives it. A stage that still lasts is not drawn, and neither is the
+    last one of an ended job, which only says how it ended.
+    """
+    stages = transitions[~transitions["status"].isin(ENDS) & transitions["end"].notna()]
+    figure, axes = _figure((9, 0.42 * len(stages) + 1.0))
+    axis = axes[0, 0]
+    begin = stages["start"].min()
+    for row, stage in enumerate(stages.itertuples()):
+        left = (stage.start - begin).total_seconds()
+        axis.barh(row, stage.seconds, left=left, color=STAGES.get(stage.status, WAITING), height=0.6)
+        axis.text(left + stage.seconds, row, f" {_seconds(stage.seconds)}", va="center", color=INK)
+    axis.set_yticks(range(len(stages)), list(stages["status"]))
+    axis.invert_yaxis()
+    axis.margins(x=0.12)
+    axis.set_xlim(left=0)
+    axis.grid(visible=False, axis="y")
+    axis.set_xlabel("seconds since the job's start")
+    return figure
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+
+
+def confusion(labels: Array, predictions: Array) -> Figure:
+    """How often each digit was read as each other; only the mistakes are coloured, for they are few.
+
+    labels, predictions: (n,) of 0 to 9.
+    """
+    counts = np.zeros((10, 10), dtype=int)
+    np.add.at(counts, (np.asarray(labels), np.asarray(predictions)), 1)
+    mistakes = counts * (1 - np.eye(10, dtype=int))
+    figure, axes = _figure((5.4, 4.9))
+    axis = axes[0, 0]
+    axis.imshow(mistakes, cmap="Oranges", vmin=0, vmax=max(4, mistakes.max() * 1.6))
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            axis.text(column, row, str(count), ha="center", va="center", color=GREY if row == column else INK)
+    axis.set(xticks=range(10), yticks=range(10), xlabel="digit as read", ylabel="digit as it is")
+    axis.set_title(
+        f"{counts.trace():,} of {counts.sum():,} digits read right, {mistakes.sum():,} wrong", loc="left"
+    )
+    axis.grid(visible=False)
+    return figure
+
+
+def _figure(size: tuple[float, float], rows: int = 1, columns: int = 1) -> tuple[Figure, Any]:
+    """A figure in the house's style that pyplot has already let go of: a notebook shows it once."""
+    import matplotlib.pyplot as plt
+
+    with plt.rc_context(STYLE):  # type: ignore[arg-type]
+        figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
+    plt.close(figure)
+    return figure, axes

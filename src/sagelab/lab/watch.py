@@ -1,0 +1,261 @@
+"""A job as it goes: one line that moves, then its log, its metrics and its stages as tables."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sagelab.lab.session import Lab
+
+GROUP = "/aws/sagemaker/TrainingJobs"
+ENDED = ("Completed", "Failed", "Stopped")
+# Seconds between two looks at a remote job: the first after a change, and the most while nothing changes.
+PAUSES = {"local": (0.2, 1.0), "aws": (5.0, 15.0)}
+
+
+class JobFailed(Exception):
+    """A job ended as Failed. `reason` is its FailureReason, `job` its whole description."""
+
+    def __init__(self, name: str, job: dict[str, Any]) -> None:
+        self.reason = str(job.get("FailureReason", "no reason given"))
+        self.job = job
+        super().__init__(f"{name} failed. {self.reason}")
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of a job's log. time: aware, UTC. host: "algo-1", "algo-2", ..."""
+
+    time: datetime
+    host: str
+    message: str
+
+
+# -- one line that moves ----------------------------------------------------------------------------------
+
+
+def training_job(lab: Lab, name: str, metric: str | None = None) -> dict[str, Any]:
+    """Follow a training job to its end on one line; returns its description as Describe gives it.
+
+    metric: the one to show; by default the last that the job defines. JobFailed: it ended as Failed.
+    An interrupt ends the watching, not the job.
+    """
+    with _line() as line:
+        for job in _looks(lab, name):
+            line.show(_sentence(job, metric))
+        line.end(_sentence(job, metric))
+    if job["TrainingJobStatus"] == "Failed":
+        raise JobFailed(name, job)
+    return job
+
+
+def _looks(lab: Lab, name: str) -> Iterator[dict[str, Any]]:
+    """Descriptions of the job until it has ended; looks less often while nothing changes."""
+    least, most = PAUSES[lab.target]
+    pause, before = least, ""
+    while True:
+        job: dict[str, Any] = lab.client("sagemaker").describe_training_job(TrainingJobName=name)
+        yield job
+        if job["TrainingJobStatus"] in ENDED:
+            return
+        pause = least if job["SecondaryStatus"] != before else min(most, pause * 1.3)
+        before = job["SecondaryStatus"]
+        time.sleep(pause)
+
+
+def _sentence(job: dict[str, Any], metric: str | None) -> str:
+    status = job["TrainingJobStatus"]
+    word = job["SecondaryStatus"] if status == "InProgress" else status
+    return " · ".join((word, f"{_elapsed(job):.0f} s", *_last_metric(job, metric)))
+
+
+def _elapsed(job: dict[str, Any]) -> float:
+    end = job.get("TrainingEndTime") or datetime.now(UTC)
+    return max(0.0, float((end - job["CreationTime"]).total_seconds()))
+
+
+def _last_metric(job: dict[str, Any], metric: str | None) -> list[str]:
+    defined = [each["Name"] for each in job["AlgorithmSpecification"].get("MetricDefinitions", [])]
+    wanted = metric or (defined[-1] if defined else None)
+    found = [each["Value"] for each in job.get("FinalMetricDataList", []) if each["MetricName"] == wanted]
+    return [f"{wanted} {found[-1]:.4f}"] if found else []
+
+
+class Line(Protocol):
+    """One line of text that changes in place; `end` leaves the last one standing."""
+
+    def show(self, text: str) -> None: ...
+
+    def end(self, text: str) -> None: ...
+
+
+class _Context(AbstractContextManager[Line]):
+    def show(self, text: str) -> None:
+        """Nothing moves where nobody looks."""
+
+    def end(self, text: str) -> None:
+        print(text)
+
+    def __enter__(self) -> Line:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing to put back."""
+
+
+class _Notebook(_Context):
+    def __init__(self) -> None:
+        self._handle: Any = None
+        self._shown = ""
+
+    def show(self, text: str) -> None:
+        from IPython.display import display
+
+        if self._handle is None:
+            self._handle = display({"text/plain": text}, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        elif text != self._shown:
+            self._handle.update({"text/plain": text}, raw=True)
+        self._shown = text
+
+    def end(self, text: str) -> None:
+        self.show(text)
+
+
+class _Terminal(_Context):
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        self._status = Console().status("")
+
+    def show(self, text: str) -> None:
+        self._status.update(text)
+
+    def end(self, text: str) -> None:
+        self._status.stop()
+        print(text)
+
+    def __enter__(self) -> Line:
+        self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._status.stop()
+
+
+def _line() -> _Context:
+    """The line that suits where this runs: a notebook, a terminal, or a place where nobody looks."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if shell is not None and hasattr(shell, "kernel"):
+        return _Notebook()
+    return _Terminal() if sys.stdout.isatty() and not os.environ.get("CI") else _Context()
+
+
+# -- the log ----------------------------------------------------------------------------------------------
+
+
+def log(lab: Lab, name: str) -> str:
+    """The whole log of a training job, in order; with several hosts each line says which one wrote it."""
+    return _text(events(lab, name))
+
+
+def tail(lab: Lab, name: str, lines: int = 10) -> str:
+    """The last lines of a training job's log."""
+    return _text(events(lab, name)[-lines:])
+
+
+def events(lab: Lab, name: str) -> list[Event]:
+    """A training job's log as CloudWatch Logs holds it, every page of every host, ordered by time."""
+    found = [event for stream in _streams(lab, name) for event in _read(lab, stream)]
+    return sorted(found, key=lambda event: event.time)
+
+
+def _streams(lab: Lab, name: str) -> list[str]:
+    logs = lab.client("logs")
+    pages = logs.get_paginator("describe_log_streams").paginate(
+        logGroupName=GROUP, logStreamNamePrefix=f"{name}/"
+    )
+    try:
+        return [stream["logStreamName"] for page in pages for stream in page["logStreams"]]
+    except logs.exceptions.ResourceNotFoundException:
+        return []
+
+
+def _read(lab: Lab, stream: str) -> Iterator[Event]:
+    """A stream's events from head to end: its end is where the forward token no longer changes."""
+    host = "-".join(stream.rsplit("/", 1)[-1].split("-")[:2])
+    request: dict[str, Any] = {"logGroupName": GROUP, "logStreamName": stream, "startFromHead": True}
+    while True:
+        page = lab.client("logs").get_log_events(**request)
+        for event in page["events"]:
+            yield Event(datetime.fromtimestamp(event["timestamp"] / 1000, UTC), host, event["message"])
+        if page["nextForwardToken"] == request.get("nextToken"):
+            return
+        request["nextToken"] = page["nextForwardToken"]
+
+
+def _text(events: list[Event]) -> str:
+    several = len({event.host for event in events}) > 1
+    return "\n".join(f"{event.host} | {event.message}" if several else event.message for event in events)
+
+
+# -- tables -----------------------------------------------------------------------------------------------
+
+
+def metrics(lab: Lab, name: str) -> pd.DataFrame:
+    """Every value that the job's MetricDefinitions find in its log: metric, step, value, timestamp.
+
+    step counts a metric's values on one host from 1: the epoch, where a script logs one line an epoch. The
+    description of a job has only the last value of each, hence the log.
+    """
+    import pandas as pd
+
+    job = lab.client("sagemaker").describe_training_job(TrainingJobName=name)
+    definitions = job["AlgorithmSpecification"].get("MetricDefinitions", [])
+    written = events(lab, name)
+    rows = [row for each in definitions for row in _values(each["Name"], re.compile(each["Regex"]), written)]
+    return pd.DataFrame(rows, columns=["metric", "step", "value", "timestamp"])
+
+
+def _values(
+    name: str, regex: re.Pattern[str], events: list[Event]
+) -> Iterator[tuple[str, int, float, datetime]]:
+    steps: Counter[str] = Counter()
+    for event in events:
+        for match in regex.finditer(event.message):
+            try:
+                value = float(match[1] if regex.groups else match[0])
+            except ValueError:
+                continue  # a regex may catch what is no number; CloudWatch drops it too
+            steps[event.host] += 1
+            yield name, steps[event.host], value, event.time
+
+
+def transitions(lab: Lab, name: str) -> pd.DataFrame:
+    """The stages of a training job: status, start, end, seconds, message. A stage that lasts has no end."""
+    import pandas as pd
+
+    job = lab.client("sagemaker").describe_training_job(TrainingJobName=name)
+    rows = [
+        (each["Status"], each["StartTime"], each.get("EndTime"), each.get("StatusMessage", ""))
+        for each in job.get("SecondaryStatusTransitions", [])
+    ]
+    table = pd.DataFrame(rows, columns=["status", "start", "end", "message"])
+    for column in ("start", "end"):
+        table[column] = pd.to_datetime(table[column], utc=True)
+    table.insert(3, "seconds", (table["end"] - table["start"]).dt.total_seconds())
+    return table

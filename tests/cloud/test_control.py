@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+
+import psutil
+import pytest
+
+from sagelab.cloud import control
+from sagelab.cloud.errors import NotRunning, StartFailed
+from sagelab.cloud.home import Home
+
+
+def answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(url, timeout=10)
+    except urllib.error.HTTPError:
+        return True
+    except urllib.error.URLError:
+        return False
+    return True
+
+
+def processes_of(home: Home) -> list[list[str]]:
+    """The command lines that name the home or run inside it."""
+    seen = [process.info for process in psutil.process_iter(["cmdline", "cwd", "status"])]
+    return [
+        info["cmdline"]
+        for info in seen
+        if info["status"] != psutil.STATUS_ZOMBIE
+        and str(home.path) in (*(info["cmdline"] or ()), info["cwd"])
+    ]
+
+
+def test_up_returns_when_it_answers_and_down_when_it_is_gone(home: Home) -> None:
+    url = control.up(home)
+    assert answers(url)
+    assert control.down(home)
+    assert not answers(url)
+    assert not control.down(home)
+
+
+def test_up_on_a_running_one_says_where_it_is(home: Home) -> None:
+    assert control.up(home) == control.up(home)
+
+
+def test_two_that_start_at_once_get_the_same_one(home: Home) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(lambda _: control.up(home), range(4)))) == 1
+
+
+def test_a_home_keeps_its_port(home: Home) -> None:
+    url = control.up(home)
+    control.down(home)
+    assert control.up(home) == url
+
+
+def test_another_port_is_taken_where_the_last_one_is_not_free(home: Home) -> None:
+    url = control.up(home)
+    control.down(home)
+    with socket.create_server(("127.0.0.1", int(url.rpartition(":")[2]))):
+        assert control.up(home) != url
+
+
+def test_a_port_that_was_asked_for_and_is_taken_is_an_error(home: Home) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(StartFailed, match=f"Cannot listen on 127.0.0.1:{port}"):
+            control.up(home, port)
+    assert control.status(home) is None
+
+
+def test_a_failed_start_shows_the_end_of_the_log(home: Home) -> None:
+    home.database.write_text("this is no database, and that is why it cannot start")
+    with pytest.raises(StartFailed, match="file is not a database"):
+        control.up(home)
+
+
+def test_after_a_kill_it_is_not_running_and_starts_again(home: Home) -> None:
+    control.up(home)
+    running = control.status(home)
+    assert running is not None
+    os.kill(running.pid, signal.SIGKILL)
+    home.wait_released()
+    assert control.status(home) is None
+    assert answers(control.up(home))
+
+
+def test_it_outlives_whoever_started_it(home: Home) -> None:
+    code = "import sys; from sagelab.cloud import control, home; print(control.up(home.Home(sys.argv[1])))"
+    command = [sys.executable, "-c", code, str(home.path)]
+    url = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    assert answers(url)
+
+
+def test_status_says_what_runs(home: Home) -> None:
+    assert control.status(home) is None
+    url = control.up(home)
+    found = control.status(home)
+    assert found is not None
+    assert (found.url, found.home, found.jobs) == (url, str(home.path), 0)
+    assert found.uptime > 0
+    assert found.disk > 0
+
+
+def test_two_homes_stand_side_by_side(home: Home, tmp_path_factory: pytest.TempPathFactory) -> None:
+    other = Home(tmp_path_factory.mktemp("other"))
+    assert control.up(home) != control.up(other)
+    assert control.down(other)
+    assert control.status(home) is not None
+
+
+def test_environment_needs_a_running_one(home: Home) -> None:
+    with pytest.raises(NotRunning, match="sagelab up"):
+        control.environment(home)
+
+
+def test_surroundings_leave_nothing_that_leads_elsewhere(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "production")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "a token")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://elsewhere.example")
+    monkeypatch.setenv("no_proxy", "intranet.example")
+    url = control.up(home)
+    env = control.surroundings(home)
+    assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3"} & env.keys()
+    assert env["AWS_ENDPOINT_URL"] == url
+    assert env["NO_PROXY"] == "intranet.example,127.0.0.1,localhost"
+
+
+def test_the_local_cloud_itself_ignores_the_callers_aws(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    control.up(home)
+    assert control.status(home) is not None
+
+
+def test_reset_keeps_the_credentials_and_nothing_else(home: Home) -> None:
+    control.up(home)
+    keys = home.credentials()
+    control.reset(home)
+    assert control.status(home) is None
+    assert not home.database.exists()
+    assert home.credentials() == keys
+
+
+def test_running_ends_only_what_it_started(home: Home) -> None:
+    with control.running(home) as url:
+        assert answers(url)
+        with control.running(home):
+            pass
+        assert answers(url)
+    assert home.server() is None
+
+
+def test_nothing_is_left_of_a_local_cloud_that_was_ended(home: Home) -> None:
+    control.up(home)
+    assert processes_of(home)
+    control.down(home)
+    assert processes_of(home) == []

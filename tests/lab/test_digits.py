@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sagelab.lab import digits
+from sagelab.lab.session import Lab
+
+
+def write_mnist(file: Path, **changes: object) -> Path:
+    content: dict[str, object] = {
+        "x_train": np.zeros((6, 28, 28), np.uint8),
+        "y_train": np.arange(6, dtype=np.uint8),
+        "x_test": np.zeros((2, 28, 28), np.uint8),
+        "y_test": np.array([8, 9], np.uint8),
+    }
+    np.savez(file, **{key: value for key, value in (content | changes).items() if value is not None})  # type: ignore[arg-type]
+    return file
+
+
+def test_four_fifths_of_the_digits_at_hand_are_to_train_with() -> None:
+    data = digits.load()
+    assert data.images.shape == (4000, 28, 28)
+    assert data.held_out_images.shape == (1000, 28, 28)
+    assert data.images.dtype == np.uint8
+    assert data.images.max() == 255
+
+
+def test_every_digit_is_held_out_as_often_as_any_other() -> None:
+    data = digits.load()
+    assert np.bincount(data.held_out_labels).tolist() == [100] * 10
+    assert np.bincount(data.labels).tolist() == [400] * 10
+
+
+def test_digits_come_shuffled_and_in_the_same_order_each_time() -> None:
+    first, second = digits.load(), digits.load()
+    assert np.array_equal(first.images, second.images)
+    assert len(set(first.labels[:50].tolist())) > 5
+
+
+def test_no_digit_is_both_learnt_and_held_out() -> None:
+    data = digits.load()
+    learnt = {image.tobytes() for image in data.images}
+    assert not any(image.tobytes() in learnt for image in data.held_out_images)
+
+
+def test_save_writes_a_file_a_channel_with_the_documented_keys(tmp_path: Path) -> None:
+    data = digits.load()
+    folders = data.save(tmp_path)
+    assert set(folders) == {"training", "validation"}
+    with np.load(folders["validation"] / "validation.npz") as saved:
+        assert np.array_equal(saved["image"], data.held_out_images)
+        assert np.array_equal(saved["label"], data.held_out_labels)
+
+
+def test_upload_puts_each_channel_under_the_prefix_of_the_lab(lab: Lab, tmp_path: Path) -> None:
+    uris = digits.load().upload(lab)
+    assert uris == {"training": lab.uri("training"), "validation": lab.uri("validation")}
+    target = tmp_path / "back.npz"
+    lab.client("s3").download_file(lab.bucket, f"{lab.prefix}/training/training.npz", str(target))
+    with np.load(target) as back:
+        assert back["image"].shape == (4000, 28, 28)
+
+
+def test_full_set_comes_from_the_file_that_sagelab_mnist_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAGELAB_MNIST", str(write_mnist(tmp_path / "mnist.npz")))
+    data = digits.load(full=True)
+    assert repr(data) == "6 digits to train with, 2 held out"
+    assert data.held_out_labels.tolist() == [8, 9]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"y_test": None}, "should be an .npz file with x_train, y_train, x_test, y_test"),
+        ({"x_train": np.zeros((6, 32, 32), np.uint8)}, r"uint8 of \(n, 28, 28\)"),
+        ({"x_train": np.zeros((6, 28, 28), np.float32)}, "float32"),
+        ({"y_train": np.arange(5, dtype=np.uint8)}, "as many labels"),
+        ({"y_test": np.array([8, 10], np.uint8)}, "labels from 0 to 9"),
+    ],
+)
+def test_a_file_of_something_else_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object], sentence: str
+) -> None:
+    monkeypatch.setenv("SAGELAB_MNIST", str(write_mnist(tmp_path / "mnist.npz", **changes)))
+    with pytest.raises(digits.DigitsError, match=sentence):
+        digits.load(full=True)
+
+
+def test_a_missing_or_broken_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAGELAB_MNIST", str(tmp_path / "none.npz"))
+    with pytest.raises(digits.DigitsError, match=r"none\.npz, which is not there"):
+        digits.load(full=True)
+    (tmp_path / "none.npz").write_bytes(b"no archive")
+    with pytest.raises(digits.DigitsError, match="should be an .npz file"):
+        digits.load(full=True)

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import io
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sagelab.lab import pictures
+
+
+def png(figure: Any) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def stages(*rows: tuple[str, float]) -> pd.DataFrame:
+    ends = np.cumsum([0.0, *(seconds for _, seconds in rows)])
+    start = pd.Timestamp("2026-01-01", tz="UTC")
+    times = [start + pd.Timedelta(seconds=float(end)) for end in ends]
+    table = pd.DataFrame(
+        [(name, *span) for (name, _), span in zip(rows, pairwise(times), strict=True)],
+        columns=["status", "start", "end"],
+    )
+    return table.assign(seconds=[seconds for _, seconds in rows], message="")
+
+
+def test_a_digit_read_wrong_says_so_in_red() -> None:
+    figure = pictures.digits(np.zeros((2, 28, 28), np.uint8), np.array([4, 9]), np.array([4, 7]))
+    right, wrong = (axis.title for axis in figure.axes)
+    assert (right.get_text(), right.get_color()) == ("4", pictures.GREEN)
+    assert (wrong.get_text(), wrong.get_color()) == ("9, read 7", pictures.RED)
+    assert png(figure)
+
+
+@pytest.mark.parametrize("n", [0, 1, 10, 11, 25])
+def test_digits_draws_as_many_as_there_are(n: int) -> None:
+    figure = pictures.digits(np.zeros((n, 28, 28, 1)), np.zeros(n, int), n=20)
+    assert sum(bool(axis.images) for axis in figure.axes) == min(n, 20)
+    assert png(figure)
+
+
+def test_learning_curve_tells_training_from_held_out() -> None:
+    rows = [(name, step, 0.5) for name in ("loss", "acc", "val_loss", "val_acc") for step in (1, 2, 3)]
+    figure = pictures.learning_curve(pd.DataFrame(rows, columns=["metric", "step", "value"]))
+    for axis, names in zip(figure.axes, (["loss", "val_loss"], ["acc", "val_acc"]), strict=True):
+        assert [line.get_label() for line in axis.lines] == [
+            f"training ({names[0]})",
+            f"held out ({names[1]})",
+        ]
+        assert axis.get_xlabel() == "epoch"
+        assert axis.get_ylabel()
+    assert png(figure)
+
+
+def test_learning_curve_of_a_job_without_metrics_is_empty() -> None:
+    empty = pd.DataFrame([], columns=["metric", "step", "value", "timestamp"])
+    figure = pictures.learning_curve(empty.astype({"metric": "str"}))
+    assert not [line for axis in figure.axes for line in axis.lines]
+    assert png(figure)
+
+
+def test_timeline_draws_each_stage_with_its_seconds_and_not_the_end() -> None:
+    figure = pictures.timeline(stages(("Starting", 1.5), ("Training", 60.2), ("Completed", 0)))
+    axis = figure.axes[0]
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["Starting", "Training"]
+    assert [text.get_text().strip() for text in axis.texts] == ["1.5 s", "60 s"]
+    assert png(figure)
+
+
+def test_timeline_draws_a_stage_it_has_no_colour_for() -> None:
+    figure = pictures.timeline(stages(("Starting", 1), ("SomethingNew", 2), ("Failed", 0)))
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["Starting", "SomethingNew"]
+
+
+def test_confusion_counts_what_was_read_right() -> None:
+    figure = pictures.confusion(np.array([1, 1, 2]), np.array([1, 7, 2]))
+    assert figure.axes[0].get_title(loc="left") == "2 of 3 digits read right, 1 wrong"
+    assert png(figure)
+
+
+def test_a_notebook_shows_a_figure_once() -> None:
+    import matplotlib.pyplot as plt
+
+    pictures.confusion(np.array([1]), np.array([1]))
+    assert plt.get_fignums() == []

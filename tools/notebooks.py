@@ -1,0 +1,119 @@
+"""Build notebooks/<lab>.ipynb from labs/<lab>/lab.py.
+
+    python tools/notebooks.py [LAB ...]           build, run against a new local cloud, write with outputs
+    python tools/notebooks.py --check [LAB ...]   run nothing; exit 1 where a notebook is not its source's
+
+What is written changes only when the lab or what it shows does: cell ids come from the cells' text, and no
+times, kernels' versions or editors' settings are kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import nbformat
+
+from sagelab.cloud import control
+from sagelab.cloud.home import Home
+from sagelab.notebooks import execute
+
+ROOT = Path(__file__).resolve().parent.parent
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+
+
+def main() -> int:
+    """0 where all went well, else 1; says a line a notebook."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("labs", nargs="*", metavar="LAB", help="folders of labs/; all by default")
+    parser.add_argument("--check", action="store_true", help="compare, run and write nothing")
+    options = parser.parse_args()
+    sources = [ROOT / "labs" / lab / "lab.py" for lab in options.labs] or sorted(ROOT.glob("labs/*/lab.py"))
+    faults = check(sources) if options.check else write(sources)
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    return 1 if faults else 0
+
+
+def check(sources: list[Path]) -> list[str]:
+    """What is wrong, a sentence each."""
+    orphans = {path.stem for path in ROOT.glob("notebooks/*.ipynb")} - {
+        path.parent.name for path in ROOT.glob("labs/*/lab.py")
+    }
+    faults = [f"notebooks/{name}.ipynb has no labs/{name}/lab.py" for name in sorted(orphans)]
+    return faults + [fault for source in sources for fault in compare(source)]
+
+
+def compare(source: Path) -> list[str]:
+    """What is wrong with the notebook of one lab."""
+    name, path = source.parent.name, target(source)
+    if not path.exists():
+        return [f"{name}: has no notebook; run make notebooks"]
+    written, built = nbformat.read(path, as_version=4), build(source)
+    if [plain(cell) for cell in written.cells] != [plain(cell) for cell in built.cells]:
+        return [f"{name}: the notebook is not what lab.py says; run make notebooks"]
+    return [f"{name}: {fault}" for fault in find_faults(written)]
+
+
+def find_faults(notebook: Any) -> list[str]:
+    """What must not stand in a notebook that is shown: no outputs, an error, a folder of this machine."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    faults = [] if outputs else ["it has no outputs"]
+    faults += [f"an error stands in it: {o.ename}" for o in outputs if o.output_type == "error"]
+    text = nbformat.writes(notebook)
+    named = [folder for folder in (str(ROOT), str(Path.home())) if re.search(rf"{re.escape(folder)}\b", text)]
+    return faults + [f"it names {folder}, a folder of this machine" for folder in named]
+
+
+def write(sources: list[Path]) -> list[str]:
+    """Build, run and write every notebook, in a local cloud that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="sagelab-") as folder:
+        home = Home(folder)
+        with control.running(home):
+            env = control.surroundings(home)
+            for source in sources:
+                print(f"{source.parent.name} ...", flush=True)
+                notebook = build(source)
+                execute(notebook, ROOT / "notebooks", env)
+                nbformat.write(tidy(notebook), target(source))
+    return [fault for source in sources for fault in compare(source)]
+
+
+def target(source: Path) -> Path:
+    return ROOT / "notebooks" / f"{source.parent.name}.ipynb"
+
+
+def build(source: Path) -> Any:
+    """The notebook of a lab, without outputs."""
+    notebook = jupytext.read(source, fmt="py:percent")
+    seen: dict[str, int] = {}
+    for cell in notebook.cells:
+        digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:8]
+        seen[digest] = seen.get(digest, 0) + 1
+        cell.id = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
+    return tidy(notebook)
+
+
+def tidy(notebook: Any) -> Any:
+    """Keep of all metadata the kernel's name and the cells' tags."""
+    notebook.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
+    for cell in notebook.cells:
+        cell.metadata = {"tags": list(cell.metadata["tags"])} if cell.metadata.get("tags") else {}
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    return notebook
+
+
+def plain(cell: Any) -> tuple[str, str, str, tuple[str, ...]]:
+    return cell.cell_type, cell.id, cell.source, tuple(cell.metadata.get("tags", []))
+
+
+if __name__ == "__main__":
+    os.chdir(ROOT)
+    sys.exit(main())

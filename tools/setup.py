@@ -1,0 +1,87 @@
+"""Set up the environment that the lock file names: `make setup`. Standard library alone.
+
+    python3 tools/setup.py [FOLDER]      the environment's folder, .venv by default
+
+Does nothing when the environment stands as the lock, pyproject.toml and this Python ask for. uv installs; it
+is brought in by the environment's own pip, so whatever index pip is told to use serves for both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+UV = "uv==0.13.9"
+SUPPORTED = ((3, 11), (3, 14))
+# What no lab imports; it would be two fifths of the time.
+NEVER_IMPORTED = r"/tests?/|/testing/|/(mypy|mypyc|pip|sklearn/externals|databricks|hive_metastore|torch)/"
+
+
+def main() -> None:
+    """Make the environment, or leave it as it is."""
+    if not SUPPORTED[0] <= sys.version_info[:2] < SUPPORTED[1]:
+        sys.exit(
+            f"sagelab needs Python 3.11, 3.12 or 3.13; {sys.executable} is {sys.version.split()[0]}. "
+            "Name another: make setup PYTHON=python3.12"
+        )
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".venv").absolute()
+    stamp, asked = folder / "sagelab-setup", fingerprint()
+    if stamp.exists() and stamp.read_text() == asked:
+        return
+    print(f"Setting up {folder.name} (once; a few minutes):", flush=True)
+    build(folder)
+    stamp.write_text(asked)
+
+
+def build(folder: Path) -> None:
+    """Every step, a line each."""
+    python, uv = str(folder / "bin" / "python"), str(folder / "bin" / "uv")
+    clear = [] if (folder / "lib" / "python{}.{}".format(*sys.version_info)).exists() else ["--clear"]
+    step("environment", sys.executable, "-m", "venv", *clear, str(folder))
+    step("installer", python, "-m", "pip", "install", "--quiet", UV)
+    step("packages", uv, "pip", "sync", "--quiet", "--python", python, "requirements.lock")
+    step("sagelab", uv, "pip", "install", "--quiet", "--python", python, "--no-deps", "--editable", ".")
+    step("bytecode", python, "-m", "compileall", "-q", "-j", "0", "-x", NEVER_IMPORTED, str(packages(python)))
+
+
+def step(name: str, *command: str) -> None:
+    """Run a command of the set-up; its output is shown only where it fails."""
+    began = time.monotonic()
+    print(f"  {name:12}", end="", flush=True)
+    done = subprocess.run(
+        command, cwd=ROOT, env=surroundings(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    # Some packages carry templates and samples in other Pythons' syntax, which never compile.
+    if done.returncode and name != "bytecode":
+        sys.exit(f"failed:\n$ {' '.join(command)}\n{done.stdout}")
+    print(f"{time.monotonic() - began:6.1f} s", flush=True)
+
+
+def surroundings() -> dict[str, str]:
+    """This environment, with uv told of the index that pip is told of by variable."""
+    env = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
+    if "PIP_INDEX_URL" in env and not env.keys() & {"UV_DEFAULT_INDEX", "UV_INDEX_URL"}:
+        env["UV_DEFAULT_INDEX"] = env["PIP_INDEX_URL"]
+    return env
+
+
+def packages(python: str) -> str:
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    return subprocess.run([python, "-c", code], check=True, text=True, stdout=subprocess.PIPE).stdout.strip()
+
+
+def fingerprint() -> str:
+    """What the environment is made from: the lock, the project's own metadata, this file, this Python."""
+    digest = hashlib.sha256(f"{sys.version} {sys.prefix} {ROOT}".encode())
+    for file in ("requirements.lock", "pyproject.toml", "tools/setup.py"):
+        digest.update((ROOT / file).read_bytes())
+    return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    main()
