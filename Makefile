@@ -3,6 +3,7 @@ SHELL := bash
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
 .DEFAULT_GOAL := help
@@ -15,7 +16,7 @@ setup: ## Set up the environment in .venv from the lock file; does nothing when 
 	@$(PYTHON) tools/setup.py $(VENV)
 
 lab: setup ## Start the local cloud and JupyterLab on the labs; Ctrl-C ends both.
-	@$(BIN)/sagelab exec --announce -- $(BIN)/jupyter lab notebooks --log-level=ERROR -y \
+	@$(BIN)/sagelab exec --announce -- $(BIN)/jupyter lab notebooks --log-level=ERROR -y $(AS_ROOT) \
 	  --LabApp.news_url=None --LabApp.extension_manager=readonly \
 	  --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
 
@@ -28,7 +29,7 @@ ifneq ($(NOTEBOOKS),)
 endif
 
 check: setup lint types ## Run what answers below a minute: lint, types, fast tests.
-	@$(BIN)/pytest -m "not slow"
+	@$(BIN)/pytest -m "not slow" -n 2
 
 labs: setup ## Run every lab without a browser; show what passed, how long, what AWS would have charged.
 	@$(BIN)/sagelab run --fresh

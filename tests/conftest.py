@@ -41,9 +41,7 @@ class LocalCloud:
         return self.session.client(service, endpoint_url=self.url, **options)
 
 
-def run_sagelab(
-    *arguments: str, home: Path | None = None, **options: Any
-) -> subprocess.CompletedProcess[str]:
+def run_sagelab(*arguments: str, home: Path | None = None, **options: Any) -> subprocess.CompletedProcess[str]:
     """`sagelab ARGUMENTS` as a process of its own."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     env |= {"SAGELAB_HOME": str(home)} if home else {}

@@ -24,10 +24,7 @@ ALLOWED = {
     "cloud.resources": {"sagelab", "cloud", "cloud.engine"},
     "cloud.engine": {"sagelab", "cloud"},
 }
-STARTS_A_CLOUD = {"sagelab.cloud.control", "sagelab.cloud.errors", "sagelab.cloud.home"}  # for lab/session.py
-    "sagelab.cloud.control",
-    "sagelab.cloud.home",
-}  # all that lab/session.py may import of cloud
+STARTS_A_CLOUD = {"sagelab.cloud.control", "sagelab.cloud.errors", "sagelab.cloud.home"}  # by lab/session.py
 SERVES = {"sagelab.cloud.server", "sagelab.cloud.control", "sagelab.cloud.doctor"}  # above gateway
 KNOWS_HTTP = {"http", "urllib.request", "werkzeug", "flask", "moto", "requests"}
 
@@ -87,9 +84,7 @@ def test_the_engine_knows_no_http() -> None:
 
 
 def test_moto_has_one_importer() -> None:
-    importers = {
-        name_of(path) for path in MODULES if any(n.split(".")[0] == "moto" for n in imports_of(path))
-    }
+    importers = {name_of(path) for path in MODULES if any(n.split(".")[0] == "moto" for n in imports_of(path))}
     assert importers == {"sagelab.cloud.gateway.moto_front"}
 
 

@@ -102,6 +102,7 @@ def test_exec_runs_an_unmodified_script(sagelab: Any, cloud: Any) -> None:
     assert (done.returncode, done.stdout.strip()) == (0, cloud.home.account), done.stderr
 
 
+@pytest.mark.slow
 def test_exec_switches_the_sdks_telemetry_off(sagelab: Any, cloud: Any) -> None:
     code = (
         "from sagemaker.core.config.config import load_sagemaker_config;"
@@ -184,6 +185,7 @@ def course(tmp_path: Path) -> Callable[[str, str], Path]:
     return add
 
 
+@pytest.mark.slow
 def test_run_reports_every_lab(sagelab: Any, cloud: Any, course: Any, tmp_path: Path) -> None:
     course("01-account", "import boto3; assert boto3.client('sts').get_caller_identity()['Account']")
     project = course("02-wrong", "assert 1 + 1 == 3, 'arithmetic'")
@@ -200,6 +202,7 @@ def test_run_reports_every_lab(sagelab: Any, cloud: Any, course: Any, tmp_path: 
     assert ElementTree.parse(junit).getroot().attrib["failures"] == "1"
 
 
+@pytest.mark.slow
 def test_run_leaves_the_learners_notebook_alone(sagelab: Any, cloud: Any, course: Any) -> None:
     project = course("01-note", "import pathlib; pathlib.Path('left.txt').write_text('x')")
     before = (project / "notebooks" / "01-note.ipynb").read_bytes()

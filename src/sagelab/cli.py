@@ -105,9 +105,7 @@ def status(home: Home, as_json: bool) -> None:
 
     found = control.status(home)
     if found is None:
-        click.echo(
-            json.dumps({"running": False, "home": str(home.path)}) if as_json else "sagelab is not running"
-        )
+        click.echo(json.dumps({"running": False, "home": str(home.path)}) if as_json else "sagelab is not running")
         raise click.exceptions.Exit(NOT_RUNNING)
     click.echo(json.dumps({"running": True, **found.facts()}) if as_json else _describe(found))
 

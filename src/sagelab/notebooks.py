@@ -72,6 +72,7 @@ def execute(notebook: Any, folder: Path, env: Mapping[str, str]) -> None:
         kernel_name="python3",
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,
+        extra_arguments=["--log-level=ERROR"],
     )
     client.execute(env=dict(env))
 

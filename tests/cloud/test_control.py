@@ -16,6 +16,8 @@ from sagelab.cloud import control
 from sagelab.cloud.errors import NotRunning, StartFailed
 from sagelab.cloud.home import Home
 
+pytestmark = pytest.mark.slow  # most tests start a local cloud of their own
+
 
 def answers(url: str) -> bool:
     try:
@@ -33,8 +35,7 @@ def processes_of(home: Home) -> list[list[str]]:
     return [
         info["cmdline"]
         for info in seen
-        if info["status"] != psutil.STATUS_ZOMBIE
-        and str(home.path) in (*(info["cmdline"] or ()), info["cwd"])
+        if info["status"] != psutil.STATUS_ZOMBIE and str(home.path) in (*(info["cmdline"] or ()), info["cwd"])
     ]
 
 

@@ -20,9 +20,7 @@ def run(code: str, *folders: Path, endpoint: str | None = LOCAL) -> str:
     env = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     env |= {"AWS_ENDPOINT_URL": endpoint} if endpoint else {}
     env["PYTHONPATH"] = os.pathsep.join(map(str, (FOLDER, *folders)))
-    return subprocess.run(
-        [sys.executable, "-c", code], env=env, check=True, capture_output=True, text=True
-    ).stdout
+    return subprocess.run([sys.executable, "-c", code], env=env, check=True, capture_output=True, text=True).stdout
 
 
 def test_sts_follows_the_local_cloud_despite_an_explicit_endpoint() -> None:
@@ -61,9 +59,7 @@ def test_the_sitecustomize_it_hides_still_runs(tmp_path: Path) -> None:
 
 
 def test_a_python_without_boto3_pays_nothing_for_it() -> None:
-    code = (
-        "import sys; print(sorted({'boto3', 'botocore', 'typing', 'pathlib', 'sagelab'} & set(sys.modules)))"
-    )
+    code = "import sys; print(sorted({'boto3', 'botocore', 'typing', 'pathlib', 'sagelab'} & set(sys.modules)))"
     env = {"PYTHONPATH": str(FOLDER)}
     done = subprocess.run(
         [

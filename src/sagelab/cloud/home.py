@@ -180,6 +180,4 @@ def write_private(file: Path, content: dict[str, Any], *, keep: bool = False) ->
 
 def _new_credentials() -> Credentials:
     letters = string.ascii_uppercase + "234567"
-    return Credentials(
-        "AKIA" + "".join(secrets.choice(letters) for _ in range(16)), secrets.token_urlsafe(30)
-    )
+    return Credentials("AKIA" + "".join(secrets.choice(letters) for _ in range(16)), secrets.token_urlsafe(30))

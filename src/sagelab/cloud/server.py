@@ -29,6 +29,7 @@ from sagelab.cloud.engine.launcher import Launcher
 from sagelab.cloud.errors import ControlError, PortTaken
 from sagelab.cloud.gateway.app import Gateway, RequestHandler
 from sagelab.cloud.home import DEFAULT_REGION, HOST, PORT, ROLE_NAME, Home
+from sagelab.cloud.resources.call import Family
 from sagelab.cloud.store import Store
 
 BACKLOG = 128
@@ -79,8 +80,11 @@ def serve(home: Home, port: int | None, ready: Callable[[str], None]) -> None:
         listener = closing.enter_context(_listen([number for number in wanted if number is not None]))
         ended = _watch_signals()
         url = f"http://{HOST}:{listener.getsockname()[1]}"
-        cloud, gateway = _build(home, url, closing)
+        cloud, families = _build(home, url, closing)
+        gateway = Gateway(cloud, families, internal={"Status": lambda _: _status(cloud.store)})
         closing.callback(_serve_in_background(gateway, listener))
+        for family in families:  # closed before the server is: a job's last lines go through its front door
+            closing.callback(getattr(family, "close", lambda: None))
         _create_role(cloud)
         started = datetime.now(UTC).isoformat()
         home.announce(url=url, pid=os.getpid(), started=started, version=sagelab.__version__)
@@ -91,17 +95,14 @@ def serve(home: Home, port: int | None, ready: Callable[[str], None]) -> None:
         log.info("going down")
 
 
-def _build(home: Home, url: str, closing: ExitStack) -> tuple[Cloud, Gateway]:
-    """Cloud and Gateway; what they hold is closed in the order families, launcher, store."""
+def _build(home: Home, url: str, closing: ExitStack) -> tuple[Cloud, list[Family]]:
+    """Cloud and families; what the cloud holds is closed in the order launcher, store."""
     store = Store(home.database)
     closing.callback(store.close)
     launcher = Launcher(home)
     closing.callback(launcher.close)
     cloud = Cloud(home, store, launcher, url, DEFAULT_REGION)
-    families = resources.families(cloud)
-    for family in families:
-        closing.callback(getattr(family, "close", lambda: None))
-    return cloud, Gateway(cloud, families, internal={"Status": lambda _: _status(store)})
+    return cloud, resources.families(cloud)
 
 
 def _status(store: Store) -> dict[str, Any]:
@@ -113,9 +114,7 @@ def _serve_in_background(gateway: Gateway, listener: socket.socket) -> Callable[
     from werkzeug.serving import make_server
 
     host, port = listener.getsockname()
-    server = make_server(
-        host, port, gateway, threaded=True, request_handler=RequestHandler, fd=listener.fileno()
-    )
+    server = make_server(host, port, gateway, threaded=True, request_handler=RequestHandler, fd=listener.fileno())
     thread = threading.Thread(target=server.serve_forever, args=(POLL,), name="serve", daemon=True)
     thread.start()
 

@@ -97,9 +97,7 @@ class Store:
         row = (resource.arn, resource.kind, resource.region, resource.name, resource.status, now, now)
         with self._transaction() as db:
             try:
-                db.execute(
-                    "INSERT INTO resources VALUES (?,?,?,?,?,?,?,?)", (*row, encode(resource.document))
-                )
+                db.execute("INSERT INTO resources VALUES (?,?,?,?,?,?,?,?)", (*row, encode(resource.document)))
             except sqlite3.IntegrityError:
                 raise Exists(resource.arn) from None
             _tag(db, resource.arn, tags or {})
@@ -225,7 +223,8 @@ def _tag(db: sqlite3.Connection, arn: str, tags: dict[str, str]) -> None:
 
 
 def _conditions(query: Query, column: str) -> tuple[str, list[Any]]:
-    terms, values = ["kind=?", "region=?"], [query.kind, query.region]
+    terms = ["kind=?", "region=?"]
+    values: list[Any] = [query.kind, query.region]
     if query.status:
         terms, values = [*terms, "status=?"], [*values, query.status]
     if query.name_contains:

@@ -102,9 +102,7 @@ def _is_ours(lab: Lab, arn: str) -> bool:
 def _remove(lab: Lab, kind: Kind, found: dict[str, Any]) -> str:
     sagemaker = lab.client("sagemaker")
     name = {f"{kind.stem}Name": found[f"{kind.stem}Name"]}
-    with contextlib.suppress(
-        ClientError
-    ):  # it may have ended by itself meanwhile; leftovers() has the last word
+    with contextlib.suppress(ClientError):  # it may have ended by itself meanwhile; leftovers() has the last word
         getattr(sagemaker, kind.removal)(**name)
     with contextlib.suppress(WaiterError):  # a job that fails while it is stopped has ended too
         sagemaker.get_waiter(kind.waiter).wait(
@@ -114,9 +112,7 @@ def _remove(lab: Lab, kind: Kind, found: dict[str, Any]) -> str:
 
 
 def _keys(lab: Lab) -> Iterator[str]:
-    pages = (
-        lab.client("s3").get_paginator("list_objects_v2").paginate(Bucket=lab.bucket, Prefix=f"{lab.prefix}/")
-    )
+    pages = lab.client("s3").get_paginator("list_objects_v2").paginate(Bucket=lab.bucket, Prefix=f"{lab.prefix}/")
     return (item["Key"] for page in pages for item in page.get("Contents", []))
 
 

@@ -122,9 +122,7 @@ def _checked(digits: Digits) -> Digits:
         (digits.held_out_images, digits.held_out_labels),
     ):
         if images.ndim != 3 or images.shape[1:] != (28, 28) or images.dtype != np.uint8:
-            raise DigitsError(
-                f"Digits should be uint8 of (n, 28, 28); these are {images.dtype} {images.shape}."
-            )
+            raise DigitsError(f"Digits should be uint8 of (n, 28, 28); these are {images.dtype} {images.shape}.")
         if labels.shape != images.shape[:1] or not np.isin(labels, np.arange(10)).all():
             raise DigitsError(f"{len(images)} digits need as many labels from 0 to 9; found {labels.shape}.")
     return digits

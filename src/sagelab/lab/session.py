@@ -108,7 +108,7 @@ def connect(lab: str = "lab") -> Lab:
     if target == "aws":
         _refuse_local()
     try:
-        return _lab(lab, target, url)
+        return find(lab, target, url)
     except NoRegionError:
         raise ConnectError("AWS needs a region: set AWS_DEFAULT_REGION, for example us-east-1.") from None
     except NoCredentialsError:
@@ -145,7 +145,8 @@ def _refuse_local() -> None:
         )
 
 
-def _lab(name: str, target: str, url: str | None) -> Lab:
+def find(name: str, target: str, url: str | None) -> Lab:
+    """The lab as this process's credentials see it; makes its bucket if there is none."""
     boto3.setup_default_session()
     session = boto3.Session()
     identity = session.client("sts").get_caller_identity()
@@ -184,8 +185,7 @@ def _role(session: boto3.Session, caller: str, target: str) -> str:
         return str(session.client("iam").get_role(RoleName=name)["Role"]["Arn"])
     except ClientError as error:
         raise ConnectError(
-            f"The role {name} cannot be read ({error}): set SAGELAB_ROLE to the ARN of a SageMaker execution "
-            "role."
+            f"The role {name} cannot be read ({error}): set SAGELAB_ROLE to the ARN of a SageMaker execution role."
         ) from error
 
 
@@ -203,7 +203,5 @@ def _make_bucket(lab: Lab) -> None:
                 f"{lab.account}."
             ) from error
     # us-east-1 is the one region that refuses its own name as a location constraint.
-    place = (
-        {} if lab.region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": lab.region}}
-    )
+    place = {} if lab.region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": lab.region}}
     s3.create_bucket(Bucket=lab.bucket, **place)

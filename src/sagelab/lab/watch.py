@@ -186,9 +186,7 @@ def events(lab: Lab, name: str) -> list[Event]:
 
 def _streams(lab: Lab, name: str) -> list[str]:
     logs = lab.client("logs")
-    pages = logs.get_paginator("describe_log_streams").paginate(
-        logGroupName=GROUP, logStreamNamePrefix=f"{name}/"
-    )
+    pages = logs.get_paginator("describe_log_streams").paginate(logGroupName=GROUP, logStreamNamePrefix=f"{name}/")
     try:
         return [stream["logStreamName"] for page in pages for stream in page["logStreams"]]
     except logs.exceptions.ResourceNotFoundException:
@@ -231,9 +229,7 @@ def metrics(lab: Lab, name: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["metric", "step", "value", "timestamp"])
 
 
-def _values(
-    name: str, regex: re.Pattern[str], events: list[Event]
-) -> Iterator[tuple[str, int, float, datetime]]:
+def _values(name: str, regex: re.Pattern[str], events: list[Event]) -> Iterator[tuple[str, int, float, datetime]]:
     steps: Counter[str] = Counter()
     for event in events:
         for match in regex.finditer(event.message):

@@ -61,11 +61,7 @@ def _redirect(module: Any) -> None:
         return
 
     def create_client(self: Any, service_name: str, *args: Any, **options: Any) -> Any:
-        if (
-            service_name == "sts"
-            and "AWS_ENDPOINT_URL" in os.environ
-            and _is_aws(options.get("endpoint_url"))
-        ):
+        if service_name == "sts" and "AWS_ENDPOINT_URL" in os.environ and _is_aws(options.get("endpoint_url")):
             options["endpoint_url"] = None
         return create(self, service_name, *args, **options)
 

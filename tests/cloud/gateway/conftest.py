@@ -59,12 +59,16 @@ class Jobs:
         self.kept["<list>"] = call
         return {"TrainingJobSummaries": []}
 
-    def stop(self, call: Call) -> dict[str, Any]:
+    def stop(self, _call: Call) -> dict[str, Any]:
         raise RuntimeError("a fault of the family's own")
 
     def invoke(self, call: Call) -> dict[str, Any]:
         said = f"{call.params['EndpointName']} {call.params.get('CustomAttributes')}".encode()
-        return {"Body": said + b": " + call.params["Body"], "ContentType": "text/plain", "InvokedProductionVariant": "v"}
+        return {
+            "Body": said + b": " + call.params["Body"],
+            "ContentType": "text/plain",
+            "InvokedProductionVariant": "v",
+        }
 
     def put_metrics(self, call: Call) -> dict[str, Any]:
         self.kept["<metrics>"] = call

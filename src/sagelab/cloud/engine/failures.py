@@ -14,6 +14,9 @@ from sagelab.cloud.engine.logs import Stream
 from sagelab.cloud.engine.workspace import Workspace
 from sagelab.cloud.errors import FAILURE_REASON_LIMIT, AlgorithmError, ClientError, JobError
 
+KILLED = 128 + signal.SIGKILL
+TRACEBACK = "Traceback (most recent call last)"
+SYNTAX_ERROR = re.compile(r"(?:Syntax|Indentation|Tab)Error: ")
 MEMORY_ERROR = re.compile(r"[\w.]*MemoryError\b")
 ERROR_LINE = re.compile(r"[A-Za-z_][\w.]*(?:(?:Error|Exception|Interrupt|Exit)(?::.*)?|: .*)$")
 ROOM = FAILURE_REASON_LIMIT - len("AlgorithmError: , exit code: 255")
@@ -26,20 +29,21 @@ def explain_exit(
     codes: Mapping[str, int], spaces: Iterable[Workspace], streams: Mapping[str, Stream]
 ) -> JobError | None:
     """The error that ends a job whose hosts ended with these exit codes; None if all are 0."""
-    for (host, code), space in zip(codes.items(), spaces, strict=True):
-        if code != 0:
-            return _explain_host(code, space.failure(), list(streams[host].tail))
-    return None
+    failed = [(host, code, space) for (host, code), space in zip(codes.items(), spaces, strict=True) if code]
+    if not failed:
+        return None
+    failed.sort(key=lambda one: one[1] == KILLED)  # a host that was killed because another failed comes last
+    host, code, space = failed[0]
+    return _explain_host(code, space.failure(), list(streams[host].tail))
 
 
 def _explain_host(code: int, failure: str, tail: list[str]) -> JobError:
-    if code == 128 + signal.SIGKILL or any(MEMORY_ERROR.match(line) for line in tail):
-        return ClientError(f"{OUT_OF_MEMORY} Exit code: {code}. {_shorten(failure or _last_error(tail), 700)}")
-    error = _last_error(tail)
-    last_line = error.strip().rpartition("\n")[2]
+    error = find_error(tail)
+    if code == KILLED or any(MEMORY_ERROR.match(line) for line in tail):
+        return ClientError(f"{OUT_OF_MEMORY} Exit code: {code}. {_shorten(failure or error, 700)}")
     if not failure:
-        text = _shorten(error, ROOM)
-    elif last_line in failure:
+        text = _shorten(error or "\n".join(tail[-10:]), ROOM)
+    elif not error or error.rpartition("\n")[2] in failure:
         text = _shorten(failure, ROOM)
     else:
         part = _shorten(error, ROOM // 2)
@@ -47,16 +51,21 @@ def _explain_host(code: int, failure: str, tail: list[str]) -> JobError:
     return AlgorithmError(f"{text}, exit code: {code}")
 
 
-def _last_error(tail: list[str]) -> str:
-    """From the last traceback on, without what drivers report of it; else the last ten lines."""
-    starts = [n for n, line in enumerate(tail) if line.startswith("Traceback (most recent call last)")]
-    if not starts:
-        return "\n".join(tail[-10:])
+def find_error(tail: list[str]) -> str:
+    """The user's own error in the last lines of a log; empty if there is none.
+
+    It is a traceback, not one in which a driver reports that its command failed; or, for a syntax error, the
+    lines that point at it.
+    """
+    starts = [number for number, line in enumerate(tail) if line.startswith(TRACEBACK)]
     for start in starts:
         lines = _one_traceback(tail[start:])
         if "CalledProcessError" not in lines[-1]:
             return "\n".join(lines)
-    return "\n".join(_one_traceback(tail[starts[-1] :]))
+    for number, line in enumerate(tail):
+        if SYNTAX_ERROR.match(line):
+            return "\n".join(tail[max(0, number - 3) : number + 1])
+    return ""
 
 
 def _one_traceback(lines: list[str]) -> list[str]:

@@ -191,7 +191,7 @@ def run_python(arguments: list[str], env: dict[str, str]) -> None:
 def _run_main(arguments: list[str]) -> None:
     if arguments[0] == "-m":
         sys.argv = ["-m", *arguments[2:]]
-        sys.path.insert(0, os.getcwd())
+        sys.path.insert(0, str(Path.cwd()))
         runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
     else:
         sys.argv = arguments
@@ -202,7 +202,8 @@ def _run_main(arguments: list[str]) -> None:
 def _renew(env: dict[str, str]) -> None:
     """What must not be shared with the parent: streams, randomness, the search path's own part."""
     raw = bool(env.get("PYTHONUNBUFFERED"))
-    sys.stdin = sys.__stdin__ = io.TextIOWrapper(open(0, "rb", closefd=False), "utf-8")  # type: ignore[misc]
+    entry = open(0, "rb", closefd=False)  # noqa: SIM115
+    sys.stdin = sys.__stdin__ = io.TextIOWrapper(entry, "utf-8")  # type: ignore[misc]
     for name, number in (("stdout", 1), ("stderr", 2)):
         binary = open(number, "wb", 0 if raw else -1, closefd=False)  # noqa: SIM115
         stream = io.TextIOWrapper(
@@ -266,11 +267,11 @@ def _finish(code: int) -> None:
 def descendants(ancestor: int) -> dict[int, int]:
     """pid -> parent's pid of every process that `ancestor` started, at any depth."""
     parents = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
             with contextlib.suppress(OSError):
-                stat = Path("/proc", entry, "stat").read_text()
-                parents[int(entry)] = int(stat.rpartition(")")[2].split()[1])
+                stat = (entry / "stat").read_text()
+                parents[int(entry.name)] = int(stat.rpartition(")")[2].split()[1])
     found: dict[int, int] = {}
     level = {ancestor}
     while level:

@@ -57,8 +57,8 @@ class Stream:
         if self.listener:
             self.listener(line, now)
         self._keep(line, now)
-        if self.full:
-            self._keep(f"[sagelab] the log ends here: {HOST_LINES:,} lines or {HOST_CHARS:,} characters", now)
+        if self._lines > HOST_LINES or self._total > HOST_CHARS:
+            self.note(f"the log ends here: {HOST_LINES:,} lines or {HOST_CHARS:,} characters")
 
     def _keep(self, line: str, now: int) -> None:
         self._lines += 1
@@ -70,6 +70,10 @@ class Stream:
                 self._chars += len(part)
             if len(self._batch) >= BATCH_EVENTS or self._chars >= BATCH_CHARS:
                 self.flush()
+
+    def note(self, line: str) -> None:
+        """Put a line of the local cloud's own into the log: neither a metric nor the end of the log."""
+        self._keep(f"[sagelab] {line}", int(time.time() * 1000))
 
     def flush(self) -> None:
         """Send what is waiting."""

@@ -41,8 +41,8 @@ PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 
 ETC = (
-    "alternatives ca-certificates fonts group ld.so.cache ld.so.conf ld.so.conf.d localtime magic mime.types"
-    " nsswitch.conf passwd protocols resolv.conf services ssl timezone"
+    "alternatives ca-certificates fonts group ld.so.cache ld.so.conf ld.so.conf.d localtime magic"
+    " mime.types nsswitch.conf passwd protocols resolv.conf services ssl timezone"
 ).split()
 DEVICES = "null zero full random urandom tty".split()
 
@@ -144,7 +144,7 @@ def _bind_system(root: Path) -> None:
     for entry in ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"):
         source = Path("/", entry)
         if source.is_symlink():
-            (root / entry).symlink_to(os.readlink(source))
+            (root / entry).symlink_to(source.readlink())
         elif source.is_dir():
             _bind(source, root / entry)
     for entry in ETC:
@@ -201,7 +201,7 @@ def _pivot(root: Path) -> None:
     _check(_libc.syscall(number, b".", b"old"), "pivot_root")
     os.chdir("/")
     _check(_libc.umount2(b"/old", MNT_DETACH), "umount /old")
-    os.rmdir("/old")
+    Path("/old").rmdir()
     _mount(None, "/", None, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, "size=64m,mode=755")
 
 

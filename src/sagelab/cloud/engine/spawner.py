@@ -1,8 +1,8 @@
 """The process that jobs are forked from: a Python that has imported what they need, and waits.
 
-`python -m sagelab.cloud.engine.spawner FD auto|plain IMPORT...` talks over the socket FD with `warm.Spawner`, one JSON
-message a packet: start a group of hosts, send a signal to a group; it answers when it is ready, and when each
-host and the group have ended. When the socket closes, it and all that it started end.
+`python -m sagelab.cloud.engine.spawner FD auto|plain IMPORT...` talks over the socket FD with
+`warm.Spawner`, one JSON message a packet: start a group of hosts, send a signal to a group; it answers when it
+is ready, and when each host and the group have ended. When the socket closes, it and all that it started end.
 
 A group is a process with a user namespace (and, where asked, a network) that its hosts share:
 
@@ -124,9 +124,9 @@ class Group:
             os.close(output)
         while self.keepers:
             pid, status = os.wait()
-            host, _ = self.keepers.pop(pid)
+            name, _ = self.keepers.pop(pid)
             code = os.waitstatus_to_exitcode(status)
-            tell(self.channel, event="ended", group=self.name, host=host, code=code)
+            tell(self.channel, event="ended", group=self.name, host=name, code=code)
         return 0
 
     def _keep(self, host: HostSpec, output: int) -> None:
@@ -174,7 +174,7 @@ def _become_first(host: HostSpec, output: int, isolated: bool) -> None:
     code = 1
     try:
         sandbox.die_with_parent()
-        with open(os.devnull, "rb") as nothing:
+        with Path(os.devnull).open("rb") as nothing:
             os.dup2(nothing.fileno(), 0)
         os.dup2(output, 1)
         os.dup2(output, 2)

@@ -28,6 +28,8 @@ logger = logging.getLogger("sagelab")
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 GRACE_SECONDS = 120.0  # between SIGTERM and SIGKILL, as StopTrainingJob has it
 MEMORY_SHARE = 0.8
+OVERTIME = "MaxRuntimeExceeded"
+INTERRUPTED = "The local cloud ended while the job was running; nothing of the job is left. Create it again."
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class TrainingRun(threading.Thread):
         self.streams: dict[str, Stream] = {}
         self.spaces: list[Workspace] = []
         self.running: Running | None = None
-        self.ending: str | None = None  # why it ends early: "Stopped" or "MaxRuntimeExceeded"
+        self.ending: str | None = None  # why it ends early: "Stopped", OVERTIME or INTERRUPTED
         self._lock = threading.Lock()
         self._kill: threading.Timer | None = None
 
@@ -94,28 +96,34 @@ class TrainingRun(threading.Thread):
                 self._kill.daemon = True
                 self._kill.start()
 
-    def kill(self) -> None:
+    def interrupt(self) -> None:
         """End the job's processes at once: the local cloud itself ends."""
-        self.stop()
-        if self.running:
-            self.running.group.kill()
+        with self._lock:
+            self.ending = INTERRUPTED
+            if self.running:
+                self.running.group.kill()
 
     def run(self) -> None:
+        end = self._live()
+        if self._kill:
+            self._kill.cancel()
+        self.place.launcher.remove_folder(self.folder)
+        self.report(end)
+
+    def _live(self) -> Step:
+        """All of the job's life; what is returned is its end, not yet reported."""
         try:
-            self._run()
+            self._work()
         except JobError as error:
-            self.report(Step("Failed", str(error)))
+            return Step("Failed", str(error))
         except Stopped:
-            self.report(Step(*self._end_words()))
+            pass
         except Exception as error:
             logger.exception("training job %s", self.name)
-            self.report(Step("Failed", str(InternalServerError(f"The local cloud failed: {error!r}"))))
-        finally:
-            if self._kill:
-                self._kill.cancel()
-            self.place.launcher.remove_folder(self.folder)
+            return Step("Failed", str(InternalServerError(f"The local cloud failed: {error!r}")))
+        return Step(*self._end_words())
 
-    def _run(self) -> None:
+    def _work(self) -> None:
         self.report(Step("Starting", "Preparing the instances for training"))
         self.report(Step("Downloading", "Downloading input data"))
         self._download()
@@ -125,22 +133,21 @@ class TrainingRun(threading.Thread):
         self._open_logs(runtime)
         self.report(Step("Training", "Training image download completed. Training in progress."))
         codes = self._train(runtime)
+        if self.ending == INTERRUPTED:
+            raise Stopped
         finals = {"FinalMetricDataList": self.metrics.final()}
         trouble = None if self.ending else explain_exit(codes, self.spaces, self.streams)
         self.report(Step("Uploading", "Uploading generated training model", finals))
         self._upload(model=trouble is None)
         if trouble:
             raise trouble
-        self.report(Step(*self._end_words()))
 
     def _end_words(self) -> tuple[str, str]:
         words = {
             None: ("Completed", "Training job completed"),
             "Stopped": ("Stopped", "Training job stopped"),
-            "MaxRuntimeExceeded": (
-                "MaxRuntimeExceeded",
-                "Training job runtime exceeded MaxRuntimeInSeconds provided",
-            ),
+            OVERTIME: (OVERTIME, "Training job runtime exceeded MaxRuntimeInSeconds provided"),
+            INTERRUPTED: ("Failed", str(InternalServerError(INTERRUPTED))),
         }
         return words[self.ending]
 
@@ -187,7 +194,7 @@ class TrainingRun(threading.Thread):
         for host in self.hosts:
             stream = Stream(logs, LOG_GROUP, f"{self.name}/{host}-{now}", self.metrics.read)
             for note in self._first_lines(runtime):
-                stream.write(f"[sagelab] {note}")
+                stream.note(note)
             stream.flush()
             self.streams[host] = stream
 
@@ -207,8 +214,7 @@ class TrainingRun(threading.Thread):
                 raise Stopped
             self.running = self.place.launcher.start(self.folder, runtime, hosts, network=not isolated)
         readers = [
-            Reader(pipe, self.streams[host], self._send_metrics)
-            for host, pipe in self.running.outputs.items()
+            Reader(pipe, self.streams[host], self._send_metrics) for host, pipe in self.running.outputs.items()
         ]
         for reader in readers:
             reader.start()
@@ -226,7 +232,7 @@ class TrainingRun(threading.Thread):
             group.changed.wait(max(0.0, limit - time.monotonic()))
             group.changed.clear()
             if time.monotonic() >= limit:
-                self.stop("MaxRuntimeExceeded")
+                self.stop(OVERTIME)
                 limit = float("inf")
                 group.ended.wait()
             elif any(group.codes.values()) and len(group.codes) < len(self.hosts) and not self.ending:
@@ -244,7 +250,10 @@ class TrainingRun(threading.Thread):
             folder=str(folder),
             argv=argv,
             env=environment(self.job, self.place.region) | self._access() | self.job.get("Environment", {}),
-            peers={host: f"127.1.{zlib.crc32(self.folder.encode()) % 250 + 1}.{n + 1}" for n, host in enumerate(self.hosts)},
+            peers={
+                host: f"127.1.{zlib.crc32(self.folder.encode()) % 250 + 1}.{n + 1}"
+                for n, host in enumerate(self.hosts)
+            },
             memory=int(self.place.memory * MEMORY_SHARE),
         )
 

@@ -71,22 +71,20 @@ class Gateway:
 
     def _answer(self, request: Request) -> Answer:
         """An answer in any case; an error in the form that the caller's protocol has for it."""
-        service = None
         try:
             self._guard.check_page(request)
             _hide(request)
             request.read()
             caller = self._guard.identify(request)
-            service = caller.service
             return self._route(caller, request)
         except ServiceError as error:
-            return faults.fault(error, faults.protocol_of(request, service), request.path)
+            return faults.fault(error, faults.protocol_of(request), request.path)
         except (ConnectionError, TimeoutError):
             raise
         except Exception:
             _log.exception("the gateway failed on %s %s", request.method, request.path)
             failure = InternalFailure("The request processing has failed because of an unknown error.")
-            return faults.fault(failure, faults.protocol_of(request, service), request.path)
+            return faults.fault(failure, faults.protocol_of(request), request.path)
 
     def _route(self, caller: Caller, request: Request) -> Answer:
         service = caller.service.lower()
@@ -105,7 +103,8 @@ class Gateway:
         handler = self._handlers.get(operation.name)
         if handler is None:
             raise UnknownOperation(
-                f"{operation.name} is not something the local cloud runs yet; docs/operations.md lists what it does."
+                f"{operation.name} is not something the local cloud runs yet; "
+                "docs/operations.md lists what it does."
             )
         params = protocol.parse(operation, request)
         if operation.model.input_shape is not None:
@@ -120,9 +119,8 @@ class Gateway:
             raise
         except Exception:
             _log.exception("%s failed", operation.name)
-            raise InternalFailure(
-                f"{operation.name} failed inside the local cloud; its log has the traceback."
-            ) from None
+            reason = f"{operation.name} failed inside the local cloud; its log has the traceback."
+            raise InternalFailure(reason) from None
 
     def _own(self, caller: Caller, request: Request) -> Answer:
         prefix, _, name = request.target.partition(".")

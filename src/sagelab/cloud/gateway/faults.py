@@ -51,8 +51,9 @@ class Answer:
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
-def protocol_of(request: Request, service: str | None) -> str:
+def protocol_of(request: Request) -> str:
     """json, cbor, query, ec2, s3, rest-xml or rest-json: how this caller reads an error."""
+    service = request.claimed_service
     if request.target:
         return "json"
     if request.header("smithy-protocol") == "rpc-v2-cbor":
@@ -79,7 +80,7 @@ def fault(error: ServiceError, protocol: str, path: str = "/") -> Answer:
 _Form = tuple[list[tuple[str, str]], bytes]
 
 
-def _json(code: str, message: str, request_id: str, path: str) -> _Form:
+def _json(code: str, message: str, request_id: str, _path: str) -> _Form:
     body = json.dumps({"__type": code, "message": message, "Message": message}).encode()
     kind = [("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-ErrorType", code)]
     return [*kind, ("x-amzn-RequestId", request_id)], body
@@ -90,7 +91,7 @@ def _rest_json(code: str, message: str, request_id: str, path: str) -> _Form:
     return [("Content-Type", "application/json"), *headers[1:]], body
 
 
-def _cbor(code: str, message: str, request_id: str, path: str) -> _Form:
+def _cbor(code: str, message: str, request_id: str, _path: str) -> _Form:
     body = b"\xa2" + _cbor_text("__type") + _cbor_text(code) + _cbor_text("message") + _cbor_text(message)
     headers = [("Content-Type", "application/cbor"), ("smithy-protocol", "rpc-v2-cbor")]
     return [*headers, ("x-amzn-RequestId", request_id)], body
@@ -101,19 +102,19 @@ def _cbor_text(text: str) -> bytes:
     return b"\x79" + len(data).to_bytes(2, "big") + data
 
 
-def _query(code: str, message: str, request_id: str, path: str) -> _Form:
+def _query(code: str, message: str, request_id: str, _path: str) -> _Form:
     error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{_text(message)}</Message></Error>"
     return _xml(f"<ErrorResponse>{error}<RequestId>{request_id}</RequestId></ErrorResponse>", request_id)
 
 
-def _ec2(code: str, message: str, request_id: str, path: str) -> _Form:
+def _ec2(code: str, message: str, request_id: str, _path: str) -> _Form:
     error = f"<Errors><Error><Code>{code}</Code><Message>{_text(message)}</Message></Error></Errors>"
     return _xml(f"<Response>{error}<RequestID>{request_id}</RequestID></Response>", request_id)
 
 
 def _s3(code: str, message: str, request_id: str, path: str) -> _Form:
     inside = f"<Code>{code}</Code><Message>{_text(message)}</Message><Resource>{_text(path)}</Resource>"
-    headers, body = _xml(f"<Error>{inside}<RequestId>{request_id}</RequestId></Error>", request_id)
+    _, body = _xml(f"<Error>{inside}<RequestId>{request_id}</RequestId></Error>", request_id)
     return [("Content-Type", "application/xml"), ("x-amz-request-id", request_id)], body
 
 

@@ -26,6 +26,10 @@ from sagelab.cloud.gateway.signature import Signed
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
 CLOCK_SKEW = 15 * 60
+_MISMATCH = (
+    "The request signature we calculated does not match the signature you provided. Check your AWS Secret "
+    "Access Key and signing method. Consult the service documentation for details."
+)
 _UNSIGNED = "UNSIGNED-PAYLOAD"
 _STREAMING = frozenset({"STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"})
 _NOT_HASHES = _STREAMING | {_UNSIGNED, "STREAMING-UNSIGNED-PAYLOAD-TRAILER"}
@@ -103,10 +107,7 @@ class Guard:
         key = self._key(claim.access_key, claim.token)
         payload = _payload(request, claim)
         if not hmac.compare_digest(signature.sign(request, claim, key.secret, payload), claim.signature):
-            raise SignatureMismatch(
-                "The request signature we calculated does not match the signature you provided. Check your AWS "
-                "Secret Access Key and signing method. Consult the service documentation for details."
-            )
+            raise SignatureMismatch(_MISMATCH)
         _check_body(request, claim, key, payload)
         return Caller(key, claim.region, claim.service)
 
@@ -117,13 +118,9 @@ class Guard:
         key = self._key(sent["AWSAccessKeyId"], sent.get("x-amz-security-token"))
         if int(sent["Expires"][:12]) < time.time():
             raise AccessDenied("Request has expired")
-        if not hmac.compare_digest(
-            signature.sign_v2(request, key.secret).encode(), sent["Signature"].encode()
-        ):
-            raise SignatureMismatch(
-                "The request signature we calculated does not match the signature you provided. "
-                "Check your key and signing method."
-            )
+        expected = signature.sign_v2(request, key.secret)
+        if not hmac.compare_digest(expected.encode(), sent["Signature"].encode()):
+            raise SignatureMismatch(_MISMATCH)
         return Caller(key, "us-east-1", "s3")
 
     def _key(self, access_key: str, token: str | None) -> Key:

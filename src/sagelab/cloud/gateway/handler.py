@@ -35,7 +35,7 @@ class RequestHandler(MotoRequestHandler):
         self.environ = environ = self.make_environ()
         said: list[Any] = []
 
-        def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        def start_response(status: str, headers: list[tuple[str, str]], _exc_info: Any = None) -> Any:
             said[:] = [status, headers]
 
         try:

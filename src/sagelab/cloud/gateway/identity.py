@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape
 
 from sagelab.cloud.errors import AccessDenied, ValidationException
 from sagelab.cloud.gateway.faults import Answer
@@ -55,15 +57,14 @@ class Identities:
 
     def _caller(self, key: Key) -> Answer:
         fields = {"Arn": key.arn, "UserId": key.user_id or self._own_id(), "Account": key.account}
-        return _answer(
-            "GetCallerIdentity", "".join(f"<{name}>{text}</{name}>" for name, text in fields.items())
-        )
+        return _answer("GetCallerIdentity", _elements(fields))
 
     def _own_id(self) -> str:
         """RoleId:session, as AWS has it for a role's session."""
         name = self._home.role_arn.rpartition("/")[2]
         made = "AROA" + hashlib.sha256(self._home.role_arn.encode()).hexdigest()[:17].upper()
-        return f"{self._moto.role_id(self._home.account, name) or made}:{self._home.caller_arn.rpartition('/')[2]}"
+        role = self._moto.role_id(self._home.account, name) or made
+        return f"{role}:{self._home.caller_arn.rpartition('/')[2]}"
 
     def _session(self, parent: Key, asked: str) -> Answer:
         if parent.token is not None:
@@ -73,21 +74,22 @@ class Identities:
         key = self._keep(parent, int(asked))
         until = datetime.fromtimestamp(key.expires or 0, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         fields = {"AccessKeyId": key.access_key, "SecretAccessKey": key.secret, "SessionToken": key.token}
-        inside = "".join(f"<{name}>{text}</{name}>" for name, text in {**fields, "Expiration": until}.items())
+        inside = _elements({**fields, "Expiration": until})
         return _answer("GetSessionToken", f"<Credentials>{inside}</Credentials>")
 
     def _keep(self, parent: Key, lifetime: int) -> Key:
         now = time.time()
         self._sessions = {k: v for k, v in self._sessions.items() if (v.expires or 0) > now}
-        name, secret, token = (
-            "ASIA" + secrets.token_hex(8).upper(),
-            secrets.token_urlsafe(30),
-            secrets.token_urlsafe(96),
-        )
+        name, secret = "ASIA" + secrets.token_hex(8).upper(), secrets.token_urlsafe(30)
         user_id = parent.user_id or self._own_id()
-        key = Key(name, secret, parent.arn, user_id, parent.account, token, now + lifetime)
+        who, token = (parent.arn, user_id, parent.account), secrets.token_urlsafe(96)
+        key = Key(name, secret, *who, token, now + lifetime)
         self._sessions[name] = key
         return key
+
+
+def _elements(fields: Mapping[str, str | None]) -> str:
+    return "".join(f"<{name}>{escape(text or '')}</{name}>" for name, text in fields.items())
 
 
 def _answer(operation: str, inside: str) -> Answer:

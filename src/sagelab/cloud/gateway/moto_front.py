@@ -11,23 +11,24 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC
 from typing import Any
 
 # Read at import: the guard refuses foreign pages, so no answer needs CORS headers.
 os.environ.setdefault("MOTO_DISABLE_GLOBAL_CORS", "true")
 
-from moto.backends import get_backend  # noqa: E402
-from moto.moto_server.werkzeug_app import (  # noqa: E402
+from moto.backends import get_backend
+from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,
     create_backend_app,
 )
 
-from sagelab.cloud.errors import ServiceError  # noqa: E402
-from sagelab.cloud.gateway.faults import Answer  # noqa: E402
-from sagelab.cloud.gateway.guard import Key  # noqa: E402
-from sagelab.cloud.gateway.request import Environ, Request  # noqa: E402
+from sagelab.cloud.errors import ServiceError
+from sagelab.cloud.gateway.faults import Answer
+from sagelab.cloud.gateway.guard import Key
+from sagelab.cloud.gateway.request import Environ, Request
 
 __all__ = ["MotoFront", "MotoRequestHandler", "services"]
 
@@ -39,6 +40,8 @@ _HIDDEN = frozenset({"moto_api", "instance_metadata", "sagemaker", "sagemakerrun
 # For these moto looks at more than the service and the region to choose an app.
 _LOOKS_CLOSER = frozenset({"execute-api", "mediastore", "bedrock", "bedrock-agentcore"})
 
+_TURNS = 256
+
 _log = logging.getLogger("sagelab")
 
 
@@ -48,13 +51,24 @@ class NotImplementedHere(ServiceError):
     code = "NotImplemented"
 
 
+class NoSuchService(Exception):
+    """moto has no app for a request, or none that may be reached."""
+
+
+class GaveUp(ServiceError):
+    """moto crashed. Not a 500, which a client would try again and again."""
+
+    code = "InternalFailure"
+
+
 class MotoFront:
     """moto's own dispatcher behind a cache of its choices."""
 
     def __init__(self) -> None:
-        self._dispatcher = DomainDispatcherApplication(create_backend_app)
+        self._dispatcher = DomainDispatcherApplication(_create)
         self._apps: dict[tuple[object, ...], App] = {}
         self._lock = threading.Lock()
+        self._turns = [threading.Lock() for _ in range(_TURNS)]
 
     def warm(self, region: str) -> None:
         """Import and build what the labs call first; it takes about a second."""
@@ -62,18 +76,28 @@ class MotoFront:
             self._app(_scoped(service, region), service, region)
 
     def answer(self, request: Request, service: str, region: str) -> Answer:
-        """moto's answer. NotImplementedHere: it has none, or a fault of its own."""
+        """moto's answer. NotImplementedHere: it has none. GaveUp: it crashed."""
         environ = request.environ
         environ.pop("HTTP_X_MOTO_ACCOUNT_ID", None)
+        if service == "s3" and request.method == "PUT":
+            _keep_form(environ)
         try:
-            answer = _call(self._app(environ, service, region), environ)
-        except NotImplementedHere:
-            raise
+            with self._turn(environ, service):
+                answer = _call(self._app(environ, service, region), environ)
+        except (NoSuchService, NotImplementedError):
+            raise _unknown(request, service) from None
         except Exception as crash:
-            raise self._gave_up(request, service, crash) from crash
+            _log.exception("moto failed on %s %s", service, operation(request))
+            raise GaveUp(f"{service} {operation(request)} failed: {type(crash).__name__}: {crash}") from None
         if answer.status >= 500 or (answer.status >= 400 and _is_page(answer.body)):
             raise _unknown(request, service)
         return answer
+
+    def _turn(self, environ: Environ, service: str) -> AbstractContextManager[Any]:
+        """One request at a time on one S3 object: moto frees the old content while another reads it."""
+        if service != "s3":
+            return nullcontext()
+        return self._turns[hash(environ.get("PATH_INFO")) % len(self._turns)]
 
     def _app(self, environ: Environ, service: str, region: str) -> App:
         key = _choice(environ, service, region)
@@ -88,15 +112,8 @@ class MotoFront:
     def _choose(self, environ: Environ, service: str) -> App:
         if environ.get("HTTP_AUTHORIZATION") is None:
             environ = {**environ, **_scoped(service, "us-east-1")}
-        app = self._dispatcher.get_application({**environ, "PATH_INFO": _harmless(environ["PATH_INFO"])})
-        if app.service in _HIDDEN:  # type: ignore[attr-defined]
-            raise NotImplementedHere(f"{service} is not a service that the local cloud runs.")
-        return app
-
-    def _gave_up(self, request: Request, service: str, crash: Exception) -> ServiceError:
-        if not isinstance(crash, NotImplementedError):
-            _log.error("moto failed on %s %s", service, operation(request), exc_info=crash)
-        return _unknown(request, service)
+        path = _harmless(environ["PATH_INFO"])
+        return self._dispatcher.get_application({**environ, "PATH_INFO": path})
 
     def key(self, access_key: str) -> Key | None:
         """An access key that moto issued to an IAM user or with an assumed role."""
@@ -108,6 +125,13 @@ class MotoFront:
         """The unique id of an IAM role, or None where there is no such role."""
         roles = get_backend("iam")[account]["aws"].roles.values()
         return next((role.id for role in list(roles) if role.name == name), None)
+
+
+def _create(service: Any) -> Any:
+    """moto's app for one of its services, None where it has none for the request."""
+    if service is None or service in _HIDDEN:
+        raise NoSuchService
+    return create_backend_app(service)
 
 
 def services() -> list[str]:
@@ -128,7 +152,8 @@ def operation(request: Request) -> str:
 
 def _unknown(request: Request, service: str) -> NotImplementedHere:
     return NotImplementedHere(
-        f"{service} {operation(request)} is not something the local cloud can do; docs/operations.md says what it can."
+        f"{service} {operation(request)} is not something the local cloud can do; "
+        "docs/operations.md says what it can."
     )
 
 
@@ -144,6 +169,16 @@ def _choice(environ: Environ, service: str, region: str) -> tuple[object, ...] |
     return service, region, service == "ses" and path.startswith("/v2/")
 
 
+def _keep_form(environ: Environ) -> None:
+    """moto takes an object sent as a form (what curl and urllib call any data) for fields, and loses it."""
+    if (
+        environ.get("CONTENT_TYPE", "")
+        .lower()
+        .startswith(("application/x-www-form-urlencoded", "multipart/form-data"))
+    ):
+        environ["CONTENT_TYPE"] = "binary/octet-stream"
+
+
 def _harmless(path: str) -> str:
     """moto serves its own pages by path, to whatever service the request is signed for."""
     reserved = ("/moto-api", "/favicon.ico", "/latest/meta-data/", "/latest/api/")
@@ -151,7 +186,8 @@ def _harmless(path: str) -> str:
 
 
 def _scoped(service: str, region: str) -> Environ:
-    scope = f"AWS4-HMAC-SHA256 Credential=none/20000101/{region}/{service}/aws4_request, SignedHeaders=, Signature="
+    claim = f"none/20000101/{region}/{service}/aws4_request"
+    scope = f"AWS4-HMAC-SHA256 Credential={claim}, SignedHeaders=, Signature="
     return {"HTTP_AUTHORIZATION": scope, "PATH_INFO": "/", "HTTP_HOST": "127.0.0.1"}
 
 
@@ -159,7 +195,7 @@ def _call(app: App, environ: Environ) -> Answer:
     """The whole answer of a WSGI application; moto makes each in memory."""
     said: list[Any] = []
 
-    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+    def start_response(status: str, headers: list[tuple[str, str]], _exc_info: Any = None) -> Any:
         said[:] = [int(status.split(None, 1)[0]), headers]
 
     parts = app(environ, start_response)

@@ -1,4 +1,7 @@
-"""Which operation is whose: ours, moto's, or refused. `python -m sagelab.cloud.gateway.owners` writes it down."""
+"""Which operation is whose: ours, moto's, or refused.
+
+`python -m sagelab.cloud.gateway.owners` writes it into docs/operations.md.
+"""
 
 from __future__ import annotations
 
@@ -43,9 +46,8 @@ def _sagemaker() -> Iterator[str]:
         yield f"## {plane}\n"
         yield f"{len(owned)} of {len(names)} operations.\n"
         yield "| operation | owner |\n|---|---|"
-        yield "\n".join(
-            f"| {name} | {owner(name)} |" for name in [*owned, *(n for n in names if n not in owned)]
-        )
+        ordered = [*owned, *(name for name in names if name not in owned)]
+        yield "\n".join(f"| {name} | {owner(name)} |" for name in ordered)
         yield ""
 
 

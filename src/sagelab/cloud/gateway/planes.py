@@ -129,6 +129,5 @@ def _route(plane: str, model: OperationModel) -> _Route:
         at = label.end()
     parts.append(re.escape(path[at:]))
     pattern = "".join(parts)
-    return _Route(
-        plane, model.http["method"], re.compile(pattern if pattern.endswith("/") else pattern + "/?"), model
-    )
+    tail = "" if pattern.endswith("/") else "/?"
+    return _Route(plane, model.http["method"], re.compile(pattern + tail), model)

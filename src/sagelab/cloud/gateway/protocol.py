@@ -31,13 +31,14 @@ _NUMBERS = {"integer": "an Integer", "long": "a Long", "float": "a Float", "doub
 
 
 def parse(operation: Operation, request: Request) -> Params:
-    """The input of an operation. SerializationException, ValidationException: it is not in the model's form."""
+    """The input of an operation. Serialization- or ValidationException: it is not in the model's form."""
     shape = operation.model.input_shape
     if shape is None:
         return {}
     try:
         if not operation.rest:
-            return _parse_structure(shape, _json(request.content()), "")
+            parsed: Params = _parse_structure(shape, _json(request.content()), "")
+            return parsed
         return _parse_rest(operation, shape, request)
     except RecursionError:
         raise SerializationException("The request is nested too deeply.") from None
@@ -86,9 +87,8 @@ def _parse_structure(shape: Shape, value: Any, path: str) -> Any:
     members, prefix, found = _members(shape), f"{path}." if path else "", {}
     for wire, inner in value.items():
         if wire not in members:
-            known = ", ".join(members)
             raise ValidationException(
-                f"Unknown parameter in input: '{prefix}{wire}', must be one of: {known}"
+                f"Unknown parameter in input: '{prefix}{wire}', must be one of: {', '.join(members)}"
             )
         if inner is not None:
             name, member = members[wire]
@@ -113,7 +113,7 @@ def _parse_map(shape: Shape, value: Any, path: str) -> Params:
     }
 
 
-def _parse_string(shape: Shape, value: Any, path: str) -> str:
+def _parse_string(_shape: Shape, value: Any, _path: str) -> str:
     if not isinstance(value, str):
         raise _mismatch(value, "a String")
     if not value.isascii():
@@ -124,18 +124,15 @@ def _parse_string(shape: Shape, value: Any, path: str) -> str:
     return value
 
 
-def _parse_integer(shape: Shape, value: Any, path: str) -> int:
+def _parse_integer(shape: Shape, value: Any, _path: str) -> int:
+    kind = shape.type_name
     whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-    if (
-        isinstance(value, bool)
-        or not whole
-        or not -(2 ** _BITS[shape.type_name]) <= value < 2 ** _BITS[shape.type_name]
-    ):
-        raise _mismatch(value, _NUMBERS[shape.type_name])
+    if isinstance(value, bool) or not whole or not -(2 ** _BITS[kind]) <= value < 2 ** _BITS[kind]:
+        raise _mismatch(value, _NUMBERS[kind])
     return int(value)
 
 
-def _parse_float(shape: Shape, value: Any, path: str) -> float:
+def _parse_float(shape: Shape, value: Any, _path: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _mismatch(value, _NUMBERS[shape.type_name])
     try:
@@ -147,13 +144,13 @@ def _parse_float(shape: Shape, value: Any, path: str) -> float:
     return number
 
 
-def _parse_boolean(shape: Shape, value: Any, path: str) -> bool:
+def _parse_boolean(_shape: Shape, value: Any, _path: str) -> bool:
     if not isinstance(value, bool):
         raise _mismatch(value, "a Boolean")
     return value
 
 
-def _parse_timestamp(shape: Shape, value: Any, path: str) -> datetime:
+def _parse_timestamp(shape: Shape, value: Any, _path: str) -> datetime:
     """Epoch seconds in a body, as JSON protocols have it; ISO 8601 where the model says so."""
     try:
         if isinstance(value, str) and shape.serialization.get("timestampFormat") == "iso8601":
@@ -165,7 +162,7 @@ def _parse_timestamp(shape: Shape, value: Any, path: str) -> datetime:
     raise _mismatch(value, "milliseconds since epoch")
 
 
-def _parse_blob(shape: Shape, value: Any, path: str) -> bytes:
+def _parse_blob(_shape: Shape, value: Any, _path: str) -> bytes:
     if not isinstance(value, str):
         raise _mismatch(value, "a Blob")
     try:
@@ -197,14 +194,9 @@ def _mismatch(value: Any, wanted: str) -> SerializationException:
         return SerializationException("Start of list found where not expected")
     if wanted in ("structure", "list", "map"):
         return SerializationException("Unexpected field type")
-    kinds = {
-        str: "STRING_VALUE",
-        bool: "TRUE_VALUE" if value is True else "FALSE_VALUE",
-        float: "DECIMAL_VALUE",
-    }
-    return SerializationException(
-        f"{kinds.get(type(value), 'NUMBER_VALUE')} can not be converted to {wanted}"
-    )
+    truth = "TRUE_VALUE" if value is True else "FALSE_VALUE"
+    kind = {str: "STRING_VALUE", bool: truth, float: "DECIMAL_VALUE"}.get(type(value), "NUMBER_VALUE")
+    return SerializationException(f"{kind} can not be converted to {wanted}")
 
 
 def _parse_rest(operation: Operation, shape: Shape, request: Request) -> Params:
@@ -290,7 +282,7 @@ def _rest_answer(model: OperationModel, output: Params) -> Answer:
         for name, member in shape.members.items():
             match member.serialization.get("location"):
                 case "header" if output.get(name) is not None:
-                    headers.append((member.serialization.get("name", name), _text(member, output[name])))
+                    headers.append((member.serialization.get("name", name), _text(output[name])))
                 case "statusCode" if output.get(name) is not None:
                     status = int(output[name])
         body = _rest_payload(shape, output)
@@ -311,7 +303,7 @@ def _rest_payload(shape: StructureShape, output: Params) -> bytes:
     return b"" if value is None else json.dumps(_form(shape.members[payload], value)).encode()
 
 
-def _text(shape: Shape, value: Any) -> str:
+def _text(value: Any) -> str:
     if isinstance(value, datetime):
         return format_datetime(_aware(value).astimezone(UTC), usegmt=True)
     text = str(value).lower() if isinstance(value, bool) else str(value)

@@ -23,8 +23,10 @@ from sagelab.cloud.errors import ServiceError
 MEMORY_LIMIT = 64 << 20
 # S3's limit of one PUT: https://docs.aws.amazon.com/AmazonS3/latest/userguide/upload-objects.html
 BODY_LIMIT = 5 << 30
+_TOO_SHORT = "You did not provide the number of bytes specified by the Content-Length HTTP header."
 _PIECE = 1 << 20
 _SMALL_FORM = 1 << 20
+_CLAIM = re.compile(r"/([\w.-]+)/aws4_request")
 _DIGITS = re.compile(r"[0-9]{1,19}", re.ASCII)
 
 Environ = dict[str, Any]
@@ -85,6 +87,13 @@ class Request:
         return None if found is None else str(found)
 
     @property
+    def claimed_service(self) -> str | None:
+        """The service of the credential scope, whether or not the signature holds."""
+        scope = self.header("authorization") or self.parameters.get("X-Amz-Credential", "")
+        found = _CLAIM.search(scope)
+        return found[1] if found else None
+
+    @property
     def target(self) -> str:
         """X-Amz-Target, "SageMaker.CreateTrainingJob", or ""."""
         return self.header("x-amz-target") or ""
@@ -131,9 +140,7 @@ class Request:
         if length is not None and length <= MEMORY_LIMIT:
             data = self.environ["wsgi.input"].read(length) if length else b""
             if len(data) < length:
-                raise BadLength(
-                    "You did not provide the number of bytes specified by the Content-Length header"
-                )
+                raise BadLength(_TOO_SHORT)
             self._body = io.BytesIO(data)
         else:
             length = self._spool(length)
@@ -162,7 +169,7 @@ class Request:
     def _spool(self, length: int | None) -> int:
         """Copy the body to a file (in memory while it is small); its number of bytes."""
         self.folder.mkdir(mode=0o700, exist_ok=True)
-        self._body = SpooledTemporaryFile(MEMORY_LIMIT, dir=self.folder)  # noqa: SIM115 - closed by close()
+        self._body = SpooledTemporaryFile(MEMORY_LIMIT, dir=str(self.folder))  # noqa: SIM115 - closed by close()
         done = 0
         while length is None or done < length:
             piece = self._piece(_PIECE if length is None else min(_PIECE, length - done))
@@ -173,7 +180,7 @@ class Request:
                 raise EntityTooLarge("Your proposed upload exceeds the maximum allowed size of 5 GB.")
             self._body.write(piece)
         if length is not None and done < length:
-            raise BadLength("You did not provide the number of bytes specified by the Content-Length header")
+            raise BadLength(_TOO_SHORT)
         self._body.seek(0)
         return done
 

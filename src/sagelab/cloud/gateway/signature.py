@@ -33,10 +33,10 @@ _SCOPE = re.compile(
 # What Version 2 counts as part of an S3 resource.
 _SUBRESOURCES = frozenset(
     "accelerate acl analytics cors defaultObjectAcl delete encryption inventory legal-hold lifecycle location "
-    "logging metrics notification object-lock partNumber policy publicAccessBlock replication requestPayment "
-    "response-cache-control response-content-disposition response-content-encoding response-content-language "
-    "response-content-type response-expires restore retention select select-type tagging torrent uploadId "
-    "uploads versionId versioning versions website x-oss-process".split()
+    "logging metrics notification object-lock partNumber policy publicAccessBlock replication "
+    "requestPayment response-cache-control response-content-disposition response-content-encoding "
+    "response-content-language response-content-type response-expires restore retention select select-type "
+    "storageClass tagging torrent uploadId uploads versionId versioning versions website".split()
 )
 
 
@@ -74,7 +74,7 @@ def read_header(request: Request) -> Signed:
     found = _HEADER.fullmatch(request.header("authorization") or "")
     if found is None:
         raise IncompleteSignature(
-            "Authorization header requires Credential, SignedHeaders and Signature (SigV4)."
+            "Authorization header requires Credential, SignedHeaders and Signature (AWS4-HMAC-SHA256)."
         )
     key, date, region, service = _scope(found["credential"])
     headers = tuple(found["headers"].split(";"))

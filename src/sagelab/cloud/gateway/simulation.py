@@ -68,4 +68,6 @@ def _answer(results: str) -> Answer:
         f"<EvaluationResults>{results}</EvaluationResults></{name}Result>"
         f"<ResponseMetadata><RequestId>{answer.request_id}</RequestId></ResponseMetadata></{name}Response>"
     )
-    return Answer(200, [*answer.headers, ("x-amzn-RequestId", answer.request_id)], body.encode(), answer.request_id)
+    return Answer(
+        200, [*answer.headers, ("x-amzn-RequestId", answer.request_id)], body.encode(), answer.request_id
+    )

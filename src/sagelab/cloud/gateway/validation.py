@@ -16,7 +16,8 @@ from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 from sagelab.cloud.errors import ValidationException
 
-_SCALARS = frozenset({"string", "integer", "long", "float", "double", "blob"})
+_NUMBERS = frozenset({"integer", "long", "float", "double"})
+_SCALARS = _NUMBERS | {"string", "blob"}
 # A pattern of the model is Java's and may backtrack; no request is worth more than this many seconds.
 _PATTERN_SECONDS = 1.0
 
@@ -37,24 +38,22 @@ def validate(shape: Shape, value: dict[str, Any]) -> None:
 @cache
 def constraints(shape: Shape) -> tuple[tuple[str, Check], ...]:
     """AWS's sentence and the check of each constraint on a scalar, a list or a map, in AWS's order."""
-    limits, unit = (
-        shape.metadata,
-        "value" if shape.type_name in ("integer", "long", "float", "double") else "length",
-    )
+    limits = shape.metadata
+    unit = "value" if shape.type_name in _NUMBERS else "length"
     measure: Callable[[Any], Any] = len if unit == "length" else lambda number: number
+    most, least = limits.get("max"), limits.get("min")
+    pattern, values = limits.get("pattern"), limits.get("enum")
     found: list[tuple[str, Check]] = []
-    if (most := limits.get("max")) is not None:
+    if most is not None:
         found.append((f"Member must have {unit} less than or equal to {most}", lambda v: measure(v) <= most))
-    if (least := limits.get("min")) is not None:
-        found.append(
-            (f"Member must have {unit} greater than or equal to {least}", lambda v: measure(v) >= least)
-        )
-    if (pattern := limits.get("pattern")) is not None and (matches := _matcher(pattern)) is not None:
+    if least is not None:
+        sentence = f"Member must have {unit} greater than or equal to {least}"
+        found.append((sentence, lambda v: measure(v) >= least))
+    if pattern is not None and (matches := _matcher(pattern)) is not None:
         found.append((f"Member must satisfy regular expression pattern: {pattern}", matches))
-    if values := limits.get("enum"):
-        found.append(
-            (f"Member must satisfy enum value set: [{', '.join(values)}]", frozenset(values).__contains__)
-        )
+    if values:
+        sentence = f"Member must satisfy enum value set: [{', '.join(values)}]"
+        found.append((sentence, frozenset(values).__contains__))
     return tuple(found)
 
 
@@ -85,7 +84,7 @@ def _walk(shape: Shape, value: Any, path: str, found: list[str]) -> None:
         return
     for sentence, holds in constraints(shape):
         if not holds(value):
-            found.append(f"{_shown(shape, value)} at '{path}' failed to satisfy constraint: {sentence}")
+            found.append(f"{_failed(shape, value, path)}: {sentence}")
     if kind == "list":
         _list(shape, value, path, found)
     elif kind == "map":
@@ -111,7 +110,8 @@ def _list(shape: Shape, value: list[Any], path: str, found: list[str]) -> None:
     assert isinstance(shape, ListShape)
     member = shape.member
     if member.type_name in _SCALARS:
-        _all(member, value, f"{_shown(shape, value)} at '{path}'", "Member must satisfy", found)
+        if (broken := _any_broken(member, value)) is not None:
+            found.append(f"{_failed(shape, value, path)}: Member must satisfy constraint: {broken}")
         return
     for number, inner in enumerate(value, 1):
         _walk(member, inner, f"{path}.{number}.member", found)
@@ -119,24 +119,29 @@ def _list(shape: Shape, value: list[Any], path: str, found: list[str]) -> None:
 
 def _map(shape: Shape, value: dict[str, Any], path: str, found: list[str]) -> None:
     assert isinstance(shape, MapShape)
-    what = f"{_shown(shape, value)} at '{path}'"
-    _all(shape.key, list(value), what, "Map keys must satisfy", found)
+    if (broken := _any_broken(shape.key, list(value))) is not None:
+        found.append(f"{_failed(shape, value, path)}: Map keys must satisfy constraint: {broken}")
     if shape.value.type_name in _SCALARS:
-        _all(shape.value, list(value.values()), what, "Map value must satisfy", found)
+        if (broken := _any_broken(shape.value, list(value.values()))) is not None:
+            found.append(f"{_failed(shape, value, path)}: Map value must satisfy constraint: {broken}")
         return
     for key, inner in value.items():
         _walk(shape.value, inner, f"{path}.{key}.member", found)
 
 
-def _all(shape: Shape, values: list[Any], what: str, subject: str, found: list[str]) -> None:
-    """AWS names the collection, and every constraint of its elements, when one element breaks one."""
+def _any_broken(shape: Shape, values: list[Any]) -> str | None:
+    """All constraints of the elements, as AWS lists them when one element breaks one; None if none does."""
     checks = constraints(shape)
     if all(value is not None and all(holds(value) for _, holds in checks) for value in values):
-        return
+        return None
     sentences = [sentence for sentence, _ in checks]
     if None in values:
         sentences.append("Member must not be null")
-    found.append(f"{what} failed to satisfy constraint: {subject} constraint: [{', '.join(sentences)}]")
+    return f"[{', '.join(sentences)}]"
+
+
+def _failed(shape: Shape, value: Any, path: str) -> str:
+    return f"{_shown(shape, value)} at '{path}' failed to satisfy constraint"
 
 
 def lower_first(name: str) -> str:

@@ -9,8 +9,18 @@ if TYPE_CHECKING:
     from sagelab.cloud.resources.call import Family
 
 OPERATIONS = frozenset(
-    "AddTags CreateTrainingJob DeleteTags DeleteTrainingJob DescribeTrainingJob ListTags ListTrainingJobs"
-    " Search StopTrainingJob UpdateTrainingJob".split()
+    [
+        "AddTags",
+        "CreateTrainingJob",
+        "DeleteTags",
+        "DeleteTrainingJob",
+        "DescribeTrainingJob",
+        "ListTags",
+        "ListTrainingJobs",
+        "Search",
+        "StopTrainingJob",
+        "UpdateTrainingJob",
+    ]
 )
 
 

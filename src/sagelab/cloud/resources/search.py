@@ -20,15 +20,15 @@ KINDS = {"TrainingJob": "training-job"}
 NUMERIC = ("GreaterThan", "GreaterThanOrEqualTo", "LessThan", "LessThanOrEqualTo")
 PAGE = 100
 
-TESTS: dict[str, Callable[[Any, Any], bool]] = {
-    "Equals": lambda found, wanted: bool(found == wanted),
-    "NotEquals": lambda found, wanted: bool(found != wanted),
-    "GreaterThan": lambda found, wanted: bool(found > wanted),
-    "GreaterThanOrEqualTo": lambda found, wanted: bool(found >= wanted),
-    "LessThan": lambda found, wanted: bool(found < wanted),
-    "LessThanOrEqualTo": lambda found, wanted: bool(found <= wanted),
-    "Contains": lambda found, wanted: wanted.lower() in str(found).lower(),
-    "In": lambda found, wanted: str(found) in wanted.split(","),
+TESTS: dict[str, Callable[[Any, Any], Any]] = {
+    "Equals": lambda found, wanted: found == wanted,
+    "NotEquals": lambda found, wanted: found != wanted,
+    "GreaterThan": lambda found, wanted: found > wanted,
+    "GreaterThanOrEqualTo": lambda found, wanted: found >= wanted,
+    "LessThan": lambda found, wanted: found < wanted,
+    "LessThanOrEqualTo": lambda found, wanted: found <= wanted,
+    "Contains": lambda found, wanted: str(wanted).lower() in str(found).lower(),
+    "In": lambda found, wanted: str(found) in str(wanted).split(","),
 }
 
 
@@ -81,11 +81,11 @@ def _passes(document: Document, item: Params) -> bool:
     operator, wanted = item.get("Operator", "Equals"), item.get("Value", "")
     found = read_property(document, item["Name"])
     if operator in ("Exists", "NotExists"):
-        return (found is None) == (operator == "NotExists")
+        return (found is None) is (operator == "NotExists")
     if found is None:
-        return operator == "NotEquals"
+        return bool(operator == "NotEquals")
     try:
-        return TESTS[operator](found, wanted if operator in ("Contains", "In") else _like(found, wanted))
+        return bool(TESTS[operator](found, wanted if operator in ("Contains", "In") else _like(found, wanted)))
     except (TypeError, ValueError):
         raise ValidationException(f"Invalid value {wanted!r} for property {item['Name']}.") from None
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sagelab.cloud.context import Cloud
-from sagelab.cloud.engine.training import Step, Surroundings, TrainingRun, artifact_uri
+from sagelab.cloud.engine.training import INTERRUPTED, Step, Surroundings, TrainingRun, artifact_uri
 from sagelab.cloud.errors import InternalServerError, ResourceInUse, ValidationException
 from sagelab.cloud.resources import listing, training_rules
 from sagelab.cloud.resources.call import Call, Handler, Params
@@ -25,17 +25,21 @@ logger = logging.getLogger("sagelab")
 KIND = "training-job"
 RUNNING = ("InProgress", "Stopping")
 ENDED = {"Completed": "Completed", "Failed": "Failed", "Stopped": "Stopped", "MaxRuntimeExceeded": "Stopped"}
-SUMMARY = (
-    "TrainingJobName TrainingJobArn CreationTime TrainingEndTime LastModifiedTime TrainingJobStatus"
-    " SecondaryStatus"
-).split()
+SUMMARY = [
+    "TrainingJobName",
+    "TrainingJobArn",
+    "CreationTime",
+    "TrainingEndTime",
+    "LastModifiedTime",
+    "TrainingJobStatus",
+    "SecondaryStatus",
+]
 DEFAULTS: Params = {
     "EnableNetworkIsolation": False,
     "EnableInterContainerTrafficEncryption": False,
     "EnableManagedSpotTraining": False,
 }
 DEFAULT_RUNTIME = {"MaxRuntimeInSeconds": 86400}
-INTERRUPTED = "The local cloud ended while the job was running; nothing of the job is left. Create it again."
 
 
 class TrainingJobs:
@@ -136,7 +140,7 @@ class TrainingJobs:
     def close(self) -> None:
         """End all jobs, as Failed with the honest reason: the local cloud ends."""
         for run in list(self.runs.values()):
-            run.kill()
+            run.interrupt()
         for run in list(self.runs.values()):
             run.join(10)
 
@@ -151,7 +155,6 @@ class TrainingJobs:
         request = {name: value for name, value in call.params.items() if name != "Tags"}
         return {
             **DEFAULTS,
-            "StoppingCondition": DEFAULT_RUNTIME,
             **request,
             "StoppingCondition": DEFAULT_RUNTIME | request.get("StoppingCondition", {}),
             "TrainingJobArn": arn,
@@ -233,4 +236,3 @@ def _move(transitions: list[dict[str, Any]], step: Step, now: datetime) -> None:
 
 def _transition(status: str, message: str, start: datetime) -> dict[str, Any]:
     return {"Status": status, "StartTime": start, "StatusMessage": message}
-

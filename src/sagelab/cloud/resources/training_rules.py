@@ -106,7 +106,9 @@ def _check_algorithm(algorithm: Params) -> None:
         try:
             metrics.compile_expression(item["Regex"])
         except ValueError as error:
-            raise ValidationException(f"Invalid regex {item['Regex']!r} for metric {item['Name']}: {error}") from None
+            raise ValidationException(
+                f"Invalid regex {item['Regex']!r} for metric {item['Name']}: {error}"
+            ) from None
 
 
 def _check_resources(job: Params) -> None:
@@ -120,7 +122,9 @@ def _check_resources(job: Params) -> None:
         raise ValidationException(f"MaxRuntimeInSeconds must not be longer than {MAX_DAYS} days.")
     for name in ("MaxWaitTimeInSeconds", "MaxPendingTimeInSeconds"):
         if name in stopping:
-            raise ValidationException(f"{name} can be specified only with managed spot training or a training plan.")
+            raise ValidationException(
+                f"{name} can be specified only with managed spot training or a training plan."
+            )
 
 
 def _check_channels(job: Params) -> None:

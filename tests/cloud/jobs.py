@@ -1,0 +1,133 @@
+"""Training jobs as tests make them: real ones, through boto3, on the local cloud of the `cloud` fixture."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from sagelab.cloud.home import ACCOUNT, ROLE_NAME
+from tests.conftest import LocalCloud
+
+IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-training:2.21-cpu-py312"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/{ROLE_NAME}"
+GROUP = "/aws/sagemaker/TrainingJobs"
+PATIENCE = 240  # seconds after which a job is taken to hang, however slow the machine
+
+
+def pack(files: dict[str, str]) -> bytes:
+    """A sourcedir.tar.gz with these files."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as out:
+        for name, text in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(text.encode())
+            out.addfile(member, io.BytesIO(text.encode()))
+    return archive.getvalue()
+
+
+@dataclass
+class Jobs:
+    """Makes jobs in a bucket of its own and waits for them."""
+
+    cloud: LocalCloud
+    bucket: str = field(default_factory=lambda: f"jobs-{uuid.uuid4().hex[:12]}")
+
+    def __post_init__(self) -> None:
+        self.sagemaker, self.s3 = self.cloud.client("sagemaker"), self.cloud.client("s3")
+        self.logs = self.cloud.client("logs")
+        self.s3.create_bucket(Bucket=self.bucket)
+
+    def put(self, key: str, body: bytes) -> str:
+        self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
+        return f"s3://{self.bucket}/{key}"
+
+    def request(self, **changes: Any) -> dict[str, Any]:
+        """A CreateTrainingJob request that is right, with `changes` at its top level."""
+        request = {
+            "TrainingJobName": f"job-{uuid.uuid4().hex[:12]}",
+            "RoleArn": ROLE,
+            "AlgorithmSpecification": {"TrainingImage": IMAGE, "TrainingInputMode": "File"},
+            "OutputDataConfig": {"S3OutputPath": f"s3://{self.bucket}/out"},
+            "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 10},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+        }
+        return request | changes
+
+    def shell(self, command: str, **changes: Any) -> dict[str, Any]:
+        """A request whose container runs a shell command."""
+        algorithm = {
+            "TrainingImage": IMAGE,
+            "TrainingInputMode": "File",
+            "ContainerEntrypoint": ["/bin/bash", "-c"],
+            "ContainerArguments": [command],
+        } | changes.pop("algorithm", {})
+        return self.request(AlgorithmSpecification=algorithm, **changes)
+
+    def script(self, source: str | bytes, **changes: Any) -> dict[str, Any]:
+        """A request that runs a script in Script Mode; `source` is its text, or a whole archive."""
+        archive = pack({"train.py": source}) if isinstance(source, str) else source
+        uri = self.put(f"code/{uuid.uuid4().hex}/sourcedir.tar.gz", archive)
+        parameters = {"sagemaker_program": '"train.py"', "sagemaker_submit_directory": f'"{uri}"'}
+        parameters |= changes.pop("parameters", {})
+        return self.request(HyperParameters=parameters, **changes)
+
+    def channel(self, name: str, uri: str, **source: str) -> dict[str, Any]:
+        """An input channel of a request."""
+        data = {"S3DataType": "S3Prefix", "S3Uri": uri} | source
+        return {"ChannelName": name, "DataSource": {"S3DataSource": data}}
+
+    def run(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Create a job and wait for its end."""
+        self.sagemaker.create_training_job(**request)
+        return self.wait(request["TrainingJobName"])
+
+    def describe(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.sagemaker.describe_training_job(TrainingJobName=name)
+        return found
+
+    def wait(self, name: str, *secondary: str) -> dict[str, Any]:
+        """Wait until the job has ended, or is in one of these secondary statuses."""
+        limit = time.monotonic() + PATIENCE
+        while time.monotonic() < limit:
+            job = self.describe(name)
+            if job["TrainingJobStatus"] not in ("InProgress", "Stopping") or job["SecondaryStatus"] in secondary:
+                return job
+            time.sleep(0.05)
+        raise AssertionError(f"{name} is still {job['SecondaryStatus']}")
+
+    def wait_log(self, name: str, text: str) -> None:
+        """Wait until the job's log has a text."""
+        limit = time.monotonic() + PATIENCE
+        while text not in self.log(name):
+            assert time.monotonic() < limit, f"{text!r} never appeared in the log of {name}"
+            time.sleep(0.05)
+
+    def log(self, name: str, host: str = "algo-1") -> str:
+        """What a host printed so far, without the local cloud's own lines; "" before there is a log."""
+        lines = [line for line in self.full_log(name, host).splitlines() if not line.startswith("[sagelab]")]
+        return "\n".join(lines)
+
+    def full_log(self, name: str, host: str = "algo-1") -> str:
+        try:
+            streams = self.logs.describe_log_streams(logGroupName=GROUP, logStreamNamePrefix=f"{name}/{host}-")
+        except self.logs.exceptions.ResourceNotFoundException:
+            return ""
+        pages = self.logs.get_paginator("filter_log_events")
+        messages = [
+            event["message"]
+            for stream in streams["logStreams"]
+            for page in pages.paginate(logGroupName=GROUP, logStreamNames=[stream["logStreamName"]])
+            for event in page["events"]
+        ]
+        return "\n".join(messages)
+
+    def unpack(self, uri: str) -> dict[str, bytes]:
+        """The files of a tar.gz in S3."""
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        body = self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        with tarfile.open(fileobj=io.BytesIO(body)) as archive:
+            return {m.name: archive.extractfile(m).read() for m in archive if m.isfile()}  # type: ignore[union-attr]

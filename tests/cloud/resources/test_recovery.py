@@ -1,0 +1,75 @@
+"""A local cloud that is killed, and started again on the same home."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sagelab.cloud.home import Home
+from tests.cloud.jobs import Jobs
+from tests.conftest import LocalCloud
+
+
+def start(sagelab: Callable[..., Any], home: Home) -> LocalCloud:
+    result = sagelab("up", "--detach", home=home.path)
+    assert result.returncode == 0, result.stderr
+    running = home.server()
+    assert running is not None
+    return LocalCloud(home, running["url"])
+
+
+def wait_end(pid: int) -> None:
+    descriptor = os.pidfd_open(pid)
+    os.kill(pid, signal.SIGKILL)
+    try:
+        import select
+
+        assert select.select([descriptor], [], [], 30)[0]
+    finally:
+        os.close(descriptor)
+
+
+def test_jobs_survive_a_kill_and_a_running_one_is_failed_honestly(home: Home, sagelab: Callable[..., Any]) -> None:
+    before = Jobs(start(sagelab, home))
+    done = before.run(before.shell("true", Tags=[{"Key": "k", "Value": "v"}]))
+    running = before.shell("echo started; sleep 98765")
+    before.sagemaker.create_training_job(**running)
+    before.wait_log(running["TrainingJobName"], "started")
+    server = home.server()
+    assert server is not None
+    wait_end(server["pid"])
+
+    after = start(sagelab, home)
+    sagemaker = after.client("sagemaker")
+    again = sagemaker.describe_training_job(TrainingJobName=done["TrainingJobName"])
+    assert without_request(again) == without_request(done)
+    assert sagemaker.list_tags(ResourceArn=done["TrainingJobArn"])["Tags"] == [{"Key": "k", "Value": "v"}]
+    failed = sagemaker.describe_training_job(TrainingJobName=running["TrainingJobName"])
+    assert failed["TrainingJobStatus"] == "Failed"
+    assert failed["FailureReason"].startswith(
+        "InternalServerError: The local cloud ended while the job was running"
+    )
+    commands = [entry.read_bytes() for entry in Path("/proc").glob("[0-9]*/cmdline") if entry.exists()]
+    assert not any(b"98765" in command for command in commands)
+    assert not any(home.jobs.iterdir())
+
+
+def without_request(answer: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in answer.items() if name != "ResponseMetadata"}
+
+
+def test_running_job_ends_with_the_local_cloud(home: Home, sagelab: Callable[..., Any]) -> None:
+    jobs = Jobs(start(sagelab, home))
+    request = jobs.shell("echo started; sleep 87654")
+    jobs.sagemaker.create_training_job(**request)
+    jobs.wait_log(request["TrainingJobName"], "started")
+    assert sagelab("down", home=home.path).returncode == 0
+    commands = [entry.read_bytes() for entry in Path("/proc").glob("[0-9]*/cmdline") if entry.exists()]
+    assert not any(b"87654" in command for command in commands)
+    again = start(sagelab, home).client("sagemaker")
+    job = again.describe_training_job(TrainingJobName=request["TrainingJobName"])
+    assert job["TrainingJobStatus"] == "Failed"
+    assert "The local cloud ended" in job["FailureReason"]
