@@ -20,34 +20,34 @@ def write_mnist(file: Path, **changes: object) -> Path:
     return file
 
 
-def test_four_fifths_of_the_digits_at_hand_are_to_train_with() -> None:
-    data = digits.load()
+@pytest.fixture(scope="module")
+def data() -> digits.Digits:
+    return digits.load()
+
+
+def test_four_fifths_of_the_digits_at_hand_are_to_train_with(data: digits.Digits) -> None:
     assert data.images.shape == (4000, 28, 28)
     assert data.held_out_images.shape == (1000, 28, 28)
     assert data.images.dtype == np.uint8
     assert data.images.max() == 255
 
 
-def test_every_digit_is_held_out_as_often_as_any_other() -> None:
-    data = digits.load()
+def test_every_digit_is_held_out_as_often_as_any_other(data: digits.Digits) -> None:
     assert np.bincount(data.held_out_labels).tolist() == [100] * 10
     assert np.bincount(data.labels).tolist() == [400] * 10
 
 
-def test_digits_come_shuffled_and_in_the_same_order_each_time() -> None:
-    first, second = digits.load(), digits.load()
-    assert np.array_equal(first.images, second.images)
-    assert len(set(first.labels[:50].tolist())) > 5
+def test_digits_come_shuffled_and_in_the_same_order_each_time(data: digits.Digits) -> None:
+    assert np.array_equal(data.images, digits.load().images)
+    assert len(set(data.labels[:50].tolist())) > 5
 
 
-def test_no_digit_is_both_learnt_and_held_out() -> None:
-    data = digits.load()
+def test_no_digit_is_both_learnt_and_held_out(data: digits.Digits) -> None:
     learnt = {image.tobytes() for image in data.images}
     assert not any(image.tobytes() in learnt for image in data.held_out_images)
 
 
-def test_save_writes_a_file_a_channel_with_the_documented_keys(tmp_path: Path) -> None:
-    data = digits.load()
+def test_save_writes_a_file_a_channel_with_the_documented_keys(data: digits.Digits, tmp_path: Path) -> None:
     folders = data.save(tmp_path)
     assert set(folders) == {"training", "validation"}
     with np.load(folders["validation"] / "validation.npz") as saved:
@@ -55,8 +55,10 @@ def test_save_writes_a_file_a_channel_with_the_documented_keys(tmp_path: Path) -
         assert np.array_equal(saved["label"], data.held_out_labels)
 
 
-def test_upload_puts_each_channel_under_the_prefix_of_the_lab(lab: Lab, tmp_path: Path) -> None:
-    uris = digits.load().upload(lab)
+def test_upload_puts_each_channel_under_the_prefix_of_the_lab(
+    data: digits.Digits, lab: Lab, tmp_path: Path
+) -> None:
+    uris = data.upload(lab)
     assert uris == {"training": lab.uri("training"), "validation": lab.uri("validation")}
     target = tmp_path / "back.npz"
     lab.client("s3").download_file(lab.bucket, f"{lab.prefix}/training/training.npz", str(target))

@@ -35,7 +35,7 @@ def wait_end(pid: int) -> None:
 def test_jobs_survive_a_kill_and_a_running_one_is_failed_honestly(home: Home, sagelab: Callable[..., Any]) -> None:
     before = Jobs(start(sagelab, home))
     done = before.run(before.shell("true", Tags=[{"Key": "k", "Value": "v"}]))
-    running = before.shell("echo started; sleep 98765")
+    running = before.shell(f"echo started; sleep 98765{os.getpid()}")
     before.sagemaker.create_training_job(**running)
     before.wait_log(running["TrainingJobName"], "started")
     server = home.server()
@@ -53,7 +53,7 @@ def test_jobs_survive_a_kill_and_a_running_one_is_failed_honestly(home: Home, sa
         "InternalServerError: The local cloud ended while the job was running"
     )
     commands = [entry.read_bytes() for entry in Path("/proc").glob("[0-9]*/cmdline") if entry.exists()]
-    assert not any(b"98765" in command for command in commands)
+    assert not any(f"98765{os.getpid()}".encode() in command for command in commands)
     assert not any(home.jobs.iterdir())
 
 
@@ -63,12 +63,12 @@ def without_request(answer: dict[str, Any]) -> dict[str, Any]:
 
 def test_running_job_ends_with_the_local_cloud(home: Home, sagelab: Callable[..., Any]) -> None:
     jobs = Jobs(start(sagelab, home))
-    request = jobs.shell("echo started; sleep 87654")
+    request = jobs.shell(f"echo started; sleep 87654{os.getpid()}")
     jobs.sagemaker.create_training_job(**request)
     jobs.wait_log(request["TrainingJobName"], "started")
     assert sagelab("down", home=home.path).returncode == 0
     commands = [entry.read_bytes() for entry in Path("/proc").glob("[0-9]*/cmdline") if entry.exists()]
-    assert not any(b"87654" in command for command in commands)
+    assert not any(f"87654{os.getpid()}".encode() in command for command in commands)
     again = start(sagelab, home).client("sagemaker")
     job = again.describe_training_job(TrainingJobName=request["TrainingJobName"])
     assert job["TrainingJobStatus"] == "Failed"

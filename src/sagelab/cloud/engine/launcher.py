@@ -54,13 +54,14 @@ class Launcher:
         """Start the hosts of job `name`. Their folders are made by `make_folder`."""
         spawner = self.warm(runtime)
         spawner.wait_ready()
+        forks = () if spawner.weaker else runtime.forks
         if spawner.weaker:
             hosts = [without_namespaces(host) for host in hosts]
         pipes = {host.name: os.pipe() for host in hosts}
         try:
             for host in hosts:
-                _write_commands(Path(host.folder) / "bin", runtime)
-            hosts = [replace(host, forks=runtime.forks) for host in hosts]
+                _write_commands(Path(host.folder) / "bin", forks)
+            hosts = [replace(host, forks=forks) for host in hosts]
             group = spawner.start(name, [(host, pipes[host.name][1]) for host in hosts], network)
         finally:
             for _, writer in pipes.values():
@@ -92,10 +93,10 @@ class Launcher:
             self._spawners.clear()
 
 
-def _write_commands(folder: Path, runtime: Runtime) -> None:
+def _write_commands(folder: Path, forks: tuple[str, ...]) -> None:
     real = f'#!/bin/sh\nexec {sys.executable} "$@"\n'
     python = shim.SCRIPT.replace("{python!r}", repr(sys.executable)).replace("{python}", sys.executable)
-    _write_command(folder / "python3", python if "python3" in runtime.forks else real)
+    _write_command(folder / "python3", python if "python3" in forks else real)
     (folder / "python").symlink_to("python3")
     for name in ("pip", "pip3"):
         _write_command(folder / name, f'#!/bin/sh\nexec {sys.executable} -m pip "$@"\n')
@@ -111,7 +112,7 @@ def without_namespaces(host: HostSpec) -> HostSpec:
     """The same host as a plain process: /opt/ml is then a folder, and what names it is told so."""
     base = f"{host.folder}/ml"
     for script in Path(base, "input/data/sm_drivers").rglob("*"):
-        if script.is_file():
+        if script.suffix in (".sh", ".py", ".json"):
             script.write_text(script.read_text().replace("/opt/ml", base))
     env = {name: value.replace("/opt/ml", base) for name, value in host.env.items()}
     env |= {

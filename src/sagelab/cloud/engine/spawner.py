@@ -184,6 +184,7 @@ def _become_first(host: HostSpec, output: int, isolated: bool) -> None:
             os.chdir("/opt/ml")
         else:
             os.setsid()
+            sandbox.adopt_orphans()
             os.chdir(Path(host.folder) / "ml")
         code = Init(host.argv, host.env, host.forks if isolated else ()).run()
     except BaseException as error:
