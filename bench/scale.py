@@ -57,8 +57,11 @@ def _calls(place: Place, jobs: int) -> dict[str, Call]:
         "ListTrainingJobs, next page by name": lambda: sagemaker.list_training_jobs(
             MaxResults=5, SortBy="Name", NameContains="mnist", NextToken=half_way
         ),
-        "ListTrainingJobs, by status": lambda: sagemaker.list_training_jobs(StatusEquals="Completed"),
-        "ListTrainingJobs, the oldest by its name": lambda: sagemaker.list_training_jobs(NameContains=oldest),
+        "ListTrainingJobs, sorted by status": lambda: sagemaker.list_training_jobs(SortBy="Status"),
+        "ListTrainingJobs, in progress": lambda: sagemaker.list_training_jobs(
+            StatusEquals="InProgress", SortBy="Name"
+        ),
+        "ListTrainingJobs, oldest by its name": lambda: sagemaker.list_training_jobs(NameContains=oldest),
     }
 
 

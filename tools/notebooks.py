@@ -74,6 +74,7 @@ def find_faults(notebook: Any) -> list[str]:
 
 def write(sources: list[Path]) -> list[str]:
     """Build, run and write every notebook, in a local cloud that is gone afterwards."""
+    (ROOT / "notebooks").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="sagelab-") as folder:
         home = Home(folder)
         with control.running(home):

@@ -159,7 +159,10 @@ def _ink(scene: Array) -> Array:
     """
     from scipy.ndimage import gaussian_filter  # type: ignore[import-untyped]
 
-    difference = gaussian_filter(scene, (1, 1, 0)) - _paper(scene)
+    paper = _paper(scene)
+    light = paper.mean(2, keepdims=True)
+    # In a shadow ink and paper are darker alike, and so nearer to each other.
+    difference = (gaussian_filter(scene, (1, 1, 0)) - paper) * (np.median(light) / light.clip(1)).clip(0.4, 2.5)
     flat = difference.reshape(-1, 3)
     _, axes = np.linalg.eigh(flat.T @ flat)
     along: Array = difference @ axes[:, -1]
@@ -264,12 +267,12 @@ def _as_mnist(mask: Array) -> Array:
 def _stroked(mask: Array) -> Array:
     """The digit as a pen of MNIST's width would have written it, if the pen was finer. A wider pen stays.
 
-    In a stroke of width w the mean distance to the paper is w / 4.
+    In a stroke of width w the mean distance to its edge is w / 4; a pixel's is measured from its middle.
     """
     from scipy.ndimage import distance_transform_edt
 
     wanted = STROKE * max(mask.shape) / FITTED
-    width = 4 * distance_transform_edt(np.pad(mask, 1)).sum() / mask.sum()
+    width = 4 * (distance_transform_edt(np.pad(mask, 1)).sum() / mask.sum() - 0.5)
     if width >= wanted:
         return mask
     spread = (wanted - width) / 2
