@@ -23,6 +23,8 @@ from table import Result
 from traffic import gateway
 from training import empty, train, train_full
 
+from sagelab.lab.digits import DigitsError
+
 MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "up": up,
     "gateway": gateway,
@@ -35,10 +37,10 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
 def main() -> None:
     options = _options()
     forget_surroundings()
-    results = []
-    for result in train_full() if options.full else _measure(options):
-        table.show(result)
-        results.append(result)
+    try:
+        results = _show(train_full() if options.full else _measure(options))
+    except DigitsError as error:
+        sys.exit(str(error))
     if options.full:
         table.write("full", results)
     elif not (options.only or options.quick):
@@ -48,8 +50,17 @@ def main() -> None:
     sys.exit(1 if missed else 0)
 
 
+def _show(found: Iterator[Result]) -> list[Result]:
+    results = []
+    for result in found:
+        table.show(result)
+        results.append(result)
+    return results
+
+
 def _measure(options: argparse.Namespace) -> Iterator[Result]:
     for name in [options.only] if options.only else MEASURES:
+        print(f"-- {name}", flush=True)
         yield from MEASURES[name](options.quick)
 
 

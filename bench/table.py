@@ -14,6 +14,7 @@ from pathlib import Path
 DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
 HEAD = "| measure | value | limit | met | seen |\n|---|---:|---:|---|---|"
 GIB = 1 << 30
+LOAD_BEFORE = os.getloadavg()[1]  # of the five minutes before: how quiet the machine was
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Result:
 def show(result: Result) -> None:
     """Print a result as a line of the table."""
     measure, value, limit, met, seen = result.cells
-    print(f"{measure:58} {value:>10} {limit:>10}  {met.strip('*'):3}  {seen}", flush=True)
+    print(f"{measure:60} {value:>10} {limit:>10}  {met.strip('*'):3}  {seen}", flush=True)
 
 
 def write(block: str, results: Sequence[Result]) -> None:
@@ -67,7 +68,7 @@ def machine() -> str:
     return (
         f"Measured on {datetime.now(UTC):%Y-%m-%d} on {cores} cores of {_processor()} with {memory:.0f} GiB, "
         f"Linux, Python {platform.python_version()}, TensorFlow {tensorflow}, moto {moto}; "
-        f"load average at the end {os.getloadavg()[1]:.1f}."
+        f"load average before the run {LOAD_BEFORE:.1f}."
     )
 
 

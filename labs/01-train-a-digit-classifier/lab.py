@@ -294,7 +294,7 @@ for sentence in cleanup.clean(lab):
     print(sentence)
 
 # %% [markdown]
-# Prove it: no job of this lab runs, and no file is stored.
+# Prove it: nothing of this lab runs, and no file is stored.
 
 # %%
 cleanup.assert_clean(lab)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 from scipy.interpolate import CubicSpline, make_interp_spline
-from scipy.ndimage import gaussian_filter, zoom
+from scipy.ndimage import gaussian_filter, gaussian_filter1d, zoom
 
 # -- knobs ------------------------------------------------------------------------------------------------
 parser = argparse.ArgumentParser(description="Draw pictures of handwritten digits.")
@@ -27,7 +27,22 @@ parser.add_argument("--seed", type=int, default=1)
 # 6 wide and 10 high, y down.
 WAYS = {
     0: [
-        [[[(3.2, 0.3), (1, 2), (0, 5.2), (1, 8.8), (3.2, 10), (5.4, 8), (6, 4.8), (5, 1.5), (3, 0.2), (2.3, 0.6)]]],
+        [
+            [
+                [
+                    (3.2, 0.3),
+                    (1, 2),
+                    (0, 5.2),
+                    (1, 8.8),
+                    (3.2, 10),
+                    (5.4, 8),
+                    (6, 4.8),
+                    (5, 1.5),
+                    (3, 0.2),
+                    (2.3, 0.6),
+                ]
+            ]
+        ],
         [[[(4.5, 1), (2.5, 0), (0.5, 2.5), (0, 6), (1.5, 9.5), (4, 9.6), (5.8, 6), (5.6, 2.5), (4.2, 0.8)]]],
     ],
     1: [
@@ -187,10 +202,12 @@ OVERSAMPLED = 2
 
 def write(strokes, random):
     """Strokes as this hand writes them: a list of (n, 2) points, the digit's height 1, around (0, 0)."""
-    bend = random.normal(0, 0.019, (2, 4, 4))  # one slow wobble of the whole sheet keeps strokes that meet together
+    # One slow wobble of the whole sheet: strokes that meet stay together.
+    bend = random.normal(0, 0.032, (2, 4, 4)) / (1 + np.add.outer(np.arange(4), np.arange(4)))
     lines = [np.concatenate([curve(points, random) for points in stroke]) for stroke in strokes]
     lines = [line + waves(line, bend) for line in lines]
-    lines = [line @ slant(random) for line in lines[:1]] if len(lines) == 1 else at_one_slant(lines, random)
+    matrix = slant(random)
+    lines = [line @ matrix for line in lines]
     every = np.concatenate(lines)
     low, high = every.min(0), every.max(0)
     return [(line - (low + high) / 2) / (high - low)[1] for line in lines]
@@ -202,8 +219,13 @@ def curve(points, random):
     path[1:-1] += random.normal(0, 0.009, path[1:-1].shape)
     if len(path) == 2:
         path = np.insert(path, 1, path.mean(0) + random.normal(0, 0.012, 2), axis=0)
-    along = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(path, axis=0).T) ** 0.7)])
-    return CubicSpline(along, path, bc_type="natural")(np.linspace(0, along[-1], 220))
+    along = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(path, axis=0).T))])
+    drawn = CubicSpline(along, path, bc_type="natural")(np.linspace(0, along[-1], 220))
+    ends = np.linspace(path[0], path[-1], 220)  # smoothing keeps both ends where they are
+    return (
+        ends
+        + gaussian_filter1d(np.pad(drawn - ends, ((60, 60), (0, 0)), "reflect", reflect_type="odd"), 9, 0)[60:-60]
+    )
 
 
 def waves(line, bend):
@@ -211,11 +233,6 @@ def waves(line, bend):
     angles = np.pi * np.stack([(line + 0.5) * n for n in range(4)])
     x, y = np.cos(angles[..., 0]), np.cos(angles[..., 1])
     return np.einsum("cij,in,jn->nc", bend, x, y)
-
-
-def at_one_slant(lines, random):
-    matrix = slant(random)
-    return [line @ matrix for line in lines]
 
 
 def slant(random):
@@ -236,7 +253,7 @@ def ink(lines, pen, size, height, centre, random):
     for line in lines:
         widths = pen.width * scale * pressure(len(line), pen.swing, random)
         for (x, y), width in zip(line * scale + np.array(centre) * OVERSAMPLED, widths, strict=True):
-            draw.polygon([*map(tuple, nib(pen, width) + (x, y))], fill=255)
+            draw.polygon([*map(tuple, np.array((x, y)) + nib(pen, width))], fill=255)
     laid = np.asarray(sheet.resize(size, Image.Resampling.BOX), dtype=float) / 255
     return laid * pen.opacity * (tooth(laid.shape, pen.grain, height, random) if pen.grain else 1)
 
@@ -244,7 +261,11 @@ def ink(lines, pen, size, height, centre, random):
 def nib(pen, width):
     angles = np.linspace(0, 2 * np.pi, 17)[:-1]
     along, across = np.cos(angles) * width / 2, np.sin(angles) * width / 2 * pen.nib
-    return np.stack([along - across, -along - across], axis=1) / np.sqrt(2) if pen.nib < 1 else np.stack([along, across], 1)
+    return (
+        np.stack([along - across, -along - across], axis=1) / np.sqrt(2)
+        if pen.nib < 1
+        else np.stack([along, across], 1)
+    )
 
 
 def pressure(n, swing, random):
@@ -342,7 +363,9 @@ def save(picture, path):
     if max(picture.size) < 130:
         picture.save(file := path.with_suffix(".png"), optimize=True)
     else:
-        picture.save(file := path.with_suffix(".jpg"), quality=62 if max(picture.size) < 600 else 45, optimize=True)
+        picture.save(
+            file := path.with_suffix(".jpg"), quality=62 if max(picture.size) < 600 else 45, optimize=True
+        )
     return file
 
 

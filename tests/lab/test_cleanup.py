@@ -18,7 +18,7 @@ def put(lab: Lab, *keys: str) -> None:
 def test_a_lab_that_made_nothing_is_clean(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     assert cleanup.clean(lab) == []
     cleanup.assert_clean(lab)
-    assert capsys.readouterr().out == f"Nothing is left of {lab.name}: no job runs, no file is stored.\n"
+    assert capsys.readouterr().out == f"Nothing is left of {lab.name}: nothing runs, no file is stored.\n"
 
 
 def test_a_file_left_behind_is_named(lab: Lab) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sagelab.cloud.engine.launcher import Launcher
+    from sagelab.cloud.engine.surroundings import Surroundings
     from sagelab.cloud.home import Home
     from sagelab.cloud.store import Store
 
@@ -27,6 +28,12 @@ class Cloud:
             if service not in self._clients:
                 self._clients[service] = self._session().client(service, endpoint_url=self.url)
             return self._clients[service]
+
+    def surroundings(self, region: str) -> Surroundings:
+        """What the engine needs to run something in a region."""
+        from sagelab.cloud.engine.surroundings import Surroundings, machine_memory
+
+        return Surroundings(self.launcher, self.client, self.url, region, machine_memory())
 
     def _session(self) -> Any:
         import boto3

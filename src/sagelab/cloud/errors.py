@@ -7,6 +7,9 @@ ServiceError                 what a client sees: AWS's code, AWS's message, an H
 |-- ResourceInUse            400  a name used twice
 |-- ResourceNotFound         400  a name nobody made
 |-- ResourceLimitExceeded    400  more than this machine or AWS allows
+    |-- ValidationError          400  what the runtime plane calls a ValidationException
+    |   '-- PayloadTooLarge      413  an invocation over the limit
+    |-- ModelError               424  the container of an endpoint answered with an error, or not at all
 |-- AccessDenied             403  no, missing or foreign credentials
 |   |-- MissingAuthentication     no signature at all
 |   |-- SignatureMismatch         a signature that does not fit the request
@@ -36,9 +39,10 @@ class ServiceError(Exception):
     code = "ServiceException"
     status = 400
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, **details: str | int) -> None:
+        """details: members of the error's shape beside its message."""
         super().__init__(message)
-        self.message = message
+        self.message, self.details = message, details
 
 
 class ValidationException(ServiceError):
@@ -65,6 +69,19 @@ class ResourceLimitExceeded(ServiceError):
     code = "ResourceLimitExceeded"
 
 
+class ValidationError(ServiceError):
+    code = "ValidationError"
+
+
+class PayloadTooLarge(ValidationError):
+    status = 413
+
+
+class ModelError(ServiceError):
+    code = "ModelError"
+    status = 424
+
+
 class AccessDenied(ServiceError):
     code = "AccessDeniedException"
     status = 403
@@ -89,6 +106,14 @@ class ExpiredRequest(AccessDenied):
 class InternalFailure(ServiceError):
     code = "InternalFailure"
     status = 500
+
+
+class StreamError(Exception):
+    """Ends an answer that comes in parts. kind: the error's shape in the stream ("ModelStreamError")."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class JobError(Exception):

@@ -9,6 +9,8 @@
   sdk.yaml           defaults for the SageMaker SDK: no telemetry
   sagelab.db         the store
   jobs/              the folders of running jobs; empty when none runs
+  python/            what warm Pythons keep for themselves; no job sees it
+  tmp/               large bodies on their way
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ ACCOUNT = "123456789012"
 ROLE_NAME = "SageMakerLabRole"
 DEFAULT_REGION = "us-east-1"
 HOST, PORT = "127.0.0.1", 8273  # where a local cloud listens, unless told otherwise
-STATE = ("sagelab.db*", "jobs", "tmp", "server.json", "server.log*")
+STATE = ("sagelab.db*", "jobs", "python", "tmp", "server.json", "server.log*")
 FLOCK = "hhqqi4x"  # struct flock of 64-bit Linux: type, whence, start, length, pid
 
 
@@ -62,6 +64,13 @@ class Home:
     @property
     def log(self) -> Path:
         return self.path / "server.log"
+
+    @property
+    def python(self) -> Path:
+        """The home folder of the warm Pythons."""
+        folder = self.path / "python"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
 
     @property
     def jobs(self) -> Path:

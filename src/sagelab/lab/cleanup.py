@@ -28,7 +28,8 @@ class Kind:
 
     listing and answer: the paginated operation and the member of its answer. stem: "TrainingJob", of which
     the API makes TrainingJobName, TrainingJobArn and TrainingJobStatus. statuses: those in which it counts as
-    left; empty: any. removal and waiter: boto3's names. done: the participle of the removal.
+    left; empty: any. removal and waiter: boto3's names; without a waiter it is gone at once. done: the
+    participle of the removal.
     """
 
     noun: str
@@ -37,7 +38,7 @@ class Kind:
     stem: str
     statuses: tuple[str, ...]
     removal: str
-    waiter: str
+    waiter: str | None
     done: str
 
 
@@ -51,6 +52,36 @@ KINDS = (
         removal="stop_training_job",
         waiter="training_job_completed_or_stopped",
         done="stopped",
+    ),
+    Kind(
+        noun="endpoint",
+        listing="list_endpoints",
+        answer="Endpoints",
+        stem="Endpoint",
+        statuses=(),
+        removal="delete_endpoint",
+        waiter="endpoint_deleted",
+        done="deleted",
+    ),
+    Kind(
+        noun="endpoint configuration",
+        listing="list_endpoint_configs",
+        answer="EndpointConfigs",
+        stem="EndpointConfig",
+        statuses=(),
+        removal="delete_endpoint_config",
+        waiter=None,
+        done="deleted",
+    ),
+    Kind(
+        noun="model",
+        listing="list_models",
+        answer="Models",
+        stem="Model",
+        statuses=(),
+        removal="delete_model",
+        waiter=None,
+        done="deleted",
     ),
 )
 
@@ -67,7 +98,7 @@ def leftovers(lab: Lab) -> pd.DataFrame:
     import pandas as pd
 
     rows = [
-        (kind.noun, found[f"{kind.stem}Name"], found[f"{kind.stem}Status"])
+        (kind.noun, found[f"{kind.stem}Name"], found.get(f"{kind.stem}Status", "there"))
         for kind in KINDS
         for found in _found(lab, kind)
     ]
@@ -80,7 +111,7 @@ def assert_clean(lab: Lab) -> None:
     left = leftovers(lab)
     if len(left):
         raise AssertionError(f"{len(left)} things are left of {lab.name}:\n{left.to_string(index=False)}")
-    print(f"Nothing is left of {lab.name}: no job runs, no file is stored.")
+    print(f"Nothing is left of {lab.name}: nothing runs, no file is stored.")
 
 
 def _found(lab: Lab, kind: Kind) -> Iterator[dict[str, Any]]:
@@ -104,10 +135,11 @@ def _remove(lab: Lab, kind: Kind, found: dict[str, Any]) -> str:
     name = {f"{kind.stem}Name": found[f"{kind.stem}Name"]}
     with contextlib.suppress(ClientError):  # it may have ended by itself meanwhile; leftovers() has the last word
         getattr(sagemaker, kind.removal)(**name)
-    with contextlib.suppress(WaiterError):  # a job that fails while it is stopped has ended too
-        sagemaker.get_waiter(kind.waiter).wait(
-            **name, WaiterConfig={"Delay": DELAYS[lab.target], "MaxAttempts": 200}
-        )
+    if kind.waiter:
+        with contextlib.suppress(WaiterError):  # a job that fails while it is stopped has ended too
+            sagemaker.get_waiter(kind.waiter).wait(
+                **name, WaiterConfig={"Delay": DELAYS[lab.target], "MaxAttempts": 200}
+            )
     return f"{kind.done} {kind.noun} {found[f'{kind.stem}Name']}"
 
 

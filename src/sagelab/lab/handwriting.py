@@ -7,7 +7,6 @@ a network that never saw those misreads it. So the ink is told from the paper fi
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,23 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sagelab.lab.photos import LEAST, HandwritingError, decode
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from PIL.Image import Image
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Box = tuple[int, int, int, int]
 
 SIDE, FITTED = 28, 20  # pixels: MNIST's picture, and the box its digits are fitted into
 STROKE = 2.4  # pixels: how wide a stroke of MNIST is, about
-LEAST = 12  # pixels: a digit that is lower and narrower than this is a blot
-MOST = 50_000_000  # pixels: what fits into memory with ease
+WINDOW = 31  # of 64: wide enough that ink is the lesser part of it, narrow enough to follow a shadow
+DARK = 40  # grey levels: black paper in a shadow is hardly darker than in the light
+FAR = 30  # grey levels: what differs more from the fitted paper is hardly paper
+EDGE = 0.8  # of Otsu's threshold: a stroke's soft edge is a part of it
 WORKED_ON = 640  # pixels: the longest side of what is worked on; a digit gains nothing from more
-
-
-class HandwritingError(Exception):
-    """No digit can be read from this; the text says why and what to do."""
+BLANK = "No digit is to be seen: write one large and dark, and take the photo from near."
 
 
 @dataclass(frozen=True, repr=False)
@@ -63,7 +62,7 @@ def read(photo: str | Path | bytes | Array) -> Reading:
     photo: a file, what is in one (PNG, JPEG, ...), or an array (h, w), (h, w, 3) or (h, w, 4), uint8 or 0 to 1.
     HandwritingError: it is no picture, too small or too large, or shows no digit.
     """
-    original = _open(photo)
+    original = decode(photo)
     scene, scale = _resized(original)
     ink = _ink(scene)
     mask = _digit(ink > _threshold(ink), ink)
@@ -75,75 +74,13 @@ def read(photo: str | Path | bytes | Array) -> Reading:
     return Reading(original, (left, top, min(right, width), min(bottom, height)), _as_mnist(mask))
 
 
-# -- a photo ----------------------------------------------------------------------------------------------
-
-
-def _open(photo: str | Path | bytes | Array) -> Array:
-    """The photo upright and opaque, uint8 (h, w, 3)."""
-    pixels = _from_array(photo) if isinstance(photo, np.ndarray) else _from_file(photo)
-    if min(pixels.shape[:2]) < LEAST:
-        raise HandwritingError(f"The picture is less than {LEAST} pixels wide or high: take a larger one.")
-    return pixels
-
-
-def _from_file(photo: str | Path | bytes) -> Array:
-    from PIL import Image, UnidentifiedImageError
-
-    name = "This" if isinstance(photo, bytes) else str(photo)
-    try:
-        with Image.open(io.BytesIO(photo) if isinstance(photo, bytes) else photo) as image:
-            _refuse_huge(image.width * image.height)
-            return _rgb(image)
-    except FileNotFoundError:
-        raise HandwritingError(f"There is no file {photo}.") from None
-    except UnidentifiedImageError:
-        raise HandwritingError(f"{name} is not a picture: give a PNG or a JPEG.") from None
-    except Image.DecompressionBombError:
-        _refuse_huge(2 * MOST)
-        raise
-    # Pillow's decoders say what is broken in any of these.
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise HandwritingError(f"{name} cannot be read as a picture, it may be damaged: {error}") from error
-
-
-def _refuse_huge(pixels: int) -> None:
-    if pixels > MOST:
-        raise HandwritingError(f"The picture has more than {MOST:,} pixels: scale it down.")
-
-
-def _rgb(image: Image) -> Array:
-    """A picture of any mode as uint8 (h, w, 3), turned as its camera was held; what is clear becomes white."""
-    from PIL import Image, ImageOps
-
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode.startswith(("I", "F")):  # 16 or 32 bits a pixel, which convert() would cut off at 255
-        deep = np.asarray(upright, dtype=float)
-        upright = Image.fromarray((255 * (deep - deep.min()) / max(np.ptp(deep), 1)).astype(np.uint8))
-    clear = upright.convert("RGBA")
-    white = Image.new("RGBA", clear.size, "white")
-    return np.asarray(Image.alpha_composite(white, clear).convert("RGB"))
-
-
-def _from_array(array: Array) -> Array:
-    from PIL import Image
-
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
-        raise HandwritingError(f"A picture is an array (h, w), (h, w, 3) or (h, w, 4); this is {array.shape}.")
-    if not array.size or not np.isfinite(array).all():
-        raise HandwritingError("The picture is empty, or some of its pixels are no numbers.")
-    _refuse_huge(array.shape[0] * array.shape[1])
-    plain = array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array
-    scaled = plain if plain.dtype == np.uint8 else plain * (255.0 if plain.max() <= 1 else 1.0)
-    return _rgb(Image.fromarray(scaled.clip(0, 255).astype(np.uint8)))
-
-
 def _resized(original: Array) -> tuple[Array, float]:
     """The photo at the size that is worked on, float (h, w, 3), and the photo's pixels in one of its pixels."""
     from PIL import Image
 
     height, width = original.shape[:2]
     scale = max(height, width) / WORKED_ON
-    size = max(1, round(width / scale)), max(1, round(height / scale))
+    size = max(10, round(width / scale)), max(10, round(height / scale))  # of a strip there is little left
     filtered = Image.fromarray(original).resize(size, Image.Resampling.BICUBIC)
     return np.asarray(filtered, dtype=float), scale
 
@@ -160,9 +97,9 @@ def _ink(scene: Array) -> Array:
     from scipy.ndimage import gaussian_filter  # type: ignore[import-untyped]
 
     paper = _paper(scene)
-    light = paper.mean(2, keepdims=True)
+    light = paper.mean(2, keepdims=True) + DARK
     # In a shadow ink and paper are darker alike, and so nearer to each other.
-    difference = (gaussian_filter(scene, (1, 1, 0)) - paper) * (np.median(light) / light.clip(1)).clip(0.4, 2.5)
+    difference = (gaussian_filter(scene, (1, 1, 0)) - paper) * (np.median(light) / light)
     flat = difference.reshape(-1, 3)
     _, axes = np.linalg.eigh(flat.T @ flat)
     along: Array = difference @ axes[:, -1]
@@ -174,13 +111,35 @@ def _paper(scene: Array) -> Array:
 
     It is taken of a small copy: light changes slowly, and the median of a wide window is slow.
     """
-    from scipy.ndimage import median_filter, zoom
+    from PIL import Image
+    from scipy.ndimage import median_filter
 
-    small = scene[4::8, 4::8]
-    medians = median_filter(small, size=(27, 27, 1), mode="reflect")
-    factors = [side / little for side, little in zip(scene.shape, small.shape, strict=True)]
-    paper: Array = zoom(medians, factors, order=1, mode="nearest", grid_mode=True)
-    return paper
+    small = scene[5::10, 5::10]
+    lamp = _lamp(small)  # at the rim, where half the surrounding is missing, a median alone would miss the slope
+    shadows = np.clip(
+        small - lamp, -2 * FAR, 2 * FAR
+    )  # more than this is ink, though there be more ink than paper
+    paper = lamp + median_filter(shadows, size=(WINDOW, WINDOW, 1), mode="reflect")
+    size = scene.shape[1], scene.shape[0]
+    whole = Image.fromarray(paper.clip(0, 255).astype(np.uint8)).resize(size, Image.Resampling.BILINEAR)
+    return np.asarray(whole, dtype=float)
+
+
+def _lamp(scene: Array) -> Array:
+    """The parabola in x and y that the paper lies on, (h, w, 3): a lamp's slope and dark corners.
+
+    Each round of the fit counts less what was far from the last one, so that the ink does not bend it.
+    """
+    y, x = (axis.ravel() for axis in np.mgrid[-1 : 1 : scene.shape[0] * 1j, -1 : 1 : scene.shape[1] * 1j])
+    terms = np.stack([np.ones_like(x), x, y, x * y, x * x, y * y], axis=1)
+    pixels = scene.reshape(-1, 3)
+    fitted = np.broadcast_to(np.median(pixels, axis=0), pixels.shape)
+    for _ in range(4):
+        far = np.linalg.norm(pixels - fitted, axis=1, keepdims=True) / FAR
+        trust = 1 / (1 + far**2)
+        weights, *_ = np.linalg.lstsq(terms * trust, pixels * trust, rcond=None)
+        fitted = terms @ weights
+    return fitted.reshape(scene.shape)
 
 
 def _threshold(ink: Array) -> float:
@@ -189,8 +148,8 @@ def _threshold(ink: Array) -> float:
     floor = max(12.0, 5 * noise)
     standing_out = ink[ink > floor]
     if standing_out.size < ink.size / 5000:
-        raise HandwritingError("No digit is to be seen: write one large and dark, and take the photo from near.")
-    return max(floor, 0.8 * _otsu(standing_out))
+        raise HandwritingError(BLANK)
+    return max(floor, EDGE * _otsu(standing_out))
 
 
 def _otsu(values: Array) -> float:
@@ -216,8 +175,6 @@ def _digit(mask: Array, ink: Array) -> Array:
 
     near = binary_dilation(mask, iterations=4)  # a pen that skips leaves a stroke in pieces
     labels, count = label(near, np.ones((3, 3)))
-    if not count:
-        raise HandwritingError("No digit is to be seen: write one large and dark, and take the photo from near.")
     weights = np.bincount(labels.ravel(), (mask * ink).ravel(), count + 1)
     weights[0] = 0
     rim = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
@@ -225,7 +182,9 @@ def _digit(mask: Array, ink: Array) -> Array:
         weights[rim] = 0
     main = int(weights.argmax())
     boxes = find_objects(labels)
-    kept = [part for part in np.flatnonzero(weights > weights[main] / 20) if _near(boxes[part - 1], boxes[main - 1])]
+    kept = [
+        part for part in np.flatnonzero(weights > weights[main] / 20) if _near(boxes[part - 1], boxes[main - 1])
+    ]
     chosen: Array = mask & np.isin(labels, kept)
     return chosen
 
@@ -234,7 +193,7 @@ def _near(part: tuple[slice, slice], main: tuple[slice, slice]) -> bool:
     """Whether the gap between two boxes is less than a fifth of the main one's longer side."""
     reach = max(side.stop - side.start for side in main) / 5
     gaps = (max(a.start - b.stop, b.start - a.stop) for a, b in zip(part, main, strict=True))
-    return max(gaps) < reach
+    return bool(max(gaps) < reach)
 
 
 def _box(mask: Array) -> Box:
@@ -265,19 +224,14 @@ def _as_mnist(mask: Array) -> Array:
 
 
 def _stroked(mask: Array) -> Array:
-    """The digit as a pen of MNIST's width would have written it, if the pen was finer. A wider pen stays.
-
-    In a stroke of width w the mean distance to its edge is w / 4; a pixel's is measured from its middle.
-    """
-    from scipy.ndimage import distance_transform_edt
+    """The digit with no stroke finer than MNIST's: around the middle of each there is ink of that width."""
+    from scipy.ndimage import distance_transform_edt, maximum_filter
 
     wanted = STROKE * max(mask.shape) / FITTED
-    width = 4 * (distance_transform_edt(np.pad(mask, 1)).sum() / mask.sum() - 0.5)
-    if width >= wanted:
-        return mask
-    spread = (wanted - width) / 2
-    padded = np.pad(mask, int(spread) + 1)
-    wider: Array = distance_transform_edt(~padded) <= spread
+    padded = np.pad(mask, int(wanted / 2) + 1)
+    depth = distance_transform_edt(padded)
+    middle = padded & (depth == maximum_filter(depth, 3))
+    wider: Array = padded | (distance_transform_edt(~middle) <= wanted / 2)
     return wider
 
 
@@ -296,10 +250,10 @@ def show(readings: Reading | Sequence[Reading], probabilities: Array | None = No
     rows = [readings] if isinstance(readings, Reading) else list(readings)
     scores = None if probabilities is None else np.reshape(probabilities, (len(rows), 10))
     columns = 2 if scores is None else 3
+    size = (7.5 if columns == 3 else 4.4, 2.2 * len(rows))
+    widths = [1, 1, 1.4][:columns]
     with plt.rc_context(STYLE):  # type: ignore[arg-type]
-        figure, axes = plt.subplots(
-            len(rows), columns, squeeze=False, figsize=(2.2 * columns + 2.4 * (columns == 3), 2.2 * len(rows))
-        )
+        figure, axes = plt.subplots(len(rows), columns, squeeze=False, figsize=size, width_ratios=widths)
     plt.close(figure)  # a notebook shows it once
     for row, reading in enumerate(rows):
         _draw_photo(axes[row, 0], reading)
@@ -312,13 +266,15 @@ def show(readings: Reading | Sequence[Reading], probabilities: Array | None = No
 def _draw_photo(axis: Axes, reading: Reading) -> None:
     from matplotlib.patches import Rectangle
 
-    from sagelab.lab.pictures import ORANGE
+    from sagelab.lab.pictures import ORANGE, PALE
 
     left, top, right, bottom = reading.box
     axis.imshow(reading.original)
     axis.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=ORANGE, linewidth=2))
     axis.set_title("photo", loc="left")
-    axis.axis("off")
+    axis.set(xticks=[], yticks=[])
+    axis.spines[:].set(visible=True, color=PALE)  # white paper on a white page needs a rim
+    axis.grid(visible=False)
 
 
 def _draw_pixels(axis: Axes, reading: Reading) -> None:
@@ -328,10 +284,10 @@ def _draw_pixels(axis: Axes, reading: Reading) -> None:
 
 
 def _draw_bars(axis: Axes, scores: Array) -> None:
-    from sagelab.lab.pictures import BLUE, PALE
+    from sagelab.lab.pictures import BLUE, WAITING
 
     best = int(scores.argmax())
-    axis.bar(range(10), scores, color=[BLUE if digit == best else PALE for digit in range(10)])
+    axis.bar(range(10), scores, color=[BLUE if digit == best else WAITING for digit in range(10)])
     axis.set(xticks=range(10), ylim=(0, 1), xlabel="digit", ylabel="probability")
     axis.grid(visible=False, axis="x")
     axis.set_title(f"read as {best}, {scores[best]:.0%}", loc="left")

@@ -43,7 +43,7 @@ class Launcher:
         with self._lock:
             spawner = self._spawners.get(runtime.imports)
             if spawner is None or not spawner.alive:
-                spawner = self._spawners[runtime.imports] = Spawner(runtime.imports, self._home.log)
+                spawner = self._spawners[runtime.imports] = Spawner(runtime.imports, self._home)
             return spawner
 
     def is_warm(self, runtime: Runtime) -> bool:
@@ -94,6 +94,9 @@ class Launcher:
 
 
 def _write_commands(folder: Path, forks: tuple[str, ...]) -> None:
+    """The commands of a host; they are there already where it is started again."""
+    if any(folder.iterdir()):
+        return
     real = f'#!/bin/sh\nexec {sys.executable} "$@"\n'
     python = shim.SCRIPT.replace("{python!r}", repr(sys.executable)).replace("{python}", sys.executable)
     _write_command(folder / "python3", python if "python3" in forks else real)

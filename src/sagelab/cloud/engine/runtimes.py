@@ -1,7 +1,8 @@
 """From an image URI to what runs it here.
 
-The TensorFlow training images of the SageMaker SDK's own tables run in this environment's Python. A job whose
-code names TensorFlow or Keras is forked from a Python that has imported them; any other needs less.
+The TensorFlow images of the SageMaker SDK's own tables, for training and for inference, run in this environment's
+Python. A job whose code names TensorFlow or Keras is forked from a Python that has imported them; any other needs
+less.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from sagelab.cloud.errors import ValidationException
 # What `sagemaker_training` imports. Not itself: at its import it makes the folders of a job.
 TOOLKIT_NEEDS = tuple("asyncio boto3 boto3.s3.transfer inotify_simple paramiko psutil retrying six numpy".split())
 URI = re.compile(r"(?P<registry>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.(?P<domain>[a-z.]+)/(?P<image>\S+)")
+# The SDK's tables of images, by what an image is for.
+TRAINING = ("training",)
+INFERENCE = ("inference", "eia")
 WANTS_TENSORFLOW = re.compile(rb"\b(?:tensorflow|keras)\b")
 READ_AT_IMPORT = re.compile(rb"KERAS_BACKEND|TF_USE_LEGACY_KERAS|TF_ENABLE_ONEDNN|XLA_FLAGS")
 
@@ -64,20 +68,31 @@ def _replaces_packages(code: Path) -> bool:
 
 def check_training_image(uri: str) -> None:
     """ValidationException: no runtime of the local cloud runs this image; the known ones are named."""
-    found = URI.fullmatch(uri)
-    if found and _is_known(found["registry"], found["image"]):
+    if not _is_known(uri, TRAINING):
+        raise ValidationException(
+            f"The local cloud has no runtime for the training image {uri}. It runs the TensorFlow training images"
+            f" of the SageMaker SDK, in any region: {', '.join(known_images(TRAINING))}."
+        )
+
+
+def check_inference_image(uri: str) -> None:
+    """ValidationException: no model server of the local cloud stands for this image; the known ones are named."""
+    if _is_known(uri, INFERENCE):
         return
+    trouble = f"The local cloud has no model server for the image {uri}"
+    if _is_known(uri, TRAINING):
+        trouble = f"{uri} is an image for training, which has no model server"
     raise ValidationException(
-        f"The local cloud has no runtime for the training image {uri}. It runs the TensorFlow training images of"
-        f" the SageMaker SDK, in any region: {', '.join(known_images())}."
+        f"{trouble}. The local cloud serves with the TensorFlow inference images of the SageMaker SDK, in any"
+        f" region: {', '.join(known_images(INFERENCE))}."
     )
 
 
 @functools.cache
-def known_images() -> tuple[str, ...]:
-    """The repositories and version ranges of images that run here."""
+def known_images(tables: tuple[str, ...]) -> tuple[str, ...]:
+    """The repositories and version ranges of images that run here. tables: TRAINING or INFERENCE."""
     groups: dict[str, list[str]] = {}
-    for version, entry in _versions().items():
+    for version, entry in _rows(tables):
         groups.setdefault(entry["repository"], []).append(version)
     return tuple(f"{name} (versions {', '.join(group)})" for name, group in groups.items())
 
@@ -90,19 +105,27 @@ def describe_here() -> str:
     return f"Python {platform.python_version()}, TensorFlow {version}, CPU only"
 
 
-def _is_known(registry: str, image: str) -> bool:
-    repository, _, tag = image.partition(":")
-    known = [entry for version, entry in _versions().items() if re.match(rf"{version}(?!\d)|{version[:-2]}-", tag)]
-    return any(repository == one["repository"] and registry in one["registries"].values() for one in known)
+def _is_known(uri: str, tables: tuple[str, ...]) -> bool:
+    found = URI.fullmatch(uri)
+    if found is None:
+        return False
+    repository, _, tag = found["image"].partition(":")
+    return any(
+        repository == row["repository"]
+        and found["registry"] in row["registries"].values()
+        and re.match(rf"{version}(?!\d)|{version[:-2]}-", tag)
+        for version, row in _rows(tables)
+    )
 
 
 @functools.cache
-def _versions() -> dict[str, Any]:
-    """TensorFlow 2's rows of the SDK's table, in order: code for TensorFlow 1 would not run in this Python."""
+def _rows(tables: tuple[str, ...]) -> list[tuple[str, dict[str, Any]]]:
+    """TensorFlow 2's rows of the SDK's tables, in order: code for TensorFlow 1 would not run in this Python."""
     files = importlib.metadata.files("sagemaker-core") or []
     wanted = next(file for file in files if file.name == "tensorflow.json" and "image_uri_config" in str(file))
-    rows: dict[str, Any] = json.loads(Path(str(wanted.locate())).read_text())["training"]["versions"]
-    return {version: rows[version] for version in sorted(rows, key=_by_number) if _by_number(version) >= (2,)}
+    images = json.loads(Path(str(wanted.locate())).read_text())
+    rows = [row for table in tables for row in images[table]["versions"].items()]
+    return sorted((row for row in rows if _by_number(row[0]) >= (2,)), key=lambda row: _by_number(row[0]))
 
 
 def _by_number(version: str) -> tuple[int, ...]:

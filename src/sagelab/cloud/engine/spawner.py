@@ -20,7 +20,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from sagelab.cloud.engine import sandbox
 from sagelab.cloud.engine.init import Init, receive
@@ -104,11 +104,15 @@ class SpawnerProcess:
 
 
 class Group:
-    """The hosts of one job, from the process that holds what they share."""
+    """The hosts of one job, from the process that holds what they share.
+
+    Each host's keeper tells over a pipe the pid of its process 1, and then its exit code: as soon as process 1 of
+    a pid namespace is reaped nothing of the host is left, and what ends after it need not be waited for.
+    """
 
     def __init__(self, name: str, channel: socket.socket, isolated: bool) -> None:
         self.name, self.channel, self.isolated = name, channel, isolated
-        self.keepers: dict[int, tuple[str, int]] = {}
+        self.first: dict[str, int] = {}
 
     def run(self, hosts: list[HostSpec], outputs: list[int], network: bool) -> int:
         """Start every host and wait for all. outputs: a file descriptor a host for what it prints."""
@@ -118,19 +122,15 @@ class Group:
         prefer_as_victim()
         signal.signal(signal.SIGTERM, self._pass_on)
         signal.signal(signal.SIGUSR1, self._pass_on)
-        for host, output in zip(hosts, outputs, strict=True):
-            self._keep(host, output)
+        words = [self._keep(host, output) for host, output in zip(hosts, outputs, strict=True)]
         for output in outputs:
             os.close(output)
-        while self.keepers:
-            pid, status = os.wait()
-            name, _ = self.keepers.pop(pid)
-            code = os.waitstatus_to_exitcode(status)
-            tell(self.channel, event="ended", group=self.name, host=name, code=code)
+        self._listen({words[number]: host.name for number, host in enumerate(hosts)})
+        tell(self.channel, event="gone", group=self.name)
         return 0
 
-    def _keep(self, host: HostSpec, output: int) -> None:
-        """Fork the keeper of a host. It tells the pid of its process 1, then waits for it."""
+    def _keep(self, host: HostSpec, output: int) -> IO[str]:
+        """Fork the keeper of a host; returns the pipe that it tells over."""
         reader, writer = os.pipe()
         pid = os.fork()
         if pid == 0:
@@ -138,12 +138,24 @@ class Group:
             self.channel.close()
             _become_keeper(host, output, writer, self.isolated)
         os.close(writer)
-        with os.fdopen(reader) as answer:
-            first = answer.readline().strip()
-        self.keepers[pid] = (host.name, int(first or 0))
+        words = os.fdopen(reader)
+        self.first[host.name] = int(words.readline().strip() or 0)
+        return words
+
+    def _listen(self, hosts: dict[IO[str], str]) -> None:
+        """Tell the end of each host. A keeper that was killed tells none, and its host was killed with it."""
+        events = selectors.DefaultSelector()
+        for words in hosts:
+            events.register(words, selectors.EVENT_READ)
+        while events.get_map():
+            for key, _ in events.select():
+                words = cast("IO[str]", key.fileobj)
+                code = int(words.readline().strip() or 128 + signal.SIGKILL)
+                events.unregister(words)
+                tell(self.channel, event="ended", group=self.name, host=hosts[words], code=code)
 
     def _pass_on(self, number: int, _frame: Any) -> None:
-        for _, first in list(self.keepers.values()):
+        for first in self.first.values():
             if first:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(first, number)
@@ -161,13 +173,14 @@ def _become_keeper(host: HostSpec, output: int, writer: int, isolated: bool) -> 
             os.close(writer)
             _become_first(host, output, isolated)
         os.write(writer, f"{first}\n".encode())
-        os.close(writer)
         os.close(output)
         code = os.waitstatus_to_exitcode(os.waitpid(first, 0)[1])
+        os.write(writer, f"{code if code >= 0 else 128 - code}\n".encode())
     except BaseException as error:
         os.write(output, f"sagelab: the host did not start: {error}\n".encode())
+        os.write(writer, b"0\n1\n")
     finally:
-        os._exit(code if code >= 0 else 128 - code)
+        os._exit(0)
 
 
 def _become_first(host: HostSpec, output: int, isolated: bool) -> None:

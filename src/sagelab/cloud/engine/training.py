@@ -16,10 +16,11 @@ from typing import Any
 
 from sagelab.cloud.engine import channels, runtimes
 from sagelab.cloud.engine.failures import explain_exit
-from sagelab.cloud.engine.launcher import Launcher, Running
+from sagelab.cloud.engine.launcher import Running
 from sagelab.cloud.engine.logs import Reader, Stream
 from sagelab.cloud.engine.metrics import Metrics
 from sagelab.cloud.engine.sandbox import HostSpec
+from sagelab.cloud.engine.surroundings import Surroundings
 from sagelab.cloud.engine.workspace import Workspace, environment
 from sagelab.cloud.errors import ClientError, InternalServerError, JobError
 
@@ -27,7 +28,6 @@ logger = logging.getLogger("sagelab")
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 GRACE_SECONDS = 120.0  # between SIGTERM and SIGKILL, as StopTrainingJob has it
-MEMORY_SHARE = 0.8
 OVERTIME = "MaxRuntimeExceeded"
 INTERRUPTED = "The local cloud ended while the job was running; nothing of the job is left. Create it again."
 
@@ -39,17 +39,6 @@ class Step:
     status: str
     message: str
     facts: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What a run needs of the local cloud. client: service -> boto3 client to the front door."""
-
-    launcher: Launcher
-    client: Callable[[str], Any]
-    url: str
-    region: str
-    memory: int
 
 
 class Stopped(Exception):
@@ -254,20 +243,14 @@ class TrainingRun(threading.Thread):
                 host: f"127.1.{zlib.crc32(self.folder.encode()) % 250 + 1}.{n + 1}"
                 for n, host in enumerate(self.hosts)
             },
-            memory=int(self.place.memory * MEMORY_SHARE),
+            memory=self.place.memory_limit,
         )
 
     def _access(self) -> dict[str, str]:
-        """Keys of the job's own role, as a container gets them; none where it has no network to use them."""
+        """Keys of the job's own role; none where it has no network to use them."""
         if self.job.get("EnableNetworkIsolation"):
             return {}
-        keys = self.place.client("sts").assume_role(RoleArn=self.job["RoleArn"], RoleSessionName="SageMaker")
-        return {
-            "AWS_ENDPOINT_URL": self.place.url,
-            "AWS_ACCESS_KEY_ID": keys["Credentials"]["AccessKeyId"],
-            "AWS_SECRET_ACCESS_KEY": keys["Credentials"]["SecretAccessKey"],
-            "AWS_SESSION_TOKEN": keys["Credentials"]["SessionToken"],
-        }
+        return self.place.access(self.job["RoleArn"], "SageMaker")
 
     # Uploading
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from sagelab.cloud.engine.sandbox import HostSpec
+from sagelab.cloud.home import Home
 
 logger = logging.getLogger("sagelab")
 
@@ -53,11 +54,11 @@ class Group:
 class Spawner:
     """One warm Python, seen from the local cloud's process.
 
-    imports: modules it imports before it answers. log: where it may complain. Starting it does not wait;
-    `start` does, until the imports are done.
+    imports: modules it imports before it answers. home: of the local cloud; it complains in its log. Starting it
+    does not wait; `start` does, until the imports are done.
     """
 
-    def __init__(self, imports: tuple[str, ...], log: Path) -> None:
+    def __init__(self, imports: tuple[str, ...], home: Home) -> None:
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PACKET)
         self._ready, self._lock = threading.Event(), threading.Lock()
@@ -65,11 +66,11 @@ class Spawner:
         self._idle: threading.Timer | None = None
         self.weaker: str | None = None
         self.alive = True
-        with theirs, log.open("ab") as out:
+        with theirs, home.log.open("ab") as out:
             self.process = subprocess.Popen(
                 command(theirs.fileno(), imports),
                 pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                env=environment(), start_new_session=True,
+                env=environment(home), start_new_session=True,
             )  # fmt: skip
         threading.Thread(target=self._listen, daemon=True, name="spawner").start()
 
@@ -129,7 +130,9 @@ class Spawner:
             self.weaker = message["weaker"]
             self._ready.set()
             return
-        group = self._groups[message["group"]]
+        group = self._groups.get(message["group"])
+        if group is None:
+            return  # its end was told before
         if message["event"] == "ended":
             group.codes[message["host"]] = message["code"]
             group.changed.set()
@@ -164,11 +167,11 @@ def command(fd: int, imports: tuple[str, ...]) -> list[str]:
     return [sys.executable, "-m", "sagelab.cloud.engine.spawner", str(fd), mode, *imports]
 
 
-def environment() -> dict[str, str]:
+def environment(home: Home) -> dict[str, str]:
     """What a warm Python may see: nothing of the user's, so that no job can find it there."""
     keep = {name: os.environ[name] for name in ("PATH", "LANG", "TZ", "LD_LIBRARY_PATH") if name in os.environ}
     return keep | {
-        "HOME": "/nonexistent",
+        "HOME": str(home.python),
         "PYTHONPATH": str(Path(__file__).parents[3]),
         "PYTHONDONTWRITEBYTECODE": "1",
         "CUDA_VISIBLE_DEVICES": "-1",

@@ -22,6 +22,7 @@ from sagelab.cloud.gateway.moto_front import MotoFront
 from sagelab.cloud.gateway.planes import SIGNING, Operation, Planes
 from sagelab.cloud.gateway.request import Environ, Request
 from sagelab.cloud.gateway.simulation import IAM_OPERATIONS, simulate
+from sagelab.cloud.gateway.statistics import percentiles
 from sagelab.cloud.resources.call import Call, Family, Handler
 
 if TYPE_CHECKING:
@@ -60,12 +61,13 @@ class Gateway:
             answer = self._answer(request)
             names = {name.lower() for name, _ in answer.headers}
             headers = list(answer.headers)
-            if "content-length" not in names and answer.status not in (204, 304):
+            whole = answer.stream is None and answer.status not in (204, 304)
+            if "content-length" not in names and whole:
                 headers.append(("Content-Length", str(len(answer.body))))
             if not request.drained:
                 headers.append(("Connection", "close"))
             start_response(_REASONS.get(answer.status, f"{answer.status} Unknown"), headers)
-            return [answer.body]
+            return [answer.body] if answer.stream is None else answer.stream
         finally:
             request.close()
 
@@ -96,6 +98,8 @@ class Gateway:
             return answer
         if service == "iam" and request.form.get("Action") in IAM_OPERATIONS:
             return simulate(self._cloud.client("iam"), request.form)
+        if service == "monitoring" and (answer := percentiles(self._moto, request)) is not None:
+            return answer
         return self._moto.answer(request, service, caller.region)
 
     def _sagemaker(self, caller: Caller, request: Request) -> Answer:

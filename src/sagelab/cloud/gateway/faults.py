@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
 
@@ -43,12 +44,13 @@ _CODES = {"query": _QUERY_CODES, "ec2": _EC2_CODES, "s3": _S3_CODES, "rest-xml":
 
 @dataclass(frozen=True)
 class Answer:
-    """What goes back over the wire."""
+    """What goes back over the wire: a whole body, or one that comes in parts."""
 
     status: int
     headers: list[tuple[str, str]]
     body: bytes = b""
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    stream: Iterator[bytes] | None = None
 
 
 def protocol_of(request: Request) -> str:
@@ -74,6 +76,8 @@ def fault(error: ServiceError, protocol: str, path: str = "/") -> Answer:
     message = _S3_MESSAGES.get(type(error), error.message) if protocol == "s3" else error.message
     request_id = str(uuid.uuid4())
     headers, body = _FORMS[protocol](code, message, request_id, path)
+    if error.details and protocol in ("json", "rest-json"):
+        body = json.dumps(json.loads(body) | error.details).encode()
     return Answer(error.status, headers, body, request_id)
 
 

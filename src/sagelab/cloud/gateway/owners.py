@@ -14,6 +14,7 @@ from sagelab.cloud.gateway.identity import STS_OPERATIONS
 from sagelab.cloud.gateway.moto_front import services
 from sagelab.cloud.gateway.planes import Planes
 from sagelab.cloud.gateway.simulation import IAM_OPERATIONS
+from sagelab.cloud.gateway.statistics import CLOUDWATCH_OPERATIONS
 
 _INTRODUCTION = """# Operations
 
@@ -58,6 +59,9 @@ def _sts() -> Iterator[str]:
     yield "| every other | moto |\n"
     yield "## iam\n\n| operation | owner |\n|---|---|"
     yield "\n".join(f"| {name} | ours |" for name in IAM_OPERATIONS)
+    yield "| every other | moto |\n"
+    yield "## cloudwatch\n\n| operation | owner |\n|---|---|"
+    yield "\n".join(f"| {name} | ours for percentiles (p0 to p100), else moto |" for name in CLOUDWATCH_OPERATIONS)
     yield "| every other | moto |\n"
 
 

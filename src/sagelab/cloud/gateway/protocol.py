@@ -19,7 +19,8 @@ from urllib.parse import parse_qsl
 
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 
-from sagelab.cloud.errors import SerializationException, ValidationException
+from sagelab.cloud.errors import PayloadTooLarge, SerializationException, ValidationException
+from sagelab.cloud.gateway import eventstream
 from sagelab.cloud.gateway.faults import Answer
 from sagelab.cloud.gateway.planes import Operation
 from sagelab.cloud.gateway.request import Request
@@ -226,6 +227,9 @@ def _rest_body(shape: StructureShape, request: Request) -> Params:
     if member.type_name == "structure":
         return {payload: _parse(member, _json(request.content()), lower_first(payload))}
     body = request.content()
+    limit = member.metadata.get("max")
+    if limit and len(body) > limit:
+        raise PayloadTooLarge(f"Request body of {len(body):,} bytes is larger than {limit:,} bytes.")
     return {payload: body if member.type_name == "blob" else body.decode("utf-8", "replace")}
 
 
@@ -285,10 +289,17 @@ def _rest_answer(model: OperationModel, output: Params) -> Answer:
                     headers.append((member.serialization.get("name", name), _text(output[name])))
                 case "statusCode" if output.get(name) is not None:
                     status = int(output[name])
+        if (payload := shape.serialization.get("payload")) and _is_stream(shape.members[payload]):
+            headers.append(("Content-Type", eventstream.CONTENT_TYPE))
+            return Answer(status, headers, b"", blank.request_id, eventstream.encode(output[payload]))
         body = _rest_payload(shape, output)
     if not any(name.lower() == "content-type" for name, _ in headers):
         headers.append(("Content-Type", "application/json"))
     return Answer(status, headers, body, blank.request_id)
+
+
+def _is_stream(shape: Shape) -> bool:
+    return bool(shape.serialization.get("eventstream"))
 
 
 def _rest_payload(shape: StructureShape, output: Params) -> bytes:

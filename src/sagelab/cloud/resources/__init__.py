@@ -11,14 +11,31 @@ if TYPE_CHECKING:
 OPERATIONS = frozenset(
     [
         "AddTags",
+        "CreateEndpoint",
+        "CreateEndpointConfig",
+        "CreateModel",
         "CreateTrainingJob",
+        "DeleteEndpoint",
+        "DeleteEndpointConfig",
+        "DeleteModel",
         "DeleteTags",
         "DeleteTrainingJob",
+        "DescribeEndpoint",
+        "DescribeEndpointConfig",
+        "DescribeModel",
         "DescribeTrainingJob",
+        "InvokeEndpoint",
+        "InvokeEndpointAsync",
+        "InvokeEndpointWithResponseStream",
+        "ListEndpointConfigs",
+        "ListEndpoints",
+        "ListModels",
         "ListTags",
         "ListTrainingJobs",
         "Search",
         "StopTrainingJob",
+        "UpdateEndpoint",
+        "UpdateEndpointWeightsAndCapacities",
         "UpdateTrainingJob",
     ]
 )
@@ -26,8 +43,21 @@ OPERATIONS = frozenset(
 
 def families(cloud: Cloud) -> list[Family]:
     """Every family of resources of a local cloud."""
+    from sagelab.cloud.resources.endpoint_configs import EndpointConfigs
+    from sagelab.cloud.resources.endpoints import Endpoints
+    from sagelab.cloud.resources.invocations import Invocations
+    from sagelab.cloud.resources.models import Models
     from sagelab.cloud.resources.search import SearchIndex
     from sagelab.cloud.resources.tags import Tags
     from sagelab.cloud.resources.training_jobs import TrainingJobs
 
-    return [TrainingJobs(cloud), Tags(cloud), SearchIndex(cloud)]
+    endpoints = Endpoints(cloud)
+    return [
+        TrainingJobs(cloud),
+        Models(cloud),
+        EndpointConfigs(cloud),
+        endpoints,
+        Invocations(cloud, endpoints),
+        Tags(cloud),
+        SearchIndex(cloud),
+    ]

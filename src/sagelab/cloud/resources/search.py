@@ -16,7 +16,7 @@ from sagelab.cloud.resources.call import Call, Handler, Params
 from sagelab.cloud.resources.tags import write_tags
 from sagelab.cloud.store import Document
 
-KINDS = {"TrainingJob": "training-job"}
+KINDS = {"TrainingJob": "training-job", "Model": "model"}
 NUMERIC = ("GreaterThan", "GreaterThanOrEqualTo", "LessThan", "LessThanOrEqualTo")
 PAGE = 100
 
@@ -48,8 +48,9 @@ class SearchIndex:
         found = []
         for document in self.store.documents(KINDS[resource], call.region):
             document["Tags"] = write_tags(self.store.tags(document[f"{resource}Arn"]))
-            if matches(document, call.params.get("SearchExpression", {})):
-                found.append(document)
+            record = {"Model": document} if resource == "Model" else document  # as a model's dashboard has it
+            if matches(record, call.params.get("SearchExpression", {})):
+                found.append(record)
         _sort(found, call.params)
         return _page(found, resource, call.params)
 

@@ -6,14 +6,13 @@ A job's status moves only on a Step that its run (engine/training.py) reports.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from sagelab.cloud.context import Cloud
-from sagelab.cloud.engine.training import INTERRUPTED, Step, Surroundings, TrainingRun, artifact_uri
+from sagelab.cloud.engine.training import INTERRUPTED, Step, TrainingRun, artifact_uri
 from sagelab.cloud.errors import InternalServerError, ResourceInUse, ValidationException
 from sagelab.cloud.resources import listing, training_rules
 from sagelab.cloud.resources.call import Call, Handler, Params
@@ -81,7 +80,10 @@ class TrainingJobs:
         """Run a job that is in the store."""
         arn = job["TrainingJobArn"]
         run = TrainingRun(
-            job, training_rules.notes(job), self._surroundings(arn), lambda step: self._report(arn, step)
+            job,
+            training_rules.notes(job),
+            self.cloud.surroundings(arn.split(":")[3]),
+            lambda step: self._report(arn, step),
         )
         with self._lock:
             self.runs[arn] = run
@@ -164,15 +166,6 @@ class TrainingJobs:
             "LastModifiedTime": now,
             "SecondaryStatusTransitions": [_transition("Starting", "Starting the training job", now)],
         }
-
-    def _surroundings(self, arn: str) -> Surroundings:
-        return Surroundings(
-            launcher=self.cloud.launcher,
-            client=self.cloud.client,
-            url=self.cloud.url,
-            region=arn.split(":")[3],
-            memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        )
 
     def _report(self, arn: str, step: Step) -> None:
         ended = ENDED.get(step.status)

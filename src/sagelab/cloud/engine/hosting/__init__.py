@@ -1,0 +1,1 @@
+"""Endpoints: fleets of model servers that really serve."""

@@ -1,0 +1,113 @@
+"""Data capture: what went into an endpoint and what came out, as JSON lines in S3.
+
+https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-data-capture-endpoint.html
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import random
+import threading
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import botocore.exceptions
+
+from sagelab.cloud.engine import channels
+
+logger = logging.getLogger("sagelab")
+
+PAUSE = 5.0
+FULL = 200
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One invocation, both ways."""
+
+    variant: str
+    content_type: str
+    request: bytes
+    accept: str
+    response: bytes
+    inference_id: str | None = None
+
+
+class Capture:
+    """The capture of one endpoint; records go out every few seconds, and when it is closed."""
+
+    def __init__(self, endpoint: str, config: dict[str, Any], s3: Any) -> None:
+        self._endpoint, self._config, self._s3 = endpoint, config, s3
+        self._modes = {option["CaptureMode"] for option in config.get("CaptureOptions", [])}
+        self._lock = threading.Lock()
+        self._records: dict[str, list[str]] = {}
+        self._news, self._closed = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True, name=f"capture {endpoint}")
+        self._thread.start()
+
+    def take(self, exchange: Exchange) -> None:
+        """Keep the exchange, or not, by the sampling percentage."""
+        if random.random() * 100 >= self._config["InitialSamplingPercentage"]:
+            return
+        with self._lock:
+            lines = self._records.setdefault(exchange.variant, [])
+            lines.append(json.dumps(self._record(exchange)))
+        self._news.set()
+
+    def close(self) -> None:
+        self._closed.set()
+        self._news.set()
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            self._news.wait()
+            self._closed.wait(PAUSE)
+            self._send()
+
+    def _send(self) -> None:
+        self._news.clear()
+        with self._lock:
+            records, self._records = self._records, {}
+        for variant, lines in records.items():
+            self._put(variant, lines)
+
+    def _put(self, variant: str, lines: list[str]) -> None:
+        now = datetime.now(UTC)
+        name = f"{now:%M-%S}-{now.microsecond // 1000:03d}-{uuid.uuid4()}.jsonl"
+        base = channels.locate(self._config["DestinationS3Uri"])
+        place = base.join(self._endpoint, variant, f"{now:%Y/%m/%d/%H}", name)
+        try:
+            self._s3.put_object(Bucket=place.bucket, Key=place.key, Body="\n".join(lines).encode() + b"\n")
+        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError):
+            logger.exception("captured data of endpoint %s could not be written to %s", self._endpoint, place)
+
+    def _record(self, exchange: Exchange) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        if "Input" in self._modes:
+            data["endpointInput"] = self._side("INPUT", exchange.content_type, exchange.request)
+        if "Output" in self._modes:
+            data["endpointOutput"] = self._side("OUTPUT", exchange.accept, exchange.response)
+        meta = {"eventId": str(uuid.uuid4()), "inferenceTime": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}
+        if exchange.inference_id:
+            meta["inferenceId"] = exchange.inference_id
+        return {"captureData": data, "eventMetadata": meta, "eventVersion": "0"}
+
+    def _side(self, mode: str, kind: str, body: bytes) -> dict[str, str]:
+        encoding = self._encoding(kind.partition(";")[0].strip().lower())
+        try:
+            data = base64.b64encode(body).decode() if encoding == "BASE64" else body.decode()
+        except UnicodeDecodeError:
+            encoding, data = "BASE64", base64.b64encode(body).decode()
+        return {"observedContentType": kind, "mode": mode, "data": data, "encoding": encoding}
+
+    def _encoding(self, kind: str) -> str:
+        headers = self._config.get("CaptureContentTypeHeader", {})
+        for name, encoding in (("JsonContentTypes", "JSON"), ("CsvContentTypes", "CSV")):
+            if kind in headers.get(name, []):
+                return encoding
+        return {"text/csv": "CSV", "application/json": "JSON"}.get(kind, "BASE64")

@@ -1,0 +1,188 @@
+"""A running endpoint: the fleet that serves, its metrics, its captured data, and the change to another fleet."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sagelab.cloud.engine.hosting.capture import Capture, Exchange
+from sagelab.cloud.engine.hosting.fleet import Fleet, Variant
+from sagelab.cloud.engine.hosting.measures import Measures
+from sagelab.cloud.engine.hosting.server import Gone, Reply, VariantSpec
+from sagelab.cloud.engine.surroundings import Surroundings
+
+DRAIN_SECONDS = 60.0
+USAGE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """One request to an endpoint, as InvokeEndpoint has it. received: time.perf_counter() of its arrival."""
+
+    body: bytes
+    content_type: str = "application/json"
+    accept: str = "application/json"
+    custom: str | None = None
+    target: str | None = None
+    inference_id: str | None = None
+    received: float = field(default_factory=time.perf_counter)
+
+    def headers(self) -> dict[str, str]:
+        """What the container sees of it."""
+        found = {"Content-Type": self.content_type, "Accept": self.accept}
+        if self.custom:
+            found["X-Amzn-SageMaker-Custom-Attributes"] = self.custom
+        if self.inference_id:
+            found["X-Amzn-SageMaker-Inference-Id"] = self.inference_id
+        return found
+
+
+class NoVariant(Exception):
+    """The invocation names a variant that the endpoint does not have."""
+
+
+class Endpoint:
+    """One endpoint. `deploy` brings a configuration to life while the one before goes on serving."""
+
+    def __init__(self, name: str, place: Surroundings) -> None:
+        self.name, self.place = name, place
+        self.measures = Measures(name, place.client("cloudwatch"))
+        self.capture: Capture | None = None
+        self.fleet: Fleet | None = None
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        threading.Thread(target=self._watch_usage, daemon=True, name=f"usage {name}").start()
+
+    def deploy(self, specs: list[VariantSpec], capture: dict[str, Any] | None) -> None:
+        """Start a new fleet, let it take over, close the old one. JobError: it did not come up."""
+        fleet = Fleet(self.name, specs, self.place)
+        fleet.start()
+        with self._lock:
+            gone = self._closed.is_set()
+            if not gone:
+                old, self.fleet = self.fleet, fleet
+        if gone:
+            fleet.close()
+            return
+        self._set_capture(capture)
+        if old:
+            old.drain(DRAIN_SECONDS)
+
+    def invoke(self, invocation: Invocation) -> tuple[str, Reply]:
+        """(variant, reply) of one invocation. NoVariant: no such target. Gone: no answer, a 5xx."""
+        fleet = self._enter()
+        try:
+            variant = _variant_of(fleet, invocation.target)
+            reply = self._ask(variant, invocation)
+        finally:
+            fleet.leave()
+        if self.capture and reply.status < 400:
+            kind = reply.headers.get("content-type", invocation.accept)
+            self.capture.take(
+                Exchange(variant.spec.name, invocation.content_type, invocation.body, kind, reply.body,
+                         invocation.inference_id)
+            )  # fmt: skip
+        return variant.spec.name, reply
+
+    def stream(self, invocation: Invocation) -> tuple[str, Reply, Iterator[bytes]]:
+        """(variant, reply without a body, the body as it comes) of one invocation; errors as of `invoke`."""
+        fleet = self._enter()
+        try:
+            variant = _variant_of(fleet, invocation.target)
+            server, count = variant.pick(), len(variant.servers)
+            if server is None:
+                raise Gone("no server of the variant is ready")
+            reply, parts = server.stream(invocation.headers(), invocation.body)
+        except BaseException:
+            fleet.leave()
+            raise
+        overhead = time.perf_counter() - invocation.received - reply.seconds
+        self.measures.note(variant.spec.name, count, reply.status, reply.seconds, overhead)
+        return variant.spec.name, reply, _then(parts, fleet.leave)
+
+    def close(self) -> None:
+        """End everything; what is under way ends with an error."""
+        with self._lock:
+            self._closed.set()
+            fleet, self.fleet = self.fleet, None
+        if fleet:
+            fleet.close()
+        self._set_capture(None)
+        self.measures.close()
+
+    def _enter(self) -> Fleet:
+        with self._lock:
+            if self.fleet is None:
+                raise Gone("the endpoint is not in service")
+            self.fleet.enter()
+            return self.fleet
+
+    def _ask(self, variant: Variant, invocation: Invocation) -> Reply:
+        server, name = variant.pick(), variant.spec.name
+        count = len(variant.servers)
+        if server is None:
+            self.measures.note(name, count, 503, None, time.perf_counter() - invocation.received)
+            raise Gone("no server of the variant is ready")
+        try:
+            reply = server.invoke("/invocations", invocation.headers(), invocation.body)
+        except Gone:
+            self.measures.note(name, count, 500, None, time.perf_counter() - invocation.received)
+            raise
+        overhead = time.perf_counter() - invocation.received - reply.seconds
+        self.measures.note(name, count, reply.status, reply.seconds, overhead)
+        return reply
+
+    def _set_capture(self, config: dict[str, Any] | None) -> None:
+        old, self.capture = self.capture, None
+        if config and config.get("EnableCapture"):
+            self.capture = Capture(self.name, config, self.place.client("s3"))
+        if old:
+            old.close()
+
+    def _watch_usage(self) -> None:
+        """CPU and memory of each variant, once a minute."""
+        before: dict[str, float] = {}
+        while not self._closed.wait(USAGE_SECONDS):
+            fleet = self.fleet
+            for name, variant in list(fleet.variants.items()) if fleet else []:
+                pids = [pid for server in variant.servers for pid in server.processes()]
+                seconds, memory = usage(pids)
+                cpu = 100 * max(0.0, seconds - before.get(name, seconds)) / USAGE_SECONDS
+                before[name] = seconds
+                self.measures.usage(name, cpu, 100 * memory / self.place.memory)
+
+
+def _then(parts: Iterator[bytes], act: Callable[[], None]) -> Iterator[bytes]:
+    """The parts; then, even if nobody reads them to their end, `act`."""
+    try:
+        yield from parts
+    finally:
+        act()
+
+
+def usage(pids: list[int]) -> tuple[float, int]:
+    """(CPU seconds so far, bytes of memory) of processes; those that ended meanwhile count nothing."""
+    seconds, memory = 0.0, 0
+    tick, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
+    for pid in pids:
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        seconds += (int(fields[11]) + int(fields[12])) / tick
+        memory += int(fields[21]) * page
+    return seconds, memory
+
+
+def _variant_of(fleet: Fleet, target: str | None) -> Variant:
+    if target is None:
+        return fleet.choose()
+    try:
+        return fleet.variants[target]
+    except KeyError:
+        raise NoVariant(target) from None

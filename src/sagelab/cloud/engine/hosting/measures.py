@@ -1,0 +1,123 @@
+"""An endpoint's numbers, on their way to CloudWatch.
+
+Names, dimensions and units as SageMaker has them:
+https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import botocore.exceptions
+
+logger = logging.getLogger("sagelab")
+
+NAMESPACE = "AWS/SageMaker"
+INSTANCES = "/aws/sagemaker/Endpoints"
+PAUSE = 1.0
+SAMPLES = 40  # latencies kept of one second; of more, evenly spaced ones in order of size
+
+
+@dataclass
+class _Second:
+    """What happened to one variant since the last time."""
+
+    count: int = 0
+    errors_4xx: int = 0
+    errors_5xx: int = 0
+    latencies: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+
+class Measures:
+    """Counts and latencies of one endpoint, sent once a second while there is something to send."""
+
+    def __init__(self, endpoint: str, cloudwatch: Any) -> None:
+        self._endpoint, self._cloudwatch = endpoint, cloudwatch
+        self._lock = threading.Lock()
+        self._seconds: dict[str, _Second] = defaultdict(_Second)
+        self._news, self._closed = threading.Event(), threading.Event()
+        self._instances: dict[str, int] = {}
+        self._thread = threading.Thread(target=self._run, daemon=True, name=f"measures {endpoint}")
+        self._thread.start()
+
+    def note(self, variant: str, instances: int, status: int, model: float | None, overhead: float) -> None:
+        """One invocation. status: of HTTP. model, overhead: seconds; model is None where no server answered."""
+        with self._lock:
+            second = self._seconds[variant]
+            second.count += 1
+            second.errors_4xx += 400 <= status < 500
+            second.errors_5xx += status >= 500
+            if model is not None:
+                second.latencies["ModelLatency"].append(model * 1e6)
+            second.latencies["OverheadLatency"].append(overhead * 1e6)
+            self._instances[variant] = instances
+        self._news.set()
+
+    def usage(self, variant: str, cpu: float, memory: float) -> None:
+        """CPU (100 is one core) and memory (percent of this machine's) of a variant's instances."""
+        self._put(INSTANCES, [self._datum(variant, "CPUUtilization", "Percent", Value=cpu)])
+        self._put(INSTANCES, [self._datum(variant, "MemoryUtilization", "Percent", Value=memory)])
+
+    def close(self) -> None:
+        """Send the rest."""
+        self._closed.set()
+        self._news.set()
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            self._news.wait()
+            self._closed.wait(PAUSE)
+            self._send()
+
+    def _send(self) -> None:
+        self._news.clear()
+        with self._lock:
+            seconds, self._seconds = self._seconds, defaultdict(_Second)
+        data = [datum for name, second in seconds.items() for datum in self._data(name, second)]
+        self._put(NAMESPACE, data)
+
+    def _data(self, variant: str, second: _Second) -> list[dict[str, Any]]:
+        counts = {
+            "Invocations": (1.0, second.count),
+            "InvocationsPerInstance": (1 / max(1, self._instances[variant]), second.count),
+            "Invocation4XXErrors": (1.0, second.errors_4xx),
+            "Invocation5XXErrors": (1.0, second.errors_5xx),
+        }
+        data = []
+        for name, (value, count) in counts.items():
+            total = {"SampleCount": second.count, "Sum": value * count, "Minimum": 0.0, "Maximum": value}
+            data.append(self._datum(variant, name, "Count", StatisticValues=total))
+        for name, values in second.latencies.items():
+            data.append(self._datum(variant, name, "Microseconds", Values=_thin(values)))
+        return data
+
+    def _datum(self, variant: str, name: str, unit: str, **value: Any) -> dict[str, Any]:
+        dimensions = {"EndpointName": self._endpoint, "VariantName": variant}
+        return {
+            "MetricName": name,
+            "Dimensions": [{"Name": key, "Value": text} for key, text in dimensions.items()],
+            "Timestamp": datetime.now(UTC),
+            "Unit": unit,
+            **value,
+        }
+
+    def _put(self, namespace: str, data: list[dict[str, Any]]) -> None:
+        try:
+            if data:
+                self._cloudwatch.put_metric_data(Namespace=namespace, MetricData=data)
+        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError):
+            logger.exception("metrics of endpoint %s were refused", self._endpoint)
+
+
+def _thin(values: list[float]) -> list[float]:
+    """At most SAMPLES values that keep the distribution: the smallest, the largest, evenly spaced ones."""
+    if len(values) <= SAMPLES:
+        return values
+    ordered, last = sorted(values), len(values) - 1
+    return [ordered[round(n * last / (SAMPLES - 1))] for n in range(SAMPLES)]

@@ -1,0 +1,368 @@
+"""One instance of a variant: a model server in namespaces of its own, and the way to it.
+
+It listens on a socket in its own /run, so that any number of them stand side by side and none needs a port.
+A server that dies is started again until it is closed.
+"""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import os
+import queue
+import re
+import secrets
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sagelab.cloud.engine import channels, runtimes
+from sagelab.cloud.engine.launcher import Running
+from sagelab.cloud.engine.logs import Reader, Stream
+from sagelab.cloud.engine.sandbox import HostSpec
+from sagelab.cloud.engine.surroundings import Surroundings
+from sagelab.cloud.engine.workspace import PATH
+from sagelab.cloud.errors import ClientError, JobError
+
+logger = logging.getLogger("sagelab")
+
+SOCKET = "/run/sagelab/http.sock"
+LOG_GROUP = "/aws/sagemaker/Endpoints/{}"
+PATIENCE = 60.0  # seconds for one invocation, as the service has it
+PART = 1 << 16
+PING_PAUSE = 0.02
+LONGEST_PAUSE = 30.0
+VCPUS = {"medium": 1, "large": 2, "xlarge": 4}
+
+
+@dataclass(frozen=True)
+class VariantSpec:
+    """What a production variant is made of.
+
+    model_uri: s3:// of a model.tar.gz, or of an object or a prefix where `packed` is False. startup: seconds in
+    which a server must answer /ping. isolated: no network. notes: what is asked for and not done here; they head
+    the log.
+    """
+
+    name: str
+    image: str
+    model_uri: str
+    role: str
+    instance_type: str
+    count: int
+    weight: float
+    packed: bool = True
+    accelerator: str | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+    isolated: bool = False
+    startup: float = 600.0
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a server answered. seconds: from the first byte sent to the last byte read."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    seconds: float
+
+
+class Gone(Exception):
+    """The server did not answer: it died, or took longer than an invocation may."""
+
+    def __init__(self, message: str, timed_out: bool = False) -> None:
+        super().__init__(message)
+        self.timed_out = timed_out
+
+
+class Server:
+    """One model server. `ready`: it answers. `busy`: invocations under way."""
+
+    def __init__(self, endpoint: str, spec: VariantSpec, place: Surroundings) -> None:
+        self.endpoint, self.spec, self.place = endpoint, spec, place
+        self.instance = f"i-{secrets.token_hex(8)}"
+        self.folder = Path()
+        self.ready = self.closing = False
+        self.busy = self.restarts = 0
+        self._running: Running | None = None
+        self._idle: queue.LifoQueue[_Connection] = queue.LifoQueue()
+        self._closed = threading.Event()
+        self._lock = threading.Lock()
+        self._stream: Stream | None = None
+        self._pid = 0
+
+    def start(self) -> None:
+        """Unpack the model, start the server, wait until it answers. JobError: why it does not."""
+        launcher, spec = self.place.launcher, self.spec
+        self.folder = launcher.make_folder(f"{self.endpoint}-{self.instance}", spec.name)
+        model = self.folder / "ml/model"
+        model.mkdir()
+        self._download(model)
+        logs = self.place.client("logs")
+        self._stream = Stream(logs, LOG_GROUP.format(self.endpoint), f"{spec.name}/{self.instance}")
+        self._note_start()
+        self._launch()
+        threading.Thread(target=self._guard, daemon=True, name=f"server {self.instance}").start()
+
+    def invoke(self, path: str, headers: dict[str, str], body: bytes, method: str = "POST") -> Reply:
+        """Send one request to the server. Gone: no answer."""
+        with self._lock:
+            self.busy += 1
+        try:
+            return self._exchange(method, path, headers, body)
+        finally:
+            with self._lock:
+                self.busy -= 1
+
+    def stream(self, headers: dict[str, str], body: bytes) -> tuple[Reply, Iterator[bytes]]:
+        """Invoke, and read the answer as it comes. The Reply has no body; Gone: no answer, or no end of it."""
+        with self._lock:
+            self.busy += 1
+        start = time.perf_counter()
+        connection = _Connection(self.folder / "run/http.sock")
+        try:
+            connection.request("POST", "/invocations", body, headers)
+            answer = connection.getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            self._let_go(connection)
+            raise Gone(str(error), isinstance(error, TimeoutError)) from None
+        found = {name.lower(): value for name, value in answer.getheaders()}
+        reply = Reply(answer.status, found, b"", time.perf_counter() - start)
+        return reply, self._read_parts(connection, answer)
+
+    def _read_parts(self, connection: _Connection, answer: http.client.HTTPResponse) -> Iterator[bytes]:
+        try:
+            while part := answer.read1(PART):
+                yield part
+        except (OSError, http.client.HTTPException) as error:
+            raise Gone(str(error), isinstance(error, TimeoutError)) from None
+        finally:
+            self._let_go(connection)
+
+    def _let_go(self, connection: _Connection) -> None:
+        connection.close()
+        with self._lock:
+            self.busy -= 1
+
+    def processes(self) -> list[int]:
+        """The pid of the model server on this machine, for the measurement of CPU and memory."""
+        return [self._pid] if self.ready and self._pid else []
+
+    def close(self) -> None:
+        """End the server and remove its folder."""
+        with self._lock:
+            self.closing = True
+            running = self._running
+        self.ready = False
+        self._closed.set()
+        if running:
+            running.group.terminate()
+            if not running.group.ended.wait(10):
+                running.group.kill()
+                running.group.ended.wait(10)
+        self._forget_connections()
+        if self.folder != Path():
+            self.place.launcher.remove_folder(self.folder.parent.name)
+
+    def _download(self, model: Path) -> None:
+        s3, uri = self.place.client("s3"), self.spec.model_uri
+        if self.spec.packed:
+            channels.download_archive(s3, uri, model, self.folder / "model.tar.gz")
+            return
+        source = {"S3DataType": "S3Prefix", "S3Uri": uri}
+        channels.download_channel(s3, {"DataSource": {"S3DataSource": source}}, model, 0, 1)
+
+    def _note_start(self) -> None:
+        assert self._stream
+        what = f"{self.spec.image} on {self.spec.instance_type}"
+        self._stream.note(
+            f"{what} is, here, {runtimes.describe_here()}, {threads(self.spec.instance_type)} threads"
+        )
+        for note in self.spec.notes:
+            self._stream.note(note)
+        self._stream.flush()
+
+    def _launch(self) -> None:
+        """Start the process and wait for its first answer to /ping."""
+        assert self._stream
+        runtime = self._runtime()
+        (self.folder / "run/http.sock").unlink(missing_ok=True)
+        (self.folder / "run/python.sock").unlink(missing_ok=True)
+        with self._lock:
+            if self.closing:
+                raise ClientError("The endpoint was deleted while it was created.")
+            name = f"{self.endpoint}-{self.instance}-{self.restarts}"
+            network = not self.spec.isolated
+            running = self.place.launcher.start(name, runtime, [self._host()], network)
+            self._running = running
+        for pipe in running.outputs.values():
+            Reader(pipe, self._stream, lambda: None).start()
+        self._wait_ping(running)
+
+    def _runtime(self) -> runtimes.Runtime:
+        """The server imports TensorFlow in any case; code that replaces it needs a Python of its own."""
+        code = self.folder / "ml/model/code"
+        return runtimes.choose(code, toolkit=True) if code.is_dir() else runtimes.TENSORFLOW
+
+    def _host(self) -> HostSpec:
+        spec = self.spec
+        count = str(threads(spec.instance_type))
+        command = ("python3", "-m", "sagelab.serving", "--model", "/opt/ml/model", "--socket", SOCKET)
+        keys = {} if spec.isolated else self.place.access(spec.role, "SageMaker")
+        return HostSpec(
+            name="model",
+            folder=str(self.folder),
+            argv=(*command, "--threads", count),
+            env=environment(self.place.region) | keys | spec.environment,
+            memory=self.place.memory_limit,
+        )
+
+    def _wait_ping(self, running: Running) -> None:
+        limit = time.monotonic() + self.spec.startup
+        while time.monotonic() < limit:
+            if running.group.ended.wait(PING_PAUSE):
+                raise ClientError(self._last_words(running))
+            try:
+                if self._exchange("GET", "/ping", {}, b"").status == 200:
+                    self.ready = True
+                    return
+            except Gone:
+                continue
+        running.group.kill()
+        raise ClientError(
+            f"The primary container for production variant {self.spec.name} did not pass the ping health check."
+            " Please check CloudWatch logs for this endpoint."
+        )
+
+    def _last_words(self, running: Running) -> str:
+        from sagelab.cloud.engine.failures import find_error
+
+        tail = list(self._stream.tail) if self._stream else []
+        why = find_error(tail) or "\n".join(tail[-5:]) or running.group.trouble or "it printed nothing"
+        return (
+            f"The primary container for production variant {self.spec.name} ended before it answered /ping"
+            f" (exit code {next(iter(running.group.codes.values()), 137)}): {why[-600:]}"
+        )
+
+    def _guard(self) -> None:
+        """Start the server again whenever it ends, at once at first, then ever more slowly."""
+        pause = 0.0
+        while not self.closing:
+            running = self._running
+            assert running
+            running.group.ended.wait()
+            self.ready = False
+            self._forget_connections()
+            if self._closed.wait(pause):
+                return
+            pause = min(LONGEST_PAUSE, 2 * pause or 0.5)
+            self._restart()
+
+    def _restart(self) -> None:
+        self.restarts += 1
+        assert self._stream
+        self._stream.note(f"the server ended; start number {self.restarts + 1}")
+        try:
+            self._launch()
+        except JobError as error:
+            self._stream.note(str(error))
+        except RuntimeError:
+            logger.exception("server %s of %s", self.instance, self.endpoint)
+
+    # The way to the server
+
+    def _exchange(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Reply:
+        start = time.perf_counter()
+        for fresh in (False, True):
+            connection = self._connect(fresh)
+            try:
+                connection.request(method, path, body, headers)
+                answer = connection.getresponse()
+                data = answer.read()
+            except TimeoutError:
+                connection.close()
+                raise Gone("timed out", timed_out=True) from None
+            except (OSError, http.client.HTTPException) as error:
+                connection.close()
+                if connection.used and not fresh:
+                    continue  # the server closed a connection that was kept for too long
+                raise Gone(str(error)) from None
+            connection.used = True
+            self._pid = connection.peer
+            self._idle.put(connection)
+            found = {name.lower(): value for name, value in answer.getheaders()}
+            return Reply(answer.status, found, data, time.perf_counter() - start)
+        raise AssertionError("a fresh connection is not tried again")
+
+    def _connect(self, fresh: bool) -> _Connection:
+        try:
+            if not fresh:
+                return self._idle.get_nowait()
+        except queue.Empty:
+            pass
+        return _Connection(self.folder / "run/http.sock")
+
+    def _forget_connections(self) -> None:
+        while True:
+            try:
+                self._idle.get_nowait().close()
+            except queue.Empty:
+                return
+
+
+class _Connection(http.client.HTTPConnection):
+    """HTTP over a Unix socket. used: it has carried a request before. peer: the pid of who listens."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("model", timeout=PATIENCE)
+        self._path, self.used, self.peer = path, False, 0
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        with _short_path(self._path) as path:
+            self.sock.connect(path)
+        credentials = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        self.peer = struct.unpack("3i", credentials)[0]
+
+
+class _short_path:  # noqa: N801 - a context manager, named as what it gives
+    """A name of a socket that fits its 107 bytes: by a file descriptor of its folder."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> str:
+        self._fd = os.open(self._path.parent, os.O_PATH)
+        return f"/proc/self/fd/{self._fd}/{self._path.name}"
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+
+
+def threads(instance_type: str) -> int:
+    """The instance's share of this machine: its vCPUs, as far as there are cores."""
+    size = instance_type.rpartition(".")[2]
+    found = re.fullmatch(r"(\d+)xlarge", size)
+    vcpus = 4 * int(found[1]) if found else VCPUS.get(size, 2)
+    return max(1, min(vcpus, os.cpu_count() or 1))
+
+
+def environment(region: str) -> dict[str, str]:
+    """The environment of a model server, before the model's own."""
+    return {
+        "PATH": PATH,
+        "HOME": "/root",
+        "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "SAGEMAKER_REGION": region,
+    }

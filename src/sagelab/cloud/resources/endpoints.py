@@ -1,0 +1,287 @@
+"""Endpoints: Create, Describe, List, Update, UpdateWeightsAndCapacities, Delete.
+
+A status moves when the engine's endpoint (engine/hosting) has done what it says.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sagelab.cloud.context import Cloud
+from sagelab.cloud.engine.hosting.endpoint import Endpoint
+from sagelab.cloud.engine.hosting.server import VariantSpec
+from sagelab.cloud.errors import InternalServerError, JobError, ValidationException
+from sagelab.cloud.resources import endpoint_configs, hosting_rules, listing, models
+from sagelab.cloud.resources.call import Call, Handler, Params
+from sagelab.cloud.resources.tags import read_tags
+from sagelab.cloud.store import Document, Exists, Missing, Resource
+
+logger = logging.getLogger("sagelab")
+
+KIND = "endpoint"
+CHANGING = ("Creating", "Updating", "RollingBack", "Deleting")
+SUMMARY = ("EndpointName", "EndpointArn", "CreationTime", "LastModifiedTime", "EndpointStatus")
+ENDED = "The local cloud ended, and its model data with it; create the model and the endpoint again."
+
+
+class Endpoints:
+    """The family of endpoints of one local cloud."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud, self.store = cloud, cloud.store
+        self.running: dict[str, Endpoint] = {}
+        self._recover()
+
+    def operations(self) -> Mapping[str, Handler]:
+        return {
+            "CreateEndpoint": self.create,
+            "DescribeEndpoint": self.describe,
+            "ListEndpoints": self.page,
+            "UpdateEndpoint": self.update,
+            "UpdateEndpointWeightsAndCapacities": self.update_weights,
+            "DeleteEndpoint": self.delete,
+        }
+
+    def create(self, call: Call) -> Params:
+        if "DeploymentConfig" in call.params:
+            _check_deployment(call.params)
+        tags = read_tags(call.params.get("Tags", []))
+        name, arn = call.params["EndpointName"], call.arn(KIND, call.params["EndpointName"])
+        config = self._config(call)
+        specs = self._specs(call, config)
+        now = datetime.now(UTC)
+        document: Document = {
+            "EndpointName": name,
+            "EndpointArn": arn,
+            "EndpointConfigName": config["EndpointConfigName"],
+            "EndpointStatus": "Creating",
+            "CreationTime": now,
+            "LastModifiedTime": now,
+        }
+        try:
+            self.store.add(Resource(arn, KIND, call.region, name, "Creating", document), tags)
+        except Exists:
+            raise ValidationException(f'Cannot create already existing endpoint "{arn}".') from None
+        endpoint = self.running[arn] = Endpoint(name, self.cloud.surroundings(call.region))
+        self._work(arn, lambda: self._bring_up(arn, endpoint, config, specs))
+        return {"EndpointArn": arn}
+
+    def describe(self, call: Call) -> Params:
+        return self._get(call)
+
+    def page(self, call: Call) -> Params:
+        found, more = self.store.page(listing.read_query(call, KIND))
+        summaries = [{name: endpoint[name] for name in SUMMARY} for endpoint in found]
+        return {"Endpoints": summaries, "NextToken": listing.write_token(more)}
+
+    def update(self, call: Call) -> Params:
+        for name in ("RetainAllVariantProperties", "ExcludeRetainedVariantProperties", "RetainDeploymentConfig"):
+            if call.params.get(name):
+                raise ValidationException(f"{name}: the local cloud always takes the new configuration's values.")
+        _check_deployment(call.params)
+        arn, config = self._in_service(call)["EndpointArn"], self._config(call)
+        specs = self._specs(call, config)
+        self._move(arn, "Updating")
+        self._work(arn, lambda: self._replace(arn, config, specs))
+        return {"EndpointArn": arn}
+
+    def update_weights(self, call: Call) -> Params:
+        document = self._in_service(call)
+        arn, wanted = document["EndpointArn"], call.params["DesiredWeightsAndCapacities"]
+        known = {variant["VariantName"] for variant in document["ProductionVariants"]}
+        for item in wanted:
+            if item["VariantName"] not in known:
+                raise ValidationException(f'Variant "{item["VariantName"]}" is not found on endpoint "{arn}".')
+            if "ServerlessUpdateConfig" in item:
+                raise ValidationException("ServerlessUpdateConfig: the endpoint is not serverless.")
+        self._move(arn, "Updating")
+        self._work(arn, lambda: self._resize(arn, wanted))
+        return {"EndpointArn": arn}
+
+    def delete(self, call: Call) -> Params:
+        document = self._get(call)
+        arn = document["EndpointArn"]
+        if document["EndpointStatus"] in CHANGING:
+            raise ValidationException(f'Cannot update in-progress endpoint "{arn}".')
+        self._move(arn, "Deleting")
+        self._work(arn, lambda: self._remove(arn))
+        return {}
+
+    def close(self) -> None:
+        """End every server: the local cloud ends."""
+        for endpoint in list(self.running.values()):
+            endpoint.close()
+
+    # What happens behind a status; each in a thread of its own
+
+    def _work(self, arn: str, act: Callable[[], None]) -> None:
+        threading.Thread(target=self._guarded, args=(arn, act), daemon=True, name=f"change {arn}").start()
+
+    def _guarded(self, arn: str, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except Exception as error:
+            logger.exception("a change of %s", arn)
+            self._fail(arn, str(InternalServerError(f"The local cloud failed: {error!r}")))
+
+    def _bring_up(self, arn: str, endpoint: Endpoint, config: Document, specs: list[VariantSpec]) -> None:
+        try:
+            endpoint.deploy(specs, config.get("DataCaptureConfig"))
+        except JobError as error:
+            self.running.pop(arn, None)
+            endpoint.close()
+            self._fail(arn, str(error))
+            return
+        self._serve(arn, config)
+
+    def _replace(self, arn: str, config: Document, specs: list[VariantSpec]) -> None:
+        try:
+            self.running[arn].deploy(specs, config.get("DataCaptureConfig"))
+        except JobError as error:  # the old variants still serve: the endpoint is rolled back
+            self._change(arn, EndpointStatus="InService", FailureReason=str(error))
+            return
+        self._serve(arn, config)
+
+    def _resize(self, arn: str, wanted: list[Params]) -> None:
+        endpoint = self.running[arn]
+        assert endpoint.fleet
+        for item in wanted:
+            variant = endpoint.fleet.variants[item["VariantName"]]
+            variant.weight = item.get("DesiredWeight", variant.weight)
+            try:
+                variant.resize(item.get("DesiredInstanceCount", variant.spec.count))
+            except JobError as error:
+                self._change(arn, EndpointStatus="InService", FailureReason=str(error))
+                return
+        self._change(arn, EndpointStatus="InService", ProductionVariants=self._variants(endpoint))
+
+    def _remove(self, arn: str) -> None:
+        endpoint = self.running.pop(arn, None)
+        if endpoint:
+            endpoint.close()
+        self.store.remove(arn)
+
+    def _serve(self, arn: str, config: Document) -> None:
+        facts: Params = {
+            "EndpointConfigName": config["EndpointConfigName"],
+            "EndpointStatus": "InService",
+            "ProductionVariants": self._variants(self.running[arn]),
+            "FailureReason": None,
+        }
+        capture = config.get("DataCaptureConfig")
+        if capture:
+            facts["DataCaptureConfig"] = {
+                "EnableCapture": capture.get("EnableCapture", False),
+                "CaptureStatus": "Started" if capture.get("EnableCapture") else "Stopped",
+                "CurrentSamplingPercentage": capture["InitialSamplingPercentage"],
+                "DestinationS3Uri": capture["DestinationS3Uri"],
+                "KmsKeyId": capture.get("KmsKeyId", ""),
+            }
+        if "AsyncInferenceConfig" in config:
+            facts["AsyncInferenceConfig"] = config["AsyncInferenceConfig"]
+        self._change(arn, **facts)
+
+    def _variants(self, endpoint: Endpoint) -> list[Params]:
+        assert endpoint.fleet
+        return [
+            {
+                "VariantName": name,
+                "DeployedImages": [{"SpecifiedImage": variant.spec.image, "ResolvedImage": variant.spec.image}],
+                "CurrentWeight": variant.weight,
+                "DesiredWeight": variant.weight,
+                "CurrentInstanceCount": len(variant.servers),
+                "DesiredInstanceCount": variant.spec.count,
+            }
+            for name, variant in endpoint.fleet.variants.items()
+        ]
+
+    def _fail(self, arn: str, reason: str) -> None:
+        self._change(arn, EndpointStatus="Failed", FailureReason=reason)
+
+    def _move(self, arn: str, status: str) -> None:
+        self._change(arn, EndpointStatus=status)
+
+    def _change(self, arn: str, **facts: Any) -> None:
+        def edit(document: Document) -> str:
+            document |= facts | {"LastModifiedTime": datetime.now(UTC)}
+            for name in [name for name, value in document.items() if value is None]:
+                del document[name]
+            return str(document["EndpointStatus"])
+
+        try:
+            self.store.change(arn, edit)
+        except Missing:
+            logger.warning("%s is gone; its change is not recorded", arn)
+
+    # Reading
+
+    def _get(self, call: Call) -> Document:
+        arn = call.arn(KIND, call.params["EndpointName"])
+        try:
+            return self.store.get(arn)
+        except Missing:
+            raise ValidationException(f'Could not find endpoint "{arn}".') from None
+
+    def _in_service(self, call: Call) -> Document:
+        document = self._get(call)
+        if document["EndpointStatus"] in CHANGING:
+            raise ValidationException(f'Cannot update in-progress endpoint "{document["EndpointArn"]}".')
+        if document["EndpointStatus"] != "InService":
+            raise ValidationException(
+                f'Cannot update endpoint "{document["EndpointArn"]}" in status {document["EndpointStatus"]}.'
+            )
+        return document
+
+    def _config(self, call: Call) -> Document:
+        return endpoint_configs.config_of(
+            self.store, call.arn(endpoint_configs.KIND, call.params["EndpointConfigName"])
+        )
+
+    def _specs(self, call: Call, config: Document) -> list[VariantSpec]:
+        notes = hosting_rules.notes(config)
+        return [self._spec(call, variant, notes) for variant in config["ProductionVariants"]]
+
+    def _spec(self, call: Call, variant: Params, notes: list[str]) -> VariantSpec:
+        model = models.model_of(self.store, call.arn(models.KIND, variant["ModelName"]))
+        container = hosting_rules.container_of(model)
+        source = hosting_rules.data_source(container)
+        return VariantSpec(
+            name=variant["VariantName"],
+            image=container["Image"],
+            model_uri=source["S3Uri"],
+            packed=source["CompressionType"] == "Gzip",
+            role=model["ExecutionRoleArn"],
+            instance_type=variant["InstanceType"],
+            count=variant["InitialInstanceCount"],
+            weight=variant["InitialVariantWeight"],
+            accelerator=variant.get("AcceleratorType"),
+            environment=container.get("Environment", {}),
+            isolated=model.get("EnableNetworkIsolation", False),
+            startup=variant.get("ContainerStartupHealthCheckTimeoutInSeconds", 600),
+            notes=(*notes, *hosting_rules.model_notes(model)),
+        )
+
+    def _recover(self) -> None:
+        """Endpoints of before the local cloud ended: their servers are gone."""
+        reason = str(InternalServerError(ENDED))
+        for arn, document in self.store.with_status(KIND, "InService", *CHANGING):
+            if document["EndpointStatus"] == "Deleting":
+                self.store.remove(arn)
+            else:
+                self._fail(arn, reason)
+
+
+def _check_deployment(params: Params) -> None:
+    """Blue/green all at once is what happens; another plan is refused."""
+    config = params.get("DeploymentConfig", {})
+    policy = config.get("BlueGreenUpdatePolicy", {}).get("TrafficRoutingConfiguration", {})
+    if "RollingUpdatePolicy" in config or policy.get("Type", "ALL_AT_ONCE") != "ALL_AT_ONCE":
+        raise ValidationException(
+            "DeploymentConfig: the local cloud shifts traffic all at once (blue/green) only."
+        )
+    if config.get("AutoRollbackConfiguration", {}).get("Alarms"):
+        raise ValidationException("AutoRollbackConfiguration: the local cloud does not watch alarms.")

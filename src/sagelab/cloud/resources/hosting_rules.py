@@ -1,0 +1,241 @@
+"""What models and endpoint configurations must satisfy beyond the service model, and what of it is not done here.
+
+Messages are SageMaker's where it has one for the case.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import botocore.exceptions
+
+from sagelab.cloud.engine import channels, runtimes
+from sagelab.cloud.errors import ResourceLimitExceeded, ValidationException
+from sagelab.cloud.resources import training_rules
+from sagelab.cloud.resources.call import Params
+
+# Every instance is a model server of its own on this one machine.
+MAX_INSTANCES = 20
+
+# Features that would change what an endpoint does: to leave them out would be to pretend.
+CONTAINER_REFUSED = {
+    "ModelPackageName": "models from model packages",
+    "InferenceSpecificationName": "models from model packages",
+    "MultiModelConfig": "several models in one container",
+    "AdditionalModelDataSources": "additional model data",
+    "ContainerMetricsConfig": "a container's own metrics",
+}
+SOURCE_REFUSED = {
+    "HubAccessConfig": "models from a private hub",
+    "ManifestS3Uri": "manifests of model data",
+    "ManifestEtag": "manifests of model data",
+    "ETag": "a check of the model data's ETag",
+}
+CONFIG_REFUSED = {
+    "ShadowProductionVariants": "shadow variants",
+    "ExplainerConfig": "explanations by Clarify",
+    "ExecutionRoleArn": "inference components, which it is for",
+    "VpcConfig": "inference components, which it is for",
+    "EnableNetworkIsolation": "inference components, which it is for (a model has an EnableNetworkIsolation too)",
+    "CrossRegionTrafficConfig": "traffic to other regions",
+}
+VARIANT_REFUSED = {
+    "ServerlessConfig": "serverless inference",
+    "InstancePools": "instance pools",
+    "VariantInstanceProvisionTimeoutInSeconds": "instance pools, which it is for",
+    "CapacityReservationConfig": "reserved capacity",
+    "AcceleratorPartitionLayouts": "partitions of a GPU",
+}
+ROUTING = ("LEAST_OUTSTANDING_REQUESTS", "RANDOM")
+
+# Features around an endpoint, which serves the same without them: its log says so.
+MODEL_NOTED = {"VpcConfig": "the container runs on this machine's network, not in the VPC"}
+CONFIG_NOTED = {
+    "KmsKeyId": "the endpoint's folder is not encrypted",
+    "MetricsConfig": "the endpoint has the metrics of every endpoint, at their usual pace",
+}
+VARIANT_NOTED = {
+    "VolumeSizeInGB": "the disk is this machine's",
+    "CoreDumpConfig": "no core dump is kept when a container crashes",
+    "EnableSSMAccess": "there is no remote shell into an instance",
+    "InferenceAmiVersion": "the instance is this machine, whatever its image",
+}
+
+
+def check_model(model: Params, clients: Any, account: str) -> None:
+    """ValidationException: the request breaks a rule. clients: service -> boto3 client to the front door."""
+    container = container_of(model)
+    _check_container(container)
+    if model.get("InferenceExecutionConfig", {}).get("Mode") == "Direct":
+        raise ValidationException("InferenceExecutionConfig: Mode Direct is for models of several containers.")
+    if "ExecutionRoleArn" not in model:
+        raise _missing("executionRoleArn")
+    training_rules.check_role(model["ExecutionRoleArn"], clients("iam"), account)
+    _check_data(data_source(container), clients("s3"))
+
+
+def container_of(model: Params) -> Params:
+    """The one container of a model, given as PrimaryContainer or in Containers. ValidationException: not one."""
+    several: list[Params] = model.get("Containers", [])
+    if bool(several) == ("PrimaryContainer" in model):
+        raise ValidationException("Give a model either a PrimaryContainer or Containers.")
+    if len(several) > 1:
+        raise ValidationException(
+            "The local cloud does not run inference pipelines: give Containers one container, or PrimaryContainer."
+        )
+    only: Params = several[0] if several else model["PrimaryContainer"]
+    return only
+
+
+def data_source(container: Params) -> Params:
+    """The S3DataSource of a container's model data (S3Uri, S3DataType, CompressionType), however it was given."""
+    url = container.get("ModelDataUrl")
+    plain = {"S3Uri": url, "S3DataType": "S3Object", "CompressionType": "Gzip"}
+    source: Params | None = container.get("ModelDataSource", {}).get("S3DataSource")
+    if url and source and source != plain:
+        raise ValidationException("Give a container either a ModelDataUrl or a ModelDataSource.")
+    if not url and not source:
+        raise ValidationException(
+            "The container has neither ModelDataUrl nor ModelDataSource, and the images that the local cloud"
+            " runs hold no model of their own."
+        )
+    return source or plain
+
+
+def model_notes(model: Params) -> list[str]:
+    """A sentence for each thing that a model asks for and this machine does not do."""
+    return _noted(model, MODEL_NOTED)
+
+
+def check_config(config: Params, clients: Any) -> None:
+    """ValidationException, ResourceLimitExceeded: the request breaks a rule. Its models are not looked for.
+
+    clients: service -> boto3 client to the front door.
+    """
+    _refuse(config, CONFIG_REFUSED)
+    variants = config["ProductionVariants"]
+    for number, variant in enumerate(variants, 1):
+        _check_variant(variant, number)
+    _check_together(variants)
+    if "DataCaptureConfig" in config:
+        _check_bucket("DestinationS3Uri", config["DataCaptureConfig"]["DestinationS3Uri"], clients("s3"))
+    if "AsyncInferenceConfig" in config:
+        _check_async(config["AsyncInferenceConfig"]["OutputConfig"], clients("s3"))
+
+
+def notes(config: Params) -> list[str]:
+    """A sentence for each thing that a configuration asks for and this machine does not do."""
+    found = _noted(config, CONFIG_NOTED)
+    for variant in config["ProductionVariants"]:
+        found += [f"variant {variant['VariantName']}, {note}" for note in _noted(variant, VARIANT_NOTED)]
+    return found
+
+
+def _refuse(given: Params, refused: Mapping[str, str], where: str = "") -> None:
+    for name, what in refused.items():
+        if given.get(name):
+            raise ValidationException(f"{where}{name}: the local cloud does not do {what}.")
+
+
+def _noted(given: Params, noted: Mapping[str, str]) -> list[str]:
+    return [f"{name}: {why}" for name, why in noted.items() if given.get(name)]
+
+
+def _check_container(container: Params) -> None:
+    _refuse(container, CONTAINER_REFUSED)
+    if container.get("Mode") == "MultiModel":
+        raise ValidationException("Mode MultiModel: the local cloud does not do multi-model endpoints.")
+    if container.get("ImageConfig", {}).get("RepositoryAccessMode") == "Vpc":
+        raise ValidationException("ImageConfig: the local cloud has no registry in a VPC to take an image from.")
+    if not container.get("Image"):
+        raise ValidationException("The container has no Image.")
+    runtimes.check_inference_image(container["Image"])
+    source = data_source(container)
+    _refuse(source, SOURCE_REFUSED, "ModelDataSource.")
+    if source["S3DataType"] == "S3Prefix" and source["CompressionType"] == "Gzip":
+        raise ValidationException("ModelDataSource: CompressionType Gzip is for S3DataType S3Object, one archive.")
+    if source["S3DataType"] == "S3Prefix" and not source["S3Uri"].endswith("/"):
+        raise ValidationException(f"ModelDataSource: the prefix {source['S3Uri']} must end with a slash.")
+
+
+def _check_data(source: Params, s3: Any) -> None:
+    place = _locate("Model data", source["S3Uri"])
+    try:
+        if source["S3DataType"] == "S3Prefix":
+            found = bool(channels.find_objects(s3, place, limit=1))
+        else:
+            found = bool(place.key) and bool(s3.head_object(Bucket=place.bucket, Key=place.key))
+    except (botocore.exceptions.ClientError, botocore.exceptions.ParamValidationError):
+        found = False
+    if not found:
+        raise ValidationException(f"Could not find model data at {source['S3Uri']}.")
+
+
+def _check_variant(variant: Params, number: int) -> None:
+    where = f"Variant {variant['VariantName']}: "
+    _refuse(variant, VARIANT_REFUSED, where)
+    if not variant.get("ModelName"):
+        raise ValidationException(
+            f"{where}a ModelName is needed; the local cloud does not do inference components, which are made"
+            " on a variant without one."
+        )
+    for name in ("InstanceType", "InitialInstanceCount"):
+        if name not in variant:
+            raise _missing(f"productionVariants.{number}.member.{name[0].lower()}{name[1:]}")
+    if variant.get("ManagedInstanceScaling", {}).get("Status") == "ENABLED":
+        raise ValidationException(f"{where}the local cloud does not do ManagedInstanceScaling.")
+    strategy = variant.get("RoutingConfig", {}).get("RoutingStrategy", ROUTING[0])
+    if strategy not in ROUTING:
+        raise ValidationException(f"{where}the local cloud routes by {' or '.join(ROUTING)}, not by {strategy}.")
+
+
+def _check_together(variants: list[Params]) -> None:
+    for name, count in Counter(variant["VariantName"] for variant in variants).items():
+        if count > 1:
+            raise ValidationException(f"Variant name {name} is used more than once in ProductionVariants.")
+    if not any(variant.get("InitialVariantWeight", 1) for variant in variants):
+        raise ValidationException("The InitialVariantWeight of at least one variant must be greater than 0.")
+    total = sum(variant["InitialInstanceCount"] for variant in variants)
+    if total > MAX_INSTANCES:
+        raise ResourceLimitExceeded(
+            f"The local cloud runs at most {MAX_INSTANCES} instances for an endpoint, processes of this machine;"
+            f" the variants ask for {total}."
+        )
+
+
+def _check_async(output: Params, s3: Any) -> None:
+    if output.get("NotificationConfig"):
+        raise ValidationException(
+            "AsyncInferenceConfig.NotificationConfig: the local cloud sends no notifications."
+        )
+    for name in ("S3OutputPath", "S3FailurePath"):
+        if name in output:
+            _check_bucket(name, output[name], s3)
+
+
+def _check_bucket(field: str, uri: str, s3: Any) -> None:
+    bucket = _locate(field, uri).bucket
+    try:
+        s3.head_bucket(Bucket=bucket)
+    except (botocore.exceptions.ClientError, botocore.exceptions.ParamValidationError):
+        raise ValidationException(
+            f'The bucket "{bucket}" of {field} could not be reached. Please ensure that the bucket exists in the'
+            f" selected region ({s3.meta.region_name})."
+        ) from None
+
+
+def _locate(field: str, uri: str) -> channels.Location:
+    try:
+        return channels.locate(uri)
+    except ValueError as error:
+        raise ValidationException(f"{field}: {error}.") from None
+
+
+def _missing(path: str) -> ValidationException:
+    """AWS's words for a member that is not there."""
+    return ValidationException(
+        f"1 validation error detected: Value null at '{path}' failed to satisfy constraint:"
+        " Member must not be null"
+    )

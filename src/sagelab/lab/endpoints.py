@@ -1,0 +1,70 @@
+"""An endpoint, followed from a notebook: until it serves, and in numbers."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sagelab.lab.session import Lab
+
+NAMESPACE = "AWS/SageMaker"
+METRICS = {
+    "Invocations": "Sum",
+    "Invocation4XXErrors": "Sum",
+    "Invocation5XXErrors": "Sum",
+    "ModelLatency": "Average",
+    "OverheadLatency": "Average",
+}
+LATE = {"local": 10.0, "aws": 300.0}  # seconds that CloudWatch may be late
+PAUSE = {"local": 0.25, "aws": 15.0}
+
+
+class EndpointFailed(Exception):
+    """The endpoint did not come into service; the text is its FailureReason."""
+
+
+def wait(lab: Lab, name: str) -> str:
+    """Wait until an endpoint is created or updated; returns its status, InService. EndpointFailed: it is not."""
+    sagemaker = lab.client("sagemaker")
+    while True:
+        endpoint = sagemaker.describe_endpoint(EndpointName=name)
+        status: str = endpoint["EndpointStatus"]
+        if status == "Failed":
+            raise EndpointFailed(endpoint.get("FailureReason", "no reason was given"))
+        if status == "InService":
+            return status
+        time.sleep(PAUSE[lab.target])
+
+
+def metrics(lab: Lab, name: str, variant: str = "AllTraffic", at_least: int = 1) -> pd.DataFrame:
+    """An endpoint's numbers since the lab began: metric, statistic, value, unit; latencies in microseconds.
+
+    Waits until CloudWatch has `at_least` so many invocations, or is later than it should be.
+    """
+    import pandas as pd
+
+    limit = time.monotonic() + LATE[lab.target]
+    while _read(lab, name, variant, "Invocations")[0] < at_least and time.monotonic() < limit:
+        time.sleep(PAUSE[lab.target])
+    rows = [(metric, statistic, *_read(lab, name, variant, metric)) for metric, statistic in METRICS.items()]
+    return pd.DataFrame(rows, columns=["metric", "statistic", "value", "unit"])
+
+
+def _read(lab: Lab, name: str, variant: str, metric: str) -> tuple[float, str]:
+    statistic = METRICS[metric]
+    points = lab.client("cloudwatch").get_metric_statistics(
+        Namespace=NAMESPACE,
+        MetricName=metric,
+        Dimensions=[{"Name": "EndpointName", "Value": name}, {"Name": "VariantName", "Value": variant}],
+        StartTime=lab.started - timedelta(minutes=1),
+        EndTime=datetime.now(UTC) + timedelta(minutes=1),
+        Period=86400,
+        Statistics=[statistic],
+    )["Datapoints"]
+    values = [point[statistic] for point in points]
+    total = sum(values) / (len(values) if statistic == "Average" and values else 1)
+    return total, points[0]["Unit"] if points else ""

@@ -1,0 +1,139 @@
+"""Endpoints as tests make them: a tiny real model, real servers, through boto3."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import time
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.cloud.jobs import ROLE
+from tests.conftest import LocalCloud
+
+IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference:2.19-cpu"
+PATIENCE = 240
+
+DOUBLER = """
+import sys
+import tensorflow as tf
+
+class Doubler(tf.Module):
+    @tf.function(input_signature=[tf.TensorSpec((None, 2), tf.float32, name="x")])
+    def __call__(self, x):
+        return {"y": float(sys.argv[2]) * x}
+
+tf.saved_model.save(Doubler(), sys.argv[1])
+"""
+
+
+def pack_folder(folder: Path, **extra: str) -> bytes:
+    """A model.tar.gz of a folder, with text files beside it: name__with__slashes="text"."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as out:
+        out.add(folder, "1")
+        for name, text in extra.items():
+            member = tarfile.TarInfo(name.replace("__", "/") + ".py")
+            member.size = len(text.encode())
+            out.addfile(member, io.BytesIO(text.encode()))
+    return archive.getvalue()
+
+
+@dataclass
+class Hosting:
+    """Makes models and endpoints, and removes them."""
+
+    cloud: LocalCloud
+    bucket: str = field(default_factory=lambda: f"hosting-{uuid.uuid4().hex[:12]}")
+    made: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.sagemaker, self.s3 = self.cloud.client("sagemaker"), self.cloud.client("s3")
+        self.runtime, self.logs = self.cloud.client("sagemaker-runtime"), self.cloud.client("logs")
+        self.s3.create_bucket(Bucket=self.bucket)
+
+    def put(self, key: str, body: bytes) -> str:
+        self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
+        return f"s3://{self.bucket}/{key}"
+
+    def model(self, archive: bytes, **container: Any) -> str:
+        name = f"model-{uuid.uuid4().hex[:12]}"
+        uri = self.put(f"{name}/model.tar.gz", archive)
+        primary = {"Image": IMAGE, "ModelDataUrl": uri} | container
+        self.sagemaker.create_model(ModelName=name, PrimaryContainer=primary, ExecutionRoleArn=ROLE)
+        return name
+
+    def config(self, *models: str, count: int = 1, options: dict[str, Any] | None = None, **variant: Any) -> str:
+        """A configuration with a variant a model, named v1, v2, ..."""
+        name = f"config-{uuid.uuid4().hex[:12]}"
+        variants = [
+            {
+                "VariantName": f"v{number + 1}",
+                "ModelName": model,
+                "InstanceType": "ml.c5.large",
+                "InitialInstanceCount": count,
+            }
+            | variant
+            for number, model in enumerate(models)
+        ]
+        self.sagemaker.create_endpoint_config(
+            EndpointConfigName=name, ProductionVariants=variants, **(options or {})
+        )
+        return name
+
+    def start(self, config: str) -> str:
+        """Create an endpoint, without waiting for it."""
+        name = f"endpoint-{uuid.uuid4().hex[:12]}"
+        self.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=config)
+        self.made.append(name)
+        return name
+
+    def serve(self, config: str) -> str:
+        """An endpoint in service."""
+        name = self.start(config)
+        assert self.wait(name)["EndpointStatus"] == "InService", self.describe(name)
+        return name
+
+    def describe(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.sagemaker.describe_endpoint(EndpointName=name)
+        return found
+
+    def wait(self, name: str) -> dict[str, Any]:
+        """Wait until the endpoint is in service or has failed."""
+        limit = time.monotonic() + PATIENCE
+        while time.monotonic() < limit:
+            endpoint = self.describe(name)
+            if endpoint["EndpointStatus"] in ("InService", "Failed"):
+                return endpoint
+            time.sleep(0.05)
+        raise AssertionError(f"{name} is still {endpoint['EndpointStatus']}")
+
+    def delete(self, name: str) -> None:
+        """Delete an endpoint and wait until it is gone."""
+        self.sagemaker.delete_endpoint(EndpointName=name)
+        limit = time.monotonic() + PATIENCE
+        while name in [
+            one["EndpointName"] for one in self.sagemaker.list_endpoints(NameContains=name)["Endpoints"]
+        ]:
+            assert time.monotonic() < limit, f"{name} is still there"
+            time.sleep(0.05)
+        self.made.remove(name)
+
+    def invoke(self, name: str, body: Any, **options: Any) -> Any:
+        """The parsed JSON answer to a JSON request."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        options = {"ContentType": "application/json"} | options
+        return json.loads(self.runtime.invoke_endpoint(EndpointName=name, Body=data, **options)["Body"].read())
+
+    def log(self, name: str) -> str:
+        pages = self.logs.get_paginator("filter_log_events")
+        found = pages.paginate(logGroupName=f"/aws/sagemaker/Endpoints/{name}")
+        return "\n".join(event["message"] for page in found for event in page["events"])
+
+    def close(self) -> None:
+        for name in list(self.made):
+            self.wait(name)
+            self.delete(name)

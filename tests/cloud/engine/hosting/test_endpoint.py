@@ -1,0 +1,270 @@
+"""Endpoints that serve: a model answers, a change interrupts nobody, what breaks is told."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import botocore.exceptions
+import pytest
+
+from tests.cloud.endpoints import PATIENCE, Hosting, pack_folder
+
+ONE = {"instances": [[1.0, 2.0]]}
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def endpoint(hosting: Hosting, doubler: Path) -> str:
+    """An endpoint that doubles."""
+    return hosting.serve(hosting.config(hosting.model(pack_folder(doubler))))
+
+
+def trouble(act: Any, *arguments: Any, **options: Any) -> dict[str, Any]:
+    """The whole error answer of a call that is refused."""
+    with pytest.raises(botocore.exceptions.ClientError) as error:
+        act(*arguments, **options)
+    found: dict[str, Any] = error.value.response
+    return found
+
+
+def test_model_answers(hosting: Hosting, endpoint: str) -> None:
+    assert hosting.invoke(endpoint, ONE) == {"predictions": [[2.0, 4.0]]}
+    described = hosting.describe(endpoint)
+    assert described["ProductionVariants"][0]["CurrentInstanceCount"] == 1
+    assert described["EndpointStatus"] == "InService"
+
+
+def test_answer_names_its_variant_and_type(hosting: Hosting, endpoint: str) -> None:
+    answer = hosting.runtime.invoke_endpoint(
+        EndpointName=endpoint, Body=json.dumps(ONE).encode(), ContentType="application/json"
+    )
+    assert answer["InvokedProductionVariant"] == "v1"
+    assert answer["ContentType"].startswith("application/json")
+
+
+def test_stream_comes_in_parts(hosting: Hosting, endpoint: str) -> None:
+    answer = hosting.runtime.invoke_endpoint_with_response_stream(
+        EndpointName=endpoint, Body=json.dumps(ONE).encode(), ContentType="application/json"
+    )
+    parts = b"".join(event["PayloadPart"]["Bytes"] for event in answer["Body"])
+    assert json.loads(parts) == {"predictions": [[2.0, 4.0]]}
+
+
+def test_malformed_request_is_a_model_error_with_the_containers_words(hosting: Hosting, endpoint: str) -> None:
+    answer = trouble(hosting.invoke, endpoint, b'{"instances": [[1, 2', ContentType="application/json")
+    assert answer["Error"]["Code"] == "ModelError"
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 424
+    assert answer["OriginalStatusCode"] == 400
+    assert answer["Error"]["Message"].startswith("Received client error (400) from primary with message")
+    assert answer["LogStreamArn"].endswith(endpoint)
+    assert hosting.invoke(endpoint, ONE)
+
+
+def test_wrong_shape_is_told(hosting: Hosting, endpoint: str) -> None:
+    answer = trouble(hosting.invoke, endpoint, {"instances": [[1.0, 2.0, 3.0]]})
+    assert answer["OriginalStatusCode"] == 400
+
+
+def test_body_over_the_limit_is_refused(hosting: Hosting, endpoint: str) -> None:
+    answer = trouble(hosting.invoke, endpoint, b" " * (26 * 1024 * 1024))
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 413
+    assert hosting.invoke(endpoint, ONE)
+
+
+def test_unknown_endpoint_and_variant_are_not_found(hosting: Hosting, endpoint: str) -> None:
+    words = trouble(hosting.invoke, "nobody-made-this", ONE)["Error"]
+    assert words["Code"] == "ValidationError"
+    assert words["Message"] == "Endpoint nobody-made-this of account 123456789012 not found."
+    assert "Variant v9" in trouble(hosting.invoke, endpoint, ONE, TargetVariant="v9")["Error"]["Message"]
+
+
+def test_metrics_have_sagemakers_names(hosting: Hosting, endpoint: str) -> None:
+    started = time.time()
+    for _ in range(5):
+        hosting.invoke(endpoint, ONE)
+    cloudwatch = hosting.cloud.client("cloudwatch")
+
+    def total(name: str, statistic: str) -> float:
+        points = cloudwatch.get_metric_statistics(
+            Namespace="AWS/SageMaker",
+            MetricName=name,
+            Dimensions=[{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": "v1"}],
+            StartTime=started - 3600,
+            EndTime=time.time() + 60,
+            Period=86400,
+            Statistics=[statistic],
+        )["Datapoints"]
+        return sum(point[statistic] for point in points)
+
+    limit = time.monotonic() + PATIENCE
+    while total("Invocations", "Sum") < 5 and time.monotonic() < limit:
+        time.sleep(0.1)
+    assert total("Invocations", "Sum") >= 5
+    assert 0 < total("ModelLatency", "Average") < 60e6
+    assert total("OverheadLatency", "Average") > 0
+
+
+def test_two_variants_share_by_weight_or_by_name(hosting: Hosting, doubler: Path, tripler: Path) -> None:
+    models = [hosting.model(pack_folder(folder)) for folder in (doubler, tripler)]
+    name = hosting.serve(hosting.config(*models))
+    assert hosting.invoke(name, ONE, TargetVariant="v1") == {"predictions": [[2.0, 4.0]]}
+    assert hosting.invoke(name, ONE, TargetVariant="v2") == {"predictions": [[3.0, 6.0]]}
+    change = [{"VariantName": "v1", "DesiredWeight": 0.0}, {"VariantName": "v2", "DesiredInstanceCount": 2}]
+    hosting.sagemaker.update_endpoint_weights_and_capacities(EndpointName=name, DesiredWeightsAndCapacities=change)
+    described = hosting.wait(name)
+    assert [variant["CurrentInstanceCount"] for variant in described["ProductionVariants"]] == [1, 2]
+    answers = [hosting.invoke(name, ONE)["predictions"][0][0] for _ in range(20)]
+    assert answers == [3.0] * 20
+    hosting.delete(name)
+
+
+def test_update_under_load_fails_no_request(hosting: Hosting, doubler: Path, tripler: Path) -> None:
+    name = hosting.serve(hosting.config(hosting.model(pack_folder(doubler))))
+    answers: list[float] = []
+    errors: list[Exception] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            try:
+                answers.append(hosting.invoke(name, ONE)["predictions"][0][0])
+            except Exception as error:
+                errors.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    config = hosting.config(hosting.model(pack_folder(tripler)))
+    hosting.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=config)
+    assert hosting.wait(name)["EndpointConfigName"] == config
+    limit = time.monotonic() + PATIENCE
+    while answers[-1] != 3.0 and time.monotonic() < limit:
+        time.sleep(0.05)
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert (answers[0], answers[-1]) == (2.0, 3.0)
+    hosting.delete(name)
+
+
+def test_update_that_fails_leaves_the_old_variant_serving(hosting: Hosting, endpoint: str) -> None:
+    broken = hosting.config(hosting.model(b"no archive"))
+    hosting.sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=broken)
+    described = hosting.wait(endpoint)
+    assert described["EndpointStatus"] == "InService"
+    assert "not a readable tar.gz" in described["FailureReason"]
+    assert hosting.invoke(endpoint, ONE) == {"predictions": [[2.0, 4.0]]}
+
+
+def test_server_that_is_killed_is_started_again(hosting: Hosting, doubler: Path) -> None:
+    code = (
+        "import os, signal\n"
+        "def handler(data, context):\n"
+        "    text = data.read().decode()\n"
+        "    if 'die' in text: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return text, 'text/plain'\n"
+    )
+    name = hosting.serve(hosting.config(hosting.model(pack_folder(doubler, code__inference=code))))
+    answer = trouble(hosting.invoke, name, b"die", ContentType="text/plain")
+    assert answer["Error"]["Message"].startswith("Received server error (0) from primary")
+    limit = time.monotonic() + PATIENCE
+    while time.monotonic() < limit:
+        try:
+            body = hosting.runtime.invoke_endpoint(EndpointName=name, Body=b"alive", ContentType="text/plain")[
+                "Body"
+            ]
+            assert body.read() == b"alive"
+            break
+        except botocore.exceptions.ClientError:
+            time.sleep(0.1)
+    else:
+        raise AssertionError("the server was not started again")
+    hosting.delete(name)
+
+
+def archive(**files: bytes) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as out:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name.replace("__", "/"))
+            member.size = len(content)
+            out.addfile(member, io.BytesIO(content))
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (b"this is no archive", "not a readable tar.gz"),
+        (archive(readme=b"no model here"), "saved_model.pb"),
+    ],
+    ids=["corrupt", "empty"],
+)
+def test_bad_model_fails_the_endpoint_with_its_reason(hosting: Hosting, model: bytes, words: str) -> None:
+    described = hosting.wait(hosting.start(hosting.config(hosting.model(model))))
+    assert described["EndpointStatus"] == "Failed"
+    assert words in described["FailureReason"]
+
+
+def test_inference_code_that_raises_at_import_fails_the_endpoint(hosting: Hosting, doubler: Path) -> None:
+    model = hosting.model(pack_folder(doubler, code__inference="raise ValueError('no labels')"))
+    described = hosting.wait(hosting.start(hosting.config(model)))
+    assert described["EndpointStatus"] == "Failed"
+    assert "no labels" in described["FailureReason"]
+
+
+def test_asynchronous_answer_is_in_s3(hosting: Hosting, doubler: Path) -> None:
+    places = {"S3OutputPath": f"s3://{hosting.bucket}/out", "S3FailurePath": f"s3://{hosting.bucket}/failed"}
+    options = {"AsyncInferenceConfig": {"OutputConfig": places}}
+    name = hosting.serve(hosting.config(hosting.model(pack_folder(doubler)), options=options))
+    where = hosting.put("in/one.json", json.dumps(ONE).encode())
+    answer = hosting.runtime.invoke_endpoint_async(
+        EndpointName=name, InputLocation=where, ContentType="application/json"
+    )
+    key = answer["OutputLocation"].removeprefix(f"s3://{hosting.bucket}/")
+    hosting.s3.get_waiter("object_exists").wait(
+        Bucket=hosting.bucket, Key=key, WaiterConfig={"Delay": 1, "MaxAttempts": PATIENCE}
+    )
+    body = hosting.s3.get_object(Bucket=hosting.bucket, Key=key)["Body"].read()
+    assert json.loads(body) == {"predictions": [[2.0, 4.0]]}
+    hosting.delete(name)
+
+
+def test_captured_data_is_in_s3(hosting: Hosting, doubler: Path) -> None:
+    capture = {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": f"s3://{hosting.bucket}/captured",
+        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+    }
+    config = hosting.config(hosting.model(pack_folder(doubler)), options={"DataCaptureConfig": capture})
+    name = hosting.serve(config)
+    hosting.invoke(name, ONE)
+    hosting.delete(name)
+    found = hosting.s3.list_objects_v2(Bucket=hosting.bucket, Prefix=f"captured/{name}/v1/")["Contents"]
+    body = hosting.s3.get_object(Bucket=hosting.bucket, Key=found[0]["Key"])["Body"].read()
+    record = json.loads(body.splitlines()[0])["captureData"]
+    assert json.loads(record["endpointInput"]["data"]) == ONE
+    assert json.loads(record["endpointOutput"]["data"]) == {"predictions": [[2.0, 4.0]]}
+
+
+def test_deleted_endpoint_leaves_no_process_and_no_folder(hosting: Hosting, doubler: Path) -> None:
+    name = hosting.serve(hosting.config(hosting.model(pack_folder(doubler)), count=2))
+    assert hosting.describe(name)["ProductionVariants"][0]["CurrentInstanceCount"] == 2
+    hosting.delete(name)
+    assert not list(hosting.cloud.home.jobs.glob(f"{name}*"))
+    assert "not found" in trouble(hosting.invoke, name, ONE)["Error"]["Message"]
+
+
+def test_log_of_an_endpoint_is_a_stream_an_instance(hosting: Hosting, endpoint: str) -> None:
+    streams = hosting.logs.describe_log_streams(logGroupName=f"/aws/sagemaker/Endpoints/{endpoint}")["logStreams"]
+    assert streams[0]["logStreamName"].startswith("v1/i-")
+    assert "CPU only" in hosting.log(endpoint)

@@ -1,0 +1,138 @@
+"""A model server as a process of its own, spoken to over its unix socket."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+IMAGE = [[[0.25] for _ in range(4)] for _ in range(4)]  # one example for the tests' model
+
+# A SavedModel with a signature for each kind of input; and it compiled, in the same process for the time's sake.
+EXPORT = """
+import sys
+from pathlib import Path
+import numpy as np, tensorflow as tf
+from sagelab.serving.accelerate import compile_model
+
+class Tiny(tf.Module):
+    def __init__(self):
+        random = np.random.default_rng(1)
+        self.kernel = tf.Variable(random.normal(size=(2, 2, 1, 4)).astype("float32"))
+        self.weights = tf.Variable(random.normal(size=(36, 3)).astype("float32"))
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 4, 4, 1), tf.float32, "image")])
+    def digits(self, image):
+        hidden = tf.nn.relu(tf.nn.conv2d(image, self.kernel, 1, "VALID"))
+        return {"scores": tf.nn.softmax(tf.reshape(hidden, (-1, 36)) @ self.weights)}
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 2), tf.float32, "a"), tf.TensorSpec((None,), tf.int32, "b")])
+    def pair(self, a, b):
+        return {"total": tf.reduce_sum(a, 1) + tf.cast(b, tf.float32), "twice": 2 * b}
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "word")])
+    def shout(self, word):
+        return {"loud": tf.strings.upper(word)}
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.float32, "x")])
+    def root(self, x):
+        return {"root": tf.sqrt(x)}
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.float32, "x")])
+    def mean(self, x):
+        return {"mean": tf.reduce_mean(x)}
+
+folder = Path(sys.argv[1])
+tiny = Tiny()
+signatures = {"serving_default": tiny.digits} | {n: getattr(tiny, n) for n in ("pair", "shout", "root", "mean")}
+tf.saved_model.save(tiny, str(folder / "tiny" / "3"), signatures=signatures)
+compile_model(folder / "tiny" / "3", folder / "tiny.compiled", (2, 1))
+"""
+
+
+class Connection(http.client.HTTPConnection):
+    """HTTP over a unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=60)
+        self.path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(60)
+        self.sock.connect(str(self.path))
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def error(self) -> str:
+        return str(self.json["error"])
+
+
+@dataclass
+class Server:
+    """One running model server; `lines` is what it printed before it listened."""
+
+    process: subprocess.Popen[str]
+    socket: Path
+    lines: list[str] = field(default_factory=list)
+
+    def send(self, body: Any, kind: str | None = "application/json", **headers: str) -> Reply:
+        """POST /invocations. body: bytes or text as it is, anything else as JSON."""
+        sent = body if isinstance(body, (bytes, str)) else json.dumps(body)
+        given = {"Content-Type": kind} if kind else {}
+        return self.ask("POST", "/invocations", sent, given | {k.replace("_", "-"): v for k, v in headers.items()})
+
+    def ask(self, method: str, path: str, body: bytes | str = b"", headers: dict[str, str] | None = None) -> Reply:
+        connection = Connection(self.socket)
+        try:
+            connection.request(method, path, body.encode() if isinstance(body, str) else body, headers or {})
+            answer = connection.getresponse()
+            return Reply(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+        finally:
+            connection.close()
+
+    def end(self) -> tuple[int, str, str]:
+        """SIGTERM: exit code, the rest of stdout, stderr."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        out, err = self.process.communicate(timeout=60)
+        return self.process.returncode, out, err
+
+
+def start(folder: Path, model: Path, *options: str) -> Server:
+    """A server that listens, or one that ended before it did."""
+    path = folder / "http.sock"
+    command = [sys.executable, "-m", "sagelab.serving", "--model", str(model), "--socket", str(path), *options]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONWARNINGS": ""}
+    )
+    server = Server(process, path)
+    assert process.stdout
+    for line in process.stdout:
+        server.lines.append(line)
+        if line.startswith("Listening"):
+            break
+    return server
+
+
+def export(folder: Path) -> None:
+    """<folder>/tiny/3/saved_model.pb and <folder>/tiny.compiled."""
+    done = subprocess.run([sys.executable, "-c", EXPORT, str(folder)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
