@@ -11,8 +11,8 @@
 # - how an endpoint is updated without a failed request.
 #
 # **What you'll need.** About 2 minutes on a laptop. On AWS about 15 minutes and $0.03, for as long as the endpoint
-# exists. The [walkthrough](../labs/02-deploy-and-read-handwriting/README.md) says at each step what AWS's console
-# shows.
+# exists. The [walkthrough](../labs/02-deploy-and-read-handwriting/README.md) says at each step what AWS's
+# console shows.
 
 # %% [markdown]
 # The knobs of this lab. `EPOCHS` trains the model of lab 1 once more, for an endpoint needs one.
@@ -26,8 +26,8 @@ PHOTOS = "../labs/02-deploy-and-read-handwriting/handwriting"
 # %% [markdown]
 # ## 1. Connect, and train a model
 #
-# The script is lab 1's, word for word. Here it runs as a plain program; its model folder is packed as a training
-# job would have packed it.
+# The script is lab 1's, word for word. Here it runs as a plain program; its model folder is packed as a
+# training job would have packed it.
 
 # %%
 import sagelab
@@ -49,8 +49,8 @@ places = [f"--{name}={folder}/{name}" for name in ("training", "validation")]
 print(subprocess.run([*script, *places], capture_output=True, text=True, check=True).stdout)
 
 # %% [markdown]
-# An endpoint takes its model from S3, as one `model.tar.gz` with a numbered folder in it: TensorFlow Serving's
-# version of the model.
+# An endpoint takes its model from S3, as one `model.tar.gz` with a numbered folder in it: TensorFlow
+# Serving's version of the model.
 
 # %%
 import tarfile
@@ -63,7 +63,8 @@ lab.uri("model.tar.gz")
 # %% [markdown]
 # ## 2. Register the model
 #
-# A *model* says which container serves which archive, under which role. Nothing runs yet, and it costs nothing.
+# A *model* says which container serves which archive, under which role. Nothing runs yet, and it costs
+# nothing.
 
 # %% tags=["nbval-ignore-output"]
 from sagemaker.core import image_uris
@@ -89,8 +90,8 @@ print(model.model_arn)
 # %% [markdown]
 # ## 3. Deploy it
 #
-# An *endpoint configuration* says how many instances of which type serve which model; an *endpoint* brings it to
-# life. From here on AWS charges by the second.
+# An *endpoint configuration* says how many instances of which type serve which model; an *endpoint* brings it
+# to life. From here on AWS charges by the second.
 
 # %% tags=["nbval-ignore-output"]
 variant = ProductionVariant(
@@ -111,8 +112,8 @@ endpoints.wait(lab, name)
 # %% [markdown]
 # ## 4. Send it five random digits
 #
-# JSON over HTTPS: a list of instances in, a list of predictions out. Each prediction is ten scores; the highest is
-# what the network reads.
+# JSON over HTTPS: a list of instances in, a list of predictions out. Each prediction is ten scores; the
+# highest is what the network reads.
 
 # %%
 import json
@@ -137,8 +138,8 @@ pictures.digits(data.held_out_images[some], data.held_out_labels[some], scores.a
 # %% [markdown]
 # ## 5. Read handwriting
 #
-# MNIST's digits are white on black, 20 pixels high, centred by their mass. A photo is none of that. So first the
-# digit is cut out, turned into white on black, scaled and centred; then the network is asked.
+# MNIST's digits are white on black, 20 pixels high, centred by their mass. A photo is none of that. So first
+# the digit is cut out, turned into white on black, scaled and centred; then the network is asked.
 
 # %% tags=["nbval-ignore-output"]
 from pathlib import Path
@@ -150,7 +151,8 @@ chosen = [handwriting.read(photo) for photo in photos[::17][:5]]
 handwriting.show(chosen, ask([reading.instance for reading in chosen]))
 
 # %% [markdown]
-# These photos were drawn by a program, with many pens, tilts and papers. How many of all of them are read right?
+# These photos were drawn by a program, with many pens, tilts and papers. How many of all of them are read
+# right?
 
 # %%
 read = ask([handwriting.read(photo).instance for photo in photos]).argmax(axis=1)
@@ -158,13 +160,13 @@ right = read == [int(photo.name[6]) for photo in photos]
 print(f"{len(photos)} photos; at least 95 of 100 are read right: {right.mean() >= 0.95}")
 
 # %% [markdown]
-# Now your own. Draw a digit with the mouse; where nobody draws, as in a run without a browser, one of the photos
-# stands in.
+# Now your own. Draw a digit with the mouse; where nobody draws, as in a run without a browser, one of the
+# photos stands in.
 
 # %% tags=["nbval-ignore-output"]
 from sagelab.lab.canvas import Canvas
 
-canvas = Canvas()
+canvas = Canvas(example=photos[20])
 canvas
 
 # %% tags=["nbval-ignore-output"]
@@ -199,8 +201,8 @@ endpoints.metrics(lab, name, at_least=50).round(1)
 # %% [markdown]
 # ## 8. Replace it while it serves
 #
-# A new configuration with two instances. SageMaker starts the new servers beside the old ones and switches over
-# when they answer (blue/green), so that a client which asks all the time never sees an error.
+# A new configuration with two instances. SageMaker starts the new servers beside the old ones and switches
+# over when they answer (blue/green), so that a client which asks all the time never sees an error.
 
 # %%
 import threading
@@ -234,12 +236,51 @@ instances = endpoint.refresh().production_variants[0].current_instance_count
 print(f"{instances} instances serve now; asked all the time: {len(answers) > 5}; errors: {len(errors)}")
 
 # %% [markdown]
-# ## 9. What about Elastic Inference?
+# ## 9. Deploy with an accelerator
 #
-# The course deploys with `accelerator_type="ml.eia1.medium"`: a slice of a GPU, attached to a CPU instance for a
-# fraction of a GPU's price. AWS takes no new customers for it since April 2023, and its containers end with
-# TensorFlow 2.3. What it was for, AWS now does with Inferentia (`ml.inf2`), small GPU instances (`ml.g4dn`) or
-# serverless endpoints, and the Inference Recommender measures which fits.
+# The course deploys with `accelerator_type="ml.eia1.medium"`: Elastic Inference, a slice of a GPU attached to
+# a CPU instance for a fraction of a GPU's price. AWS has taken no new customers for it since April 2023, so
+# on AWS this lab deploys without it. Here it has no hardware either: the same model, compiled ahead of time
+# for this processor (IREE), stands in for it.
+
+# %%
+shape = {"model_name": name, "instance_type": INSTANCE_TYPE, "initial_instance_count": 1}
+accelerator = {} if lab.target == "aws" else {"accelerator_type": "ml.eia1.medium"}
+variants = [
+    ProductionVariant(variant_name="Plain", **shape),
+    ProductionVariant(variant_name="Accelerated", **shape, **accelerator),
+]
+EndpointConfig.create(f"{name}-accelerated", production_variants=variants, tags=labels, **about)
+lab.client("sagemaker").update_endpoint(EndpointName=name, EndpointConfigName=f"{name}-accelerated")
+endpoints.wait(lab, name)
+
+# %% [markdown]
+# Two variants side by side on one endpoint. An invocation can name its variant; both must read the same.
+
+# %%
+one = json.dumps({"instances": data.held_out_images[:1, ..., np.newaxis].tolist()}).encode()
+for _ in range(200):
+    for variant in ("Plain", "Accelerated"):
+        endpoint.invoke(body=one, content_type="application/json", target_variant=variant)
+print("Each variant was asked 200 times.")
+
+# %% [markdown]
+# How long did the model take? Each point of a curve is a percentile of `ModelLatency`, from CloudWatch: the
+# further left, the faster.
+
+# %% tags=["nbval-ignore-output"]
+for variant in ("Plain", "Accelerated"):
+    endpoints.metrics(lab, name, variant=variant, at_least=200)
+latencies = endpoints.latency(lab, name, ["Plain", "Accelerated"])
+endpoints.show_latency(latencies)
+
+# %% [markdown]
+# What Elastic Inference was for, AWS now does with Inferentia (`ml.inf2`), small GPU instances (`ml.g4dn`) or
+# serverless endpoints; the Inference Recommender measures which of them fits a model.
+
+# %% tags=["nbval-ignore-output"]
+plain, accelerated = latencies.loc[50] / 1000
+print(f"half of the invocations take {plain:.2f} ms without, {accelerated:.2f} ms with")
 
 # %% [markdown]
 # ## 10. Clean up

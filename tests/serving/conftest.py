@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-import servers
-from servers import Server
+from tests.serving import servers
+from tests.serving.servers import Server
 
 Start = Callable[..., Server]
 
@@ -56,6 +53,4 @@ def start(exported: Path, archive: Path, tmp_path: Path) -> Iterator[Start]:
 
     yield run
     for running in started:
-        if running.process.returncode is None:
-            running.process.kill()
-            running.process.communicate()
+        running.close()

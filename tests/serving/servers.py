@@ -22,30 +22,32 @@ from pathlib import Path
 import numpy as np, tensorflow as tf
 from sagelab.serving.accelerate import compile_model
 
+spec = tf.TensorSpec
+
 class Tiny(tf.Module):
     def __init__(self):
         random = np.random.default_rng(1)
         self.kernel = tf.Variable(random.normal(size=(2, 2, 1, 4)).astype("float32"))
         self.weights = tf.Variable(random.normal(size=(36, 3)).astype("float32"))
 
-    @tf.function(input_signature=[tf.TensorSpec((None, 4, 4, 1), tf.float32, "image")])
+    @tf.function(input_signature=[spec((None, 4, 4, 1), tf.float32, "image")])
     def digits(self, image):
         hidden = tf.nn.relu(tf.nn.conv2d(image, self.kernel, 1, "VALID"))
         return {"scores": tf.nn.softmax(tf.reshape(hidden, (-1, 36)) @ self.weights)}
 
-    @tf.function(input_signature=[tf.TensorSpec((None, 2), tf.float32, "a"), tf.TensorSpec((None,), tf.int32, "b")])
+    @tf.function(input_signature=[spec((None, 2), tf.float32, "a"), spec((None,), tf.int32, "b")])
     def pair(self, a, b):
         return {"total": tf.reduce_sum(a, 1) + tf.cast(b, tf.float32), "twice": 2 * b}
 
-    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "word")])
+    @tf.function(input_signature=[spec((None,), tf.string, "word")])
     def shout(self, word):
         return {"loud": tf.strings.upper(word)}
 
-    @tf.function(input_signature=[tf.TensorSpec((None,), tf.float32, "x")])
+    @tf.function(input_signature=[spec((None,), tf.float32, "x")])
     def root(self, x):
         return {"root": tf.sqrt(x)}
 
-    @tf.function(input_signature=[tf.TensorSpec((None,), tf.float32, "x")])
+    @tf.function(input_signature=[spec((None,), tf.float32, "x")])
     def mean(self, x):
         return {"mean": tf.reduce_mean(x)}
 
@@ -114,6 +116,13 @@ class Server:
             self.process.send_signal(signal.SIGTERM)
         out, err = self.process.communicate(timeout=60)
         return self.process.returncode, out, err
+
+    def close(self) -> None:
+        """Whatever became of it: no process and no open pipe is left."""
+        assert self.process.stdout
+        if not self.process.stdout.closed:
+            self.process.kill()
+            self.process.communicate()
 
 
 def start(folder: Path, model: Path, *options: str) -> Server:

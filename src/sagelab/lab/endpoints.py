@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from sagelab.lab.session import Lab
 
@@ -20,6 +22,7 @@ METRICS = {
     "OverheadLatency": "Average",
 }
 LATE = {"local": 10.0, "aws": 300.0}  # seconds that CloudWatch may be late
+PERCENTILES = [1, *range(5, 96, 5), 99]
 PAUSE = {"local": 0.25, "aws": 15.0}
 
 
@@ -52,6 +55,47 @@ def metrics(lab: Lab, name: str, variant: str = "AllTraffic", at_least: int = 1)
         time.sleep(PAUSE[lab.target])
     rows = [(metric, statistic, *_read(lab, name, variant, metric)) for metric, statistic in METRICS.items()]
     return pd.DataFrame(rows, columns=["metric", "statistic", "value", "unit"])
+
+
+def latency(lab: Lab, name: str, variants: Sequence[str]) -> pd.DataFrame:
+    """ModelLatency in microseconds: a row a percentile (index: 1 to 99), a column a variant.
+
+    CloudWatch takes at most ten percentiles in one request.
+    """
+    import pandas as pd
+
+    return pd.DataFrame({variant: _percentiles(lab, name, variant) for variant in variants}, index=PERCENTILES)
+
+
+def show_latency(table: pd.DataFrame) -> Figure:
+    """The distributions of `latency`, one curve a variant: so many of 100 invocations took at most so long."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 3), layout="constrained", facecolor="white")
+    axis = figure.subplots()
+    for variant in table:
+        axis.plot(table[variant] / 1000, table.index, label=variant, linewidth=2)
+    axis.set(xlabel="ModelLatency (ms)", ylabel="invocations (of 100)", xlim=(0, None), ylim=(0, 100))
+    axis.grid(alpha=0.3)
+    axis.legend(frameon=False)
+    return figure
+
+
+def _percentiles(lab: Lab, name: str, variant: str) -> list[float]:
+    found: dict[str, float] = {}
+    wanted = [f"p{percent}" for percent in PERCENTILES]
+    for start in range(0, len(wanted), 10):
+        points = lab.client("cloudwatch").get_metric_statistics(
+            Namespace=NAMESPACE,
+            MetricName="ModelLatency",
+            Dimensions=[{"Name": "EndpointName", "Value": name}, {"Name": "VariantName", "Value": variant}],
+            StartTime=lab.started - timedelta(minutes=1),
+            EndTime=datetime.now(UTC) + timedelta(minutes=1),
+            Period=86400,
+            ExtendedStatistics=wanted[start : start + 10],
+        )["Datapoints"]
+        found |= points[0]["ExtendedStatistics"] if points else {}
+    return [found.get(name, float("nan")) for name in wanted]
 
 
 def _read(lab: Lab, name: str, variant: str, metric: str) -> tuple[float, str]:

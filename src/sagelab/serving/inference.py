@@ -129,7 +129,7 @@ def _respond(sent: Any, context: Context, predict: Predict) -> Any:
 
 def _parts(content: Any) -> Iterable[bytes]:
     """What a handler returned, as bytes; of a generator the first part is drawn here, where an error is a 500."""
-    if isinstance(content, PLAIN):
+    if isinstance(content, (*PLAIN, dict)) or not isinstance(content, Iterable):
         return [_bytes(content)]
     parts = iter(content)
     first = next(parts, b"")

@@ -19,7 +19,7 @@ def load(version: Path, threads: int | None = None) -> Model:
     threads: how many TensorFlow may use, the share of the machine that the instance type has; it can be said
     only before TensorFlow's first operation in a process. BadModel: TensorFlow cannot read it.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what matters is raised, too
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")  # the instances that run here have no GPU
     import tensorflow as tf
 

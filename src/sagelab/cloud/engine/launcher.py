@@ -125,5 +125,6 @@ def without_namespaces(host: HostSpec) -> HostSpec:
         "TMPDIR": f"{host.folder}/tmp",
         "PATH": f"{host.folder}/bin:{env['PATH']}",
     }
-    argv = tuple(part.replace("/opt/ml", base) for part in host.argv)
+    run = f"{host.folder}/run"
+    argv = tuple(part.replace("/opt/ml", base).replace("/run/sagelab", run) for part in host.argv)
     return replace(host, argv=argv, env=env)

@@ -30,7 +30,12 @@ from sagelab.cloud.errors import ClientError, JobError
 
 logger = logging.getLogger("sagelab")
 
-SOCKET = "/run/sagelab/http.sock"
+MODEL, COMPILED, SOCKET = "/opt/ml/model", "/opt/ml/model.compiled", "/run/sagelab/http.sock"
+SERVE = f"python3 -m sagelab.serving --model {MODEL} --socket {SOCKET}"
+COMPILE = f"python3 -m sagelab.serving.accelerate {MODEL} {COMPILED}"
+ACCELERATED = (
+    "{}: the model is compiled ahead of time for this processor (IREE), which stands in for the accelerator"
+)
 LOG_GROUP = "/aws/sagemaker/Endpoints/{}"
 PATIENCE = 60.0  # seconds for one invocation, as the service has it
 PART = 1 << 16
@@ -184,7 +189,8 @@ class Server:
         self._stream.note(
             f"{what} is, here, {runtimes.describe_here()}, {threads(self.spec.instance_type)} threads"
         )
-        for note in self.spec.notes:
+        accelerated = (ACCELERATED.format(self.spec.accelerator),) if self.spec.accelerator else ()
+        for note in (*accelerated, *self.spec.notes):
             self._stream.note(note)
         self._stream.flush()
 
@@ -212,13 +218,13 @@ class Server:
 
     def _host(self) -> HostSpec:
         spec = self.spec
-        count = str(threads(spec.instance_type))
-        command = ("python3", "-m", "sagelab.serving", "--model", "/opt/ml/model", "--socket", SOCKET)
+        serve = f"{SERVE} --threads {threads(spec.instance_type)}"
+        command = f"{COMPILE} && exec {serve} --compiled {COMPILED}" if spec.accelerator else f"exec {serve}"
         keys = {} if spec.isolated else self.place.access(spec.role, "SageMaker")
         return HostSpec(
             name="model",
             folder=str(self.folder),
-            argv=(*command, "--threads", count),
+            argv=("/bin/sh", "-c", command),
             env=environment(self.place.region) | keys | spec.environment,
             memory=self.place.memory_limit,
         )
