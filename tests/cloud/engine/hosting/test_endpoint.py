@@ -268,3 +268,11 @@ def test_log_of_an_endpoint_is_a_stream_an_instance(hosting: Hosting, endpoint: 
     streams = hosting.logs.describe_log_streams(logGroupName=f"/aws/sagemaker/Endpoints/{endpoint}")["logStreams"]
     assert streams[0]["logStreamName"].startswith("v1/i-")
     assert "CPU only" in hosting.log(endpoint)
+
+
+def test_accelerated_variant_answers_as_the_plain_one(hosting: Hosting, doubler: Path) -> None:
+    model = hosting.model(pack_folder(doubler))
+    name = hosting.serve(hosting.config(model, AcceleratorType="ml.eia1.medium"))
+    assert hosting.invoke(name, ONE) == {"predictions": [[2.0, 4.0]]}
+    assert "ml.eia1.medium: the model is compiled ahead of time" in hosting.log(name)
+    hosting.delete(name)
