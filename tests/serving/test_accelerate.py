@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,18 @@ def test_answers_are_the_savedmodels_for_any_batch(server: Server, start: Start)
         want, got = (np.array(one.send(body).json["predictions"]) for one in (server, fast))
         assert got.shape == (count, 3)
         assert np.abs(want - got).max() < 1e-5
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_clients_at_once_get_their_own_answers(server: Server, start: Start, threads: str) -> None:
+    fast = start(None, "--threads", threads)
+    random = np.random.default_rng(0)
+    bodies = [{"instances": random.random((1 + number % 7, 4, 4, 1)).tolist()} for number in range(40)]
+    want = [server.send(body).json["predictions"] for body in bodies]
+    with ThreadPoolExecutor(8) as clients:
+        replies = list(clients.map(fast.send, 10 * bodies))
+    for number, reply in enumerate(replies):
+        assert np.array(reply.json["predictions"]) == pytest.approx(np.array(want[number % 40]), abs=1e-5)
 
 
 def test_bad_requests_get_the_same_words(server: Server, start: Start) -> None:

@@ -48,6 +48,20 @@ def test_a_request_is_a_line_on_stdout(start: Start) -> None:
     assert err == ""
 
 
+def test_a_client_that_hangs_up_is_noted_and_is_no_error(start: Start) -> None:
+    server = start()
+    connection = Connection(server.socket)
+    connection.putrequest("POST", "/invocations")
+    connection.putheader("Content-Type", "application/json")
+    connection.putheader("Content-Length", "9999")
+    connection.endheaders(b"{")
+    connection.close()
+    assert server.send({"instances": [IMAGE]}).status == 200
+    _, out, err = server.end()
+    assert '"POST /invocations HTTP/1.1" 499 ' in out
+    assert err == ""
+
+
 def test_it_listens_on_a_port_too(start: Start) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

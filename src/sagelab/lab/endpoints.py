@@ -31,12 +31,14 @@ class EndpointFailed(Exception):
 
 
 def wait(lab: Lab, name: str) -> str:
-    """Wait until an endpoint is created or updated; returns its status, InService. EndpointFailed: it is not."""
+    """Wait until an endpoint is created or updated; returns its status, InService. EndpointFailed: it is
+    not, or its update was rolled back.
+    """
     sagemaker = lab.client("sagemaker")
     while True:
         endpoint = sagemaker.describe_endpoint(EndpointName=name)
         status: str = endpoint["EndpointStatus"]
-        if status == "Failed":
+        if status == "Failed" or (status == "InService" and "FailureReason" in endpoint):
             raise EndpointFailed(endpoint.get("FailureReason", "no reason was given"))
         if status == "InService":
             return status

@@ -10,7 +10,6 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +28,7 @@ from sagelab.serving.model import Model
 ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 READ = {"application/json", "application/jsonlines", "application/jsons", "text/csv"}
 WRITTEN = "application/json", "application/jsonlines"
+GONE = 499  # as nginx notes a client that went away before its answer
 HANDLERS = 16  # handlers wait for what they call more than they compute
 
 
@@ -58,7 +58,11 @@ class Service:
                     Route("/v1/models/{name}", endpoints.status),
                     Route(version, endpoints.status),
                 ],
-                exception_handlers={BadRequest: _refuse, HTTPException: _refuse_route},
+                exception_handlers={
+                    BadRequest: _refuse,
+                    HTTPException: _refuse_route,
+                    ClientDisconnect: _note_gone,
+                },
             )
         )
 
@@ -205,6 +209,11 @@ async def _refuse_route(request: Request, error: Exception) -> Response:
     return Response(BadRequest(words).body, error.status_code, error.headers, media_type=formats.JSON)
 
 
+async def _note_gone(_: Request, __: Exception) -> Response:
+    """Nobody reads it: it makes the line in the log."""
+    return Response(status_code=GONE)
+
+
 class _AccessLog:
     """A line a request on stdout, in the combined format that nginx prints in the container."""
 
@@ -214,7 +223,7 @@ class _AccessLog:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        status, size = 499, 0  # as nginx notes a client that went away before its answer
+        status, size = GONE, 0
 
         async def note(message: Message) -> None:
             nonlocal status, size
@@ -224,8 +233,7 @@ class _AccessLog:
             await send(message)
 
         try:
-            with suppress(ClientDisconnect):
-                await self.app(scope, receive, note)
+            await self.app(scope, receive, note)
         except Exception:
             status = 500
             raise

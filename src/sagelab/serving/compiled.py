@@ -144,7 +144,8 @@ class _Program:
             ]
         answer = self._function(size)(*inputs)
         parts = answer if isinstance(answer, (list, tuple)) else [answer]
-        return [np.asarray(part.to_host())[:rows] for part in parts]
+        # What to_host returns lies in memory that the runtime takes back with `part`.
+        return [np.array(part.to_host())[:rows] for part in parts]
 
     def _function(self, size: int) -> Callable[..., Any]:
         functions = self._own.functions

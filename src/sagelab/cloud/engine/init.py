@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 SOCKET = "/run/sagelab/python.sock"
+REQUESTS = (signal.SIGTERM, signal.SIGUSR1)  # to ask the user's processes to end; to end all of them
 EXECUTABLE = "/opt/sagelab/bin/python3"
 TOOLKIT = "sagemaker_training.cli.train"
 
@@ -57,6 +58,7 @@ class Init:
         if "python3" in self.forks:
             self._listen()
         self.first = self._start_first()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, REQUESTS)
         while self.code is None:
             for key, _ in self.events.select():
                 key.data(key.fileobj)
@@ -149,8 +151,9 @@ class Init:
 
     def _become_child(self) -> None:
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGUSR1):
+        for number in (signal.SIGCHLD, *REQUESTS):
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, REQUESTS)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         for key in list(self.events.get_map().values()):
             os.close(key.fd)

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from sagelab.cloud.engine import sandbox
-from sagelab.cloud.engine.init import Init, receive
+from sagelab.cloud.engine.init import REQUESTS, Init, receive
 from sagelab.cloud.engine.sandbox import HostSpec
 
 
@@ -113,6 +113,7 @@ class Group:
     def __init__(self, name: str, channel: socket.socket, isolated: bool) -> None:
         self.name, self.channel, self.isolated = name, channel, isolated
         self.first: dict[str, int] = {}
+        self.asked: list[int] = []
 
     def run(self, hosts: list[HostSpec], outputs: list[int], network: bool) -> int:
         """Start every host and wait for all. outputs: a file descriptor a host for what it prints."""
@@ -125,6 +126,8 @@ class Group:
         words = [self._keep(host, output) for host, output in zip(hosts, outputs, strict=True)]
         for output in outputs:
             os.close(output)
+        for number in self.asked:  # what came before every host could be told
+            self._tell_hosts(number)
         self._listen({words[number]: host.name for number, host in enumerate(hosts)})
         tell(self.channel, event="gone", group=self.name)
         return 0
@@ -155,6 +158,10 @@ class Group:
                 tell(self.channel, event="ended", group=self.name, host=hosts[words], code=code)
 
     def _pass_on(self, number: int, _frame: Any) -> None:
+        self.asked.append(number)
+        self._tell_hosts(number)
+
+    def _tell_hosts(self, number: int) -> None:
         for first in self.first.values():
             if first:
                 with contextlib.suppress(ProcessLookupError):
@@ -168,6 +175,7 @@ def _become_keeper(host: HostSpec, output: int, writer: int, isolated: bool) -> 
         if isolated:
             sandbox.isolate_host()
         sandbox.die_with_parent()
+        signal.pthread_sigmask(signal.SIG_BLOCK, REQUESTS)  # process 1 hears them when it can do as they say
         first = os.fork()
         if first == 0:
             os.close(writer)

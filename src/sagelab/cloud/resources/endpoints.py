@@ -171,6 +171,8 @@ class Endpoints:
             "EndpointStatus": "InService",
             "ProductionVariants": self._variants(self.running[arn]),
             "FailureReason": None,
+            "DataCaptureConfig": None,
+            "AsyncInferenceConfig": config.get("AsyncInferenceConfig"),
         }
         capture = config.get("DataCaptureConfig")
         if capture:
@@ -181,8 +183,6 @@ class Endpoints:
                 "DestinationS3Uri": capture["DestinationS3Uri"],
                 "KmsKeyId": capture.get("KmsKeyId", ""),
             }
-        if "AsyncInferenceConfig" in config:
-            facts["AsyncInferenceConfig"] = config["AsyncInferenceConfig"]
         self._change(arn, **facts)
 
     def _variants(self, endpoint: Endpoint) -> list[Params]:

@@ -24,6 +24,8 @@ logger = logging.getLogger("sagelab")
 REFUSED = (
     "TargetModel TargetContainerHostname EnableExplanations InferenceComponentName SessionId PrefixAwareId"
 ).split()
+S3_TROUBLE = (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError)
+ASYNC_REFUSED = ("Filename", "S3OutputPathExtension", "RequestTTLSeconds", "InvocationTimeoutSeconds")
 
 
 class Invocations:
@@ -73,6 +75,11 @@ class Invocations:
             raise ValidationError(f"Endpoint {endpoint.name} is not an asynchronous endpoint.")
         if "InputLocation" not in call.params:
             raise ValidationError("InputLocation is required: the local cloud reads asynchronous input from S3.")
+        for parameter in ASYNC_REFUSED:
+            if parameter in call.params:
+                raise ValidationError(
+                    f"{parameter}: the local cloud does not do this for asynchronous invocations."
+                )
         name = str(uuid.uuid4())
         output = config["OutputConfig"]
         places = {"OutputLocation": f"{output['S3OutputPath'].rstrip('/')}/{name}.out"}
@@ -89,7 +96,7 @@ class Invocations:
             body = s3.get_object(Bucket=source.bucket, Key=source.key)["Body"].read()
             _, reply = self._ask(call, endpoint, _invocation(call.params, body))
             self._put(s3, places["OutputLocation"], reply.body)
-        except (ModelError, ValidationError, ValueError, botocore.exceptions.ClientError) as error:
+        except (ModelError, ValidationError, ValueError, *S3_TROUBLE) as error:
             if "FailureLocation" in places:
                 self._put(s3, places["FailureLocation"], str(error).encode())
             logger.warning("asynchronous invocation of %s: %s", endpoint.name, error)

@@ -42,7 +42,8 @@ class Capture:
 
     def __init__(self, endpoint: str, config: dict[str, Any], s3: Any) -> None:
         self._endpoint, self._config, self._s3 = endpoint, config, s3
-        self._modes = {option["CaptureMode"] for option in config.get("CaptureOptions", [])}
+        modes = {option["CaptureMode"] for option in config.get("CaptureOptions", [])}
+        self._modes = {"Input", "Output"} if "InputAndOutput" in modes else modes
         self._lock = threading.Lock()
         self._records: dict[str, list[str]] = {}
         self._news, self._closed = threading.Event(), threading.Event()
