@@ -40,6 +40,7 @@ def test_clean_deletes_the_files_of_this_lab_alone(lab: Lab) -> None:
     assert len(cleanup.leftovers(other)) == 1
 
 
+@pytest.mark.slow
 def test_clean_stops_a_running_job_and_waits_for_its_end(lab: Lab, train: Callable[..., str]) -> None:
     job = train(WAITS)
     assert (cleanup.leftovers(lab)["kind"] == "training job").any()
@@ -49,6 +50,7 @@ def test_clean_stops_a_running_job_and_waits_for_its_end(lab: Lab, train: Callab
     cleanup.assert_clean(lab)
 
 
+@pytest.mark.slow
 def test_clean_lets_another_labs_job_run(lab: Lab, train: Callable[..., str]) -> None:
     job = train(WAITS, Tags=[{"Key": "sagelab:lab", "Value": f"{lab.name}-b"}])
     cleanup.clean(lab)

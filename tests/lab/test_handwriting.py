@@ -111,6 +111,7 @@ def test_proportions_are_kept() -> None:
     assert np.ptp(columns) + 1 <= 4
 
 
+@pytest.mark.slow
 def test_a_digit_of_mnist_stays_what_it_is() -> None:
     images = digits.load().images[:50]
     read = [handwriting.read(image).pixels for image in images]
@@ -160,6 +161,7 @@ def test_show_of_one_reading_without_probabilities() -> None:
 # -- the pictures of the lab ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_picture_of_the_lab_shows_a_digit() -> None:
     files = sorted(PICTURES.iterdir())
     assert len(files) >= 60

@@ -15,6 +15,8 @@ from sagelab.serving.errors import BadModel
 from tests.serving.conftest import Start
 from tests.serving.servers import IMAGE, Server
 
+pytestmark = pytest.mark.slow
+
 
 def test_answers_are_the_savedmodels_for_any_batch(server: Server, start: Start) -> None:
     fast = start()

@@ -11,6 +11,8 @@ import pytest
 
 from tests.serving.servers import IMAGE, Connection, Server
 
+pytestmark = pytest.mark.slow
+
 
 def test_ping_is_answered(server: Server) -> None:
     assert server.ask("GET", "/ping").status == 200

@@ -10,6 +10,8 @@ from sagelab.serving import formats
 from sagelab.serving.errors import BadRequest
 from sagelab.serving.model import Arrays, Model, Signature, Spec
 
+pytestmark = pytest.mark.slow
+
 FLOAT, INT, TEXT = np.dtype(np.float32), np.dtype(np.int32), np.dtype(object)
 
 

@@ -12,6 +12,8 @@ import pytest
 from tests.serving.conftest import Start
 from tests.serving.servers import IMAGE, Connection
 
+pytestmark = pytest.mark.slow
+
 AROUND = """
 import json
 

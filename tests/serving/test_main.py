@@ -16,6 +16,8 @@ from tests.serving import servers
 from tests.serving.conftest import Start
 from tests.serving.servers import IMAGE, Connection, Reply
 
+pytestmark = pytest.mark.slow
+
 SLOW = """
 import time
 def handler(data, context):

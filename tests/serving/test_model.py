@@ -8,6 +8,8 @@ import pytest
 from sagelab.serving.errors import BadModel
 from sagelab.serving.model import Spec, find
 
+pytestmark = pytest.mark.slow
+
 
 def add(folder: Path, *versions: str) -> None:
     for version in versions:

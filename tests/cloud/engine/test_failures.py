@@ -92,6 +92,7 @@ def test_script_that_prints_a_gigabyte_is_read_to_its_end(jobs: Jobs) -> None:
     assert "the log ends here" in jobs.full_log(job["TrainingJobName"])
 
 
+@pytest.mark.slow
 def test_missing_requirement_fails_with_pips_words(jobs: Jobs) -> None:
     archive = pack({"train.py": "", "requirements.txt": "/no/such/package.whl\n"})
     job = jobs.run(jobs.script(archive))

@@ -8,9 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from sagelab.cloud.home import Home
 from tests.cloud.jobs import Jobs
 from tests.conftest import LocalCloud
+
+pytestmark = pytest.mark.slow
 
 
 def start(sagelab: Callable[..., Any], home: Home) -> LocalCloud:
