@@ -140,6 +140,7 @@ def test_exec_hands_signals_on(cloud: Any) -> None:
     assert process.returncode == 42
 
 
+@pytest.mark.slow
 def test_exec_starts_a_local_cloud_for_the_command_and_ends_it(sagelab: Any, home: Home) -> None:
     code = "import boto3; print(boto3.client('s3').list_buckets()['Buckets'])"
     done = sagelab("exec", "--", sys.executable, "-c", code, home=home.path)

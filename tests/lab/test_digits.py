@@ -37,6 +37,7 @@ def test_every_digit_is_held_out_as_often_as_any_other(data: digits.Digits) -> N
     assert np.bincount(data.labels).tolist() == [400] * 10
 
 
+@pytest.mark.slow
 def test_digits_come_shuffled_and_in_the_same_order_each_time(data: digits.Digits) -> None:
     assert np.array_equal(data.images, digits.load().images)
     assert len(set(data.labels[:50].tolist())) > 5

@@ -66,6 +66,7 @@ def test_what_is_no_number_is_no_metric(lab: Lab, train: Train) -> None:
     assert watch.metrics(lab, name)["value"].tolist() == [0.5]
 
 
+@pytest.mark.slow
 def test_the_log_has_every_line_of_every_page_in_order(lab: Lab, train: Train) -> None:
     name = train("for number in range(12_000): print('line', number)")
     watch.training_job(lab, name)
@@ -97,6 +98,7 @@ def test_transitions_tell_each_stage_and_its_seconds(lab: Lab, train: Train) -> 
     assert table["start"].is_monotonic_increasing
 
 
+@pytest.mark.slow
 def test_a_notebook_keeps_one_line_of_a_watched_job(lab: Lab, train: Train) -> None:
     name = train(EPOCHS)
     cells = [

@@ -23,6 +23,7 @@ def climbing(name: str, link: str | None = None) -> bytes:
     return archive.getvalue()
 
 
+@pytest.mark.slow
 def test_script_that_raises_tells_its_error_and_exit_code(jobs: Jobs) -> None:
     job = jobs.run(jobs.script("def deep():\n    raise ValueError('learning rate is negative')\ndeep()\n"))
     assert job["TrainingJobStatus"] == "Failed"

@@ -92,6 +92,7 @@ def test_one_connection_serves_many_requests(gateway: Any) -> None:
     connection.close()
 
 
+@pytest.mark.slow
 def test_sixteen_clients_lose_nothing(gateway: Any) -> None:
     pool = Config(max_pool_connections=16)
     client, s3 = gateway.client("sagemaker", pool), gateway.client("s3", pool)

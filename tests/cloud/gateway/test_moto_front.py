@@ -112,6 +112,7 @@ def test_chunks_signed_one_by_one_are_checked(gateway: Any, s3: Any) -> None:
     assert (status, b"SignatureDoesNotMatch" in body) == (403, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("service", "operation", "params"),
     [
@@ -132,6 +133,7 @@ def test_what_moto_lacks_is_a_clear_400(
     assert "is not something the local cloud" in error.value.response["Error"]["Message"]
 
 
+@pytest.mark.slow
 def test_every_protocol_gets_through(gateway: Any) -> None:
     gateway.client("logs").create_log_group(logGroupName="/front")
     assert gateway.client("logs").describe_log_groups(logGroupNamePrefix="/front")["logGroups"]

@@ -123,6 +123,7 @@ def test_stopped_job_keeps_its_log_and_its_model(jobs: Jobs) -> None:
     assert jobs.unpack(job["ModelArtifacts"]["S3ModelArtifacts"]) == {"m.txt": b"m\n"}
 
 
+@pytest.mark.slow
 def test_script_hears_sigterm_and_may_save_its_work(jobs: Jobs) -> None:
     source = (
         "import signal, sys, time\n"
