@@ -79,7 +79,7 @@ def test_nothing_inside_a_local_cloud_reaches_for_what_serves_it(path: Path) -> 
 
 
 # A container of SageMaker's hosting contract is asked over HTTP: that is the one place where the engine speaks it.
-CONTAINER_CLIENT = "sagelab.cloud.engine.hosting.server"
+CONTAINER_CLIENT = "sagelab.cloud.engine.hosting.channel"
 
 
 def test_the_engine_knows_no_http() -> None:

@@ -13,8 +13,8 @@ import botocore.exceptions
 
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine import channels
+from sagelab.cloud.engine.hosting.channel import Gone, Reply
 from sagelab.cloud.engine.hosting.endpoint import Endpoint, Invocation, NoVariant
-from sagelab.cloud.engine.hosting.server import Gone, Reply
 from sagelab.cloud.errors import ModelError, ServiceError, StreamError, ValidationError
 from sagelab.cloud.resources.call import Call, Handler, Params
 from sagelab.cloud.resources.endpoints import Endpoints

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from sagelab.cloud.engine.hosting.capture import Capture, Exchange
+from sagelab.cloud.engine.hosting.channel import Gone, Reply
 from sagelab.cloud.engine.hosting.fleet import Fleet, Variant
 from sagelab.cloud.engine.hosting.measures import Measures
-from sagelab.cloud.engine.hosting.server import Gone, Reply, VariantSpec
+from sagelab.cloud.engine.hosting.server import VariantSpec
 from sagelab.cloud.engine.surroundings import Surroundings
 
 DRAIN_SECONDS = 60.0

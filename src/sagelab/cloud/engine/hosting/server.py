@@ -6,14 +6,10 @@ A server that dies is started again until it is closed.
 
 from __future__ import annotations
 
-import http.client
 import logging
 import os
-import queue
 import re
 import secrets
-import socket
-import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sagelab.cloud.engine import channels, runtimes
+from sagelab.cloud.engine.hosting.channel import Channel, Gone, Reply
 from sagelab.cloud.engine.launcher import Running
 from sagelab.cloud.engine.logs import Reader, Stream
 from sagelab.cloud.engine.sandbox import HostSpec
@@ -37,8 +34,6 @@ ACCELERATED = (
     "{}: the model is compiled ahead of time for this processor (IREE), which stands in for the accelerator"
 )
 LOG_GROUP = "/aws/sagemaker/Endpoints/{}"
-PATIENCE = 60.0  # seconds for one invocation, as the service has it
-PART = 1 << 16
 PING_PAUSE = 0.02
 LONGEST_PAUSE = 30.0
 VCPUS = {"medium": 1, "large": 2, "xlarge": 4}
@@ -68,24 +63,6 @@ class VariantSpec:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Reply:
-    """What a server answered. seconds: from the first byte sent to the last byte read."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-    seconds: float
-
-
-class Gone(Exception):
-    """The server did not answer: it died, or took longer than an invocation may."""
-
-    def __init__(self, message: str, timed_out: bool = False) -> None:
-        super().__init__(message)
-        self.timed_out = timed_out
-
-
 class Server:
     """One model server. `ready`: it answers. `busy`: invocations under way."""
 
@@ -96,16 +73,16 @@ class Server:
         self.ready = self.closing = False
         self.busy = self.restarts = 0
         self._running: Running | None = None
-        self._idle: queue.LifoQueue[_Connection] = queue.LifoQueue()
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._stream: Stream | None = None
-        self._pid = 0
+        self._channel = Channel(Path())
 
     def start(self) -> None:
         """Unpack the model, start the server, wait until it answers. JobError: why it does not."""
         launcher, spec = self.place.launcher, self.spec
         self.folder = launcher.make_folder(f"{self.endpoint}-{self.instance}", spec.name)
+        self._channel = Channel(self.folder / "run/http.sock")
         model = self.folder / "ml/model"
         model.mkdir()
         self._download(model)
@@ -115,49 +92,41 @@ class Server:
         self._launch()
         threading.Thread(target=self._guard, daemon=True, name=f"server {self.instance}").start()
 
-    def invoke(self, path: str, headers: dict[str, str], body: bytes, method: str = "POST") -> Reply:
+    def invoke(self, path: str, headers: dict[str, str], body: bytes) -> Reply:
         """Send one request to the server. Gone: no answer."""
-        with self._lock:
-            self.busy += 1
+        self._begin()
         try:
-            return self._exchange(method, path, headers, body)
+            return self._channel.ask("POST", path, headers, body)
         finally:
-            with self._lock:
-                self.busy -= 1
+            self._end()
 
     def stream(self, headers: dict[str, str], body: bytes) -> tuple[Reply, Iterator[bytes]]:
         """Invoke, and read the answer as it comes. The Reply has no body; Gone: no answer, or no end of it."""
+        self._begin()
+        try:
+            reply, parts = self._channel.stream("/invocations", headers, body)
+        except Gone:
+            self._end()
+            raise
+        return reply, self._until_end(parts)
+
+    def _until_end(self, parts: Iterator[bytes]) -> Iterator[bytes]:
+        try:
+            yield from parts
+        finally:
+            self._end()
+
+    def _begin(self) -> None:
         with self._lock:
             self.busy += 1
-        start = time.perf_counter()
-        connection = _Connection(self.folder / "run/http.sock")
-        try:
-            connection.request("POST", "/invocations", body, headers)
-            answer = connection.getresponse()
-        except (OSError, http.client.HTTPException) as error:
-            self._let_go(connection)
-            raise Gone(str(error), isinstance(error, TimeoutError)) from None
-        found = {name.lower(): value for name, value in answer.getheaders()}
-        reply = Reply(answer.status, found, b"", time.perf_counter() - start)
-        return reply, self._read_parts(connection, answer)
 
-    def _read_parts(self, connection: _Connection, answer: http.client.HTTPResponse) -> Iterator[bytes]:
-        try:
-            while part := answer.read1(PART):
-                yield part
-        except (OSError, http.client.HTTPException) as error:
-            raise Gone(str(error), isinstance(error, TimeoutError)) from None
-        finally:
-            self._let_go(connection)
-
-    def _let_go(self, connection: _Connection) -> None:
-        connection.close()
+    def _end(self) -> None:
         with self._lock:
             self.busy -= 1
 
     def processes(self) -> list[int]:
         """The pid of the model server on this machine, for the measurement of CPU and memory."""
-        return [self._pid] if self.ready and self._pid else []
+        return [self._channel.peer] if self.ready else []
 
     def close(self) -> None:
         """End the server and remove its folder."""
@@ -171,7 +140,7 @@ class Server:
             if not running.group.ended.wait(10):
                 running.group.kill()
                 running.group.ended.wait(10)
-        self._forget_connections()
+        self._channel.forget()
         if self.folder != Path():
             self.place.launcher.remove_folder(self.folder.parent.name)
 
@@ -235,7 +204,7 @@ class Server:
             if running.group.ended.wait(PING_PAUSE):
                 raise ClientError(self._last_words(running))
             try:
-                if self._exchange("GET", "/ping", {}, b"").status == 200:
+                if self._channel.ask("GET", "/ping", {}, b"").status == 200:
                     self.ready = True
                     return
             except Gone:
@@ -264,7 +233,7 @@ class Server:
             assert running
             running.group.ended.wait()
             self.ready = False
-            self._forget_connections()
+            self._channel.forget()
             if self._closed.wait(pause):
                 return
             pause = min(LONGEST_PAUSE, 2 * pause or 0.5)
@@ -280,76 +249,6 @@ class Server:
             self._stream.note(str(error))
         except RuntimeError:
             logger.exception("server %s of %s", self.instance, self.endpoint)
-
-    # The way to the server
-
-    def _exchange(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Reply:
-        start = time.perf_counter()
-        for fresh in (False, True):
-            connection = self._connect(fresh)
-            try:
-                connection.request(method, path, body, headers)
-                answer = connection.getresponse()
-                data = answer.read()
-            except TimeoutError:
-                connection.close()
-                raise Gone("timed out", timed_out=True) from None
-            except (OSError, http.client.HTTPException) as error:
-                connection.close()
-                if connection.used and not fresh:
-                    continue  # the server closed a connection that was kept for too long
-                raise Gone(str(error)) from None
-            connection.used = True
-            self._pid = connection.peer
-            self._idle.put(connection)
-            found = {name.lower(): value for name, value in answer.getheaders()}
-            return Reply(answer.status, found, data, time.perf_counter() - start)
-        raise AssertionError("a fresh connection is not tried again")
-
-    def _connect(self, fresh: bool) -> _Connection:
-        try:
-            if not fresh:
-                return self._idle.get_nowait()
-        except queue.Empty:
-            pass
-        return _Connection(self.folder / "run/http.sock")
-
-    def _forget_connections(self) -> None:
-        while True:
-            try:
-                self._idle.get_nowait().close()
-            except queue.Empty:
-                return
-
-
-class _Connection(http.client.HTTPConnection):
-    """HTTP over a Unix socket. used: it has carried a request before. peer: the pid of who listens."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__("model", timeout=PATIENCE)
-        self._path, self.used, self.peer = path, False, 0
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        with _short_path(self._path) as path:
-            self.sock.connect(path)
-        credentials = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        self.peer = struct.unpack("3i", credentials)[0]
-
-
-class _short_path:  # noqa: N801 - a context manager, named as what it gives
-    """A name of a socket that fits its 107 bytes: by a file descriptor of its folder."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> str:
-        self._fd = os.open(self._path.parent, os.O_PATH)
-        return f"/proc/self/fd/{self._fd}/{self._path.name}"
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._fd)
 
 
 def threads(instance_type: str) -> int:
