@@ -21,7 +21,7 @@ from sagelab.cloud.engine.logs import Reader, Stream
 from sagelab.cloud.engine.metrics import Metrics
 from sagelab.cloud.engine.sandbox import HostSpec
 from sagelab.cloud.engine.surroundings import Surroundings
-from sagelab.cloud.engine.workspace import Workspace, environment
+from sagelab.cloud.engine.workspace import Workspace, job_environment
 from sagelab.cloud.errors import ClientError, InternalServerError, JobError
 
 logger = logging.getLogger("sagelab")
@@ -238,7 +238,7 @@ class TrainingRun(threading.Thread):
             name=self.hosts[number],
             folder=str(folder),
             argv=argv,
-            env=environment(self.job, self.place.region) | self._access() | self.job.get("Environment", {}),
+            env=job_environment(self.job, self.place.region) | self._access() | self.job.get("Environment", {}),
             peers={
                 host: f"127.1.{zlib.crc32(self.folder.encode()) % 250 + 1}.{n + 1}"
                 for n, host in enumerate(self.hosts)

@@ -94,18 +94,24 @@ def describe_hosts(job: dict[str, Any], host: str, hosts: list[str]) -> dict[str
     }
 
 
-def environment(job: dict[str, Any], region: str) -> dict[str, str]:
-    """The environment of a host's first process, before the job's own Environment: nothing of this machine's."""
+def environment(region: str) -> dict[str, str]:
+    """The environment of every host's first process, before its own: nothing of this machine's is in it."""
     return {
         "PATH": PATH,
         "HOME": "/root",
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
         "SAGEMAKER_REGION": region,
+    }
+
+
+def job_environment(job: dict[str, Any], region: str) -> dict[str, str]:
+    """The environment of a training job's host, before the job's own Environment."""
+    return environment(region) | {
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "TRAINING_JOB_NAME": job["TrainingJobName"],
         "TRAINING_JOB_ARN": job["TrainingJobArn"],
     }

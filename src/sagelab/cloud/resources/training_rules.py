@@ -11,6 +11,7 @@ from typing import Any
 import botocore.exceptions
 
 from sagelab.cloud.engine import channels, metrics, runtimes
+from sagelab.cloud.engine.workspace import input_mode
 from sagelab.cloud.errors import ValidationException
 from sagelab.cloud.resources.call import Params
 
@@ -59,15 +60,10 @@ def notes(job: Params) -> list[str]:
         found.append("VolumeKmsKeyId: the job's folder is not encrypted")
     if resources.get("KeepAlivePeriodInSeconds"):
         found.append("KeepAlivePeriodInSeconds: a warm Python is kept for every job, as long as it is used")
-    modes = {channels_mode(job, channel) for channel in job.get("InputDataConfig", [])}
+    modes = {input_mode(job, channel) for channel in job.get("InputDataConfig", [])}
     if "FastFile" in modes:
         found.append("FastFile: the channel's files are all downloaded before the job starts")
     return found
-
-
-def channels_mode(job: Params, channel: Params) -> str:
-    mode: str = channel.get("InputMode") or job["AlgorithmSpecification"]["TrainingInputMode"]
-    return mode
 
 
 def check_role(arn: str, iam: Any, account: str) -> None:
@@ -133,7 +129,7 @@ def _check_channels(job: Params) -> None:
         if count > 1:
             raise ValidationException(f"Channel name {name} is used more than once in InputDataConfig.")
     for channel in job.get("InputDataConfig", []):
-        _check_channel(channel, channels_mode(job, channel))
+        _check_channel(channel, input_mode(job, channel))
 
 
 def _check_channel(channel: Params, mode: str) -> None:

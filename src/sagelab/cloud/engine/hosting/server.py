@@ -22,7 +22,7 @@ from sagelab.cloud.engine.launcher import Running
 from sagelab.cloud.engine.logs import Reader, Stream
 from sagelab.cloud.engine.sandbox import HostSpec
 from sagelab.cloud.engine.surroundings import Surroundings
-from sagelab.cloud.engine.workspace import PATH
+from sagelab.cloud.engine.workspace import environment
 from sagelab.cloud.errors import ClientError, JobError
 
 logger = logging.getLogger("sagelab")
@@ -257,17 +257,3 @@ def threads(instance_type: str) -> int:
     found = re.fullmatch(r"(\d+)xlarge", size)
     vcpus = 4 * int(found[1]) if found else VCPUS.get(size, 2)
     return max(1, min(vcpus, os.cpu_count() or 1))
-
-
-def environment(region: str) -> dict[str, str]:
-    """The environment of a model server, before the model's own."""
-    return {
-        "PATH": PATH,
-        "HOME": "/root",
-        "LANG": "C.UTF-8",
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "AWS_REGION": region,
-        "AWS_DEFAULT_REGION": region,
-        "SAGEMAKER_REGION": region,
-    }
