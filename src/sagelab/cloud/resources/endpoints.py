@@ -15,10 +15,10 @@ from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.hosting.endpoint import Endpoint
 from sagelab.cloud.engine.hosting.server import VariantSpec
 from sagelab.cloud.errors import InternalServerError, JobError, ValidationException
-from sagelab.cloud.resources import endpoint_configs, hosting_rules, listing, models
+from sagelab.cloud.resources import endpoint_configs, hosting_rules, models
 from sagelab.cloud.resources.call import Call, Handler, Params
-from sagelab.cloud.resources.tags import read_tags
-from sagelab.cloud.store import Document, Exists, Missing, Resource
+from sagelab.cloud.resources.records import Records
+from sagelab.cloud.store import Document, Missing
 
 logger = logging.getLogger("sagelab")
 
@@ -33,14 +33,15 @@ class Endpoints:
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud, self.store = cloud, cloud.store
+        self.records = Records(cloud.store, KIND, "Endpoint", "endpoint", SUMMARY)
+        self.configs, self.models = endpoint_configs.records(cloud.store), models.records(cloud.store)
         self.running: dict[str, Endpoint] = {}
         self._recover()
 
     def operations(self) -> Mapping[str, Handler]:
         return {
+            **self.records.operations(),
             "CreateEndpoint": self.create,
-            "DescribeEndpoint": self.describe,
-            "ListEndpoints": self.page,
             "UpdateEndpoint": self.update,
             "UpdateEndpointWeightsAndCapacities": self.update_weights,
             "DeleteEndpoint": self.delete,
@@ -49,34 +50,18 @@ class Endpoints:
     def create(self, call: Call) -> Params:
         if "DeploymentConfig" in call.params:
             _check_deployment(call.params)
-        tags = read_tags(call.params.get("Tags", []))
-        name, arn = call.params["EndpointName"], call.arn(KIND, call.params["EndpointName"])
         config = self._config(call)
         specs = self._specs(call, config)
-        now = datetime.now(UTC)
-        document: Document = {
+        name = call.params["EndpointName"]
+        document = {
             "EndpointName": name,
-            "EndpointArn": arn,
             "EndpointConfigName": config["EndpointConfigName"],
             "EndpointStatus": "Creating",
-            "CreationTime": now,
-            "LastModifiedTime": now,
         }
-        try:
-            self.store.add(Resource(arn, KIND, call.region, name, "Creating", document), tags)
-        except Exists:
-            raise ValidationException(f'Cannot create already existing endpoint "{arn}".') from None
+        arn = self.records.add(call, document, "Creating")
         endpoint = self.running[arn] = Endpoint(name, self.cloud.surroundings(call.region))
         self._work(arn, lambda: self._bring_up(arn, endpoint, config, specs))
         return {"EndpointArn": arn}
-
-    def describe(self, call: Call) -> Params:
-        return self._get(call)
-
-    def page(self, call: Call) -> Params:
-        found, more = self.store.page(listing.read_query(call, KIND))
-        summaries = [{name: endpoint[name] for name in SUMMARY} for endpoint in found]
-        return {"Endpoints": summaries, "NextToken": listing.write_token(more)}
 
     def update(self, call: Call) -> Params:
         for name in ("RetainAllVariantProperties", "ExcludeRetainedVariantProperties", "RetainDeploymentConfig"):
@@ -103,7 +88,7 @@ class Endpoints:
         return {"EndpointArn": arn}
 
     def delete(self, call: Call) -> Params:
-        document = self._get(call)
+        document = self.records.describe(call)
         arn = document["EndpointArn"]
         if document["EndpointStatus"] in CHANGING:
             raise ValidationException(f'Cannot update in-progress endpoint "{arn}".')
@@ -219,15 +204,8 @@ class Endpoints:
 
     # Reading
 
-    def _get(self, call: Call) -> Document:
-        arn = call.arn(KIND, call.params["EndpointName"])
-        try:
-            return self.store.get(arn)
-        except Missing:
-            raise ValidationException(f'Could not find endpoint "{arn}".') from None
-
     def _in_service(self, call: Call) -> Document:
-        document = self._get(call)
+        document = self.records.describe(call)
         if document["EndpointStatus"] in CHANGING:
             raise ValidationException(f'Cannot update in-progress endpoint "{document["EndpointArn"]}".')
         if document["EndpointStatus"] != "InService":
@@ -237,16 +215,14 @@ class Endpoints:
         return document
 
     def _config(self, call: Call) -> Document:
-        return endpoint_configs.config_of(
-            self.store, call.arn(endpoint_configs.KIND, call.params["EndpointConfigName"])
-        )
+        return self.configs.find(self.configs.arn(call))
 
     def _specs(self, call: Call, config: Document) -> list[VariantSpec]:
         notes = hosting_rules.notes(config)
         return [self._spec(call, variant, notes) for variant in config["ProductionVariants"]]
 
     def _spec(self, call: Call, variant: Params, notes: list[str]) -> VariantSpec:
-        model = models.model_of(self.store, call.arn(models.KIND, variant["ModelName"]))
+        model = self.models.find(call.arn(models.KIND, variant["ModelName"]))
         container = hosting_rules.container_of(model)
         source = hosting_rules.data_source(container)
         return VariantSpec(
