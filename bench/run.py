@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 import table
+from endpoints import endpoints
 from place import forget_surroundings
 from scale import store
 from startup import up
@@ -29,6 +30,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "up": up,
     "gateway": gateway,
     "store": store,
+    "endpoints": endpoints,
     "empty": empty,
     "train": train,
 }

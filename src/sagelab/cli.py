@@ -221,3 +221,39 @@ def _chosen(home: Home, fresh: bool) -> Iterator[Home]:
 
     with tempfile.TemporaryDirectory(prefix="sagelab-") as folder:
         yield Home(folder)
+
+
+@main.group()
+def image() -> None:
+    """Images of your own: folders with a `serve` or a `train` program that stand for container images."""
+
+
+@image.command("add")
+@with_home
+@click.argument("name")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def add_image(home: Home, name: str, folder: Path) -> None:
+    """Keep a copy of FOLDER as the image NAME; jobs and models name it from then on."""
+    from sagelab.cloud.images import Images
+
+    click.echo(f"{Images(home.images).add(name, folder)} is an image now")
+
+
+@image.command("list")
+@with_home
+def list_images(home: Home) -> None:
+    """Every image of your own, and what it can do."""
+    from sagelab.cloud.images import Images
+
+    for name, commands in Images(home.images).names().items():
+        click.echo(f"{name:40} {', '.join(commands)}")
+
+
+@image.command("remove")
+@with_home
+@click.argument("name")
+def remove_image(home: Home, name: str) -> None:
+    """Forget an image; what runs from it goes on."""
+    from sagelab.cloud.images import Images
+
+    click.echo(f"{Images(home.images).remove(name)} is gone")

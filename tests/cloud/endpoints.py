@@ -59,10 +59,11 @@ class Hosting:
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
         return f"s3://{self.bucket}/{key}"
 
-    def model(self, archive: bytes, **container: Any) -> str:
+    def model(self, archive: bytes | None, **container: Any) -> str:
+        """The name of a new model. archive: its model.tar.gz; None for an image that needs none."""
         name = f"model-{uuid.uuid4().hex[:12]}"
-        uri = self.put(f"{name}/model.tar.gz", archive)
-        primary = {"Image": IMAGE, "ModelDataUrl": uri} | container
+        data = {"ModelDataUrl": self.put(f"{name}/model.tar.gz", archive)} if archive is not None else {}
+        primary = {"Image": IMAGE} | data | container
         self.sagemaker.create_model(ModelName=name, PrimaryContainer=primary, ExecutionRoleArn=ROLE)
         return name
 

@@ -9,6 +9,7 @@
   sdk.yaml           defaults for the SageMaker SDK: no telemetry
   sagelab.db         the store
   jobs/              the folders of running jobs; empty when none runs
+  images/            the learner's own images: copies of folders (images.py)
   python/            what warm Pythons keep for themselves; no job sees it
   tmp/               large bodies on their way
 """
@@ -33,7 +34,7 @@ ACCOUNT = "123456789012"
 ROLE_NAME = "SageMakerLabRole"
 DEFAULT_REGION = "us-east-1"
 HOST, PORT = "127.0.0.1", 8273  # where a local cloud listens, unless told otherwise
-STATE = ("sagelab.db*", "jobs", "python", "tmp", "server.json", "server.log*")
+STATE = ("sagelab.db*", "jobs", "images", "python", "tmp", "server.json", "server.log*")
 FLOCK = "hhqqi4x"  # struct flock of 64-bit Linux: type, whence, start, length, pid
 
 
@@ -77,6 +78,10 @@ class Home:
         folder = self.path / "jobs"
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder
+
+    @property
+    def images(self) -> Path:
+        return self.path / "images"
 
     @property
     def role_arn(self) -> str:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from sagelab.cloud.engine import shim
 from sagelab.cloud.engine.runtimes import Runtime
-from sagelab.cloud.engine.sandbox import HostSpec
+from sagelab.cloud.engine.sandbox import PROGRAM, HostSpec
 from sagelab.cloud.engine.warm import Group, Spawner
 from sagelab.cloud.home import Home
+from sagelab.cloud.images import Images
 
 FOLDERS = ("ml", "tmp", "home", "run", "root", "bin")
 TOOLKIT = "#!/bin/sh\nexec {python} -m sagemaker_training.cli.train\n"
@@ -32,7 +33,7 @@ class Launcher:
     """Owns the warm Pythons of one local cloud."""
 
     def __init__(self, home: Home) -> None:
-        self._home = home
+        self._home, self.images = home, Images(home.images)
         self._lock = threading.Lock()
         self._spawners: dict[tuple[str, ...], Spawner] = {}
         for leftover in home.jobs.iterdir():
@@ -55,6 +56,7 @@ class Launcher:
         spawner = self.warm(runtime)
         spawner.wait_ready()
         forks = () if spawner.weaker else runtime.forks
+        hosts = [_with_program(host) for host in hosts]
         if spawner.weaker:
             hosts = [without_namespaces(host) for host in hosts]
         pipes = {host.name: os.pipe() for host in hosts}
@@ -117,14 +119,29 @@ def without_namespaces(host: HostSpec) -> HostSpec:
     for script in Path(base, "input/data/sm_drivers").rglob("*"):
         if script.suffix in (".sh", ".py", ".json"):
             script.write_text(script.read_text().replace("/opt/ml", base))
-    env = {name: value.replace("/opt/ml", base) for name, value in host.env.items()}
+    places = {
+        "/opt/ml": base,
+        "/opt/sagelab/bin": f"{host.folder}/bin",
+        "/run/sagelab": f"{host.folder}/run",
+        PROGRAM: host.program or PROGRAM,
+    }
+    env = {name: _moved(value, places) for name, value in host.env.items()}
     env |= {
         "SAGEMAKER_BASE_DIR": base,
         "SM_STUDIO_LOCAL_MODE": "true",
         "HOME": f"{host.folder}/home",
         "TMPDIR": f"{host.folder}/tmp",
-        "PATH": f"{host.folder}/bin:{env['PATH']}",
     }
-    run = f"{host.folder}/run"
-    argv = tuple(part.replace("/opt/ml", base).replace("/run/sagelab", run) for part in host.argv)
-    return replace(host, argv=argv, env=env)
+    return replace(host, argv=tuple(_moved(part, places) for part in host.argv), env=env)
+
+
+def _moved(text: str, places: dict[str, str]) -> str:
+    for there, here in places.items():
+        text = text.replace(there, here)
+    return text
+
+
+def _with_program(host: HostSpec) -> HostSpec:
+    """The commands of an image of the learner's own come before all others."""
+    path = f"{PROGRAM}:{host.env.get('PATH', '')}"
+    return replace(host, env=host.env | {"PATH": path}) if host.program else host

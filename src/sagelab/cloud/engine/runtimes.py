@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sagelab.cloud.errors import ValidationException
+from sagelab.cloud.images import Images
 
 # What `sagemaker_training` imports. Not itself: at its import it makes the folders of a job.
 TOOLKIT_NEEDS = tuple("asyncio boto3 boto3.s3.transfer inotify_simple paramiko psutil retrying six numpy".split())
@@ -24,6 +25,7 @@ URI = re.compile(r"(?P<registry>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.(?P<d
 TRAINING = ("training",)
 INFERENCE = ("inference", "eia")
 WANTS_TENSORFLOW = re.compile(rb"\b(?:tensorflow|keras)\b")
+OWN = "A folder of your own with a `serve` or `train` program becomes an image here with `sagelab image add`."
 READ_AT_IMPORT = re.compile(rb"KERAS_BACKEND|TF_USE_LEGACY_KERAS|TF_ENABLE_ONEDNN|XLA_FLAGS")
 
 
@@ -66,25 +68,30 @@ def _replaces_packages(code: Path) -> bool:
     return any((code / name).exists() for name in names)
 
 
-def check_training_image(uri: str) -> None:
+def check_training_image(uri: str, images: Images) -> None:
     """ValidationException: no runtime of the local cloud runs this image; the known ones are named."""
-    if not _is_known(uri, TRAINING):
+    if not (_is_known(uri, TRAINING) or images.find(uri, "train")):
         raise ValidationException(
             f"The local cloud has no runtime for the training image {uri}. It runs the TensorFlow training images"
-            f" of the SageMaker SDK, in any region: {', '.join(known_images(TRAINING))}."
+            f" of the SageMaker SDK, in any region: {', '.join(known_images(TRAINING))}. {OWN}"
         )
 
 
-def check_inference_image(uri: str) -> None:
+def is_inference_image(uri: str) -> bool:
+    """Whether the project's own model server stands for this image."""
+    return _is_known(uri, INFERENCE)
+
+
+def check_inference_image(uri: str, images: Images) -> None:
     """ValidationException: no model server of the local cloud stands for this image; the known ones are named."""
-    if _is_known(uri, INFERENCE):
+    if is_inference_image(uri) or images.find(uri, "serve"):
         return
     trouble = f"The local cloud has no model server for the image {uri}"
     if _is_known(uri, TRAINING):
         trouble = f"{uri} is an image for training, which has no model server"
     raise ValidationException(
         f"{trouble}. The local cloud serves with the TensorFlow inference images of the SageMaker SDK, in any"
-        f" region: {', '.join(known_images(INFERENCE))}."
+        f" region: {', '.join(known_images(INFERENCE))}. {OWN}"
     )
 
 

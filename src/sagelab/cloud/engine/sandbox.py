@@ -44,6 +44,7 @@ ETC = (
     "alternatives ca-certificates fonts group ld.so.cache ld.so.conf ld.so.conf.d localtime magic"
     " mime.types nsswitch.conf passwd protocols resolv.conf services ssl timezone"
 ).split()
+PROGRAM = "/opt/program"  # where AWS's own example of a custom container has its program, too
 DEVICES = "null zero full random urandom tty".split()
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -56,7 +57,8 @@ class HostSpec:
     name: "algo-1". folder: on this machine; it has ml/, tmp/, home/, run/ and root/ (an empty mount point).
     argv: what runs first. env: all of its environment. peers: host name -> loopback address.
     memory: bytes of private memory a process may ask for (None: as the machine has it). forks: which of its
-    commands `train` and `python3` are forks of the warm Python that it grew from (init.py).
+    commands `train` and `python3` are forks of the warm Python that it grew from (init.py). program: the folder of
+    an image of the learner's own, on this machine; the host has it at /opt/program, first on the PATH.
     """
 
     name: str
@@ -66,6 +68,7 @@ class HostSpec:
     peers: dict[str, str] = field(default_factory=dict)
     memory: int | None = None
     forks: tuple[str, ...] = ()
+    program: str | None = None
 
 
 def isolate_users(network: bool) -> None:
@@ -104,6 +107,8 @@ def enter(host: HostSpec) -> None:
     _bind_own(root, Path(host.folder))
     for python in python_folders():  # after its own /root and /tmp, which may have a Python below them
         _bind(Path(python), root / python.lstrip("/"))
+    if host.program:
+        _bind(Path(host.program), root / PROGRAM.lstrip("/"))
     _write_hosts(root, host.peers)
     _pivot(root)
     _limit(host)

@@ -24,7 +24,7 @@ from typing import IO, Any, cast
 
 from sagelab.cloud.engine import sandbox
 from sagelab.cloud.engine.init import REQUESTS, Init, receive
-from sagelab.cloud.engine.sandbox import HostSpec
+from sagelab.cloud.engine.sandbox import PROGRAM, HostSpec
 
 
 class SpawnerProcess:
@@ -202,11 +202,11 @@ def _become_first(host: HostSpec, output: int, isolated: bool) -> None:
         os.close(output)
         if isolated:
             sandbox.enter(host)
-            os.chdir("/opt/ml")
+            os.chdir(PROGRAM if host.program else "/opt/ml")
         else:
             os.setsid()
             sandbox.adopt_orphans()
-            os.chdir(Path(host.folder) / "ml")
+            os.chdir(host.program or Path(host.folder) / "ml")
         code = Init(host.argv, host.env, host.forks if isolated else ()).run()
     except BaseException as error:
         os.write(2, f"sagelab: the host did not start: {error}\n".encode())

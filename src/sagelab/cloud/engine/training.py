@@ -63,6 +63,8 @@ class TrainingRun(threading.Thread):
         self.job, self.notes, self.place, self.report = job, notes, place, report
         self.name: str = job["TrainingJobName"]
         self.folder = f"{self.name}-{time.time_ns():x}"
+        # The folder that the job's image stands for, where it is the user's own.
+        self.program = place.launcher.images.find(job["AlgorithmSpecification"]["TrainingImage"], "train")
         count = job["ResourceConfig"]["InstanceCount"]
         self.hosts = [f"algo-{number + 1}" for number in range(count)]
         self.metrics = Metrics(job["AlgorithmSpecification"].get("MetricDefinitions", []))
@@ -144,8 +146,8 @@ class TrainingRun(threading.Thread):
 
     @property
     def _toolkit(self) -> bool:
-        """Whether the image's own `train` runs the job: no entry point of the user's own."""
-        return "ContainerEntrypoint" not in self.job["AlgorithmSpecification"]
+        """Whether SageMaker's toolkit runs the job: neither an entry point nor an image of the user's own."""
+        return "ContainerEntrypoint" not in self.job["AlgorithmSpecification"] and self.program is None
 
     def _download(self) -> None:
         s3 = self.place.client("s3")
@@ -172,6 +174,8 @@ class TrainingRun(threading.Thread):
             raise Stopped
 
     def _choose_runtime(self) -> runtimes.Runtime:
+        if self.program:
+            return runtimes.PYTHON
         space = self.spaces[0]
         code = space.code if any(space.code.iterdir()) else space.channel("code")
         return runtimes.choose(code if code.is_dir() else None, self._toolkit)
@@ -244,6 +248,7 @@ class TrainingRun(threading.Thread):
                 for n, host in enumerate(self.hosts)
             },
             memory=self.place.memory_limit,
+            program=str(self.program) if self.program else None,
         )
 
     def _access(self) -> dict[str, str]:

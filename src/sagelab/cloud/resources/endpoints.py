@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sagelab.cloud.context import Cloud
+from sagelab.cloud.engine import runtimes
 from sagelab.cloud.engine.hosting.endpoint import Endpoint
 from sagelab.cloud.engine.hosting.server import VariantSpec
 from sagelab.cloud.errors import InternalServerError, JobError, ValidationException
@@ -224,12 +225,17 @@ class Endpoints:
     def _spec(self, call: Call, variant: Params, notes: list[str]) -> VariantSpec:
         model = self.models.find(call.arn(models.KIND, variant["ModelName"]))
         container = hosting_rules.container_of(model)
-        source = hosting_rules.data_source(container)
+        source = hosting_rules.data_source(container) or {}
+        if "AcceleratorType" in variant and not runtimes.is_inference_image(container["Image"]):
+            raise ValidationException(
+                f"Variant {variant['VariantName']}: AcceleratorType is for the TensorFlow images; a container"
+                " of your own computes as its `serve` does."
+            )
         return VariantSpec(
             name=variant["VariantName"],
             image=container["Image"],
-            model_uri=source["S3Uri"],
-            packed=source["CompressionType"] == "Gzip",
+            model_uri=source.get("S3Uri"),
+            packed=source.get("CompressionType") == "Gzip",
             role=model["ExecutionRoleArn"],
             instance_type=variant["InstanceType"],
             count=variant["InitialInstanceCount"],

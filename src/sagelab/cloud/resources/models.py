@@ -31,7 +31,8 @@ class Models:
         return {"CreateModel": self.create, **self.records.operations()}
 
     def create(self, call: Call) -> Params:
-        hosting_rules.check_model(call.params, self.cloud.client, call.account)
+        images = self.cloud.launcher.images
+        hosting_rules.check_model(call.params, self.cloud.client, call.account, images)
         return {"ModelArn": self.records.add(call, _document(call.params))}
 
 
@@ -46,5 +47,6 @@ def _document(params: Params) -> Document:
 
 def _described(container: Params) -> Params:
     """A container with what AWS's Describe adds: its mode, and its data as an S3DataSource."""
-    source = {"S3DataSource": hosting_rules.data_source(container)}
-    return {"Mode": "SingleModel", "Environment": {}, **container, "ModelDataSource": source}
+    source = hosting_rules.data_source(container)
+    data = {"ModelDataSource": {"S3DataSource": source}} if source else {}
+    return {"Mode": "SingleModel", "Environment": {}, **container, **data}

@@ -62,7 +62,7 @@ class TrainingJobs:
 
     def create(self, call: Call) -> Params:
         tags = read_tags(call.params.get("Tags", []))
-        training_rules.check(call.params, self.cloud.client, call.account)
+        training_rules.check(call.params, self.cloud.client, call.account, self.cloud.launcher.images)
         arn = call.arn(KIND, call.params["TrainingJobName"])
         job = self._document(call, arn)
         name = job["TrainingJobName"]

@@ -13,6 +13,7 @@ import botocore.exceptions
 from sagelab.cloud.engine import channels, metrics, runtimes
 from sagelab.cloud.engine.workspace import input_mode
 from sagelab.cloud.errors import ValidationException
+from sagelab.cloud.images import Images
 from sagelab.cloud.resources.call import Params
 
 MAX_DAYS = 28
@@ -42,10 +43,13 @@ NOTED = {
 }
 
 
-def check(job: Params, clients: Any, account: str) -> None:
-    """ValidationException: the request breaks a rule. clients: service -> boto3 client to the front door."""
+def check(job: Params, clients: Any, account: str, images: Images) -> None:
+    """ValidationException: the request breaks a rule.
+
+    clients: service -> boto3 client to the front door. images: the learner's own.
+    """
     _check_supported(job)
-    _check_algorithm(job["AlgorithmSpecification"])
+    _check_algorithm(job["AlgorithmSpecification"], images)
     _check_resources(job)
     _check_channels(job)
     check_role(job["RoleArn"], clients("iam"), account)
@@ -88,12 +92,12 @@ def _check_supported(job: Params) -> None:
             raise ValidationException(f"{name}: the local cloud does not do {what} yet.")
 
 
-def _check_algorithm(algorithm: Params) -> None:
+def _check_algorithm(algorithm: Params, images: Images) -> None:
     if not algorithm.get("TrainingImage"):
         raise ValidationException(
             "The local cloud runs jobs by their TrainingImage; algorithms by AlgorithmName need AWS."
         )
-    runtimes.check_training_image(algorithm["TrainingImage"])
+    runtimes.check_training_image(algorithm["TrainingImage"], images)
     names = Counter(item["Name"] for item in algorithm.get("MetricDefinitions", []))
     for name, count in names.items():
         if count > 1:
