@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import json
-import tarfile
 import time
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.cloud.jobs import ROLE
+from tests.cloud.jobs import ROLE, pack
 from tests.conftest import LocalCloud
 
 IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference:2.19-cpu"
@@ -31,15 +29,8 @@ tf.saved_model.save(Doubler(), sys.argv[1])
 
 
 def pack_folder(folder: Path, **extra: str) -> bytes:
-    """A model.tar.gz of a folder, with text files beside it: name__with__slashes="text"."""
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w:gz") as out:
-        out.add(folder, "1")
-        for name, text in extra.items():
-            member = tarfile.TarInfo(name.replace("__", "/") + ".py")
-            member.size = len(text.encode())
-            out.addfile(member, io.BytesIO(text.encode()))
-    return archive.getvalue()
+    """A model.tar.gz of a SavedModel's folder, with Python files beside it: name__with__slashes="text"."""
+    return pack({f"{name.replace('__', '/')}.py": text for name, text in extra.items()}, folder)
 
 
 @dataclass

@@ -16,7 +16,7 @@ from sagelab.cloud.engine import runtimes
 from sagelab.cloud.engine.hosting.endpoint import Endpoint
 from sagelab.cloud.engine.hosting.server import VariantSpec
 from sagelab.cloud.errors import InternalServerError, JobError, ValidationException
-from sagelab.cloud.resources import endpoint_configs, hosting_rules, models
+from sagelab.cloud.resources import deployments, endpoint_configs, hosting_rules, models
 from sagelab.cloud.resources.call import Call, Handler, Params
 from sagelab.cloud.resources.records import Records
 from sagelab.cloud.store import Document, Missing
@@ -49,8 +49,9 @@ class Endpoints:
         }
 
     def create(self, call: Call) -> Params:
-        if "DeploymentConfig" in call.params:
-            _check_deployment(call.params)
+        deployments.read(
+            call.params.get("DeploymentConfig", {})
+        )  # for updates; a new endpoint has nothing to replace
         config = self._config(call)
         specs = self._specs(call, config)
         name = call.params["EndpointName"]
@@ -65,14 +66,16 @@ class Endpoints:
         return {"EndpointArn": arn}
 
     def update(self, call: Call) -> Params:
-        for name in ("RetainAllVariantProperties", "ExcludeRetainedVariantProperties", "RetainDeploymentConfig"):
-            if call.params.get(name):
-                raise ValidationException(f"{name}: the local cloud always takes the new configuration's values.")
-        _check_deployment(call.params)
-        arn, config = self._in_service(call)["EndpointArn"], self._config(call)
-        specs = self._specs(call, config)
-        self._move(arn, "Updating")
-        self._work(arn, lambda: self._replace(arn, config, specs))
+        """RetainDeploymentConfig: the last update's plan, unless this one brings its own."""
+        names, document = deployments.retained(call.params), self._in_service(call)
+        arn, endpoint = document["EndpointArn"], self.running[document["EndpointArn"]]
+        last = document.get("LastDeploymentConfig") if call.params.get("RetainDeploymentConfig") else None
+        plan = call.params.get("DeploymentConfig", last)
+        deployment = deployments.read(plan or {})
+        config = deployments.keep_capture(self._config(call), endpoint, names)
+        specs = deployments.hurry(deployments.keep(self._specs(call, config), endpoint, names), deployment)
+        self._change(arn, EndpointStatus="Updating", LastDeploymentConfig=plan)
+        self._work(arn, lambda: self._replace(arn, config, specs, deployment.stay))
         return {"EndpointArn": arn}
 
     def update_weights(self, call: Call) -> Params:
@@ -124,9 +127,9 @@ class Endpoints:
             return
         self._serve(arn, config)
 
-    def _replace(self, arn: str, config: Document, specs: list[VariantSpec]) -> None:
+    def _replace(self, arn: str, config: Document, specs: list[VariantSpec], stay: float) -> None:
         try:
-            self.running[arn].deploy(specs, config.get("DataCaptureConfig"))
+            self.running[arn].deploy(specs, config.get("DataCaptureConfig"), stay)
         except JobError as error:  # the old variants still serve: the endpoint is rolled back
             self._change(arn, EndpointStatus="InService", FailureReason=str(error))
             return
@@ -255,15 +258,3 @@ class Endpoints:
                 self.store.remove(arn)
             else:
                 self._fail(arn, reason)
-
-
-def _check_deployment(params: Params) -> None:
-    """Blue/green all at once is what happens; another plan is refused."""
-    config = params.get("DeploymentConfig", {})
-    policy = config.get("BlueGreenUpdatePolicy", {}).get("TrafficRoutingConfiguration", {})
-    if "RollingUpdatePolicy" in config or policy.get("Type", "ALL_AT_ONCE") != "ALL_AT_ONCE":
-        raise ValidationException(
-            "DeploymentConfig: the local cloud shifts traffic all at once (blue/green) only."
-        )
-    if config.get("AutoRollbackConfiguration", {}).get("Alarms"):
-        raise ValidationException("AutoRollbackConfiguration: the local cloud does not watch alarms.")
