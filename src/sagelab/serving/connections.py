@@ -20,6 +20,7 @@ from urllib.parse import unquote
 
 HEAD_LIMIT = 1 << 16
 PIECE = 1 << 18
+LAST_READ, DRAINED = 1.0, 1 << 24  # seconds and bytes, of who is refused
 PATIENCE = 60  # seconds for the rest of a request once it has begun, and for each part of an answer to be taken
 ONCE = select.EPOLLIN | select.EPOLLONESHOT
 GONE = 499  # as nginx notes a client that went away before its answer
@@ -183,6 +184,8 @@ class _Connection:
             if not piece:
                 return None
             data += piece
+        if end > HEAD_LIMIT:
+            raise Refused(431)
         self._rest = data[end + 4 :]
         return data[:end]
 
@@ -266,6 +269,11 @@ class _Connection:
                 f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
             )
             self._socket.sendall(head.encode())
+            self._socket.shutdown(socket.SHUT_WR)
+            self._socket.settimeout(LAST_READ)  # a client that still sends shall read its refusal first
+            left = DRAINED
+            while left > 0 and (piece := self._socket.recv(PIECE)):
+                left -= len(piece)
         except OSError:
             pass
         return False
