@@ -7,7 +7,10 @@
   starting.lock      held by whoever starts or ends it
   server.log         what that process said; server.log.1 what it said before
   sdk.yaml           defaults for the SageMaker SDK: no telemetry
-  sagelab.db         the store
+  sagelab.db         the store: SageMaker's resources
+  services.db        what every other service holds, but for the bytes of S3 objects
+  objects/           those bytes
+  sessions.json      mode 0600: temporary keys that GetSessionToken gave out
   jobs/              the folders of running jobs; empty when none runs
   python/            what warm Pythons keep for themselves; no job sees it
   tmp/               large bodies on their way
@@ -33,7 +36,8 @@ ACCOUNT = "123456789012"
 ROLE_NAME = "SageMakerLabRole"
 DEFAULT_REGION = "us-east-1"
 HOST, PORT = "127.0.0.1", 8273  # where a local cloud listens, unless told otherwise
-STATE = ("sagelab.db*", "jobs", "python", "tmp", "server.json", "server.log*")
+SESSIONS = "sessions.json"
+STATE = ("sagelab.db*", "services.db*", "objects", SESSIONS, "jobs", "python", "tmp", "server.json", "server.log*")
 FLOCK = "hhqqi4x"  # struct flock of 64-bit Linux: type, whence, start, length, pid
 
 

@@ -82,6 +82,7 @@ def serve(home: Home, port: int | None, ready: Callable[[str], None]) -> None:
         url = f"http://{HOST}:{listener.getsockname()[1]}"
         cloud, families = _build(home, url, closing)
         gateway = Gateway(cloud, families, internal={"Status": lambda _: _status(cloud.store)})
+        closing.callback(gateway.close)
         closing.callback(_serve_in_background(gateway, listener))
         for family in families:  # closed before the server is: a job's last lines go through its front door
             closing.callback(getattr(family, "close", lambda: None))
