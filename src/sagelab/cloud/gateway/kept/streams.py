@@ -34,6 +34,7 @@ class Stream(logs.LogStream):  # type: ignore[misc]
     def events(self) -> list[Any]:
         if self._events is None:
             self._events = Stream.read(self.row)
+            self.written = len(self._events)
         return self._events
 
     @events.setter
