@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sagelab.cloud.home import Home
+from tests.cloud import processing
 from tests.cloud.jobs import Jobs
 from tests.conftest import LocalCloud
 
@@ -63,6 +64,22 @@ def test_jobs_survive_a_kill_and_a_running_one_is_failed_honestly(home: Home, sa
 
 def without_request(answer: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in answer.items() if name != "ResponseMetadata"}
+
+
+def test_processing_job_that_ran_is_failed_honestly(home: Home, sagelab: Callable[..., Any]) -> None:
+    before = Jobs(start(sagelab, home))
+    job = processing.request(f"echo started; sleep 76543{os.getpid()}")
+    before.sagemaker.create_processing_job(**job)
+    processing.wait_log(before, job["ProcessingJobName"], "started")
+    server = home.server()
+    assert server is not None
+    wait_end(server["pid"])
+    again = start(sagelab, home).client("sagemaker")
+    failed = again.describe_processing_job(ProcessingJobName=job["ProcessingJobName"])
+    assert failed["ProcessingJobStatus"] == "Failed"
+    assert "The local cloud ended while the job was running" in failed["FailureReason"]
+    commands = [entry.read_bytes() for entry in Path("/proc").glob("[0-9]*/cmdline") if entry.exists()]
+    assert not any(f"76543{os.getpid()}".encode() in command for command in commands)
 
 
 def test_running_job_ends_with_the_local_cloud(home: Home, sagelab: Callable[..., Any]) -> None:

@@ -54,7 +54,7 @@ def download_channel(s3: Any, channel: dict[str, Any], folder: Path, host: int, 
     """Fill the folder of one input channel on host number `host` of `hosts`. ClientError: it cannot be."""
     source = channel["DataSource"]["S3DataSource"]
     try:
-        files = _list_files(s3, source)
+        files = list_files(s3, source)
         if source.get("S3DataDistributionType") == "ShardedByS3Key":
             files = files[host::hosts]
         for place, name in files:
@@ -105,7 +105,7 @@ def upload_folders(s3: Any, folders: list[Path], place: Location, key_id: str | 
                 upload_file(s3, file, place.join(str(file.relative_to(folder))), key_id)
 
 
-def _list_files(s3: Any, source: dict[str, Any]) -> list[tuple[Location, str]]:
+def list_files(s3: Any, source: dict[str, Any]) -> list[tuple[Location, str]]:
     """(object, file name in the channel) of all that an S3DataSource names."""
     place = locate(source["S3Uri"])
     if source["S3DataType"] == "ManifestFile":

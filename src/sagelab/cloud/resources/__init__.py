@@ -14,26 +14,35 @@ OPERATIONS = frozenset(
         "CreateEndpoint",
         "CreateEndpointConfig",
         "CreateModel",
+        "CreateProcessingJob",
         "CreateTrainingJob",
+        "CreateTransformJob",
         "DeleteEndpoint",
         "DeleteEndpointConfig",
         "DeleteModel",
+        "DeleteProcessingJob",
         "DeleteTags",
         "DeleteTrainingJob",
         "DescribeEndpoint",
         "DescribeEndpointConfig",
         "DescribeModel",
+        "DescribeProcessingJob",
         "DescribeTrainingJob",
+        "DescribeTransformJob",
         "InvokeEndpoint",
         "InvokeEndpointAsync",
         "InvokeEndpointWithResponseStream",
         "ListEndpointConfigs",
         "ListEndpoints",
         "ListModels",
+        "ListProcessingJobs",
         "ListTags",
         "ListTrainingJobs",
+        "ListTransformJobs",
         "Search",
+        "StopProcessingJob",
         "StopTrainingJob",
+        "StopTransformJob",
         "UpdateEndpoint",
         "UpdateEndpointWeightsAndCapacities",
         "UpdateTrainingJob",
@@ -47,9 +56,11 @@ def families(cloud: Cloud) -> list[Family]:
     from sagelab.cloud.resources.endpoints import Endpoints
     from sagelab.cloud.resources.invocations import Invocations
     from sagelab.cloud.resources.models import Models
+    from sagelab.cloud.resources.processing_jobs import ProcessingJobs
     from sagelab.cloud.resources.search import SearchIndex
     from sagelab.cloud.resources.tags import Tags
     from sagelab.cloud.resources.training_jobs import TrainingJobs
+    from sagelab.cloud.resources.transform_jobs import TransformJobs
 
     endpoints = Endpoints(cloud)
     return [
@@ -58,6 +69,8 @@ def families(cloud: Cloud) -> list[Family]:
         EndpointConfigs(cloud),
         endpoints,
         Invocations(cloud, endpoints),
+        ProcessingJobs(cloud),
+        TransformJobs(cloud),
         Tags(cloud),
         SearchIndex(cloud),
     ]

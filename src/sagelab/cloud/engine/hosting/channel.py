@@ -40,10 +40,13 @@ class Gone(Exception):
 
 
 class Channel:
-    """Requests to the server that listens on `path`. peer: its pid on this machine, once it has answered."""
+    """Requests to the server that listens on `path`. peer: its pid on this machine, once it has answered.
 
-    def __init__(self, path: Path) -> None:
-        self._path, self.peer = path, 0
+    patience: seconds that one may take.
+    """
+
+    def __init__(self, path: Path, patience: float = PATIENCE) -> None:
+        self._path, self._patience, self.peer = path, patience, 0
         self._idle: queue.LifoQueue[_Connection] = queue.LifoQueue()
 
     def ask(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Reply:
@@ -66,7 +69,7 @@ class Channel:
 
     def stream(self, path: str, headers: dict[str, str], body: bytes) -> tuple[Reply, Iterator[bytes]]:
         """One request, and its answer as it comes: the Reply has no body. Gone: no answer, or no end of it."""
-        start, connection = time.perf_counter(), _Connection(self._path)
+        start, connection = time.perf_counter(), _Connection(self._path, self._patience)
         try:
             connection.request("POST", path, body, headers)
             answer = connection.getresponse()
@@ -89,7 +92,7 @@ class Channel:
                 return self._idle.get_nowait()
         except queue.Empty:
             pass
-        return _Connection(self._path)
+        return _Connection(self._path, self._patience)
 
     def _keep(self, connection: _Connection) -> None:
         connection.used = True
@@ -100,8 +103,8 @@ class Channel:
 class _Connection(http.client.HTTPConnection):
     """HTTP over a Unix socket. used: it has carried a request before. peer: the pid of who listens."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__("model", timeout=PATIENCE)
+    def __init__(self, path: Path, patience: float) -> None:
+        super().__init__("model", timeout=patience)
         self._path, self.used, self.peer = path, False, 0
 
     def connect(self) -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sagelab.cloud.engine import channels, runtimes
-from sagelab.cloud.engine.hosting.channel import Channel, Gone, Reply
+from sagelab.cloud.engine.hosting.channel import PATIENCE, Channel, Gone, Reply
 from sagelab.cloud.engine.launcher import Running
 from sagelab.cloud.engine.logs import Reader, Stream
 from sagelab.cloud.engine.sandbox import HostSpec
@@ -45,7 +45,7 @@ class VariantSpec:
 
     model_uri: s3:// of a model.tar.gz, or of an object or a prefix where `packed` is False. startup: seconds in
     which a server must answer /ping. isolated: no network. notes: what is asked for and not done here; they head
-    the log.
+    the log. patience: seconds for one invocation. log_group: where its log goes, by default the endpoint's own.
     """
 
     name: str
@@ -61,6 +61,8 @@ class VariantSpec:
     isolated: bool = False
     startup: float = 600.0
     notes: tuple[str, ...] = ()
+    patience: float = PATIENCE
+    log_group: str | None = None
 
 
 class Server:
@@ -82,12 +84,13 @@ class Server:
         """Unpack the model, start the server, wait until it answers. JobError: why it does not."""
         launcher, spec = self.place.launcher, self.spec
         self.folder = launcher.make_folder(f"{self.endpoint}-{self.instance}", spec.name)
-        self._channel = Channel(self.folder / "run/http.sock")
+        self._channel = Channel(self.folder / "run/http.sock", spec.patience)
         model = self.folder / "ml/model"
         model.mkdir()
         self._download(model)
         logs = self.place.client("logs")
-        self._stream = Stream(logs, LOG_GROUP.format(self.endpoint), f"{spec.name}/{self.instance}")
+        group = spec.log_group or LOG_GROUP.format(self.endpoint)
+        self._stream = Stream(logs, group, f"{spec.name}/{self.instance}")
         self._note_start()
         self._launch()
         threading.Thread(target=self._guard, daemon=True, name=f"server {self.instance}").start()
