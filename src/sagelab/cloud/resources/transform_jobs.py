@@ -18,7 +18,7 @@ class TransformJobs(Jobs):
     words = Words("transform-job", "TransformJob", "TransformEndTime", untold=("LastModifiedTime",))
 
     def check(self, call: Call) -> None:
-        models.model_of(self.store, call.arn(models.KIND, call.params["ModelName"]))
+        models.records(self.store).find(call.arn(models.KIND, call.params["ModelName"]))
         transform_rules.check(call.params, self.cloud.client)
 
     def defaults(self, params: Params) -> Params:
@@ -32,7 +32,7 @@ class TransformJobs(Jobs):
     def _spec(self, job: Document, arn: str) -> VariantSpec:
         """The job's model servers, as a variant of an endpoint has them."""
         model_arn = arn.rpartition(":")[0] + f":{models.KIND}/{job['ModelName']}"
-        model = models.model_of(self.store, model_arn)
+        model = models.records(self.store).find(model_arn)
         container = hosting_rules.container_of(model)
         source, resources = hosting_rules.data_source(container), job["TransformResources"]
         return VariantSpec(
