@@ -13,15 +13,18 @@ OPERATIONS = frozenset(
         "AddTags",
         "CreateEndpoint",
         "CreateEndpointConfig",
+        "CreateHyperParameterTuningJob",
         "CreateModel",
         "CreateTrainingJob",
         "DeleteEndpoint",
         "DeleteEndpointConfig",
+        "DeleteHyperParameterTuningJob",
         "DeleteModel",
         "DeleteTags",
         "DeleteTrainingJob",
         "DescribeEndpoint",
         "DescribeEndpointConfig",
+        "DescribeHyperParameterTuningJob",
         "DescribeModel",
         "DescribeTrainingJob",
         "InvokeEndpoint",
@@ -29,10 +32,13 @@ OPERATIONS = frozenset(
         "InvokeEndpointWithResponseStream",
         "ListEndpointConfigs",
         "ListEndpoints",
+        "ListHyperParameterTuningJobs",
         "ListModels",
         "ListTags",
         "ListTrainingJobs",
+        "ListTrainingJobsForHyperParameterTuningJob",
         "Search",
+        "StopHyperParameterTuningJob",
         "StopTrainingJob",
         "UpdateEndpoint",
         "UpdateEndpointWeightsAndCapacities",
@@ -50,10 +56,13 @@ def families(cloud: Cloud) -> list[Family]:
     from sagelab.cloud.resources.search import SearchIndex
     from sagelab.cloud.resources.tags import Tags
     from sagelab.cloud.resources.training_jobs import TrainingJobs
+    from sagelab.cloud.resources.tuning_jobs import TuningJobs
 
     endpoints = Endpoints(cloud)
+    training_jobs = TrainingJobs(cloud)
     return [
-        TrainingJobs(cloud),
+        training_jobs,
+        TuningJobs(cloud, training_jobs),
         Models(cloud),
         EndpointConfigs(cloud),
         endpoints,
