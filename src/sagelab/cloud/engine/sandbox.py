@@ -56,7 +56,8 @@ class HostSpec:
     name: "algo-1". folder: on this machine; it has ml/, tmp/, home/, run/ and root/ (an empty mount point).
     argv: what runs first. env: all of its environment. peers: host name -> loopback address.
     memory: bytes of private memory a process may ask for (None: as the machine has it). forks: which of its
-    commands `train` and `python3` are forks of the warm Python that it grew from (init.py).
+    commands `train` and `python3` are forks of the warm Python that it grew from (init.py). cores: numbers of the
+    processors that it may run on (empty: all).
     """
 
     name: str
@@ -66,6 +67,7 @@ class HostSpec:
     peers: dict[str, str] = field(default_factory=dict)
     memory: int | None = None
     forks: tuple[str, ...] = ()
+    cores: tuple[int, ...] = ()
 
 
 def isolate_users(network: bool) -> None:

@@ -200,6 +200,8 @@ def _become_first(host: HostSpec, output: int, isolated: bool) -> None:
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.close(output)
+        if host.cores:
+            os.sched_setaffinity(0, host.cores)
         if isolated:
             sandbox.enter(host)
             os.chdir("/opt/ml")

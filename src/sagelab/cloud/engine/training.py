@@ -66,6 +66,7 @@ class TrainingRun(threading.Thread):
         count = job["ResourceConfig"]["InstanceCount"]
         self.hosts = [f"algo-{number + 1}" for number in range(count)]
         self.metrics = Metrics(job["AlgorithmSpecification"].get("MetricDefinitions", []))
+        self.cores: tuple[int, ...] = ()  # the processors that its hosts are held to; all of them if empty
         self.streams: dict[str, Stream] = {}
         self.spaces: list[Workspace] = []
         self.running: Running | None = None
@@ -244,6 +245,7 @@ class TrainingRun(threading.Thread):
                 for n, host in enumerate(self.hosts)
             },
             memory=self.place.memory_limit,
+            cores=self.cores,
         )
 
     def _access(self) -> dict[str, str]:

@@ -13,18 +13,21 @@ OPERATIONS = frozenset(
         "AddTags",
         "CreateEndpoint",
         "CreateEndpointConfig",
+        "CreateHyperParameterTuningJob",
         "CreateModel",
         "CreateProcessingJob",
         "CreateTrainingJob",
         "CreateTransformJob",
         "DeleteEndpoint",
         "DeleteEndpointConfig",
+        "DeleteHyperParameterTuningJob",
         "DeleteModel",
         "DeleteProcessingJob",
         "DeleteTags",
         "DeleteTrainingJob",
         "DescribeEndpoint",
         "DescribeEndpointConfig",
+        "DescribeHyperParameterTuningJob",
         "DescribeModel",
         "DescribeProcessingJob",
         "DescribeTrainingJob",
@@ -34,12 +37,15 @@ OPERATIONS = frozenset(
         "InvokeEndpointWithResponseStream",
         "ListEndpointConfigs",
         "ListEndpoints",
+        "ListHyperParameterTuningJobs",
         "ListModels",
         "ListProcessingJobs",
         "ListTags",
         "ListTrainingJobs",
+        "ListTrainingJobsForHyperParameterTuningJob",
         "ListTransformJobs",
         "Search",
+        "StopHyperParameterTuningJob",
         "StopProcessingJob",
         "StopTrainingJob",
         "StopTransformJob",
@@ -61,10 +67,13 @@ def families(cloud: Cloud) -> list[Family]:
     from sagelab.cloud.resources.tags import Tags
     from sagelab.cloud.resources.training_jobs import TrainingJobs
     from sagelab.cloud.resources.transform_jobs import TransformJobs
+    from sagelab.cloud.resources.tuning_jobs import TuningJobs
 
     endpoints = Endpoints(cloud)
+    training_jobs = TrainingJobs(cloud)
     return [
-        TrainingJobs(cloud),
+        training_jobs,
+        TuningJobs(cloud, training_jobs),
         Models(cloud),
         EndpointConfigs(cloud),
         endpoints,

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from sagelab.cloud.context import Cloud
+from sagelab.cloud.engine.metrics import Point
 from sagelab.cloud.engine.training import INTERRUPTED, Step, TrainingRun, artifact_uri
 from sagelab.cloud.errors import InternalServerError, ResourceInUse, ValidationException
 from sagelab.cloud.resources import listing, training_rules
@@ -41,12 +43,26 @@ DEFAULTS: Params = {
 DEFAULT_RUNTIME = {"MaxRuntimeInSeconds": 86400}
 
 
+@dataclass(frozen=True)
+class Launch:
+    """What a tuning job adds to a training job that it launches, and how it hears of it.
+
+    facts: of the description beside the request. cores: the processors that the job is held to.
+    """
+
+    facts: Params
+    on_step: Callable[[Document], None]
+    on_metric: Callable[[Point], None]
+    cores: tuple[int, ...] = ()
+
+
 class TrainingJobs:
     """The family of training jobs of one local cloud."""
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud, self.store = cloud, cloud.store
         self.runs: dict[str, TrainingRun] = {}
+        self.launches: dict[str, Launch] = {}
         self._lock = threading.Lock()
         self._recover()
 
@@ -63,8 +79,12 @@ class TrainingJobs:
     def create(self, call: Call) -> Params:
         tags = read_tags(call.params.get("Tags", []))
         training_rules.check(call.params, self.cloud.client, call.account)
+        return {"TrainingJobArn": self.launch(call, tags)}
+
+    def launch(self, call: Call, tags: dict[str, str], launch: Launch | None = None) -> str:
+        """Keep and start the job of a request that was checked; returns its ARN."""
         arn = call.arn(KIND, call.params["TrainingJobName"])
-        job = self._document(call, arn)
+        job = self._document(call, arn) | (launch.facts if launch else {})
         name = job["TrainingJobName"]
         try:
             self.store.add(Resource(arn, KIND, call.region, name, "InProgress", job), tags)
@@ -73,10 +93,10 @@ class TrainingJobs:
                 "Training job names must be unique within an AWS account and region, and a training job with"
                 f" this name already exists ({arn})"
             ) from None
-        self.start(job)
-        return {"TrainingJobArn": arn}
+        self.start(job, launch)
+        return arn
 
-    def start(self, job: Document) -> TrainingRun:
+    def start(self, job: Document, launch: Launch | None = None) -> TrainingRun:
         """Run a job that is in the store."""
         arn = job["TrainingJobArn"]
         run = TrainingRun(
@@ -87,6 +107,9 @@ class TrainingJobs:
         )
         with self._lock:
             self.runs[arn] = run
+            if launch:
+                self.launches[arn] = launch
+                run.metrics.listener, run.cores = launch.on_metric, launch.cores
         run.start()
         return run
 
@@ -170,12 +193,15 @@ class TrainingJobs:
     def _report(self, arn: str, step: Step) -> None:
         ended = ENDED.get(step.status)
         try:
-            self.store.change(arn, lambda job: record(job, step))
+            job = self.store.change(arn, lambda job: record(job, step))
+            if arn in self.launches:
+                self.launches[arn].on_step(job)
         except Missing:
             logger.warning("%s is gone; its step %s is not recorded", arn, step.status)
         if ended:
             with self._lock:
                 self.runs.pop(arn, None)
+                self.launches.pop(arn, None)
 
     def _recover(self) -> None:
         """A job that was running when the local cloud was killed has ended with it."""
