@@ -14,15 +14,16 @@ LONGEST = 400
 # Room -> the rooms of the package that it may import from, besides itself.
 ALLOWED = {
     "sagelab": {"lab"},
+    "prices": set(),
     "cli": {"sagelab", "cloud", "subprocesses", "notebooks"},
     "subprocesses": set(),
     "notebooks": {"cloud", "lab"},
-    "lab": {"sagelab", "redirect"},
+    "lab": {"sagelab", "redirect", "prices"},
     "redirect": set(),
     "serving": set(),
     "cloud": {"sagelab", "redirect", "cloud.gateway", "cloud.resources", "cloud.engine"},
     "cloud.gateway": {"sagelab", "cloud", "cloud.resources"},
-    "cloud.resources": {"sagelab", "cloud", "cloud.engine"},
+    "cloud.resources": {"sagelab", "prices", "cloud", "cloud.engine"},
     "cloud.engine": {"sagelab", "cloud"},
 }
 STARTS_A_CLOUD = {"sagelab.cloud.control", "sagelab.cloud.errors", "sagelab.cloud.home"}  # by lab/session.py

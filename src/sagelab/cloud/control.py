@@ -130,7 +130,7 @@ def environment(home: Home) -> dict[str, str]:
     boto3, the AWS CLI and both SageMaker SDKs read them. A profile or an endpoint of one service in the
     user's own AWS files would win over some of them, so those files are left out. Unset FOREIGN besides.
     """
-    keys, url = home.credentials(), _url(home)
+    keys, url = home.credentials(), find_url(home)
     return {
         "AWS_ENDPOINT_URL": url,
         "AWS_ACCESS_KEY_ID": keys.access_key_id,
@@ -168,7 +168,7 @@ def ask(home: Home, operation: str, params: Mapping[str, Any] | None = None) -> 
             answer: dict[str, Any] = json.load(response)
             return answer
     except (URLError, TimeoutError) as error:
-        raise ControlError(f"The local cloud at {_url(home)} runs but does not answer: {error}") from error
+        raise ControlError(f"The local cloud at {find_url(home)} runs but does not answer: {error}") from error
 
 
 def _sign(home: Home, operation: str, body: bytes) -> Request:
@@ -178,13 +178,14 @@ def _sign(home: Home, operation: str, body: bytes) -> Request:
 
     keys = home.credentials()
     headers = {"X-Amz-Target": f"Sagelab.{operation}", "Content-Type": "application/x-amz-json-1.1"}
-    request = AWSRequest("POST", _url(home) + "/", headers=headers, data=body)
+    request = AWSRequest("POST", find_url(home) + "/", headers=headers, data=body)
     key_pair = Credentials(keys.access_key_id, keys.secret_access_key)
     SigV4Auth(key_pair, "sagelab", DEFAULT_REGION).add_auth(request)
     return Request(request.url, data=body, headers=dict(request.headers.items()), method="POST")
 
 
-def _url(home: Home) -> str:
+def find_url(home: Home) -> str:
+    """The URL of the running local cloud of `home`. NotRunning: none runs."""
     running = home.server()
     if running is None:
         raise NotRunning(f"No local cloud runs on {home.path}; start it with: sagelab up --detach")
@@ -207,7 +208,7 @@ def _start(home: Home, port: int | None) -> str:
         finally:
             os.close(writer)
         if ready.read(1):
-            return _url(home)
+            return find_url(home)
     raise StartFailed(_explain(home, said_before))
 
 

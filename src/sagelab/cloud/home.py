@@ -5,6 +5,7 @@
   server.json        url, pid and start of the process that serves it, or served it last
   server.lock        held by that process for as long as it lives
   starting.lock      held by whoever starts or ends it
+  settings.json      what the user has set: the spot market
   server.log         what that process said; server.log.1 what it said before
   sdk.yaml           defaults for the SageMaker SDK: no telemetry
   sagelab.db         the store: SageMaker's resources
@@ -37,7 +38,10 @@ ROLE_NAME = "SageMakerLabRole"
 DEFAULT_REGION = "us-east-1"
 HOST, PORT = "127.0.0.1", 8273  # where a local cloud listens, unless told otherwise
 SESSIONS = "sessions.json"
-STATE = ("sagelab.db*", "services.db*", "objects", SESSIONS, "jobs", "python", "tmp", "server.json", "server.log*")
+STATE = (
+    *("sagelab.db*", "services.db*", "objects", SESSIONS, "jobs", "python", "tmp"),
+    *("server.json", "server.log*", "settings.json"),
+)
 FLOCK = "hhqqi4x"  # struct flock of 64-bit Linux: type, whence, start, length, pid
 
 
@@ -100,6 +104,18 @@ class Home:
         except FileNotFoundError:
             write_private(file, asdict(_new_credentials()), keep=True)
             return Credentials(**json.loads(file.read_text()))
+
+    def settings(self) -> dict[str, Any]:
+        """What the user has set, by area; empty where nothing was."""
+        try:
+            found: dict[str, Any] = json.loads((self.path / "settings.json").read_text())
+            return found
+        except FileNotFoundError:
+            return {}
+
+    def set(self, area: str, facts: dict[str, Any]) -> None:
+        """Keep the settings of an area, in place of those before."""
+        write_private(self.path / "settings.json", self.settings() | {area: facts})
 
     def server(self) -> dict[str, Any] | None:
         """url, pid and start of the running local cloud, or None where none runs."""

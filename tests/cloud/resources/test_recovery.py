@@ -94,3 +94,30 @@ def test_running_job_ends_with_the_local_cloud(home: Home, sagelab: Callable[...
     job = again.describe_training_job(TrainingJobName=request["TrainingJobName"])
     assert job["TrainingJobStatus"] == "Failed"
     assert "The local cloud ended" in job["FailureReason"]
+
+
+def test_job_is_started_again_after_a_fault_of_the_platform(home: Home, sagelab: Callable[..., Any]) -> None:
+    jobs = Jobs(start(sagelab, home))
+    request = jobs.shell("[ -e /opt/ml/checkpoints/again ] || { touch /opt/ml/checkpoints/again; sleep 1000; }")
+    request |= {
+        "RetryStrategy": {"MaximumRetryAttempts": 1},
+        "CheckpointConfig": {"S3Uri": f"s3://{jobs.bucket}/checkpoints"},
+    }
+    jobs.sagemaker.create_training_job(**request)
+    while "Contents" not in jobs.s3.list_objects_v2(Bucket=jobs.bucket, Prefix="checkpoints/"):
+        assert jobs.describe(request["TrainingJobName"])["TrainingJobStatus"] == "InProgress"
+    server = home.server()
+    assert server is not None
+    for spawner in children(server["pid"]):
+        wait_end(spawner)
+    job = jobs.wait(request["TrainingJobName"])
+    assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
+    attempt = ["Starting", "Downloading", "Training"]
+    found = [transition["Status"] for transition in job["SecondaryStatusTransitions"]]
+    assert found == [*attempt, *attempt, "Uploading", "Completed"]
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    text = "".join(file.read_text() for file in Path(f"/proc/{pid}/task").glob("*/children"))
+    return [int(child) for child in text.split()]

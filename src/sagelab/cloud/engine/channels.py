@@ -63,6 +63,18 @@ def download_channel(s3: Any, channel: dict[str, Any], folder: Path, host: int, 
         raise ClientError(f"Data download failed: {source['S3Uri']}: {error}") from error
 
 
+def download_prefix(s3: Any, place: Location, folder: Path) -> list[str]:
+    """Fetch every object below a prefix that ends with a slash; their names there. ClientError: it cannot be."""
+    try:
+        keys = find_objects(s3, place)
+        names = [str(PurePosixPath(key[len(place.key) :])) for key in keys]
+        for key, name in zip(keys, names, strict=True):
+            _download(s3, Location(place.bucket, key), _inside(folder, name))
+    except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError, OSError) as error:
+        raise ClientError(f"Data download failed: {place}: {error}") from error
+    return names
+
+
 def download_archive(s3: Any, uri: str, folder: Path, scratch: Path) -> None:
     """Unpack a tar.gz object into `folder`. ClientError: it is missing or not fit to be unpacked."""
     try:

@@ -57,7 +57,8 @@ class HostSpec:
     argv: what runs first. env: all of its environment. peers: host name -> loopback address.
     memory: bytes of private memory a process may ask for (None: as the machine has it). forks: which of its
     commands `train` and `python3` are forks of the warm Python that it grew from (init.py). cores: numbers of the
-    processors that it may run on (empty: all).
+    processors that it may run on (empty: all). mounts: folders of this machine and where the host finds them, to
+    read and write, besides its own.
     """
 
     name: str
@@ -68,6 +69,7 @@ class HostSpec:
     memory: int | None = None
     forks: tuple[str, ...] = ()
     cores: tuple[int, ...] = ()
+    mounts: tuple[tuple[str, str], ...] = ()
 
 
 def isolate_users(network: bool) -> None:
@@ -103,7 +105,7 @@ def enter(host: HostSpec) -> None:
     root = Path(host.folder) / "root"
     _mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "size=64m,mode=755")
     _bind_system(root)
-    _bind_own(root, Path(host.folder))
+    _bind_own(root, host)
     for python in python_folders():  # after its own /root and /tmp, which may have a Python below them
         _bind(Path(python), root / python.lstrip("/"))
     _write_hosts(root, host.peers)
@@ -173,9 +175,11 @@ def _inside(folder: str, other: str) -> bool:
     return folder != other and Path(folder).is_relative_to(other)
 
 
-def _bind_own(root: Path, folder: Path) -> None:
-    for source, target in (("ml", "opt/ml"), ("tmp", "tmp"), ("home", "root"), ("run", "run/sagelab")):
-        _bind(folder / source, root / target, restrict=MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+def _bind_own(root: Path, host: HostSpec) -> None:
+    folder = Path(host.folder)
+    own = [("ml", "opt/ml"), ("tmp", "tmp"), ("home", "root"), ("run", "run/sagelab"), *host.mounts]
+    for source, target in own:
+        _bind(folder / source, root / target.lstrip("/"), restrict=MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
     _bind(folder / "bin", root / "opt/sagelab/bin")
     (root / "var").mkdir()
     (root / "var/tmp").symlink_to("/tmp")

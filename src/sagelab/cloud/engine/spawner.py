@@ -68,6 +68,7 @@ class SpawnerProcess:
         for output in outputs:
             os.close(output)
         self.groups[pid] = message["start"]
+        tell(self.channel, event="started", group=message["start"], pid=pid)
 
     def _signal(self, group: str, number: int) -> None:
         """Where there are no namespaces, no kernel ends the processes of a host: its first process must."""

@@ -80,6 +80,6 @@ def families(cloud: Cloud) -> list[Family]:
         Invocations(cloud, endpoints),
         ProcessingJobs(cloud),
         TransformJobs(cloud),
-        Tags(cloud),
+        Tags(cloud, training_jobs.hear_tags),
         SearchIndex(cloud),
     ]

@@ -12,11 +12,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from sagelab.cloud.context import Cloud
+from sagelab.cloud.engine.market import Market
 from sagelab.cloud.engine.tuning.plan import definitions_of, objective_of, read_plan
 from sagelab.cloud.engine.tuning.run import TuningRun, take_end
 from sagelab.cloud.engine.tuning.trials import Trial
 from sagelab.cloud.errors import ResourceInUse, ResourceNotFound, ValidationException
-from sagelab.cloud.resources import listing, tuning_parents, tuning_rules
+from sagelab.cloud.resources import listing, training_rules, tuning_parents, tuning_rules
 from sagelab.cloud.resources.call import Call, Handler, Params
 from sagelab.cloud.resources.tags import read_tags
 from sagelab.cloud.resources.tuning_children import (
@@ -74,6 +75,7 @@ class TuningJobs:
         tags = read_tags(call.params.get("Tags", []))
         parents = [self._find(call.arn(KIND, name)) for name in tuning_parents.names_of_parents(call.params)]
         tuning_rules.check(call.params, parents, self.cloud.client, call.account)
+        training_rules.read_market(tags, Market())  # its jobs get its tags
         arn = call.arn(KIND, call.params["HyperParameterTuningJobName"])
         job = _document(call, arn)
         name = job["HyperParameterTuningJobName"]
