@@ -22,6 +22,7 @@ from startup import up
 from table import Result
 from traffic import gateway
 from training import empty, train, train_full
+from tuning import tuning
 
 from sagelab.lab.digits import DigitsError
 
@@ -31,6 +32,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "store": store,
     "empty": empty,
     "train": train,
+    "tuning": tuning,
 }
 
 

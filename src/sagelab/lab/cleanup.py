@@ -8,6 +8,7 @@ and AWS keeps them.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -28,8 +29,8 @@ class Kind:
 
     listing and answer: the paginated operation and the member of its answer. stem: "TrainingJob", of which
     the API makes TrainingJobName, TrainingJobArn and TrainingJobStatus. statuses: those in which it counts as
-    left; empty: any. removal and waiter: boto3's names; without a waiter it is gone at once. done: the
-    participle of the removal.
+    left; empty: any. removal and waiter: boto3's names; without a waiter it is gone at once, or its status is
+    looked at until it is none of `statuses`. done: the participle of the removal.
     """
 
     noun: str
@@ -43,6 +44,16 @@ class Kind:
 
 
 KINDS = (
+    Kind(  # before its training jobs: it would start others in their place
+        noun="tuning job",
+        listing="list_hyper_parameter_tuning_jobs",
+        answer="HyperParameterTuningJobSummaries",
+        stem="HyperParameterTuningJob",
+        statuses=("InProgress", "Stopping"),
+        removal="stop_hyper_parameter_tuning_job",
+        waiter=None,
+        done="stopped",
+    ),
     Kind(
         noun="training job",
         listing="list_training_jobs",
@@ -160,7 +171,17 @@ def _remove(lab: Lab, kind: Kind, found: dict[str, Any]) -> str:
             sagemaker.get_waiter(kind.waiter).wait(
                 **name, WaiterConfig={"Delay": DELAYS[lab.target], "MaxAttempts": 200}
             )
+    elif kind.statuses:
+        _wait_end(lab, kind, found[f"{kind.stem}Arn"])
     return f"{kind.done} {kind.noun} {found[f'{kind.stem}Name']}"
+
+
+def _wait_end(lab: Lab, kind: Kind, arn: str) -> None:
+    """Wait until a resource is in none of the statuses of its kind, where boto3 has no waiter for that."""
+    for _ in range(200):
+        if arn not in [summary[f"{kind.stem}Arn"] for summary in _found(lab, kind)]:
+            return
+        time.sleep(DELAYS[lab.target])
 
 
 def _keys(lab: Lab) -> Iterator[str]:

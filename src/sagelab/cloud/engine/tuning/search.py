@@ -8,7 +8,6 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/automatic-model-tuning-how-it-wo
 
 from __future__ import annotations
 
-import math
 import warnings
 import zlib
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
 STARTUP = 5  # trials that Bayesian draws at random, before it has something to learn from
-GOOD_SHARE = 0.2  # of all trials: the ones that TPE takes for good
+CANDIDATES = 64  # combinations that TPE chooses the next one from
 REDRAWS = 20  # before a combination that is new is looked for by counting
 
 
@@ -221,5 +220,5 @@ def _make_sampler(strategy: Strategy, seed: int, learned: bool) -> BaseSampler:
             multivariate=True,
             constant_liar=strategy.parallel > 1,
             n_startup_trials=STARTUP,
-            gamma=lambda count: math.ceil(GOOD_SHARE * count),
+            n_ei_candidates=CANDIDATES,
         )
