@@ -14,16 +14,17 @@ LONGEST = 400
 # Room -> the rooms of the package that it may import from, besides itself.
 ALLOWED = {
     "sagelab": {"lab"},
-    "cli": {"sagelab", "cloud", "subprocesses", "notebooks"},
+    "cli": {"sagelab", "neo", "cloud", "subprocesses", "notebooks"},
     "subprocesses": set(),
     "notebooks": {"cloud", "lab"},
     "lab": {"sagelab", "redirect"},
     "redirect": set(),
-    "serving": set(),
-    "cloud": {"sagelab", "redirect", "cloud.gateway", "cloud.resources", "cloud.engine"},
+    "neo": set(),
+    "serving": {"neo"},
+    "cloud": {"sagelab", "neo", "redirect", "cloud.gateway", "cloud.resources", "cloud.engine"},
     "cloud.gateway": {"sagelab", "cloud", "cloud.resources"},
     "cloud.resources": {"sagelab", "cloud", "cloud.engine"},
-    "cloud.engine": {"sagelab", "cloud"},
+    "cloud.engine": {"sagelab", "neo", "cloud"},
 }
 STARTS_A_CLOUD = {"sagelab.cloud.control", "sagelab.cloud.errors", "sagelab.cloud.home"}  # by lab/session.py
 SERVES = {"sagelab.cloud.server", "sagelab.cloud.control", "sagelab.cloud.doctor"}  # above gateway

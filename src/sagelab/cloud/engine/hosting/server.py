@@ -183,11 +183,13 @@ class Server:
     def _runtime(self) -> runtimes.Runtime:
         """The server imports TensorFlow in any case; code that replaces it needs a Python of its own."""
         code = self.folder / "ml/model/code"
+        if (self.folder / "ml/model/compiled.vmfb").is_file():
+            return runtimes.PYTHON  # what a compilation job made needs no TensorFlow
         return runtimes.choose(code, toolkit=True) if code.is_dir() else runtimes.TENSORFLOW
 
     def _host(self) -> HostSpec:
         spec = self.spec
-        serve = f"{SERVE} --threads {threads(spec.instance_type)}"
+        serve = f"{SERVE} --threads {threads(spec.instance_type)} --instance-type {spec.instance_type}"
         command = f"{COMPILE} && exec {serve} --compiled {COMPILED}" if spec.accelerator else f"exec {serve}"
         keys = {} if spec.isolated else self.place.access(spec.role, "SageMaker")
         return HostSpec(
