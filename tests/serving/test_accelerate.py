@@ -104,5 +104,5 @@ sys.exit(main())
 """
     done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True)
     assert done.returncode == 1
-    assert "input word is a batch of text" in done.stderr
+    assert "input word is text" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["1"]

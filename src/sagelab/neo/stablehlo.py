@@ -17,7 +17,6 @@ from sagelab.neo.program import Arrays, Program
 from sagelab.neo.runtime import Tensor
 
 UNKNOWN = re.compile(r"No registered '(\w+)' OpKernel|: (\w+) \((?:No registered|unknown)")
-STRINGS = "a batch of text, which is not a number: text cannot be compiled"
 
 
 def tensorflow() -> Any:
@@ -86,7 +85,7 @@ def numpy_name(name: str, dtype: Any) -> str:
     """A TensorFlow type by NumPy's name. InputConfiguration: it has none."""
     found = np.dtype(dtype.as_numpy_dtype)
     if found.kind == "O":
-        raise InputConfiguration(f"The model's {name} is {STRINGS}.")
+        raise InputConfiguration(f"The model's {name} is text. Only numbers can be compiled.")
     return str(found)
 
 

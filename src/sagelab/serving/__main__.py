@@ -51,7 +51,7 @@ def _options() -> argparse.Namespace:
     add = parser.add_argument
     add("--model", type=Path, required=True, help="folder of the unpacked model archive")
     add("--compiled", type=Path, help="what sagelab.serving.accelerate made of the model: runs without TensorFlow")
-    add("--instance-type", help="what the model must have been compiled for, if it was: ml.c5.large")
+    add("--instance-type", help="serve what a compilation job compiled for this type of instance")
     add("--socket", type=Path, help="unix socket to listen on")
     add("--port", type=int, help="TCP port of the loopback to listen on")
     add(
@@ -78,9 +78,8 @@ def _read(options: argparse.Namespace) -> Model:
     """What the archive holds: an artifact of a compilation job, or a SavedModel, accelerated or as it is."""
     from sagelab.serving import compiled
 
-    if compiled.is_compiled(options.model):
-        if options.instance_type:
-            compiled.check_instance(options.model, options.instance_type)
+    if options.instance_type:
+        compiled.check_instance(options.model, options.instance_type)
         return compiled.load(options.model, threads=options.threads)
     name = os.environ.get("SAGEMAKER_TFS_DEFAULT_MODEL_NAME")
     version = find(options.model, None if name in (None, "", "None") else name)

@@ -14,11 +14,6 @@ from sagelab.serving.model import DEFAULT_SIGNATURE, Arrays, Model, Signature, S
 NAME, VERSION = "model", "1"  # of an artifact that has no folders of its own
 
 
-def is_compiled(folder: Path) -> bool:
-    """Whether a model archive is what a compilation job made."""
-    return (folder / runtime.MANIFEST).is_file()
-
-
 def load(folder: Path, version: Path | None = None, threads: int | None = None) -> Model:
     """The compiled model in a folder; `version` is that of the SavedModel it was made of, if it stands for one.
 
@@ -45,7 +40,13 @@ def check_instance(folder: Path, instance_type: str) -> None:
     " compilation."
     https://docs.aws.amazon.com/sagemaker/latest/dg/neo-deployment-hosting-services.html
     """
-    manifest = runtime.read_manifest(folder)
+    try:
+        manifest = runtime.read_manifest(folder)
+    except runtime.BadArtifact:
+        raise BadModel(
+            "The model archive is not what a compilation job made: it has no manifest.json. Neo's image serves"
+            " compiled models only."
+        ) from None
     family = instance_type.rpartition(".")[0]
     if manifest.family and family != manifest.family:
         raise BadModel(

@@ -11,15 +11,18 @@ if TYPE_CHECKING:
 OPERATIONS = frozenset(
     [
         "AddTags",
+        "CreateCompilationJob",
         "CreateEndpoint",
         "CreateEndpointConfig",
         "CreateModel",
         "CreateTrainingJob",
+        "DeleteCompilationJob",
         "DeleteEndpoint",
         "DeleteEndpointConfig",
         "DeleteModel",
         "DeleteTags",
         "DeleteTrainingJob",
+        "DescribeCompilationJob",
         "DescribeEndpoint",
         "DescribeEndpointConfig",
         "DescribeModel",
@@ -27,12 +30,14 @@ OPERATIONS = frozenset(
         "InvokeEndpoint",
         "InvokeEndpointAsync",
         "InvokeEndpointWithResponseStream",
+        "ListCompilationJobs",
         "ListEndpointConfigs",
         "ListEndpoints",
         "ListModels",
         "ListTags",
         "ListTrainingJobs",
         "Search",
+        "StopCompilationJob",
         "StopTrainingJob",
         "UpdateEndpoint",
         "UpdateEndpointWeightsAndCapacities",
@@ -43,6 +48,7 @@ OPERATIONS = frozenset(
 
 def families(cloud: Cloud) -> list[Family]:
     """Every family of resources of a local cloud."""
+    from sagelab.cloud.resources.compilation_jobs import CompilationJobs
     from sagelab.cloud.resources.endpoint_configs import EndpointConfigs
     from sagelab.cloud.resources.endpoints import Endpoints
     from sagelab.cloud.resources.invocations import Invocations
@@ -54,6 +60,7 @@ def families(cloud: Cloud) -> list[Family]:
     endpoints = Endpoints(cloud)
     return [
         TrainingJobs(cloud),
+        CompilationJobs(cloud),
         Models(cloud),
         EndpointConfigs(cloud),
         endpoints,
