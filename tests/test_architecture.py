@@ -15,16 +15,17 @@ LONGEST = 400
 ALLOWED = {
     "sagelab": {"lab"},
     "prices": set(),
-    "cli": {"sagelab", "cloud", "subprocesses", "notebooks"},
+    "cli": {"sagelab", "cloud", "subprocesses", "notebooks", "neo"},
     "subprocesses": set(),
     "notebooks": {"cloud", "lab"},
     "lab": {"sagelab", "redirect", "prices"},
     "redirect": set(),
-    "serving": set(),
-    "cloud": {"sagelab", "redirect", "cloud.gateway", "cloud.resources", "cloud.engine"},
+    "neo": set(),
+    "serving": {"neo"},
+    "cloud": {"sagelab", "neo", "redirect", "cloud.gateway", "cloud.resources", "cloud.engine"},
     "cloud.gateway": {"sagelab", "cloud", "cloud.resources"},
-    "cloud.resources": {"sagelab", "prices", "cloud", "cloud.engine"},
-    "cloud.engine": {"sagelab", "cloud"},
+    "cloud.resources": {"sagelab", "prices", "cloud", "cloud.engine", "neo"},
+    "cloud.engine": {"sagelab", "cloud", "neo"},
 }
 STARTS_A_CLOUD = {"sagelab.cloud.control", "sagelab.cloud.errors", "sagelab.cloud.home"}  # by lab/session.py
 SERVES = {"sagelab.cloud.server", "sagelab.cloud.control", "sagelab.cloud.doctor"}  # above gateway

@@ -15,6 +15,7 @@
   jobs/              the folders of running jobs; empty when none runs
   python/            what warm Pythons keep for themselves; no job sees it
   tmp/               large bodies on their way
+  cache/             what is fetched once: the runtime for emulated devices
 """
 
 from __future__ import annotations

@@ -85,6 +85,16 @@ KINDS = (
         done="stopped",
     ),
     Kind(
+        noun="compilation job",
+        listing="list_compilation_jobs",
+        answer="CompilationJobSummaries",
+        stem="CompilationJob",
+        statuses=("STARTING", "INPROGRESS", "STOPPING"),
+        removal="stop_compilation_job",
+        waiter=None,
+        done="stopped",
+    ),
+    Kind(
         noun="endpoint",
         listing="list_endpoints",
         answer="Endpoints",

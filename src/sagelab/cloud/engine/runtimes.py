@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sagelab.cloud.engine.compilation import images
 from sagelab.cloud.errors import ValidationException
 
 # What `sagemaker_training` imports. Not itself: at its import it makes the folders of a job.
@@ -78,14 +79,14 @@ def check_training_image(uri: str) -> None:
 
 def check_inference_image(uri: str) -> None:
     """ValidationException: no model server of the local cloud stands for this image; the known ones are named."""
-    if _is_known(uri, INFERENCE):
+    if _is_known(uri, INFERENCE) or images.is_neo(uri):
         return
     trouble = f"The local cloud has no model server for the image {uri}"
     if _is_known(uri, TRAINING):
         trouble = f"{uri} is an image for training, which has no model server"
     raise ValidationException(
         f"{trouble}. The local cloud serves with the TensorFlow inference images of the SageMaker SDK, in any"
-        f" region: {', '.join(known_images(INFERENCE))}."
+        f" region: {', '.join(known_images(INFERENCE))}; and models that it compiled with Neo's own images."
     )
 
 

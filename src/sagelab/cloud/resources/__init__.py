@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 OPERATIONS = frozenset(
     [
         "AddTags",
+        "CreateCompilationJob",
         "CreateEndpoint",
         "CreateEndpointConfig",
         "CreateHyperParameterTuningJob",
@@ -18,6 +19,7 @@ OPERATIONS = frozenset(
         "CreateProcessingJob",
         "CreateTrainingJob",
         "CreateTransformJob",
+        "DeleteCompilationJob",
         "DeleteEndpoint",
         "DeleteEndpointConfig",
         "DeleteHyperParameterTuningJob",
@@ -25,6 +27,7 @@ OPERATIONS = frozenset(
         "DeleteProcessingJob",
         "DeleteTags",
         "DeleteTrainingJob",
+        "DescribeCompilationJob",
         "DescribeEndpoint",
         "DescribeEndpointConfig",
         "DescribeHyperParameterTuningJob",
@@ -35,6 +38,7 @@ OPERATIONS = frozenset(
         "InvokeEndpoint",
         "InvokeEndpointAsync",
         "InvokeEndpointWithResponseStream",
+        "ListCompilationJobs",
         "ListEndpointConfigs",
         "ListEndpoints",
         "ListHyperParameterTuningJobs",
@@ -45,6 +49,7 @@ OPERATIONS = frozenset(
         "ListTrainingJobsForHyperParameterTuningJob",
         "ListTransformJobs",
         "Search",
+        "StopCompilationJob",
         "StopHyperParameterTuningJob",
         "StopProcessingJob",
         "StopTrainingJob",
@@ -58,6 +63,7 @@ OPERATIONS = frozenset(
 
 def families(cloud: Cloud) -> list[Family]:
     """Every family of resources of a local cloud."""
+    from sagelab.cloud.resources.compilation_jobs import CompilationJobs
     from sagelab.cloud.resources.endpoint_configs import EndpointConfigs
     from sagelab.cloud.resources.endpoints import Endpoints
     from sagelab.cloud.resources.invocations import Invocations
@@ -74,6 +80,7 @@ def families(cloud: Cloud) -> list[Family]:
     return [
         training_jobs,
         TuningJobs(cloud, training_jobs),
+        CompilationJobs(cloud),
         Models(cloud),
         EndpointConfigs(cloud),
         endpoints,

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sagelab.cloud.engine import channels, runtimes
+from sagelab.cloud.engine.compilation import images
 from sagelab.cloud.engine.hosting.channel import PATIENCE, Channel, Gone, Reply
 from sagelab.cloud.engine.launcher import Running
 from sagelab.cloud.engine.logs import Reader, Stream
@@ -185,12 +186,15 @@ class Server:
 
     def _runtime(self) -> runtimes.Runtime:
         """The server imports TensorFlow in any case; code that replaces it needs a Python of its own."""
+        if images.is_neo(self.spec.image):
+            return runtimes.PYTHON
         code = self.folder / "ml/model/code"
         return runtimes.choose(code, toolkit=True) if code.is_dir() else runtimes.TENSORFLOW
 
     def _host(self) -> HostSpec:
         spec = self.spec
         serve = f"{SERVE} --threads {threads(spec.instance_type)}"
+        serve += f" --instance-type {spec.instance_type}" if images.is_neo(spec.image) else ""
         command = f"{COMPILE} && exec {serve} --compiled {COMPILED}" if spec.accelerator else f"exec {serve}"
         keys = {} if spec.isolated else self.place.access(spec.role, "SageMaker")
         return HostSpec(
