@@ -2,7 +2,7 @@
 
 ~/.sagelab (SAGELAB_HOME), mode 0700
   credentials.json   mode 0600: the access key that this local cloud answers to, made once
-  server.json        url, pid and start of the process that serves it, or served it last
+  server.json        url, console, pid and start of the process that serves it, or served it last
   server.lock        held by that process for as long as it lives
   starting.lock      held by whoever starts or ends it
   server.log         what that process said; server.log.1 what it said before
@@ -33,6 +33,7 @@ ACCOUNT = "123456789012"
 ROLE_NAME = "SageMakerLabRole"
 DEFAULT_REGION = "us-east-1"
 HOST, PORT = "127.0.0.1", 8273  # where a local cloud listens, unless told otherwise
+CONSOLE_PORT = 8274  # an origin of its own: what lies in a bucket is opened at the other one
 STATE = ("sagelab.db*", "jobs", "python", "tmp", "server.json", "server.log*")
 FLOCK = "hhqqi4x"  # struct flock of 64-bit Linux: type, whence, start, length, pid
 
@@ -98,12 +99,12 @@ class Home:
             return Credentials(**json.loads(file.read_text()))
 
     def server(self) -> dict[str, Any] | None:
-        """url, pid and start of the running local cloud, or None where none runs."""
+        """url, console, pid and start of the running local cloud, or None where none runs."""
         return self._announced() if self._locked() else None
 
-    def last_port(self) -> int | None:
-        """The port this home was served at, now or last."""
-        return urlsplit(str((self._announced() or {}).get("url", ""))).port
+    def last_port(self, part: str = "url") -> int | None:
+        """The port this home was served at, now or last. part: "url", or "console" for the console's."""
+        return urlsplit(str((self._announced() or {}).get(part, ""))).port
 
     def announce(self, **facts: Any) -> None:
         """Write server.json: the local cloud answers from now on."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any
+
+from sagelab.prices import prices
+
+__all__ = ["Cost", "UnknownPrice", "bill", "estimate", "prices", "training_cost"]
 
 
 class UnknownPrice(Exception):
@@ -31,13 +32,6 @@ class Cost:
             f"{self.seconds:,.0f} s on {self.count} x {self.instance_type} at ${self.hourly:g} an hour: "
             f"${self.dollars:.2f} on AWS ({prices()['region']}, prices of {prices()['date']})"
         )
-
-
-@cache
-def prices() -> dict[str, Any]:
-    """The price table as it stands in prices.json, with its date, region, source and what is unverified."""
-    found: dict[str, Any] = json.loads(files(__package__).joinpath("prices.json").read_text())
-    return found
 
 
 def estimate(instance_type: str, seconds: float, count: int = 1, plane: str = "training") -> Cost:
