@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sagelab.notebooks import Result
 
 NOT_RUNNING = 3
+SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "WSL_DISTRO_NAME")  # one is set where a browser can be seen
 
 
 class _Group(click.Group):
@@ -68,19 +69,22 @@ def up(home: Home, port: int | None, detach: bool) -> None:
         running = home.server()
         if running is not None:
             click.echo(f"sagelab is up already at {running['url']}")
+            click.echo(f"console: {control.console(home)}")
         elif detach:
             click.echo(f"sagelab is up at {control.up(home, port)}")
+            click.echo(f"console: {control.console(home)}")
         else:
             starting.enter_context(home.starting())
             _serve(home, port, starting)
 
 
 def _serve(home: Home, port: int | None, starting: ExitStack) -> None:
+    from sagelab.cloud import control
     from sagelab.cloud.server import serve
 
     def ready(url: str) -> None:
         starting.close()
-        click.echo(f"sagelab is up at {url}")
+        click.echo(f"sagelab is up at {url}\nconsole: {control.console(home)}")
 
     try:
         serve(home, port, ready)
@@ -95,6 +99,21 @@ def down(home: Home) -> None:
     from sagelab.cloud import control
 
     click.echo("sagelab is down" if control.down(home) else "sagelab is not running")
+
+
+@main.command("open")
+@with_home
+@click.option("--print", "only_print", is_flag=True, help="Only print the address.")
+def open_console(home: Home, only_print: bool) -> None:
+    """Open the console in a browser: an address that logs in once, within an hour."""
+    from sagelab.cloud import control
+
+    address = control.console(home)
+    click.echo(address)
+    if not only_print and any(os.environ.get(name) for name in SCREENS):
+        import webbrowser
+
+        webbrowser.open(address)
 
 
 @main.command()
@@ -114,6 +133,7 @@ def status(home: Home, as_json: bool) -> None:
 def _describe(status: Status) -> str:
     lines = {
         "url": status.url,
+        "console": f"{status.console} (log in with: sagelab open)",
         "pid": status.pid,
         "home": f"{status.home} ({status.disk / 1e6:.1f} MB)",
         "up for": f"{status.uptime:.0f} s",
@@ -220,7 +240,7 @@ def execute(home: Home, fresh: bool, announce: bool, command: tuple[str, ...]) -
 
     with _chosen(home, fresh) as used, control.running(used) as url:
         if announce:
-            click.echo(f"sagelab is up at {url}", err=True)
+            click.echo(f"sagelab is up at {url}\nconsole: {control.console(used)}", err=True)
         code = subprocesses.run(command, control.surroundings(used))
     raise click.exceptions.Exit(code)
 

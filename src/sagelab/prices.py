@@ -1,4 +1,4 @@
-"""The dated price table, which the labs tell costs by and the local cloud tells billable time by (prices.json)."""
+"""AWS's prices of instances, from a table that carries its date and its source (prices.json)."""
 
 from __future__ import annotations
 
@@ -19,3 +19,12 @@ def spot_share(instance_type: str) -> float:
     """What managed spot costs of the on-demand price of an instance type: 0.3 is a saving of 70 %."""
     spot = prices()["spot"]
     return float(spot["share"].get(instance_type, spot["otherwise"]))
+
+
+def hourly(instance_type: str, plane: str) -> float | None:
+    """Dollars an hour of one instance; None: the table does not have it.
+
+    plane: "training", "hosting", "accelerator", or another that the table has.
+    """
+    price: float | None = prices().get(plane, {}).get(instance_type)
+    return price

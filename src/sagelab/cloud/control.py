@@ -17,6 +17,7 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import ProxyHandler, Request, build_opener
 
+from sagelab.cloud.console.tokens import write_token
 from sagelab.cloud.errors import ControlError, NotRunning, StartFailed
 from sagelab.cloud.home import DEFAULT_REGION, Home
 from sagelab.redirect import FOLDER as REDIRECT
@@ -48,6 +49,7 @@ class Status:
     """A running local cloud. started: aware. disk: bytes of its home. jobs: training jobs in progress."""
 
     url: str
+    console: str
     pid: int
     home: str
     version: str
@@ -108,6 +110,7 @@ def status(home: Home) -> Status | None:
     answer = ask(home, "Status")
     return Status(
         url=running["url"],
+        console=running["console"],
         pid=running["pid"],
         home=str(home.path),
         version=running["version"],
@@ -115,6 +118,16 @@ def status(home: Home) -> Status | None:
         jobs=answer["TrainingJobs"],
         disk=home.disk(),
     )
+
+
+def console(home: Home) -> str:
+    """The address that opens the console of the running local cloud, once, within an hour. NotRunning: none runs.
+
+    The token is behind a #, which browsers keep to themselves: no log and no other server ever sees it.
+    """
+    running = _server(home)
+    token = write_token(home.credentials().secret_access_key, running["started"])
+    return f"{running['console']}/#token={token}"
 
 
 def reset(home: Home) -> None:
@@ -186,10 +199,14 @@ def _sign(home: Home, operation: str, body: bytes) -> Request:
 
 def find_url(home: Home) -> str:
     """The URL of the running local cloud of `home`. NotRunning: none runs."""
+    return str(_server(home)["url"])
+
+
+def _server(home: Home) -> dict[str, Any]:
     running = home.server()
     if running is None:
         raise NotRunning(f"No local cloud runs on {home.path}; start it with: sagelab up --detach")
-    return str(running["url"])
+    return running
 
 
 def _start(home: Home, port: int | None) -> str:

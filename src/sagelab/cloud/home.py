@@ -2,7 +2,7 @@
 
 ~/.sagelab (SAGELAB_HOME), mode 0700
   credentials.json   mode 0600: the access key that this local cloud answers to, made once
-  server.json        url, pid and start of the process that serves it, or served it last
+  server.json        url, console, pid and start of the process that serves it, or served it last
   server.lock        held by that process for as long as it lives
   starting.lock      held by whoever starts or ends it
   settings.json      what the user has set: the spot market
@@ -43,6 +43,7 @@ STATE = (
     *("sagelab.db*", "services.db*", "objects", SESSIONS, "jobs", "python", "tmp"),
     *("server.json", "server.log*", "settings.json"),
 )
+CONSOLE_PORT = 8274  # an origin of its own: what lies in a bucket is opened at the other one
 FLOCK = "hhqqi4x"  # struct flock of 64-bit Linux: type, whence, start, length, pid
 
 
@@ -119,12 +120,12 @@ class Home:
         write_private(self.path / "settings.json", self.settings() | {area: facts})
 
     def server(self) -> dict[str, Any] | None:
-        """url, pid and start of the running local cloud, or None where none runs."""
+        """url, console, pid and start of the running local cloud, or None where none runs."""
         return self._announced() if self._locked() else None
 
-    def last_port(self) -> int | None:
-        """The port this home was served at, now or last."""
-        return urlsplit(str((self._announced() or {}).get("url", ""))).port
+    def last_port(self, part: str = "url") -> int | None:
+        """The port this home was served at, now or last. part: "url", or "console" for the console's."""
+        return urlsplit(str((self._announced() or {}).get(part, ""))).port
 
     def announce(self, **facts: Any) -> None:
         """Write server.json: the local cloud answers from now on."""
