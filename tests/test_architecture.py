@@ -20,10 +20,11 @@ ALLOWED = {
     "lab": {"sagelab", "redirect"},
     "redirect": set(),
     "serving": set(),
+    "workbench": set(),
     "cloud": {"sagelab", "redirect", "cloud.gateway", "cloud.resources", "cloud.engine"},
     "cloud.gateway": {"sagelab", "cloud", "cloud.resources"},
     "cloud.resources": {"sagelab", "cloud", "cloud.engine"},
-    "cloud.engine": {"sagelab", "cloud"},
+    "cloud.engine": {"sagelab", "cloud", "redirect", "workbench"},
 }
 STARTS_A_CLOUD = {"sagelab.cloud.control", "sagelab.cloud.errors", "sagelab.cloud.home"}  # by lab/session.py
 SERVES = {"sagelab.cloud.server", "sagelab.cloud.control", "sagelab.cloud.doctor"}  # above gateway

@@ -9,6 +9,7 @@
   sdk.yaml           defaults for the SageMaker SDK: no telemetry
   sagelab.db         the store
   jobs/              the folders of running jobs; empty when none runs
+  notebooks/         the volumes of notebook instances; kept until an instance is deleted
   python/            what warm Pythons keep for themselves; no job sees it
   tmp/               large bodies on their way
 """
@@ -33,7 +34,14 @@ ACCOUNT = "123456789012"
 ROLE_NAME = "SageMakerLabRole"
 DEFAULT_REGION = "us-east-1"
 HOST, PORT = "127.0.0.1", 8273  # where a local cloud listens, unless told otherwise
-STATE = ("sagelab.db*", "jobs", "python", "tmp", "server.json", "server.log*")
+STATE = ("sagelab.db*", "jobs", "notebooks", "python", "tmp", "server.json", "server.log*")
+SDK_DEFAULTS = """\
+SchemaVersion: "1.0"
+SageMaker:
+  PythonSDK:
+    Modules:
+      TelemetryOptOut: true
+"""
 FLOCK = "hhqqi4x"  # struct flock of 64-bit Linux: type, whence, start, length, pid
 
 
@@ -77,6 +85,20 @@ class Home:
         folder = self.path / "jobs"
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder
+
+    @property
+    def notebooks(self) -> Path:
+        folder = self.path / "notebooks"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
+    @property
+    def sdk_defaults(self) -> Path:
+        """The SageMaker SDK's defaults file; written if missing."""
+        file = self.path / "sdk.yaml"
+        if not file.exists():
+            file.write_text(SDK_DEFAULTS)
+        return file
 
     @property
     def role_arn(self) -> str:

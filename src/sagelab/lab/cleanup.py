@@ -44,6 +44,36 @@ class Kind:
 
 KINDS = (
     Kind(
+        noun="notebook instance",
+        listing="list_notebook_instances",
+        answer="NotebookInstances",
+        stem="NotebookInstance",
+        statuses=("InService",),
+        removal="stop_notebook_instance",
+        waiter="notebook_instance_stopped",
+        done="stopped",
+    ),
+    Kind(
+        noun="notebook instance",
+        listing="list_notebook_instances",
+        answer="NotebookInstances",
+        stem="NotebookInstance",
+        statuses=("Stopped", "Failed", "Pending", "Stopping", "Updating", "Deleting"),
+        removal="delete_notebook_instance",
+        waiter="notebook_instance_deleted",
+        done="deleted",
+    ),
+    Kind(
+        noun="lifecycle configuration",
+        listing="list_notebook_instance_lifecycle_configs",
+        answer="NotebookInstanceLifecycleConfigs",
+        stem="NotebookInstanceLifecycleConfig",
+        statuses=(),
+        removal="delete_notebook_instance_lifecycle_config",
+        waiter=None,
+        done="deleted",
+    ),
+    Kind(
         noun="training job",
         listing="list_training_jobs",
         answer="TrainingJobSummaries",

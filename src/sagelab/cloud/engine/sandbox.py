@@ -56,7 +56,8 @@ class HostSpec:
     name: "algo-1". folder: on this machine; it has ml/, tmp/, home/, run/ and root/ (an empty mount point).
     argv: what runs first. env: all of its environment. peers: host name -> loopback address.
     memory: bytes of private memory a process may ask for (None: as the machine has it). forks: which of its
-    commands `train` and `python3` are forks of the warm Python that it grew from (init.py).
+    commands `train` and `python3` are forks of the warm Python that it grew from (init.py). mounts: more folders
+    of its own, path in the host -> folder on this machine. terminals: whether it may open any.
     """
 
     name: str
@@ -66,6 +67,8 @@ class HostSpec:
     peers: dict[str, str] = field(default_factory=dict)
     memory: int | None = None
     forks: tuple[str, ...] = ()
+    mounts: dict[str, str] = field(default_factory=dict)
+    terminals: bool = False
 
 
 def isolate_users(network: bool) -> None:
@@ -102,6 +105,10 @@ def enter(host: HostSpec) -> None:
     _mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "size=64m,mode=755")
     _bind_system(root)
     _bind_own(root, Path(host.folder))
+    for target in sorted(host.mounts):  # a folder before what lies in it
+        _bind(Path(host.mounts[target]), root / target.lstrip("/"), restrict=MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+    if host.terminals:
+        _mount_terminals(root / "dev")
     for python in python_folders():  # after its own /root and /tmp, which may have a Python below them
         _bind(Path(python), root / python.lstrip("/"))
     _write_hosts(root, host.peers)
@@ -188,6 +195,12 @@ def _make_devices(dev: Path) -> None:
     _mount("tmpfs", dev / "shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
     for name, target in (("fd", "fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
         (dev / name).symlink_to(f"/proc/self/{target}")
+
+
+def _mount_terminals(dev: Path) -> None:
+    (dev / "pts").mkdir()
+    _mount("devpts", dev / "pts", "devpts", MS_NOSUID, "newinstance,ptmxmode=0666,mode=620")
+    (dev / "ptmx").symlink_to("pts/ptmx")
 
 
 def _write_hosts(root: Path, peers: dict[str, str]) -> None:

@@ -14,15 +14,22 @@ OPERATIONS = frozenset(
         "CreateEndpoint",
         "CreateEndpointConfig",
         "CreateModel",
+        "CreateNotebookInstance",
+        "CreateNotebookInstanceLifecycleConfig",
+        "CreatePresignedNotebookInstanceUrl",
         "CreateTrainingJob",
         "DeleteEndpoint",
         "DeleteEndpointConfig",
         "DeleteModel",
+        "DeleteNotebookInstance",
+        "DeleteNotebookInstanceLifecycleConfig",
         "DeleteTags",
         "DeleteTrainingJob",
         "DescribeEndpoint",
         "DescribeEndpointConfig",
         "DescribeModel",
+        "DescribeNotebookInstance",
+        "DescribeNotebookInstanceLifecycleConfig",
         "DescribeTrainingJob",
         "InvokeEndpoint",
         "InvokeEndpointAsync",
@@ -30,12 +37,18 @@ OPERATIONS = frozenset(
         "ListEndpointConfigs",
         "ListEndpoints",
         "ListModels",
+        "ListNotebookInstanceLifecycleConfigs",
+        "ListNotebookInstances",
         "ListTags",
         "ListTrainingJobs",
         "Search",
+        "StartNotebookInstance",
+        "StopNotebookInstance",
         "StopTrainingJob",
         "UpdateEndpoint",
         "UpdateEndpointWeightsAndCapacities",
+        "UpdateNotebookInstance",
+        "UpdateNotebookInstanceLifecycleConfig",
         "UpdateTrainingJob",
     ]
 )
@@ -46,7 +59,9 @@ def families(cloud: Cloud) -> list[Family]:
     from sagelab.cloud.resources.endpoint_configs import EndpointConfigs
     from sagelab.cloud.resources.endpoints import Endpoints
     from sagelab.cloud.resources.invocations import Invocations
+    from sagelab.cloud.resources.lifecycle_configs import LifecycleConfigs
     from sagelab.cloud.resources.models import Models
+    from sagelab.cloud.resources.notebook_instances import NotebookInstances
     from sagelab.cloud.resources.search import SearchIndex
     from sagelab.cloud.resources.tags import Tags
     from sagelab.cloud.resources.training_jobs import TrainingJobs
@@ -58,6 +73,8 @@ def families(cloud: Cloud) -> list[Family]:
         EndpointConfigs(cloud),
         endpoints,
         Invocations(cloud, endpoints),
+        NotebookInstances(cloud),
+        LifecycleConfigs(cloud),
         Tags(cloud),
         SearchIndex(cloud),
     ]
