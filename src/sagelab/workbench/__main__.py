@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--cloud", type=int, help="a port to stand for, by the socket cloud.sock")
     parser.add_argument("--root", action="store_true", help="JupyterLab's terminals have sudo")
     parser.add_argument("--limit", type=float, default=300.0)
-    parser.add_argument("hooks", nargs="*", choices=hooks.HOOKS)
+    parser.add_argument("hooks", nargs="*")
     options = parser.parse_args()
     if options.cloud:
         listener = socket.create_server(("127.0.0.1", options.cloud))
