@@ -35,6 +35,7 @@ def run(folder: Path, hook: str, limit: float) -> int:
         except subprocess.TimeoutExpired:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(script.pid, signal.SIGKILL)
+            script.wait()
             return next(number for number, name in TOO_LONG.items() if name == hook)
         if code:
             log.write(f"{hook} ended with exit code {code if code > 0 else 128 - code}\n".encode())
