@@ -26,7 +26,8 @@ ALLOWED = {
     "cloud.console": {"sagelab", "cloud", "prices"},
     "cloud.gateway": {"sagelab", "cloud", "cloud.resources"},
     "cloud.resources": {"sagelab", "prices", "cloud", "cloud.engine", "neo"},
-    "cloud.engine": {"sagelab", "cloud", "neo"},
+    "cloud.engine": {"sagelab", "cloud", "neo", "redirect", "workbench"},
+    "workbench": set(),
 }
 STARTS_A_CLOUD = {"sagelab.cloud.control", "sagelab.cloud.errors", "sagelab.cloud.home"}  # by lab/session.py
 SERVES = {"sagelab.cloud.server", "sagelab.cloud.control", "sagelab.cloud.doctor"}  # above gateway

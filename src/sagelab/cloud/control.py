@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 from urllib.request import ProxyHandler, Request, build_opener
@@ -35,13 +34,6 @@ FOREIGN = (
     "AWS_USE_FIPS_ENDPOINT",
     "AWS_USE_DUALSTACK_ENDPOINT",
 )
-SDK_DEFAULTS = """\
-SchemaVersion: "1.0"
-SageMaker:
-  PythonSDK:
-    Modules:
-      TelemetryOptOut: true
-"""
 
 
 @dataclass(frozen=True)
@@ -154,7 +146,7 @@ def environment(home: Home) -> dict[str, str]:
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
-        "SAGEMAKER_USER_CONFIG_OVERRIDE": str(_sdk_defaults(home)),
+        "SAGEMAKER_USER_CONFIG_OVERRIDE": str(home.sdk_defaults),
         **dict.fromkeys(("NO_PROXY", "no_proxy"), _direct_hosts(os.environ)),
         "PYTHONPATH": os.pathsep.join([str(REDIRECT), *_python_path(os.environ)]),
         "SAGELAB_HOME": str(home.path),
@@ -251,13 +243,6 @@ def _end(home: Home, pid: int, how: signal.Signals, seconds: float) -> bool:
     waiter.start()
     waiter.join(seconds)
     return not waiter.is_alive()
-
-
-def _sdk_defaults(home: Home) -> Path:
-    file = home.path / "sdk.yaml"
-    if not file.exists():
-        file.write_text(SDK_DEFAULTS)
-    return file
 
 
 def _direct_hosts(variables: Mapping[str, str]) -> str:

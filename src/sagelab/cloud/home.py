@@ -13,6 +13,7 @@
   objects/           those bytes
   sessions.json      mode 0600: temporary keys that GetSessionToken gave out
   jobs/              the folders of running jobs; empty when none runs
+  notebooks/         the volumes of notebook instances; kept until an instance is deleted
   python/            what warm Pythons keep for themselves; no job sees it
   tmp/               large bodies on their way
   cache/             what is fetched once: the runtime for emulated devices
@@ -38,12 +39,19 @@ ACCOUNT = "123456789012"
 ROLE_NAME = "SageMakerLabRole"
 DEFAULT_REGION = "us-east-1"
 HOST, PORT = "127.0.0.1", 8273  # where a local cloud listens, unless told otherwise
+CONSOLE_PORT = 8274  # an origin of its own: what lies in a bucket is opened at the other one
 SESSIONS = "sessions.json"
 STATE = (
-    *("sagelab.db*", "services.db*", "objects", SESSIONS, "jobs", "python", "tmp"),
+    *("sagelab.db*", "services.db*", "objects", SESSIONS, "jobs", "notebooks", "python", "tmp"),
     *("server.json", "server.log*", "settings.json"),
 )
-CONSOLE_PORT = 8274  # an origin of its own: what lies in a bucket is opened at the other one
+SDK_DEFAULTS = """\
+SchemaVersion: "1.0"
+SageMaker:
+  PythonSDK:
+    Modules:
+      TelemetryOptOut: true
+"""
 FLOCK = "hhqqi4x"  # struct flock of 64-bit Linux: type, whence, start, length, pid
 
 
@@ -87,6 +95,20 @@ class Home:
         folder = self.path / "jobs"
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder
+
+    @property
+    def notebooks(self) -> Path:
+        folder = self.path / "notebooks"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
+    @property
+    def sdk_defaults(self) -> Path:
+        """The SageMaker SDK's defaults file; written if missing."""
+        file = self.path / "sdk.yaml"
+        if not file.exists():
+            file.write_text(SDK_DEFAULTS)
+        return file
 
     @property
     def role_arn(self) -> str:

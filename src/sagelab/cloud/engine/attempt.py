@@ -194,12 +194,12 @@ class Attempt:
             mounts=self._mounts(self.spaces[number]),
         )
 
-    def _mounts(self, space: Workspace) -> tuple[tuple[str, str], ...]:
+    def _mounts(self, space: Workspace) -> dict[str, str]:
         """The checkpoint folder, where the job wants it outside of /opt/ml."""
         if "CheckpointConfig" not in self.job:
-            return ()
+            return {}
         folder = space.checkpoints(self.job)
-        return () if folder.is_relative_to(space.path) else ((str(folder), checkpoint_path(self.job)),)
+        return {} if folder.is_relative_to(space.path) else {checkpoint_path(self.job): str(folder)}
 
     def _access(self) -> dict[str, str]:
         """Keys of the job's own role; none where it has no network to use them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import sys
@@ -114,10 +115,11 @@ def _write_command(file: Path, text: str) -> None:
 def without_namespaces(host: HostSpec) -> HostSpec:
     """The same host as a plain process: /opt/ml is then a folder, and what names it is told so."""
     base = f"{host.folder}/ml"
+    places = {"/opt/ml": base, "/run/sagelab": f"{host.folder}/run", **host.mounts}
     for script in Path(base, "input/data/sm_drivers").rglob("*"):
         if script.suffix in (".sh", ".py", ".json"):
             script.write_text(script.read_text().replace("/opt/ml", base))
-    env = {name: value.replace("/opt/ml", base) for name, value in host.env.items()}
+    env = {name: _moved(value, places) for name, value in host.env.items()}
     env |= {
         "SAGEMAKER_BASE_DIR": base,
         "SM_STUDIO_LOCAL_MODE": "true",
@@ -125,6 +127,10 @@ def without_namespaces(host: HostSpec) -> HostSpec:
         "TMPDIR": f"{host.folder}/tmp",
         "PATH": f"{host.folder}/bin:{env['PATH']}",
     }
-    run = f"{host.folder}/run"
-    argv = tuple(part.replace("/opt/ml", base).replace("/run/sagelab", run) for part in host.argv)
-    return replace(host, argv=argv, env=env)
+    return replace(host, argv=tuple(_moved(part, places) for part in host.argv), env=env)
+
+
+def _moved(text: str, places: dict[str, str]) -> str:
+    """The text with each place's name replaced by where it is; of two that fit, the longer one counts."""
+    pattern = "|".join(re.escape(place) for place in sorted(places, key=len, reverse=True))
+    return re.sub(pattern, lambda found: places[found[0]], text)

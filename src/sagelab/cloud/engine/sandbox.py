@@ -57,8 +57,8 @@ class HostSpec:
     argv: what runs first. env: all of its environment. peers: host name -> loopback address.
     memory: bytes of private memory a process may ask for (None: as the machine has it). forks: which of its
     commands `train` and `python3` are forks of the warm Python that it grew from (init.py). cores: numbers of the
-    processors that it may run on (empty: all). mounts: folders of this machine and where the host finds them, to
-    read and write, besides its own.
+    processors that it may run on (empty: all). mounts: more folders of its own, path in the host -> folder on this
+    machine. terminals: whether it may open any.
     """
 
     name: str
@@ -69,7 +69,8 @@ class HostSpec:
     memory: int | None = None
     forks: tuple[str, ...] = ()
     cores: tuple[int, ...] = ()
-    mounts: tuple[tuple[str, str], ...] = ()
+    mounts: dict[str, str] = field(default_factory=dict)
+    terminals: bool = False
 
 
 def isolate_users(network: bool) -> None:
@@ -106,6 +107,8 @@ def enter(host: HostSpec) -> None:
     _mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "size=64m,mode=755")
     _bind_system(root)
     _bind_own(root, host)
+    if host.terminals:
+        _mount_terminals(root / "dev")
     for python in python_folders():  # after its own /root and /tmp, which may have a Python below them
         _bind(Path(python), root / python.lstrip("/"))
     _write_hosts(root, host.peers)
@@ -177,9 +180,15 @@ def _inside(folder: str, other: str) -> bool:
 
 def _bind_own(root: Path, host: HostSpec) -> None:
     folder = Path(host.folder)
-    own = [("ml", "opt/ml"), ("tmp", "tmp"), ("home", "root"), ("run", "run/sagelab"), *host.mounts]
-    for source, target in own:
-        _bind(folder / source, root / target.lstrip("/"), restrict=MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+    own = {
+        "/opt/ml": folder / "ml",
+        "/tmp": folder / "tmp",
+        "/root": folder / "home",
+        "/run/sagelab": folder / "run",
+    }
+    more = {target: Path(host.mounts[target]) for target in sorted(host.mounts)}  # a folder before what lies in it
+    for target, source in (own | more).items():
+        _bind(source, root / target.lstrip("/"), restrict=MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
     _bind(folder / "bin", root / "opt/sagelab/bin")
     (root / "var").mkdir()
     (root / "var/tmp").symlink_to("/tmp")
@@ -194,6 +203,12 @@ def _make_devices(dev: Path) -> None:
     _mount("tmpfs", dev / "shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
     for name, target in (("fd", "fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
         (dev / name).symlink_to(f"/proc/self/{target}")
+
+
+def _mount_terminals(dev: Path) -> None:
+    (dev / "pts").mkdir()
+    _mount("devpts", dev / "pts", "devpts", MS_NOSUID, "newinstance,ptmxmode=0666,mode=620")
+    (dev / "ptmx").symlink_to("pts/ptmx")
 
 
 def _write_hosts(root: Path, peers: dict[str, str]) -> None:

@@ -16,6 +16,9 @@ OPERATIONS = frozenset(
         "CreateEndpointConfig",
         "CreateHyperParameterTuningJob",
         "CreateModel",
+        "CreateNotebookInstance",
+        "CreateNotebookInstanceLifecycleConfig",
+        "CreatePresignedNotebookInstanceUrl",
         "CreateProcessingJob",
         "CreateTrainingJob",
         "CreateTransformJob",
@@ -24,6 +27,8 @@ OPERATIONS = frozenset(
         "DeleteEndpointConfig",
         "DeleteHyperParameterTuningJob",
         "DeleteModel",
+        "DeleteNotebookInstance",
+        "DeleteNotebookInstanceLifecycleConfig",
         "DeleteProcessingJob",
         "DeleteTags",
         "DeleteTrainingJob",
@@ -32,6 +37,8 @@ OPERATIONS = frozenset(
         "DescribeEndpointConfig",
         "DescribeHyperParameterTuningJob",
         "DescribeModel",
+        "DescribeNotebookInstance",
+        "DescribeNotebookInstanceLifecycleConfig",
         "DescribeProcessingJob",
         "DescribeTrainingJob",
         "DescribeTransformJob",
@@ -43,19 +50,25 @@ OPERATIONS = frozenset(
         "ListEndpoints",
         "ListHyperParameterTuningJobs",
         "ListModels",
+        "ListNotebookInstanceLifecycleConfigs",
+        "ListNotebookInstances",
         "ListProcessingJobs",
         "ListTags",
         "ListTrainingJobs",
         "ListTrainingJobsForHyperParameterTuningJob",
         "ListTransformJobs",
         "Search",
+        "StartNotebookInstance",
         "StopCompilationJob",
         "StopHyperParameterTuningJob",
+        "StopNotebookInstance",
         "StopProcessingJob",
         "StopTrainingJob",
         "StopTransformJob",
         "UpdateEndpoint",
         "UpdateEndpointWeightsAndCapacities",
+        "UpdateNotebookInstance",
+        "UpdateNotebookInstanceLifecycleConfig",
         "UpdateTrainingJob",
     ]
 )
@@ -67,7 +80,9 @@ def families(cloud: Cloud) -> list[Family]:
     from sagelab.cloud.resources.endpoint_configs import EndpointConfigs
     from sagelab.cloud.resources.endpoints import Endpoints
     from sagelab.cloud.resources.invocations import Invocations
+    from sagelab.cloud.resources.lifecycle_configs import LifecycleConfigs
     from sagelab.cloud.resources.models import Models
+    from sagelab.cloud.resources.notebook_instances import NotebookInstances
     from sagelab.cloud.resources.processing_jobs import ProcessingJobs
     from sagelab.cloud.resources.search import SearchIndex
     from sagelab.cloud.resources.tags import Tags
@@ -88,5 +103,7 @@ def families(cloud: Cloud) -> list[Family]:
         ProcessingJobs(cloud),
         TransformJobs(cloud),
         Tags(cloud, training_jobs.hear_tags),
+        NotebookInstances(cloud),
+        LifecycleConfigs(cloud),
         SearchIndex(cloud),
     ]

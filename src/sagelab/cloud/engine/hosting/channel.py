@@ -7,15 +7,15 @@ speaks it.
 from __future__ import annotations
 
 import http.client
-import os
 import queue
 import socket
 import struct
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from sagelab.workbench import relay
 
 PATIENCE = 60.0  # seconds for one invocation, as the service has it
 PART = 1 << 16
@@ -108,22 +108,10 @@ class _Connection(http.client.HTTPConnection):
         self._path, self.used, self.peer = path, False, 0
 
     def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock = relay.dial(self._path)
         self.sock.settimeout(self.timeout)
-        with _short(self._path) as path:
-            self.sock.connect(path)
         credentials = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         self.peer = struct.unpack("3i", credentials)[0]
-
-
-@contextmanager
-def _short(path: Path) -> Iterator[str]:
-    """A name of a socket that fits its 107 bytes: by a file descriptor of its folder."""
-    folder = os.open(path.parent, os.O_PATH)
-    try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
-    finally:
-        os.close(folder)
 
 
 def _parts(connection: _Connection, answer: http.client.HTTPResponse) -> Iterator[bytes]:
