@@ -23,6 +23,7 @@ from startup import up
 from table import Result
 from traffic import gateway
 from training import empty, train, train_full
+from tuning import tuning
 
 from sagelab.lab.digits import DigitsError
 
@@ -33,6 +34,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "endpoints": endpoints,
     "empty": empty,
     "train": train,
+    "tuning": tuning,
 }
 
 

@@ -81,6 +81,7 @@ def _options() -> argparse.Namespace:
     add = parser.add_argument
     add("--model", type=Path, required=True, help="folder of the unpacked model archive")
     add("--compiled", type=Path, help="what sagelab.serving.accelerate made of the model: runs without TensorFlow")
+    add("--instance-type", help="serve what a compilation job compiled for this type of instance")
     add("--socket", type=Path, help="unix socket to listen on")
     add("--port", type=int, help="TCP port of the loopback to listen on")
     add(
@@ -95,21 +96,28 @@ def _options() -> argparse.Namespace:
 
 def _load(options: argparse.Namespace) -> Model:
     start = time.perf_counter()
-    name = os.environ.get("SAGEMAKER_TFS_DEFAULT_MODEL_NAME")
-    version = find(options.model, None if name in (None, "", "None") else name)
-    if options.compiled:
-        from sagelab.serving import compiled
-
-        model = compiled.load(options.compiled, version, options.threads)
-    else:
-        from sagelab.serving import savedmodel
-
-        model = savedmodel.load(version, options.threads)
+    model = _read(options)
     seconds = time.perf_counter() - start
     print(
         f"Loaded servable version {{name: {model.name} version: {model.version}}} in {seconds:.2f} s", flush=True
     )
     return model
+
+
+def _read(options: argparse.Namespace) -> Model:
+    """What the archive holds: an artifact of a compilation job, or a SavedModel, accelerated or as it is."""
+    from sagelab.serving import compiled
+
+    if options.instance_type:
+        compiled.check_instance(options.model, options.instance_type)
+        return compiled.load(options.model, threads=options.threads)
+    name = os.environ.get("SAGEMAKER_TFS_DEFAULT_MODEL_NAME")
+    version = find(options.model, None if name in (None, "", "None") else name)
+    if options.compiled:
+        return compiled.load(options.compiled, version, options.threads)
+    from sagelab.serving import savedmodel
+
+    return savedmodel.load(version, options.threads)
 
 
 def _listen(options: argparse.Namespace) -> list[socket.socket]:

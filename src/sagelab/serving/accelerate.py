@@ -1,146 +1,95 @@
-"""Compile a SavedModel ahead of time for this machine's processor, with IREE.
+"""Compile a SavedModel ahead of time for this machine's own processor.
 
     python3 -m sagelab.serving.accelerate /opt/ml/model /opt/ml/model.compiled
 
-TensorFlow writes the frozen signature as StableHLO, IREE makes machine code of it. What comes out is checked
+What an endpoint's AcceleratorType stands for here. The compiler is `sagelab.neo`; what comes out is checked
 against the SavedModel before anybody gets it.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
+import shutil
 import sys
 import time
-import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from sagelab.serving import compiled, savedmodel
-from sagelab.serving.compiled import MANIFEST, Manifest, Tensor, code_name, cpu_features
+from sagelab.neo import check, compiler, runtime, saved_models
+from sagelab.neo.errors import NeoError
+from sagelab.neo.program import Program
+from sagelab.neo.runtime import MANIFEST, Code, Manifest
 from sagelab.serving.errors import BadModel
-from sagelab.serving.model import DEFAULT_SIGNATURE, Arrays, Model, Spec, find
+from sagelab.serving.model import find
 
-TOLERANCE = 1e-4
-FLAGS = (
-    "--iree-hal-target-device=local",
-    "--iree-hal-local-target-device-backends=llvm-cpu",
-    "--iree-llvmcpu-target-cpu=host",
-    "--iree-opt-level=O3",
-    "--iree-opt-data-tiling",
-    "--iree-llvmcpu-enable-ukernels=all",
-    # Convolutions as matrix products, which the two flags above make fast: it halves a small network's time.
-    "--iree-global-opt-use-im2col-for-convs",
-)
+TARGET = "this processor"
+RANDOM_INPUTS = 5
 
 
-def compile_model(saved_model_dir: Path, out_file: Path, batch_sizes: Sequence[int] = (1,)) -> Manifest:
-    """Write the compiled model to `out_file`, whole or not at all.
+def compile_model(saved_model_dir: Path, out: Path, batch_sizes: Sequence[int] = (1,)) -> Manifest:
+    """Make the folder `out` of the compiled model, whole or not at all.
 
     saved_model_dir: the folder of saved_model.pb. batch_sizes: what machine code is made for; other batches are
     computed in pieces of these. BadModel: the model cannot be compiled, or answers otherwise than the SavedModel.
     """
-    start = time.perf_counter()
-    model = savedmodel.load(saved_model_dir)
-    signature = model.signatures[DEFAULT_SIGNATURE]
-    sizes = tuple(sorted({int(size) for size in batch_sizes}))
-    manifest = Manifest(
-        compiler=f"IREE {importlib.metadata.version('iree-base-compiler')}",
-        cpu=cpu_features(),
-        inputs=tuple(_tensor("input", name, spec) for name, spec in signature.inputs.items()),
-        outputs=tuple(_tensor("output", name, spec) for name, spec in signature.outputs.items()),
-        batch_sizes=sizes,
-    )
-    codes = {size: _compile(_stablehlo(saved_model_dir, manifest, size)) for size in sizes}
-    part = out_file.with_name(out_file.name + ".part")
+    part = out.with_name(out.name + ".part")
+    part.mkdir()
     try:
-        _write(part, manifest, codes)
-        difference = _compare(model, compiled.load(part, saved_model_dir, threads=1), manifest)
-        manifest = replace(manifest, difference=difference, seconds=round(time.perf_counter() - start, 2))
-        _write(part, manifest, codes)
-        part.replace(out_file)
+        manifest = _compile(saved_model_dir, part, sorted({int(size) for size in batch_sizes}))
+        part.replace(out)
+    except NeoError as error:
+        raise BadModel(str(error)) from error
     finally:
-        part.unlink(missing_ok=True)
+        shutil.rmtree(part, ignore_errors=True)
     return manifest
 
 
-def _tensor(side: str, name: str, spec: Spec) -> Tensor:
-    if spec.dtype == object or spec.shape is None or not spec.shape or spec.shape[0] is not None:
-        raise BadModel(
-            f'The {side} "{name}" is not a batch of numbers of any size, which is all that is compiled.'
-        )
-    sizes = tuple(size for size in spec.shape[1:] if size is not None)
-    if len(sizes) != len(spec.shape) - 1:
-        raise BadModel(
-            f'The {side} "{name}" has shape {spec}: all sizes but the batch must be fixed to compile it.'
-        )
-    return Tensor(name, str(spec.dtype), sizes)
+def _compile(saved_model_dir: Path, out: Path, sizes: list[int]) -> Manifest:
+    start = time.perf_counter()
+    declared = saved_models.inputs(saved_model_dir)
+    if trouble := [one for one in declared if not one.shape or one.shape[0] is not None or None in one.shape[1:]]:
+        raise BadModel(f'The input "{trouble[0].name}" is not a batch of numbers of any size, all else fixed.')
+    configs = [
+        {one.name: (size, *(s or 1 for s in one.shape[1:])) for one in declared if one.shape} for size in sizes
+    ]
+    programs = [saved_models.read(saved_model_dir, config) for config in configs]
+    codes = tuple(_write(program, out) for program in programs)
+    manifest = Manifest(
+        target=TARGET,
+        triple="",
+        cpu=compiler.HOST.cpu,
+        compiler=compiler.version(),
+        entry=programs[0].entry,
+        codes=codes,
+        inputs=programs[0].inputs,
+        outputs=programs[0].outputs,
+        batched=True,
+    )
+    (out / MANIFEST).write_text(manifest.to_json())
+    loaded = runtime.load(out)
+    largest = max(check.compare(program, loaded.run, RANDOM_INPUTS) for program in programs)
+    seconds = round(time.perf_counter() - start, 2)
+    manifest = replace(manifest, check={"how": "on this processor", "difference": largest}, seconds=seconds)
+    (out / MANIFEST).write_text(manifest.to_json())
+    return manifest
 
 
-def _stablehlo(saved_model_dir: Path, manifest: Manifest, size: int) -> str:
-    """The signature for one batch size, its weights inside, as MLIR text."""
-    import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
-    loaded = tf.saved_model.load(str(saved_model_dir))
-    function = loaded.signatures[DEFAULT_SIGNATURE]
-    specs = [tf.TensorSpec((size, *t.shape), t.dtype, name=t.name) for t in manifest.inputs]
-
-    def call(*tensors: Any) -> Any:
-        answer = function(**{t.name: value for t, value in zip(manifest.inputs, tensors, strict=True)})
-        return [answer[t.name] for t in manifest.outputs]
-
-    frozen = convert_variables_to_constants_v2(tf.function(call).get_concrete_function(*specs))
-    try:
-        whole = tf.function(lambda *tensors: frozen(*tensors), input_signature=specs, jit_compile=True)
-        return str(whole.experimental_get_compiler_ir(*specs)(stage="stablehlo"))
-    except (tf.errors.OpError, ValueError) as error:
-        raise BadModel(f"The model has an operation that cannot be compiled ahead of time: {error}") from error
-
-
-def _compile(stablehlo: str) -> bytes:
-    from iree.compiler import CompilerToolError, compile_str
-
-    try:
-        return bytes(compile_str(stablehlo, input_type="stablehlo", extra_args=list(FLAGS)))
-    except CompilerToolError as error:
-        raise BadModel(f"IREE cannot compile the model: {str(error)[:1000]}") from error
-
-
-def _write(file: Path, manifest: Manifest, codes: dict[int, bytes]) -> None:
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr(MANIFEST, manifest.to_json())
-        for size, code in codes.items():
-            archive.writestr(code_name(size), code)
-
-
-def _compare(model: Model, fast: Model, manifest: Manifest) -> float:
-    """The largest difference on random examples, enough of them that every piece of code runs.
-
-    BadModel: it is more than TOLERANCE.
-    """
-    arrays = _examples(manifest, sum(manifest.batch_sizes) + 1)
-    want, got = (m.signatures[DEFAULT_SIGNATURE].predict(arrays) for m in (model, fast))
-    largest = max(float(np.max(np.abs(want[name].astype(np.float64) - got[name]), initial=0)) for name in want)
-    if not largest <= TOLERANCE:
-        raise BadModel(f"The compiled model's answers differ from the SavedModel's by {largest:.2g}.")
-    return largest
-
-
-def _examples(manifest: Manifest, count: int) -> Arrays:
-    random = np.random.default_rng(0)
-    shapes = {tensor: (count, *tensor.shape) for tensor in manifest.inputs}
-    return {tensor.name: (random.random(shape) * 1.99).astype(tensor.dtype) for tensor, shape in shapes.items()}
+def _write(program: Program, out: Path) -> Code:
+    if program.batch is None:
+        raise BadModel("The model's outputs are not one row for each of its inputs' rows.")
+    file, mlir = f"batch-{program.batch}.vmfb", out / "model.mlir"
+    program.write(mlir)
+    compiler.compile_mlir(mlir, out / file, compiler.HOST, program.dialect)
+    mlir.unlink()
+    needs = tuple(sorted(flag for flag in runtime.cpu_features() if flag.startswith(compiler.SETS)))
+    return Code(file, compiler.HOST.cpu, needs, program.batch)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="sagelab.serving.accelerate", description=__doc__)
     parser.add_argument("model", type=Path, help="folder of the unpacked model archive")
-    parser.add_argument("out", type=Path, help="file to write")
+    parser.add_argument("out", type=Path, help="folder to make")
     parser.add_argument("--batch-sizes", default="1", help="comma separated")
     options = parser.parse_args()
     try:

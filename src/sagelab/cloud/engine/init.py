@@ -67,10 +67,12 @@ class Init:
         return self.code
 
     def terminate(self) -> None:
-        """Ask the user's own processes to end."""
+        """Ask the user's own processes to end. One that stands still hears it too, before anything else."""
         tree = descendants(os.getpid())
         for pid in set(tree) - set(tree.values()) - self.shims:
             _signal(pid, signal.SIGTERM)
+        for pid in tree:
+            _signal(pid, signal.SIGCONT)
 
     def kill(self) -> None:
         """End every process of the host now."""

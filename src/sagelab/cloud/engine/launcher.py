@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import sys
@@ -116,15 +117,16 @@ def _write_command(file: Path, text: str) -> None:
 def without_namespaces(host: HostSpec) -> HostSpec:
     """The same host as a plain process: /opt/ml is then a folder, and what names it is told so."""
     base = f"{host.folder}/ml"
-    for script in Path(base, "input/data/sm_drivers").rglob("*"):
-        if script.suffix in (".sh", ".py", ".json"):
-            script.write_text(script.read_text().replace("/opt/ml", base))
     places = {
         "/opt/ml": base,
         "/opt/sagelab/bin": f"{host.folder}/bin",
         "/run/sagelab": f"{host.folder}/run",
         PROGRAM: host.program or PROGRAM,
+        **host.mounts,
     }
+    for script in Path(base, "input/data/sm_drivers").rglob("*"):
+        if script.suffix in (".sh", ".py", ".json"):
+            script.write_text(script.read_text().replace("/opt/ml", base))
     env = {name: _moved(value, places) for name, value in host.env.items()}
     env |= {
         "SAGEMAKER_BASE_DIR": base,
@@ -136,9 +138,9 @@ def without_namespaces(host: HostSpec) -> HostSpec:
 
 
 def _moved(text: str, places: dict[str, str]) -> str:
-    for there, here in places.items():
-        text = text.replace(there, here)
-    return text
+    """The text with each place's name replaced by where it is; of two that fit, the longer one counts."""
+    pattern = "|".join(re.escape(place) for place in sorted(places, key=len, reverse=True))
+    return re.sub(pattern, lambda found: places[found[0]], text)
 
 
 def _with_program(host: HostSpec) -> HostSpec:

@@ -57,8 +57,10 @@ class HostSpec:
     name: "algo-1". folder: on this machine; it has ml/, tmp/, home/, run/ and root/ (an empty mount point).
     argv: what runs first. env: all of its environment. peers: host name -> loopback address.
     memory: bytes of private memory a process may ask for (None: as the machine has it). forks: which of its
-    commands `train` and `python3` are forks of the warm Python that it grew from (init.py). program: the folder of
-    an image of the learner's own, on this machine; the host has it at /opt/program, first on the PATH.
+    commands `train` and `python3` are forks of the warm Python that it grew from (init.py). cores: numbers of the
+    processors that it may run on (empty: all). mounts: more folders of its own, path in the host -> folder on this
+    machine. terminals: whether it may open any. program: the folder of an image of the learner's own, on this
+    machine; the host has it at /opt/program, first on the PATH.
     """
 
     name: str
@@ -68,6 +70,9 @@ class HostSpec:
     peers: dict[str, str] = field(default_factory=dict)
     memory: int | None = None
     forks: tuple[str, ...] = ()
+    cores: tuple[int, ...] = ()
+    mounts: dict[str, str] = field(default_factory=dict)
+    terminals: bool = False
     program: str | None = None
 
 
@@ -104,7 +109,9 @@ def enter(host: HostSpec) -> None:
     root = Path(host.folder) / "root"
     _mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "size=64m,mode=755")
     _bind_system(root)
-    _bind_own(root, Path(host.folder))
+    _bind_own(root, host)
+    if host.terminals:
+        _mount_terminals(root / "dev")
     for python in python_folders():  # after its own /root and /tmp, which may have a Python below them
         _bind(Path(python), root / python.lstrip("/"))
     if host.program:
@@ -176,9 +183,17 @@ def _inside(folder: str, other: str) -> bool:
     return folder != other and Path(folder).is_relative_to(other)
 
 
-def _bind_own(root: Path, folder: Path) -> None:
-    for source, target in (("ml", "opt/ml"), ("tmp", "tmp"), ("home", "root"), ("run", "run/sagelab")):
-        _bind(folder / source, root / target, restrict=MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+def _bind_own(root: Path, host: HostSpec) -> None:
+    folder = Path(host.folder)
+    own = {
+        "/opt/ml": folder / "ml",
+        "/tmp": folder / "tmp",
+        "/root": folder / "home",
+        "/run/sagelab": folder / "run",
+    }
+    more = {target: Path(host.mounts[target]) for target in sorted(host.mounts)}  # a folder before what lies in it
+    for target, source in (own | more).items():
+        _bind(source, root / target.lstrip("/"), restrict=MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
     _bind(folder / "bin", root / "opt/sagelab/bin")
     (root / "var").mkdir()
     (root / "var/tmp").symlink_to("/tmp")
@@ -193,6 +208,12 @@ def _make_devices(dev: Path) -> None:
     _mount("tmpfs", dev / "shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
     for name, target in (("fd", "fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
         (dev / name).symlink_to(f"/proc/self/{target}")
+
+
+def _mount_terminals(dev: Path) -> None:
+    (dev / "pts").mkdir()
+    _mount("devpts", dev / "pts", "devpts", MS_NOSUID, "newinstance,ptmxmode=0666,mode=620")
+    (dev / "ptmx").symlink_to("pts/ptmx")
 
 
 def _write_hosts(root: Path, peers: dict[str, str]) -> None:

@@ -68,6 +68,7 @@ class SpawnerProcess:
         for output in outputs:
             os.close(output)
         self.groups[pid] = message["start"]
+        tell(self.channel, event="started", group=message["start"], pid=pid)
 
     def _signal(self, group: str, number: int) -> None:
         """Where there are no namespaces, no kernel ends the processes of a host: its first process must."""
@@ -200,6 +201,8 @@ def _become_first(host: HostSpec, output: int, isolated: bool) -> None:
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.close(output)
+        if host.cores:
+            os.sched_setaffinity(0, host.cores)
         if isolated:
             sandbox.enter(host)
             os.chdir(PROGRAM if host.program else "/opt/ml")

@@ -20,7 +20,7 @@ _LAST_READ_SECONDS = 1
 _LAST_READ_BYTES = 64 << 20
 
 
-class RequestHandler(MotoRequestHandler):
+class RequestHandler(MotoRequestHandler):  # type: ignore[misc]
     """For `werkzeug.serving.make_server(..., request_handler=RequestHandler)`."""
 
     protocol_version = "HTTP/1.1"

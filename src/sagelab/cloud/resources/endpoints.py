@@ -8,14 +8,16 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine import runtimes
 from sagelab.cloud.engine.hosting.endpoint import Endpoint
 from sagelab.cloud.engine.hosting.server import VariantSpec
-from sagelab.cloud.errors import InternalServerError, JobError, ValidationException
+from sagelab.cloud.errors import ClientError, InternalServerError, JobError, ServiceError, ValidationException
 from sagelab.cloud.resources import deployments, endpoint_configs, hosting_rules, models
 from sagelab.cloud.resources.call import Call, Handler, Params
 from sagelab.cloud.resources.records import Records
@@ -26,7 +28,7 @@ logger = logging.getLogger("sagelab")
 KIND = "endpoint"
 CHANGING = ("Creating", "Updating", "RollingBack", "Deleting")
 SUMMARY = ("EndpointName", "EndpointArn", "CreationTime", "LastModifiedTime", "EndpointStatus")
-ENDED = "The local cloud ended, and its model data with it; create the model and the endpoint again."
+ENDED = "The local cloud ended while the endpoint was being created; create it again."
 
 
 class Endpoints:
@@ -251,10 +253,31 @@ class Endpoints:
         )
 
     def _recover(self) -> None:
-        """Endpoints of before the local cloud ended: their servers are gone."""
-        reason = str(InternalServerError(ENDED))
+        """Endpoints of before the local cloud ended: what served serves again, with new servers."""
         for arn, document in self.store.with_status(KIND, "InService", *CHANGING):
             if document["EndpointStatus"] == "Deleting":
                 self.store.remove(arn)
+            elif document["EndpointStatus"] == "Creating":
+                self._fail(arn, str(InternalServerError(ENDED)))
             else:
-                self._fail(arn, reason)
+                self._move(arn, "Updating")
+                self._work(arn, partial(self._revive, arn, document))
+
+    def _revive(self, arn: str, document: Document) -> None:
+        """Serve what the endpoint served last, by the weights and counts that it had."""
+        names = {name: document[name] for name in ("EndpointName", "EndpointConfigName")}
+        call = Call("UpdateEndpoint", names, arn.split(":")[3], self.cloud.account, self.cloud.home.caller_arn)
+        try:
+            config = self._config(call)
+            specs = [_as_before(spec, document) for spec in self._specs(call, config)]
+        except ServiceError as error:
+            self._fail(arn, str(ClientError(error.message)))
+            return
+        endpoint = self.running[arn] = Endpoint(document["EndpointName"], self.cloud.surroundings(call.region))
+        self._bring_up(arn, endpoint, config, specs)
+
+
+def _as_before(spec: VariantSpec, document: Document) -> VariantSpec:
+    """A variant of the configuration with the weight and the count that the endpoint had it at."""
+    found = {variant["VariantName"]: variant for variant in document["ProductionVariants"]}[spec.name]
+    return replace(spec, weight=found["DesiredWeight"], count=found["DesiredInstanceCount"])

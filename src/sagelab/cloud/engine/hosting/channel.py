@@ -6,16 +6,16 @@ speaks it.
 
 from __future__ import annotations
 
-import os
 import queue
 import socket
 import struct
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from sagelab.workbench import relay
 
 PATIENCE = 60.0  # seconds for one invocation, as the service has it
 PART = 1 << 16
@@ -43,10 +43,13 @@ class Gone(Exception):
 
 
 class Channel:
-    """Requests to the server that listens on `path`. peer: its pid on this machine, once it has answered."""
+    """Requests to the server that listens on `path`. peer: its pid on this machine, once it has answered.
 
-    def __init__(self, path: Path) -> None:
-        self._path, self.peer = path, 0
+    patience: seconds that one may take.
+    """
+
+    def __init__(self, path: Path, patience: float = PATIENCE) -> None:
+        self._path, self._patience, self.peer = path, patience, 0
         self._idle: queue.LifoQueue[_Connection] = queue.LifoQueue()
 
     def ask(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Reply:
@@ -68,7 +71,7 @@ class Channel:
 
     def stream(self, path: str, headers: dict[str, str], body: bytes) -> tuple[Reply, Iterator[bytes]]:
         """One request, and its answer as it comes: the Reply has no body. Gone: no answer, or no end of it."""
-        start, connection = time.perf_counter(), _Connection(self._path)
+        start, connection = time.perf_counter(), _Connection(self._path, self._patience)
         try:
             status, names = connection.ask("POST", path, headers, body)
         except (OSError, ValueError) as error:
@@ -90,7 +93,7 @@ class Channel:
                 return self._idle.get_nowait()
         except queue.Empty:
             pass
-        return _Connection(self._path)
+        return _Connection(self._path, self._patience)
 
     def _keep(self, connection: _Connection) -> None:
         self.peer = connection.peer
@@ -107,23 +110,20 @@ class _Connection:
     used: it has carried a request before. peer: the pid of who listens. kept: the server takes another request.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path, self.used, self.kept, self.peer = path, False, True, 0
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(PATIENCE)
-        self._answer: Any = self._socket.makefile("rb", PART)
+    def __init__(self, path: Path, patience: float) -> None:
+        self._path, self._patience, self.used, self.kept, self.peer = path, patience, False, True, 0
         self._left: int | None = None  # bytes of the body; None: it comes in chunks, or until the server hangs up
         self._chunked = False
+        self._socket: socket.socket | None = None
+        self._answer: Any = None
 
     def ask(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str]]:
         """Send a request; its answer's status, and headers by lower-case name. ValueError: it is not HTTP."""
-        if not self.peer:
-            self._open()
         lines = [f"{method} {path} HTTP/1.1", "Host: model", f"Content-Length: {len(body)}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         if any("\r" in line or "\n" in line for line in lines):
             raise ValueError("a header has a line break")
-        self._socket.sendall("\r\n".join([*lines, "", ""]).encode("latin-1", "replace") + body)
+        self._dialled().sendall("\r\n".join([*lines, "", ""]).encode("latin-1", "replace") + body)
         status, names = self._read_head()
         while status < 200:  # 100 Continue and its like
             status, names = self._read_head()
@@ -145,13 +145,20 @@ class _Connection:
             yield part
 
     def close(self) -> None:
-        self._answer.close()
-        self._socket.close()
+        if self._socket:
+            self._answer.close()
+            self._socket.close()
 
-    def _open(self) -> None:
-        with _short(self._path) as path:
-            self._socket.connect(path)
-        credentials = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    def _dialled(self) -> socket.socket:
+        if self._socket is None:
+            self._socket = relay.dial(self._path)
+            self._socket.settimeout(self._patience)
+            self._answer = self._socket.makefile("rb", PART)
+            self._note_peer(self._socket)
+        return self._socket
+
+    def _note_peer(self, connection: socket.socket) -> None:
+        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         self.peer = struct.unpack("3i", credentials)[0]
 
     def _read_head(self) -> tuple[int, dict[str, str]]:
@@ -188,16 +195,6 @@ class _Connection:
             self._line()
         while self._line():
             pass  # trailers
-
-
-@contextmanager
-def _short(path: Path) -> Iterator[str]:
-    """A name of a socket that fits its 107 bytes: by a file descriptor of its folder."""
-    folder = os.open(path.parent, os.O_PATH)
-    try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
-    finally:
-        os.close(folder)
 
 
 def _until_closed(connection: _Connection) -> Iterator[bytes]:

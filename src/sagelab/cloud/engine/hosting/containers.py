@@ -17,7 +17,7 @@ from sagelab.cloud.engine.runtimes import Runtime
 MODEL, COMPILED, SOCKET = "/opt/ml/model", "/opt/ml/model.compiled", "/run/sagelab/http.sock"
 SERVE = f"python3 -m sagelab.serving --model {MODEL} --socket {SOCKET}"
 COMPILE = f"python3 -m sagelab.serving.accelerate {MODEL} {COMPILED}"
-RELAY = f"python3 -m sagelab.serving.relay {SOCKET}"
+RELAY = f"python3 -m sagelab.workbench.port {SOCKET}"
 PORT = 8080  # https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
 BIND_TO = "SAGEMAKER_BIND_TO_PORT"  # the platform's own way to say another port
 ACCELERATED = (
@@ -59,6 +59,13 @@ def tensorflow_serving(folder: Path, instance_type: str, accelerator: str | None
     if accelerator:
         notes.append(ACCELERATED.format(accelerator))
     return Container(command, runtime, not isolated, {}, tuple(notes))
+
+
+def neo_serving(instance_type: str, isolated: bool) -> Container:
+    """The same server with a model that Neo compiled: it needs no TensorFlow, and the right processor."""
+    count = threads(instance_type)
+    command = f"exec {SERVE} --threads {count} --instance-type {instance_type}"
+    return Container(command, runtimes.PYTHON, not isolated, {}, (f"{runtimes.describe_here()}, {count} threads",))
 
 
 def own_image(program: Path, weaker: str | None) -> Container:

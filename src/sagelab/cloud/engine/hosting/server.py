@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sagelab.cloud.engine import channels
+from sagelab.cloud.engine.compilation.images import is_neo
 from sagelab.cloud.engine.hosting import containers
-from sagelab.cloud.engine.hosting.channel import Channel, Gone, Reply
+from sagelab.cloud.engine.hosting.channel import PATIENCE, Channel, Gone, Reply
 from sagelab.cloud.engine.hosting.containers import Container
 from sagelab.cloud.engine.launcher import Running
 from sagelab.cloud.engine.logs import Reader, Stream
@@ -39,7 +40,8 @@ class VariantSpec:
 
     model_uri: s3:// of a model.tar.gz, or of an object or a prefix where `packed` is False; None: the image has
     its own. startup: seconds in which a server must answer /ping. isolated: no network. notes: what is asked for
-    and not done here; they head the log.
+    and not done here; they head the log. patience: seconds for one invocation. log_group: where its log goes, by
+    default the endpoint's own.
     """
 
     name: str
@@ -55,6 +57,8 @@ class VariantSpec:
     isolated: bool = False
     startup: float = 600.0
     notes: tuple[str, ...] = ()
+    patience: float = PATIENCE
+    log_group: str | None = None
 
 
 class Server:
@@ -77,14 +81,15 @@ class Server:
         """Unpack the model, start the server, wait until it answers. JobError: why it does not."""
         launcher, spec = self.place.launcher, self.spec
         self.folder = launcher.make_folder(f"{self.endpoint}-{self.instance}", spec.name)
-        self._channel = Channel(self.folder / "run/http.sock")
+        self._channel = Channel(self.folder / "run/http.sock", spec.patience)
         model = self.folder / "ml/model"
         model.mkdir()
         if spec.model_uri:
             self._download(model, spec.model_uri)
         self._container = self._choose_container()
         logs = self.place.client("logs")
-        self._stream = Stream(logs, LOG_GROUP.format(self.endpoint), f"{spec.name}/{self.instance}")
+        group = spec.log_group or LOG_GROUP.format(self.endpoint)
+        self._stream = Stream(logs, group, f"{spec.name}/{self.instance}")
         self._note_start()
         self._launch()
         threading.Thread(target=self._guard, daemon=True, name=f"server {self.instance}").start()
@@ -155,8 +160,9 @@ class Server:
             return containers.own_image(program, launcher.weaker(PYTHON))
         if not is_inference_image(spec.image):
             raise ClientError(f"There is no image {spec.image} any more; `sagelab image add` brings it back.")
-        isolated = spec.isolated
-        return containers.tensorflow_serving(self.folder, spec.instance_type, spec.accelerator, isolated)
+        if is_neo(spec.image):
+            return containers.neo_serving(spec.instance_type, spec.isolated)
+        return containers.tensorflow_serving(self.folder, spec.instance_type, spec.accelerator, spec.isolated)
 
     def _note_start(self) -> None:
         assert self._stream

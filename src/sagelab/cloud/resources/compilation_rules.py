@@ -1,0 +1,110 @@
+"""What a CreateCompilationJob request must satisfy beyond the service model, and what of it is not done here.
+
+Messages are SageMaker's where it has one for the case.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import botocore.exceptions
+
+from sagelab.cloud.engine import channels
+from sagelab.cloud.engine.compilation import options, targets
+from sagelab.cloud.engine.compilation.run import Order
+from sagelab.cloud.errors import ValidationException
+from sagelab.cloud.resources import training_rules
+from sagelab.cloud.resources.call import Params
+from sagelab.neo.sources import FRAMEWORKS
+
+MAX_DAYS = 28
+DEFAULT_RUNTIME = 900  # seconds; what AWS recommends to begin with
+ELSEWHERE = {
+    "PYTORCH": "PyTorch is not among this environment's packages; export the model to ONNX and compile that",
+    "MXNET": "MXNet has ended; convert the model to ONNX and compile that",
+    "DARKNET": "convert the model to ONNX and compile that",
+    "XGBOOST": "trees are not compiled here",
+    "SKLEARN": "scikit-learn's models are not compiled here",
+}
+
+
+def check(job: Params, clients: Any, account: str) -> Order:
+    """What to compile for what. ValidationException: the request breaks a rule.
+
+    clients: service -> boto3 client to the front door.
+    """
+    _check_input(job)
+    _check_stopping(job["StoppingCondition"])
+    target, found = _aim(job)
+    training_rules.check_role(job["RoleArn"], clients("iam"), account)
+    _check_bucket(job["OutputConfig"]["S3OutputLocation"], clients("s3"))
+    return Order(job, target, found, tuple(_notes(job)))
+
+
+def order(job: Params) -> Order:
+    """The same for a request that was checked before."""
+    target, found = _aim(job)
+    return Order(job, target, found, tuple(_notes(job)))
+
+
+def _check_input(job: Params) -> None:
+    if "ModelPackageVersionArn" in job:
+        raise ValidationException("ModelPackageVersionArn: the local cloud compiles what InputConfig names.")
+    if "InputConfig" not in job:
+        raise ValidationException("Either ModelPackageVersionArn or InputConfig must be provided.")
+    config = job["InputConfig"]
+    framework, uri = config["Framework"], config["S3Uri"]
+    if framework not in FRAMEWORKS:
+        raise ValidationException(
+            f"Framework {framework}: {ELSEWHERE[framework]}. The local cloud compiles {', '.join(FRAMEWORKS)}."
+        )
+    _locate("InputConfig.S3Uri", uri)
+    if not uri.endswith(".tar.gz"):
+        raise ValidationException(f"InputConfig.S3Uri must point to one .tar.gz archive, which {uri} does not.")
+
+
+def _check_stopping(condition: Params) -> None:
+    if condition.get("MaxRuntimeInSeconds", 0) > MAX_DAYS * 86400:
+        raise ValidationException(f"MaxRuntimeInSeconds must not be longer than {MAX_DAYS} days.")
+    for name in ("MaxWaitTimeInSeconds", "MaxPendingTimeInSeconds"):
+        if name in condition:
+            raise ValidationException(f"{name} is for training jobs.")
+
+
+def _aim(job: Params) -> tuple[targets.Target, options.Options]:
+    output = job["OutputConfig"]
+    if ("TargetDevice" in output) == ("TargetPlatform" in output):
+        raise ValidationException("OutputConfig: give either TargetDevice or TargetPlatform.")
+    try:
+        target = targets.find(output)
+        found = options.read(output.get("CompilerOptions"), target, job["InputConfig"]["Framework"])
+    except (targets.Refused, options.BadOptions) as error:
+        raise ValidationException(str(error)) from None
+    return found.target, found
+
+
+def _notes(job: Params) -> list[str]:
+    config, found = job["InputConfig"], []
+    if "FrameworkVersion" in config:
+        found.append(f"FrameworkVersion {config['FrameworkVersion']}: this environment's packages read the model")
+    if "VpcConfig" in job:
+        found.append("VpcConfig: the job has no network at all")
+    return found
+
+
+def _check_bucket(uri: str, s3: Any) -> None:
+    bucket = _locate("OutputConfig.S3OutputLocation", uri).bucket
+    try:
+        s3.head_bucket(Bucket=bucket)
+    except (botocore.exceptions.ClientError, botocore.exceptions.ParamValidationError):
+        raise ValidationException(
+            f'The bucket "{bucket}" of S3OutputLocation could not be reached. Please ensure that the bucket'
+            f" exists in the selected region ({s3.meta.region_name})."
+        ) from None
+
+
+def _locate(field: str, uri: str) -> channels.Location:
+    try:
+        return channels.locate(uri)
+    except ValueError as error:
+        raise ValidationException(f"{field}: {error}.") from None
