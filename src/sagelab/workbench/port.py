@@ -15,7 +15,7 @@ from sagelab.workbench.relay import Relay, listen
 
 
 def main() -> None:
-    """Carry until the host ends. `serve` is asked to end, too, and may still answer: SIGTERM means nothing here."""
+    """Carry until the host ends: SIGTERM is for `serve`, which may still answer after it."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     path, port = Path(sys.argv[1]), int(sys.argv[2])
     Relay(listen(path), lambda: socket.create_connection(("127.0.0.1", port)))
