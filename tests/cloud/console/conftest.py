@@ -8,8 +8,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from playwright.sync_api import Browser
 
 from sagelab.cloud import control
+from tests.cloud.console import browser
+from tests.cloud.console.browser import Window
 from tests.conftest import LocalCloud
 
 
@@ -85,3 +88,22 @@ def page(cloud: LocalCloud, stranger: Page) -> Iterator[Page]:
     assert stranger.log_in(token_of(cloud)).status == 200
     yield stranger
     stranger.request("POST", "/api/logout", {})
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A Chromium that the browser tests share."""
+    if browser.CHROMIUM is None:
+        pytest.skip("there is no chromium here (Debian's package chromium)")
+    with browser.launch() as launched:
+        yield launched
+
+
+@pytest.fixture
+def window(chromium: Browser, cloud: LocalCloud) -> Iterator[Window]:
+    """A window that is logged in; nothing it asked for left this machine, and nothing in it failed."""
+    with browser.window(chromium, cloud) as opened:
+        opened.log_in()
+        yield opened
+        assert not [url for url in opened.asked if not url.startswith((opened.url, "blob:", "data:"))]
+        assert opened.errors == []

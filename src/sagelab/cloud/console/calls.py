@@ -49,7 +49,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
         ]
     ),
     "sagemaker-runtime": frozenset(["InvokeEndpoint"]),
-    "cloudwatch": frozenset(["GetMetricStatistics", "ListMetrics"]),
+    "cloudwatch": frozenset(["GetMetricData", "GetMetricStatistics"]),
     "logs": frozenset(["DescribeLogStreams", "GetLogEvents"]),
     "s3": frozenset(["DeleteObject", "GetObject", "HeadObject", "ListBuckets", "ListObjectsV2"]),
     "iam": frozenset(

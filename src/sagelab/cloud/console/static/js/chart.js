@@ -1,5 +1,5 @@
 // A chart of lines over time. uPlot draws it; it is loaded when the first chart is.
-import { number } from "./format.js";
+import { clock, number } from "./format.js";
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./ui.js";
 
 let loading;
@@ -30,9 +30,10 @@ function useTheme() {
 }
 
 const HEIGHT = 180;
+const FEW = 120; // points; so many are dots on the line
 const DASHES = [undefined, [6, 4], [2, 3]];
 
-function options(uPlot, series, elapsed, width, format) {
+function options(uPlot, { series, elapsed, format, range }, width) {
   const style = getComputedStyle(document.documentElement);
   const colour = (name) => style.getPropertyValue(`--${name}`).trim();
   const axis = { stroke: colour("muted"), grid: { stroke: colour("line"), width: 1 }, ticks: { stroke: colour("line"), width: 1 }, font: "12px system-ui" };
@@ -41,9 +42,9 @@ function options(uPlot, series, elapsed, width, format) {
     height: HEIGHT,
     legend: { show: false },
     cursor: { y: false, points: { size: 7 } },
-    scales: { x: { time: !elapsed }, y: { range: (_, low, high) => padded(uPlot, low, high) } },
+    scales: { x: { time: !elapsed, ...(range && { range: () => range() }) }, y: { range: (_, low, high) => padded(uPlot, low, high) } },
     axes: [
-      { ...axis, size: 30, values: elapsed ? (_, ticks) => ticks.map((each) => `${number(each)} s`) : undefined },
+      { ...axis, size: 30, space: 84, values: (_, ticks) => ticks.map(elapsed ? (each) => `${number(each)} s` : (each) => clock(each * 1000)) },
       { ...axis, size: 58, values: (_, ticks) => ticks.map(format) },
     ],
     series: [
@@ -53,8 +54,7 @@ function options(uPlot, series, elapsed, width, format) {
         stroke: colour(`chart-${(index % 4) + 1}`),
         dash: DASHES[index % DASHES.length],
         width: 2,
-        spanGaps: true,
-        points: { show: each.points.length < 60, size: 5 },
+        points: { show: each.points.length < FEW, size: 5 },
       })),
     ],
     hooks: {},
@@ -68,22 +68,28 @@ function table(uPlot, series) {
   return columns.length > 1 ? uPlot.join(columns) : columns[0];
 }
 
+const lastOf = ({ last, points }) => last ?? (points.length ? points[points.length - 1][1] : undefined);
+
 /**
- * series: [{label, points: [[x, y]]}], x in seconds; elapsed: since a beginning, not since the epoch.
- * format: y -> text. title is said aloud with the last values.
+ * series: [{label, points: [[x, y]], last}], x in seconds, y null where the line breaks, last: the value in the
+ * caption, else the last point's. elapsed: since a beginning, not since the epoch.
+ * format: y -> text. range: [from, to] of x, else all there is. title is said aloud with the last values.
  */
-export function Chart({ title, series, elapsed = false, format = number }) {
+export function Chart({ title, series, elapsed = false, format = number, range }) {
   const box = useRef();
   const plot = useRef(null);
   const [at, point] = useState(null);
   const turn = useTheme();
-  const shape = series.map((each) => each.label).join("|") + (series.some((each) => each.points.length < 60) ? "" : "-many");
+  const seen = useRef(range);
+  seen.current = range;
+  const shape = series.map((each) => each.label).join("|") + (series.some((each) => each.points.length < FEW) ? "" : "-many");
   useLayoutEffect(() => {
     let gone = false;
     let watch;
     load().then((uPlot) => {
       if (gone) return;
-      const settings = options(uPlot, series, elapsed, box.current.clientWidth, format);
+      const shown = { series, elapsed, format, range: range && (() => seen.current) };
+      const settings = options(uPlot, shown, box.current.clientWidth);
       settings.hooks.setCursor = [(chart) => point(chart.cursor.idx)];
       plot.current = new uPlot(settings, table(uPlot, series), box.current);
       watch = new ResizeObserver(() => plot.current && plot.current.setSize({ width: box.current.clientWidth, height: HEIGHT }));
@@ -101,9 +107,9 @@ export function Chart({ title, series, elapsed = false, format = number }) {
   });
   const shown = (each, index) => {
     const data = plot.current && at !== null && at !== undefined ? plot.current.data[index + 1][at] : undefined;
-    return data ?? (each.points.length ? each.points[each.points.length - 1][1] : undefined);
+    return data ?? lastOf(each);
   };
-  const words = series.map((each) => `${each.label} ${format(each.points.length ? each.points[each.points.length - 1][1] : undefined)}`).join(", ");
+  const words = series.map((each) => `${each.label} ${format(lastOf(each))}`).join(", ");
   return html`
     <figure class="chart">
       <figcaption><strong>${title}</strong>${series.map((each, index) => html`

@@ -110,7 +110,8 @@ export function useLive(load, deps, concerns = () => false) {
     mine.busy = false;
     if (run.current !== mine) return;
     show((before) => ({ ...before, ...found }));
-    const rest = Math.min(MOST, Math.max(LEAST, (performance.now() - began) * REST));
+    const rest = mine.looked ? Math.min(MOST, Math.max(LEAST, (performance.now() - began) * REST)) : LEAST;
+    mine.looked = true; // the first look may take in much, those that follow do not
     mine.timer = setTimeout(() => {
       mine.timer = null;
       if (mine.again) {

@@ -1,9 +1,9 @@
 // The live charts: a training job's own metrics, and the traffic of an endpoint.
 import { Chart } from "./chart.js";
 import { useLive } from "./events.js";
-import { number } from "./format.js";
-import { Series } from "./series.js";
-import { html, Notice, Section, useMemo, useState } from "./ui.js";
+import { number, span } from "./format.js";
+import { Recording } from "./series.js";
+import { html, Notice, Section, useMemo, useNow, useState } from "./ui.js";
 
 const JOBS = "/aws/sagemaker/TrainingJobs";
 const HELD_OUT = /^(val|valid|validation|test)[_:-]/;
@@ -18,11 +18,10 @@ export function group(names) {
   return [...charts];
 }
 
-/** Several series, looked at together. concerns: event -> whether they may have changed. */
-function useSeries(metrics, key, since, concerns, least) {
-  const series = useMemo(() => metrics.map((metric) => new Series(metric)), [key]);
-  const look = () => Promise.all(series.map((each) => each.look(since(), least)));
-  return useLive(async () => (await look()).map((points) => points.slice()), [key], concerns);
+/** The points of several metrics. since: () -> seconds. concerns: event -> whether they may have changed. */
+function useRecording(metrics, key, since, concerns, least) {
+  const recording = useMemo(() => new Recording(metrics), [key]);
+  return useLive(() => recording.look(since(), least), [key], concerns);
 }
 
 export function Metrics({ item, name }) {
@@ -31,7 +30,7 @@ export function Metrics({ item, name }) {
   const started = Date.parse(item.CreationTime) / 1000;
   const ended = item.TrainingEndTime;
   const metrics = names.map((each) => ({ namespace: JOBS, name: each, dimensions: { TrainingJobName: name }, statistic: "Average" }));
-  const live = useSeries(metrics, [name, ...names, Boolean(ended)].join("|"), () => started,
+  const live = useRecording(metrics, [name, ...names, Boolean(ended)].join("|"), () => started,
     (event) => event.type === "metric" && event.namespace === JOBS && event.name === name);
   if (!names.length) {
     return html`<${Section} title="Metrics"><p class="quiet">This job has no MetricDefinitions, so nothing is read from its log.</p><//>`;
@@ -39,12 +38,14 @@ export function Metrics({ item, name }) {
   const points = live.data || names.map(() => []);
   const first = Math.min(...points.map((each) => each.length ? each[0][0] : Infinity));
   const begin = Number.isFinite(first) ? Math.min(first, Date.parse(item.TrainingStartTime || item.CreationTime) / 1000) : started;
+  const finals = item.FinalMetricDataList || []; // exact, where a point may be the mean of several values in a second
+  const final = (each) => (finals.find((one) => one.MetricName === each) || {}).Value;
   const of = (each) => points[names.indexOf(each)].map(([time, value]) => [time - begin, value]);
   return html`
     <${Section} title="Metrics" aside=${html`<span class="quiet">seconds since the job began to train</span>`}>
       <${Notice} error=${live.error} />
       <div class="charts">${group(names).map(([title, together]) => html`
-        <${Chart} key=${title} title=${title} elapsed series=${together.map((each) => ({ label: each, points: of(each) }))} />`)}</div>
+        <${Chart} key=${title} title=${title} elapsed series=${together.map((each) => ({ label: each, points: of(each), last: final(each) }))} />`)}</div>
     <//>`;
 }
 
@@ -74,18 +75,27 @@ export function Traffic({ item, name }) {
     <${TrafficCharts} key=${`${variant} ${range}`} name=${name} variant=${variant} range=${RANGES[range]} /><//>`;
 }
 
+/** Points with a break wherever nothing was measured for more than a period. */
+const broken = (points, period) => points.flatMap((point, index) => {
+  const before = points[index - 1];
+  return before && point[0] - before[0] > 2.5 * period ? [[before[0] + period, null], point] : [point];
+});
+
 function TrafficCharts({ name, variant, range: [, seconds, least] }) {
   const dimensions = { EndpointName: name, VariantName: variant };
   const wanted = TRAFFIC.flatMap(([, series]) => series);
   const metrics = wanted.map(([, namespace, metric, statistic]) => ({ namespace, name: metric, dimensions, statistic }));
-  const live = useSeries(metrics, `${name} ${variant} ${seconds}`, () => Date.now() / 1000 - seconds,
+  const live = useRecording(metrics, `${name} ${variant} ${seconds}`, () => Date.now() / 1000 - seconds,
     (event) => event.type === "metric" && event.name === name, least);
+  const now = useNow(true, Math.max(1000, (seconds * 1000) / 300)) / 1000; // a step of about a pixel
   const points = live.data || wanted.map(() => []);
-  const series = (ones) => ones.map((one) => ({ label: one[0], points: points[wanted.indexOf(one)] }));
+  const series = (ones) => ones.map((one) => ({ label: one[0], points: broken(points[wanted.indexOf(one)], Math.max(least, one[1] === INSTANCES ? 60 : 0)) }));
+  const shown = TRAFFIC.filter(([, ones]) => ones.some((one) => points[wanted.indexOf(one)].length));
   const silent = live.data && points.every((each) => !each.length);
   return html`
     <${Notice} error=${live.error} />
     ${silent ? html`<p class="quiet">Nothing was measured in this time. Invoke the endpoint and watch.</p>` : html`
-    <div class="charts">${TRAFFIC.map(([title, ones, format]) => html`
-      <${Chart} key=${title} title=${title} series=${series(ones)} format=${format} />`)}</div>`}`;
+    <div class="charts">${shown.map(([title, ones, format]) => html`
+      <${Chart} key=${title} title=${title} series=${series(ones)} format=${format} range=${[now - seconds, now]} />`)}</div>
+    <p class="quiet">A point stands for ${least === 1 ? "1 second" : span(least * 1000)}; CPU and memory come once a minute.</p>`}`;
 }
