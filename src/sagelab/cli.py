@@ -114,7 +114,7 @@ def _describe(status: Status) -> str:
     lines = {
         "url": status.url,
         "pid": status.pid,
-        "home": f"{status.home} ({status.disk / 1e6:.1f} MB)",
+        "home": f"{status.home} ({status.disk / 1e6:.1f} MB; S3 may have {status.limit / 1e9:.0f} GB)",
         "up for": f"{status.uptime:.0f} s",
         "jobs": f"{status.jobs} running",
         "version": status.version,
