@@ -44,6 +44,9 @@ ETC = (
     "alternatives ca-certificates fonts group ld.so.cache ld.so.conf ld.so.conf.d localtime magic"
     " mime.types nsswitch.conf passwd protocols resolv.conf services ssl timezone"
 ).split()
+# What a root of this machine, which is root of the host too, could set the whole kernel by.
+KERNEL = "acpi bus fs irq scsi sys sysrq-trigger".split()
+FILES, THREADS = 65_536, 16_384  # a process may have open; the user of a host may have at once
 DEVICES = "null zero full random urandom tty".split()
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -56,7 +59,8 @@ class HostSpec:
     name: "algo-1". folder: on this machine; it has ml/, tmp/, home/, run/ and root/ (an empty mount point).
     argv: what runs first. env: all of its environment. peers: host name -> loopback address.
     memory: bytes of private memory a process may ask for (None: as the machine has it). forks: which of its
-    commands `train` and `python3` are forks of the warm Python that it grew from (init.py).
+    commands `train` and `python3` are forks of the warm Python that it grew from (init.py). processes, disk: how
+    many processes and bytes of disk it may have (limits.py).
     """
 
     name: str
@@ -66,6 +70,8 @@ class HostSpec:
     peers: dict[str, str] = field(default_factory=dict)
     memory: int | None = None
     forks: tuple[str, ...] = ()
+    processes: int = 1024
+    disk: int | None = None
 
 
 def isolate_users(network: bool) -> None:
@@ -202,6 +208,9 @@ def _pivot(root: Path) -> None:
     (root / "proc").mkdir()
     (root / "old").mkdir()
     _mount("proc", root / "proc", "proc", MS_NOSUID | MS_NODEV)
+    for entry in KERNEL:
+        if (root / "proc" / entry).exists():
+            _restrict(root / "proc" / entry, root / "proc" / entry, MOUNT_ATTR_RDONLY)
     os.chdir(root)
     number = PIVOT_ROOT[platform.machine()]
     _check(_libc.syscall(number, b".", b"old"), "pivot_root")
@@ -213,6 +222,10 @@ def _pivot(root: Path) -> None:
 
 def _limit(host: HostSpec) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for kind, most in ((resource.RLIMIT_NOFILE, FILES), (resource.RLIMIT_NPROC, THREADS)):
+        hard = resource.getrlimit(kind)[1]
+        limit = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(kind, (limit, limit))
     if host.memory:
         resource.setrlimit(resource.RLIMIT_DATA, (host.memory, host.memory))
 
@@ -232,6 +245,10 @@ def _bind(source: Path, target: Path, restrict: int = MOUNT_ATTR_RDONLY) -> None
     else:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.touch()
+    _restrict(source, target, restrict)
+
+
+def _restrict(source: Path, target: Path, restrict: int) -> None:
     _mount(source, target, None, MS_BIND | MS_REC)
     attributes = struct.pack("4Q", restrict, 0, 0, 0)
     result = _libc.syscall(

@@ -244,6 +244,7 @@ class TrainingRun(threading.Thread):
                 for n, host in enumerate(self.hosts)
             },
             memory=self.place.memory_limit,
+            disk=self.job["ResourceConfig"]["VolumeSizeInGB"] << 30,
         )
 
     def _access(self) -> dict[str, str]:
