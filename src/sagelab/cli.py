@@ -135,7 +135,7 @@ def _describe(status: Status) -> str:
         "url": status.url,
         "console": f"{status.console} (log in with: sagelab open)",
         "pid": status.pid,
-        "home": f"{status.home} ({status.disk / 1e6:.1f} MB)",
+        "home": f"{status.home} ({status.disk / 1e6:.1f} MB; S3 may have {status.limit / 1e9:.0f} GB)",
         "up for": f"{status.uptime:.0f} s",
         "jobs": f"{status.jobs} running",
         "version": status.version,

@@ -38,7 +38,10 @@ FOREIGN = (
 
 @dataclass(frozen=True)
 class Status:
-    """A running local cloud. started: aware. disk: bytes of its home. jobs: training jobs in progress."""
+    """A running local cloud. started: aware. disk: bytes of its home. jobs: training jobs in progress.
+
+    limit: bytes that S3 may have of them.
+    """
 
     url: str
     console: str
@@ -48,6 +51,7 @@ class Status:
     started: datetime
     jobs: int
     disk: int
+    limit: int
 
     @property
     def uptime(self) -> float:
@@ -109,6 +113,7 @@ def status(home: Home) -> Status | None:
         started=datetime.fromisoformat(running["started"]),
         jobs=answer["TrainingJobs"],
         disk=home.disk(),
+        limit=answer["DiskLimit"],
     )
 
 

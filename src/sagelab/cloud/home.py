@@ -36,6 +36,8 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+from sagelab.cloud.errors import ControlError
+
 ACCOUNT = "123456789012"
 ROLE_NAME = "SageMakerLabRole"
 DEFAULT_REGION = "us-east-1"
@@ -53,6 +55,7 @@ SageMaker:
     Modules:
       TelemetryOptOut: true
 """
+LIMIT_GB = 50
 FLOCK = "hhqqi4x"  # struct flock of 64-bit Linux: type, whence, start, length, pid
 
 
@@ -186,6 +189,15 @@ class Home:
         for pattern in STATE:
             for found in self.path.glob(pattern):
                 shutil.rmtree(found) if found.is_dir() else found.unlink()
+
+    @property
+    def limit(self) -> int:
+        """Bytes that all S3 objects together may have: SAGELAB_DISK_GB, or 50 GB. ControlError: no number."""
+        said = os.environ.get("SAGELAB_DISK_GB") or str(LIMIT_GB)
+        try:
+            return round(float(said) * 1e9)
+        except (ValueError, OverflowError):
+            raise ControlError(f"SAGELAB_DISK_GB must be a number of gigabytes, not {said!r}.") from None
 
     def disk(self) -> int:
         """Bytes on disk of all the files in the home."""

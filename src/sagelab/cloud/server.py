@@ -83,7 +83,7 @@ def serve(home: Home, port: int | None, ready: Callable[[str], None]) -> None:
         ended = _watch_signals()
         url = f"http://{HOST}:{listener.getsockname()[1]}"
         cloud, families = _build(home, url, closing)
-        gateway = Gateway(cloud, families, internal={"Status": lambda _: _status(cloud.store)})
+        gateway = Gateway(cloud, families, internal={"Status": lambda _: _status(cloud)})
         closing.callback(gateway.close)
         closing.callback(_serve_in_background(gateway, listener))
         for family in families:  # closed before the server is: a job's last lines go through its front door
@@ -116,8 +116,9 @@ def _warm(gateway: Gateway, console: ConsoleServer) -> None:
     console.warm()
 
 
-def _status(store: Store) -> dict[str, Any]:
-    return {"TrainingJobs": len(store.with_status("training-job", "InProgress", "Stopping"))}
+def _status(cloud: Cloud) -> dict[str, Any]:
+    running = cloud.store.with_status("training-job", "InProgress", "Stopping")
+    return {"TrainingJobs": len(running), "DiskLimit": cloud.home.limit}
 
 
 def _serve_in_background(gateway: Gateway, listener: socket.socket) -> Callable[[], None]:

@@ -195,6 +195,7 @@ class Attempt:
                 for n, host in enumerate(self.hosts)
             },
             memory=self.place.memory_limit,
+            disk=self.job["ResourceConfig"]["VolumeSizeInGB"] << 30,
             mounts=self._mounts(self.spaces[number]),
             program=str(self.program) if self.program else None,
         )

@@ -45,6 +45,9 @@ ETC = (
     " mime.types nsswitch.conf passwd protocols resolv.conf services ssl timezone"
 ).split()
 PROGRAM = "/opt/program"  # where AWS's own example of a custom container has its program, too
+# What a root of this machine, which is root of the host too, could set the whole kernel by.
+KERNEL = "acpi bus fs irq scsi sys sysrq-trigger".split()
+FILES, THREADS = 65_536, 16_384  # a process may have open; the user of a host may have at once
 DEVICES = "null zero full random urandom tty".split()
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -60,7 +63,8 @@ class HostSpec:
     commands `train` and `python3` are forks of the warm Python that it grew from (init.py). cores: numbers of the
     processors that it may run on (empty: all). mounts: more folders of its own, path in the host -> folder on this
     machine. terminals: whether it may open any. program: the folder of an image of the learner's own, on this
-    machine; the host has it at /opt/program, first on the PATH.
+    machine; the host has it at /opt/program, first on the PATH. processes,
+    disk: how many processes and bytes of disk it may have (limits.py).
     """
 
     name: str
@@ -74,6 +78,8 @@ class HostSpec:
     mounts: dict[str, str] = field(default_factory=dict)
     terminals: bool = False
     program: str | None = None
+    processes: int = 1024
+    disk: int | None = None
 
 
 def isolate_users(network: bool) -> None:
@@ -228,6 +234,9 @@ def _pivot(root: Path) -> None:
     (root / "proc").mkdir()
     (root / "old").mkdir()
     _mount("proc", root / "proc", "proc", MS_NOSUID | MS_NODEV)
+    for entry in KERNEL:
+        if (root / "proc" / entry).exists():
+            _restrict(root / "proc" / entry, root / "proc" / entry, MOUNT_ATTR_RDONLY)
     os.chdir(root)
     number = PIVOT_ROOT[platform.machine()]
     _check(_libc.syscall(number, b".", b"old"), "pivot_root")
@@ -239,6 +248,10 @@ def _pivot(root: Path) -> None:
 
 def _limit(host: HostSpec) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for kind, most in ((resource.RLIMIT_NOFILE, FILES), (resource.RLIMIT_NPROC, THREADS)):
+        hard = resource.getrlimit(kind)[1]
+        limit = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(kind, (limit, limit))
     if host.memory:
         resource.setrlimit(resource.RLIMIT_DATA, (host.memory, host.memory))
 
@@ -258,6 +271,10 @@ def _bind(source: Path, target: Path, restrict: int = MOUNT_ATTR_RDONLY) -> None
     else:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.touch()
+    _restrict(source, target, restrict)
+
+
+def _restrict(source: Path, target: Path, restrict: int) -> None:
     _mount(source, target, None, MS_BIND | MS_REC)
     attributes = struct.pack("4Q", restrict, 0, 0, 0)
     result = _libc.syscall(

@@ -24,6 +24,7 @@ from typing import IO, Any, cast
 
 from sagelab.cloud.engine import sandbox
 from sagelab.cloud.engine.init import REQUESTS, Init, receive
+from sagelab.cloud.engine.limits import Limits
 from sagelab.cloud.engine.sandbox import PROGRAM, HostSpec
 
 
@@ -210,7 +211,8 @@ def _become_first(host: HostSpec, output: int, isolated: bool) -> None:
             os.setsid()
             sandbox.adopt_orphans()
             os.chdir(host.program or Path(host.folder) / "ml")
-        code = Init(host.argv, host.env, host.forks if isolated else ()).run()
+        limits = Limits(host.processes, host.disk) if isolated else None
+        code = Init(host.argv, host.env, host.forks if isolated else (), limits).run()
     except BaseException as error:
         os.write(2, f"sagelab: the host did not start: {error}\n".encode())
     finally:

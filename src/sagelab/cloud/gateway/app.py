@@ -46,7 +46,7 @@ class Gateway:
         self._cloud, self._internal = cloud, internal or {}
         self._folder = cloud.home.path / "tmp"
         self._handlers = _merged(families)
-        self._moto, self._planes = MotoFront(cloud.home.path), Planes()
+        self._moto, self._planes = MotoFront(cloud.home.path, cloud.home.limit), Planes()
         self._identities = Identities(cloud.home, self._moto)
         self._guard = Guard(cloud.url, self._identities.find)
 

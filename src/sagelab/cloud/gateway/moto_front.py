@@ -66,10 +66,13 @@ class GaveUp(ServiceError):
 
 
 class MotoFront:
-    """moto's own dispatcher behind a cache of its choices. folder: where what moto holds is kept."""
+    """moto's own dispatcher behind a cache of its choices.
 
-    def __init__(self, folder: Path) -> None:
-        self._keeper = Keeper(folder)
+    folder: where what moto holds is kept. limit: bytes that all S3 objects together may have.
+    """
+
+    def __init__(self, folder: Path, limit: int) -> None:
+        self._keeper = Keeper(folder, limit)
         self._dispatcher = DomainDispatcherApplication(_create)
         self._apps: dict[tuple[object, ...], App] = {}
         self._lock = threading.Lock()
@@ -79,7 +82,6 @@ class MotoFront:
         """Import and build what the labs call first; it takes about a second."""
         for service in FIRST:
             self._app(_scoped(service, region), service, region)
-        self._keeper.sweep()
 
     def close(self) -> None:
         self._keeper.close()

@@ -13,6 +13,7 @@ from typing import Any
 import boto3
 import botocore.exceptions
 import pytest
+from botocore.config import Config
 
 from sagelab.cloud import control
 from sagelab.cloud.home import Home
@@ -241,12 +242,32 @@ def test_bytes_that_no_object_names_go_at_the_next_start(home: Home) -> None:
     (home.path / "objects" / "ab").mkdir(exist_ok=True)
     (home.path / "objects" / "ab" / "abandoned").write_bytes(b"half a body")
     cloud = start(home)
-    limit = time.monotonic() + 60
-    while len(bodies(home)) > 1 and time.monotonic() < limit:
-        cloud.client("s3").list_buckets()
     assert len(bodies(home)) == 1
     assert cloud.client("s3").get_object(Bucket="swept", Key="k")["Body"].read() == b"content"
 
 
 def bodies(home: Home) -> list[Path]:
     return [path for path in (home.path / "objects").rglob("*") if path.is_file()]
+
+
+def test_what_is_over_the_limit_of_the_disk_is_refused_and_goes_on_when_there_is_room(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAGELAB_DISK_GB", "0.002")
+    s3 = start(home).client("s3", config=Config(retries={"total_max_attempts": 1}))
+    s3.create_bucket(Bucket="bounded")
+    s3.put_object(Bucket="bounded", Key="first", Body=b"1" * 1_500_000)
+    with pytest.raises(botocore.exceptions.ClientError, match="SAGELAB_DISK_GB") as trouble:
+        s3.put_object(Bucket="bounded", Key="second", Body=b"2" * 1_500_000)
+    assert trouble.value.response["Error"]["Code"] == "ServiceUnavailable"
+    assert [one["Key"] for one in s3.list_objects_v2(Bucket="bounded")["Contents"]] == ["first"]
+    s3.delete_object(Bucket="bounded", Key="first")
+    s3.put_object(Bucket="bounded", Key="second", Body=b"2" * 1_500_000)
+    kill(home)
+    monkeypatch.setenv("SAGELAB_DISK_GB", "0.002")
+    again = start(home).client("s3", config=Config(retries={"total_max_attempts": 1}))
+    with pytest.raises(botocore.exceptions.ClientError, match="its limit"):
+        again.put_object(Bucket="bounded", Key="third", Body=b"3" * 1_500_000)
+    status = control.status(home)
+    assert status is not None
+    assert status.limit == 2_000_000

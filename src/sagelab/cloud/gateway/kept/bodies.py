@@ -5,8 +5,10 @@ A body is never changed: new content is a new file, and the old one goes when no
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,18 +29,22 @@ class Body:
 class Bodies:
     """The files of one folder, in 256 folders by the first letters of their random names."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, limit: int) -> None:
+        """limit: bytes that all bodies together may have."""
+        self._folder, self._limit = folder, limit
+        self._used, self._lock = 0, threading.Lock()
         folder.mkdir(mode=0o700, exist_ok=True)
 
     def write(self, content: bytes) -> Body:
         """Keep new content. OSError: there is no room; nothing is left of it then."""
         name = secrets.token_hex(16)
         file = self._file(name)
+        self._count(len(content))
         try:
             _write(file, content)
         except OSError:
             file.unlink(missing_ok=True)
+            self._count(-len(content))
             raise
         return Body(name, 0, len(content))
 
@@ -51,12 +57,30 @@ class Bodies:
     def remove(self, names: Iterable[str]) -> None:
         for name in names:
             with suppress(FileNotFoundError):
-                self._file(name).unlink()
+                file = self._file(name)
+                size = file.stat().st_size
+                file.unlink()
+                self._count(-size)
 
     def sweep(self, named: set[str]) -> None:
-        """Delete every file that no row names: what was being written when the process was killed."""
-        found = (file.name for folder in self._folder.iterdir() for file in folder.iterdir())
-        self.remove([name for name in found if name not in named])
+        """Delete every file that no row names: what was being written when the process was killed.
+
+        It also counts what is there. To be called before anything is written.
+        """
+        for folder in self._folder.iterdir():
+            with os.scandir(folder) as files:
+                for file in files:
+                    if file.name in named:
+                        self._used += file.stat().st_size
+                    else:
+                        Path(file.path).unlink()
+
+    def _count(self, size: int) -> None:
+        with self._lock:
+            if size > 0 and self._used + size > self._limit:
+                reason = f"its limit of {self._limit / 1e9:.0f} GB is reached; SAGELAB_DISK_GB sets another"
+                raise OSError(errno.EDQUOT, reason)
+            self._used += size
 
     def _file(self, name: str) -> Path:
         return self._folder / name[:2] / name

@@ -47,9 +47,10 @@ class Keeper:
 
     current: Keeper | None = None
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, limit: int) -> None:
+        """limit: bytes that all S3 objects together may have."""
         self._db = Database(folder / "services.db")
-        self._rows = Rows(self._db, Bodies(folder / "objects"))
+        self._rows = Rows(self._db, Bodies(folder / "objects", limit))
         self._streams, self._samples = Streams(self._db), Samples(self._db)
         self._digests: dict[tuple[str, str, str], bytes] = {}
         self._locks: dict[str, threading.RLock] = defaultdict(threading.RLock)
@@ -58,10 +59,6 @@ class Keeper:
 
     def close(self) -> None:
         self._db.close()
-
-    def sweep(self) -> None:
-        """Delete what was being written when the last process of this home was killed."""
-        self._rows.sweep()
 
     @contextmanager
     def keeping(self, service: str, region: str, changes: bool) -> Iterator[None]:
@@ -172,7 +169,8 @@ def _digest(state: bytes) -> bytes:
 
 def no_room(error: Exception) -> NoRoom:
     _log.error("a change could not be written down: %s", error)
-    return NoRoom(f"The local cloud cannot write to its home ({error}); nothing was changed.")
+    reason = getattr(error, "strerror", None) or error
+    return NoRoom(f"The local cloud cannot write to its home: {reason}. Nothing was changed.")
 
 
 def _in_use() -> list[str]:

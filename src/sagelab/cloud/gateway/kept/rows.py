@@ -22,6 +22,7 @@ class Rows:
     def __init__(self, database: Database, bodies: Bodies) -> None:
         self._db, self._bodies = database, bodies
         self._settings: dict[str, bytes] = {}
+        self._sweep()
         objects.install(bodies, self.restore)
 
     def keep(self, items: Iterable[Item]) -> None:
@@ -45,7 +46,7 @@ class Rows:
         for name, state in self._db.rows(sql, backend.account_id):
             self._restore_bucket(backend, name, state)
 
-    def sweep(self) -> None:
+    def _sweep(self) -> None:
         """Delete the bytes that no row names: nobody was told that they are kept."""
         rows = self._db.rows("SELECT bodies FROM objects UNION ALL SELECT bodies FROM uploads")
         self._bodies.sweep({name for (names,) in rows for name in json.loads(names)})

@@ -24,6 +24,8 @@ class Stream(logs.LogStream):  # type: ignore[misc]
     read: Callable[[int], list[Any]]  # the lines of a row
     _events: list[Any] | None  # None: nobody has asked for them since the start
     last_ingestion_time: Any
+    first_event_timestamp: int | None
+    last_event_timestamp: int | None
 
     def __init__(self, log_group: Any, name: str) -> None:
         self.row, self.written, self.last_id = 0, 0, -1
@@ -43,14 +45,17 @@ class Stream(logs.LogStream):  # type: ignore[misc]
 
     def put_log_events(self, log_events: list[dict[str, Any]]) -> str:
         said: str = super().put_log_events(log_events)
-        self._update()
-        self.last_id = max((event.event_id for event in self.events[-len(log_events) :]), default=self.last_id)
+        times = [event["timestamp"] for event in log_events]
+        if times:
+            first, last = self.first_event_timestamp, self.last_event_timestamp
+            self.first_event_timestamp = min(times) if first is None else min(first, *times)
+            self.last_event_timestamp = max(times) if last is None else max(last, *times)
+            self.last_id = max(event.event_id for event in self.events[-len(times) :])
         self._note()
         return said
 
     def _update(self) -> None:
-        if self._events is not None:
-            super()._update()
+        """Nothing: first and last are kept as lines come, not looked for among all of them."""
 
     def to_describe_dict(self) -> dict[str, Any]:
         """As moto's own, without a look at lines that nobody has asked for since the start."""
