@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.cloud.endpoints import DOUBLER, pack_folder
 from tests.conftest import LocalCloud
 
 ROOT = Path(__file__).parents[2]
@@ -73,6 +75,19 @@ def environment(name: str) -> Path:
         pytest.skip(f"the environment of {name} cannot be made here: {done.stderr.strip()[:300]}")
     assert done.returncode == 0, done.stderr
     return Path(done.stdout.strip())
+
+
+@pytest.fixture(scope="session")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with rows.csv, rows.jsonl, scripts in code/, and a model.tar.gz that doubles two numbers."""
+    folder = tmp_path_factory.mktemp("table")
+    shutil.copytree(SCRIPTS / "code", folder / "code")
+    (folder / "rows.csv").write_text("\n".join(f"{n},{n + 1}" for n in range(8)))
+    (folder / "rows.jsonl").write_text("\n".join(f"[{n}, {n + 1}]" for n in range(3)))
+    command = [sys.executable, "-c", DOUBLER, str(folder / "1"), "2"]
+    subprocess.run(command, check=True, capture_output=True)
+    (folder / "model.tar.gz").write_bytes(pack_folder(folder / "1"))
+    return folder
 
 
 @pytest.fixture(scope="session")

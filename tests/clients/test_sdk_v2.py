@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -60,3 +61,27 @@ def test_no_call_of_the_notebook_fails(notebook: Ran) -> None:
     # The SDK asks whether its bucket is there, and makes it where it is not.
     assert [c for c in notebook.calls if c["error"] and c["operation"] != "HeadBucket"] == []
     assert {"sagemaker.CreateTrainingJob", "sagemaker.CreateEndpoint", "logs.GetLogEvents"} <= notebook.operations
+
+
+@pytest.fixture(scope="session")
+def processing(run: Run, v2: str, table: Path) -> Ran:
+    """Processors and a transformer, run once."""
+    return run(v2, "-W", "ignore", str(SCRIPTS / "processing_v2.py"), cwd=table)
+
+
+def test_every_processor_and_the_transformer_run(processing: Ran) -> None:
+    assert processing.code == 0, processing.out[-3000:] + processing.err[-3000:]
+
+
+def test_processor_splits_a_table(processing: Ran) -> None:
+    assert "rows to train with 6" in processing.out
+
+
+def test_script_runs_on_two_hosts_and_its_log_streams(processing: Ran) -> None:
+    for host in ("algo-1", "algo-2"):
+        assert f"hello from two hosts on {host}" in processing.out
+
+
+def test_transformer_answers_every_line(processing: Ran) -> None:
+    (line,) = [line for line in processing.out.splitlines() if line.startswith("answer ")]
+    assert json.loads(line.removeprefix("answer ")) == {"predictions": [[0.0, 2.0], [2.0, 4.0], [4.0, 6.0]]}
