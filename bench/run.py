@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 import table
+from clients import clients
 from place import forget_surroundings
 from scale import store
 from startup import up
@@ -33,6 +34,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "empty": empty,
     "train": train,
     "tuning": tuning,
+    "clients": clients,
 }
 
 

@@ -20,7 +20,7 @@ from tests.conftest import LocalCloud
 ROOT = Path(__file__).parents[2]
 RECORDER = Path(__file__).parent / "recorder"
 SCRIPTS = Path(__file__).parent / "scripts"
-IMPOSSIBLE = 3  # exit code of tools/clients.py where an environment cannot be made
+IMPOSSIBLE = 3  # exit code of tools/environments.py where an environment cannot be made
 PATIENCE = 900
 
 
@@ -69,7 +69,7 @@ def run(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def environment(name: str) -> Path:
     """The folder of a client's environment; the test is skipped where it cannot be made."""
-    command = [sys.executable, str(ROOT / "tools" / "clients.py"), name]
+    command = [sys.executable, str(ROOT / "tools" / "environments.py"), name]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode == IMPOSSIBLE:
         pytest.skip(f"the environment of {name} cannot be made here: {done.stderr.strip()[:300]}")

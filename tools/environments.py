@@ -1,7 +1,7 @@
 """The environments of other clients: what cannot live beside this project's own packages, to be tested against it.
 
-    python tools/clients.py v2       the SageMaker Python SDK v2
-    python tools/clients.py cli      the AWS CLI
+    python tools/environments.py v2       the SageMaker Python SDK v2
+    python tools/environments.py cli      the AWS CLI
 
 Each is made once from its lock file in tests/clients, below .clients, and its folder is printed. Only what the
 client imports is compiled to bytecode. Exit code 3: it cannot be made here, for instance without a network.
