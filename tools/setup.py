@@ -58,8 +58,10 @@ def compile_all(python: str) -> None:
     if os.environ.get("CI"):
         step("bytecode", *command)
         return
-    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    subprocess.Popen(["nice", "-n", "19", *command], env=surroundings(), start_new_session=True, **quiet)
+    subprocess.Popen(
+        ["nice", "-n", "19", *command], env=surroundings(), start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
     print("  bytecode     goes on in the background (a minute or two)", flush=True)
 
 
