@@ -15,6 +15,11 @@ class Command:
     expected: str
     needs: tuple[str, ...] = ()
 
+    @property
+    def shown(self) -> str:
+        """The command as the page of conformance has it: in a table's cell, the placeholders as they are."""
+        return self.text.replace("{{", "{").replace("}}", "}").replace("|", "/")
+
 
 CHANNEL = "ContentType=application/jsonlines,SplitType=Line,DataSource={{S3DataSource={{S3DataType=S3Prefix,S3Uri=s3://{bucket}/lines/}}}}"
 

@@ -26,8 +26,12 @@ PATIENCE = 900
 
 @dataclass(frozen=True)
 class Ran:
-    """A command that has ended. calls: of AWS, each {"service", "operation", "params", "error"}."""
+    """A command that has ended. calls: of AWS, each {"service", "operation", "params", "error"}.
 
+    source: what was run, as the page of conformance has it.
+    """
+
+    source: str
     code: int
     out: str
     err: str
@@ -62,7 +66,7 @@ def run(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Run:
             timeout=PATIENCE,
         )
         calls = [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
-        return Ran(done.returncode, done.stdout, done.stderr, calls)
+        return Ran(Path(command[-1]).name, done.returncode, done.stdout, done.stderr, calls)
 
     return act
 

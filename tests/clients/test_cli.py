@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients.commands import COMMANDS, Command
+from tests.clients.conformance import note
 from tests.clients.conftest import RECORDER, Ran
 from tests.clients.shelf import Shelf
 from tests.conftest import LocalCloud
@@ -34,7 +35,7 @@ def call(aws: str, cloud: LocalCloud, folder: Path, arguments: list[str]) -> Ran
     env |= {"AWS_PAGER": "", "COLUMNS": "200"}
     done = subprocess.run([aws, *arguments], env=env, capture_output=True, text=True, timeout=300)
     calls = [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
-    return Ran(done.returncode, done.stdout, done.stderr, calls)
+    return Ran("aws " + " ".join(arguments), done.returncode, done.stdout, done.stderr, calls)
 
 
 def arguments(command: Command, names: dict[str, str]) -> list[str]:
@@ -50,6 +51,7 @@ def test_command_of_the_documentation(
     ran = call(aws, cloud, tmp_path, arguments(command, names))
     assert ran.code == 0, ran.err
     assert re.search(command.expected.format(**names), ran.out.strip(), re.MULTILINE), ran.out
+    note(f"aws {command.shown}", ran.calls)
 
 
 def test_invocation_leaves_its_answer_in_a_file(aws: str, cloud: LocalCloud, shelf: Shelf, tmp_path: Path) -> None:

@@ -61,9 +61,10 @@ def write(record):
 
 
 def run_hidden():
-    """Run the sitecustomize that this one stands in front of."""
+    """Run the sitecustomize that this one stands in front of; it must not find this one in its turn."""
     here = Path(__file__).resolve().parent
-    spec = PathFinder.find_spec("sitecustomize", [path for path in sys.path if Path(path).resolve() != here])
+    sys.path[:] = [path for path in sys.path if Path(path).resolve() != here]
+    spec = PathFinder.find_spec("sitecustomize", sys.path)
     if spec is not None and spec.loader is not None:
         spec.loader.exec_module(module_from_spec(spec))
 

@@ -18,7 +18,6 @@ from sagemaker.core.shapes import (
     ProductionVariant,
     ResourceConfig,
     StoppingCondition,
-    Tag,
     TransformDataSource,
     TransformInput,
     TransformOutput,
@@ -44,7 +43,7 @@ job = TrainingJob.create(
     output_data_config=OutputDataConfig(s3_output_path=f"s3://{bucket}/resources-v3"),
     resource_config=ResourceConfig(instance_type="ml.m5.large", instance_count=1, volume_size_in_gb=10),
     stopping_condition=StoppingCondition(max_runtime_in_seconds=600),
-    tags=[Tag(key="team", value="resources")],
+    tags=[{"key": "team", "value": "resources"}],
 )
 job.wait(poll=1)
 same = TrainingJob.get(training_job_name=job.training_job_name)
