@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 import table
+from clients import clients
 from endpoints import endpoints
 from place import forget_surroundings
 from scale import store
@@ -35,6 +36,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "empty": empty,
     "train": train,
     "tuning": tuning,
+    "clients": clients,
 }
 
 

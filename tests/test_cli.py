@@ -36,6 +36,23 @@ def test_the_command_starts_without_anything_slow() -> None:
     assert not [name for name in SLOW if f"'{name}'" in loaded]
 
 
+def test_importing_the_package_imports_next_to_nothing() -> None:
+    code = "import sys; before = set(sys.modules); import sagelab; print(*set(sys.modules) - before)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert set(loaded) <= {"sagelab", "__future__"}
+
+
+def test_help_imports_few_modules() -> None:
+    code = (
+        "import sys\nfrom click.testing import CliRunner\nfrom sagelab.cli import main\n"
+        "assert CliRunner().invoke(main, ['--help']).exit_code == 0; print(len(sys.modules))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert int(loaded) < 250
+
+
 def test_status_of_none_is_exit_code_3(sagelab: Any, home: Home) -> None:
     done = sagelab("status", "--json", home=home.path)
     assert done.returncode == 3
