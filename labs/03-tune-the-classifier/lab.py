@@ -135,7 +135,7 @@ def search(title, trainer, ranges, jobs=JOBS, parallel=PARALLEL):
         strategy="Bayesian",
         max_jobs=jobs,
         max_parallel_jobs=parallel,
-        random_seed=3,
+        random_seed=1,
         tags=lab.tags,
     )
     tuner.tune(inputs, job_name=f"{title}-{time.strftime('%y%m%d-%H%M%S')}", wait=False)
