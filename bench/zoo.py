@@ -1,6 +1,7 @@
 """Ten small Keras networks of different kinds, compiled for x86-64 and ARM64 and compared with Keras.
 
     python bench/zoo.py            a line a network and target: how it was checked, the largest difference
+    python bench/zoo.py lstm       the same of some networks only
 
 The weights are random. ARM64 code runs under emulation, where there is one.
 """
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sagelab.neo import emulator, job, keras_models
+from sagelab.neo import emulator, job, keras_models, stablehlo
 from sagelab.neo.compiler import Cpu
 from sagelab.neo.errors import NeoError
 
@@ -101,19 +102,20 @@ def networks() -> dict[str, Callable[[], Any]]:
     return {builder.__name__.replace("_", " "): builder for builder in builders}
 
 
-def visit() -> Iterator[Outcome]:
-    """Compile every network for every target."""
+def visit(names: list[str] | None = None) -> Iterator[Outcome]:
+    """Compile the networks of these names, or all, for every target."""
     import keras
 
     try:
         emulator.fetch(CACHE)
     except emulator.NoEmulator as error:
         print(f"ARM64 is compiled for, and not checked: {error}", file=sys.stderr)
-    for name, build in networks().items():
+    known = networks()
+    for name in names or known:
         keras.utils.set_random_seed(1)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "net.keras"
-            build().save(file)
+            known[name]().save(file)
             for target, cpu in TARGETS.items():
                 yield _compile(name, target, cpu, file)
 
@@ -130,6 +132,6 @@ def _compile(name: str, target: str, cpu: Cpu, file: Path) -> Outcome:
 
 
 if __name__ == "__main__":
-    keras_models.stablehlo.tensorflow()
-    for outcome in visit():
+    stablehlo.tensorflow()
+    for outcome in visit(sys.argv[1:]):
         print("OUTCOME", json.dumps(outcome.__dict__), flush=True)

@@ -14,9 +14,10 @@ LONGEST = 400
 # Room -> the rooms of the package that it may import from, besides itself.
 ALLOWED = {
     "sagelab": {"lab"},
-    "cli": {"sagelab", "neo", "cloud", "subprocesses", "notebooks"},
+    "cli": {"sagelab", "edge", "lab", "cloud", "subprocesses", "notebooks"},
     "subprocesses": set(),
     "notebooks": {"cloud", "lab"},
+    "edge": {"neo", "lab"},
     "lab": {"sagelab", "redirect"},
     "redirect": set(),
     "neo": set(),
