@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 import table
+from compiler import compiler
 from place import forget_surroundings
 from scale import store
 from startup import up
@@ -31,6 +32,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "store": store,
     "empty": empty,
     "train": train,
+    "compiler": compiler,
 }
 
 

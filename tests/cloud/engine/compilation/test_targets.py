@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -38,6 +39,11 @@ def test_an_accelerator_is_said_not_to_be_used(accelerator: str) -> None:
     target = targets.find({"TargetPlatform": {"Os": "LINUX", "Arch": "ARM64", "Accelerator": accelerator}})
     assert target.name == f"LINUX_ARM64_{accelerator}"
     assert f"the accelerator {accelerator} is not used" in target.note
+
+
+def test_the_document_has_every_target() -> None:
+    document = Path(__file__).parents[4] / "docs" / "compiler.md"
+    assert targets.table() in document.read_text()
 
 
 def test_options_choose_another_processor() -> None:
