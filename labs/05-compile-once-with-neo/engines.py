@@ -106,7 +106,7 @@ def convert(saved_model, folder):
         converter.optimizations = optimizations
         Path(folder, f"cnn-{name}.tflite").write_bytes(converter.convert())
     weights = [variable.numpy() for variable in tf.saved_model.load(saved_model).variables]
-    write_onnx([weight for weight in weights if weight.ndim], Path(folder, "cnn.onnx"))
+    write_onnx([weight for weight in weights if weight.dtype == np.float32], Path(folder, "cnn.onnx"))
 
 
 def write_onnx(weights, file):
