@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 
 import table
 from clients import clients
+from compiler import compiler
 from endpoints import endpoints
 from place import forget_surroundings
 from scale import store
@@ -37,6 +38,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "train": train,
     "tuning": tuning,
     "clients": clients,
+    "compiler": compiler,
 }
 
 

@@ -31,7 +31,7 @@ class Check:
 def examine(home: Home) -> list[Check]:
     """Every check, on this machine as it is now."""
     checks: list[Callable[[], Check]] = [_python, _packages, _namespaces, _memory]
-    return [*(check() for check in checks), _disk(home), _port(home)]
+    return [*(check() for check in checks), _disk(home), _port(home), _emulation()]
 
 
 def _python() -> Check:
@@ -86,6 +86,17 @@ def _disk(home: Home) -> Check:
     if free >= DISK:
         return Check("disk", "good", found)
     return Check("disk", "weaker", found, f"Below {DISK / 1e9:.0f} GB models and data may not fit.")
+
+
+def _emulation() -> Check:
+    from sagelab.neo import emulator
+
+    try:
+        command = emulator.translator()
+    except emulator.NoEmulator as error:
+        what, _, advice = str(error).partition(". ")
+        return Check("emulation", "weaker", what, f"Code for ARM64 devices is compiled, not run. {advice}")
+    return Check("emulation", "good", command[0] if command else "this processor is ARM64 itself")
 
 
 def _port(home: Home) -> Check:

@@ -23,6 +23,7 @@ FLAGS = (
 OUT_OF_MEMORY = re.compile(
     r"out of memory|bad_alloc|cannot allocate memory|length_error|MemoryError", re.IGNORECASE
 )
+LOOP = "ScfWhileOpConversion"  # in the stack of the compiler's crash on a loop
 UNKNOWN = re.compile(r"failed to legalize operation '([^']+)'")
 ONNX_OPERATOR = re.compile(r'torch\.operator"?\s*\(?"?onnx\.(\w+)|"onnx\.(\w+)"')
 
@@ -81,6 +82,11 @@ def explain(code: int, words: str) -> NeoError:
         named = ONNX_OPERATOR.search(words)
         name = (named[1] or named[2]) if named else found[1]
         return OperatorNotImplemented(f"The following operators are not implemented: {{'{name}'}}")
+    if LOOP in words:
+        return OperatorNotImplemented(
+            "The following operators are not implemented: {'While'}. A recurrent layer's loop is compiled from"
+            " a Keras file, where its steps are known, and not from other formats."
+        )
     if code < 0:
         return CompilerFailed(
             f"the compiler crashed ({signal.Signals(-code).name}). What it said last stands in the log of the job."

@@ -18,6 +18,7 @@ def read(file: Path, config: Mapping[str, Shape] | None) -> Program:
     declared = [Declared(_plain(t.name), str(t.dtype), tuple(t.shape)) for t in model.inputs]
     inputs = shapes.fix(declared, config, channels_first=True)
     names = _output_names(model)
+    _unroll(model)
 
     def call(*tensors: Any) -> list[Any]:
         answer = model(tensors[0] if len(tensors) == 1 else list(tensors), training=False)
@@ -41,6 +42,15 @@ def load(file: Path) -> Any:
             "The Keras model does not say what its inputs are. Begin it with keras.Input(shape=..., name=...)."
         )
     return model
+
+
+def _unroll(model: Any) -> None:
+    """Recurrent layers step by step: shapes are fixed, and IREE 3.13 crashes on a loop over tensors."""
+    import keras
+
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.RNN):
+            layer.unroll = True
 
 
 def _output_names(model: Any) -> list[str]:

@@ -10,12 +10,11 @@ from typing import Any
 import botocore.exceptions
 
 from sagelab.cloud.engine import channels
-from sagelab.cloud.engine.compilation import options, targets
+from sagelab.cloud.engine.compilation import images, options, targets
 from sagelab.cloud.engine.compilation.run import Order
 from sagelab.cloud.errors import ValidationException
 from sagelab.cloud.resources import training_rules
 from sagelab.cloud.resources.call import Params
-from sagelab.neo.sources import FRAMEWORKS
 
 MAX_DAYS = 28
 DEFAULT_RUNTIME = 900  # seconds; what AWS recommends to begin with
@@ -54,9 +53,9 @@ def _check_input(job: Params) -> None:
         raise ValidationException("Either ModelPackageVersionArn or InputConfig must be provided.")
     config = job["InputConfig"]
     framework, uri = config["Framework"], config["S3Uri"]
-    if framework not in FRAMEWORKS:
+    if framework not in images.IMAGES:
         raise ValidationException(
-            f"Framework {framework}: {ELSEWHERE[framework]}. The local cloud compiles {', '.join(FRAMEWORKS)}."
+            f"Framework {framework}: {ELSEWHERE[framework]}. The local cloud compiles {', '.join(images.IMAGES)}."
         )
     _locate("InputConfig.S3Uri", uri)
     if not uri.endswith(".tar.gz"):

@@ -175,3 +175,11 @@ def find(output: dict[str, Any]) -> Target:
         raise Refused(f"{name} {why}. It compiles for: {', '.join(KNOWN)}.")
     note = _unused(f"the accelerator {accelerator}") if accelerator else known.note
     return Target(name, known.cpu, known.source, known.family, note)
+
+
+def table() -> str:
+    """The rows of docs/compiler.md: target, processor, architecture, what is not used or why it is refused."""
+    known = [
+        f"| `{one.name}` | [{one.cpu.cpu}]({one.source}) | {one.cpu.triple} | {one.note} |" for one in TARGETS
+    ]
+    return "\n".join(known + [f"| `{name}` | refused | | {why} |" for name, why in REFUSALS.items()])
