@@ -258,7 +258,7 @@ shared = CheckpointConfig(s3_uri=lab.uri("tuning-checkpoints"), local_path="/opt
 tuner = HyperparameterTuner(
     make_trainer("tune", 3, [], checkpoint_config=shared),
     objective_metric_name="val_acc",
-    metric_definitions=metrics,
+    metric_definitions=[{"Name": metric.name, "Regex": metric.regex} for metric in metrics],
     hyperparameter_ranges={"learning-rate": ContinuousParameter(0.0005, 0.005, scaling_type="Logarithmic")},
     max_jobs=2,
     max_parallel_jobs=2,
@@ -268,11 +268,13 @@ tuner.tune(inputs, job_name=f"spot-tune-{time.strftime('%y%m%d-%H%M%S')}", wait=
 tuning_job = tuner.latest_tuning_job.hyper_parameter_tuning_job_name
 
 # %% [markdown]
-# Its training jobs are ordinary spot jobs, to be watched as any other.
+# As in lab 3, one line follows the search. What interrupts its jobs it does not even see.
 
 # %% tags=["nbval-ignore-output"]
-children = watch.children(lab, tuning_job)
-ended = {name: watch.training_job(lab, name) for name in children}
+from sagelab.lab import tuning
+
+found = tuning.follow(lab, tuning_job)
+children = list(tuning.jobs(lab, tuning_job)["name"])
 
 # %% [markdown]
 # The market they were on, as their tags tell it. (On AWS there is nothing here.)
@@ -288,11 +290,12 @@ spot.market(lab, children[0])
 pictures.interruptions({name[-12:]: (watch.transitions(lab, name), spot.epochs(lab, name)) for name in children})
 
 # %% tags=["nbval-ignore-output"]
-for name, job in ended.items():
-    print(f"{name}: saved {costs.savings(job):.0f} %, {costs.training_cost(job):.3f} dollars")
+for name in children:
+    job = watch.training_job(lab, name)
+    print(f"{name}: {costs.savings(job):.0f} % saved, {costs.training_cost(job):.3f} dollars")
 
 # %%
-assert all(job["TrainingJobStatus"] == "Completed" for job in ended.values())
+assert found["TrainingJobStatusCounters"]["Completed"] == len(children)
 print("Every job of the search is Completed, whatever it met.")
 
 # %% [markdown]

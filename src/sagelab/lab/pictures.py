@@ -144,7 +144,7 @@ def interruptions(jobs: dict[str, tuple[pd.DataFrame, pd.DataFrame]]) -> Figure:
 
     jobs: what to call each -> (its stages as watch.transitions gives them, its epochs as spot.epochs gives them).
     """
-    figure, axes = _figure((9, 0.75 * len(jobs) + 1.5))
+    figure, axes = open_figure((9, 0.75 * len(jobs) + 1.5))
     axis = axes[0, 0]
     for row, (stages, epochs) in enumerate(jobs.values()):
         begin = stages["start"].min()
