@@ -35,7 +35,7 @@ class Cost:
 
 
 def estimate(instance_type: str, seconds: float, count: int = 1, plane: str = "training") -> Cost:
-    """The cost of instances for some seconds each. plane: "training", "hosting" or "accelerator".
+    """The cost of instances for some seconds each. plane: "training", "hosting", "notebook" or "accelerator".
 
     UnknownPrice: the table does not have the instance type.
     """
