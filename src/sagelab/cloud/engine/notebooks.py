@@ -38,6 +38,7 @@ from sagelab.workbench.__main__ import CLOUD, SOCKET
 
 LOG_GROUP = "/aws/sagemaker/NotebookInstances"
 HOME, FILES, RUN = "/home/ec2-user", "/home/ec2-user/SageMaker", "/run/sagelab"
+NO_NEWS = '{"fetchNews": "false", "checkForUpdates": false}'  # JupyterLab would ask at every start
 STARTUP = 180.0  # seconds that JupyterLab may take, after the scripts
 LOOK = 0.05
 SUDO = """\
@@ -149,7 +150,9 @@ class NotebookInstance:
     def _lay_out(self) -> None:
         """The files of an instance beside its volume, as AWS has them as far as programs look for them."""
         run, spec = self._folder / "run", self.spec
-        (self._folder / "user").mkdir()
+        settings = self._folder / "user/.jupyter/lab/user-settings/@jupyterlab/apputils-extension"
+        settings.mkdir(parents=True)
+        (settings / "notification.jupyterlab-settings").write_text(NO_NEWS)
         metadata = self._folder / "ml/metadata"
         metadata.mkdir()
         facts = {"ResourceArn": spec.arn, "ResourceName": spec.name}
