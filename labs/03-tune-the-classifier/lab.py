@@ -237,8 +237,8 @@ searches.compare(at_a_time, "learning-rate")
 
 # %% [markdown]
 # One pair of searches proves little, for luck is in it: exercise 3 repeats it. What is certain is the price: both
-# pay for twelve jobs, and six at a time are only sooner done. (Here six jobs share this machine's processors, so that
-# each takes longer; on AWS each has an instance of its own.)
+# pay for twelve jobs, and six at a time are only sooner done. (Here the six share this machine's processors, so
+# that each takes longer; on AWS each has an instance of its own.)
 
 # %% tags=["nbval-ignore-output"]
 from sagelab.lab import costs
