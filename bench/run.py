@@ -16,13 +16,16 @@ import sys
 from collections.abc import Callable, Iterator
 
 import table
+from clients import clients
 from compiler import compiler
+from endpoints import endpoints
 from place import forget_surroundings
 from scale import store
 from startup import up
 from table import Result
 from traffic import gateway
 from training import empty, train, train_full
+from tuning import tuning
 
 from sagelab.lab.digits import DigitsError
 
@@ -30,8 +33,11 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "up": up,
     "gateway": gateway,
     "store": store,
+    "endpoints": endpoints,
     "empty": empty,
     "train": train,
+    "tuning": tuning,
+    "clients": clients,
     "compiler": compiler,
 }
 

@@ -4,40 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from multiprocessing.pool import Pool
-from multiprocessing.synchronize import Barrier
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import crowd
 from botocore.exceptions import BotoCoreError, ClientError
-from place import PATIENCE, Place, local_cloud, plain_moto
+from crowd import CLIENTS, Done, Load
+from place import Place, local_cloud, plain_moto
 from table import Result
 from turns import Call, compare
 
 BUCKET, LISTED, CROWDED = "bench", "bench-listed", "bench-crowded"
 GROUP, STREAM, ROLE = "/bench", "stream", "bench"
 KB, MB = 1 << 10, 1 << 20
-CLIENTS = 16
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [
         {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
     ],
 }
-
-
-@dataclass(frozen=True)
-class Load:
-    """What one client did in one round. began, ended: on the clock that all processes share."""
-
-    began: float
-    ended: float
-    sent: int
-    errors: list[str]
-    kept: list[str]
 
 
 def gateway(quick: bool) -> Iterator[Result]:
@@ -96,42 +82,30 @@ def _prepare(s3: Any, logs: Any, iam: Any) -> None:
 
 def _compare_crowds(ours: Place, moto: Place, rounds: int, pairs: int) -> Iterator[Result]:
     loads: dict[Place, list[list[Load]]] = {ours: [], moto: []}
-    context = multiprocessing.get_context("fork")  # sixteen imports of boto3 would take longer than the measure
-    with context.Pool(CLIENTS, _meet, (context.Barrier(CLIENTS),)) as pool:
+    with crowd.clients() as pool:
         for number in range(rounds):
             for place, gathered in loads.items():
-                gathered.append(_crowd(pool, place, number, pairs))
-    here, there = (_rate(loads[place]) for place in (ours, moto))
+                tasks = [(place, f"{number}/{client}", pairs) for client in range(CLIENTS)]
+                gathered.append(crowd.rush(pool, _prepare_pairs, tasks))
+    here, there = (crowd.rate(loads[place]) for place in (ours, moto))
     seen = f"{here:.0f} requests/s; moto {there:.0f}; puts and gets of 1 KB, {CLIENTS} processes"
     yield Result(f"gateway / plain moto: {CLIENTS} clients", here / there, 1.0, "x", at_least=True, seen=seen)
-    errors, others = (_errors(loads[place]) for place in (ours, moto))
-    seen = f"of {_sent(loads[ours])} requests; moto {len(others)}" + "".join(f"; {one}" for one in errors[:1])
+    errors, others = (crowd.errors(loads[place]) for place in (ours, moto))
+    seen = f"of {crowd.sent(loads[ours])} requests; moto {len(others)}" + "".join(f"; {one}" for one in errors[:1])
     yield Result(f"errors with {CLIENTS} clients", len(errors), 0, seen=seen)
-    kept = {key for crowd in loads[ours] for load in crowd for key in load.kept}
+    kept = {key for one in loads[ours] for load in one for key in load.kept}
     yield Result(f"objects lost with {CLIENTS} clients", len(_lost(ours, kept)), 0, seen=f"of {len(kept)}")
 
 
-def _crowd(pool: Pool, place: Place, number: int, pairs: int) -> list[Load]:
-    """One round: each client in a process of its own, for none takes a second task while all wait for all."""
-    tasks = [(place, f"{number}/{client}", pairs) for client in range(CLIENTS)]
-    return pool.starmap(_load, tasks, chunksize=1)
-
-
-_start: Barrier
-
-
-def _meet(barrier: Barrier) -> None:
-    global _start
-    _start = barrier
-
-
-def _load(place: Place, prefix: str, pairs: int) -> Load:
-    s3, errors, kept = place.client("s3"), [], []
+def _prepare_pairs(place: Place, prefix: str, pairs: int) -> Callable[[], Done]:
+    s3 = place.client("s3")
     s3.head_bucket(Bucket=CROWDED)
-    _start.wait(PATIENCE)
-    began = time.monotonic()
-    for number in range(pairs):
-        key = f"{prefix}/{number}"
+    return lambda: _do_pairs(s3, [f"{prefix}/{number}" for number in range(pairs)])
+
+
+def _do_pairs(s3: Any, keys: list[str]) -> Done:
+    errors, kept = [], []
+    for key in keys:
         try:
             s3.put_object(Bucket=CROWDED, Key=key, Body=_body(key))
             kept.append(key)
@@ -139,7 +113,7 @@ def _load(place: Place, prefix: str, pairs: int) -> Load:
                 errors.append(f"{key} came back changed")
         except (BotoCoreError, ClientError) as error:
             errors.append(repr(error))
-    return Load(began, time.monotonic(), 2 * pairs, errors, kept)
+    return 2 * len(keys), errors, kept
 
 
 def _body(key: str) -> bytes:
@@ -151,18 +125,3 @@ def _lost(place: Place, kept: set[str]) -> set[str]:
     pages = place.client("s3").get_paginator("list_objects_v2").paginate(Bucket=CROWDED)
     found = {item["Key"]: item["ETag"].strip('"') for page in pages for item in page.get("Contents", [])}
     return {key for key in kept if found.get(key) != hashlib.md5(_body(key)).hexdigest()}
-
-
-def _rate(crowds: list[list[Load]]) -> float:
-    """Requests a second over all rounds, each from its first request to its last answer."""
-    return _sent(crowds) / sum(
-        max(one.ended for one in crowd) - min(one.began for one in crowd) for crowd in crowds
-    )
-
-
-def _sent(crowds: list[list[Load]]) -> int:
-    return sum(load.sent for crowd in crowds for load in crowd)
-
-
-def _errors(crowds: list[list[Load]]) -> list[str]:
-    return [error for crowd in crowds for load in crowd for error in load.errors]

@@ -26,7 +26,7 @@ ACCOUNT_BY_EXPLICIT_ENDPOINT = (
 
 def test_help_names_every_command(sagelab: Any) -> None:
     said = sagelab("--help").stdout
-    for command in ("up", "down", "status", "env", "reset", "doctor", "exec", "run"):
+    for command in ("up", "down", "open", "status", "env", "reset", "doctor", "exec", "run"):
         assert f"\n  {command} " in said
 
 
@@ -34,6 +34,23 @@ def test_the_command_starts_without_anything_slow() -> None:
     code = "import sys, sagelab, sagelab.cli; print(sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert not [name for name in SLOW if f"'{name}'" in loaded]
+
+
+def test_importing_the_package_imports_next_to_nothing() -> None:
+    code = "import sys; before = set(sys.modules); import sagelab; print(*set(sys.modules) - before)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert set(loaded) <= {"sagelab", "__future__"}
+
+
+def test_help_imports_few_modules() -> None:
+    code = (
+        "import sys\nfrom click.testing import CliRunner\nfrom sagelab.cli import main\n"
+        "assert CliRunner().invoke(main, ['--help']).exit_code == 0; print(len(sys.modules))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert int(loaded) < 250
 
 
 def test_status_of_none_is_exit_code_3(sagelab: Any, home: Home) -> None:
@@ -50,6 +67,19 @@ def test_status_gives_url_pid_and_home(sagelab: Any, cloud: Any) -> None:
     assert cloud.url in sagelab("status", home=cloud.home.path).stdout
 
 
+def test_open_prints_an_address_that_logs_in_once(sagelab: Any, cloud: Any) -> None:
+    first, second = (sagelab("open", "--print", home=cloud.home.path).stdout for _ in range(2))
+    console = json.loads(sagelab("status", "--json", home=cloud.home.path).stdout)["console"]
+    assert first.startswith(f"{console}/#token=")
+    assert first != second
+
+
+def test_open_of_none_says_how_to_start_one(sagelab: Any, home: Home) -> None:
+    done = sagelab("open", home=home.path)
+    assert done.returncode == 1
+    assert "sagelab up" in done.stderr
+
+
 def test_up_on_a_running_one_says_where_and_is_no_error(sagelab: Any, cloud: Any) -> None:
     for arguments in (["up"], ["up", "--detach"]):
         done = sagelab(*arguments, home=cloud.home.path)
@@ -58,12 +88,13 @@ def test_up_on_a_running_one_says_where_and_is_no_error(sagelab: Any, cloud: Any
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_up_in_the_foreground_says_one_line_and_ends_on_a_signal(home: Home, number: signal.Signals) -> None:
+def test_up_in_the_foreground_says_where_and_ends_on_a_signal(home: Home, number: signal.Signals) -> None:
     with subprocess.Popen(
         [COMMAND, "up", "--home", str(home.path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("sagelab is up at http://127.0.0.1:")
+        assert process.stdout.readline().startswith("console: http://127.0.0.1:")
         process.send_signal(number)
         assert process.communicate(timeout=60) == ("", "")
     assert process.returncode == 0

@@ -7,8 +7,9 @@ import os
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from functools import update_wrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sagelab.notebooks import Result
 
 NOT_RUNNING = 3
+SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "WSL_DISTRO_NAME")  # one is set where a browser can be seen
 
 
 class _Group(click.Group):
@@ -67,19 +69,22 @@ def up(home: Home, port: int | None, detach: bool) -> None:
         running = home.server()
         if running is not None:
             click.echo(f"sagelab is up already at {running['url']}")
+            click.echo(f"console: {control.console(home)}")
         elif detach:
             click.echo(f"sagelab is up at {control.up(home, port)}")
+            click.echo(f"console: {control.console(home)}")
         else:
             starting.enter_context(home.starting())
             _serve(home, port, starting)
 
 
 def _serve(home: Home, port: int | None, starting: ExitStack) -> None:
+    from sagelab.cloud import control
     from sagelab.cloud.server import serve
 
     def ready(url: str) -> None:
         starting.close()
-        click.echo(f"sagelab is up at {url}")
+        click.echo(f"sagelab is up at {url}\nconsole: {control.console(home)}")
 
     try:
         serve(home, port, ready)
@@ -94,6 +99,21 @@ def down(home: Home) -> None:
     from sagelab.cloud import control
 
     click.echo("sagelab is down" if control.down(home) else "sagelab is not running")
+
+
+@main.command("open")
+@with_home
+@click.option("--print", "only_print", is_flag=True, help="Only print the address.")
+def open_console(home: Home, only_print: bool) -> None:
+    """Open the console in a browser: an address that logs in once, within an hour."""
+    from sagelab.cloud import control
+
+    address = control.console(home)
+    click.echo(address)
+    if not only_print and any(os.environ.get(name) for name in SCREENS):
+        import webbrowser
+
+        webbrowser.open(address)
 
 
 @main.command()
@@ -113,8 +133,9 @@ def status(home: Home, as_json: bool) -> None:
 def _describe(status: Status) -> str:
     lines = {
         "url": status.url,
+        "console": f"{status.console} (log in with: sagelab open)",
         "pid": status.pid,
-        "home": f"{status.home} ({status.disk / 1e6:.1f} MB)",
+        "home": f"{status.home} ({status.disk / 1e6:.1f} MB; S3 may have {status.limit / 1e9:.0f} GB)",
         "up for": f"{status.uptime:.0f} s",
         "jobs": f"{status.jobs} running",
         "version": status.version,
@@ -163,6 +184,50 @@ def doctor(home: Home) -> None:
     raise click.exceptions.Exit(int(any(check.verdict == "missing" for check in checks)))
 
 
+@main.group()
+def spot() -> None:
+    """The spot market of the local cloud, which interrupts managed spot jobs; on AWS others do."""
+
+
+@spot.command("show")
+@with_home
+def show_spot(home: Home) -> None:
+    """Say how the market is set."""
+    from sagelab.cloud.spot import read_market
+
+    click.echo(_describe_market(asdict(read_market(home))))
+
+
+@spot.command("set")
+@with_home
+@click.option("--rate", metavar="N", help="Interruptions an hour of training, on average; 0 for none.")
+@click.option("--wait", metavar="SECONDS", help="Until there is capacity again, on average.")
+@click.option("--seed", metavar="N", help="The same seed, the same interruptions.")
+@click.option("--interruptions", metavar="N", help="The most that the market interrupts one job.")
+@click.option("--notice", metavar="SECONDS", help="Between SIGTERM and SIGKILL; 120 on AWS.")
+def set_spot(home: Home, **facts: str | None) -> None:
+    """Set the market for the jobs that start from now on."""
+    from sagelab.cloud.spot import set_market
+
+    given = {name: text for name, text in facts.items() if text is not None}
+    click.echo(_describe_market(asdict(set_market(home, given))))
+
+
+@spot.command("interrupt")
+@with_home
+@click.argument("job")
+def interrupt_spot(home: Home, job: str) -> None:
+    """Take the capacity of the running spot job JOB away, now."""
+    from sagelab.cloud.spot import interrupt
+
+    interrupt(home, job)
+    click.echo(f"the capacity of {job} is taken away")
+
+
+def _describe_market(facts: Mapping[str, float]) -> str:
+    return "\n".join(f"{name:14} {value:g}" for name, value in facts.items())
+
+
 @main.command("exec", context_settings={"ignore_unknown_options": True})
 @with_home
 @click.option("--fresh", is_flag=True, help="In a new, empty home that is gone afterwards.")
@@ -175,7 +240,7 @@ def execute(home: Home, fresh: bool, announce: bool, command: tuple[str, ...]) -
 
     with _chosen(home, fresh) as used, control.running(used) as url:
         if announce:
-            click.echo(f"sagelab is up at {url}", err=True)
+            click.echo(f"sagelab is up at {url}\nconsole: {control.console(used)}", err=True)
         code = subprocesses.run(command, control.surroundings(used))
     raise click.exceptions.Exit(code)
 
@@ -253,3 +318,39 @@ def run_on_device(target: str | None, keras: str | None, count: int, artifact: s
         click.echo(
             f"as Keras reads them: {same} of {count}; scores differ by {abs(scores - readings.scores).max():.1g}"
         )
+
+
+@main.group()
+def image() -> None:
+    """Images of your own: folders with a `serve` or a `train` program that stand for container images."""
+
+
+@image.command("add")
+@with_home
+@click.argument("name")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def add_image(home: Home, name: str, folder: Path) -> None:
+    """Keep a copy of FOLDER as the image NAME; jobs and models name it from then on."""
+    from sagelab.cloud.images import Images
+
+    click.echo(f"{Images(home.images).add(name, folder)} is an image now")
+
+
+@image.command("list")
+@with_home
+def list_images(home: Home) -> None:
+    """Every image of your own, and what it can do."""
+    from sagelab.cloud.images import Images
+
+    for name, commands in Images(home.images).names().items():
+        click.echo(f"{name:40} {', '.join(commands)}")
+
+
+@image.command("remove")
+@with_home
+@click.argument("name")
+def remove_image(home: Home, name: str) -> None:
+    """Forget an image; what runs from it goes on."""
+    from sagelab.cloud.images import Images
+
+    click.echo(f"{Images(home.images).remove(name)} is gone")

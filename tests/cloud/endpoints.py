@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import json
-import tarfile
 import time
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.cloud.jobs import ROLE
+from tests.cloud.jobs import ROLE, pack
 from tests.conftest import LocalCloud
 
 IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference:2.19-cpu"
@@ -31,15 +29,8 @@ tf.saved_model.save(Doubler(), sys.argv[1])
 
 
 def pack_folder(folder: Path, **extra: str) -> bytes:
-    """A model.tar.gz of a folder, with text files beside it: name__with__slashes="text"."""
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w:gz") as out:
-        out.add(folder, "1")
-        for name, text in extra.items():
-            member = tarfile.TarInfo(name.replace("__", "/") + ".py")
-            member.size = len(text.encode())
-            out.addfile(member, io.BytesIO(text.encode()))
-    return archive.getvalue()
+    """A model.tar.gz of a SavedModel's folder, with Python files beside it: name__with__slashes="text"."""
+    return pack({f"{name.replace('__', '/')}.py": text for name, text in extra.items()}, folder)
 
 
 @dataclass
@@ -59,10 +50,11 @@ class Hosting:
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
         return f"s3://{self.bucket}/{key}"
 
-    def model(self, archive: bytes, **container: Any) -> str:
+    def model(self, archive: bytes | None, **container: Any) -> str:
+        """The name of a new model. archive: its model.tar.gz; None for an image that needs none."""
         name = f"model-{uuid.uuid4().hex[:12]}"
-        uri = self.put(f"{name}/model.tar.gz", archive)
-        primary = {"Image": IMAGE, "ModelDataUrl": uri} | container
+        data = {"ModelDataUrl": self.put(f"{name}/model.tar.gz", archive)} if archive is not None else {}
+        primary = {"Image": IMAGE} | data | container
         self.sagemaker.create_model(ModelName=name, PrimaryContainer=primary, ExecutionRoleArn=ROLE)
         return name
 

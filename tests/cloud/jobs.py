@@ -7,6 +7,7 @@ import tarfile
 import time
 import uuid
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from sagelab.cloud.home import ACCOUNT, ROLE_NAME
@@ -18,10 +19,12 @@ GROUP = "/aws/sagemaker/TrainingJobs"
 PATIENCE = 240  # seconds after which a job is taken to hang, however slow the machine
 
 
-def pack(files: dict[str, str]) -> bytes:
-    """A sourcedir.tar.gz with these files."""
+def pack(files: dict[str, str], folder: Path | None = None) -> bytes:
+    """A tar.gz with these files, and beside them a folder as `1`, the version of a model."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w:gz") as out:
+        if folder:
+            out.add(folder, "1")
         for name, text in files.items():
             member = tarfile.TarInfo(name)
             member.size = len(text.encode())

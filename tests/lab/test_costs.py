@@ -41,5 +41,5 @@ def test_the_price_table_says_of_when_and_where_it_is_and_what_is_unverified() -
     assert table["date"]
     assert table["region"] == "us-east-1"
     assert table["source"]
-    known = {name for plane in ("training", "hosting", "accelerator") for name in table[plane]}
+    known = {name for plane in ("training", "hosting", "notebook", "accelerator") for name in table[plane]}
     assert set(table["unverified"]) <= known

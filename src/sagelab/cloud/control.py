@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 from urllib.request import ProxyHandler, Request, build_opener
 
+from sagelab.cloud.console.tokens import write_token
 from sagelab.cloud.errors import ControlError, NotRunning, StartFailed
 from sagelab.cloud.home import DEFAULT_REGION, Home
 from sagelab.redirect import FOLDER as REDIRECT
@@ -34,26 +34,24 @@ FOREIGN = (
     "AWS_USE_FIPS_ENDPOINT",
     "AWS_USE_DUALSTACK_ENDPOINT",
 )
-SDK_DEFAULTS = """\
-SchemaVersion: "1.0"
-SageMaker:
-  PythonSDK:
-    Modules:
-      TelemetryOptOut: true
-"""
 
 
 @dataclass(frozen=True)
 class Status:
-    """A running local cloud. started: aware. disk: bytes of its home. jobs: training jobs in progress."""
+    """A running local cloud. started: aware. disk: bytes of its home. jobs: training jobs in progress.
+
+    limit: bytes that S3 may have of them.
+    """
 
     url: str
+    console: str
     pid: int
     home: str
     version: str
     started: datetime
     jobs: int
     disk: int
+    limit: int
 
     @property
     def uptime(self) -> float:
@@ -108,13 +106,25 @@ def status(home: Home) -> Status | None:
     answer = ask(home, "Status")
     return Status(
         url=running["url"],
+        console=running["console"],
         pid=running["pid"],
         home=str(home.path),
         version=running["version"],
         started=datetime.fromisoformat(running["started"]),
         jobs=answer["TrainingJobs"],
         disk=home.disk(),
+        limit=answer["DiskLimit"],
     )
+
+
+def console(home: Home) -> str:
+    """The address that opens the console of the running local cloud, once, within an hour. NotRunning: none runs.
+
+    The token is behind a #, which browsers keep to themselves: no log and no other server ever sees it.
+    """
+    running = _server(home)
+    token = write_token(home.credentials().secret_access_key, running["started"])
+    return f"{running['console']}/#token={token}"
 
 
 def reset(home: Home) -> None:
@@ -130,7 +140,7 @@ def environment(home: Home) -> dict[str, str]:
     boto3, the AWS CLI and both SageMaker SDKs read them. A profile or an endpoint of one service in the
     user's own AWS files would win over some of them, so those files are left out. Unset FOREIGN besides.
     """
-    keys, url = home.credentials(), _url(home)
+    keys, url = home.credentials(), find_url(home)
     return {
         "AWS_ENDPOINT_URL": url,
         "AWS_ACCESS_KEY_ID": keys.access_key_id,
@@ -141,7 +151,7 @@ def environment(home: Home) -> dict[str, str]:
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
-        "SAGEMAKER_USER_CONFIG_OVERRIDE": str(_sdk_defaults(home)),
+        "SAGEMAKER_USER_CONFIG_OVERRIDE": str(home.sdk_defaults),
         **dict.fromkeys(("NO_PROXY", "no_proxy"), _direct_hosts(os.environ)),
         "PYTHONPATH": os.pathsep.join([str(REDIRECT), *_python_path(os.environ)]),
         "SAGELAB_HOME": str(home.path),
@@ -168,7 +178,7 @@ def ask(home: Home, operation: str, params: Mapping[str, Any] | None = None) -> 
             answer: dict[str, Any] = json.load(response)
             return answer
     except (URLError, TimeoutError) as error:
-        raise ControlError(f"The local cloud at {_url(home)} runs but does not answer: {error}") from error
+        raise ControlError(f"The local cloud at {find_url(home)} runs but does not answer: {error}") from error
 
 
 def _sign(home: Home, operation: str, body: bytes) -> Request:
@@ -178,17 +188,22 @@ def _sign(home: Home, operation: str, body: bytes) -> Request:
 
     keys = home.credentials()
     headers = {"X-Amz-Target": f"Sagelab.{operation}", "Content-Type": "application/x-amz-json-1.1"}
-    request = AWSRequest("POST", _url(home) + "/", headers=headers, data=body)
+    request = AWSRequest("POST", find_url(home) + "/", headers=headers, data=body)
     key_pair = Credentials(keys.access_key_id, keys.secret_access_key)
     SigV4Auth(key_pair, "sagelab", DEFAULT_REGION).add_auth(request)
     return Request(request.url, data=body, headers=dict(request.headers.items()), method="POST")
 
 
-def _url(home: Home) -> str:
+def find_url(home: Home) -> str:
+    """The URL of the running local cloud of `home`. NotRunning: none runs."""
+    return str(_server(home)["url"])
+
+
+def _server(home: Home) -> dict[str, Any]:
     running = home.server()
     if running is None:
         raise NotRunning(f"No local cloud runs on {home.path}; start it with: sagelab up --detach")
-    return str(running["url"])
+    return running
 
 
 def _start(home: Home, port: int | None) -> str:
@@ -207,7 +222,7 @@ def _start(home: Home, port: int | None) -> str:
         finally:
             os.close(writer)
         if ready.read(1):
-            return _url(home)
+            return find_url(home)
     raise StartFailed(_explain(home, said_before))
 
 
@@ -233,13 +248,6 @@ def _end(home: Home, pid: int, how: signal.Signals, seconds: float) -> bool:
     waiter.start()
     waiter.join(seconds)
     return not waiter.is_alive()
-
-
-def _sdk_defaults(home: Home) -> Path:
-    file = home.path / "sdk.yaml"
-    if not file.exists():
-        file.write_text(SDK_DEFAULTS)
-    return file
 
 
 def _direct_hosts(variables: Mapping[str, str]) -> str:

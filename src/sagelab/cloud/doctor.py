@@ -60,7 +60,8 @@ def _namespaces() -> Check:
     if reason is None:
         return Check("namespaces", "good", "a job gets an /opt/ml, processes and a network of its own")
     advice = (
-        "Jobs run as plain processes: /opt/ml is a folder elsewhere, and they see the files you see. "
+        "Jobs run as plain processes: /opt/ml is a folder elsewhere, and they see the files you see; "
+        "a notebook instance cannot be cut off from the internet. "
         "In a container, --security-opt seccomp=unconfined allows namespaces."
     )
     return Check("namespaces", "weaker", reason, advice)

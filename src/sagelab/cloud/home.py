@@ -2,13 +2,19 @@
 
 ~/.sagelab (SAGELAB_HOME), mode 0700
   credentials.json   mode 0600: the access key that this local cloud answers to, made once
-  server.json        url, pid and start of the process that serves it, or served it last
+  server.json        url, console, pid and start of the process that serves it, or served it last
   server.lock        held by that process for as long as it lives
   starting.lock      held by whoever starts or ends it
+  settings.json      what the user has set: the spot market
   server.log         what that process said; server.log.1 what it said before
   sdk.yaml           defaults for the SageMaker SDK: no telemetry
-  sagelab.db         the store
+  sagelab.db         the store: SageMaker's resources
+  services.db        what every other service holds, but for the bytes of S3 objects
+  objects/           those bytes
+  sessions.json      mode 0600: temporary keys that GetSessionToken gave out
   jobs/              the folders of running jobs; empty when none runs
+  images/            the learner's own images: copies of folders (images.py)
+  notebooks/         the volumes of notebook instances; kept until an instance is deleted
   python/            what warm Pythons keep for themselves; no job sees it
   tmp/               large bodies on their way
   cache/             what is fetched once: the runtime for emulated devices
@@ -30,11 +36,26 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+from sagelab.cloud.errors import ControlError
+
 ACCOUNT = "123456789012"
 ROLE_NAME = "SageMakerLabRole"
 DEFAULT_REGION = "us-east-1"
 HOST, PORT = "127.0.0.1", 8273  # where a local cloud listens, unless told otherwise
-STATE = ("sagelab.db*", "jobs", "python", "tmp", "server.json", "server.log*")
+CONSOLE_PORT = 8274  # an origin of its own: what lies in a bucket is opened at the other one
+SESSIONS = "sessions.json"
+STATE = (
+    *("sagelab.db*", "services.db*", "objects", SESSIONS, "jobs", "images", "notebooks", "python", "tmp"),
+    *("server.json", "server.log*", "settings.json"),
+)
+SDK_DEFAULTS = """\
+SchemaVersion: "1.0"
+SageMaker:
+  PythonSDK:
+    Modules:
+      TelemetryOptOut: true
+"""
+LIMIT_GB = 50
 FLOCK = "hhqqi4x"  # struct flock of 64-bit Linux: type, whence, start, length, pid
 
 
@@ -80,6 +101,24 @@ class Home:
         return folder
 
     @property
+    def images(self) -> Path:
+        return self.path / "images"
+
+    @property
+    def notebooks(self) -> Path:
+        folder = self.path / "notebooks"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
+    @property
+    def sdk_defaults(self) -> Path:
+        """The SageMaker SDK's defaults file; written if missing."""
+        file = self.path / "sdk.yaml"
+        if not file.exists():
+            file.write_text(SDK_DEFAULTS)
+        return file
+
+    @property
     def role_arn(self) -> str:
         """The role that stands for the notebook's execution role."""
         return f"arn:aws:iam::{self.account}:role/{ROLE_NAME}"
@@ -98,13 +137,25 @@ class Home:
             write_private(file, asdict(_new_credentials()), keep=True)
             return Credentials(**json.loads(file.read_text()))
 
+    def settings(self) -> dict[str, Any]:
+        """What the user has set, by area; empty where nothing was."""
+        try:
+            found: dict[str, Any] = json.loads((self.path / "settings.json").read_text())
+            return found
+        except FileNotFoundError:
+            return {}
+
+    def set(self, area: str, facts: dict[str, Any]) -> None:
+        """Keep the settings of an area, in place of those before."""
+        write_private(self.path / "settings.json", self.settings() | {area: facts})
+
     def server(self) -> dict[str, Any] | None:
-        """url, pid and start of the running local cloud, or None where none runs."""
+        """url, console, pid and start of the running local cloud, or None where none runs."""
         return self._announced() if self._locked() else None
 
-    def last_port(self) -> int | None:
-        """The port this home was served at, now or last."""
-        return urlsplit(str((self._announced() or {}).get("url", ""))).port
+    def last_port(self, part: str = "url") -> int | None:
+        """The port this home was served at, now or last. part: "url", or "console" for the console's."""
+        return urlsplit(str((self._announced() or {}).get(part, ""))).port
 
     def announce(self, **facts: Any) -> None:
         """Write server.json: the local cloud answers from now on."""
@@ -138,6 +189,15 @@ class Home:
         for pattern in STATE:
             for found in self.path.glob(pattern):
                 shutil.rmtree(found) if found.is_dir() else found.unlink()
+
+    @property
+    def limit(self) -> int:
+        """Bytes that all S3 objects together may have: SAGELAB_DISK_GB, or 50 GB. ControlError: no number."""
+        said = os.environ.get("SAGELAB_DISK_GB") or str(LIMIT_GB)
+        try:
+            return round(float(said) * 1e9)
+        except (ValueError, OverflowError):
+            raise ControlError(f"SAGELAB_DISK_GB must be a number of gigabytes, not {said!r}.") from None
 
     def disk(self) -> int:
         """Bytes on disk of all the files in the home."""

@@ -24,11 +24,12 @@ from typing import IO, Any
 
 import sagelab
 from sagelab.cloud import resources
+from sagelab.cloud.console.server import ConsoleServer
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.launcher import Launcher
 from sagelab.cloud.errors import ControlError, PortTaken
 from sagelab.cloud.gateway.app import Gateway, RequestHandler
-from sagelab.cloud.home import DEFAULT_REGION, HOST, PORT, ROLE_NAME, Home
+from sagelab.cloud.home import CONSOLE_PORT, DEFAULT_REGION, HOST, PORT, ROLE_NAME, Home
 from sagelab.cloud.resources.call import Family
 from sagelab.cloud.store import Store
 
@@ -73,24 +74,29 @@ def serve(home: Home, port: int | None, ready: Callable[[str], None]) -> None:
     BlockingIOError: another process serves this home. PortTaken: another program listens on `port`.
     """
     _forget_surroundings()
-    wanted = [port] if port else [home.last_port(), PORT, 0]
+    wanted = [port] if port else _usual(home.last_port(), PORT)
+    wanted_console = _usual(home.last_port("console"), CONSOLE_PORT)
     _held.append(home.hold())
     with ExitStack() as closing:
         closing.enter_context(_write_log(home))
-        listener = closing.enter_context(_listen([number for number in wanted if number is not None]))
+        listener, console_listener = (closing.enter_context(_listen(ports)) for ports in (wanted, wanted_console))
         ended = _watch_signals()
         url = f"http://{HOST}:{listener.getsockname()[1]}"
         cloud, families = _build(home, url, closing)
-        gateway = Gateway(cloud, families, internal={"Status": lambda _: _status(cloud.store)})
+        gateway = Gateway(cloud, families, internal={"Status": lambda _: _status(cloud)})
+        closing.callback(gateway.close)
         closing.callback(_serve_in_background(gateway, listener))
         for family in families:  # closed before the server is: a job's last lines go through its front door
             closing.callback(getattr(family, "close", lambda: None))
         _create_role(cloud)
         started = datetime.now(UTC).isoformat()
-        home.announce(url=url, pid=os.getpid(), started=started, version=sagelab.__version__)
+        console = ConsoleServer(cloud, console_listener, started)
+        closing.callback(console.close)
+        facts = {"url": url, "console": console.url, "pid": os.getpid(), "started": started}
+        home.announce(**facts, version=sagelab.__version__)
         log.info("up at %s", url)
         ready(url)
-        threading.Thread(target=gateway.warm, name="warm", daemon=True).start()
+        threading.Thread(target=_warm, args=(gateway, console), name="warm", daemon=True).start()
         ended()
         log.info("going down")
 
@@ -105,8 +111,14 @@ def _build(home: Home, url: str, closing: ExitStack) -> tuple[Cloud, list[Family
     return cloud, resources.families(cloud)
 
 
-def _status(store: Store) -> dict[str, Any]:
-    return {"TrainingJobs": len(store.with_status("training-job", "InProgress", "Stopping"))}
+def _warm(gateway: Gateway, console: ConsoleServer) -> None:
+    gateway.warm()
+    console.warm()
+
+
+def _status(cloud: Cloud) -> dict[str, Any]:
+    running = cloud.store.with_status("training-job", "InProgress", "Stopping")
+    return {"TrainingJobs": len(running), "DiskLimit": cloud.home.limit}
 
 
 def _serve_in_background(gateway: Gateway, listener: socket.socket) -> Callable[[], None]:
@@ -133,6 +145,11 @@ def _create_role(cloud: Cloud) -> None:
     except iam.exceptions.EntityAlreadyExistsException:
         return
     iam.put_role_policy(RoleName=ROLE_NAME, PolicyName="SageMakerLab", PolicyDocument=json.dumps(RIGHTS))
+
+
+def _usual(last: int | None, usual: int) -> list[int]:
+    """The ports to listen on, in order: the last one, the usual one, any."""
+    return [usual, 0] if last is None else [last, usual, 0]
 
 
 def _listen(ports: list[int]) -> socket.socket:

@@ -57,6 +57,16 @@ class Resource:
 
 
 @dataclass(frozen=True)
+class Change:
+    """What listeners are told of a resource that changed. status: None where it is gone."""
+
+    arn: str
+    kind: str
+    name: str
+    status: str | None
+
+
+@dataclass(frozen=True)
 class Query:
     """What a List asks for; every field is a filter but the last four.
 
@@ -81,6 +91,7 @@ class Store:
 
     def __init__(self, file: Path) -> None:
         self._lock = threading.RLock()
+        self._listeners: list[Callable[[Change], None]] = []
         self._db = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
         file.chmod(0o600)
         self._db.execute("PRAGMA journal_mode=WAL")
@@ -91,11 +102,15 @@ class Store:
         with self._lock:
             self._db.close()
 
+    def listen(self, listener: Callable[[Change], None]) -> None:
+        """Call `listener` after every change of a resource, in their order; it must not take long."""
+        self._listeners.append(listener)
+
     def add(self, resource: Resource, tags: dict[str, str] | None = None) -> None:
         """Keep a new resource. Exists: its ARN is taken."""
         now = datetime.now(UTC).timestamp()
         row = (resource.arn, resource.kind, resource.region, resource.name, resource.status, now, now)
-        with self._transaction() as db:
+        with self._transaction(resource.arn) as db:
             try:
                 db.execute("INSERT INTO resources VALUES (?,?,?,?,?,?,?,?)", (*row, encode(resource.document)))
             except sqlite3.IntegrityError:
@@ -115,7 +130,7 @@ class Store:
 
         edit: changes the document it is given, and returns the resource's new status (None: as it was).
         """
-        with self._transaction() as db:
+        with self._transaction(arn) as db:
             row = db.execute("SELECT document, status FROM resources WHERE arn=?", (arn,)).fetchone()
             if row is None:
                 raise Missing(arn)
@@ -129,7 +144,7 @@ class Store:
 
     def remove(self, arn: str) -> None:
         """Forget a resource and its tags. Missing: there is none."""
-        with self._transaction() as db:
+        with self._transaction(arn) as db:
             if db.execute("DELETE FROM resources WHERE arn=?", (arn,)).rowcount == 0:
                 raise Missing(arn)
             db.execute("DELETE FROM tags WHERE arn=?", (arn,))
@@ -178,23 +193,43 @@ class Store:
 
     def tag(self, arn: str, tags: dict[str, str]) -> None:
         """Add tags to a resource; a key that is there gets the new value."""
-        with self._transaction() as db:
+        with self._transaction(arn) as db:
             _tag(db, arn, tags)
 
     def untag(self, arn: str, keys: list[str]) -> None:
-        with self._transaction() as db:
+        with self._transaction(arn) as db:
             db.executemany("DELETE FROM tags WHERE arn=? AND key=?", [(arn, key) for key in keys])
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, arn: str) -> Iterator[sqlite3.Connection]:
+        """One change of the resource `arn`; the listeners hear of it once it is kept."""
         with self._lock:
             self._db.execute("BEGIN IMMEDIATE")
             try:
+                before = self._facts(arn)
                 yield self._db
             except BaseException:
                 self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
+            self._tell(arn, before)
+
+    def _facts(self, arn: str) -> tuple[str, str, str] | None:
+        """kind, name and status of a resource, read only where somebody listens."""
+        if not self._listeners:
+            return None
+        sql = "SELECT kind, name, status FROM resources WHERE arn=?"
+        found: tuple[str, str, str] | None = self._db.execute(sql, (arn,)).fetchone()
+        return found
+
+    def _tell(self, arn: str, before: tuple[str, str, str] | None) -> None:
+        after = self._facts(arn)
+        known = after or before
+        if known is None:
+            return
+        change = Change(arn, known[0], known[1], after[2] if after else None)
+        for listener in self._listeners:
+            listener(change)
 
 
 def encode(document: Document) -> str:

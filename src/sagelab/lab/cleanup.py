@@ -8,6 +8,7 @@ and AWS keeps them.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -28,8 +29,8 @@ class Kind:
 
     listing and answer: the paginated operation and the member of its answer. stem: "TrainingJob", of which
     the API makes TrainingJobName, TrainingJobArn and TrainingJobStatus. statuses: those in which it counts as
-    left; empty: any. removal and waiter: boto3's names; without a waiter it is gone at once. done: the
-    participle of the removal.
+    left; empty: any. removal and waiter: boto3's names; without a waiter it is gone at once, or its status is
+    looked at until it is none of `statuses`. done: the participle of the removal.
     """
 
     noun: str
@@ -43,6 +44,46 @@ class Kind:
 
 
 KINDS = (
+    Kind(  # before its training jobs: it would start others in their place
+        noun="tuning job",
+        listing="list_hyper_parameter_tuning_jobs",
+        answer="HyperParameterTuningJobSummaries",
+        stem="HyperParameterTuningJob",
+        statuses=("InProgress", "Stopping"),
+        removal="stop_hyper_parameter_tuning_job",
+        waiter=None,
+        done="stopped",
+    ),
+    Kind(
+        noun="notebook instance",
+        listing="list_notebook_instances",
+        answer="NotebookInstances",
+        stem="NotebookInstance",
+        statuses=("InService",),
+        removal="stop_notebook_instance",
+        waiter="notebook_instance_stopped",
+        done="stopped",
+    ),
+    Kind(
+        noun="notebook instance",
+        listing="list_notebook_instances",
+        answer="NotebookInstances",
+        stem="NotebookInstance",
+        statuses=("Stopped", "Failed", "Pending", "Stopping", "Updating", "Deleting"),
+        removal="delete_notebook_instance",
+        waiter="notebook_instance_deleted",
+        done="deleted",
+    ),
+    Kind(
+        noun="lifecycle configuration",
+        listing="list_notebook_instance_lifecycle_configs",
+        answer="NotebookInstanceLifecycleConfigs",
+        stem="NotebookInstanceLifecycleConfig",
+        statuses=(),
+        removal="delete_notebook_instance_lifecycle_config",
+        waiter=None,
+        done="deleted",
+    ),
     Kind(
         noun="training job",
         listing="list_training_jobs",
@@ -51,6 +92,26 @@ KINDS = (
         statuses=("InProgress", "Stopping"),
         removal="stop_training_job",
         waiter="training_job_completed_or_stopped",
+        done="stopped",
+    ),
+    Kind(
+        noun="processing job",
+        listing="list_processing_jobs",
+        answer="ProcessingJobSummaries",
+        stem="ProcessingJob",
+        statuses=("InProgress", "Stopping"),
+        removal="stop_processing_job",
+        waiter="processing_job_completed_or_stopped",
+        done="stopped",
+    ),
+    Kind(
+        noun="transform job",
+        listing="list_transform_jobs",
+        answer="TransformJobSummaries",
+        stem="TransformJob",
+        statuses=("InProgress", "Stopping"),
+        removal="stop_transform_job",
+        waiter="transform_job_completed_or_stopped",
         done="stopped",
     ),
     Kind(
@@ -150,7 +211,17 @@ def _remove(lab: Lab, kind: Kind, found: dict[str, Any]) -> str:
             sagemaker.get_waiter(kind.waiter).wait(
                 **name, WaiterConfig={"Delay": DELAYS[lab.target], "MaxAttempts": 200}
             )
+    elif kind.statuses:
+        _wait_end(lab, kind, found[f"{kind.stem}Arn"])
     return f"{kind.done} {kind.noun} {found[f'{kind.stem}Name']}"
+
+
+def _wait_end(lab: Lab, kind: Kind, arn: str) -> None:
+    """Wait until a resource is in none of the statuses of its kind, where boto3 has no waiter for that."""
+    for _ in range(200):
+        if arn not in [summary[f"{kind.stem}Arn"] for summary in _found(lab, kind)]:
+            return
+        time.sleep(DELAYS[lab.target])
 
 
 def _keys(lab: Lab) -> Iterator[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any
+
+from sagelab.prices import prices, spot_share
+
+__all__ = ["Cost", "UnknownPrice", "bill", "estimate", "prices", "savings", "spot_share", "training_cost"]
 
 
 class UnknownPrice(Exception):
@@ -33,15 +34,8 @@ class Cost:
         )
 
 
-@cache
-def prices() -> dict[str, Any]:
-    """The price table as it stands in prices.json, with its date, region, source and what is unverified."""
-    found: dict[str, Any] = json.loads(files(__package__).joinpath("prices.json").read_text())
-    return found
-
-
 def estimate(instance_type: str, seconds: float, count: int = 1, plane: str = "training") -> Cost:
-    """The cost of instances for some seconds each. plane: "training", "hosting" or "accelerator".
+    """The cost of instances for some seconds each. plane: "training", "hosting", "notebook" or "accelerator".
 
     UnknownPrice: the table does not have the instance type.
     """
@@ -54,7 +48,8 @@ def estimate(instance_type: str, seconds: float, count: int = 1, plane: str = "t
 def bill(job: dict[str, Any]) -> Cost:
     """What AWS bills for a training job, from its description: BillableTimeInSeconds of every instance.
 
-    Billable time runs from the download of the data to the upload of the model, and is 0 until it is known.
+    Billable time runs from the download of the data to the upload of the model, and is 0 until it is known. Of a
+    managed spot job it is the part that AWS bills at the on-demand price; waiting for capacity is not in it.
     """
     compute = job["ResourceConfig"]
     return estimate(compute["InstanceType"], job.get("BillableTimeInSeconds", 0), compute["InstanceCount"])
@@ -63,3 +58,11 @@ def bill(job: dict[str, Any]) -> Cost:
 def training_cost(job: dict[str, Any]) -> float:
     """The dollars of bill(job)."""
     return bill(job).dollars
+
+
+def savings(job: dict[str, Any]) -> float:
+    """What managed spot saved of an ended job's price, in percent: (1 - billable / training time) x 100.
+
+    AWS's own formula: https://docs.aws.amazon.com/sagemaker/latest/dg/model-managed-spot-training.html
+    """
+    return 100 * (1 - float(job["BillableTimeInSeconds"]) / float(job["TrainingTimeInSeconds"]))

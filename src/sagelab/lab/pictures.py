@@ -58,7 +58,7 @@ def digits(images: Array, labels: Array, predictions: Array | None = None, n: in
     n = min(n, len(images))
     columns = min(n, 10) or 1
     rows = -(-n // columns) or 1
-    figure, axes = _figure((9, 1.13 * rows + 0.1), rows, columns)
+    figure, axes = open_figure((9, 1.13 * rows + 0.1), rows, columns)
     for axis in axes.flat:
         axis.axis("off")
     for index, axis in enumerate(axes.flat[:n]):
@@ -79,7 +79,7 @@ def learning_curve(metrics: pd.DataFrame) -> Figure:
 
     metrics: as watch.metrics gives it, with any of loss, val_loss, acc, val_acc.
     """
-    figure, axes = _figure((9, 3.4), 1, 2)
+    figure, axes = open_figure((9, 3.4), 1, 2)
     losses = metrics["metric"].str.endswith(LOSS)
     _curves(axes[0, 0], metrics[losses], "Loss", "loss (cross-entropy)")
     _curves(axes[0, 1], metrics[~losses], "Accuracy", "digits read right (share)")
@@ -113,7 +113,7 @@ def timeline(transitions: pd.DataFrame) -> Figure:
     last one of an ended job, which only says how it ended.
     """
     stages = transitions[~transitions["status"].isin(ENDS) & transitions["end"].notna()]
-    figure, axes = _figure((9, 0.42 * len(stages) + 1.0))
+    figure, axes = open_figure((9, 0.42 * len(stages) + 1.0))
     axis = axes[0, 0]
     begin = stages["start"].min()
     for row, stage in enumerate(stages.itertuples()):
@@ -141,7 +141,7 @@ def confusion(labels: Array, predictions: Array) -> Figure:
     counts = np.zeros((10, 10), dtype=int)
     np.add.at(counts, (np.asarray(labels), np.asarray(predictions)), 1)
     mistakes = counts * (1 - np.eye(10, dtype=int))
-    figure, axes = _figure((5.4, 4.9))
+    figure, axes = open_figure((5.4, 4.9))
     axis = axes[0, 0]
     axis.imshow(mistakes, cmap="Oranges", vmin=0, vmax=max(4, mistakes.max() * 1.6))
     for (row, column), count in np.ndenumerate(counts):
@@ -155,7 +155,7 @@ def confusion(labels: Array, predictions: Array) -> Figure:
     return figure
 
 
-def _figure(size: tuple[float, float], rows: int = 1, columns: int = 1) -> tuple[Figure, Any]:
+def open_figure(size: tuple[float, float], rows: int = 1, columns: int = 1) -> tuple[Figure, Any]:
     """A figure in the house's style that pyplot has already let go of: a notebook shows it once."""
     import matplotlib.pyplot as plt
 

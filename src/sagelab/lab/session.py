@@ -119,6 +119,8 @@ def connect(lab: str = "lab") -> Lab:
 
 def _start_local() -> str:
     """Start the local cloud if it does not run, and point this process and its children at it."""
+    if "SAGELAB_INSTANCE" in os.environ:  # a notebook instance of a local cloud, which points here at it
+        return os.environ["AWS_ENDPOINT_URL"]
     from sagelab.cloud import control
     from sagelab.cloud.errors import ControlError
     from sagelab.cloud.home import Home

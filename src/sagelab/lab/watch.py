@@ -52,7 +52,7 @@ def training_job(lab: Lab, name: str, metric: str | None = None) -> dict[str, An
     metric: the one to show; by default the last that the job defines. JobFailed: it ended as Failed.
     An interrupt ends the watching, not the job.
     """
-    with _line() as line:
+    with open_line() as line:
         for job in _looks(lab, name):
             line.show(_sentence(job, metric))
         line.end(_sentence(job, metric))
@@ -156,7 +156,7 @@ class _Terminal(_Context):
         self._status.stop()
 
 
-def _line() -> _Context:
+def open_line() -> _Context:
     """The line that suits where this runs: a notebook, a terminal, or a place where nobody looks."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None

@@ -8,40 +8,70 @@ import signal
 import socket
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from sagelab.serving.app import Service
+from sagelab.serving.connections import Workers
 from sagelab.serving.errors import BadModel
 from sagelab.serving.inference import Inference
 from sagelab.serving.model import Model, find
 
 FINISH = 10  # seconds that requests in flight have after SIGTERM
 BACKLOG = 1024  # connections that may wait to be accepted
-KEPT = 3600  # seconds that an idle connection is kept: whoever has a pool of them decides, not the server
 
 
 def main() -> NoReturn:
     """Exit code 0 after SIGTERM, 1 for a model that cannot be served, with its reason on stderr."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _leave)
+    asked_to_end = _watch_signals()
     options = _options()
     try:
-        model = _load(options)
-        code = options.model / "code"
-        inference = Inference(code) if (code / "inference.py").is_file() else None
-        rest = _tcp(options.rest_port) if inference else None
-        listening = [*_listen(options), *([rest] if rest else [])]
+        workers = _start(options)
     except BadModel as error:
         print(f"Error: {error}", file=sys.stderr, flush=True)
         sys.exit(1)
-    print(f"Listening on {', '.join(_name(one) for one in listening)}", flush=True)
-    _serve(model, inference, listening, options)
+    asked_to_end()
+    for each in workers:
+        each.close(FINISH)
     sys.stdout.flush()
     sys.stderr.flush()
     # A handler that goes on for longer than FINISH, or TensorFlow's own threads, would hold a plain exit up.
     os._exit(0)
+
+
+def _watch_signals() -> Callable[[], None]:
+    """A function that returns once SIGTERM or SIGINT has come. Before it is called they end the process."""
+    reader, writer = os.pipe()
+    waiting = False
+
+    def note(*_: int | FrameType | None) -> None:
+        if not waiting:
+            os._exit(0)
+        os.write(writer, b".")
+
+    def wait() -> None:
+        nonlocal waiting
+        waiting = True
+        os.read(reader, 1)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, note)
+    return wait
+
+
+def _start(options: argparse.Namespace) -> list[Workers]:
+    """Load the model and its code, and answer from now on. BadModel: why not."""
+    model, code = _load(options), options.model / "code"
+    inference = Inference(code) if (code / "inference.py").is_file() else None
+    rest = _tcp(options.rest_port) if inference else None
+    listening = _listen(options)
+    threads = (options.threads or os.cpu_count() or 1) + 1
+    service = Service(model, inference, rest.getsockname()[1] if rest else 0, threads)
+    workers = service.listen(listening, rest)
+    print(f"Listening on {', '.join(_name(one) for one in (*listening, *([rest] if rest else ())))}", flush=True)
+    return workers
 
 
 def _options() -> argparse.Namespace:
@@ -124,33 +154,6 @@ def _tcp(port: int) -> socket.socket:
 def _name(listener: socket.socket) -> str:
     where = listener.getsockname()
     return where if isinstance(where, str) else f"port {where[1]}"
-
-
-def _serve(
-    model: Model, inference: Inference | None, listening: list[socket.socket], options: argparse.Namespace
-) -> None:
-    import uvicorn
-
-    from sagelab.serving.app import Service
-
-    threads = options.threads or os.cpu_count() or 1
-    port = listening[-1].getsockname()[1] if inference else 0
-    config = uvicorn.Config(
-        Service(model, inference, port, threads + 1).app(),
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        server_header=False,
-        backlog=BACKLOG,
-        timeout_keep_alive=KEPT,
-        timeout_graceful_shutdown=FINISH,
-    )
-    with suppress(SystemExit):  # uvicorn hands the signal on when it has finished, to _leave
-        uvicorn.Server(config).run(sockets=listening)
-
-
-def _leave(*_: int | FrameType | None) -> NoReturn:
-    sys.exit(0)
 
 
 if __name__ == "__main__":

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
+import socket
 import sys
+import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
-
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sagelab.serving import formats
+from sagelab.serving.connections import Request, Response, Workers
 from sagelab.serving.errors import BadRequest
 from sagelab.serving.inference import Context, Inference
 from sagelab.serving.model import Model
@@ -28,15 +21,17 @@ from sagelab.serving.model import Model
 ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 READ = {"application/json", "application/jsonlines", "application/jsons", "text/csv"}
 WRITTEN = "application/json", "application/jsonlines"
-GONE = 499  # as nginx notes a client that went away before its answer
-HANDLERS = 16  # handlers wait for what they call more than they compute
+HANDLERS = 16  # the learner's code waits for what it calls more than it computes
+KEYS = {"name": "model-name", "version": "model-version", "method": "method"}
+REST = re.compile(r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>[^/:]+))?(?::(?P<method>[^/:]+))?")
 
 
 @dataclass(frozen=True)
 class Service:
     """What answers: a model, and the code around it where the archive brings some.
 
-    rest_port: where TensorFlow Serving's REST API is found on this host, for that code.
+    rest_port: where TensorFlow Serving's REST API is found on this host, for that code. threads: how many
+    predictions are computed at once.
     """
 
     model: Model
@@ -44,95 +39,86 @@ class Service:
     rest_port: int = 8501
     threads: int = 2
 
-    def app(self) -> ASGIApp:
-        """The ASGI application. Handlers have a pool of their own: they wait for predictions."""
-        endpoints = _Endpoints(self)
-        version = "/v1/models/{name}/versions/{version}"
-        return _AccessLog(
-            Starlette(
-                routes=[
-                    Route("/ping", endpoints.ping),
-                    Route("/invocations", endpoints.invoke, methods=["POST"]),
-                    Route("/v1/models/{name}:{method}", endpoints.call, methods=["POST"]),
-                    Route(version + ":{method}", endpoints.call, methods=["POST"]),
-                    Route("/v1/models/{name}", endpoints.status),
-                    Route(version, endpoints.status),
-                ],
-                exception_handlers={
-                    BadRequest: _refuse,
-                    HTTPException: _refuse_route,
-                    ClientDisconnect: _note_gone,
-                },
-            )
-        )
+    def listen(self, listeners: list[socket.socket], rest: socket.socket | None) -> list[Workers]:
+        """Answer what comes. rest: has workers of its own, for the learner's code waits for its answers."""
+        routes = _Routes(self)
+        count = HANDLERS if self.inference else self.threads
+        found = [Workers(listeners, routes.answer, _print_line, count)]
+        if rest:
+            found.append(Workers([rest], routes.answer, _print_line, self.threads))
+        return found
 
 
-class _Endpoints:
-    """One method a route."""
+class _Routes:
+    """One method a path."""
 
     def __init__(self, service: Service) -> None:
         self.service, self.model = service, service.model
-        self._predictions = ThreadPoolExecutor(service.threads, "predict")
-        self._handlers = ThreadPoolExecutor(HANDLERS, "handle")
+        self._turns = threading.BoundedSemaphore(service.threads)
 
-    async def ping(self, _: Request) -> Response:
-        """The server listens only when the model is loaded."""
-        return Response(b"\n")
+    def answer(self, request: Request) -> Response:
+        """The answer to any request; what is refused is told as TensorFlow Serving does, {"error": ...}."""
+        try:
+            return self._answer(request)
+        except BadRequest as error:
+            return Response(error.body, error.status)
+        except Exception:  # a fault of this server's own: it goes on serving
+            traceback.print_exc()
+            return Response(BadRequest("The model server failed; its log has the traceback.").body, 500)
 
-    async def invoke(self, request: Request) -> Response:
+    def _answer(self, request: Request) -> Response:
+        if request.path == "/invocations":
+            return self._invoke(request) if request.method == "POST" else _not_for(request, "POST")
+        if request.path == "/ping":
+            return Response(b"\n") if request.method in ("GET", "HEAD") else _not_for(request, "GET")
+        if found := REST.fullmatch(request.path):
+            method = "POST" if found["method"] else "GET"
+            return self._rest(request, found) if request.method == method else _not_for(request, method)
+        raise BadRequest("Not Found", 404)
+
+    def _invoke(self, request: Request) -> Response:
         wanted = _attributes(request)
         if self.service.inference:
-            return await self._handle(request, wanted)
+            return self._handle(request, wanted)
         _check_target(self.model, wanted)
-        kind = _content_type(request)
-        accept = _accept(request.headers.get("accept", ""))
-        body = await request.body()
-        return Response(
-            await self._in(self._predictions, formats.answer, self.model, body, kind), media_type=accept
-        )
+        kind, accept = _content_type(request), _accept(request.headers.get("accept", ""))
+        return Response(self._predict(request.body, kind), kind=accept)
 
-    async def call(self, request: Request) -> Response:
-        """TensorFlow Serving's REST API; it takes any content type for JSON."""
-        path = request.path_params
-        version = {"tfs-model-version": path["version"]} if "version" in path else {}
-        _check_target(self.model, {"tfs-model-name": path["name"], "tfs-method": path["method"]} | version)
-        body = await request.body()
-        answer = await self._in(self._predictions, formats.answer, self.model, body, formats.JSON)
-        return Response(answer, media_type=formats.JSON)
+    def _rest(self, request: Request, found: re.Match[str]) -> Response:
+        """TensorFlow Serving's REST API: a prediction, of JSON with any content type, or the model's state."""
+        _check_target(self.model, {f"tfs-{KEYS[key]}": value for key, value in found.groupdict().items() if value})
+        if found["method"]:
+            return Response(self._predict(request.body, formats.JSON))
+        status = {"error_code": "OK", "error_message": ""}
+        state = {"version": self.model.version, "state": "AVAILABLE", "status": status}
+        return Response(json.dumps({"model_version_status": [state]}).encode())
 
-    async def status(self, request: Request) -> Response:
-        path = request.path_params
-        version = {"tfs-model-version": path["version"]} if "version" in path else {}
-        _check_target(self.model, {"tfs-model-name": path["name"]} | version)
-        state = {
-            "version": self.model.version,
-            "state": "AVAILABLE",
-            "status": {"error_code": "OK", "error_message": ""},
-        }
-        return Response(json.dumps({"model_version_status": [state]}), media_type=formats.JSON)
+    def _predict(self, body: bytes, kind: str) -> bytes:
+        """More at once than there are processors would only make all of them late."""
+        question = formats.read(self.model, body, kind)
+        with self._turns:
+            outputs = question.signature.predict(question.arrays)
+        return formats.write(question, outputs)
 
-    async def _handle(self, request: Request, wanted: dict[str, str]) -> Response:
-        body = await request.body()
-        context = self._context(request, wanted, len(body))
-        parts, kind = await self._in(self._handlers, self._run, body, context, wanted)
-        if isinstance(parts, list):
-            return Response(b"".join(parts), media_type=kind)
-        return StreamingResponse(parts, media_type=kind)
+    def _handle(self, request: Request, wanted: dict[str, str]) -> Response:
+        context = self._context(request, wanted)
+        parts, kind = self._run(request.body, context, wanted)
+        return Response(b"".join(parts) if isinstance(parts, list) else parts, kind=kind)
 
     def _run(self, body: bytes, context: Context, wanted: dict[str, str]) -> tuple[Iterable[bytes], str]:
         assert self.service.inference
         try:
-            return self.service.inference(body, context, lambda sent: self._predict(sent, wanted))
+            return self.service.inference(body, context, lambda sent: self._predict_for(sent, wanted))
         except Exception as error:  # the learner's code: whatever it raises is its answer
             traceback.print_exc()
             sys.stderr.flush()
             raise BadRequest(str(error) or type(error).__name__, 500) from None
 
-    def _predict(self, body: bytes, wanted: dict[str, str]) -> bytes:
+    def _predict_for(self, body: bytes, wanted: dict[str, str]) -> bytes:
         _check_target(self.model, wanted)
-        return self._predictions.submit(formats.answer, self.model, body, formats.JSON).result()
+        return self._predict(body, formats.JSON)
 
-    def _context(self, request: Request, wanted: dict[str, str], length: int) -> Context:
+    def _context(self, request: Request, wanted: dict[str, str]) -> Context:
         name, version = wanted.get("tfs-model-name"), wanted.get("tfs-model-version")
         uri = f"http://localhost:{self.service.rest_port}/v1/models/{name or self.model.name}"
         uri += f"/versions/{version}" if version else ""
@@ -146,11 +132,12 @@ class _Endpoints:
             custom_attributes=request.headers.get(ATTRIBUTES),
             request_content_type=request.headers.get("content-type") or formats.JSON,
             accept_header=request.headers.get("accept") or formats.JSON,
-            content_length=length,
+            content_length=len(request.body),
         )
 
-    async def _in(self, pool: ThreadPoolExecutor, function: Callable[..., Any], *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(pool, function, *arguments)
+
+def _not_for(request: Request, method: str) -> Response:
+    return Response(BadRequest(f"{request.method} is not for this path").body, 405, headers={"Allow": method})
 
 
 # What a request's headers say
@@ -195,56 +182,10 @@ def _accept(header: str) -> str:
     raise BadRequest(f"Not Acceptable: {header}. The answer can be {' or '.join(WRITTEN)}.", 406)
 
 
-# Around every request
-
-
-async def _refuse(_: Request, error: Exception) -> Response:
-    assert isinstance(error, BadRequest)
-    return Response(error.body, error.status, media_type=formats.JSON)
-
-
-async def _refuse_route(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    words = {404: "Not Found", 405: f"{request.method} is not for this path"}.get(error.status_code, error.detail)
-    return Response(BadRequest(words).body, error.status_code, error.headers, media_type=formats.JSON)
-
-
-async def _note_gone(_: Request, __: Exception) -> Response:
-    """Nobody reads it: it makes the line in the log."""
-    return Response(status_code=GONE)
-
-
-class _AccessLog:
+def _print_line(request: Request, status: int, size: int) -> None:
     """A line a request on stdout, in the combined format that nginx prints in the container."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        status, size = GONE, 0
-
-        async def note(message: Message) -> None:
-            nonlocal status, size
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            size += len(message.get("body", b""))
-            await send(message)
-
-        try:
-            await self.app(scope, receive, note)
-        except Exception:
-            status = 500
-            raise
-        finally:
-            _print_line(scope, status, size)
-
-
-def _print_line(scope: Scope, status: int, size: int) -> None:
     when = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime())
-    agent = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"user-agent"), "-")
-    host = (scope.get("client") or ("",))[0] or "localhost"
-    line = f'{host} - - [{when}] "{scope["method"]} {scope["path"]} HTTP/{scope["http_version"]}" {status} {size}'
-    sys.stdout.write(f'{line} "-" "{agent}"\n')
+    agent = request.headers.get("user-agent", "-")
+    what = f"{request.method} {request.path} HTTP/{request.version}"
+    sys.stdout.write(f'localhost - - [{when}] "{what}" {status} {size} "-" "{agent}"\n')
     sys.stdout.flush()

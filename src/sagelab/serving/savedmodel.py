@@ -1,4 +1,4 @@
-"""A SavedModel, computed by TensorFlow."""
+"""A SavedModel, computed by TensorFlow: in a session of its graph, as TensorFlow Serving does it."""
 
 from __future__ import annotations
 
@@ -16,21 +16,23 @@ from sagelab.serving.model import DEFAULT_SIGNATURE, Arrays, Model, Signature, S
 def load(version: Path, threads: int | None = None) -> Model:
     """The model in <name>/<version>/, its every signature.
 
-    threads: how many TensorFlow may use, the share of the machine that the instance type has; it can be said
-    only before TensorFlow's first operation in a process. BadModel: TensorFlow cannot read it.
+    threads: how many TensorFlow may use, the share of the machine that the instance type has. BadModel: TensorFlow
+    cannot read it.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what matters is raised, too
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")  # the instances that run here have no GPU
     import tensorflow as tf
 
-    if threads:
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    options = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads)
+    session = tf.compat.v1.Session(graph=tf.Graph(), config=options)
     try:
-        loaded = tf.saved_model.load(str(version))
+        with session.graph.as_default():
+            found = tf.compat.v1.saved_model.load(session, [tf.saved_model.SERVING], str(version))
     except Exception as error:  # TensorFlow raises whatever the file's fault makes it stumble over
         raise BadModel(f"TensorFlow cannot load {version}/saved_model.pb: {error}") from error
-    signatures = {name: _signature(loaded, function) for name, function in loaded.signatures.items()}
+    signatures = {
+        name: _signature(session, one) for name, one in found.signature_def.items() if not name.startswith("__")
+    }
     if DEFAULT_SIGNATURE not in signatures:
         raise BadModel(f'The SavedModel in {version} has no signature "{DEFAULT_SIGNATURE}".')
     model = Model(version.parent.name, version.name, signatures)
@@ -38,33 +40,34 @@ def load(version: Path, threads: int | None = None) -> Model:
     return model
 
 
-def _signature(loaded: Any, function: Any) -> Signature:
-    _, inputs = function.structured_input_signature
-    outputs = function.structured_outputs
+def _signature(session: Any, definition: Any) -> Signature:
+    inputs, outputs = (dict(sorted(side.items())) for side in (definition.inputs, definition.outputs))
+    call = session.make_callable([one.name for one in outputs.values()], [one.name for one in inputs.values()])
     return Signature(
         inputs={name: _spec(tensor) for name, tensor in inputs.items()},
-        outputs={name: _spec(outputs[name]) for name in sorted(outputs)},
-        predict=_predict(loaded, function),
+        outputs={name: _spec(tensor) for name, tensor in outputs.items()},
+        predict=_predict(call, tuple(inputs), tuple(outputs)),
     )
 
 
 def _spec(tensor: Any) -> Spec:
-    shape = None if tensor.shape.rank is None else tuple(tensor.shape.as_list())
-    return Spec(np.dtype(tensor.dtype.as_numpy_dtype), shape)
+    import tensorflow as tf
+
+    shape = tf.TensorShape(tensor.tensor_shape)
+    sizes = None if shape.rank is None else tuple(shape.as_list())
+    return Spec(np.dtype(tf.as_dtype(tensor.dtype).as_numpy_dtype), sizes)
 
 
-def _predict(loaded: Any, function: Any) -> Callable[[Arrays], Arrays]:
+def _predict(call: Any, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Callable[[Arrays], Arrays]:
     import tensorflow as tf
 
     def predict(arrays: Arrays) -> Arrays:
         try:
-            answer = function(**{name: tf.constant(array) for name, array in arrays.items()})
+            answer = call(*[arrays[name] for name in inputs])
         except (tf.errors.OpError, ValueError) as error:
             raise BadRequest(f"The model could not be computed: {error}") from error
-        return {name: np.asarray(answer[name].numpy()) for name in sorted(answer)}
+        return dict(zip(outputs, map(np.asarray, answer), strict=True))
 
-    # A signature holds its variables weakly: they live as long as what was loaded does.
-    predict.__dict__["loaded"] = loaded
     return predict
 
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 import datetime
 import http.client
 import json
+import os
+import re
+import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -216,3 +221,93 @@ def test_bad_length_is_a_400(gateway: Any, headers: dict[str, str]) -> None:
     assert answer.status == 400
     assert answer.getheader("Connection") == "close"
     connection.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("DELETE", "/guarded/a%20key+1", b""),
+        ("GET", "/guarded/other", b""),
+        ("GET", "/guarded/a%20key+1?versionId=1", b""),
+        ("GET", "/guarded", b""),
+        ("PUT", "/guarded/a%20key+1", b"other"),
+    ],
+)
+def test_headers_of_one_request_do_not_open_another(
+    gateway: Any, stored: str, method: str, path: str, body: bytes
+) -> None:
+    kept: dict[str, str] = {}
+    assert gateway.signed("GET", f"/{stored}/a%20key%2B1", "s3", alter=kept.update)[0] == 200
+    status, _, answer = gateway.send(method, path, body, kept)
+    assert (status, b"SignatureDoesNotMatch" in answer or b"XAmzContentSHA256Mismatch" in answer) in (
+        (403, True),
+        (400, True),
+    )
+    found = gateway.client("s3").get_object(Bucket=stored, Key="a key+1")["Body"].read()
+    assert found == b"content"
+
+
+def test_headers_of_one_service_do_not_open_another(gateway: Any) -> None:
+    kept: dict[str, str] = {}
+    assert gateway.signed("POST", "/", "sts", WHO, FORM, kept.update)[0] == 200
+    kept["Authorization"] = kept["Authorization"].replace("/sts/", "/iam/")
+    assert gateway.send("POST", "/", WHO, kept)[0] == 403
+
+
+@pytest.mark.parametrize("change", ["X-Amz-Date", "X-Amz-Content-SHA256", "X-Amz-Security-Token", "Host"])
+def test_a_tampered_header_is_refused(gateway: Any, stored: str, change: str) -> None:
+    values = {"X-Amz-Date": "20260101T000000Z", "X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD"}
+
+    def tamper(headers: dict[str, str]) -> None:
+        headers[change] = values.get(change, "localhost:1")
+
+    assert gateway.signed("GET", f"/{stored}/a%20key%2B1", "s3", alter=tamper)[0] == 403
+
+
+@pytest.mark.parametrize("version", ["s3", "s3v4"])
+@pytest.mark.parametrize("change", ["key", "method", "query", "expires"])
+def test_a_presigned_url_opens_nothing_else(gateway: Any, stored: str, version: str, change: str) -> None:
+    client = gateway.client("s3", Config(signature_version=version))
+    url = client.generate_presigned_url("get_object", {"Bucket": stored, "Key": "a key+1"}, ExpiresIn=60)
+    path = url.removeprefix(gateway.url)
+    method = "DELETE" if change == "method" else "GET"
+    if change == "key":
+        path = path.replace("a%20key", "another").replace("a+key", "another")
+    elif change == "query":
+        path += "&acl"
+    elif change == "expires":
+        path = re.sub(r"Expires=(\d+)", lambda found: f"Expires={int(found[1]) + 100}", path)
+    status, _, answer = gateway.send(method, path)
+    assert (status, b"SignatureDoesNotMatch" in answer) == (403, True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="to be another user takes root")
+def test_another_user_of_the_machine_gets_nothing(gateway: Any) -> None:
+    script = (
+        "import pathlib, sys, urllib.error, urllib.request\n"
+        "home, url = sys.argv[1:]\n"
+        "for name in ('', 'credentials.json', 'services.db', 'objects'):\n"
+        "    try:\n"
+        "        path = pathlib.Path(home, name)\n"
+        "        print(list(path.iterdir()) if path.is_dir() else path.read_text())\n"
+        "    except PermissionError:\n"
+        "        print('denied')\n"
+        "try:\n"
+        "    urllib.request.urlopen(url)\n"
+        "except urllib.error.HTTPError as refused:\n"
+        "    print(refused.code)\n"
+    )
+    home = gateway.home.path
+    for folder in (home.parent, *home.parent.parents):  # nothing but the home's own mode protects it
+        if folder.stat().st_mode & 0o005 != 0o005 and folder.is_relative_to(tempfile.gettempdir()):
+            folder.chmod(0o755)
+    command = ["/usr/bin/python3" if Path("/usr/bin/python3").exists() else "python3", "-c", script]
+    found = subprocess.run(
+        [*command, str(home), gateway.url],
+        user=65534,
+        group=65534,
+        extra_groups=[],
+        capture_output=True,
+        text=True,
+    )
+    assert found.stdout.split() == ["denied"] * 4 + ["403"], found.stderr

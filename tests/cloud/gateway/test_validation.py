@@ -82,7 +82,9 @@ def test_null_in_a_list_is_a_violation() -> None:
 
 
 def test_good_request_passes() -> None:
-    validate(MODEL.operation_model("ListTrainingJobs").input_shape, {"MaxResults": 100, "NameContains": "a-b"})
+    good = {"MaxResults": 100, "NameContains": "a-b"}
+    validate(MODEL.operation_model("ListTrainingJobs").input_shape, good)
+    assert violations("ListTrainingJobs", good | {"MaxResults": 101}).startswith("1 validation error detected: ")
 
 
 def test_one_pattern_of_sagemaker_at_most_is_skipped() -> None:

@@ -43,8 +43,9 @@ def test_describe_returns_what_was_sent_and_the_defaults(jobs: Jobs) -> None:
 
 
 def test_what_describe_says_makes_the_same_model_again(jobs: Jobs) -> None:
-    found = jobs.sagemaker.describe_model(ModelName=made(jobs))
-    made(jobs, PrimaryContainer=found["PrimaryContainer"])
+    found = jobs.sagemaker.describe_model(ModelName=made(jobs))["PrimaryContainer"]
+    again = jobs.sagemaker.describe_model(ModelName=made(jobs, PrimaryContainer=found))
+    assert again["PrimaryContainer"] == found
 
 
 def test_name_can_be_used_once_and_again_after_a_deletion(jobs: Jobs) -> None:
@@ -66,7 +67,8 @@ def test_unknown_model_is_not_found(jobs: Jobs) -> None:
 
 @pytest.mark.parametrize("image", [SERVING, ELASTIC, SERVING.replace("2.20.0", "2.19.0-gpu").replace("-cpu", "")])
 def test_images_that_serve(jobs: Jobs, image: str) -> None:
-    made(jobs, PrimaryContainer=container(jobs, Image=image))
+    found = jobs.sagemaker.describe_model(ModelName=made(jobs, PrimaryContainer=container(jobs, Image=image)))
+    assert found["PrimaryContainer"]["Image"] == image
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sagelab.cloud.home import Home
+from tests.cloud import processing
 from tests.cloud.jobs import Jobs
 from tests.conftest import LocalCloud
 
@@ -65,6 +66,22 @@ def without_request(answer: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in answer.items() if name != "ResponseMetadata"}
 
 
+def test_processing_job_that_ran_is_failed_honestly(home: Home, sagelab: Callable[..., Any]) -> None:
+    before = Jobs(start(sagelab, home))
+    job = processing.request(f"echo started; sleep 76543{os.getpid()}")
+    before.sagemaker.create_processing_job(**job)
+    processing.wait_log(before, job["ProcessingJobName"], "started")
+    server = home.server()
+    assert server is not None
+    wait_end(server["pid"])
+    again = start(sagelab, home).client("sagemaker")
+    failed = again.describe_processing_job(ProcessingJobName=job["ProcessingJobName"])
+    assert failed["ProcessingJobStatus"] == "Failed"
+    assert "The local cloud ended while the job was running" in failed["FailureReason"]
+    commands = [entry.read_bytes() for entry in Path("/proc").glob("[0-9]*/cmdline") if entry.exists()]
+    assert not any(f"76543{os.getpid()}".encode() in command for command in commands)
+
+
 def test_running_job_ends_with_the_local_cloud(home: Home, sagelab: Callable[..., Any]) -> None:
     jobs = Jobs(start(sagelab, home))
     request = jobs.shell(f"echo started; sleep 87654{os.getpid()}")
@@ -77,3 +94,30 @@ def test_running_job_ends_with_the_local_cloud(home: Home, sagelab: Callable[...
     job = again.describe_training_job(TrainingJobName=request["TrainingJobName"])
     assert job["TrainingJobStatus"] == "Failed"
     assert "The local cloud ended" in job["FailureReason"]
+
+
+def test_job_is_started_again_after_a_fault_of_the_platform(home: Home, sagelab: Callable[..., Any]) -> None:
+    jobs = Jobs(start(sagelab, home))
+    request = jobs.shell("[ -e /opt/ml/checkpoints/again ] || { touch /opt/ml/checkpoints/again; sleep 1000; }")
+    request |= {
+        "RetryStrategy": {"MaximumRetryAttempts": 1},
+        "CheckpointConfig": {"S3Uri": f"s3://{jobs.bucket}/checkpoints"},
+    }
+    jobs.sagemaker.create_training_job(**request)
+    while "Contents" not in jobs.s3.list_objects_v2(Bucket=jobs.bucket, Prefix="checkpoints/"):
+        assert jobs.describe(request["TrainingJobName"])["TrainingJobStatus"] == "InProgress"
+    server = home.server()
+    assert server is not None
+    for spawner in children(server["pid"]):
+        wait_end(spawner)
+    job = jobs.wait(request["TrainingJobName"])
+    assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
+    attempt = ["Starting", "Downloading", "Training"]
+    found = [transition["Status"] for transition in job["SecondaryStatusTransitions"]]
+    assert found == [*attempt, *attempt, "Uploading", "Completed"]
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    text = "".join(file.read_text() for file in Path(f"/proc/{pid}/task").glob("*/children"))
+    return [int(child) for child in text.split()]

@@ -59,13 +59,41 @@ def test_unknown_job_is_not_found(jobs: Jobs) -> None:
             call(TrainingJobName="nobody-made-this")
 
 
+SPOT = {"EnableManagedSpotTraining": True}
+
+
+def limits(runtime: int | None, wait: int) -> dict[str, Any]:
+    """A StoppingCondition in a request."""
+    given = {"MaxRuntimeInSeconds": runtime, "MaxWaitTimeInSeconds": wait}
+    return {"StoppingCondition": {name: value for name, value in given.items() if value is not None}}
+
+
+def market(name: str, value: str) -> dict[str, Any]:
+    """A tag of a spot market in a request."""
+    return {"Tags": [{"Key": f"sagelab:spot-{name}", "Value": value}]}
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         ({"RoleArn": ROLE.replace("SageMakerLabRole", "missing")}, "Could not assume role arn:aws:iam::"),
         ({"OutputDataConfig": {"S3OutputPath": "s3://no-such-bucket-here/x"}}, '"no-such-bucket-here"'),
         ({"OutputDataConfig": {"S3OutputPath": "https://x"}}, "is not an S3 URI"),
-        ({"EnableManagedSpotTraining": True}, "EnableManagedSpotTraining"),
+        (SPOT, "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to"),
+        (SPOT | limits(600, 599), "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal"),
+        (SPOT | limits(None, 86399), "MaxRuntimeInSeconds (86400)"),
+        (
+            limits(600, 600),
+            "Invalid MaxWaitTimeInSeconds. It is only supported when EnableManagedSpotTraining is set to true",
+        ),
+        (SPOT | limits(600, 600) | market("rate", "often"), "rate of a spot market is a number from 0 to"),
+        (
+            SPOT | limits(600, 600) | market("interruptions", "1.5"),
+            "interruptions of a spot market is a whole number",
+        ),
+        (SPOT | limits(600, 600) | market("wind", "1"), "a spot market has no 'wind'; it has rate, wait, seed"),
+        ({"CheckpointConfig": {"S3Uri": "s3://no-such-bucket-here/x"}}, 'checkpoint bucket "no-such-bucket-here"'),
+        ({"CheckpointConfig": {"S3Uri": "https://x/y"}}, "is not an S3 URI"),
         ({"StoppingCondition": {"MaxRuntimeInSeconds": 29 * 86400}}, "28 days"),
         ({"AlgorithmSpecification": {"AlgorithmName": "a", "TrainingInputMode": "File"}}, "TrainingImage"),
         (
@@ -81,6 +109,24 @@ def test_bad_request_is_refused_in_words(jobs: Jobs, change: dict[str, Any], wor
     code, message = refused(jobs, jobs.request(**change))
     assert code == "ValidationException"
     assert words in message
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["relative", "/", "/opt/ml", "/opt/ml/model/x", "/opt/ml/../ml/model", "/etc/x", "/usr/local/x", "/tmp"],
+)
+def test_checkpoint_folder_that_is_not_the_jobs_own_is_refused(jobs: Jobs, path: str) -> None:
+    config = {"S3Uri": f"s3://{jobs.bucket}/checkpoints", "LocalPath": path}
+    _, message = refused(jobs, jobs.shell("true", CheckpointConfig=config))
+    assert message.startswith(f"Invalid CheckpointConfig.LocalPath {path!r}.")
+
+
+def test_interrupting_tag_takes_one_value(jobs: Jobs) -> None:
+    arn = jobs.run(jobs.shell("true"))["TrainingJobArn"]
+    for value, words in (("later", "can only be 'now'"), ("now", "its status is Completed")):
+        with pytest.raises(botocore.exceptions.ClientError, match=words):
+            jobs.sagemaker.add_tags(ResourceArn=arn, Tags=[{"Key": "sagelab:spot-interrupt", "Value": value}])
+    assert jobs.sagemaker.list_tags(ResourceArn=arn)["Tags"] == []
 
 
 @pytest.mark.parametrize(

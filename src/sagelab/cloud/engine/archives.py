@@ -13,6 +13,16 @@ MAX_MEMBERS = 200_000
 MAX_BYTES = 20 * 1024**3
 
 
+MAX_HEADER = 1 << 20
+_IN_MEMORY = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+
+
 class BadArchive(Exception):
     """An archive that is not to be unpacked; `str()` says what is wrong with it."""
 
@@ -23,11 +33,21 @@ def unpack(archive: Path, folder: Path) -> None:
     Nothing is written before every member was looked at.
     """
     try:
-        with tarfile.open(archive, "r:*") as source:
+        with tarfile.open(archive, "r:*", tarinfo=_Member) as source:
             for member in _checked(source, folder):
                 source.extract(member, folder, filter="data")
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, OSError) as error:
         raise BadArchive(f"it is not a readable tar.gz file ({error})") from error
+
+
+class _Member(tarfile.TarInfo):
+    """A member whose headers are small: tarfile reads a long name or an extended header as a whole."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in _IN_MEMORY and self.size > MAX_HEADER:
+            raise tarfile.ReadError(f"a header of {self.size:,} bytes")
+        found: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]
+        return found
 
 
 def _checked(source: tarfile.TarFile, folder: Path) -> list[tarfile.TarInfo]:

@@ -54,13 +54,25 @@ def download_channel(s3: Any, channel: dict[str, Any], folder: Path, host: int, 
     """Fill the folder of one input channel on host number `host` of `hosts`. ClientError: it cannot be."""
     source = channel["DataSource"]["S3DataSource"]
     try:
-        files = _list_files(s3, source)
+        files = list_files(s3, source)
         if source.get("S3DataDistributionType") == "ShardedByS3Key":
             files = files[host::hosts]
         for place, name in files:
             _download(s3, place, _inside(folder, name))
     except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
         raise ClientError(f"Data download failed: {source['S3Uri']}: {error}") from error
+
+
+def download_prefix(s3: Any, place: Location, folder: Path) -> list[str]:
+    """Fetch every object below a prefix that ends with a slash; their names there. ClientError: it cannot be."""
+    try:
+        keys = find_objects(s3, place)
+        names = [str(PurePosixPath(key[len(place.key) :])) for key in keys]
+        for key, name in zip(keys, names, strict=True):
+            _download(s3, Location(place.bucket, key), _inside(folder, name))
+    except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError, OSError) as error:
+        raise ClientError(f"Data download failed: {place}: {error}") from error
+    return names
 
 
 def download_archive(s3: Any, uri: str, folder: Path, scratch: Path) -> None:
@@ -105,7 +117,7 @@ def upload_folders(s3: Any, folders: list[Path], place: Location, key_id: str | 
                 upload_file(s3, file, place.join(str(file.relative_to(folder))), key_id)
 
 
-def _list_files(s3: Any, source: dict[str, Any]) -> list[tuple[Location, str]]:
+def list_files(s3: Any, source: dict[str, Any]) -> list[tuple[Location, str]]:
     """(object, file name in the channel) of all that an S3DataSource names."""
     place = locate(source["S3Uri"])
     if source["S3DataType"] == "ManifestFile":

@@ -10,6 +10,7 @@ import re
 import signal
 from collections.abc import Iterable, Mapping
 
+from sagelab.cloud.engine import limits
 from sagelab.cloud.engine.logs import Stream
 from sagelab.cloud.engine.workspace import Workspace
 from sagelab.cloud.errors import FAILURE_REASON_LIMIT, AlgorithmError, ClientError, JobError
@@ -38,6 +39,9 @@ def explain_exit(
 
 
 def _explain_host(code: int, failure: str, tail: list[str]) -> JobError:
+    for line in tail:
+        if line.startswith(limits.MARK):
+            return ClientError(f"The host was ended: {line.removeprefix(limits.MARK)}.")
     error = find_error(tail)
     if code == KILLED or any(MEMORY_ERROR.match(line) for line in tail):
         return ClientError(f"{OUT_OF_MEMORY} Exit code: {code}. {_shorten(failure or error, 700)}")

@@ -29,6 +29,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sagelab.cloud.engine.limits import MARK, PAUSE, Limits
+
 SOCKET = "/run/sagelab/python.sock"
 REQUESTS = (signal.SIGTERM, signal.SIGUSR1)  # to ask the user's processes to end; to end all of them
 EXECUTABLE = "/opt/sagelab/bin/python3"
@@ -38,8 +40,10 @@ TOOLKIT = "sagemaker_training.cli.train"
 class Init:
     """Process 1. `run` returns the exit code of the first command: 128 + n if signal n ended it."""
 
-    def __init__(self, argv: tuple[str, ...], env: dict[str, str], forks: tuple[str, ...]) -> None:
-        self.argv, self.env, self.forks = argv, env, forks
+    def __init__(
+        self, argv: tuple[str, ...], env: dict[str, str], forks: tuple[str, ...], limits: Limits | None = None
+    ) -> None:
+        self.argv, self.env, self.forks, self.limits = argv, env, forks, limits
         self.events = selectors.DefaultSelector()
         self.clients: dict[int, socket.socket] = {}
         self.shims: set[int] = set()
@@ -60,17 +64,25 @@ class Init:
         self.first = self._start_first()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, REQUESTS)
         while self.code is None:
-            for key, _ in self.events.select():
+            for key, _ in self.events.select(PAUSE if self.limits else None):
                 key.data(key.fileobj)
+            self._hold_to_limits()
         if os.getpid() != 1:
             self.kill_rest()
         return self.code
 
+    def _hold_to_limits(self) -> None:
+        if self.limits and self.code is None and (reason := self.limits.breach()):
+            os.write(2, f"\n{MARK}{reason}\n".encode())
+            self.kill()
+
     def terminate(self) -> None:
-        """Ask the user's own processes to end."""
+        """Ask the user's own processes to end. One that stands still hears it too, before anything else."""
         tree = descendants(os.getpid())
         for pid in set(tree) - set(tree.values()) - self.shims:
             _signal(pid, signal.SIGTERM)
+        for pid in tree:
+            _signal(pid, signal.SIGCONT)
 
     def kill(self) -> None:
         """End every process of the host now."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import sys
@@ -12,9 +13,10 @@ from pathlib import Path
 
 from sagelab.cloud.engine import shim
 from sagelab.cloud.engine.runtimes import Runtime
-from sagelab.cloud.engine.sandbox import HostSpec
+from sagelab.cloud.engine.sandbox import PROGRAM, HostSpec
 from sagelab.cloud.engine.warm import Group, Spawner
 from sagelab.cloud.home import Home
+from sagelab.cloud.images import Images
 
 FOLDERS = ("ml", "tmp", "home", "run", "root", "bin")
 TOOLKIT = "#!/bin/sh\nexec {python} -m sagemaker_training.cli.train\n"
@@ -32,7 +34,7 @@ class Launcher:
     """Owns the warm Pythons of one local cloud."""
 
     def __init__(self, home: Home) -> None:
-        self._home = home
+        self._home, self.images = home, Images(home.images)
         self._lock = threading.Lock()
         self._spawners: dict[tuple[str, ...], Spawner] = {}
         for leftover in home.jobs.iterdir():
@@ -55,6 +57,7 @@ class Launcher:
         spawner = self.warm(runtime)
         spawner.wait_ready()
         forks = () if spawner.weaker else runtime.forks
+        hosts = [_with_program(host) for host in hosts]
         if spawner.weaker:
             hosts = [without_namespaces(host) for host in hosts]
         pipes = {host.name: os.pipe() for host in hosts}
@@ -114,17 +117,33 @@ def _write_command(file: Path, text: str) -> None:
 def without_namespaces(host: HostSpec) -> HostSpec:
     """The same host as a plain process: /opt/ml is then a folder, and what names it is told so."""
     base = f"{host.folder}/ml"
+    places = {
+        "/opt/ml": base,
+        "/opt/sagelab/bin": f"{host.folder}/bin",
+        "/run/sagelab": f"{host.folder}/run",
+        PROGRAM: host.program or PROGRAM,
+        **host.mounts,
+    }
     for script in Path(base, "input/data/sm_drivers").rglob("*"):
         if script.suffix in (".sh", ".py", ".json"):
             script.write_text(script.read_text().replace("/opt/ml", base))
-    env = {name: value.replace("/opt/ml", base) for name, value in host.env.items()}
+    env = {name: _moved(value, places) for name, value in host.env.items()}
     env |= {
         "SAGEMAKER_BASE_DIR": base,
         "SM_STUDIO_LOCAL_MODE": "true",
         "HOME": f"{host.folder}/home",
         "TMPDIR": f"{host.folder}/tmp",
-        "PATH": f"{host.folder}/bin:{env['PATH']}",
     }
-    run = f"{host.folder}/run"
-    argv = tuple(part.replace("/opt/ml", base).replace("/run/sagelab", run) for part in host.argv)
-    return replace(host, argv=argv, env=env)
+    return replace(host, argv=tuple(_moved(part, places) for part in host.argv), env=env)
+
+
+def _moved(text: str, places: dict[str, str]) -> str:
+    """The text with each place's name replaced by where it is; of two that fit, the longer one counts."""
+    pattern = "|".join(re.escape(place) for place in sorted(places, key=len, reverse=True))
+    return re.sub(pattern, lambda found: places[found[0]], text)
+
+
+def _with_program(host: HostSpec) -> HostSpec:
+    """The commands of an image of the learner's own come before all others."""
+    path = f"{PROGRAM}:{host.env.get('PATH', '')}"
+    return replace(host, env=host.env | {"PATH": path}) if host.program else host

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -33,6 +34,7 @@ class Metrics:
         self._lock = threading.Lock()
         self._last: dict[str, Point] = {}
         self._unsent: list[Point] = []
+        self.listener: Callable[[Point], None] | None = None  # hears of each value as it is found
 
     def read(self, line: str, time_ms: int) -> None:
         """Find values in one line of the log, printed at `time_ms` (milliseconds since the epoch)."""
@@ -43,6 +45,8 @@ class Metrics:
                 with self._lock:
                     self._last[name] = point
                     self._unsent.append(point)
+                if self.listener:
+                    self.listener(point)
 
     def send(self, cloudwatch: Any, job: str) -> None:
         """Put what was found since the last time into CloudWatch, where SageMaker has it."""

@@ -1,8 +1,8 @@
 """From an image URI to what runs it here.
 
-The TensorFlow images of the SageMaker SDK's own tables, for training and for inference, run in this environment's
-Python. A job whose code names TensorFlow or Keras is forked from a Python that has imported them; any other needs
-less.
+The TensorFlow images of the SageMaker SDK's own tables (for processing jobs, scikit-learn's too) run in this
+environment's Python. A job whose code names TensorFlow or Keras is forked from a Python that has imported them;
+any other needs less.
 """
 
 from __future__ import annotations
@@ -15,16 +15,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sagelab.cloud.engine.compilation import images
+from sagelab.cloud.engine.compilation.images import is_neo
 from sagelab.cloud.errors import ValidationException
+from sagelab.cloud.images import Images
 
 # What `sagemaker_training` imports. Not itself: at its import it makes the folders of a job.
 TOOLKIT_NEEDS = tuple("asyncio boto3 boto3.s3.transfer inotify_simple paramiko psutil retrying six numpy".split())
 URI = re.compile(r"(?P<registry>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.(?P<domain>[a-z.]+)/(?P<image>\S+)")
-# The SDK's tables of images, by what an image is for.
-TRAINING = ("training",)
-INFERENCE = ("inference", "eia")
+# The SDK's tables of images (framework/scope), by what an image is for.
+TRAINING = ("tensorflow/training",)
+INFERENCE = ("tensorflow/inference", "tensorflow/eia")
+PROCESSING = ("tensorflow/training", "sklearn/training")
 WANTS_TENSORFLOW = re.compile(rb"\b(?:tensorflow|keras)\b")
+OWN = "A folder of your own with a `serve` or `train` program becomes an image here with `sagelab image add`."
 READ_AT_IMPORT = re.compile(rb"KERAS_BACKEND|TF_USE_LEGACY_KERAS|TF_ENABLE_ONEDNN|XLA_FLAGS")
 
 
@@ -67,31 +70,45 @@ def _replaces_packages(code: Path) -> bool:
     return any((code / name).exists() for name in names)
 
 
-def check_training_image(uri: str) -> None:
+def check_training_image(uri: str, own: Images) -> None:
     """ValidationException: no runtime of the local cloud runs this image; the known ones are named."""
-    if not _is_known(uri, TRAINING):
+    if not (_is_known(uri, TRAINING) or own.find(uri, "train")):
         raise ValidationException(
             f"The local cloud has no runtime for the training image {uri}. It runs the TensorFlow training images"
-            f" of the SageMaker SDK, in any region: {', '.join(known_images(TRAINING))}."
+            f" of the SageMaker SDK, in any region: {', '.join(known_images(TRAINING))}. {OWN}"
         )
 
 
-def check_inference_image(uri: str) -> None:
+def is_inference_image(uri: str) -> bool:
+    """Whether the project's own model server stands for this image."""
+    return _is_known(uri, INFERENCE) or is_neo(uri)
+
+
+def check_inference_image(uri: str, own: Images) -> None:
     """ValidationException: no model server of the local cloud stands for this image; the known ones are named."""
-    if _is_known(uri, INFERENCE) or images.is_neo(uri):
+    if is_inference_image(uri) or own.find(uri, "serve"):
         return
     trouble = f"The local cloud has no model server for the image {uri}"
     if _is_known(uri, TRAINING):
         trouble = f"{uri} is an image for training, which has no model server"
     raise ValidationException(
         f"{trouble}. The local cloud serves with the TensorFlow inference images of the SageMaker SDK, in any"
-        f" region: {', '.join(known_images(INFERENCE))}; and models that it compiled with Neo's own images."
+        f" region: {', '.join(known_images(INFERENCE))}; and models that it compiled with Neo's own images. {OWN}"
     )
+
+
+def check_processing_image(uri: str) -> None:
+    """ValidationException: no runtime of the local cloud runs this image as a processing job."""
+    if not _is_known(uri, PROCESSING):
+        raise ValidationException(
+            f"The local cloud has no runtime for the processing image {uri}. It runs these images of the SageMaker"
+            f" SDK, in any region: {', '.join(known_images(PROCESSING))}."
+        )
 
 
 @functools.cache
 def known_images(tables: tuple[str, ...]) -> tuple[str, ...]:
-    """The repositories and version ranges of images that run here. tables: TRAINING or INFERENCE."""
+    """The repositories and version ranges of images that run here. tables: TRAINING, INFERENCE or PROCESSING."""
     groups: dict[str, list[str]] = {}
     for version, entry in _rows(tables):
         groups.setdefault(entry["repository"], []).append(version)
@@ -121,12 +138,21 @@ def _is_known(uri: str, tables: tuple[str, ...]) -> bool:
 
 @functools.cache
 def _rows(tables: tuple[str, ...]) -> list[tuple[str, dict[str, Any]]]:
-    """TensorFlow 2's rows of the SDK's tables, in order: code for TensorFlow 1 would not run in this Python."""
+    """The rows of the SDK's tables, in order; of TensorFlow's those of 2, for code for 1 would not run here."""
+    rows = []
+    for table in tables:
+        framework, _, scope = table.partition("/")
+        versions = _images(framework)[scope]["versions"].items()
+        rows += [row for row in versions if framework != "tensorflow" or _by_number(row[0]) >= (2,)]
+    return sorted(rows, key=lambda row: _by_number(row[0]))
+
+
+def _images(framework: str) -> dict[str, Any]:
     files = importlib.metadata.files("sagemaker-core") or []
-    wanted = next(file for file in files if file.name == "tensorflow.json" and "image_uri_config" in str(file))
-    images = json.loads(Path(str(wanted.locate())).read_text())
-    rows = [row for table in tables for row in images[table]["versions"].items()]
-    return sorted((row for row in rows if _by_number(row[0]) >= (2,)), key=lambda row: _by_number(row[0]))
+    name = f"{framework}.json"
+    wanted = next(file for file in files if file.name == name and "image_uri_config" in str(file))
+    found: dict[str, Any] = json.loads(Path(str(wanted.locate())).read_text())
+    return found
 
 
 def _by_number(version: str) -> tuple[int, ...]:

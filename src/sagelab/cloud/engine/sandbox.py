@@ -44,6 +44,10 @@ ETC = (
     "alternatives ca-certificates fonts group ld.so.cache ld.so.conf ld.so.conf.d localtime magic"
     " mime.types nsswitch.conf passwd protocols resolv.conf services ssl timezone"
 ).split()
+PROGRAM = "/opt/program"  # where AWS's own example of a custom container has its program, too
+# What a root of this machine, which is root of the host too, could set the whole kernel by.
+KERNEL = "acpi bus fs irq scsi sys sysrq-trigger".split()
+FILES, THREADS = 65_536, 16_384  # a process may have open; the user of a host may have at once
 DEVICES = "null zero full random urandom tty".split()
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -56,7 +60,11 @@ class HostSpec:
     name: "algo-1". folder: on this machine; it has ml/, tmp/, home/, run/ and root/ (an empty mount point).
     argv: what runs first. env: all of its environment. peers: host name -> loopback address.
     memory: bytes of private memory a process may ask for (None: as the machine has it). forks: which of its
-    commands `train` and `python3` are forks of the warm Python that it grew from (init.py).
+    commands `train` and `python3` are forks of the warm Python that it grew from (init.py). cores: numbers of the
+    processors that it may run on (empty: all). mounts: more folders of its own, path in the host -> folder on this
+    machine. terminals: whether it may open any. program: the folder of an image of the learner's own, on this
+    machine; the host has it at /opt/program, first on the PATH. processes,
+    disk: how many processes and bytes of disk it may have (limits.py).
     """
 
     name: str
@@ -66,6 +74,12 @@ class HostSpec:
     peers: dict[str, str] = field(default_factory=dict)
     memory: int | None = None
     forks: tuple[str, ...] = ()
+    cores: tuple[int, ...] = ()
+    mounts: dict[str, str] = field(default_factory=dict)
+    terminals: bool = False
+    program: str | None = None
+    processes: int = 1024
+    disk: int | None = None
 
 
 def isolate_users(network: bool) -> None:
@@ -101,9 +115,13 @@ def enter(host: HostSpec) -> None:
     root = Path(host.folder) / "root"
     _mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "size=64m,mode=755")
     _bind_system(root)
-    _bind_own(root, Path(host.folder))
+    _bind_own(root, host)
+    if host.terminals:
+        _mount_terminals(root / "dev")
     for python in python_folders():  # after its own /root and /tmp, which may have a Python below them
         _bind(Path(python), root / python.lstrip("/"))
+    if host.program:
+        _bind(Path(host.program), root / PROGRAM.lstrip("/"))
     _write_hosts(root, host.peers)
     _pivot(root)
     _limit(host)
@@ -171,9 +189,17 @@ def _inside(folder: str, other: str) -> bool:
     return folder != other and Path(folder).is_relative_to(other)
 
 
-def _bind_own(root: Path, folder: Path) -> None:
-    for source, target in (("ml", "opt/ml"), ("tmp", "tmp"), ("home", "root"), ("run", "run/sagelab")):
-        _bind(folder / source, root / target, restrict=MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+def _bind_own(root: Path, host: HostSpec) -> None:
+    folder = Path(host.folder)
+    own = {
+        "/opt/ml": folder / "ml",
+        "/tmp": folder / "tmp",
+        "/root": folder / "home",
+        "/run/sagelab": folder / "run",
+    }
+    more = {target: Path(host.mounts[target]) for target in sorted(host.mounts)}  # a folder before what lies in it
+    for target, source in (own | more).items():
+        _bind(source, root / target.lstrip("/"), restrict=MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
     _bind(folder / "bin", root / "opt/sagelab/bin")
     (root / "var").mkdir()
     (root / "var/tmp").symlink_to("/tmp")
@@ -190,6 +216,12 @@ def _make_devices(dev: Path) -> None:
         (dev / name).symlink_to(f"/proc/self/{target}")
 
 
+def _mount_terminals(dev: Path) -> None:
+    (dev / "pts").mkdir()
+    _mount("devpts", dev / "pts", "devpts", MS_NOSUID, "newinstance,ptmxmode=0666,mode=620")
+    (dev / "ptmx").symlink_to("pts/ptmx")
+
+
 def _write_hosts(root: Path, peers: dict[str, str]) -> None:
     (root / "run").mkdir(exist_ok=True)
     hosts = root / "run/hosts"
@@ -202,6 +234,9 @@ def _pivot(root: Path) -> None:
     (root / "proc").mkdir()
     (root / "old").mkdir()
     _mount("proc", root / "proc", "proc", MS_NOSUID | MS_NODEV)
+    for entry in KERNEL:
+        if (root / "proc" / entry).exists():
+            _restrict(root / "proc" / entry, root / "proc" / entry, MOUNT_ATTR_RDONLY)
     os.chdir(root)
     number = PIVOT_ROOT[platform.machine()]
     _check(_libc.syscall(number, b".", b"old"), "pivot_root")
@@ -213,6 +248,10 @@ def _pivot(root: Path) -> None:
 
 def _limit(host: HostSpec) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for kind, most in ((resource.RLIMIT_NOFILE, FILES), (resource.RLIMIT_NPROC, THREADS)):
+        hard = resource.getrlimit(kind)[1]
+        limit = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(kind, (limit, limit))
     if host.memory:
         resource.setrlimit(resource.RLIMIT_DATA, (host.memory, host.memory))
 
@@ -232,6 +271,10 @@ def _bind(source: Path, target: Path, restrict: int = MOUNT_ATTR_RDONLY) -> None
     else:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.touch()
+    _restrict(source, target, restrict)
+
+
+def _restrict(source: Path, target: Path, restrict: int) -> None:
     _mount(source, target, None, MS_BIND | MS_REC)
     attributes = struct.pack("4Q", restrict, 0, 0, 0)
     result = _libc.syscall(

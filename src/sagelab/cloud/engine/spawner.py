@@ -24,7 +24,8 @@ from typing import IO, Any, cast
 
 from sagelab.cloud.engine import sandbox
 from sagelab.cloud.engine.init import REQUESTS, Init, receive
-from sagelab.cloud.engine.sandbox import HostSpec
+from sagelab.cloud.engine.limits import Limits
+from sagelab.cloud.engine.sandbox import PROGRAM, HostSpec
 
 
 class SpawnerProcess:
@@ -68,6 +69,7 @@ class SpawnerProcess:
         for output in outputs:
             os.close(output)
         self.groups[pid] = message["start"]
+        tell(self.channel, event="started", group=message["start"], pid=pid)
 
     def _signal(self, group: str, number: int) -> None:
         """Where there are no namespaces, no kernel ends the processes of a host: its first process must."""
@@ -200,14 +202,17 @@ def _become_first(host: HostSpec, output: int, isolated: bool) -> None:
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.close(output)
+        if host.cores:
+            os.sched_setaffinity(0, host.cores)
         if isolated:
             sandbox.enter(host)
-            os.chdir("/opt/ml")
+            os.chdir(PROGRAM if host.program else "/opt/ml")
         else:
             os.setsid()
             sandbox.adopt_orphans()
-            os.chdir(Path(host.folder) / "ml")
-        code = Init(host.argv, host.env, host.forks if isolated else ()).run()
+            os.chdir(host.program or Path(host.folder) / "ml")
+        limits = Limits(host.processes, host.disk) if isolated else None
+        code = Init(host.argv, host.env, host.forks if isolated else (), limits).run()
     except BaseException as error:
         os.write(2, f"sagelab: the host did not start: {error}\n".encode())
     finally:

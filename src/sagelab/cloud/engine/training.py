@@ -1,34 +1,36 @@
 """One training job, from Starting to its end: what happens, in the order in which SageMaker does it.
 
-The run tells each step to `report` (resources/training_jobs.py), which is all that a status ever moves on.
+The run tells each step to `report` (resources/training_jobs.py), which is all that a status ever moves on. What it
+does with its hosts is an Attempt's (attempt.py); here is how many there are, how long they may take, and what ends
+them: https://docs.aws.amazon.com/sagemaker/latest/dg/model-managed-spot-training.html
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from sagelab.cloud.engine import channels, runtimes
-from sagelab.cloud.engine.failures import explain_exit
-from sagelab.cloud.engine.launcher import Running
-from sagelab.cloud.engine.logs import Reader, Stream
+from sagelab.cloud.engine import channels
+from sagelab.cloud.engine.attempt import Attempt
+from sagelab.cloud.engine.checkpoints import PATIENCE
+from sagelab.cloud.engine.market import Draws, Market
 from sagelab.cloud.engine.metrics import Metrics
-from sagelab.cloud.engine.sandbox import HostSpec
+from sagelab.cloud.engine.runtimes import Runtime
 from sagelab.cloud.engine.surroundings import Surroundings
-from sagelab.cloud.engine.workspace import Workspace, job_environment
+from sagelab.cloud.engine.warm import Group
 from sagelab.cloud.errors import ClientError, InternalServerError, JobError
 
 logger = logging.getLogger("sagelab")
 
-LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 GRACE_SECONDS = 120.0  # between SIGTERM and SIGKILL, as StopTrainingJob has it
 OVERTIME = "MaxRuntimeExceeded"
+OVERDUE = "MaxWaitTimeExceeded"
+TAKEN = "Interrupted"
 INTERRUPTED = "The local cloud ended while the job was running; nothing of the job is left. Create it again."
 
 
@@ -42,14 +44,19 @@ class Step:
 
 
 class Stopped(Exception):
-    """The job was asked to stop, or ran into its time limit, before its hosts ran."""
+    """The job is to end before its work is done."""
+
+
+class Taken(Exception):
+    """The capacity of a spot job was taken away; it goes on with new one."""
 
 
 class TrainingRun(threading.Thread):
     """The life of one training job.
 
     job: the CreateTrainingJob request with TrainingJobArn. notes: what the request asks for and this machine
-    does not do; they head the job's log. report: called with each Step, in order, from this thread.
+    does not do; they head the job's log. report: called with each Step, in order, from this thread. market: of a
+    managed spot job, the market that it is on.
     """
 
     def __init__(
@@ -58,46 +65,54 @@ class TrainingRun(threading.Thread):
         notes: list[str],
         place: Surroundings,
         report: Callable[[Step], None],
+        market: Market | None = None,
     ) -> None:
         super().__init__(daemon=True, name=f"training {job['TrainingJobName']}")
         self.job, self.notes, self.place, self.report = job, notes, place, report
-        self.name: str = job["TrainingJobName"]
-        self.folder = f"{self.name}-{time.time_ns():x}"
-        count = job["ResourceConfig"]["InstanceCount"]
-        self.hosts = [f"algo-{number + 1}" for number in range(count)]
+        self.market = market
+        self.draws = Draws(market or Market(rate=0))
         self.metrics = Metrics(job["AlgorithmSpecification"].get("MetricDefinitions", []))
-        self.streams: dict[str, Stream] = {}
-        self.spaces: list[Workspace] = []
-        self.running: Running | None = None
-        self.ending: str | None = None  # why it ends early: "Stopped", OVERTIME or INTERRUPTED
-        self._lock = threading.Lock()
-        self._kill: threading.Timer | None = None
+        self.cores: tuple[int, ...] = ()  # the processors that its hosts are held to; all of them if empty
+        self.attempt = Attempt(job, place)
+        self.ending: str | None = None  # why it ends early: "Stopped", OVERTIME, OVERDUE or INTERRUPTED
+        self.taken = False  # the capacity is gone, or its notice runs
+        self.over = False  # nobody can take the capacity any more: all is done but to say so
+        limits = job["StoppingCondition"]
+        self._runtime: float = limits.get("MaxRuntimeInSeconds", 86400)  # seconds of training that are left
+        self._due = time.monotonic() + limits.get("MaxWaitTimeInSeconds", math.inf)
+        self._retries = job.get("RetryStrategy", {}).get("MaximumRetryAttempts", 0)
+        self._lock = threading.RLock()
+        self._ended = threading.Event()  # `ending` is set
 
     def stop(self, why: str = "Stopped") -> None:
         """Ask the job to end: SIGTERM now, SIGKILL after the grace period."""
         with self._lock:
-            if self.ending:
-                return
-            self.ending = why
-            if self.running:
-                self.running.group.terminate()
-                self._kill = threading.Timer(GRACE_SECONDS, self.running.group.kill)
-                self._kill.daemon = True
-                self._kill.start()
+            if not self.ending:
+                self.ending = why
+                self._ended.set()
+                self.attempt.terminate(GRACE_SECONDS)
+
+    def take_capacity(self, who: str = "by hand") -> bool:
+        """Take the instances of a spot job away: SIGTERM now, SIGKILL after the notice. False: it has none."""
+        with self._lock:
+            if self.market is None or self.ending or self.taken or self.over:
+                return False
+            self.taken = True
+            self.attempt.terminate(self.market.notice)
+        self.attempt.say(
+            f"spot: the capacity is taken away {who}: SIGTERM, and SIGKILL in {self.market.notice:g} s"
+        )
+        return True
 
     def interrupt(self) -> None:
         """End the job's processes at once: the local cloud itself ends."""
         with self._lock:
             self.ending = INTERRUPTED
-            if self.running:
-                self.running.group.kill()
+            self._ended.set()
+            self.attempt.kill()
 
     def run(self) -> None:
-        end = self._live()
-        if self._kill:
-            self._kill.cancel()
-        self.place.launcher.remove_folder(self.folder)
-        self.report(end)
+        self.report(self._live())
 
     def _live(self) -> Step:
         """All of the job's life; what is returned is its end, not yet reported."""
@@ -108,167 +123,152 @@ class TrainingRun(threading.Thread):
         except Stopped:
             pass
         except Exception as error:
-            logger.exception("training job %s", self.name)
+            logger.exception("training job %s", self.job["TrainingJobName"])
             return Step("Failed", str(InternalServerError(f"The local cloud failed: {error!r}")))
         return Step(*self._end_words())
-
-    def _work(self) -> None:
-        self.report(Step("Starting", "Preparing the instances for training"))
-        self.report(Step("Downloading", "Downloading input data"))
-        self._download()
-        runtime = self._choose_runtime()
-        if not self.place.launcher.is_warm(runtime):
-            self.report(Step("Downloading", "Downloading the training image"))
-        self._open_logs(runtime)
-        self.report(Step("Training", "Training image download completed. Training in progress."))
-        codes = self._train(runtime)
-        if self.ending == INTERRUPTED:
-            raise Stopped
-        finals = {"FinalMetricDataList": self.metrics.final()}
-        trouble = None if self.ending else explain_exit(codes, self.spaces, self.streams)
-        self.report(Step("Uploading", "Uploading generated training model", finals))
-        self._upload(model=trouble is None)
-        if trouble:
-            raise trouble
 
     def _end_words(self) -> tuple[str, str]:
         words = {
             None: ("Completed", "Training job completed"),
             "Stopped": ("Stopped", "Training job stopped"),
             OVERTIME: (OVERTIME, "Training job runtime exceeded MaxRuntimeInSeconds provided"),
+            OVERDUE: (OVERDUE, "Training job wait time exceeded MaxWaitTimeInSeconds provided"),
             INTERRUPTED: ("Failed", str(InternalServerError(INTERRUPTED))),
         }
         return words[self.ending]
 
-    # Starting and downloading
+    # From one attempt to the next
 
-    @property
-    def _toolkit(self) -> bool:
-        """Whether the image's own `train` runs the job: no entry point of the user's own."""
-        return "ContainerEntrypoint" not in self.job["AlgorithmSpecification"]
+    def _work(self) -> None:
+        while True:
+            try:
+                return self._try()
+            except Taken:
+                self._wait_for_capacity()
+            except InternalServerError as error:
+                if not self._retries or self.ending:
+                    raise
+                self._retries -= 1
+                self.attempt.say(f"the job is started again, as its RetryStrategy says: {error}")
+            self.attempt = Attempt(self.job, self.place)
 
-    def _download(self) -> None:
-        s3 = self.place.client("s3")
-        for number, host in enumerate(self.hosts):
-            folder = self.place.launcher.make_folder(self.folder, host)
-            space = Workspace(folder / "ml")
-            space.make(self.job, host, self.hosts)
-            self.spaces.append(space)
-            for channel in self.job.get("InputDataConfig", []):
-                self._stop_here()
-                target = space.channel(channel["ChannelName"])
-                channels.download_channel(s3, channel, target, number, len(self.hosts))
-            self._download_code(s3, space, folder / "sourcedir.tar.gz")
-        self._stop_here()
+    def _try(self) -> None:
+        attempt = self.attempt
+        try:
+            self.report(Step("Starting", "Preparing the instances for training"))
+            self.report(Step("Downloading", "Downloading input data"))
+            attempt.download(self._go_on)
+            runtime = attempt.choose_runtime()
+            if not self.place.launcher.is_warm(runtime):
+                self.report(Step("Downloading", "Downloading the training image"))
+            attempt.open_logs(runtime, self._notes(), self.metrics.read)
+            self.report(Step("Training", "Training image download completed. Training in progress."))
+            self._upload(attempt, self._train(attempt, runtime))
+        finally:
+            attempt.remove()
 
-    def _download_code(self, s3: Any, space: Workspace, scratch: Path) -> None:
-        """Script Mode's sourcedir.tar.gz, moved by the platform so that no network is needed in the job."""
-        uri = self.job.get("HyperParameters", {}).get("sagemaker_submit_directory", "").strip('"')
-        if self._toolkit and uri.startswith("s3://"):
-            channels.download_archive(s3, uri, space.code, scratch)
-
-    def _stop_here(self) -> None:
-        if self.ending:
-            raise Stopped
-
-    def _choose_runtime(self) -> runtimes.Runtime:
-        space = self.spaces[0]
-        code = space.code if any(space.code.iterdir()) else space.channel("code")
-        return runtimes.choose(code if code.is_dir() else None, self._toolkit)
-
-    # Training
-
-    def _open_logs(self, runtime: runtimes.Runtime) -> None:
-        logs, now = self.place.client("logs"), int(time.time())
-        for host in self.hosts:
-            stream = Stream(logs, LOG_GROUP, f"{self.name}/{host}-{now}", self.metrics.read)
-            for note in self._first_lines(runtime):
-                stream.note(note)
-            stream.flush()
-            self.streams[host] = stream
-
-    def _first_lines(self, runtime: runtimes.Runtime) -> list[str]:
-        kind = self.job["ResourceConfig"]["InstanceType"]
-        here = f"{self.job['AlgorithmSpecification']['TrainingImage']} on {kind} is, here, "
-        weaker = self.place.launcher.weaker(runtime)
-        lines = [here + runtimes.describe_here(), *self.notes]
-        return [*lines, f"without namespaces of its own: {weaker}"] if weaker else lines
-
-    def _train(self, runtime: runtimes.Runtime) -> dict[str, int]:
-        """Run the hosts to their end; the exit code of each."""
-        hosts = [self._host(number) for number in range(len(self.hosts))]
-        isolated = self.job.get("EnableNetworkIsolation", False)
+    def _wait_for_capacity(self) -> None:
+        self.report(Step(TAKEN, "The job stopped because the managed spot training instances were interrupted"))
+        self._ended.wait(min(self.draws.wait(), max(0.0, self._due - time.monotonic())))
+        if time.monotonic() >= self._due:
+            self._stop_overdue()
         with self._lock:
             if self.ending:
                 raise Stopped
-            self.running = self.place.launcher.start(self.folder, runtime, hosts, network=not isolated)
-        readers = [
-            Reader(pipe, self.streams[host], self._send_metrics) for host, pipe in self.running.outputs.items()
-        ]
-        for reader in readers:
-            reader.start()
-        self._wait(self.running)
-        for reader in readers:
-            reader.join()
-        if self.running.group.trouble:
-            raise InternalServerError(self.running.group.trouble)
-        return {host: self.running.group.codes.get(host, 137) for host in self.hosts}
+            self.taken = False
 
-    def _wait(self, running: Running) -> None:
-        group = running.group
-        limit = time.monotonic() + self.job["StoppingCondition"].get("MaxRuntimeInSeconds", 86400)
+    def _stop_overdue(self) -> None:
+        self.stop(OVERDUE)
+        self.report(Step("Stopping", "Stopping the training job"))
+
+    def _go_on(self) -> None:
+        """Stopped or Taken: the attempt ends here."""
+        if self.ending:
+            raise Stopped
+        if self.taken:
+            raise Taken
+
+    def _notes(self) -> list[str]:
+        return [*self.notes, self.market.describe()] if self.market else self.notes
+
+    # Training and uploading
+
+    def _train(self, attempt: Attempt, runtime: Runtime) -> JobError | None:
+        """Run the hosts to their end; why they failed, if they did and were not told to end."""
+        with self._lock:
+            self._go_on()
+            attempt.start(runtime, self._send_metrics, self.cores)
+        assert attempt.running is not None
+        group = attempt.running.group
+        self._wait(group)
+        attempt.read_rest()
+        if self.ending == INTERRUPTED:
+            raise Stopped
+        lost = self._save(attempt)
+        if self.taken and not self.ending:
+            raise Taken
+        if group.trouble:
+            raise InternalServerError(group.trouble)
+        return lost or (None if self.ending else attempt.explain())
+
+    def _wait(self, group: Group) -> None:
+        """Return when no process of the hosts is left; end them when something is due."""
+        began = time.monotonic()
+        due = {OVERTIME: began + self._runtime, OVERDUE: self._due, TAKEN: began + self.draws.interval()}
         while not group.ended.is_set():
-            group.changed.wait(max(0.0, limit - time.monotonic()))
+            why = min(due, key=lambda name: due[name])
+            left = due[why] - time.monotonic()
+            group.changed.wait(None if math.isinf(left) else max(0.0, left))
             group.changed.clear()
-            if time.monotonic() >= limit:
-                self.stop(OVERTIME)
-                limit = float("inf")
-                group.ended.wait()
-            elif any(group.codes.values()) and len(group.codes) < len(self.hosts) and not self.ending:
+            if time.monotonic() >= due[why]:
+                due[why] = math.inf
+                self._end_hosts(why)
+            elif self._failed_in_part(group):
                 group.kill()  # one host failed: the others would wait for it for ever
+        self._runtime -= time.monotonic() - began
+
+    def _end_hosts(self, why: str) -> None:
+        if why == TAKEN:
+            if self.take_capacity("by the market"):
+                self.draws.interrupt()
+        elif why == OVERDUE:
+            self._stop_overdue()
+        else:
+            self.stop(why)
+
+    def _failed_in_part(self, group: Group) -> bool:
+        asked = self.ending or self.taken
+        return not asked and any(group.codes.values()) and len(group.codes) < len(self.attempt.hosts)
 
     def _send_metrics(self) -> None:
-        self.metrics.send(self.place.client("cloudwatch"), self.name)
+        self.metrics.send(self.place.client("cloudwatch"), self.job["TrainingJobName"])
 
-    def _host(self, number: int) -> HostSpec:
-        algorithm = self.job["AlgorithmSpecification"]
-        argv = (*algorithm.get("ContainerEntrypoint", ["train"]), *algorithm.get("ContainerArguments", []))
-        folder = self.spaces[number].path.parent
-        return HostSpec(
-            name=self.hosts[number],
-            folder=str(folder),
-            argv=argv,
-            env=job_environment(self.job, self.place.region) | self._access() | self.job.get("Environment", {}),
-            peers={
-                host: f"127.1.{zlib.crc32(self.folder.encode()) % 250 + 1}.{n + 1}"
-                for n, host in enumerate(self.hosts)
-            },
-            memory=self.place.memory_limit,
-        )
+    def _save(self, attempt: Attempt) -> ClientError | None:
+        """Send the last checkpoints; the error where S3 does not take them."""
+        patience = min(PATIENCE, self.market.notice) if self.market and self.taken else PATIENCE
+        try:
+            attempt.save(asked=bool(self.ending or self.taken), patience=patience)
+        except ClientError as error:
+            return error
+        return None
 
-    def _access(self) -> dict[str, str]:
-        """Keys of the job's own role; none where it has no network to use them."""
-        if self.job.get("EnableNetworkIsolation"):
-            return {}
-        return self.place.access(self.job["RoleArn"], "SageMaker")
+    def _upload(self, attempt: Attempt, trouble: JobError | None) -> None:
+        """Send what the hosts made. Taken: the capacity went before all was sent. JobError: the `trouble`."""
+        self.over = trouble is not None
+        self.report(Step("Uploading", "Uploading generated training model", self._finals()))
+        attempt.upload(model=trouble is None, go_on=self._hold_capacity)
+        with self._lock:
+            self._hold_capacity()
+            self.over = True
+        if trouble:
+            raise trouble
 
-    # Uploading
+    def _hold_capacity(self) -> None:
+        if self.taken and not (self.over or self.ending):
+            raise Taken
 
-    def _upload(self, model: bool) -> None:
-        """model.tar.gz and output.tar.gz, or their files one by one; of a failed job only the output."""
-        config = self.job["OutputDataConfig"]
-        s3, key_id = self.place.client("s3"), config.get("KmsKeyId")
-        place = channels.locate(config["S3OutputPath"]).join(self.name, "output")
-        parts = {"output": [space.output for space in self.spaces]}
-        if model:
-            parts["model"] = [space.model for space in self.spaces]
-        for name, folders in parts.items():
-            if any(folder.is_symlink() for folder in folders):
-                raise ClientError(f"/opt/ml/{name} is a link, not a folder")
-            if config.get("CompressionType") == "NONE":
-                channels.upload_folders(s3, folders, place.join(name), key_id)
-            else:
-                channels.upload_packed(s3, folders, place.join(f"{name}.tar.gz"), key_id)
+    def _finals(self) -> dict[str, Any]:
+        return {"FinalMetricDataList": self.metrics.final()}
 
 
 def artifact_uri(job: dict[str, Any]) -> str:

@@ -32,13 +32,16 @@ class Group:
     """The running hosts of one job.
 
     codes: exit code of each host that ended. changed: set when one did. ended: all have, and no process of
-    theirs is left. trouble: why the group could not run, where it is not the job's own doing.
+    theirs is left. trouble: why the group could not run, where it is not the job's own doing. pid: of the process
+    that all of theirs descend from; 0 until `started`, and where it never did.
     """
 
     def __init__(self, name: str, signal_group: Callable[[str, int], None]) -> None:
         self.name, self._signal_group = name, signal_group
         self.codes: dict[str, int] = {}
         self.trouble: str | None = None
+        self.pid = 0
+        self.started = threading.Event()
         self.ended = threading.Event()
         self.changed = threading.Event()
 
@@ -133,7 +136,10 @@ class Spawner:
         group = self._groups.get(message["group"])
         if group is None:
             return  # its end was told before
-        if message["event"] == "ended":
+        if message["event"] == "started":
+            group.pid = message["pid"]
+            group.started.set()
+        elif message["event"] == "ended":
             group.codes[message["host"]] = message["code"]
             group.changed.set()
         elif message["event"] == "broken":
@@ -148,6 +154,7 @@ class Spawner:
                 self._idle = threading.Timer(IDLE_SECONDS, self.close)
                 self._idle.daemon = True
                 self._idle.start()
+        group.started.set()
         group.ended.set()
         group.changed.set()
 

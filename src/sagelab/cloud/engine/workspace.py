@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 FOLDERS = ("code", "model", "checkpoints", "input/config", "input/data", "output/data")
+CHECKPOINTS = "/opt/ml/checkpoints"
 GROUP = "homogeneousCluster"
 PATH = "/opt/sagelab/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -37,6 +38,13 @@ class Workspace:
     def channel(self, name: str) -> Path:
         return self.path / "input/data" / name
 
+    def checkpoints(self, job: dict[str, Any]) -> Path:
+        """What the host sees at CheckpointConfig.LocalPath: part of its /opt/ml, or a folder beside it."""
+        seen = PurePosixPath(checkpoint_path(job))
+        if seen.is_relative_to("/opt/ml"):
+            return self.path / seen.relative_to("/opt/ml")
+        return self.path.with_name("checkpoints")
+
     def make(self, job: dict[str, Any], host: str, hosts: list[str]) -> None:
         """Lay it out for one host of a training job, with the files that tell the job what it is."""
         for folder in FOLDERS:
@@ -46,6 +54,9 @@ class Workspace:
         self._write("hyperparameters", job.get("HyperParameters", {}))
         self._write("inputdataconfig", describe_channels(job))
         self._write("resourceconfig", describe_hosts(job, host, hosts))
+        if "CheckpointConfig" in job:
+            self._write("checkpointconfig", job["CheckpointConfig"] | {"LocalPath": checkpoint_path(job)})
+            self.checkpoints(job).mkdir(parents=True, exist_ok=True)
 
     def failure(self) -> str:
         """What the job wrote to output/failure; empty if it did not."""
@@ -59,6 +70,12 @@ class Workspace:
 
     def _write(self, name: str, content: Any) -> None:
         (self.path / f"input/config/{name}.json").write_text(json.dumps(content))
+
+
+def checkpoint_path(job: dict[str, Any]) -> str:
+    """CheckpointConfig.LocalPath, by default as AWS has it."""
+    path: str = job["CheckpointConfig"].get("LocalPath") or CHECKPOINTS
+    return path
 
 
 def describe_channels(job: dict[str, Any]) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class Gateway:
         self._cloud, self._internal = cloud, internal or {}
         self._folder = cloud.home.path / "tmp"
         self._handlers = _merged(families)
-        self._moto, self._planes = MotoFront(), Planes()
+        self._moto, self._planes = MotoFront(cloud.home.path, cloud.home.limit), Planes()
         self._identities = Identities(cloud.home, self._moto)
         self._guard = Guard(cloud.url, self._identities.find)
 
@@ -54,6 +54,10 @@ class Gateway:
         """Load what the labs call first; for a thread of its own, just after the start."""
         self._moto.warm(self._cloud.region)
         self._planes.warm()
+
+    def close(self) -> None:
+        """Nothing is answered any more."""
+        self._moto.close()
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         request = Request(environ, self._folder)

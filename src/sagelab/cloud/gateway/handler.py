@@ -9,22 +9,59 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable
+from http.client import HTTPMessage
 from typing import Any
 
 from sagelab.cloud.gateway.moto_front import MotoRequestHandler
 
 _IDLE_SECONDS = 60
+_LINE, _HEADERS = 1 << 16, 100
 _LAST_READ_SECONDS = 1
 _LAST_READ_BYTES = 64 << 20
 
 
-class RequestHandler(MotoRequestHandler):
+class RequestHandler(MotoRequestHandler):  # type: ignore[misc]
     """For `werkzeug.serving.make_server(..., request_handler=RequestHandler)`."""
 
     protocol_version = "HTTP/1.1"
     timeout = _IDLE_SECONDS
     disable_nagle_algorithm = True
     wbufsize = 1 << 16
+    headers_too_long = False
+
+    def parse_request(self) -> bool:
+        """The request line and the headers, read plainly: the standard library parses them as it does mail."""
+        self.command, self.request_version, self.close_connection = "", "HTTP/1.1", True
+        self.requestline = self.raw_requestline.decode("latin-1").rstrip("\r\n")
+        words = self.requestline.split(" ")
+        if len(words) != 3 or words[2] not in ("HTTP/1.1", "HTTP/1.0"):
+            self.send_error(400, "Bad request syntax")
+            return False
+        self.command, self.path, self.request_version = words
+        if self.path.startswith("//"):  # else it would be taken for the name of a host
+            self.path = "/" + self.path.lstrip("/")
+        headers = self._read_headers()
+        if headers is None:
+            self.send_error(431 if self.headers_too_long else 400)
+            return False
+        self.headers = headers
+        wish = headers.get("connection", "").lower()
+        self.close_connection = wish != "keep-alive" if words[2] == "HTTP/1.0" else wish == "close"
+        if headers.get("expect", "").lower() == "100-continue":
+            return self.handle_expect_100()
+        return True
+
+    def _read_headers(self) -> HTTPMessage | None:
+        """None where they are too many, too long or none."""
+        headers, lines = HTTPMessage(), 0
+        while (line := self.rfile.readline(_LINE + 1)) not in (b"\r\n", b"\n", b""):
+            name, colon, value = line.decode("latin-1").partition(":")
+            lines += 1
+            self.headers_too_long = len(line) > _LINE or lines > _HEADERS
+            if self.headers_too_long or not colon or not name or name != name.strip():
+                return None
+            headers.set_raw(name, value.strip())
+        return headers
 
     def handle_expect_100(self) -> bool:
         self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")

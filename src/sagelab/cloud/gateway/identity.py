@@ -7,11 +7,13 @@ so the first is ours, and the second is refused.
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
+import threading
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 from sagelab.cloud.errors import AccessDenied, ValidationException
@@ -19,9 +21,7 @@ from sagelab.cloud.gateway.faults import Answer
 from sagelab.cloud.gateway.guard import Key
 from sagelab.cloud.gateway.moto_front import MotoFront, NotImplementedHere
 from sagelab.cloud.gateway.request import Request
-
-if TYPE_CHECKING:
-    from sagelab.cloud.home import Home
+from sagelab.cloud.home import SESSIONS, Home, write_private
 
 # The operations of STS that moto must not answer, at least for some of the keys.
 STS_OPERATIONS = ("GetCallerIdentity", "GetFederationToken", "GetSessionToken")
@@ -37,7 +37,8 @@ class Identities:
         own = home.credentials()
         who = (home.caller_arn, "", home.account)
         self._own = Key(own.access_key_id, own.secret_access_key, *who, owner=True)
-        self._sessions: dict[str, Key] = {}
+        self._sessions = {key.access_key: key for key in _kept_sessions(home)}
+        self._lock = threading.Lock()
 
     def find(self, access_key: str) -> Key | None:
         if access_key == self._own.access_key:
@@ -79,13 +80,22 @@ class Identities:
 
     def _keep(self, parent: Key, lifetime: int) -> Key:
         now = time.time()
-        self._sessions = {k: v for k, v in self._sessions.items() if (v.expires or 0) > now}
         name, secret = "ASIA" + secrets.token_hex(8).upper(), secrets.token_urlsafe(30)
         user_id = parent.user_id or self._own_id()
         who, token = (parent.arn, user_id, parent.account), secrets.token_urlsafe(96)
         key = Key(name, secret, *who, token, now + lifetime)
-        self._sessions[name] = key
+        with self._lock:
+            self._sessions = {k: v for k, v in self._sessions.items() if (v.expires or 0) > now} | {name: key}
+            kept = {name: asdict(session) for name, session in self._sessions.items()}
+            write_private(self._home.path / SESSIONS, kept)
         return key
+
+
+def _kept_sessions(home: Home) -> list[Key]:
+    try:
+        return [Key(**fields) for fields in json.loads((home.path / SESSIONS).read_text()).values()]
+    except FileNotFoundError:
+        return []
 
 
 def _elements(fields: Mapping[str, str | None]) -> str:

@@ -1,8 +1,8 @@
-"""Everything that is not SageMaker: moto, called in process. The only module that imports it.
+"""Everything that is not SageMaker: moto, called in process. Only this module and kept/ import it.
 
-moto is a library of test doubles, so three things are added on the way: an app is chosen once a service
-instead of once a request, its crashes become errors that a client does not retry, and the planes and pages
-that must not be reached are not.
+moto is a library of test doubles, so four things are added on the way: an app is chosen once a service
+instead of once a request, its crashes become errors that a client does not retry, the planes and pages
+that must not be reached are not, and what a request changes is kept before it is answered (kept/).
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 # Read at import: the guard refuses foreign pages, so no answer needs CORS headers.
@@ -29,11 +29,12 @@ from moto.moto_server.werkzeug_app import (
 from sagelab.cloud.errors import ServiceError
 from sagelab.cloud.gateway.faults import Answer
 from sagelab.cloud.gateway.guard import Key
+from sagelab.cloud.gateway.kept.keeper import Keeper, NoRoom, no_room
 from sagelab.cloud.gateway.request import Environ, Request
 
 __all__ = ["Metrics", "MotoFront", "MotoRequestHandler", "Sample", "services"]
 
-App = Callable[[Environ, Any], Iterable[bytes]]
+App = Any  # a Flask application; its configuration says which of moto's services it is
 
 # What the labs call first.
 FIRST = ("s3", "iam", "sts", "logs", "monitoring")
@@ -42,6 +43,8 @@ _HIDDEN = frozenset({"moto_api", "instance_metadata", "sagemaker", "sagemakerrun
 _LOOKS_CLOSER = frozenset({"execute-api", "mediastore", "bedrock", "bedrock-agentcore"})
 
 _TURNS = 256
+# Operations that begin so leave everything as it was; KMS makes its own keys when they are first described.
+_READS = ("Get", "List", "Describe", "BatchGet", "Lookup", "Filter", "Simulate", "Search", "Query", "Scan")
 
 _log = logging.getLogger("sagelab")
 
@@ -63,9 +66,13 @@ class GaveUp(ServiceError):
 
 
 class MotoFront:
-    """moto's own dispatcher behind a cache of its choices."""
+    """moto's own dispatcher behind a cache of its choices.
 
-    def __init__(self) -> None:
+    folder: where what moto holds is kept. limit: bytes that all S3 objects together may have.
+    """
+
+    def __init__(self, folder: Path, limit: int) -> None:
+        self._keeper = Keeper(folder, limit)
         self._dispatcher = DomainDispatcherApplication(_create)
         self._apps: dict[tuple[object, ...], App] = {}
         self._lock = threading.Lock()
@@ -76,15 +83,24 @@ class MotoFront:
         for service in FIRST:
             self._app(_scoped(service, region), service, region)
 
+    def close(self) -> None:
+        self._keeper.close()
+
     def answer(self, request: Request, service: str, region: str) -> Answer:
-        """moto's answer. NotImplementedHere: it has none. GaveUp: it crashed."""
+        """moto's answer. NotImplementedHere: it has none. GaveUp: it crashed. NoRoom: the home cannot hold it."""
         environ = request.environ
         environ.pop("HTTP_X_MOTO_ACCOUNT_ID", None)
         if service == "s3" and request.method == "PUT":
             _keep_form(environ)
         try:
-            with self._turn(environ, service):
-                answer = _call(self._app(environ, service, region), environ)
+            app = self._app(environ, service, region)
+            keeping = self._keeper.keeping(app.config["SERVICE"], region, _changes(request, service))
+            with self._turn(environ, service), keeping:
+                answer = _call(app, environ)
+        except NoRoom:
+            raise
+        except OSError as error:
+            raise no_room(error) from None
         except (NoSuchService, NotImplementedError):
             raise _unknown(request, service) from None
         except Exception as crash:
@@ -199,7 +215,9 @@ def _create(service: Any) -> Any:
     """moto's app for one of its services, None where it has none for the request."""
     if service is None or service in _HIDDEN:
         raise NoSuchService
-    return create_backend_app(service)
+    app = create_backend_app(service)
+    app.config["SERVICE"] = service
+    return app
 
 
 def services() -> list[str]:
@@ -216,6 +234,13 @@ def operation(request: Request) -> str:
     if "/operation/" in request.path:
         return request.path.rpartition("/")[2]
     return request.form.get("Action") or f"{request.method} {request.path}"
+
+
+def _changes(request: Request, service: str) -> bool:
+    """Whether a request may change something."""
+    if request.target or request.form.get("Action"):
+        return service == "kms" or not operation(request).startswith(_READS)
+    return request.method not in ("GET", "HEAD")
 
 
 def _unknown(request: Request, service: str) -> NotImplementedHere:

@@ -8,24 +8,27 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from sagelab.cloud.context import Cloud
+from sagelab.cloud.engine import runtimes
 from sagelab.cloud.engine.hosting.endpoint import Endpoint
 from sagelab.cloud.engine.hosting.server import VariantSpec
-from sagelab.cloud.errors import InternalServerError, JobError, ValidationException
-from sagelab.cloud.resources import endpoint_configs, hosting_rules, listing, models
+from sagelab.cloud.errors import ClientError, InternalServerError, JobError, ServiceError, ValidationException
+from sagelab.cloud.resources import deployments, endpoint_configs, hosting_rules, models
 from sagelab.cloud.resources.call import Call, Handler, Params
-from sagelab.cloud.resources.tags import read_tags
-from sagelab.cloud.store import Document, Exists, Missing, Resource
+from sagelab.cloud.resources.records import Records
+from sagelab.cloud.store import Document, Missing
 
 logger = logging.getLogger("sagelab")
 
 KIND = "endpoint"
 CHANGING = ("Creating", "Updating", "RollingBack", "Deleting")
 SUMMARY = ("EndpointName", "EndpointArn", "CreationTime", "LastModifiedTime", "EndpointStatus")
-ENDED = "The local cloud ended, and its model data with it; create the model and the endpoint again."
+ENDED = "The local cloud ended while the endpoint was being created; create it again."
 
 
 class Endpoints:
@@ -33,60 +36,48 @@ class Endpoints:
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud, self.store = cloud, cloud.store
+        self.records = Records(cloud.store, KIND, "Endpoint", "endpoint", SUMMARY)
+        self.configs, self.models = endpoint_configs.records(cloud.store), models.records(cloud.store)
         self.running: dict[str, Endpoint] = {}
         self._recover()
 
     def operations(self) -> Mapping[str, Handler]:
         return {
+            **self.records.operations(),
             "CreateEndpoint": self.create,
-            "DescribeEndpoint": self.describe,
-            "ListEndpoints": self.page,
             "UpdateEndpoint": self.update,
             "UpdateEndpointWeightsAndCapacities": self.update_weights,
             "DeleteEndpoint": self.delete,
         }
 
     def create(self, call: Call) -> Params:
-        if "DeploymentConfig" in call.params:
-            _check_deployment(call.params)
-        tags = read_tags(call.params.get("Tags", []))
-        name, arn = call.params["EndpointName"], call.arn(KIND, call.params["EndpointName"])
+        deployments.read(
+            call.params.get("DeploymentConfig", {})
+        )  # for updates; a new endpoint has nothing to replace
         config = self._config(call)
         specs = self._specs(call, config)
-        now = datetime.now(UTC)
-        document: Document = {
+        name = call.params["EndpointName"]
+        document = {
             "EndpointName": name,
-            "EndpointArn": arn,
             "EndpointConfigName": config["EndpointConfigName"],
             "EndpointStatus": "Creating",
-            "CreationTime": now,
-            "LastModifiedTime": now,
         }
-        try:
-            self.store.add(Resource(arn, KIND, call.region, name, "Creating", document), tags)
-        except Exists:
-            raise ValidationException(f'Cannot create already existing endpoint "{arn}".') from None
+        arn = self.records.add(call, document, "Creating")
         endpoint = self.running[arn] = Endpoint(name, self.cloud.surroundings(call.region))
         self._work(arn, lambda: self._bring_up(arn, endpoint, config, specs))
         return {"EndpointArn": arn}
 
-    def describe(self, call: Call) -> Params:
-        return self._get(call)
-
-    def page(self, call: Call) -> Params:
-        found, more = self.store.page(listing.read_query(call, KIND))
-        summaries = [{name: endpoint[name] for name in SUMMARY} for endpoint in found]
-        return {"Endpoints": summaries, "NextToken": listing.write_token(more)}
-
     def update(self, call: Call) -> Params:
-        for name in ("RetainAllVariantProperties", "ExcludeRetainedVariantProperties", "RetainDeploymentConfig"):
-            if call.params.get(name):
-                raise ValidationException(f"{name}: the local cloud always takes the new configuration's values.")
-        _check_deployment(call.params)
-        arn, config = self._in_service(call)["EndpointArn"], self._config(call)
-        specs = self._specs(call, config)
-        self._move(arn, "Updating")
-        self._work(arn, lambda: self._replace(arn, config, specs))
+        """RetainDeploymentConfig: the last update's plan, unless this one brings its own."""
+        names, document = deployments.retained(call.params), self._in_service(call)
+        arn, endpoint = document["EndpointArn"], self.running[document["EndpointArn"]]
+        last = document.get("LastDeploymentConfig") if call.params.get("RetainDeploymentConfig") else None
+        plan = call.params.get("DeploymentConfig", last)
+        deployment = deployments.read(plan or {})
+        config = deployments.keep_capture(self._config(call), endpoint, names)
+        specs = deployments.hurry(deployments.keep(self._specs(call, config), endpoint, names), deployment)
+        self._change(arn, EndpointStatus="Updating", LastDeploymentConfig=plan)
+        self._work(arn, lambda: self._replace(arn, config, specs, deployment.stay))
         return {"EndpointArn": arn}
 
     def update_weights(self, call: Call) -> Params:
@@ -103,7 +94,7 @@ class Endpoints:
         return {"EndpointArn": arn}
 
     def delete(self, call: Call) -> Params:
-        document = self._get(call)
+        document = self.records.describe(call)
         arn = document["EndpointArn"]
         if document["EndpointStatus"] in CHANGING:
             raise ValidationException(f'Cannot update in-progress endpoint "{arn}".')
@@ -138,9 +129,9 @@ class Endpoints:
             return
         self._serve(arn, config)
 
-    def _replace(self, arn: str, config: Document, specs: list[VariantSpec]) -> None:
+    def _replace(self, arn: str, config: Document, specs: list[VariantSpec], stay: float) -> None:
         try:
-            self.running[arn].deploy(specs, config.get("DataCaptureConfig"))
+            self.running[arn].deploy(specs, config.get("DataCaptureConfig"), stay)
         except JobError as error:  # the old variants still serve: the endpoint is rolled back
             self._change(arn, EndpointStatus="InService", FailureReason=str(error))
             return
@@ -219,15 +210,8 @@ class Endpoints:
 
     # Reading
 
-    def _get(self, call: Call) -> Document:
-        arn = call.arn(KIND, call.params["EndpointName"])
-        try:
-            return self.store.get(arn)
-        except Missing:
-            raise ValidationException(f'Could not find endpoint "{arn}".') from None
-
     def _in_service(self, call: Call) -> Document:
-        document = self._get(call)
+        document = self.records.describe(call)
         if document["EndpointStatus"] in CHANGING:
             raise ValidationException(f'Cannot update in-progress endpoint "{document["EndpointArn"]}".')
         if document["EndpointStatus"] != "InService":
@@ -237,23 +221,26 @@ class Endpoints:
         return document
 
     def _config(self, call: Call) -> Document:
-        return endpoint_configs.config_of(
-            self.store, call.arn(endpoint_configs.KIND, call.params["EndpointConfigName"])
-        )
+        return self.configs.find(self.configs.arn(call))
 
     def _specs(self, call: Call, config: Document) -> list[VariantSpec]:
         notes = hosting_rules.notes(config)
         return [self._spec(call, variant, notes) for variant in config["ProductionVariants"]]
 
     def _spec(self, call: Call, variant: Params, notes: list[str]) -> VariantSpec:
-        model = models.model_of(self.store, call.arn(models.KIND, variant["ModelName"]))
+        model = self.models.find(call.arn(models.KIND, variant["ModelName"]))
         container = hosting_rules.container_of(model)
-        source = hosting_rules.data_source(container)
+        source = hosting_rules.data_source(container) or {}
+        if "AcceleratorType" in variant and not runtimes.is_inference_image(container["Image"]):
+            raise ValidationException(
+                f"Variant {variant['VariantName']}: AcceleratorType is for the TensorFlow images; a container"
+                " of your own computes as its `serve` does."
+            )
         return VariantSpec(
             name=variant["VariantName"],
             image=container["Image"],
-            model_uri=source["S3Uri"],
-            packed=source["CompressionType"] == "Gzip",
+            model_uri=source.get("S3Uri"),
+            packed=source.get("CompressionType") == "Gzip",
             role=model["ExecutionRoleArn"],
             instance_type=variant["InstanceType"],
             count=variant["InitialInstanceCount"],
@@ -266,22 +253,31 @@ class Endpoints:
         )
 
     def _recover(self) -> None:
-        """Endpoints of before the local cloud ended: their servers are gone."""
-        reason = str(InternalServerError(ENDED))
+        """Endpoints of before the local cloud ended: what served serves again, with new servers."""
         for arn, document in self.store.with_status(KIND, "InService", *CHANGING):
             if document["EndpointStatus"] == "Deleting":
                 self.store.remove(arn)
+            elif document["EndpointStatus"] == "Creating":
+                self._fail(arn, str(InternalServerError(ENDED)))
             else:
-                self._fail(arn, reason)
+                self._move(arn, "Updating")
+                self._work(arn, partial(self._revive, arn, document))
+
+    def _revive(self, arn: str, document: Document) -> None:
+        """Serve what the endpoint served last, by the weights and counts that it had."""
+        names = {name: document[name] for name in ("EndpointName", "EndpointConfigName")}
+        call = Call("UpdateEndpoint", names, arn.split(":")[3], self.cloud.account, self.cloud.home.caller_arn)
+        try:
+            config = self._config(call)
+            specs = [_as_before(spec, document) for spec in self._specs(call, config)]
+        except ServiceError as error:
+            self._fail(arn, str(ClientError(error.message)))
+            return
+        endpoint = self.running[arn] = Endpoint(document["EndpointName"], self.cloud.surroundings(call.region))
+        self._bring_up(arn, endpoint, config, specs)
 
 
-def _check_deployment(params: Params) -> None:
-    """Blue/green all at once is what happens; another plan is refused."""
-    config = params.get("DeploymentConfig", {})
-    policy = config.get("BlueGreenUpdatePolicy", {}).get("TrafficRoutingConfiguration", {})
-    if "RollingUpdatePolicy" in config or policy.get("Type", "ALL_AT_ONCE") != "ALL_AT_ONCE":
-        raise ValidationException(
-            "DeploymentConfig: the local cloud shifts traffic all at once (blue/green) only."
-        )
-    if config.get("AutoRollbackConfiguration", {}).get("Alarms"):
-        raise ValidationException("AutoRollbackConfiguration: the local cloud does not watch alarms.")
+def _as_before(spec: VariantSpec, document: Document) -> VariantSpec:
+    """A variant of the configuration with the weight and the count that the endpoint had it at."""
+    found = {variant["VariantName"]: variant for variant in document["ProductionVariants"]}[spec.name]
+    return replace(spec, weight=found["DesiredWeight"], count=found["DesiredInstanceCount"])

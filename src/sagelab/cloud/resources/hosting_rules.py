@@ -13,6 +13,7 @@ import botocore.exceptions
 
 from sagelab.cloud.engine import channels, runtimes
 from sagelab.cloud.errors import ResourceLimitExceeded, ValidationException
+from sagelab.cloud.images import Images
 from sagelab.cloud.resources import training_rules
 from sagelab.cloud.resources.call import Params
 
@@ -64,16 +65,20 @@ VARIANT_NOTED = {
 }
 
 
-def check_model(model: Params, clients: Any, account: str) -> None:
-    """ValidationException: the request breaks a rule. clients: service -> boto3 client to the front door."""
+def check_model(model: Params, clients: Any, account: str, images: Images) -> None:
+    """ValidationException: the request breaks a rule.
+
+    clients: service -> boto3 client to the front door. images: the learner's own.
+    """
     container = container_of(model)
-    _check_container(container)
+    _check_container(container, images)
     if model.get("InferenceExecutionConfig", {}).get("Mode") == "Direct":
         raise ValidationException("InferenceExecutionConfig: Mode Direct is for models of several containers.")
     if "ExecutionRoleArn" not in model:
         raise _missing("executionRoleArn")
     training_rules.check_role(model["ExecutionRoleArn"], clients("iam"), account)
-    _check_data(data_source(container), clients("s3"))
+    if source := data_source(container):
+        _check_data(source, clients("s3"))
 
 
 def container_of(model: Params) -> Params:
@@ -89,19 +94,17 @@ def container_of(model: Params) -> Params:
     return only
 
 
-def data_source(container: Params) -> Params:
-    """The S3DataSource of a container's model data (S3Uri, S3DataType, CompressionType), however it was given."""
+def data_source(container: Params) -> Params | None:
+    """The S3DataSource of a container's model data (S3Uri, S3DataType, CompressionType), however it was given.
+
+    None: the container has none.
+    """
     url = container.get("ModelDataUrl")
     plain = {"S3Uri": url, "S3DataType": "S3Object", "CompressionType": "Gzip"}
     source: Params | None = container.get("ModelDataSource", {}).get("S3DataSource")
     if url and source and source != plain:
         raise ValidationException("Give a container either a ModelDataUrl or a ModelDataSource.")
-    if not url and not source:
-        raise ValidationException(
-            "The container has neither ModelDataUrl nor ModelDataSource, and the images that the local cloud"
-            " runs hold no model of their own."
-        )
-    return source or plain
+    return source or (plain if url else None)
 
 
 def model_notes(model: Params) -> list[str]:
@@ -143,7 +146,7 @@ def _noted(given: Params, noted: Mapping[str, str]) -> list[str]:
     return [f"{name}: {why}" for name, why in noted.items() if given.get(name)]
 
 
-def _check_container(container: Params) -> None:
+def _check_container(container: Params, images: Images) -> None:
     _refuse(container, CONTAINER_REFUSED)
     if container.get("Mode") == "MultiModel":
         raise ValidationException("Mode MultiModel: the local cloud does not do multi-model endpoints.")
@@ -151,13 +154,25 @@ def _check_container(container: Params) -> None:
         raise ValidationException("ImageConfig: the local cloud has no registry in a VPC to take an image from.")
     if not container.get("Image"):
         raise ValidationException("The container has no Image.")
-    runtimes.check_inference_image(container["Image"])
+    runtimes.check_inference_image(container["Image"], images)
     source = data_source(container)
+    if source is None:
+        _check_has_model(container, images)
+        return
     _refuse(source, SOURCE_REFUSED, "ModelDataSource.")
     if source["S3DataType"] == "S3Prefix" and source["CompressionType"] == "Gzip":
         raise ValidationException("ModelDataSource: CompressionType Gzip is for S3DataType S3Object, one archive.")
     if source["S3DataType"] == "S3Prefix" and not source["S3Uri"].endswith("/"):
         raise ValidationException(f"ModelDataSource: the prefix {source['S3Uri']} must end with a slash.")
+
+
+def _check_has_model(container: Params, images: Images) -> None:
+    """Without model data, the image must bring its model itself."""
+    if images.find(container["Image"]) is None:
+        raise ValidationException(
+            "The container has neither ModelDataUrl nor ModelDataSource, and the images that the local cloud"
+            " runs hold no model of their own."
+        )
 
 
 def _check_data(source: Params, s3: Any) -> None:

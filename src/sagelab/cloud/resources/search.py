@@ -16,7 +16,11 @@ from sagelab.cloud.resources.call import Call, Handler, Params
 from sagelab.cloud.resources.tags import write_tags
 from sagelab.cloud.store import Document
 
-KINDS = {"TrainingJob": "training-job", "Model": "model"}
+KINDS = {
+    "TrainingJob": "training-job",
+    "HyperParameterTuningJob": "hyper-parameter-tuning-job",
+    "Model": "model",
+}
 NUMERIC = ("GreaterThan", "GreaterThanOrEqualTo", "LessThan", "LessThanOrEqualTo")
 PAGE = 100
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.errors import ResourceLimitExceeded, ValidationException
@@ -11,12 +11,18 @@ from sagelab.cloud.resources.call import Call, Handler, Params
 MAX_TAGS = 50
 PAGE = 50
 
+Listener = Callable[[str, dict[str, str]], None]
+
 
 class Tags:
-    """Tags as the API has them: at most 50 a resource, keys that begin with `aws:` are AWS's own."""
+    """Tags as the API has them: at most 50 a resource, keys that begin with `aws:` are AWS's own.
 
-    def __init__(self, cloud: Cloud) -> None:
-        self.store = cloud.store
+    listeners: told of every resource (ARN) and the tags that are added to it, before they stand; one that raises
+    refuses them.
+    """
+
+    def __init__(self, cloud: Cloud, *listeners: Listener) -> None:
+        self.store, self.listeners = cloud.store, listeners
 
     def operations(self) -> Mapping[str, Handler]:
         return {"AddTags": self.add, "ListTags": self.list, "DeleteTags": self.delete}
@@ -26,6 +32,8 @@ class Tags:
         new = read_tags(call.params["Tags"])
         if len(self.store.tags(arn) | new) > MAX_TAGS:
             raise ResourceLimitExceeded(f"A resource can have at most {MAX_TAGS} tags.")
+        for listener in self.listeners:
+            listener(arn, new)
         self.store.tag(arn, new)
         return {"Tags": write_tags(self.store.tags(arn))}
 

@@ -7,23 +7,35 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from sagelab.cloud import spot
 from sagelab.cloud.context import Cloud
+from sagelab.cloud.engine.market import INTERRUPT, NOW, Market
+from sagelab.cloud.engine.metrics import Point
 from sagelab.cloud.engine.training import INTERRUPTED, Step, TrainingRun, artifact_uri
 from sagelab.cloud.errors import InternalServerError, ResourceInUse, ValidationException
 from sagelab.cloud.resources import listing, training_rules
 from sagelab.cloud.resources.call import Call, Handler, Params
 from sagelab.cloud.resources.tags import read_tags
 from sagelab.cloud.store import Document, Exists, Missing, Resource
+from sagelab.prices import spot_share
 
 logger = logging.getLogger("sagelab")
 
 KIND = "training-job"
 RUNNING = ("InProgress", "Stopping")
-ENDED = {"Completed": "Completed", "Failed": "Failed", "Stopped": "Stopped", "MaxRuntimeExceeded": "Stopped"}
+ENDED = {
+    "Completed": "Completed",
+    "Failed": "Failed",
+    "Stopped": "Stopped",
+    "MaxRuntimeExceeded": "Stopped",
+    "MaxWaitTimeExceeded": "Stopped",
+}
+WITHOUT_INSTANCES = ("Starting", "Interrupted")  # neither trained in nor billed
 SUMMARY = [
     "TrainingJobName",
     "TrainingJobArn",
@@ -38,7 +50,20 @@ DEFAULTS: Params = {
     "EnableInterContainerTrafficEncryption": False,
     "EnableManagedSpotTraining": False,
 }
-DEFAULT_RUNTIME = {"MaxRuntimeInSeconds": 86400}
+DEFAULT_RUNTIME = {"MaxRuntimeInSeconds": training_rules.DEFAULT_RUNTIME}
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What a tuning job adds to a training job that it launches, and how it hears of it.
+
+    facts: of the description beside the request. cores: the processors that the job is held to.
+    """
+
+    facts: Params
+    on_step: Callable[[Document], None]
+    on_metric: Callable[[Point], None]
+    cores: tuple[int, ...] = ()
 
 
 class TrainingJobs:
@@ -47,6 +72,7 @@ class TrainingJobs:
     def __init__(self, cloud: Cloud) -> None:
         self.cloud, self.store = cloud, cloud.store
         self.runs: dict[str, TrainingRun] = {}
+        self.launches: dict[str, Launch] = {}
         self._lock = threading.Lock()
         self._recover()
 
@@ -62,9 +88,14 @@ class TrainingJobs:
 
     def create(self, call: Call) -> Params:
         tags = read_tags(call.params.get("Tags", []))
-        training_rules.check(call.params, self.cloud.client, call.account)
+        training_rules.check(call.params, self.cloud.client, call.account, self.cloud.launcher.images)
+        training_rules.read_market(tags, Market())
+        return {"TrainingJobArn": self.launch(call, tags)}
+
+    def launch(self, call: Call, tags: dict[str, str], launch: Launch | None = None) -> str:
+        """Keep and start the job of a request that was checked; returns its ARN."""
         arn = call.arn(KIND, call.params["TrainingJobName"])
-        job = self._document(call, arn)
+        job = self._document(call, arn) | (launch.facts if launch else {})
         name = job["TrainingJobName"]
         try:
             self.store.add(Resource(arn, KIND, call.region, name, "InProgress", job), tags)
@@ -73,22 +104,49 @@ class TrainingJobs:
                 "Training job names must be unique within an AWS account and region, and a training job with"
                 f" this name already exists ({arn})"
             ) from None
-        self.start(job)
-        return {"TrainingJobArn": arn}
+        self.start(job, launch)
+        return arn
 
-    def start(self, job: Document) -> TrainingRun:
-        """Run a job that is in the store."""
+    def start(self, job: Document, launch: Launch | None = None) -> TrainingRun:
+        """Run a job that is in the store, with its tags."""
         arn = job["TrainingJobArn"]
         run = TrainingRun(
             job,
             training_rules.notes(job),
             self.cloud.surroundings(arn.split(":")[3]),
             lambda step: self._report(arn, step),
+            self._find_market(job),
         )
         with self._lock:
             self.runs[arn] = run
+            if launch:
+                self.launches[arn] = launch
+                run.metrics.listener, run.cores = launch.on_metric, launch.cores
         run.start()
         return run
+
+    def _find_market(self, job: Document) -> Market | None:
+        """The market that a spot job is on: its own by its tags, else the local cloud's. The tags tell it then."""
+        if not job["EnableManagedSpotTraining"]:
+            return None
+        arn = job["TrainingJobArn"]
+        market = training_rules.read_market(self.store.tags(arn), spot.read_market(self.cloud.home))
+        self.store.tag(arn, market.tags())
+        return market
+
+    def hear_tags(self, arn: str, tags: dict[str, str]) -> None:
+        """The tag that takes the capacity of a spot job away. ValidationException: it has none to take."""
+        if f":{KIND}/" not in arn or INTERRUPT not in tags:
+            return
+        if tags[INTERRUPT] != NOW:
+            raise ValidationException(f"The value of the tag {INTERRUPT} can only be {NOW!r}.")
+        run = self.runs.get(arn)
+        if run is None or not run.take_capacity():
+            status = self.store.get(arn)["SecondaryStatus"]
+            raise ValidationException(
+                f"{arn} has no spot capacity that could be taken away: its status is {status}"
+                f"{'' if run is None or run.market else ', and it is no managed spot job'}."
+            )
 
     def describe(self, call: Call) -> Params:
         return self._get(call)
@@ -170,12 +228,15 @@ class TrainingJobs:
     def _report(self, arn: str, step: Step) -> None:
         ended = ENDED.get(step.status)
         try:
-            self.store.change(arn, lambda job: record(job, step))
+            job = self.store.change(arn, lambda job: record(job, step))
+            if arn in self.launches:
+                self.launches[arn].on_step(job)
         except Missing:
             logger.warning("%s is gone; its step %s is not recorded", arn, step.status)
         if ended:
             with self._lock:
                 self.runs.pop(arn, None)
+                self.launches.pop(arn, None)
 
     def _recover(self) -> None:
         """A job that was running when the local cloud was killed has ended with it."""
@@ -208,16 +269,30 @@ def record(job: Document, step: Step) -> str:
 def _close(job: Document, step: Step, now: datetime) -> None:
     job["TrainingEndTime"] = now
     if "TrainingStartTime" in job:
-        seconds = max(1, round((now - job["TrainingStartTime"]).total_seconds()))
-        job["TrainingTimeInSeconds"] = job["BillableTimeInSeconds"] = seconds
+        seconds = max(1, round(_trained(job["SecondaryStatusTransitions"])))
+        share = spot_share(job["ResourceConfig"]["InstanceType"]) if job["EnableManagedSpotTraining"] else 1
+        job["TrainingTimeInSeconds"] = seconds
+        job["BillableTimeInSeconds"] = max(1, round(seconds * share))
     if step.status == "Failed":
         job["FailureReason"] = step.message
-    elif any(t["Status"] == "Uploading" for t in job["SecondaryStatusTransitions"]):
+    elif _uploaded([transition["Status"] for transition in job["SecondaryStatusTransitions"]]):
         job["ModelArtifacts"] = {"S3ModelArtifacts": artifact_uri(job)}
 
 
+def _trained(transitions: list[dict[str, Any]]) -> float:
+    """Seconds in which the job had its instances, from each Downloading on."""
+    stages = [stage for stage in transitions if stage["Status"] not in WITHOUT_INSTANCES]
+    return sum(((stage["EndTime"] - stage["StartTime"]).total_seconds() for stage in stages), 0.0)
+
+
+def _uploaded(statuses: list[str]) -> bool:
+    """Whether the last attempt came as far as its model."""
+    last = len(statuses) - 1 - statuses[::-1].index("Starting")
+    return "Uploading" in statuses[last:]
+
+
 def _move(transitions: list[dict[str, Any]], step: Step, now: datetime) -> None:
-    """SageMaker keeps one transition a status: a new message of the same status replaces the old one."""
+    """SageMaker keeps a transition for each change of status: a new message of the same one replaces the old."""
     if transitions[-1]["Status"] == step.status:
         transitions[-1]["StatusMessage"] = step.message
         return

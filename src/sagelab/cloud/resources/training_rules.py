@@ -6,21 +6,29 @@ Messages are SageMaker's where it has one for the case.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 import botocore.exceptions
 
-from sagelab.cloud.engine import channels, metrics, runtimes
-from sagelab.cloud.engine.workspace import input_mode
+from sagelab.cloud.engine import channels, market, metrics, runtimes
+from sagelab.cloud.engine.market import Market
+from sagelab.cloud.engine.workspace import checkpoint_path, input_mode
 from sagelab.cloud.errors import ValidationException
+from sagelab.cloud.images import Images
 from sagelab.cloud.resources.call import Params
 
 MAX_DAYS = 28
+DEFAULT_RUNTIME = 86400
+
+# Where no checkpoints can lie: in the platform's folders, in the system's, and right in these.
+OWN_OF_OPT_ML = ("/opt/ml/code", "/opt/ml/input", "/opt/ml/model", "/opt/ml/output")
+OWN_OF_SYSTEM = ("bin", "dev", "etc", "lib", "lib32", "lib64", "libx32", "proc", "run", "sbin", "sys", "usr")
+NOT_ITSELF = ("/", "/opt", "/opt/ml", "/root", "/tmp", "/var", "/var/tmp")
 
 # A feature that would change what the job does: to leave it out would be to pretend.
 REFUSED = {
-    "EnableManagedSpotTraining": "managed spot training",
-    "CheckpointConfig": "checkpoints in S3",
     "SessionChainingConfig": "session chaining",
     "ServerlessJobConfig": "serverless training jobs",
     "ModelPackageConfig": "model packages",
@@ -42,12 +50,17 @@ NOTED = {
 }
 
 
-def check(job: Params, clients: Any, account: str) -> None:
-    """ValidationException: the request breaks a rule. clients: service -> boto3 client to the front door."""
+def check(job: Params, clients: Any, account: str, images: Images) -> None:
+    """ValidationException: the request breaks a rule.
+
+    clients: service -> boto3 client to the front door. images: the learner's own.
+    """
     _check_supported(job)
-    _check_algorithm(job["AlgorithmSpecification"])
+    _check_algorithm(job["AlgorithmSpecification"], images)
     _check_resources(job)
+    _check_times(job)
     _check_channels(job)
+    _check_checkpoint_path(job)
     check_role(job["RoleArn"], clients("iam"), account)
     _check_data(job, clients("s3"))
 
@@ -64,6 +77,14 @@ def notes(job: Params) -> list[str]:
     if "FastFile" in modes:
         found.append("FastFile: the channel's files are all downloaded before the job starts")
     return found
+
+
+def read_market(tags: Mapping[str, str], otherwise: Market) -> Market:
+    """The spot market that a job's tags ask for. ValidationException: they are no numbers, or name nothing."""
+    try:
+        return market.read_tags(tags, otherwise)
+    except ValueError as error:
+        raise ValidationException(f"Tags {market.PREFIX}...: {error}.") from None
 
 
 def check_role(arn: str, iam: Any, account: str) -> None:
@@ -88,12 +109,12 @@ def _check_supported(job: Params) -> None:
             raise ValidationException(f"{name}: the local cloud does not do {what} yet.")
 
 
-def _check_algorithm(algorithm: Params) -> None:
+def _check_algorithm(algorithm: Params, images: Images) -> None:
     if not algorithm.get("TrainingImage"):
         raise ValidationException(
             "The local cloud runs jobs by their TrainingImage; algorithms by AlgorithmName need AWS."
         )
-    runtimes.check_training_image(algorithm["TrainingImage"])
+    runtimes.check_training_image(algorithm["TrainingImage"], images)
     names = Counter(item["Name"] for item in algorithm.get("MetricDefinitions", []))
     for name, count in names.items():
         if count > 1:
@@ -113,14 +134,38 @@ def _check_resources(job: Params) -> None:
         raise ValidationException(
             "ResourceConfig: the local cloud needs InstanceType and InstanceCount (InstanceGroups need AWS)."
         )
+
+
+def _check_times(job: Params) -> None:
     stopping = job.get("StoppingCondition", {})
-    if stopping.get("MaxRuntimeInSeconds", 0) > MAX_DAYS * 86400:
+    runtime, wait = stopping.get("MaxRuntimeInSeconds", DEFAULT_RUNTIME), stopping.get("MaxWaitTimeInSeconds")
+    if runtime > MAX_DAYS * 86400:
         raise ValidationException(f"MaxRuntimeInSeconds must not be longer than {MAX_DAYS} days.")
-    for name in ("MaxWaitTimeInSeconds", "MaxPendingTimeInSeconds"):
-        if name in stopping:
+    if "MaxPendingTimeInSeconds" in stopping:
+        raise ValidationException("MaxPendingTimeInSeconds can be specified only with a training plan.")
+    if not job.get("EnableManagedSpotTraining"):
+        if wait is not None:
             raise ValidationException(
-                f"{name} can be specified only with managed spot training or a training plan."
+                "Invalid MaxWaitTimeInSeconds. It is only supported when EnableManagedSpotTraining is set to true"
             )
+    elif wait is None or wait < runtime:
+        raise ValidationException(
+            "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to"
+            f" MaxRuntimeInSeconds ({runtime}) when EnableManagedSpotTraining is set to true"
+        )
+
+
+def _check_checkpoint_path(job: Params) -> None:
+    """It is a folder that the platform and the system leave to the job."""
+    if "CheckpointConfig" not in job:
+        return
+    text = checkpoint_path(job)
+    path = PurePosixPath(text)
+    if not path.is_absolute() or ".." in path.parts or not _is_free(path):
+        raise ValidationException(
+            f"Invalid CheckpointConfig.LocalPath {text!r}. It must be an absolute path to a folder that neither"
+            " SageMaker nor the system uses, such as /opt/ml/checkpoints."
+        )
 
 
 def _check_channels(job: Params) -> None:
@@ -148,8 +193,16 @@ def _check_channel(channel: Params, mode: str) -> None:
         raise ValidationException(f"Channel {name}: ShuffleConfig is for Pipe mode.")
 
 
+def _is_free(path: PurePosixPath) -> bool:
+    if str(path) in NOT_ITSELF or any(path.is_relative_to(folder) for folder in OWN_OF_OPT_ML):
+        return False
+    return path.parts[1] not in OWN_OF_SYSTEM and not path.is_relative_to("/opt/sagelab")
+
+
 def _check_data(job: Params, s3: Any) -> None:
-    _check_bucket(job["OutputDataConfig"]["S3OutputPath"], s3)
+    _check_bucket("output", job["OutputDataConfig"]["S3OutputPath"], s3)
+    if "CheckpointConfig" in job:
+        _check_bucket("checkpoint", job["CheckpointConfig"]["S3Uri"], s3)
     for channel in job.get("InputDataConfig", []):
         uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
         try:
@@ -165,14 +218,14 @@ def _check_data(job: Params, s3: Any) -> None:
             )
 
 
-def _check_bucket(uri: str, s3: Any) -> None:
+def _check_bucket(purpose: str, uri: str, s3: Any) -> None:
     bucket = _locate(uri).bucket
     try:
         s3.head_bucket(Bucket=bucket)
     except botocore.exceptions.ClientError as error:
         code = error.response["Error"]["Code"]
         raise ValidationException(
-            f'The output bucket "{bucket}" of S3OutputPath could not be reached ({code}). Please ensure that the'
+            f'The {purpose} bucket "{bucket}" of {uri} could not be reached ({code}). Please ensure that the'
             f" bucket exists in the selected region ({s3.meta.region_name})."
         ) from None
 

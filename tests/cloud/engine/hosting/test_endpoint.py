@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import tarfile
 import threading
 import time
 from pathlib import Path
@@ -14,10 +12,23 @@ import botocore.exceptions
 import pytest
 
 from tests.cloud.endpoints import PATIENCE, Hosting, pack_folder
+from tests.cloud.jobs import pack
 
 ONE = {"instances": [[1.0, 2.0]]}
 
+ROLLING = {
+    "MaximumBatchSize": {"Type": "INSTANCE_COUNT", "Value": 1},
+    "WaitIntervalInSeconds": 0,
+}
+
 pytestmark = pytest.mark.slow
+
+
+def blue_green(kind: str, wait: int = 0, longest: int | None = None) -> dict[str, Any]:
+    """A DeploymentConfig."""
+    routing = {"Type": kind, "WaitIntervalInSeconds": wait}
+    limit = {"MaximumExecutionTimeoutInSeconds": longest} if longest else {}
+    return {"BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": routing, **limit}}
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +166,55 @@ def test_update_under_load_fails_no_request(hosting: Hosting, doubler: Path, tri
     hosting.delete(name)
 
 
+def test_update_keeps_what_it_is_asked_to_keep(hosting: Hosting, doubler: Path, tripler: Path) -> None:
+    name = hosting.serve(hosting.config(hosting.model(pack_folder(doubler))))
+    change = [{"VariantName": "v1", "DesiredWeight": 0.5, "DesiredInstanceCount": 2}]
+    hosting.sagemaker.update_endpoint_weights_and_capacities(EndpointName=name, DesiredWeightsAndCapacities=change)
+    hosting.wait(name)
+    plan = blue_green("ALL_AT_ONCE")
+    hosting.sagemaker.update_endpoint(
+        EndpointName=name,
+        EndpointConfigName=hosting.config(hosting.model(pack_folder(tripler))),
+        RetainAllVariantProperties=True,
+        ExcludeRetainedVariantProperties=[{"VariantPropertyType": "DesiredInstanceCount"}],
+        DeploymentConfig=plan,
+    )
+    described = hosting.wait(name)
+    (variant,) = described["ProductionVariants"]
+    assert (variant["CurrentWeight"], variant["CurrentInstanceCount"]) == (0.5, 1)
+    assert described["LastDeploymentConfig"] == plan
+    assert hosting.invoke(name, ONE) == {"predictions": [[3.0, 6.0]]}
+    hosting.delete(name)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"DeploymentConfig": {"RollingUpdatePolicy": ROLLING}}, "blue/green updates only"),
+        ({"DeploymentConfig": blue_green("CANARY")}, "ALL_AT_ONCE, not CANARY"),
+        ({"DeploymentConfig": blue_green("ALL_AT_ONCE", 3600, 600)}, "must be longer than"),
+        (
+            {"DeploymentConfig": {"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "a"}]}}},
+            "does not watch alarms",
+        ),
+        (
+            {"ExcludeRetainedVariantProperties": [{"VariantPropertyType": "DesiredWeight"}]},
+            "updates that have RetainAllVariantProperties",
+        ),
+    ],
+    ids=["rolling", "canary", "too-long", "alarms", "exclude-alone"],
+)
+def test_update_that_is_not_done_here_is_refused(
+    hosting: Hosting, endpoint: str, options: dict[str, Any], words: str
+) -> None:
+    config = hosting.describe(endpoint)["EndpointConfigName"]
+    answer = trouble(
+        hosting.sagemaker.update_endpoint, EndpointName=endpoint, EndpointConfigName=config, **options
+    )
+    assert words in answer["Error"]["Message"]
+    assert hosting.describe(endpoint)["EndpointStatus"] == "InService"
+
+
 def test_update_that_fails_leaves_the_old_variant_serving(hosting: Hosting, endpoint: str) -> None:
     broken = hosting.config(hosting.model(b"no archive"))
     hosting.sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=broken)
@@ -190,21 +250,11 @@ def test_server_that_is_killed_is_started_again(hosting: Hosting, doubler: Path)
     hosting.delete(name)
 
 
-def archive(**files: bytes) -> bytes:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as out:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name.replace("__", "/"))
-            member.size = len(content)
-            out.addfile(member, io.BytesIO(content))
-    return packed.getvalue()
-
-
 @pytest.mark.parametrize(
     ("model", "words"),
     [
         (b"this is no archive", "not a readable tar.gz"),
-        (archive(readme=b"no model here"), "saved_model.pb"),
+        (pack({"readme": "no model here"}), "saved_model.pb"),
     ],
     ids=["corrupt", "empty"],
 )

@@ -18,11 +18,12 @@ from typing import Any
 import botocore.exceptions
 
 from sagelab.cloud.engine import channels
+from sagelab.cloud.engine.hosting.outbox import Outbox
 
 logger = logging.getLogger("sagelab")
 
 PAUSE = 5.0
-FULL = 200
+FULL = 8_000_000  # characters that wait; with more, nobody waits for the pause to end
 
 
 @dataclass(frozen=True)
@@ -46,34 +47,27 @@ class Capture:
         self._modes = {"Input", "Output"} if "InputAndOutput" in modes else modes
         self._lock = threading.Lock()
         self._records: dict[str, list[str]] = {}
-        self._news, self._closed = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True, name=f"capture {endpoint}")
-        self._thread.start()
+        self._size = 0
+        self._outbox = Outbox(f"capture {endpoint}", PAUSE, self._send)
 
     def take(self, exchange: Exchange) -> None:
         """Keep the exchange, or not, by the sampling percentage."""
         if random.random() * 100 >= self._config["InitialSamplingPercentage"]:
             return
+        line = json.dumps(self._record(exchange))
         with self._lock:
-            lines = self._records.setdefault(exchange.variant, [])
-            lines.append(json.dumps(self._record(exchange)))
-        self._news.set()
+            self._records.setdefault(exchange.variant, []).append(line)
+            self._size += len(line)
+            full = self._size > FULL
+        self._outbox.wake(hurry=full)
 
     def close(self) -> None:
-        self._closed.set()
-        self._news.set()
-        self._thread.join(10)
-
-    def _run(self) -> None:
-        while not self._closed.is_set():
-            self._news.wait()
-            self._closed.wait(PAUSE)
-            self._send()
+        """Send the rest."""
+        self._outbox.close()
 
     def _send(self) -> None:
-        self._news.clear()
         with self._lock:
-            records, self._records = self._records, {}
+            records, self._records, self._size = self._records, {}, 0
         for variant, lines in records.items():
             self._put(variant, lines)
 

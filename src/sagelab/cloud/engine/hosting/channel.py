@@ -6,19 +6,22 @@ speaks it.
 
 from __future__ import annotations
 
-import http.client
-import os
 import queue
 import socket
 import struct
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from sagelab.workbench import relay
 
 PATIENCE = 60.0  # seconds for one invocation, as the service has it
 PART = 1 << 16
+KEPT = 32  # connections that wait for the next request; a container may hold a thread for each
+LINE = 1 << 16
+BODYLESS = (204, 304)
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,13 @@ class Gone(Exception):
 
 
 class Channel:
-    """Requests to the server that listens on `path`. peer: its pid on this machine, once it has answered."""
+    """Requests to the server that listens on `path`. peer: its pid on this machine, once it has answered.
 
-    def __init__(self, path: Path) -> None:
-        self._path, self.peer = path, 0
+    patience: seconds that one may take.
+    """
+
+    def __init__(self, path: Path, patience: float = PATIENCE) -> None:
+        self._path, self._patience, self.peer = path, patience, 0
         self._idle: queue.LifoQueue[_Connection] = queue.LifoQueue()
 
     def ask(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Reply:
@@ -52,28 +58,26 @@ class Channel:
         for fresh in (False, True):
             connection = self._connect(fresh)
             try:
-                connection.request(method, path, body, headers)
-                answer = connection.getresponse()
-                data = answer.read()
-            except (OSError, http.client.HTTPException) as error:
+                status, names = connection.ask(method, path, headers, body)
+                data = b"".join(connection.parts())
+            except (OSError, ValueError) as error:
                 connection.close()
                 if connection.used and not fresh and not isinstance(error, TimeoutError):
                     continue  # the server closed a connection that was kept for too long
-                raise Gone(str(error), isinstance(error, TimeoutError)) from None
+                raise _gone(error) from None
             self._keep(connection)
-            return Reply(answer.status, _names(answer), data, time.perf_counter() - start)
+            return Reply(status, names, data, time.perf_counter() - start)
         raise AssertionError("a fresh connection is not tried again")
 
     def stream(self, path: str, headers: dict[str, str], body: bytes) -> tuple[Reply, Iterator[bytes]]:
         """One request, and its answer as it comes: the Reply has no body. Gone: no answer, or no end of it."""
-        start, connection = time.perf_counter(), _Connection(self._path)
+        start, connection = time.perf_counter(), _Connection(self._path, self._patience)
         try:
-            connection.request("POST", path, body, headers)
-            answer = connection.getresponse()
-        except (OSError, http.client.HTTPException) as error:
+            status, names = connection.ask("POST", path, headers, body)
+        except (OSError, ValueError) as error:
             connection.close()
-            raise Gone(str(error), isinstance(error, TimeoutError)) from None
-        return Reply(answer.status, _names(answer), b"", time.perf_counter() - start), _parts(connection, answer)
+            raise _gone(error) from None
+        return Reply(status, names, b"", time.perf_counter() - start), _until_closed(connection)
 
     def forget(self) -> None:
         """Close what is kept: the server has ended."""
@@ -89,49 +93,118 @@ class Channel:
                 return self._idle.get_nowait()
         except queue.Empty:
             pass
-        return _Connection(self._path)
+        return _Connection(self._path, self._patience)
 
     def _keep(self, connection: _Connection) -> None:
-        connection.used = True
         self.peer = connection.peer
-        self._idle.put(connection)
+        if connection.kept and self._idle.qsize() < KEPT:
+            connection.used = True
+            self._idle.put(connection)
+        else:
+            connection.close()
 
 
-class _Connection(http.client.HTTPConnection):
-    """HTTP over a Unix socket. used: it has carried a request before. peer: the pid of who listens."""
+class _Connection:
+    """HTTP/1.1 over a Unix socket, no more of it than an answer needs: http.client takes as long as a small model.
 
-    def __init__(self, path: Path) -> None:
-        super().__init__("model", timeout=PATIENCE)
-        self._path, self.used, self.peer = path, False, 0
+    used: it has carried a request before. peer: the pid of who listens. kept: the server takes another request.
+    """
 
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        with _short(self._path) as path:
-            self.sock.connect(path)
-        credentials = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    def __init__(self, path: Path, patience: float) -> None:
+        self._path, self._patience, self.used, self.kept, self.peer = path, patience, False, True, 0
+        self._left: int | None = None  # bytes of the body; None: it comes in chunks, or until the server hangs up
+        self._chunked = False
+        self._socket: socket.socket | None = None
+        self._answer: Any = None
+
+    def ask(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str]]:
+        """Send a request; its answer's status, and headers by lower-case name. ValueError: it is not HTTP."""
+        lines = [f"{method} {path} HTTP/1.1", "Host: model", f"Content-Length: {len(body)}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        if any("\r" in line or "\n" in line for line in lines):
+            raise ValueError("a header has a line break")
+        self._dialled().sendall("\r\n".join([*lines, "", ""]).encode("latin-1", "replace") + body)
+        status, names = self._read_head()
+        while status < 200:  # 100 Continue and its like
+            status, names = self._read_head()
+        self._frame(method, status, names)
+        return status, names
+
+    def parts(self) -> Iterator[bytes]:
+        """The answer's body. OSError, ValueError: it breaks off."""
+        if self._chunked:
+            yield from self._chunks()
+        elif self._left is None:
+            while part := self._answer.read1(PART):
+                yield part
+        while self._left:
+            part = self._answer.read1(min(self._left, PART))
+            if not part:
+                raise ConnectionError("the server hung up in the middle of its answer")
+            self._left -= len(part)
+            yield part
+
+    def close(self) -> None:
+        if self._socket:
+            self._answer.close()
+            self._socket.close()
+
+    def _dialled(self) -> socket.socket:
+        if self._socket is None:
+            self._socket = relay.dial(self._path)
+            self._socket.settimeout(self._patience)
+            self._answer = self._socket.makefile("rb", PART)
+            self._note_peer(self._socket)
+        return self._socket
+
+    def _note_peer(self, connection: socket.socket) -> None:
+        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         self.peer = struct.unpack("3i", credentials)[0]
 
+    def _read_head(self) -> tuple[int, dict[str, str]]:
+        version, status, *_ = self._line().split(" ", 2)
+        self.kept = version == "HTTP/1.1"
+        names: dict[str, str] = {}
+        while line := self._line():
+            name, _, value = line.partition(":")
+            names[name.lower()] = value.strip()
+        return int(status), names
 
-@contextmanager
-def _short(path: Path) -> Iterator[str]:
-    """A name of a socket that fits its 107 bytes: by a file descriptor of its folder."""
-    folder = os.open(path.parent, os.O_PATH)
-    try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
-    finally:
-        os.close(folder)
+    def _line(self) -> str:
+        line: bytes = self._answer.readline(LINE)
+        if not line.endswith(b"\n"):
+            raise ConnectionError("the server hung up" if len(line) < LINE else "a line of its answer is too long")
+        return line.decode("latin-1").rstrip("\r\n")
 
+    def _frame(self, method: str, status: int, names: dict[str, str]) -> None:
+        """How the end of the body is found."""
+        length = names.get("content-length")
+        self._chunked = names.get("transfer-encoding", "").lower() == "chunked"
+        self._left = None if length is None or self._chunked else int(length)
+        if method == "HEAD" or status in BODYLESS:
+            self._chunked, self._left = False, 0
+        ends = self._chunked or self._left is not None
+        self.kept = self.kept and ends and names.get("connection", "").lower() != "close"
 
-def _parts(connection: _Connection, answer: http.client.HTTPResponse) -> Iterator[bytes]:
-    try:
-        while part := answer.read1(PART):
+    def _chunks(self) -> Iterator[bytes]:
+        while size := int(self._line().partition(";")[0], 16):
+            part = self._answer.read(size)
+            if len(part) < size:
+                raise ConnectionError("the server hung up in the middle of its answer")
             yield part
-    except (OSError, http.client.HTTPException) as error:
-        raise Gone(str(error), isinstance(error, TimeoutError)) from None
+            self._line()
+        while self._line():
+            pass  # trailers
+
+
+def _until_closed(connection: _Connection) -> Iterator[bytes]:
+    try:
+        yield from connection.parts()
+    except (OSError, ValueError) as error:
+        raise _gone(error) from None
     finally:
         connection.close()
 
 
-def _names(answer: http.client.HTTPResponse) -> dict[str, str]:
-    return {name.lower(): value for name, value in answer.getheaders()}
+def _gone(error: Exception) -> Gone:
+    return Gone(str(error), isinstance(error, TimeoutError))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from sagelab.cloud.engine.hosting.capture import Capture, Exchange
@@ -15,6 +14,7 @@ from sagelab.cloud.engine.hosting.channel import Gone, Reply
 from sagelab.cloud.engine.hosting.fleet import Fleet, Variant
 from sagelab.cloud.engine.hosting.measures import Measures
 from sagelab.cloud.engine.hosting.server import VariantSpec
+from sagelab.cloud.engine.hosting.usage import Usage
 from sagelab.cloud.engine.surroundings import Surroundings
 
 DRAIN_SECONDS = 60.0
@@ -54,13 +54,18 @@ class Endpoint:
         self.name, self.place = name, place
         self.measures = Measures(name, place.client("cloudwatch"))
         self.capture: Capture | None = None
+        self.capturing: dict[str, Any] | None = None  # the DataCaptureConfig
         self.fleet: Fleet | None = None
         self._lock = threading.Lock()
         self._closed = threading.Event()
+        self._using, self._usage = threading.Lock(), defaultdict[str, Usage](Usage)
         threading.Thread(target=self._watch_usage, daemon=True, name=f"usage {name}").start()
 
-    def deploy(self, specs: list[VariantSpec], capture: dict[str, Any] | None) -> None:
-        """Start a new fleet, let it take over, close the old one. JobError: it did not come up."""
+    def deploy(self, specs: list[VariantSpec], capture: dict[str, Any] | None, stay: float = 0.0) -> None:
+        """Start a new fleet, let it take over, close the old one. JobError: it did not come up.
+
+        stay: seconds that the old one goes on after that, without invocations.
+        """
         fleet = Fleet(self.name, specs, self.place)
         fleet.start()
         with self._lock:
@@ -72,6 +77,7 @@ class Endpoint:
             return
         self._set_capture(capture)
         if old:
+            self._closed.wait(stay)
             old.drain(DRAIN_SECONDS)
 
     def invoke(self, invocation: Invocation) -> tuple[str, Reply]:
@@ -108,6 +114,7 @@ class Endpoint:
 
     def close(self) -> None:
         """End everything; what is under way ends with an error."""
+        self._note_usage()  # an endpoint of less than a minute has its usage, too
         with self._lock:
             self._closed.set()
             fleet, self.fleet = self.fleet, None
@@ -139,7 +146,7 @@ class Endpoint:
         return reply
 
     def _set_capture(self, config: dict[str, Any] | None) -> None:
-        old, self.capture = self.capture, None
+        old, self.capture, self.capturing = self.capture, None, config
         if config and config.get("EnableCapture"):
             self.capture = Capture(self.name, config, self.place.client("s3"))
         if old:
@@ -147,14 +154,15 @@ class Endpoint:
 
     def _watch_usage(self) -> None:
         """CPU and memory of each variant, once a minute."""
-        before: dict[str, float] = {}
         while not self._closed.wait(USAGE_SECONDS):
-            fleet = self.fleet
+            self._note_usage()
+
+    def _note_usage(self) -> None:
+        fleet = self.fleet
+        with self._using:
             for name, variant in list(fleet.variants.items()) if fleet else []:
                 pids = [pid for server in variant.servers for pid in server.processes()]
-                seconds, memory = usage(pids)
-                cpu = 100 * max(0.0, seconds - before.get(name, seconds)) / USAGE_SECONDS
-                before[name] = seconds
+                cpu, memory = self._usage[name].look(pids)
                 self.measures.usage(name, cpu, 100 * memory / self.place.memory)
 
 
@@ -164,20 +172,6 @@ def _then(parts: Iterator[bytes], act: Callable[[], None]) -> Iterator[bytes]:
         yield from parts
     finally:
         act()
-
-
-def usage(pids: list[int]) -> tuple[float, int]:
-    """(CPU seconds so far, bytes of memory) of processes; those that ended meanwhile count nothing."""
-    seconds, memory = 0.0, 0
-    tick, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
-    for pid in pids:
-        try:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        seconds += (int(fields[11]) + int(fields[12])) / tick
-        memory += int(fields[21]) * page
-    return seconds, memory
 
 
 def _variant_of(fleet: Fleet, target: str | None) -> Variant:

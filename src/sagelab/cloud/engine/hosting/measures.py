@@ -15,6 +15,8 @@ from typing import Any
 
 import botocore.exceptions
 
+from sagelab.cloud.engine.hosting.outbox import Outbox
+
 logger = logging.getLogger("sagelab")
 
 NAMESPACE = "AWS/SageMaker"
@@ -40,10 +42,8 @@ class Measures:
         self._endpoint, self._cloudwatch = endpoint, cloudwatch
         self._lock = threading.Lock()
         self._seconds: dict[str, _Second] = defaultdict(_Second)
-        self._news, self._closed = threading.Event(), threading.Event()
         self._instances: dict[str, int] = {}
-        self._thread = threading.Thread(target=self._run, daemon=True, name=f"measures {endpoint}")
-        self._thread.start()
+        self._outbox = Outbox(f"measures {endpoint}", PAUSE, self._send)
 
     def note(self, variant: str, instances: int, status: int, model: float | None, overhead: float) -> None:
         """One invocation. status: of HTTP. model, overhead: seconds; model is None where no server answered."""
@@ -56,7 +56,7 @@ class Measures:
                 second.latencies["ModelLatency"].append(model * 1e6)
             second.latencies["OverheadLatency"].append(overhead * 1e6)
             self._instances[variant] = instances
-        self._news.set()
+        self._outbox.wake()
 
     def usage(self, variant: str, cpu: float, memory: float) -> None:
         """CPU (100 is one core) and memory (percent of this machine's) of a variant's instances."""
@@ -65,18 +65,9 @@ class Measures:
 
     def close(self) -> None:
         """Send the rest."""
-        self._closed.set()
-        self._news.set()
-        self._thread.join(10)
-
-    def _run(self) -> None:
-        while not self._closed.is_set():
-            self._news.wait()
-            self._closed.wait(PAUSE)
-            self._send()
+        self._outbox.close()
 
     def _send(self) -> None:
-        self._news.clear()
         with self._lock:
             seconds, self._seconds = self._seconds, defaultdict(_Second)
         data = [datum for name, second in seconds.items() for datum in self._data(name, second)]

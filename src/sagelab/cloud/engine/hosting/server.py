@@ -7,8 +7,6 @@ A server that dies is started again until it is closed.
 from __future__ import annotations
 
 import logging
-import os
-import re
 import secrets
 import threading
 import time
@@ -16,11 +14,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sagelab.cloud.engine import channels, runtimes
-from sagelab.cloud.engine.compilation import images
-from sagelab.cloud.engine.hosting.channel import Channel, Gone, Reply
+from sagelab.cloud.engine import channels
+from sagelab.cloud.engine.compilation.images import is_neo
+from sagelab.cloud.engine.hosting import containers
+from sagelab.cloud.engine.hosting.channel import PATIENCE, Channel, Gone, Reply
+from sagelab.cloud.engine.hosting.containers import Container
 from sagelab.cloud.engine.launcher import Running
 from sagelab.cloud.engine.logs import Reader, Stream
+from sagelab.cloud.engine.runtimes import PYTHON, is_inference_image
 from sagelab.cloud.engine.sandbox import HostSpec
 from sagelab.cloud.engine.surroundings import Surroundings
 from sagelab.cloud.engine.workspace import environment
@@ -28,30 +29,24 @@ from sagelab.cloud.errors import ClientError, JobError
 
 logger = logging.getLogger("sagelab")
 
-MODEL, COMPILED, SOCKET = "/opt/ml/model", "/opt/ml/model.compiled", "/run/sagelab/http.sock"
-SERVE = f"python3 -m sagelab.serving --model {MODEL} --socket {SOCKET}"
-COMPILE = f"python3 -m sagelab.serving.accelerate {MODEL} {COMPILED}"
-ACCELERATED = (
-    "{}: the model is compiled ahead of time for this processor (IREE), which stands in for the accelerator"
-)
 LOG_GROUP = "/aws/sagemaker/Endpoints/{}"
 PING_PAUSE = 0.02
 LONGEST_PAUSE = 30.0
-VCPUS = {"medium": 1, "large": 2, "xlarge": 4}
 
 
 @dataclass(frozen=True)
 class VariantSpec:
     """What a production variant is made of.
 
-    model_uri: s3:// of a model.tar.gz, or of an object or a prefix where `packed` is False. startup: seconds in
-    which a server must answer /ping. isolated: no network. notes: what is asked for and not done here; they head
-    the log.
+    model_uri: s3:// of a model.tar.gz, or of an object or a prefix where `packed` is False; None: the image has
+    its own. startup: seconds in which a server must answer /ping. isolated: no network. notes: what is asked for
+    and not done here; they head the log. patience: seconds for one invocation. log_group: where its log goes, by
+    default the endpoint's own.
     """
 
     name: str
     image: str
-    model_uri: str
+    model_uri: str | None
     role: str
     instance_type: str
     count: int
@@ -62,6 +57,8 @@ class VariantSpec:
     isolated: bool = False
     startup: float = 600.0
     notes: tuple[str, ...] = ()
+    patience: float = PATIENCE
+    log_group: str | None = None
 
 
 class Server:
@@ -77,18 +74,22 @@ class Server:
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._stream: Stream | None = None
+        self._container: Container | None = None
         self._channel = Channel(Path())
 
     def start(self) -> None:
         """Unpack the model, start the server, wait until it answers. JobError: why it does not."""
         launcher, spec = self.place.launcher, self.spec
         self.folder = launcher.make_folder(f"{self.endpoint}-{self.instance}", spec.name)
-        self._channel = Channel(self.folder / "run/http.sock")
+        self._channel = Channel(self.folder / "run/http.sock", spec.patience)
         model = self.folder / "ml/model"
         model.mkdir()
-        self._download(model)
+        if spec.model_uri:
+            self._download(model, spec.model_uri)
+        self._container = self._choose_container()
         logs = self.place.client("logs")
-        self._stream = Stream(logs, LOG_GROUP.format(self.endpoint), f"{spec.name}/{self.instance}")
+        group = spec.log_group or LOG_GROUP.format(self.endpoint)
+        self._stream = Stream(logs, group, f"{spec.name}/{self.instance}")
         self._note_start()
         self._launch()
         threading.Thread(target=self._guard, daemon=True, name=f"server {self.instance}").start()
@@ -145,61 +146,61 @@ class Server:
         if self.folder != Path():
             self.place.launcher.remove_folder(self.folder.parent.name)
 
-    def _download(self, model: Path) -> None:
-        s3, uri = self.place.client("s3"), self.spec.model_uri
+    def _download(self, model: Path, uri: str) -> None:
+        s3 = self.place.client("s3")
         if self.spec.packed:
             channels.download_archive(s3, uri, model, self.folder / "model.tar.gz")
             return
         source = {"S3DataType": "S3Prefix", "S3Uri": uri}
         channels.download_channel(s3, {"DataSource": {"S3DataSource": source}}, model, 0, 1)
 
+    def _choose_container(self) -> Container:
+        spec, launcher = self.spec, self.place.launcher
+        if program := launcher.images.find(spec.image, "serve"):
+            return containers.own_image(program, launcher.weaker(PYTHON))
+        if not is_inference_image(spec.image):
+            raise ClientError(f"There is no image {spec.image} any more; `sagelab image add` brings it back.")
+        if is_neo(spec.image):
+            return containers.neo_serving(spec.instance_type, spec.isolated)
+        return containers.tensorflow_serving(self.folder, spec.instance_type, spec.accelerator, spec.isolated)
+
     def _note_start(self) -> None:
         assert self._stream
-        what = f"{self.spec.image} on {self.spec.instance_type}"
-        self._stream.note(
-            f"{what} is, here, {runtimes.describe_here()}, {threads(self.spec.instance_type)} threads"
-        )
-        accelerated = (ACCELERATED.format(self.spec.accelerator),) if self.spec.accelerator else ()
-        for note in (*accelerated, *self.spec.notes):
+        assert self._container
+        first, *others = self._container.notes
+        self._stream.note(f"{self.spec.image} on {self.spec.instance_type} is, here, {first}")
+        for note in (*others, *self.spec.notes):
             self._stream.note(note)
         self._stream.flush()
 
     def _launch(self) -> None:
         """Start the process and wait for its first answer to /ping."""
         assert self._stream
-        runtime = self._runtime()
+        container = self._container
+        assert container
         (self.folder / "run/http.sock").unlink(missing_ok=True)
         (self.folder / "run/python.sock").unlink(missing_ok=True)
         with self._lock:
             if self.closing:
                 raise ClientError("The endpoint was deleted while it was created.")
             name = f"{self.endpoint}-{self.instance}-{self.restarts}"
-            network = not self.spec.isolated
-            running = self.place.launcher.start(name, runtime, [self._host()], network)
+            hosts = [self._host(container)]
+            running = self.place.launcher.start(name, container.runtime, hosts, container.network)
             self._running = running
         for pipe in running.outputs.values():
             Reader(pipe, self._stream, lambda: None).start()
         self._wait_ping(running)
 
-    def _runtime(self) -> runtimes.Runtime:
-        """The server imports TensorFlow in any case; code that replaces it needs a Python of its own."""
-        if images.is_neo(self.spec.image):
-            return runtimes.PYTHON
-        code = self.folder / "ml/model/code"
-        return runtimes.choose(code, toolkit=True) if code.is_dir() else runtimes.TENSORFLOW
-
-    def _host(self) -> HostSpec:
-        spec = self.spec
-        serve = f"{SERVE} --threads {threads(spec.instance_type)}"
-        serve += f" --instance-type {spec.instance_type}" if images.is_neo(spec.image) else ""
-        command = f"{COMPILE} && exec {serve} --compiled {COMPILED}" if spec.accelerator else f"exec {serve}"
-        keys = {} if spec.isolated else self.place.access(spec.role, "SageMaker")
+    def _host(self, container: Container) -> HostSpec:
+        spec, place = self.spec, self.place
+        keys = place.access(spec.role, "SageMaker") if container.network else {}
         return HostSpec(
             name="model",
             folder=str(self.folder),
-            argv=("/bin/sh", "-c", command),
-            env=environment(self.place.region) | keys | spec.environment,
-            memory=self.place.memory_limit,
+            argv=("/bin/sh", "-c", container.command),
+            env=environment(place.region) | container.environment | keys | spec.environment,
+            memory=place.memory_limit,
+            program=str(container.program) if container.program else None,
         )
 
     def _wait_ping(self, running: Running) -> None:
@@ -253,11 +254,3 @@ class Server:
             self._stream.note(str(error))
         except RuntimeError:
             logger.exception("server %s of %s", self.instance, self.endpoint)
-
-
-def threads(instance_type: str) -> int:
-    """The instance's share of this machine: its vCPUs, as far as there are cores."""
-    size = instance_type.rpartition(".")[2]
-    found = re.fullmatch(r"(\d+)xlarge", size)
-    vcpus = 4 * int(found[1]) if found else VCPUS.get(size, 2)
-    return max(1, min(vcpus, os.cpu_count() or 1))

@@ -1,0 +1,183 @@
+"""What runs now, what an hour of it would cost on AWS, and what seems to be forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import botocore.exceptions
+
+from sagelab.prices import hourly, prices
+
+Client = Callable[[str], Any]
+
+MOST = 50  # things of a kind that are looked at one by one
+LONG_JOB = timedelta(hours=24)
+LONG_NOTEBOOK = timedelta(hours=8)
+UNUSED = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Running:
+    """One thing that runs. instances: (type, count, dollars an hour of one or None where no price is known)."""
+
+    kind: str
+    name: str
+    status: str
+    since: datetime
+    instances: list[tuple[str, int, float | None]] = field(default_factory=list)
+    forgotten: str | None = None
+
+    @property
+    def dollars(self) -> float | None:
+        """An hour of it on AWS; None: a price is not known."""
+        known = [count * price for _, count, price in self.instances if price is not None]
+        return sum(known) if len(known) == len(self.instances) else None
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "status": self.status,
+            "since": self.since.isoformat(),
+            "instances": [
+                {"type": kind, "count": count, "dollars": price} for kind, count, price in self.instances
+            ],
+            "dollars": self.dollars,
+            "forgotten": self.forgotten,
+        }
+
+
+def look(client: Client, now: datetime | None = None) -> dict[str, Any]:
+    """What runs, the kinds that are not run here, and the prices' date: {"running", "unknown", "prices"}."""
+    now = now or datetime.now(UTC)
+    found: list[Running] = []
+    unknown = []
+    for kind, find in FINDERS.items():
+        try:
+            found += find(client, now)
+        except botocore.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] != "UnknownOperationException":
+                raise
+            unknown.append(kind)
+    table = prices()
+    facts = [each.facts() for each in sorted(found, key=lambda each: each.since, reverse=True)]
+    return {"running": facts, "unknown": unknown, "prices": {"date": table["date"], "region": table["region"]}}
+
+
+def _training_jobs(client: Client, now: datetime) -> Iterator[Running]:
+    sagemaker = client("sagemaker")
+    for status in ("InProgress", "Stopping"):
+        for summary in sagemaker.list_training_jobs(StatusEquals=status, MaxResults=MOST)["TrainingJobSummaries"]:
+            name = summary["TrainingJobName"]
+            job = sagemaker.describe_training_job(TrainingJobName=name)
+            compute = job["ResourceConfig"]
+            groups = compute.get("InstanceGroups") or [compute]
+            instances = [
+                _instance(group["InstanceType"], group["InstanceCount"], "training")
+                for group in groups
+                if "InstanceType" in group
+            ]
+            long = _long(now, job["CreationTime"], LONG_JOB)
+            why = f"It has run for {long}." if long else None
+            yield Running("training-jobs", name, job["SecondaryStatus"], job["CreationTime"], instances, why)
+
+
+def _endpoints(client: Client, now: datetime) -> Iterator[Running]:
+    sagemaker = client("sagemaker")
+    for summary in sagemaker.list_endpoints(MaxResults=MOST)["Endpoints"]:
+        name, created = summary["EndpointName"], summary["CreationTime"]
+        try:
+            endpoint = sagemaker.describe_endpoint(EndpointName=name)
+            config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+        except botocore.exceptions.ClientError:  # deleted meanwhile, or its configuration before it
+            yield Running("endpoints", name, summary["EndpointStatus"], created)
+            continue
+        long = _long(now, summary["LastModifiedTime"], UNUSED)
+        unused = long and summary["EndpointStatus"] == "InService" and not _invoked(client, name, now)
+        why = "Nobody has invoked it for an hour; it is billed until it is deleted." if unused else None
+        yield Running("endpoints", name, summary["EndpointStatus"], created, _servers(endpoint, config), why)
+
+
+def _servers(endpoint: dict[str, Any], config: dict[str, Any]) -> list[tuple[str, int, float | None]]:
+    counts = {
+        each["VariantName"]: each.get("CurrentInstanceCount") for each in endpoint.get("ProductionVariants", [])
+    }
+    found = []
+    for variant in config["ProductionVariants"]:
+        count = counts.get(variant["VariantName"]) or variant.get("InitialInstanceCount", 0)
+        if "InstanceType" in variant:  # a serverless variant is billed by the request
+            found.append(_instance(variant["InstanceType"], count, "hosting"))
+        if "AcceleratorType" in variant:
+            found.append(_instance(variant["AcceleratorType"], count, "accelerator"))
+    return found
+
+
+def _invoked(client: Client, name: str, now: datetime) -> bool:
+    cloudwatch = client("cloudwatch")
+    metrics = cloudwatch.list_metrics(
+        Namespace="AWS/SageMaker", MetricName="Invocations", Dimensions=[{"Name": "EndpointName", "Value": name}]
+    )["Metrics"]
+    return any(
+        cloudwatch.get_metric_statistics(
+            Namespace="AWS/SageMaker",
+            MetricName="Invocations",
+            Dimensions=metric["Dimensions"],
+            StartTime=now - UNUSED,
+            EndTime=now + timedelta(minutes=1),
+            Period=3600,
+            Statistics=["Sum"],
+        )["Datapoints"]
+        for metric in metrics
+    )
+
+
+def _notebook_instances(client: Client, now: datetime) -> Iterator[Running]:
+    pages = client("sagemaker").list_notebook_instances(MaxResults=MOST)
+    for summary in pages["NotebookInstances"]:
+        status = summary["NotebookInstanceStatus"]
+        if status in ("Stopped", "Failed", "Deleting"):
+            continue
+        since = summary.get("LastModifiedTime", summary["CreationTime"])
+        long = _long(now, since, LONG_NOTEBOOK)
+        why = f"It has been on for {long}; it is billed until it is stopped." if long else None
+        instances = [_instance(summary["InstanceType"], 1, "notebook")] if "InstanceType" in summary else []
+        yield Running("notebook-instances", summary["NotebookInstanceName"], status, since, instances, why)
+
+
+def _tuning_jobs(client: Client, _: datetime) -> Iterator[Running]:
+    """A search costs what its training jobs cost."""
+    pages = client("sagemaker").list_hyper_parameter_tuning_jobs(StatusEquals="InProgress", MaxResults=MOST)
+    for job in pages["HyperParameterTuningJobSummaries"]:
+        name, status = job["HyperParameterTuningJobName"], job["HyperParameterTuningJobStatus"]
+        yield Running("tuning-jobs", name, status, job["CreationTime"])
+
+
+def _compilation_jobs(client: Client, _: datetime) -> Iterator[Running]:
+    """Neo compiles without a charge."""
+    pages = client("sagemaker").list_compilation_jobs(StatusEquals="INPROGRESS", MaxResults=MOST)
+    for job in pages["CompilationJobSummaries"]:
+        yield Running(
+            "compilation-jobs", job["CompilationJobName"], job["CompilationJobStatus"], job["CreationTime"]
+        )
+
+
+FINDERS: dict[str, Callable[[Client, datetime], Iterator[Running]]] = {
+    "training-jobs": _training_jobs,
+    "endpoints": _endpoints,
+    "notebook-instances": _notebook_instances,
+    "tuning-jobs": _tuning_jobs,
+    "compilation-jobs": _compilation_jobs,
+}
+
+
+def _instance(kind: str, count: int, plane: str) -> tuple[str, int, float | None]:
+    return kind, count, hourly(kind, plane)
+
+
+def _long(now: datetime, since: datetime, limit: timedelta) -> str | None:
+    """How many hours it is since then, if that is more than the limit."""
+    passed = now - since
+    return f"{passed.total_seconds() / 3600:.0f} hours" if passed > limit else None

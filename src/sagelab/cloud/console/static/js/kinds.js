@@ -1,0 +1,243 @@
+// What the console knows of each kind of resource: how the API lists and describes it, what is shown, what can be done.
+//
+// stem: of which the API makes TrainingJobName, TrainingJobArn, TrainingJobStatus. arn: the kind in an ARN.
+// columns: [label, row -> value, sort key of the List operation]. facts: description -> [[label, value]].
+// times: description -> [[status, since, until, message]], where the API gives no SecondaryStatusTransitions.
+// log: description -> [group, prefix of the streams' names]. actions: see actions.js.
+import { html, Span, Status, Time } from "./ui.js";
+import { s3Page } from "./format.js";
+
+export const roleLink = (arn) => arn && html`<a href=${`/roles/${encodeURIComponent(arn.split("/").pop())}`}>${arn.split("/").pop()}</a>`;
+export const link = (kind, name) => name && html`<a href=${`/${kind}/${encodeURIComponent(name)}`}>${name}</a>`;
+export const s3Link = (uri) => uri && html`<a class="wrap" href=${s3Page(uri)}>${uri}</a>`;
+const image = (uri) => uri && html`<span class="wrap" title=${uri}>${uri.split("/").pop()}</span>`;
+const when = (value) => value && html`<${Time} value=${value} />`;
+const seconds = (value) => value === undefined ? undefined : `${value.toLocaleString()} s`;
+const running = (...statuses) => (found, status) => statuses.includes(status);
+const ended = running("Completed", "Failed", "Stopped", "COMPLETED", "FAILED", "STOPPED");
+
+const JOB_STATUSES = ["InProgress", "Completed", "Failed", "Stopping", "Stopped"];
+
+function savings(job) {
+  const { TrainingTimeInSeconds: training, BillableTimeInSeconds: billed } = job;
+  if (!job.EnableManagedSpotTraining || !training || billed === undefined) return undefined;
+  return `${Math.round((1 - billed / training) * 100)} %`;
+}
+
+const compute = (job) => job.ResourceConfig && (job.ResourceConfig.InstanceType
+  ? `${job.ResourceConfig.InstanceCount} × ${job.ResourceConfig.InstanceType}`
+  : (job.ResourceConfig.InstanceGroups || []).map((each) => `${each.InstanceCount} × ${each.InstanceType}`).join(", "));
+
+const trainingJobs = {
+  path: "training-jobs",
+  title: "Training jobs",
+  one: "training job",
+  stem: "TrainingJob",
+  arn: "training-job",
+  list: { operation: "ListTrainingJobs", items: "TrainingJobSummaries", statuses: JOB_STATUSES },
+  create: "CreateTrainingJob",
+  columns: [
+    ["Created", (row) => when(row.CreationTime), "CreationTime"],
+    ["Took", (row) => html`<${Span} from=${row.CreationTime} to=${row.TrainingEndTime || (ended(row, row.TrainingJobStatus) && row.LastModifiedTime)} />`],
+  ],
+  detail: (row) => row.SecondaryStatus,
+  facts: (job) => [
+    ["Instances", compute(job)],
+    ["Created", when(job.CreationTime)],
+    ["Ended", when(job.TrainingEndTime)],
+    ["Training time", seconds(job.TrainingTimeInSeconds)],
+    ["Billable time", seconds(job.BillableTimeInSeconds)],
+    ["Spot savings", savings(job)],
+    ["Role", roleLink(job.RoleArn)],
+    ["Tuning job", link("tuning-jobs", job.TuningJobArn && job.TuningJobArn.split("/").pop())],
+    ["Image", image((job.AlgorithmSpecification || {}).TrainingImage)],
+  ],
+  sections: ["metrics", "log"],
+  log: (job) => ["/aws/sagemaker/TrainingJobs", `${job.TrainingJobName}/`],
+  actions: ["stop-training-job", "interrupt-training-job", "delete-training-job"],
+};
+
+const tuningJobs = {
+  path: "tuning-jobs",
+  title: "Tuning jobs",
+  one: "tuning job",
+  stem: "HyperParameterTuningJob",
+  arn: "hyper-parameter-tuning-job",
+  also: ["training-job"],
+  list: {
+    operation: "ListHyperParameterTuningJobs",
+    items: "HyperParameterTuningJobSummaries",
+    statuses: [...JOB_STATUSES, "Deleting", "DeleteFailed"],
+  },
+  create: "CreateHyperParameterTuningJob",
+  columns: [
+    ["Strategy", (row) => row.Strategy],
+    ["Jobs", (row) => row.TrainingJobStatusCounters && `${row.TrainingJobStatusCounters.Completed ?? 0} completed`],
+    ["Created", (row) => when(row.CreationTime), "CreationTime"],
+    ["Took", (row) => html`<${Span} from=${row.CreationTime} to=${row.HyperParameterTuningEndTime} />`],
+  ],
+  facts: (job) => {
+    const config = job.HyperParameterTuningJobConfig || {};
+    const goal = config.HyperParameterTuningJobObjective;
+    const counts = job.TrainingJobStatusCounters || {};
+    return [
+      ["Strategy", config.Strategy],
+      ["Objective", goal && `${goal.Type} ${goal.MetricName}`],
+      ["Best job", link("training-jobs", job.BestTrainingJob && job.BestTrainingJob.TrainingJobName)],
+      ["Jobs", Object.entries(counts).filter(([, count]) => count).map(([name, count]) => `${count} ${name}`).join(", ")],
+      ["At most", config.ResourceLimits && `${config.ResourceLimits.MaxNumberOfTrainingJobs ?? "any"} jobs, ${config.ResourceLimits.MaxParallelTrainingJobs} at a time`],
+      ["Created", when(job.CreationTime)],
+      ["Ended", when(job.HyperParameterTuningEndTime)],
+    ];
+  },
+  times: (job) => [["InProgress", job.CreationTime, job.HyperParameterTuningEndTime]],
+  sections: ["search"],
+  actions: ["stop-tuning-job", "delete-tuning-job"],
+};
+
+const compilationJobs = {
+  path: "compilation-jobs",
+  title: "Compilation jobs",
+  one: "compilation job",
+  stem: "CompilationJob",
+  arn: "compilation-job",
+  list: {
+    operation: "ListCompilationJobs",
+    items: "CompilationJobSummaries",
+    statuses: ["INPROGRESS", "COMPLETED", "FAILED", "STARTING", "STOPPING", "STOPPED"],
+  },
+  create: "CreateCompilationJob",
+  columns: [
+    ["Target", (row) => row.CompilationTargetDevice
+      || [row.CompilationTargetPlatformOs, row.CompilationTargetPlatformArch, row.CompilationTargetPlatformAccelerator].filter(Boolean).join(" ")],
+    ["Created", (row) => when(row.CreationTime), "CreationTime"],
+    ["Took", (row) => html`<${Span} from=${row.CompilationStartTime} to=${row.CompilationEndTime} />`],
+  ],
+  facts: (job) => [
+    ["Framework", job.InputConfig && [job.InputConfig.Framework, job.InputConfig.FrameworkVersion].filter(Boolean).join(" ")],
+    ["Input shape", job.InputConfig && html`<code>${job.InputConfig.DataInputConfig}</code>`],
+    ["Target", job.OutputConfig && (job.OutputConfig.TargetDevice || JSON.stringify(job.OutputConfig.TargetPlatform))],
+    ["Compiled model", job.ModelArtifacts && s3Link(job.ModelArtifacts.S3ModelArtifacts)],
+    ["Created", when(job.CreationTime)],
+    ["Ended", when(job.CompilationEndTime)],
+    ["Role", roleLink(job.RoleArn)],
+  ],
+  times: (job) => [
+    ["STARTING", job.CreationTime, job.CompilationStartTime],
+    ["INPROGRESS", job.CompilationStartTime, job.CompilationEndTime],
+  ],
+  sections: ["log"],
+  log: (job) => ["/aws/sagemaker/CompilationJobs", job.CompilationJobName],
+  actions: ["stop-compilation-job", "delete-compilation-job"],
+};
+
+const models = {
+  path: "models",
+  title: "Models",
+  one: "model",
+  stem: "Model",
+  arn: "model",
+  list: { operation: "ListModels", items: "Models" },
+  create: "CreateModel",
+  columns: [["Created", (row) => when(row.CreationTime), "CreationTime"]],
+  facts: (model) => {
+    const container = model.PrimaryContainer || {};
+    return [
+      ["Created", when(model.CreationTime)],
+      ["Model data", s3Link(container.ModelDataUrl)],
+      ["Image", image(container.Image)],
+      ["Containers", model.Containers && model.Containers.length],
+      ["Role", roleLink(model.ExecutionRoleArn)],
+    ];
+  },
+  sections: [],
+  actions: ["delete-model"],
+};
+
+const endpointConfigs = {
+  path: "endpoint-configurations",
+  title: "Endpoint configurations",
+  one: "endpoint configuration",
+  stem: "EndpointConfig",
+  arn: "endpoint-config",
+  list: { operation: "ListEndpointConfigs", items: "EndpointConfigs" },
+  create: "CreateEndpointConfig",
+  columns: [["Created", (row) => when(row.CreationTime), "CreationTime"]],
+  facts: (config) => [["Created", when(config.CreationTime)]],
+  sections: ["variants"],
+  actions: ["delete-endpoint-config"],
+};
+
+const endpoints = {
+  path: "endpoints",
+  title: "Endpoints",
+  one: "endpoint",
+  stem: "Endpoint",
+  arn: "endpoint",
+  list: {
+    operation: "ListEndpoints",
+    items: "Endpoints",
+    statuses: ["InService", "Creating", "Updating", "Failed", "Deleting", "SystemUpdating", "RollingBack", "OutOfService"],
+  },
+  create: "CreateEndpoint",
+  columns: [
+    ["Created", (row) => when(row.CreationTime), "CreationTime"],
+    ["Changed", (row) => when(row.LastModifiedTime)],
+  ],
+  facts: (endpoint) => [
+    ["Configuration", link("endpoint-configurations", endpoint.EndpointConfigName)],
+    ["Created", when(endpoint.CreationTime)],
+    ["Changed", when(endpoint.LastModifiedTime)],
+  ],
+  sections: ["try", "traffic", "variants", "log"],
+  log: (endpoint) => [`/aws/sagemaker/Endpoints/${endpoint.EndpointName}`, ""],
+  actions: ["delete-endpoint"],
+};
+
+const notebookInstances = {
+  path: "notebook-instances",
+  title: "Notebook instances",
+  one: "notebook instance",
+  stem: "NotebookInstance",
+  arn: "notebook-instance",
+  list: {
+    operation: "ListNotebookInstances",
+    items: "NotebookInstances",
+    statuses: ["InService", "Pending", "Stopping", "Stopped", "Updating", "Failed", "Deleting"],
+  },
+  create: "CreateNotebookInstance",
+  columns: [
+    ["Instance", (row) => row.InstanceType],
+    ["Created", (row) => when(row.CreationTime), "CreationTime"],
+  ],
+  facts: (notebook) => [
+    ["Instance", notebook.InstanceType],
+    ["Accelerators", (notebook.AcceleratorTypes || []).join(", ")],
+    ["Internet access", notebook.DirectInternetAccess],
+    ["Lifecycle configuration", notebook.NotebookInstanceLifecycleConfigName],
+    ["Created", when(notebook.CreationTime)],
+    ["Changed", when(notebook.LastModifiedTime)],
+    ["Role", roleLink(notebook.RoleArn)],
+  ],
+  sections: ["log"],
+  log: (notebook) => ["/aws/sagemaker/NotebookInstances", notebook.NotebookInstanceName],
+  actions: ["open-notebook-instance", "start-notebook-instance", "stop-notebook-instance", "delete-notebook-instance"],
+};
+
+/** Every kind that SageMaker's API lists, in the order of the menu. */
+export const KINDS = [
+  notebookInstances, trainingJobs, tuningJobs, compilationJobs, models, endpointConfigs, endpoints,
+].map((kind) => ({
+  ...kind,
+  name: (item) => item[`${kind.stem}Name`],
+  status: (item) => item[`${kind.stem}Status`],
+  address: (name) => `/${kind.path}/${encodeURIComponent(name)}`,
+  describe: (name) => [`Describe${kind.stem}`, { [`${kind.stem}Name`]: name }],
+}));
+
+export const kindAt = (path) => KINDS.find((kind) => kind.path === path);
+export const statusCell = (kind, item) => html`<${Status} value=${kind.status(item)} detail=${kind.detail && tonedDetail(kind, item)} />`;
+
+function tonedDetail(kind, item) {
+  return running("InProgress")(item, kind.status(item)) ? kind.detail(item) : undefined;
+}

@@ -1,0 +1,8 @@
+// The parts of a resource's page, by the names that kinds.js has for them.
+import { Log } from "./log.js";
+import { Metrics, Traffic } from "./metrics.js";
+import { Search } from "./search.js";
+import { Try } from "./try.js";
+import { Variants } from "./variants.js";
+
+export const SECTIONS = { log: Log, metrics: Metrics, search: Search, traffic: Traffic, try: Try, variants: Variants };

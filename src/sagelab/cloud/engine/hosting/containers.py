@@ -1,0 +1,90 @@
+"""What runs in a server's host: the model server that stands for TensorFlow Serving, or the learner's own image.
+
+Both listen on the same socket in the host's /run, so that whoever asks them need not know which it is.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from sagelab.cloud.engine import runtimes
+from sagelab.cloud.engine.runtimes import Runtime
+
+MODEL, COMPILED, SOCKET = "/opt/ml/model", "/opt/ml/model.compiled", "/run/sagelab/http.sock"
+SERVE = f"python3 -m sagelab.serving --model {MODEL} --socket {SOCKET}"
+COMPILE = f"python3 -m sagelab.serving.accelerate {MODEL} {COMPILED}"
+RELAY = f"python3 -m sagelab.workbench.port {SOCKET}"
+PORT = 8080  # https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
+BIND_TO = "SAGEMAKER_BIND_TO_PORT"  # the platform's own way to say another port
+ACCELERATED = (
+    "{}: the model is compiled ahead of time for this processor (IREE), which stands in for the accelerator"
+)
+OWN_NETWORK = "the container has a network of its own, with its loopback alone: its port 8080 is nobody else's"
+SHARED_NETWORK = (
+    "this machine has no namespaces, so the container must listen on the port that SAGEMAKER_BIND_TO_PORT names"
+)
+VCPUS = {"medium": 1, "large": 2, "xlarge": 4}
+
+
+@dataclass(frozen=True)
+class Container:
+    """How to start a server.
+
+    command: for /bin/sh. runtime: the Python it is forked from. network: whether it shares this machine's.
+    environment: what it is told. notes: heads the log. program: the folder that the image stands for, if it is
+    the learner's.
+    """
+
+    command: str
+    runtime: Runtime
+    network: bool
+    environment: dict[str, str]
+    notes: tuple[str, ...]
+    program: Path | None = None
+
+
+def tensorflow_serving(folder: Path, instance_type: str, accelerator: str | None, isolated: bool) -> Container:
+    """The project's own model server. folder: of the host, its model unpacked. isolated: without a network."""
+    count = threads(instance_type)
+    serve = f"{SERVE} --threads {count}"
+    command = f"{COMPILE} && exec {serve} --compiled {COMPILED}" if accelerator else f"exec {serve}"
+    code = folder / "ml/model/code"
+    # The server imports TensorFlow in any case; code that replaces it needs a Python of its own.
+    runtime = runtimes.choose(code, toolkit=True) if code.is_dir() else runtimes.TENSORFLOW
+    notes = [f"{runtimes.describe_here()}, {count} threads"]
+    if accelerator:
+        notes.append(ACCELERATED.format(accelerator))
+    return Container(command, runtime, not isolated, {}, tuple(notes))
+
+
+def neo_serving(instance_type: str, isolated: bool) -> Container:
+    """The same server with a model that Neo compiled: it needs no TensorFlow, and the right processor."""
+    count = threads(instance_type)
+    command = f"exec {SERVE} --threads {count} --instance-type {instance_type}"
+    return Container(command, runtimes.PYTHON, not isolated, {}, (f"{runtimes.describe_here()}, {count} threads",))
+
+
+def own_image(program: Path, weaker: str | None) -> Container:
+    """The learner's `serve`. weaker: why this machine has no namespaces, if it has none."""
+    port = _free_port() if weaker else PORT
+    command = f"{RELAY} {port} & exec serve"
+    notes = ("its folder at /opt/program and this machine's Python", SHARED_NETWORK if weaker else OWN_NETWORK)
+    return Container(command, runtimes.PYTHON, bool(weaker), {BIND_TO: str(port)}, notes, program)
+
+
+def threads(instance_type: str) -> int:
+    """The instance's share of this machine: its vCPUs, as far as there are cores."""
+    size = instance_type.rpartition(".")[2]
+    found = re.fullmatch(r"(\d+)xlarge", size)
+    vcpus = 4 * int(found[1]) if found else VCPUS.get(size, 2)
+    return max(1, min(vcpus, os.cpu_count() or 1))
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,1 @@
+"""Automatic model tuning: a search over hyperparameters whose trials are training jobs."""

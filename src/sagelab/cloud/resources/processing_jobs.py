@@ -1,0 +1,37 @@
+"""Processing jobs: Create, Describe, List, Stop, Delete."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sagelab.cloud.engine.processing import ProcessingRun
+from sagelab.cloud.resources import processing_rules
+from sagelab.cloud.resources.call import Call, Handler, Params
+from sagelab.cloud.resources.jobs import Jobs, Words
+from sagelab.cloud.store import Document
+
+DEFAULT_RUNTIME = {"MaxRuntimeInSeconds": 86400}
+
+
+class ProcessingJobs(Jobs):
+    """The family of processing jobs of one local cloud."""
+
+    words = Words("processing-job", "ProcessingJob", "ProcessingEndTime", ("ExitMessage",))
+
+    def operations(self) -> Mapping[str, Handler]:
+        return {**super().operations(), "DeleteProcessingJob": self.delete}
+
+    def check(self, call: Call) -> None:
+        processing_rules.check(call.params, self.cloud.client, call.account)
+
+    def defaults(self, params: Params) -> Params:
+        cluster = {"InstanceCount": 1} | params["ProcessingResources"]["ClusterConfig"]
+        return {
+            "StoppingCondition": DEFAULT_RUNTIME | params.get("StoppingCondition", {}),
+            "ProcessingResources": {"ClusterConfig": cluster},
+        }
+
+    def make_run(self, job: Document, arn: str) -> ProcessingRun:
+        place = self.cloud.surroundings(arn.split(":")[3])
+        notes = processing_rules.notes(job)
+        return ProcessingRun(job, notes, place, lambda status, facts: self.report(arn, status, facts))

@@ -1,0 +1,52 @@
+"""Batch transform jobs: Create, Describe, List, Stop."""
+
+from __future__ import annotations
+
+from sagelab.cloud.engine.hosting.server import VariantSpec
+from sagelab.cloud.engine.transform import LOG_GROUP, TransformRun
+from sagelab.cloud.resources import hosting_rules, models, transform_rules
+from sagelab.cloud.resources.call import Call, Params
+from sagelab.cloud.resources.jobs import Jobs, Words
+from sagelab.cloud.store import Document
+
+DEFAULT_TIMEOUT = 600  # seconds for one invocation: ModelClientConfig.InvocationsTimeoutInSeconds
+
+
+class TransformJobs(Jobs):
+    """The family of transform jobs of one local cloud."""
+
+    words = Words("transform-job", "TransformJob", "TransformEndTime", untold=("LastModifiedTime",))
+
+    def check(self, call: Call) -> None:
+        models.records(self.store).find(call.arn(models.KIND, call.params["ModelName"]))
+        transform_rules.check(call.params, self.cloud.client)
+
+    def defaults(self, params: Params) -> Params:
+        return transform_rules.defaults(params)
+
+    def make_run(self, job: Document, arn: str) -> TransformRun:
+        place = self.cloud.surroundings(arn.split(":")[3])
+        spec = self._spec(job, arn)
+        return TransformRun(job, spec, place, lambda status, facts: self.report(arn, status, facts))
+
+    def _spec(self, job: Document, arn: str) -> VariantSpec:
+        """The job's model servers, as a variant of an endpoint has them."""
+        model_arn = arn.rpartition(":")[0] + f":{models.KIND}/{job['ModelName']}"
+        model = models.records(self.store).find(model_arn)
+        container = hosting_rules.container_of(model)
+        source, resources = hosting_rules.data_source(container) or {}, job["TransformResources"]
+        return VariantSpec(
+            name=job["TransformJobName"],
+            image=container["Image"],
+            model_uri=source.get("S3Uri"),
+            packed=source.get("CompressionType") == "Gzip",
+            role=model["ExecutionRoleArn"],
+            instance_type=resources["InstanceType"],
+            count=resources["InstanceCount"],
+            weight=1,
+            environment=container.get("Environment", {}) | job.get("Environment", {}),
+            isolated=model.get("EnableNetworkIsolation", False),
+            notes=(*transform_rules.notes(job), *hosting_rules.model_notes(model)),
+            patience=job.get("ModelClientConfig", {}).get("InvocationsTimeoutInSeconds", DEFAULT_TIMEOUT),
+            log_group=LOG_GROUP,
+        )

@@ -1,0 +1,1 @@
+"""What runs inside a notebook instance: lifecycle scripts and JupyterLab. Imports nothing of the rest."""

@@ -1,0 +1,201 @@
+"""Commands of the AWS CLI as AWS's documentation shows them, each with what its answer must hold.
+
+{name} is a thing of the shelf (shelf.py); `needs` are those that one command alone needs. expected: a regular
+expression that stands somewhere in what is printed. https://docs.aws.amazon.com/cli/latest/reference/
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Command:
+    text: str
+    expected: str
+    needs: tuple[str, ...] = ()
+
+    @property
+    def shown(self) -> str:
+        """The command as the page of conformance has it: in a table's cell, the placeholders as they are."""
+        return self.text.replace("{{", "{").replace("}}", "}").replace("|", "/")
+
+
+CHANNEL = "ContentType=application/jsonlines,SplitType=Line,DataSource={{S3DataSource={{S3DataType=S3Prefix,S3Uri=s3://{bucket}/lines/}}}}"
+
+COMMANDS = (
+    # Who, and with which role
+    Command("sts get-caller-identity --query Account --output text", "^{account}$"),
+    Command("iam get-role --role-name SageMakerLabRole --query Role.Arn --output text", "^{role}$"),
+    # S3
+    Command("s3 mb s3://{new}", "make_bucket: {new}"),
+    Command("s3 ls", "{bucket}"),
+    Command("s3 ls s3://{bucket}/in/", r" 4 a\.csv"),
+    Command("s3 ls s3://{bucket} --recursive --summarize --human-readable", "Total Objects: "),
+    Command("s3 cp {data}/a.csv s3://{bucket}/{new}/a.csv", "upload: .*a.csv to s3://{bucket}/{new}/a.csv"),
+    Command("s3 cp s3://{bucket}/in/b.csv -", "^b,1$"),
+    Command("s3 cp {data} s3://{bucket}/{new} --recursive --exclude * --include b*", "upload: .*b.csv"),
+    Command("s3 cp s3://{bucket}/in/a.csv s3://{bucket}/{new}/a.csv", "copy: "),
+    Command("s3 sync {data} s3://{bucket}/{new}", "upload: .*a.csv"),
+    Command("s3 sync s3://{bucket}/in {folder}/{new}", "download: s3://{bucket}/in/a.csv"),
+    Command("s3 mv s3://{bucket}/{new}/one.txt s3://{bucket}/{new}/moved.txt", "move: ", ("object",)),
+    Command("s3 rm s3://{bucket}/{new}/one.txt", "delete: ", ("object",)),
+    Command("s3 rm s3://{bucket}/{new} --recursive", r"delete: .*two\.txt", ("object",)),
+    Command("s3 rb s3://{new} --force", "remove_bucket: {new}", ("bucket",)),
+    Command("s3 presign s3://{bucket}/in/a.csv --expires-in 60", "http://127.0.0.1:.*/in/a.csv"),
+    Command("s3api head-object --bucket {bucket} --key in/a.csv --query ContentLength", "^4$"),
+    Command("s3api list-objects-v2 --bucket {bucket} --prefix in/ --query Contents[].Key", "in/b.csv"),
+    Command("s3api get-bucket-location --bucket {bucket}", "LocationConstraint"),
+    # Training jobs
+    Command(
+        "sagemaker create-training-job --cli-input-json file://{request}", "TrainingJobArn", ("training request",)
+    ),
+    Command(
+        "sagemaker create-training-job --training-job-name {new} --role-arn {role}"
+        " --algorithm-specification TrainingImage={image},TrainingInputMode=File"
+        " --hyper-parameters sagemaker_program=train.py,sagemaker_submit_directory={code}"
+        " --resource-config InstanceType=ml.m5.large,InstanceCount=1,VolumeSizeInGB=10"
+        " --output-data-config S3OutputPath=s3://{bucket}/cli --stopping-condition MaxRuntimeInSeconds=600"
+        " --tags Key=team,Value=cli",
+        "training-job/{new}",
+    ),
+    Command("sagemaker describe-training-job --training-job-name {job} --query TrainingJobStatus", '"Completed"'),
+    Command(
+        "sagemaker describe-training-job --training-job-name {job}"
+        " --query FinalMetricDataList[?MetricName=='val_acc'].Value --output text",
+        r"^0\.5",
+    ),
+    Command(
+        "sagemaker describe-training-job --training-job-name {failed} --query FailureReason --output text",
+        "exit code: 3",
+    ),
+    Command("sagemaker wait training-job-completed-or-stopped --training-job-name {job}", "^$"),
+    Command(
+        "sagemaker list-training-jobs --name-contains {job} --query TrainingJobSummaries[].TrainingJobName",
+        "{job}",
+    ),
+    Command(
+        "sagemaker list-training-jobs --status-equals Failed --max-items 5 --output table", "ListTrainingJobs"
+    ),
+    Command(
+        "sagemaker list-training-jobs --sort-by CreationTime --sort-order Ascending --max-results 2 --output text",
+        "TRAININGJOBSUMMARIES",
+    ),
+    Command("sagemaker stop-training-job --training-job-name {running}", "^$", ("running",)),
+    Command("sagemaker delete-training-job --training-job-name {ended}", "^$", ("ended",)),
+    Command(
+        "sagemaker search --resource TrainingJob --search-expression"
+        ' {{"Filters":[{{"Name":"TrainingJobName","Operator":"Equals","Value":"{job}"}}]}}'
+        " --query Results[].TrainingJob.TrainingJobStatus",
+        "Completed",
+    ),
+    # Tags
+    Command("sagemaker add-tags --resource-arn {job_arn} --tags Key=stage,Value=test", '"stage"'),
+    Command(
+        "sagemaker list-tags --resource-arn {job_arn} --query Tags[?Key=='team'].Value --output text", "^cli$"
+    ),
+    Command("sagemaker delete-tags --resource-arn {job_arn} --tag-keys stage", "^$"),
+    # Models
+    Command(
+        "sagemaker create-model --model-name {new} --execution-role-arn {role}"
+        " --primary-container Image={serving},ModelDataUrl={model_data}",
+        "model/{new}",
+    ),
+    Command("sagemaker describe-model --model-name {model} --query PrimaryContainer.ModelDataUrl", "{model_data}"),
+    Command("sagemaker list-models --name-contains {model} --query Models[].ModelName --output text", "^{model}$"),
+    Command("sagemaker delete-model --model-name {spare}", "^$", ("spare model",)),
+    # Endpoint configurations
+    Command(
+        "sagemaker create-endpoint-config --endpoint-config-name {new} --production-variants"
+        " VariantName=v1,ModelName={model},InstanceType=ml.c5.large,InitialInstanceCount=1,InitialVariantWeight=1",
+        "endpoint-config/{new}",
+    ),
+    Command("sagemaker describe-endpoint-config --endpoint-config-name {config}", '"InstanceType": "ml.c5.large"'),
+    Command("sagemaker list-endpoint-configs --name-contains {config}", "{config}"),
+    Command("sagemaker delete-endpoint-config --endpoint-config-name {spare}", "^$", ("spare config",)),
+    # Endpoints
+    Command("sagemaker create-endpoint --endpoint-name {new} --endpoint-config-name {config}", "endpoint/{new}"),
+    Command("sagemaker describe-endpoint --endpoint-name {endpoint} --query EndpointStatus", '"InService"'),
+    Command("sagemaker wait endpoint-in-service --endpoint-name {endpoint}", "^$"),
+    Command("sagemaker list-endpoints --status-equals InService --query Endpoints[].EndpointName", "{endpoint}"),
+    Command(
+        "sagemaker-runtime invoke-endpoint --endpoint-name {endpoint} --content-type application/json"
+        " --body fileb://{folder}/payload.json {folder}/{new}.json",
+        '"InvokedProductionVariant": "v1"',
+    ),
+    Command(
+        "sagemaker update-endpoint-weights-and-capacities --endpoint-name {spare}"
+        " --desired-weights-and-capacities VariantName=v1,DesiredWeight=2,DesiredInstanceCount=1",
+        "endpoint/{spare}",
+        ("spare endpoint",),
+    ),
+    Command(
+        "sagemaker update-endpoint --endpoint-name {spare} --endpoint-config-name {config}",
+        "endpoint/{spare}",
+        ("spare endpoint",),
+    ),
+    Command("sagemaker delete-endpoint --endpoint-name {spare}", "^$", ("spare endpoint",)),
+    Command("sagemaker wait endpoint-deleted --endpoint-name {spare}", "^$", ("leaving endpoint",)),
+    # Processing jobs
+    Command(
+        "sagemaker create-processing-job --cli-input-json file://{request}",
+        "ProcessingJobArn",
+        ("processing request",),
+    ),
+    Command("sagemaker describe-processing-job --processing-job-name {processing}", '"Completed"'),
+    Command("sagemaker wait processing-job-completed-or-stopped --processing-job-name {processing}", "^$"),
+    Command(
+        "sagemaker list-processing-jobs --name-contains {processing} --status-equals Completed", "{processing}"
+    ),
+    Command("sagemaker stop-processing-job --processing-job-name {running}", "^$", ("running processing",)),
+    Command("sagemaker delete-processing-job --processing-job-name {ended}", "^$", ("ended processing",)),
+    # Batch transform
+    Command(
+        "sagemaker create-transform-job --transform-job-name {new} --model-name {model}"
+        f" --transform-input {CHANNEL} --transform-output S3OutputPath=s3://{{bucket}}/{{new}}"
+        " --transform-resources InstanceType=ml.m5.large,InstanceCount=1",
+        "transform-job/{new}",
+    ),
+    Command(
+        "sagemaker wait transform-job-completed-or-stopped --transform-job-name {transform}", "^$", ("transform",)
+    ),
+    Command("sagemaker describe-transform-job --transform-job-name {transform}", '"{model}"', ("transform",)),
+    Command("sagemaker list-transform-jobs --name-contains {transform}", "{transform}", ("transform",)),
+    # Hyperparameter tuning
+    Command(
+        "sagemaker create-hyper-parameter-tuning-job --cli-input-json file://{request}",
+        "hyper-parameter-tuning-job/{new}",
+        ("tuning request",),
+    ),
+    Command(
+        "sagemaker describe-hyper-parameter-tuning-job --hyper-parameter-tuning-job-name {tuning}"
+        " --query HyperParameterTuningJobConfig.Strategy",
+        '"Random"',
+        ("tuning",),
+    ),
+    Command("sagemaker list-hyper-parameter-tuning-jobs --name-contains {tuning}", "{tuning}", ("tuning",)),
+    Command(
+        "sagemaker list-training-jobs-for-hyper-parameter-tuning-job --hyper-parameter-tuning-job-name {tuning}"
+        " --query TrainingJobSummaries[].TunedHyperParameters",
+        r"\[",
+        ("tuning",),
+    ),
+    # Logs and metrics
+    Command("logs describe-log-groups --log-group-name-prefix /aws/sagemaker", "/aws/sagemaker/TrainingJobs"),
+    Command(
+        "logs describe-log-streams --log-group-name /aws/sagemaker/TrainingJobs --log-stream-name-prefix {job}/",
+        "{job}/algo-1-",
+    ),
+    Command(
+        "logs filter-log-events --log-group-name /aws/sagemaker/TrainingJobs --filter-pattern val_acc"
+        " --query events[].message",
+        r"val_acc: 0\.5",
+    ),
+    Command("logs tail /aws/sagemaker/TrainingJobs --since 1d --format short", r"val_acc: 0\.5"),
+    Command(
+        "cloudwatch list-metrics --namespace /aws/sagemaker/TrainingJobs"
+        " --dimensions Name=TrainingJobName,Value={job}",
+        "val_acc",
+    ),
+    Command("cloudwatch list-metrics --namespace AWS/SageMaker --query Metrics[].MetricName", r"\["),
+)

@@ -1,0 +1,106 @@
+"""Other clients in environments of their own, run as a person runs them: `sagelab exec -- ...`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cloud.endpoints import DOUBLER, pack_folder
+from tests.conftest import LocalCloud
+
+ROOT = Path(__file__).parents[2]
+RECORDER = Path(__file__).parent / "recorder"
+SCRIPTS = Path(__file__).parent / "scripts"
+IMPOSSIBLE = 3  # exit code of tools/environments.py where an environment cannot be made
+PATIENCE = 900
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A command that has ended. calls: of AWS, each {"service", "operation", "params", "error"}.
+
+    source: what was run, as the page of conformance has it.
+    """
+
+    source: str
+    code: int
+    out: str
+    err: str
+    calls: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def operations(self) -> set[str]:
+        """service.Operation of every call that succeeded."""
+        return {f"{call['service']}.{call['operation']}" for call in self.calls if call["error"] is None}
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture(scope="session")
+def run(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """run(COMMAND, ..., cwd=FOLDER) below `sagelab exec` on the tests' local cloud; its calls are recorded."""
+
+    def act(*command: str, cwd: Path | None = None, **env: str) -> Ran:
+        record = tmp_path_factory.mktemp("record") / "calls.jsonl"
+        surroundings = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        surroundings |= {"SAGELAB_HOME": str(cloud.home.path), "SAGELAB_RECORD": str(record)} | env
+        # `sagelab exec` puts its own folder first on PYTHONPATH: env(1) puts the recorder before it.
+        first = ["env", f"RECORDER={RECORDER}", "sh", "-c", 'PYTHONPATH="$RECORDER:$PYTHONPATH" exec "$@"', "sh"]
+        sagelab = [str(Path(sys.executable).with_name("sagelab")), "exec", "--"]
+        done = subprocess.run(
+            [*sagelab, *first, *command],
+            env=surroundings,
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+        calls = [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
+        return Ran(Path(command[-1]).name, done.returncode, done.stdout, done.stderr, calls)
+
+    return act
+
+
+def environment(name: str) -> Path:
+    """The folder of a client's environment; the test is skipped where it cannot be made."""
+    command = [sys.executable, str(ROOT / "tools" / "environments.py"), name]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode == IMPOSSIBLE:
+        pytest.skip(f"the environment of {name} cannot be made here: {done.stderr.strip()[:300]}")
+    assert done.returncode == 0, done.stderr
+    return Path(done.stdout.strip())
+
+
+@pytest.fixture(scope="session")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with rows.csv, rows.jsonl, scripts in code/, and a model.tar.gz that doubles two numbers."""
+    folder = tmp_path_factory.mktemp("table")
+    shutil.copytree(SCRIPTS / "code", folder / "code")
+    (folder / "rows.csv").write_text("\n".join(f"{n},{n + 1}" for n in range(8)))
+    (folder / "rows.jsonl").write_text("\n".join(f"[{n}, {n + 1}]" for n in range(3)))
+    command = [sys.executable, "-c", DOUBLER, str(folder / "1"), "2"]
+    subprocess.run(command, check=True, capture_output=True)
+    (folder / "model.tar.gz").write_bytes(pack_folder(folder / "1"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def v2() -> str:
+    """The Python that has the SageMaker Python SDK v2."""
+    return str(environment("v2") / "bin" / "python")
+
+
+@pytest.fixture(scope="session")
+def aws() -> str:
+    """The AWS CLI."""
+    return str(environment("cli") / "bin" / "aws")

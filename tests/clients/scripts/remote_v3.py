@@ -1,0 +1,36 @@
+"""SDK v3's @remote: a function that runs as a training job, and its answer, its error, its logs."""
+
+# %% A function elsewhere
+from sagemaker.core import image_uris
+from sagemaker.core.helper.session_helper import Session
+from sagemaker.core.remote_function import remote
+
+session = Session()
+image = image_uris.retrieve(
+    "tensorflow", session.boto_region_name, version="2.19", image_scope="training", instance_type="ml.m5.large"
+)
+
+
+@remote(
+    image_uri=image, instance_type="ml.m5.large", sagemaker_session=session, environment_variables={"MODE": "far"}
+)
+def work(numbers, factor=2):
+    import os
+    import socket
+
+    print("working on", len(numbers), "numbers")
+    return [number * factor for number in numbers], socket.gethostname(), os.environ["MODE"]
+
+
+print("came back", work([1, 2, 3], factor=3))
+
+
+@remote(image_uri=image, instance_type="ml.m5.large", sagemaker_session=session)
+def divide(number):
+    return 1 / number
+
+
+try:
+    divide(0)
+except ZeroDivisionError as error:
+    print("raised here:", error)

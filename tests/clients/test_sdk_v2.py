@@ -1,0 +1,89 @@
+"""The SageMaker Python SDK v2, unmodified, from an environment of its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sagelab.lab import digits
+from tests.clients.conformance import ASKS, note
+from tests.clients.conftest import ROOT, SCRIPTS, Ran, Run
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="session")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as the course's notebook has it: its training script, and its digits in data/."""
+    folder = tmp_path_factory.mktemp("course")
+    shutil.copy(ROOT / "labs" / "01-train-a-digit-classifier" / "mnist-train-cnn.py", folder)
+    (folder / "data").mkdir()
+    data = digits.load()
+    np.savez(folder / "data/training.npz", image=data.images[:2000], label=data.labels[:2000])
+    np.savez(folder / "data/validation.npz", image=data.held_out_images[:500], label=data.held_out_labels[:500])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def notebook(run: Run, v2: str, course: Path) -> Ran:
+    """The course's notebook, run once from its first cell to its last."""
+    return run(v2, "-W", "ignore", str(SCRIPTS / "course_v2.py"), cwd=course)
+
+
+def test_every_cell_of_the_courses_notebook_runs(notebook: Ran) -> None:
+    assert notebook.code == 0, notebook.out[-3000:] + notebook.err[-3000:]
+
+
+def test_role_is_found_without_being_named(notebook: Ran) -> None:
+    assert ":role/SageMakerLabRole" in notebook.out
+
+
+def test_log_of_the_job_streams_into_the_notebook(notebook: Ran) -> None:
+    assert "epoch 2/2 - loss:" in notebook.out
+    assert "Training seconds:" in notebook.out
+
+
+def test_metrics_are_a_dataframe(notebook: Ran) -> None:
+    assert "metrics ['acc', 'loss', 'val_acc']" in notebook.out
+
+
+def test_digits_are_read_by_the_accelerated_endpoint(notebook: Ran) -> None:
+    (line,) = [line for line in notebook.out.splitlines() if line.startswith("read ")]
+    assert int(line.split()[1]) >= 4
+    configs = [call for call in notebook.calls if call["operation"] == "CreateEndpointConfig"]
+    assert configs[0]["params"]["ProductionVariants"][0]["AcceleratorType"] == "ml.eia1.medium"
+
+
+def test_no_call_of_the_notebook_fails(notebook: Ran) -> None:
+    assert [call for call in notebook.calls if call["error"] and call["operation"] not in ASKS] == []
+    assert {"sagemaker.CreateTrainingJob", "sagemaker.CreateEndpoint", "logs.GetLogEvents"} <= notebook.operations
+    note(notebook.source, notebook.calls)
+
+
+@pytest.fixture(scope="session")
+def processing(run: Run, v2: str, table: Path) -> Ran:
+    """Processors and a transformer, run once."""
+    return run(v2, "-W", "ignore", str(SCRIPTS / "processing_v2.py"), cwd=table)
+
+
+def test_every_processor_and_the_transformer_run(processing: Ran) -> None:
+    assert processing.code == 0, processing.out[-3000:] + processing.err[-3000:]
+    note(processing.source, processing.calls)
+
+
+def test_processor_splits_a_table(processing: Ran) -> None:
+    assert "rows to train with 6" in processing.out
+
+
+def test_script_runs_on_two_hosts_and_its_log_streams(processing: Ran) -> None:
+    for host in ("algo-1", "algo-2"):
+        assert f"hello from two hosts on {host}" in processing.out
+
+
+def test_transformer_answers_every_line(processing: Ran) -> None:
+    (line,) = [line for line in processing.out.splitlines() if line.startswith("answer ")]
+    assert json.loads(line.removeprefix("answer ")) == {"predictions": [[0.0, 2.0], [2.0, 4.0], [4.0, 6.0]]}

@@ -1,0 +1,92 @@
+"""A real Chromium on the console, for tests that click."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+
+from sagelab.cloud import control
+from tests.conftest import LocalCloud
+
+CHROMIUM = shutil.which("chromium")
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE = 60_000  # ms that the page may take, however slow the machine
+
+
+@contextmanager
+def launch() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@dataclass
+class Window:
+    """A browser window on the console of `cloud`, with all that it asked for and complained of."""
+
+    cloud: LocalCloud
+    context: BrowserContext
+    page: Page = field(init=False)
+    asked: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.context.set_default_timeout(PATIENCE)
+        self.context.on("request", self._ask)
+        self.page = self.context.new_page()
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", self._complain)
+
+    @property
+    def url(self) -> str:
+        running = self.cloud.home.server()
+        assert running is not None
+        return str(running["console"])
+
+    def log_in(self) -> None:
+        self.page.goto(control.console(self.cloud.home))
+        self.page.get_by_role("heading", name="Overview").wait_for()
+
+    def open(self, path: str) -> None:
+        """Go to an address of the console and wait until the page is there and hears of changes."""
+        self.page.goto(self.url + path)
+        self.page.locator("main h1").wait_for()
+        self.page.locator(".line.live").wait_for()
+
+    def see(self, text: str) -> None:
+        """Wait until the page shows a text."""
+        self.page.get_by_text(text).first.wait_for()
+
+    def _ask(self, request: Request) -> None:
+        self.asked.append(request.url)
+
+    def _complain(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and "status of 400" not in message.text:  # a refusal, which the page shows
+            self.errors.append(message.text)
+
+
+@contextmanager
+def window(browser: Browser, cloud: LocalCloud, width: int = 1280, theme: str = "light") -> Iterator[Window]:
+    context = browser.new_context(
+        viewport={"width": width, "height": 800},
+        color_scheme="dark" if theme == "dark" else "light",
+    )
+    try:
+        yield Window(cloud, context)
+    finally:
+        context.close()

@@ -1,0 +1,134 @@
+"""Containers of the learner's own: SageMaker's contract on port 8080, in a network of their own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import botocore.exceptions
+import pytest
+
+from sagelab.cloud.engine.hosting.containers import threads
+from sagelab.cloud.images import Images
+from tests.cloud.endpoints import PATIENCE, Hosting
+from tests.cloud.jobs import Jobs
+
+SERVE = """#!/usr/bin/env python3
+import http.server, os, pathlib
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.answer(200 if self.path == "/ping" else 404, b"")
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if body == b"fail":
+            return self.answer(500, b"it failed")
+        word = pathlib.Path("word.txt").read_text()
+        self.answer(200, f"{word} {os.getcwd()} {os.environ['PLACE']} {body.decode()}".encode())
+
+    def answer(self, status, body):
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+port = int(os.environ.get("SAGEMAKER_BIND_TO_PORT", 8080))
+http.server.ThreadingHTTPServer(("0.0.0.0", port), Handler).serve_forever()
+"""
+TRAIN = """#!/usr/bin/env python3
+import json, os, pathlib
+parameters = json.loads(pathlib.Path("/opt/ml/input/config/hyperparameters.json").read_text())
+pathlib.Path("/opt/ml/model/weights.txt").write_text(f"{parameters['rate']} {os.getcwd()}")
+print("trained")
+"""
+NAME = "123456789012.dkr.ecr.us-east-1.amazonaws.com/mine:1"
+
+
+@pytest.fixture(scope="module")
+def image(hosting: Hosting, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An image that echoes, and trains."""
+    folder, images = tmp_path_factory.mktemp("program"), Images(hosting.cloud.home.images)
+    (folder / "word.txt").write_text("hello")
+    for name, text in (("serve", SERVE), ("train", TRAIN)):
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    yield images.add(NAME, folder)
+    images.remove(NAME)
+
+
+def serve(hosting: Hosting, image: str, **options: int) -> str:
+    model = hosting.model(None, Image=image, Environment={"PLACE": "here"})
+    return hosting.start(hosting.config(model, **options))
+
+
+def ask(hosting: Hosting, name: str, text: bytes) -> str:
+    answer = hosting.runtime.invoke_endpoint(EndpointName=name, Body=text, ContentType="text/plain")
+    return str(answer["Body"].read().decode())
+
+
+@pytest.mark.slow
+def test_each_server_of_an_own_image_has_port_8080(hosting: Hosting, image: str) -> None:
+    name = serve(hosting, image, count=2)
+    assert hosting.wait(name)["EndpointStatus"] == "InService", hosting.describe(name)
+    assert {ask(hosting, name, b"you") for _ in range(4)} == {"hello /opt/program here you"}
+    assert "a network of its own" in hosting.log(name)
+    with pytest.raises(botocore.exceptions.ClientError) as error:
+        ask(hosting, name, b"fail")
+    assert error.value.response["OriginalStatusCode"] == 500
+    assert error.value.response["OriginalMessage"] == "it failed"
+    hosting.delete(name)
+
+
+@pytest.mark.slow
+def test_own_image_trains(jobs: Jobs, image: str) -> None:
+    algorithm = {"TrainingImage": image, "TrainingInputMode": "File"}
+    job = jobs.run(jobs.request(AlgorithmSpecification=algorithm, HyperParameters={"rate": "0.5"}))
+    assert job["TrainingJobStatus"] == "Completed", job
+    artifact = jobs.unpack(job["ModelArtifacts"]["S3ModelArtifacts"])
+    assert artifact == {"weights.txt": b"0.5 /opt/program"}
+    assert "trained" in jobs.log(job["TrainingJobName"])
+
+
+@pytest.mark.slow
+def test_serve_that_ends_fails_the_endpoint_with_its_words(hosting: Hosting, tmp_path: Path) -> None:
+    images = Images(hosting.cloud.home.images)
+    (tmp_path / "serve").write_text("#!/bin/sh\necho no weights here >&2\nexit 3\n")
+    (tmp_path / "serve").chmod(0o755)
+    name = serve(hosting, images.add("breaks:1", tmp_path))
+    described = hosting.wait(name)
+    images.remove("breaks:1")
+    assert described["EndpointStatus"] == "Failed"
+    assert "exit code 3" in described["FailureReason"]
+    assert "no weights here" in described["FailureReason"]
+
+
+@pytest.mark.slow
+def test_server_that_never_answers_ping_fails_the_endpoint(hosting: Hosting, tmp_path: Path) -> None:
+    images = Images(hosting.cloud.home.images)
+    (tmp_path / "serve").write_text("#!/bin/sh\nexec sleep 600\n")
+    (tmp_path / "serve").chmod(0o755)
+    began = time.monotonic()
+    name = serve(hosting, images.add("sleeps:1", tmp_path), ContainerStartupHealthCheckTimeoutInSeconds=60)
+    described = hosting.wait(name)
+    images.remove("sleeps:1")
+    assert 60 <= time.monotonic() - began < PATIENCE
+    assert described["EndpointStatus"] == "Failed"
+    assert "did not pass the ping health check" in described["FailureReason"]
+    assert not list(hosting.cloud.home.jobs.glob(f"{name}*"))
+
+
+def test_accelerator_is_refused_for_an_own_image(hosting: Hosting, image: str) -> None:
+    config = hosting.config(hosting.model(None, Image=image), AcceleratorType="ml.eia1.medium")
+    with pytest.raises(botocore.exceptions.ClientError, match="AcceleratorType is for the TensorFlow images"):
+        hosting.sagemaker.create_endpoint(EndpointName="never-made", EndpointConfigName=config)
+
+
+def test_threads_are_the_instances_as_far_as_there_are_cores() -> None:
+    assert threads("ml.t2.medium") == 1
+    assert 1 <= threads("ml.c5.large") <= 2
+    assert threads("ml.c5.24xlarge") >= threads("ml.c5.xlarge")

@@ -1,0 +1,90 @@
+"""Processing jobs as tests make them: real ones, through boto3."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any
+
+from tests.cloud.jobs import PATIENCE, ROLE, Jobs
+
+IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
+GROUP = "/aws/sagemaker/ProcessingJobs"
+
+
+def request(command: str, *, count: int = 1, **changes: Any) -> dict[str, Any]:
+    """A CreateProcessingJob request whose container runs a shell command."""
+    cluster = {"InstanceType": "ml.m5.large", "InstanceCount": count, "VolumeSizeInGB": 10}
+    return {
+        "ProcessingJobName": f"processing-{uuid.uuid4().hex[:12]}",
+        "RoleArn": ROLE,
+        "AppSpecification": {
+            "ImageUri": IMAGE,
+            "ContainerEntrypoint": ["/bin/bash", "-c"],
+            "ContainerArguments": [command],
+        },
+        "ProcessingResources": {"ClusterConfig": cluster},
+    } | changes
+
+
+def source(name: str, uri: str, **changes: Any) -> dict[str, Any]:
+    """An input that lies in /opt/ml/processing/<name>."""
+    given = {
+        "S3Uri": uri,
+        "LocalPath": f"/opt/ml/processing/{name}",
+        "S3DataType": "S3Prefix",
+        "S3InputMode": "File",
+    }
+    return {"InputName": name, "S3Input": given | changes}
+
+
+def target(name: str, uri: str, mode: str = "EndOfJob") -> dict[str, Any]:
+    """An output that is taken from /opt/ml/processing/<name>."""
+    return {
+        "OutputName": name,
+        "S3Output": {"S3Uri": uri, "LocalPath": f"/opt/ml/processing/{name}", "S3UploadMode": mode},
+    }
+
+
+def run(jobs: Jobs, job: dict[str, Any]) -> dict[str, Any]:
+    """Create a job and wait for its end."""
+    jobs.sagemaker.create_processing_job(**job)
+    return wait(jobs, job["ProcessingJobName"])
+
+
+def wait(jobs: Jobs, name: str) -> dict[str, Any]:
+    limit = time.monotonic() + PATIENCE
+    while time.monotonic() < limit:
+        job: dict[str, Any] = jobs.sagemaker.describe_processing_job(ProcessingJobName=name)
+        if job["ProcessingJobStatus"] not in ("InProgress", "Stopping"):
+            return job
+        time.sleep(0.05)
+    raise AssertionError(f"{name} is still {job['ProcessingJobStatus']}")
+
+
+def log(jobs: Jobs, name: str, host: str = "algo-1") -> str:
+    """What a host printed so far, without the local cloud's own lines."""
+    lines = full_log(jobs, GROUP, f"{name}/{host}-")
+    return "\n".join(line for line in lines if not line.startswith("[sagelab]"))
+
+
+def full_log(jobs: Jobs, group: str, prefix: str) -> list[str]:
+    """The lines of all streams of a group whose names begin with `prefix`; none before there is a log."""
+    try:
+        streams = jobs.logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=prefix)["logStreams"]
+    except jobs.logs.exceptions.ResourceNotFoundException:
+        return []
+    pages = jobs.logs.get_paginator("filter_log_events")
+    return [
+        event["message"]
+        for stream in streams
+        for page in pages.paginate(logGroupName=group, logStreamNames=[stream["logStreamName"]])
+        for event in page["events"]
+    ]
+
+
+def wait_log(jobs: Jobs, name: str, text: str) -> None:
+    limit = time.monotonic() + PATIENCE
+    while text not in log(jobs, name):
+        assert time.monotonic() < limit, f"{text!r} never appeared in the log of {name}"
+        time.sleep(0.05)

@@ -1,0 +1,125 @@
+"""Tuning jobs as tests make them: their training jobs are shell commands that print the objective at once."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import botocore.exceptions
+import pytest
+from botocore.config import Config
+
+from tests.cloud.jobs import IMAGE, PATIENCE, ROLE, Jobs, pack
+
+METRIC = {"Name": "score", "Regex": r"score: (\S+)"}
+LINEAR = {"Name": "point", "MinValue": "0", "MaxValue": "1", "ScalingType": "Linear"}
+# The better, the nearer the point is to 0.3; as many values as the hyperparameter `epochs` says.
+PARABOLA = """
+import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument("--point", type=float, default=0.0)
+parser.add_argument("--epochs", type=int, default=1)
+args, _ = parser.parse_known_args()
+for epoch in range(1, args.epochs + 1):
+    print(f"score: {1 - (args.point - 0.3) ** 2 - 1 / (epoch + 9)}", flush=True)
+"""
+
+
+@dataclass
+class Tunings:
+    """Makes tuning jobs and waits for them."""
+
+    jobs: Jobs
+
+    def __post_init__(self) -> None:
+        self.sagemaker = self.jobs.sagemaker
+        self.script = b""  # the last archive that was put into S3
+        # Without the client's own checks, so that it is the service which refuses.
+        self.raw = self.jobs.cloud.client("sagemaker", config=Config(parameter_validation=False))
+
+    def definition(self, source: str = PARABOLA, **changes: Any) -> dict[str, Any]:
+        """A TrainingJobDefinition of a script in Script Mode."""
+        self.script = pack({"train.py": source})
+        uri = self.jobs.put(f"code/{uuid.uuid4().hex}/sourcedir.tar.gz", self.script)
+        static = {"sagemaker_program": '"train.py"', "sagemaker_submit_directory": f'"{uri}"'}
+        definition = {
+            "AlgorithmSpecification": {
+                "TrainingImage": IMAGE,
+                "TrainingInputMode": "File",
+                "MetricDefinitions": [METRIC],
+            },
+            "RoleArn": ROLE,
+            "OutputDataConfig": {"S3OutputPath": f"s3://{self.jobs.bucket}/out"},
+            "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 10},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+            "StaticHyperParameters": static | changes.pop("static", {}),
+        }
+        return definition | changes
+
+    def config(self, jobs: int | None = 3, parallel: int = 2, **changes: Any) -> dict[str, Any]:
+        """A HyperParameterTuningJobConfig: a random search of a point between 0 and 1."""
+        limits = {"MaxParallelTrainingJobs": parallel} | ({"MaxNumberOfTrainingJobs": jobs} if jobs else {})
+        config = {
+            "Strategy": "Random",
+            "ResourceLimits": limits | changes.pop("limits", {}),
+            "HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": "score"},
+            "ParameterRanges": {"ContinuousParameterRanges": [LINEAR]},
+        }
+        return config | changes
+
+    def request(self, config: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+        """A CreateHyperParameterTuningJob request. source and static: of its definition."""
+        own = {name: changes.pop(name) for name in ("source", "static") if name in changes}
+        request = {
+            "HyperParameterTuningJobName": f"tune-{uuid.uuid4().hex[:12]}",
+            "HyperParameterTuningJobConfig": config or self.config(),
+            "TrainingJobDefinition": self.definition(**own),
+        }
+        return request | changes
+
+    def create(self, request: dict[str, Any]) -> str:
+        self.sagemaker.create_hyper_parameter_tuning_job(**request)
+        name: str = request["HyperParameterTuningJobName"]
+        return name
+
+    def run(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Create a tuning job and wait for its end."""
+        return self.wait(self.create(request))
+
+    def describe(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.sagemaker.describe_hyper_parameter_tuning_job(
+            HyperParameterTuningJobName=name
+        )
+        return found
+
+    def wait(self, name: str) -> dict[str, Any]:
+        limit = time.monotonic() + PATIENCE
+        while time.monotonic() < limit:
+            job = self.describe(name)
+            if job["HyperParameterTuningJobStatus"] not in ("InProgress", "Stopping"):
+                return job
+            time.sleep(0.05)
+        raise AssertionError(f"{name} is still {job['HyperParameterTuningJobStatus']}")
+
+    def children(self, name: str, **options: Any) -> list[dict[str, Any]]:
+        """All training jobs of a tuning job, as its list has them."""
+        pages = self.sagemaker.get_paginator("list_training_jobs_for_hyper_parameter_tuning_job")
+        found = pages.paginate(HyperParameterTuningJobName=name, **options)
+        return [child for page in found for child in page["TrainingJobSummaries"]]
+
+    def wait_children(self, name: str, count: int, status: str = "InProgress") -> list[dict[str, Any]]:
+        """Wait until so many training jobs of a tuning job have a status."""
+        limit = time.monotonic() + PATIENCE
+        while len(found := self.children(name, StatusEquals=status)) < count:
+            assert time.monotonic() < limit, f"{name} has {len(found)} jobs {status}"
+            time.sleep(0.05)
+        return found
+
+    def refused(self, request: dict[str, Any]) -> tuple[str, str]:
+        """The code and message that a request is refused with."""
+        with pytest.raises(botocore.exceptions.ClientError) as trouble:
+            self.raw.create_hyper_parameter_tuning_job(**request)
+        error = trouble.value.response["Error"]
+        return error["Code"], error["Message"]
