@@ -301,10 +301,8 @@ def edge() -> None:
 def run_on_device(target: str | None, keras: str | None, count: int, artifact: str) -> None:
     """Read handwritten digits with ARTIFACT, the .tar.gz (or folder) of a compilation job for an ARM64 device."""
     from sagelab import edge as devices
-    from sagelab.lab import digits
 
-    data = digits.load()
-    images, labels = data.held_out_images[:count], data.held_out_labels[:count]
+    images, labels = devices.held_out_digits(count)
     try:
         readings = devices.run(artifact, images, target)
     except devices.EdgeError as error:
