@@ -204,6 +204,12 @@ scores = {variant: ask(images, variant) for variant in ("SavedModel", "Compiled"
 apart = abs(scores["SavedModel"] - scores["Compiled"]).max()
 print(f"300 digits; no score differs by more than 0.0001: {apart < 1e-4}")
 
+# %% tags=["nbval-ignore-output"]
+from sagelab.lab import pictures
+
+ten = slice(0, 10)
+pictures.digits(data.held_out_images[ten], data.held_out_labels[ten], scores["Compiled"][ten].argmax(axis=1), n=10)
+
 # %%
 for _ in range(200):
     for variant in scores:
@@ -323,7 +329,6 @@ except runtime.BadArtifact as error:
 
 # %% tags=["nbval-ignore-output"]
 from sagelab import edge
-from sagelab.lab import pictures
 
 missing = edge.available()
 if missing:

@@ -289,6 +289,36 @@ def _chosen(home: Home, fresh: bool) -> Iterator[Home]:
 
 
 @main.group()
+def edge() -> None:
+    """A compiled model on an edge device, under emulation."""
+
+
+@edge.command("run")
+@click.option("--target", help="The device that the artifact must have been compiled for: jetson_xavier.")
+@click.option("--keras", type=click.Path(exists=True, dir_okay=False), help="The Keras file to compare with.")
+@click.option("--digits", "count", default=5, type=click.IntRange(1, 1000), help="How many digits to read.")
+@click.argument("artifact", type=click.Path(exists=True))
+def run_on_device(target: str | None, keras: str | None, count: int, artifact: str) -> None:
+    """Read handwritten digits with ARTIFACT, the .tar.gz (or folder) of a compilation job for an ARM64 device."""
+    from sagelab import edge as devices
+
+    images, labels = devices.held_out_digits(count)
+    try:
+        readings = devices.run(artifact, images, target)
+    except devices.EdgeError as error:
+        raise click.ClickException(str(error)) from error
+    manifest = readings.manifest
+    click.echo(f"{manifest.target}: {manifest.cpu} ({manifest.triple}), emulated; {manifest.compiler}")
+    click.echo(f"digits  {' '.join(map(str, labels))}\nread as {' '.join(map(str, readings.digits))}")
+    if keras:
+        scores = devices.keras_scores(keras, images)
+        same = int((scores.argmax(axis=1) == readings.digits).sum())
+        click.echo(
+            f"as Keras reads them: {same} of {count}; scores differ by {abs(scores - readings.scores).max():.1g}"
+        )
+
+
+@main.group()
 def image() -> None:
     """Images of your own: folders with a `serve` or a `train` program that stand for container images."""
 
@@ -322,35 +352,3 @@ def remove_image(home: Home, name: str) -> None:
     from sagelab.cloud.images import Images
 
     click.echo(f"{Images(home.images).remove(name)} is gone")
-
-
-@main.group()
-def edge() -> None:
-    """A compiled model on an edge device, under emulation."""
-
-
-@edge.command("run")
-@click.option("--target", help="The device that the artifact must have been compiled for: jetson_xavier.")
-@click.option("--keras", type=click.Path(exists=True, dir_okay=False), help="The Keras file to compare with.")
-@click.option("--digits", "count", default=5, type=click.IntRange(1, 1000), help="How many digits to read.")
-@click.argument("artifact", type=click.Path(exists=True))
-def run_on_device(target: str | None, keras: str | None, count: int, artifact: str) -> None:
-    """Read handwritten digits with ARTIFACT, the .tar.gz (or folder) of a compilation job for an ARM64 device."""
-    from sagelab import edge as devices
-    from sagelab.lab import digits
-
-    data = digits.load()
-    images, labels = data.held_out_images[:count], data.held_out_labels[:count]
-    try:
-        readings = devices.run(artifact, images, target)
-    except devices.EdgeError as error:
-        raise click.ClickException(str(error)) from error
-    manifest = readings.manifest
-    click.echo(f"{manifest.target}: {manifest.cpu} ({manifest.triple}), emulated; {manifest.compiler}")
-    click.echo(f"digits  {' '.join(map(str, labels))}\nread as {' '.join(map(str, readings.digits))}")
-    if keras:
-        scores = devices.keras_scores(keras, images)
-        same = int((scores.argmax(axis=1) == readings.digits).sum())
-        click.echo(
-            f"as Keras reads them: {same} of {count}; scores differ by {abs(scores - readings.scores).max():.1g}"
-        )

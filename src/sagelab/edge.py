@@ -69,6 +69,14 @@ def run(artifact: Path | str, images: Array, target: str | None = None) -> Readi
     return Readings(manifest, np.concatenate(rows))
 
 
+def held_out_digits(count: int) -> tuple[Array, Array]:
+    """The first held-out digits of the labs: images (count, 28, 28) of 0 to 255, and what they are."""
+    from sagelab.lab import digits
+
+    data = digits.load()
+    return data.held_out_images[:count], data.held_out_labels[:count]
+
+
 def keras_scores(file: Path | str, images: Array) -> Array:
     """What a Keras file answers to the same images."""
     from sagelab.neo import keras_models

@@ -12,6 +12,7 @@ from sagelab.neo import compiler, runtime
 from sagelab.neo.runtime import BadArtifact, BadInput, Code, Manifest, Tensor
 
 CPUS = {"host": compiler.HOST, "arm": compiler.Cpu("aarch64-linux-gnu", "cortex-a72")}
+NEEDS: dict[str, tuple[str, ...]] = {"host": (), "arm": ("asimd",)}
 ADD = """func.func @main(%x: tensor<SxF>, %y: tensor<SxF>) -> (tensor<SxF>, tensor<SxF>) {
   %sum = stablehlo.add %x, %y : tensor<SxF>
   %product = stablehlo.multiply %x, %y : tensor<SxF>
@@ -32,7 +33,7 @@ def artifact(folder: Path, cpu: str = "host", batches: tuple[int, ...] = (2,)) -
         cpu=CPUS[cpu].cpu,
         compiler=compiler.version(),
         entry="main",
-        codes=tuple(Code(f"{batch}.vmfb", CPUS[cpu].cpu, (), batch) for batch in batches),
+        codes=tuple(Code(f"{batch}.vmfb", CPUS[cpu].cpu, NEEDS[cpu], batch) for batch in batches),
         inputs=(tensors["x"], tensors["y"]),
         outputs=(tensors["sum"], tensors["product"]),
         batched=True,

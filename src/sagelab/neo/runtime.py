@@ -12,6 +12,7 @@ file.
 from __future__ import annotations
 
 import json
+import platform
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -111,7 +112,8 @@ def load(path: Path | str, threads: int | None = 1) -> Program:
     """
     folder = Path(path)
     manifest = read_manifest(folder)
-    chosen = choose(manifest, cpu_features())
+    # Code for another architecture is left to the loader, which knows it at sight.
+    chosen = choose(manifest, cpu_features() if _same_architecture(manifest) else frozenset())
     if not chosen:
         first = manifest.codes[0]
         lacking = ", ".join(sorted(set(first.needs) - cpu_features()))
@@ -140,6 +142,11 @@ def cpu_features() -> frozenset[str]:
         return frozenset()
     flags = next((line.partition(":")[2].split() for line in lines if line.startswith(("flags", "Features"))), [])
     return frozenset(flags)
+
+
+def _same_architecture(manifest: Manifest) -> bool:
+    here = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine().lower(), platform.machine())
+    return manifest.triple.partition("-")[0] in ("", here)
 
 
 class _Own(threading.local):
