@@ -21,6 +21,7 @@ from compiler import compiler
 from endpoints import endpoints
 from place import forget_surroundings
 from scale import store
+from spot import spot
 from startup import up
 from table import Result
 from traffic import gateway
@@ -39,6 +40,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "tuning": tuning,
     "clients": clients,
     "compiler": compiler,
+    "spot": spot,
 }
 
 

@@ -54,7 +54,7 @@ SPANS = {
     "waiting": (WAITING, ""),
     "other": (BLUE, ""),
 }
-NAMES = ("an epoch", "trained again", "lost half way", "waiting for capacity", "start, download, upload")
+NAMES = ("epoch", "epoch trained again", "lost half way", "waiting", "start, download, upload")
 ENDS = ("Completed", "Failed", "Stopped", "MaxRuntimeExceeded", "MaxWaitTimeExceeded")
 # What the ordinary names of Keras's metrics mean, so that the two panels of a learning curve are told apart.
 LOSS, HELD_OUT = "loss", "val_"
@@ -158,7 +158,7 @@ def interruptions(jobs: dict[str, tuple[pd.DataFrame, pd.DataFrame]]) -> Figure:
     axis.set_xlim(left=0)
     axis.grid(visible=False, axis="y")
     axis.set_xlabel("seconds since the job's start")
-    _explain_spans(axis)
+    _explain_spans(figure)
     return figure
 
 
@@ -179,11 +179,11 @@ def _spans(stages: pd.DataFrame, epochs: pd.DataFrame) -> Iterator[tuple[str, An
             yield "other", stage.start, stage.end, ""
 
 
-def _explain_spans(axis: Axes) -> None:
+def _explain_spans(figure: Figure) -> None:
     from matplotlib.patches import Patch
 
     patches = [Patch(facecolor=colour, hatch=hatch, edgecolor="white") for colour, hatch in SPANS.values()]
-    axis.legend(patches, NAMES, frameon=False, ncols=len(SPANS), loc="lower left", bbox_to_anchor=(-0.02, 1.0))
+    figure.legend(patches, NAMES, frameon=False, ncols=len(SPANS), loc="outside upper right", handlelength=1.4)
 
 
 def _seconds(seconds: float) -> str:

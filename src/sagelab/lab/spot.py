@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PREFIX = "sagelab:spot-"
 FACTS = ("rate", "wait", "seed", "interruptions", "notice")
 EPOCH = re.compile(r"epoch (\d+)/\d+ - ")
-PAUSE = 0.2  # seconds between two looks at a log
+PAUSE = 0.2  # seconds between two looks at a job
 
 
 def tags(**facts: float) -> list[dict[str, str]]:
@@ -47,7 +47,7 @@ def market(lab: Lab, name: str) -> dict[str, float]:
 
 
 def interrupt(lab: Lab, name: str, after: int = 0) -> None:
-    """Take the capacity of a running spot job away: now, or as soon as it has ended an epoch.
+    """Take the capacity of a running spot job away, now or when it has ended an epoch; return when it is gone.
 
     after: the number of the epoch. RuntimeError: on AWS only AWS does this. JobFailed: the job failed before.
     botocore's ClientError: the job has no capacity, for it waits or has ended.
@@ -55,8 +55,13 @@ def interrupt(lab: Lab, name: str, after: int = 0) -> None:
     if lab.target == "aws":
         raise RuntimeError("On AWS nobody can take the capacity of a job away but AWS.")
     _wait_for_epoch(lab, name, after)
+    before = _job(lab, name)
     tag = {"Key": f"{PREFIX}interrupt", "Value": "now"}
-    lab.client("sagemaker").add_tags(ResourceArn=_job(lab, name)["TrainingJobArn"], Tags=[tag])
+    lab.client("sagemaker").add_tags(ResourceArn=before["TrainingJobArn"], Tags=[tag])
+    job = before
+    while job["TrainingJobStatus"] == "InProgress" and _interruptions(job) == _interruptions(before):
+        time.sleep(PAUSE)
+        job = _job(lab, name)
 
 
 def epochs(lab: Lab, name: str) -> pd.DataFrame:
@@ -86,6 +91,10 @@ def _wait_for_epoch(lab: Lab, name: str, number: int) -> None:
         if job["TrainingJobStatus"] != "InProgress":
             return
         time.sleep(PAUSE)
+
+
+def _interruptions(job: dict[str, Any]) -> int:
+    return sum(stage["Status"] == "Interrupted" for stage in job["SecondaryStatusTransitions"])
 
 
 def _job(lab: Lab, name: str) -> dict[str, Any]:
