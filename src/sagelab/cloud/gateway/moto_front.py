@@ -331,7 +331,13 @@ def _is_page(body: bytes) -> bool:
 
 def _policies(holder: Any) -> list[Policy]:
     """The inline and attached policies of a user, group or role."""
-    texts = [*holder.policies.values(), *(one.document for one in holder.managed_policies.values())]
+    attached = [
+        version.document
+        for policy in holder.managed_policies.values()
+        for version in policy.versions
+        if version.version_id == policy.default_version_id
+    ]
+    texts = [*holder.policies.values(), *attached]
     return [read(text) if isinstance(text, str) else text for text in texts]
 
 
