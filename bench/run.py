@@ -25,6 +25,7 @@ from startup import up
 from table import Result
 from traffic import gateway
 from training import empty, train, train_full
+from trust import trust
 from tuning import tuning
 
 from sagelab.lab.digits import DigitsError
@@ -39,6 +40,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "tuning": tuning,
     "clients": clients,
     "compiler": compiler,
+    "trust": trust,
 }
 
 
