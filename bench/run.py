@@ -26,6 +26,7 @@ from startup import up
 from table import Result
 from traffic import gateway
 from training import empty, train, train_full
+from trust import trust
 from tuning import tuning
 
 from sagelab.lab.digits import DigitsError
@@ -41,6 +42,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "clients": clients,
     "compiler": compiler,
     "spot": spot,
+    "trust": trust,
 }
 
 
