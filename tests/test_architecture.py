@@ -15,7 +15,7 @@ LONGEST = 400
 ALLOWED = {
     "sagelab": {"lab"},
     "prices": set(),
-    "cli": {"sagelab", "cloud", "subprocesses", "notebooks", "neo"},
+    "cli": {"sagelab", "cloud", "lab", "subprocesses", "notebooks", "neo"},
     "subprocesses": set(),
     "notebooks": {"cloud", "lab"},
     "lab": {"sagelab", "redirect", "prices"},
