@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -95,6 +96,16 @@ def test_notebooks_name_the_kernel_that_studio_has() -> None:
         assert (kernel.name, kernel.display_name) == ("python3", "Python 3 (ipykernel)")
 
 
+def find_python() -> str:
+    """The image's Python, 3.12, where this machine has one: on the path, or among pyenv's."""
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    for python in ("python3.12", *sorted(map(str, root.glob("versions/3.12*/bin/python")))):
+        with contextlib.suppress(OSError):
+            if subprocess.run([python, "--version"], capture_output=True).returncode == 0:
+                return python
+    pytest.skip("there is no Python 3.12 on this machine")
+
+
 @pytest.fixture(scope="module")
 def studio(resolved: str, archive: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """(folder of the unpacked archive, Python 3.12 with the image's packages and the archive's wheel)."""
@@ -102,11 +113,7 @@ def studio(resolved: str, archive: Path, tmp_path_factory: pytest.TempPathFactor
     with tarfile.open(archive) as packed:
         packed.extractall(folder, filter="data")
     python = folder / "image" / "bin" / "python"
-    made = subprocess.run(
-        [str(UV), "venv", "--quiet", "--no-python-downloads", "--python", "3.12", str(folder / "image")]
-    )
-    if made.returncode:
-        pytest.skip("there is no Python 3.12 on this machine")
+    subprocess.run([str(UV), "venv", "--quiet", "--python", find_python(), str(folder / "image")], check=True)
     lock = folder / "image.lock"
     lock.write_text("\n".join(line for line in resolved.splitlines() if not TORCH.match(line)))
     (wheel,) = (folder / "sagelab" / "dist").glob("*.whl")

@@ -52,7 +52,7 @@ tf_predictor.delete_endpoint()
 
 # %% Compile the best for ml.c5, and deploy that
 best = tuner.best_estimator()
-output_path = "s3://{}/{}/compiled".format(bucket, prefix)
+output_path = f"s3://{bucket}/{prefix}/compiled"
 optimized = best.compile_model(
     target_instance_family="ml_c5",
     input_shape={"image": [1, 28, 28, 1]},
@@ -73,7 +73,7 @@ spot = TensorFlow(
     use_spot_instances=True,
     max_run=600,
     max_wait=1200,
-    checkpoint_s3_uri="s3://{}/{}/checkpoints".format(bucket, prefix),
+    checkpoint_s3_uri=f"s3://{bucket}/{prefix}/checkpoints",
 )
 spot.fit({"training": training_input_path})
 job = spot.latest_training_job.describe()
