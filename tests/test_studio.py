@@ -90,6 +90,13 @@ def test_lifecycle_script_is_a_script() -> None:
     assert len(script.read_bytes()) < 16384  # what CreateStudioLifecycleConfig takes
 
 
+def test_notebooks_begin_with_the_badge_of_studio_lab() -> None:
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        first = nbformat.read(path, as_version=4).cells[0].source
+        assert first.endswith(f"/blob/main/notebooks/{path.name})")
+        assert "studiolab.sagemaker.aws/import/github/" in first
+
+
 def test_notebooks_name_the_kernel_that_studio_has() -> None:
     for path in (ROOT / "notebooks").glob("*.ipynb"):
         kernel = nbformat.read(path, as_version=4).metadata.kernelspec
