@@ -1,7 +1,7 @@
 """Build notebooks/<lab>.ipynb from labs/<lab>/lab.py.
 
     python tools/notebooks.py [LAB ...]           build, run against a new local cloud, write with outputs
-    python tools/notebooks.py --keep [LAB ...]    run nothing, write with the outputs that were there: new text only
+    python tools/notebooks.py --keep [LAB ...]    run nothing, write with the outputs that were there
     python tools/notebooks.py --check [LAB ...]   run nothing; exit 1 where a notebook is not its source's
 
 What is written changes only when the lab or what it shows does: cell ids come from the cells' text, and no
@@ -121,7 +121,7 @@ def build(source: Path) -> Any:
 
 
 def badge(name: str) -> str:
-    """A link that opens a notebook in SageMaker Studio Lab, which takes it from the project's GitHub repository."""
+    """A link that opens a notebook in SageMaker Studio Lab, which takes it from GitHub."""
     urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
     repository = urls["Repository"].removeprefix("https://github.com/")
     import_url = f"https://studiolab.sagemaker.aws/import/github/{repository}/blob/main/notebooks/{name}"

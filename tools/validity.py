@@ -32,9 +32,10 @@ URI = re.compile(
 )
 GPU = re.compile(r"ml\.(p\d|g\d)")
 TABLES = ("tensorflow", "sklearn")
-# A member that AWS answers otherwise than the local cloud, and the words of a notebook that say so.
+# A member or an operation that AWS answers otherwise than the local cloud, and the words of a notebook that say so.
 DIFFERENT = {
     "AcceleratorType": "has taken no new customers",
+    "CreateCompilationJob": "Neo takes TensorFlow up to 2.9",
 }
 
 Record = dict[str, Any]
@@ -63,8 +64,9 @@ def faults(record: Record) -> list[str]:
 
 
 def differences(records: list[Record]) -> set[str]:
-    """The members in use that AWS answers otherwise than the local cloud."""
-    return {name for record in records for name, _ in _members(record["params"]) if name in DIFFERENT}
+    """The members and operations in use that AWS answers otherwise than the local cloud."""
+    used = {name for record in records for name, _ in _members(record["params"])}
+    return (used | {record["operation"] for record in records}) & set(DIFFERENT)
 
 
 def unsaid_differences(records: list[Record], texts: list[str]) -> list[str]:
