@@ -32,7 +32,7 @@ URI = re.compile(
 )
 GPU = re.compile(r"ml\.(p\d|g\d)")
 TABLES = ("tensorflow", "sklearn")
-# A member or an operation that AWS answers otherwise than the local cloud, and the words of a notebook that say so.
+# What AWS answers otherwise than the local cloud, a member or an operation, and the words of a notebook for it.
 DIFFERENT = {
     "AcceleratorType": "has taken no new customers",
     "CreateCompilationJob": "Neo takes TensorFlow up to 2.9",
