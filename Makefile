@@ -5,9 +5,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+RECORD := $(CURDIR)/build/requests.jsonl
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test check labs notebooks bench lint types clean
+.PHONY: help setup lab test check labs notebooks bench lint types studio clean
 
 help: ## List these commands.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,8 +25,11 @@ test: setup lint types ## Run every check there is: lint, types, tests, and all 
 	@$(BIN)/pytest
 ifneq ($(NOTEBOOKS),)
 	@$(BIN)/python tools/notebooks.py --check
-	@$(BIN)/sagelab exec --fresh -- $(BIN)/pytest --nbval --nbval-current-env \
+	@mkdir -p build && rm -f $(RECORD)
+	@SAGELAB_RECORD=$(RECORD) PYTHONPATH=tests/clients/recorder \
+	  $(BIN)/sagelab exec --fresh -- $(BIN)/pytest --nbval --nbval-current-env \
 	  -o timeout=1800 --nbval-cell-timeout=1800 $(NOTEBOOKS)
+	@$(BIN)/python tools/validity.py $(RECORD)
 endif
 
 check: setup lint types ## Run what answers below a minute: lint, types, fast tests.
@@ -46,6 +50,9 @@ lint: setup ## Check style and format.
 types: setup ## Check types.
 	@$(BIN)/mypy --no-error-summary
 
+studio: setup ## Build dist/sagelab-studio.tar.gz, to be imported into SageMaker Studio.
+	@$(BIN)/python tools/studio.py
+
 clean: ## Delete the environment and everything that was built.
-	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .clients build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,6 +1,7 @@
 """Build notebooks/<lab>.ipynb from labs/<lab>/lab.py.
 
     python tools/notebooks.py [LAB ...]           build, run against a new local cloud, write with outputs
+    python tools/notebooks.py --keep [LAB ...]    run nothing, write with the outputs that were there
     python tools/notebooks.py --check [LAB ...]   run nothing; exit 1 where a notebook is not its source's
 
 What is written changes only when the lab or what it shows does: cell ids come from the cells' text, and no
@@ -15,6 +16,7 @@ import os
 import re
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +36,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("labs", nargs="*", metavar="LAB", help="folders of labs/; all by default")
     parser.add_argument("--check", action="store_true", help="compare, run and write nothing")
+    parser.add_argument("--keep", action="store_true", help="run nothing, keep the outputs that are there")
     options = parser.parse_args()
     sources = [ROOT / "labs" / lab / "lab.py" for lab in options.labs] or sorted(ROOT.glob("labs/*/lab.py"))
-    faults = check(sources) if options.check else write(sources)
+    faults = check(sources) if options.check else keep(sources) if options.keep else write(sources)
     for fault in faults:
         print(fault, file=sys.stderr)
     return 1 if faults else 0
@@ -87,6 +90,20 @@ def write(sources: list[Path]) -> list[str]:
     return [fault for source in sources for fault in compare(source)]
 
 
+def keep(sources: list[Path]) -> list[str]:
+    """Build every notebook and give each code cell the outputs that it had."""
+    for source in sources:
+        if target(source).exists():
+            before = {cell.id: cell for cell in nbformat.read(target(source), as_version=4).cells}
+            notebook = build(source)
+            for cell in notebook.cells:
+                if cell.cell_type == "code" and cell.id in before:
+                    cell.outputs = before[cell.id].outputs
+                    cell.execution_count = before[cell.id].execution_count
+            nbformat.write(notebook, target(source))
+    return [fault for source in sources for fault in compare(source)]
+
+
 def target(source: Path) -> Path:
     return ROOT / "notebooks" / f"{source.parent.name}.ipynb"
 
@@ -94,12 +111,21 @@ def target(source: Path) -> Path:
 def build(source: Path) -> Any:
     """The notebook of a lab, without outputs."""
     notebook = jupytext.read(source, fmt="py:percent")
+    notebook.cells.insert(0, nbformat.v4.new_markdown_cell(badge(target(source).name)))
     seen: dict[str, int] = {}
     for cell in notebook.cells:
         digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:8]
         seen[digest] = seen.get(digest, 0) + 1
         cell.id = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
     return tidy(notebook)
+
+
+def badge(name: str) -> str:
+    """A link that opens a notebook in SageMaker Studio Lab, which takes it from GitHub."""
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
+    repository = urls["Repository"].removeprefix("https://github.com/")
+    import_url = f"https://studiolab.sagemaker.aws/import/github/{repository}/blob/main/notebooks/{name}"
+    return f"[![Open In SageMaker Studio Lab](https://studiolab.sagemaker.aws/studiolab.svg)]({import_url})"
 
 
 def tidy(notebook: Any) -> Any:

@@ -1,6 +1,7 @@
 """Set up the environment that the lock file names: `make setup`. Standard library alone.
 
-    python3 tools/setup.py [FOLDER]      the environment's folder, .venv by default
+    python3 tools/setup.py [FOLDER]            the environment's folder, .venv by default
+    python3 tools/setup.py FOLDER --kernel     and a Jupyter kernel on it, where notebooks have another Python
 
 Does nothing when the environment stands as the lock, pyproject.toml and this Python ask for. uv installs; it
 is brought in by the environment's own pip, so whatever index pip is told to use serves for both.
@@ -17,6 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 UV = "uv==0.13.9"
+KERNEL = "Python 3 (sagelab)"
 SUPPORTED = ((3, 11), (3, 14))
 # What no lab imports; it would be two fifths of the time.
 NEVER_IMPORTED = r"/tests?/|/testing/|/(mypy|mypyc|pip|sklearn/externals|databricks|hive_metastore|torch)/"
@@ -29,12 +31,18 @@ def main() -> None:
             f"sagelab needs Python 3.11, 3.12 or 3.13; {sys.executable} is {sys.version.split()[0]}. "
             "Name another: make setup PYTHON=python3.12"
         )
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".venv").absolute()
+    names = [argument for argument in sys.argv[1:] if argument != "--kernel"]
+    folder = Path(names[0] if names else ".venv").absolute()
     stamp, asked = folder / "sagelab-setup", fingerprint()
     if stamp.exists() and stamp.read_text() == asked:
         return
     print(f"Setting up {folder.name} (once; a few minutes):", flush=True)
     build(folder)
+    if "--kernel" in sys.argv:
+        python = str(folder / "bin" / "python")
+        step(
+            "kernel", python, "-m", "ipykernel", "install", "--user", "--name", "sagelab", "--display-name", KERNEL
+        )
     stamp.write_text(asked)
 
 

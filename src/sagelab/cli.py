@@ -245,19 +245,44 @@ def execute(home: Home, fresh: bool, announce: bool, command: tuple[str, ...]) -
     raise click.exceptions.Exit(code)
 
 
+@main.command("clean")
+@with_home
+@click.option("--target", type=click.Choice(["local", "aws"]), default="local", help="Where to look.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.argument("labs", nargs=-1)
+def clean_labs(home: Home, target: str, yes: bool, labs: tuple[str, ...]) -> None:
+    """Remove what labs left behind, for instance after an interrupted run; without a name, of all labs."""
+    from sagelab.lab import cleanup
+    from sagelab.lab.session import ConnectError, connect
+
+    os.environ |= {"SAGELAB_TARGET": target, "SAGELAB_HOME": str(home.path)}
+    try:
+        for name in labs or cleanup.labs(connect()):
+            lab = connect(name)
+            left = cleanup.leftovers(lab)
+            click.echo(f"{name}: {len(left)} things are left" if len(left) else f"{name}: nothing is left")
+            if len(left) and (yes or click.confirm(f"{left.to_string(index=False)}\nRemove them?")):
+                click.echo("\n".join(cleanup.clean(lab)))
+    except ConnectError as error:
+        raise click.ClickException(str(error)) from error
+
+
 @main.command("run")
 @with_home
+@click.option("--target", type=click.Choice(["local", "aws"]), default="local", help="Where the labs run.")
+@click.option("--yes", is_flag=True, help="On AWS, spend without asking: nobody can be asked here.")
 @click.option("--fresh", is_flag=True, help="In a new, empty home that is gone afterwards.")
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write a JUnit report too.")
 @click.option("--json", "report", type=click.Path(dir_okay=False, path_type=Path), help="Write JSON too.")
 @click.argument("labs", nargs=-1)
-def run_labs(home: Home, fresh: bool, junit: Path | None, report: Path | None, labs: tuple[str, ...]) -> None:
+def run_labs(
+    home: Home, target: str, yes: bool, fresh: bool, junit: Path | None, report: Path | None, labs: tuple[str, ...]
+) -> None:
     """Run the labs' notebooks without a browser: what passed, how long, what AWS would have charged."""
     from sagelab import notebooks
-    from sagelab.cloud import control
 
-    with _chosen(home, fresh) as used, control.running(used):
-        results = list(_reported(notebooks.run(notebooks.find(labs), control.surroundings(used))))
+    with _place(home, target, yes, fresh) as env:
+        results = list(_reported(notebooks.find(labs), env))
     click.echo(notebooks.summary(results))
     if junit:
         notebooks.write_junit(results, junit)
@@ -266,14 +291,33 @@ def run_labs(home: Home, fresh: bool, junit: Path | None, report: Path | None, l
     raise click.exceptions.Exit(int(not all(result.passed for result in results)))
 
 
-def _reported(results: Iterator[Result]) -> Iterator[Result]:
+@contextmanager
+def _place(home: Home, target: str, yes: bool, fresh: bool) -> Iterator[dict[str, str]]:
+    """The environment of notebooks that run on a target; the local cloud runs for the block."""
+    if target == "aws":
+        if not yes:
+            raise click.ClickException(
+                "On AWS the labs cost money, and here nobody can be asked; --yes says go on."
+            )
+        yield {**os.environ, "SAGELAB_TARGET": "aws", "SAGELAB_SPEND": "yes"}
+        return
+    from sagelab.cloud import control
+
+    with _chosen(home, fresh) as used, control.running(used):
+        yield {**control.surroundings(used), "SAGELAB_TARGET": "local"}
+
+
+def _reported(paths: list[Path], env: Mapping[str, str]) -> Iterator[Result]:
+    """Run notebooks and say a line of each; where somebody watches, one more line that moves."""
     from sagelab import notebooks
 
-    for number, result in enumerate(results):
-        click.echo(notebooks.row(result) if number else f"{notebooks.HEAD}\n{notebooks.row(result)}")
-        if result.error:
-            click.echo(result.error, err=True)
-        yield result
+    click.echo(notebooks.HEAD)
+    with notebooks.progress(sys.stdout.isatty()) as watch:
+        for result in notebooks.run(paths, env, watch):
+            click.echo(notebooks.row(result))
+            if result.error:
+                click.echo(result.error, err=True)
+            yield result
 
 
 @contextmanager

@@ -7,7 +7,8 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from sagelab.cloud.errors import ControlError
 CELL_LIMIT = 1800  # seconds a cell may take
 FOLDERS = ("notebooks", "labs")
 HEAD = f"{'lab':36} {'result':8} {'seconds':>8} {'on AWS':>9}"
+Watch = Callable[[str, int, int], None]
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -48,7 +50,19 @@ def find(labs: Iterable[str]) -> list[Path]:
     return list(dict.fromkeys(path for notebooks in found for path in notebooks))
 
 
-def run(notebooks: Iterable[Path], env: Mapping[str, str]) -> Iterator[Result]:
+@contextmanager
+def progress(watched: bool) -> Iterator[Watch]:
+    """What is told of each cell that begins: (lab, its number, of how many). It shows one line that moves."""
+    if not watched:
+        yield lambda *_: None
+        return
+    from rich.console import Console
+
+    with Console().status("") as status:
+        yield lambda lab, cell, cells: status.update(f"{lab}: cell {cell} of {cells}")
+
+
+def run(notebooks: Iterable[Path], env: Mapping[str, str], watch: Watch) -> Iterator[Result]:
     """Run each notebook in a copy of the project's folders, so that nothing of a learner's is touched."""
     for path in notebooks:
         with tempfile.TemporaryDirectory(prefix="sagelab-run-") as copy:
@@ -56,13 +70,16 @@ def run(notebooks: Iterable[Path], env: Mapping[str, str]) -> Iterator[Result]:
                 source = path.parent.parent / name
                 ignored = shutil.ignore_patterns(".ipynb_checkpoints", "__pycache__")
                 shutil.copytree(source, Path(copy, name), ignore=ignored)
-            yield _run(Path(copy, "notebooks", path.name), env)
+            yield _run(Path(copy, "notebooks", path.name), env, watch)
 
 
-def execute(notebook: Any, folder: Path, env: Mapping[str, str]) -> None:
+def execute(
+    notebook: Any, folder: Path, env: Mapping[str, str], began: Callable[[int], None] = lambda _: None
+) -> None:
     """Run every cell of a notebook (an nbformat node) in `folder` and keep the outputs in it.
 
-    nbclient's CellExecutionError: a cell failed; the outputs up to it are there.
+    began: told the number of each cell that begins, from 1. nbclient's CellExecutionError: a cell failed; the
+    outputs up to it are there.
     """
     from nbclient import NotebookClient
 
@@ -73,6 +90,7 @@ def execute(notebook: Any, folder: Path, env: Mapping[str, str]) -> None:
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,
         extra_arguments=["--log-level=ERROR"],
+        on_cell_start=lambda cell, cell_index: began(cell_index + 1),  # noqa: ARG005 - nbclient's names
     )
     client.execute(env=dict(env))
 
@@ -108,13 +126,15 @@ def write_junit(results: list[Result], file: Path) -> None:
     ElementTree.ElementTree(suite).write(file, encoding="utf-8", xml_declaration=True)
 
 
-def _run(path: Path, env: Mapping[str, str]) -> Result:
+def _run(path: Path, env: Mapping[str, str], watch: Watch) -> Result:
     import nbformat
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
     began, clock, error = datetime.now(UTC), time.monotonic(), ""
     try:
-        execute(nbformat.read(path, as_version=4), path.parent, env)
+        notebook = nbformat.read(path, as_version=4)
+        count = len(notebook.cells)
+        execute(notebook, path.parent, env, lambda cell: watch(path.stem, cell, count))
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as failure:
         error = COLOURS.sub("", str(failure)).strip()
     seconds = time.monotonic() - clock
@@ -134,11 +154,13 @@ def _jobs(since: datetime, env: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """The descriptions of the training jobs made since then."""
     import boto3
 
-    client = boto3.Session(
-        aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
-        region_name=env["AWS_REGION"],
-    ).client("sagemaker", endpoint_url=env["AWS_ENDPOINT_URL"])
+    if env.get("SAGELAB_TARGET") == "aws":
+        client = boto3.client("sagemaker")
+    else:
+        session = boto3.Session(
+            env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], region_name=env["AWS_REGION"]
+        )
+        client = session.client("sagemaker", endpoint_url=env["AWS_ENDPOINT_URL"])
     for page in client.get_paginator("list_training_jobs").paginate(CreationTimeAfter=since):
         for job in page["TrainingJobSummaries"]:
             yield client.describe_training_job(TrainingJobName=job["TrainingJobName"])

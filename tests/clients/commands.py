@@ -191,7 +191,10 @@ COMMANDS = (
         " --query events[].message",
         r"val_acc: 0\.5",
     ),
-    Command("logs tail /aws/sagemaker/TrainingJobs --since 1d --format short", r"val_acc: 0\.5"),
+    Command(
+        "logs get-log-events --log-group-name /aws/sagemaker/TrainingJobs --log-stream-name {stream}",
+        r"val_acc: 0\.5",
+    ),
     Command(
         "cloudwatch list-metrics --namespace /aws/sagemaker/TrainingJobs"
         " --dimensions Name=TrainingJobName,Value={job}",

@@ -77,6 +77,10 @@ class Shelf:
         failed = self.jobs.shell("echo no such luck; exit 3")
         self.jobs.run(failed)
         self.names |= {"job": done["TrainingJobName"], "failed": failed["TrainingJobName"]}
+        streams = self.jobs.logs.describe_log_streams(
+            logGroupName="/aws/sagemaker/TrainingJobs", logStreamNamePrefix=f"{self.names['job']}/"
+        )["logStreams"]
+        self.names["stream"] = streams[0]["logStreamName"]
         self.names["job_arn"] = self.jobs.describe(done["TrainingJobName"])["TrainingJobArn"]
 
     def _serve(self) -> None:

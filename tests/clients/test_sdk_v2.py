@@ -21,6 +21,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as the course's notebook has it: its training script, and its digits in data/."""
     folder = tmp_path_factory.mktemp("course")
     shutil.copy(ROOT / "labs" / "01-train-a-digit-classifier" / "mnist-train-cnn.py", folder)
+    shutil.copytree(SCRIPTS / "code", folder / "code")
     (folder / "data").mkdir()
     data = digits.load()
     np.savez(folder / "data/training.npz", image=data.images[:2000], label=data.labels[:2000])
@@ -87,3 +88,30 @@ def test_script_runs_on_two_hosts_and_its_log_streams(processing: Ran) -> None:
 def test_transformer_answers_every_line(processing: Ran) -> None:
     (line,) = [line for line in processing.out.splitlines() if line.startswith("answer ")]
     assert json.loads(line.removeprefix("answer ")) == {"predictions": [[0.0, 2.0], [2.0, 4.0], [4.0, 6.0]]}
+
+
+@pytest.fixture(scope="session")
+def search(run: Run, v2: str, course: Path) -> Ran:
+    """The rest of the course, run once: tuning, compilation, spot."""
+    return run(v2, "-W", "ignore", str(SCRIPTS / "search_v2.py"), cwd=course)
+
+
+def test_tuning_compilation_and_spot_run(search: Ran) -> None:
+    assert search.code == 0, search.out[-3000:] + search.err[-3000:]
+    note(search.source, search.calls)
+
+
+def test_tuner_tells_its_trials_and_deploys_the_best(search: Ran) -> None:
+    assert "trials 3 best True" in search.out
+    assert "best job True" in search.out
+    assert "predictions (5, 10)" in search.out
+
+
+def test_compiled_model_is_deployed_and_predicts(search: Ran) -> None:
+    assert "compiled True" in search.out
+    assert "compiled predictions (1, 10)" in search.out
+
+
+def test_spot_job_completes_and_tells_its_savings(search: Ran) -> None:
+    assert "spot Completed True 1200" in search.out
+    assert "Managed Spot Training savings:" in search.out

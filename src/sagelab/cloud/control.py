@@ -226,8 +226,18 @@ def _start(home: Home, port: int | None) -> str:
     raise StartFailed(_explain(home, said_before))
 
 
+def python_of(home: Home) -> str:
+    """The Python that a local cloud is started in: SAGELAB_PYTHON, else the home's own environment, else this one.
+
+    Where notebooks have a Python that the local cloud cannot live in, it has an environment of its own
+    (`tools/setup.py ~/.sagelab/environment`).
+    """
+    own = home.path / "environment" / "bin" / "python"
+    return os.environ.get("SAGELAB_PYTHON") or (str(own) if own.exists() else sys.executable)
+
+
 def _command(home: Home, port: int | None, writer: int) -> list[str]:
-    command = [sys.executable, "-P", "-m", "sagelab.cloud.server", "--home", str(home.path)]
+    command = [python_of(home), "-P", "-m", "sagelab.cloud.server", "--home", str(home.path)]
     return [*command, "--ready-fd", str(writer), *(["--port", str(port)] if port else [])]
 
 

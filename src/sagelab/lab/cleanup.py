@@ -164,6 +164,21 @@ def clean(lab: Lab) -> list[str]:
     return did + ([f"deleted {count} files under {lab.uri()}/"] if count else [])
 
 
+def labs(lab: Lab) -> list[str]:
+    """The names of all labs that have left something that costs or gets in the way: the values of their tag.
+
+    Of a lab that left nothing but files, nothing is known: its name must be given.
+    """
+    found = {
+        tag["Value"]
+        for kind in KINDS
+        for summary in _summaries(lab, kind)
+        for tag in _tags(lab, summary[f"{kind.stem}Arn"])
+        if tag["Key"] == lab.tags[0]["Key"]
+    }
+    return sorted(found)
+
+
 def leftovers(lab: Lab) -> pd.DataFrame:
     """What is left of the lab: kind, name, status. Empty when it is clean."""
     import pandas as pd
@@ -187,18 +202,22 @@ def assert_clean(lab: Lab) -> None:
 
 def _found(lab: Lab, kind: Kind) -> Iterator[dict[str, Any]]:
     """Summaries of the lab's resources of this kind: those that carry its tag."""
-    sagemaker = lab.client("sagemaker")
+    for summary in _summaries(lab, kind):
+        if lab.tags[0] in _tags(lab, summary[f"{kind.stem}Arn"]):
+            yield summary
+
+
+def _summaries(lab: Lab, kind: Kind) -> Iterator[dict[str, Any]]:
+    """Summaries of all resources of this kind that count as left, whosever they are."""
     filters: list[dict[str, str]] = [{"StatusEquals": status} for status in kind.statuses] or [{}]
     for each in filters:
-        for page in sagemaker.get_paginator(kind.listing).paginate(**each):
-            for summary in page[kind.answer]:
-                if _is_ours(lab, summary[f"{kind.stem}Arn"]):
-                    yield summary
+        for page in lab.client("sagemaker").get_paginator(kind.listing).paginate(**each):
+            yield from page[kind.answer]
 
 
-def _is_ours(lab: Lab, arn: str) -> bool:
+def _tags(lab: Lab, arn: str) -> list[dict[str, str]]:
     pages = lab.client("sagemaker").get_paginator("list_tags").paginate(ResourceArn=arn)
-    return lab.tags[0] in (tag for page in pages for tag in page["Tags"])
+    return [tag for page in pages for tag in page["Tags"]]
 
 
 def _remove(lab: Lab, kind: Kind, found: dict[str, Any]) -> str:

@@ -2,7 +2,8 @@
 
 SAGELAB_TARGET=local   the default: the local cloud of SAGELAB_HOME, started when it does not run
 SAGELAB_TARGET=aws     AWS, with the credentials that boto3 finds; SAGELAB_ROLE names the execution role when
-                       the caller is none (a laptop, an IAM user)
+                       the caller is none (a laptop, an IAM user); before anything that costs, it asks
+                       (spending.py)
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from urllib.parse import urlsplit
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+
+from sagelab.lab import spending
 
 TARGETS = ("local", "aws")
 NAME = re.compile(r"[a-z0-9](-?[a-z0-9]){0,39}")
@@ -107,6 +110,7 @@ def connect(lab: str = "lab") -> Lab:
     url = _start_local() if target == "local" else None
     if target == "aws":
         _refuse_local()
+        spending.watch(spending.Purse([{"Key": TAG, "Value": lab}], _endpoint_config))
     try:
         return find(lab, target, url)
     except NoRegionError:
@@ -136,6 +140,11 @@ def _start_local() -> str:
     os.environ.update(control.environment(home))
     install()
     return url
+
+
+def _endpoint_config(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = boto3.client("sagemaker").describe_endpoint_config(EndpointConfigName=name)
+    return found
 
 
 def _refuse_local() -> None:

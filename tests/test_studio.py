@@ -1,0 +1,151 @@
+"""What SageMaker Studio gets: packages that fit its image, an archive, a script that installs it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).parent.parent
+CONSTRAINTS = ROOT.parent / "shared" / "data" / "studio-4.4.1-constraints.txt"
+UV = shutil.which("uv", path=str(Path(sys.executable).parent))
+# The image has PyTorch from Conda under another name; no lab imports it.
+TORCH = re.compile(r"^(torch|triton|nvidia-|cuda-)")
+
+needs_image = pytest.mark.skipif(not CONSTRAINTS.exists(), reason="the pins of Studio's image are not at hand")
+needs_uv = pytest.mark.skipif(UV is None, reason="no uv beside this Python; make setup brings it")
+
+
+def pins(text: str) -> dict[str, Version]:
+    lines = [line.partition("#")[0].strip() for line in text.splitlines()]
+    found = [Requirement(line) for line in lines if line]
+    return {canonicalize_name(one.name): Version(next(iter(one.specifier)).version) for one in found}
+
+
+@pytest.fixture(scope="module")
+def resolved(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What a notebook needs on AWS, resolved beside the image's own packages on its Python."""
+    lock = tmp_path_factory.mktemp("studio") / "lock"
+    command = [str(UV), "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--python-version", "3.12"]
+    done = subprocess.run(
+        [*command, "--constraint", str(CONSTRAINTS), "--output-file", str(lock), str(ROOT / "pyproject.toml")],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    if "error sending request" in done.stderr:
+        pytest.skip("no package index can be reached")
+    assert done.returncode == 0, done.stderr
+    return lock.read_text()
+
+
+@needs_uv
+@needs_image
+@pytest.mark.slow
+def test_package_fits_the_image_without_changing_a_pin(resolved: str) -> None:
+    image, wanted = pins(CONSTRAINTS.read_text()), pins(resolved)
+    assert {name: version for name, version in wanted.items() if image.get(name, version) != version} == {}
+    assert "mlxtend" in wanted
+    assert "moto" not in wanted
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("archive")
+    done = subprocess.run(
+        [sys.executable, "tools/studio.py", str(folder)], cwd=ROOT, capture_output=True, text=True
+    )
+    if done.returncode:
+        pytest.skip(f"no wheel can be built here: {done.stderr.strip()[:200]}")
+    return Path(done.stdout.strip())
+
+
+@needs_uv
+@pytest.mark.slow
+def test_archive_has_all_that_studio_needs(archive: Path) -> None:
+    with tarfile.open(archive) as packed:
+        names = packed.getnames()
+    for part in ("labs", "notebooks", "src/sagelab", "tools/setup.py", "requirements.lock", "studio/on-start.sh"):
+        assert f"sagelab/{part}" in names
+    assert any(re.fullmatch(r"sagelab/dist/sagelab-.*\.whl", name) for name in names)
+    assert not [
+        name for name in names if "__pycache__" in name or name.startswith(("sagelab/tests", "sagelab/.venv"))
+    ]
+
+
+def test_lifecycle_script_is_a_script() -> None:
+    script = ROOT / "studio" / "on-start.sh"
+    assert script.stat().st_mode & 0o111
+    subprocess.run(["bash", "-n", str(script)], check=True)
+    assert len(script.read_bytes()) < 16384  # what CreateStudioLifecycleConfig takes
+
+
+def test_notebooks_begin_with_the_badge_of_studio_lab() -> None:
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        first = nbformat.read(path, as_version=4).cells[0].source
+        assert first.endswith(f"/blob/main/notebooks/{path.name})")
+        assert "studiolab.sagemaker.aws/import/github/" in first
+
+
+def test_notebooks_name_the_kernel_that_studio_has() -> None:
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        kernel = nbformat.read(path, as_version=4).metadata.kernelspec
+        assert (kernel.name, kernel.display_name) == ("python3", "Python 3 (ipykernel)")
+
+
+def find_python() -> str:
+    """The image's Python, 3.12, where this machine has one: on the path, or among pyenv's."""
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    for python in ("python3.12", *sorted(map(str, root.glob("versions/3.12*/bin/python")))):
+        with contextlib.suppress(OSError):
+            if subprocess.run([python, "--version"], capture_output=True).returncode == 0:
+                return python
+    pytest.skip("there is no Python 3.12 on this machine")
+
+
+@pytest.fixture(scope="module")
+def studio(resolved: str, archive: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """(folder of the unpacked archive, Python 3.12 with the image's packages and the archive's wheel)."""
+    folder = tmp_path_factory.mktemp("space")
+    with tarfile.open(archive) as packed:
+        packed.extractall(folder, filter="data")
+    python = folder / "image" / "bin" / "python"
+    subprocess.run([str(UV), "venv", "--quiet", "--python", find_python(), str(folder / "image")], check=True)
+    lock = folder / "image.lock"
+    lock.write_text("\n".join(line for line in resolved.splitlines() if not TORCH.match(line)))
+    (wheel,) = (folder / "sagelab" / "dist").glob("*.whl")
+    install = [str(UV), "pip", "install", "--quiet", "--no-deps", "--python", str(python)]
+    subprocess.run([*install, "--requirement", str(lock), str(wheel)], check=True)
+    return folder / "sagelab", python
+
+
+@needs_uv
+@needs_image
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_lab_1_runs_in_the_image_against_a_local_cloud_in_another_environment(
+    studio: tuple[Path, Path], tmp_path: Path, sagelab: Any
+) -> None:
+    project, python = studio
+    home = tmp_path / "home"
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
+    env |= {"SAGELAB_HOME": str(home), "SAGELAB_PYTHON": sys.executable, "MPLBACKEND": "agg"}
+    lab = project / "labs" / "01-train-a-digit-classifier" / "lab.py"
+    try:
+        done = subprocess.run(
+            [str(python), str(lab)], cwd=project / "notebooks", env=env, capture_output=True, text=True
+        )
+    finally:
+        sagelab("down", home=home)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "Nothing is left of keras-mnist" in done.stdout
