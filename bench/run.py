@@ -19,6 +19,7 @@ import table
 from clients import clients
 from compiler import compiler
 from endpoints import endpoints
+from console import console
 from place import forget_surroundings
 from scale import store
 from startup import up
@@ -39,6 +40,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "tuning": tuning,
     "clients": clients,
     "compiler": compiler,
+    "console": console,
 }
 
 

@@ -90,7 +90,10 @@ const tuningJobs = {
       ["Ended", when(job.HyperParameterTuningEndTime)],
     ];
   },
-  times: (job) => [["InProgress", job.CreationTime, job.HyperParameterTuningEndTime]],
+  times: (job) => [
+    ["InProgress", job.CreationTime, job.HyperParameterTuningEndTime],
+    [job.HyperParameterTuningJobStatus, job.HyperParameterTuningEndTime, job.HyperParameterTuningEndTime],
+  ],
   sections: ["search"],
   actions: ["stop-tuning-job", "delete-tuning-job"],
 };
@@ -117,7 +120,6 @@ const compilationJobs = {
     ["Framework", job.InputConfig && [job.InputConfig.Framework, job.InputConfig.FrameworkVersion].filter(Boolean).join(" ")],
     ["Input shape", job.InputConfig && html`<code>${job.InputConfig.DataInputConfig}</code>`],
     ["Target", job.OutputConfig && (job.OutputConfig.TargetDevice || JSON.stringify(job.OutputConfig.TargetPlatform))],
-    ["Compiled model", job.ModelArtifacts && s3Link(job.ModelArtifacts.S3ModelArtifacts)],
     ["Created", when(job.CreationTime)],
     ["Ended", when(job.CompilationEndTime)],
     ["Role", roleLink(job.RoleArn)],
@@ -125,6 +127,7 @@ const compilationJobs = {
   times: (job) => [
     ["STARTING", job.CreationTime, job.CompilationStartTime],
     ["INPROGRESS", job.CompilationStartTime, job.CompilationEndTime],
+    [job.CompilationJobStatus, job.CompilationEndTime, job.CompilationEndTime],
   ],
   sections: ["log"],
   log: (job) => ["/aws/sagemaker/CompilationJobs", job.CompilationJobName],

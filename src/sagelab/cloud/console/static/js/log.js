@@ -1,6 +1,6 @@
 // A log as it grows: CloudWatch's last lines, then those that come.
 import { ask } from "./api.js";
-import { useLive } from "./events.js";
+import { ALWAYS, useLive } from "./events.js";
 import { Notice, Section, html, useLayoutEffect, useRef, useState } from "./ui.js";
 
 const FIRST = 1000; // lines at the start and in one look
@@ -63,7 +63,7 @@ async function look(mine, group, stream) {
 
 function Lines({ group, stream }) {
   const live = useLive((mine) => look(mine, group, stream), [group, stream],
-    (event) => event.type === "log" && event.group === group && event.stream === stream);
+    (event) => event.type === "log" && event.group === group && event.stream === stream, ALWAYS);
   const box = useRef();
   const follow = useRef(true);
   const lines = live.data ? live.data.lines : [];

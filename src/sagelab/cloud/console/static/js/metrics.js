@@ -1,6 +1,6 @@
 // The live charts: a training job's own metrics, and the traffic of an endpoint.
 import { Chart } from "./chart.js";
-import { useLive } from "./events.js";
+import { ALWAYS, useLive } from "./events.js";
 import { number, span } from "./format.js";
 import { Recording } from "./series.js";
 import { html, Notice, Section, useMemo, useNow, useState } from "./ui.js";
@@ -21,7 +21,7 @@ export function group(names) {
 /** The points of several metrics. since: () -> seconds. concerns: event -> whether they may have changed. */
 function useRecording(metrics, key, since, concerns, least) {
   const recording = useMemo(() => new Recording(metrics), [key]);
-  return useLive(() => recording.look(since(), least), [key], concerns);
+  return useLive(() => recording.look(since(), least), [key], concerns, ALWAYS);
 }
 
 export function Metrics({ item, name }) {

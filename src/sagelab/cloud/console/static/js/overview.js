@@ -7,8 +7,8 @@ import { Table } from "./table.js";
 import { html, Notice, Section, Span, Status, Time } from "./ui.js";
 
 const LATEST = 8;
-const named = (each) => each.instances.map(({ type, count }) => `${count} × ${type}`).join(", ") || "–";
-const cost = (each) => each.dollars === null ? "no price at hand" : dollars(each.dollars);
+const named = (each) => each.instances.map(({ type, count }) => html`<div key=${type} class="nowrap">${count} × ${type}</div>`);
+const cost = (each) => each.dollars === null ? "no price at hand" : each.instances.length ? dollars(each.dollars) : each.note;
 
 const RUNNING = [
   ["Name", (each) => link(each.kind, each.name)],

@@ -42,7 +42,7 @@ export const Time = ({ value }) => value ? html`<time datetime=${value} title=${
 /** How long it took, or has taken until now. */
 export function Span({ from, to }) {
   const now = useNow(Boolean(from) && !to);
-  return from ? span((to ? Date.parse(to) : now) - Date.parse(from)) : "–";
+  return from ? html`<span class="nowrap">${span((to ? Date.parse(to) : now) - Date.parse(from))}</span>` : "–";
 }
 
 export function Copy({ text, label = "Copy" }) {
