@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator
 import table
 from clients import clients
 from compiler import compiler
-from endpoints import endpoints
 from console import console
+from endpoints import endpoints
 from place import forget_surroundings
 from scale import store
 from startup import up

@@ -108,7 +108,8 @@ export function useLive(load, deps, concerns = () => false, rest = SELDOM) {
     const began = performance.now();
     const found = await latest.current(mine).then(
       (data) => ({ data, error: null, loading: false }),
-      (error) => ({ error, loading: false }));
+      (error) => ({ error, loading: false }),
+    );
     mine.busy = false;
     if (run.current !== mine) return;
     show((before) => ({ ...before, ...found }));
@@ -140,6 +141,9 @@ export function useLive(load, deps, concerns = () => false, rest = SELDOM) {
     run.current.timer = null;
     look();
   }, []);
-  const patch = useCallback((edit) => show((before) => before.data === undefined ? before : { ...before, data: edit(before.data) }), []);
+  const patch = useCallback(
+    (edit) => show((before) => (before.data === undefined ? before : { ...before, data: edit(before.data) })),
+    [],
+  );
   return { ...shown, reload, patch };
 }
