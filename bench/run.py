@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 import table
 from clients import clients
 from compiler import compiler
+from console import console
 from endpoints import endpoints
 from place import forget_surroundings
 from scale import store
@@ -43,6 +44,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "compiler": compiler,
     "spot": spot,
     "trust": trust,
+    "console": console,
 }
 
 

@@ -34,11 +34,11 @@ def store(quick: bool) -> Iterator[Result]:
 
 def _filled(open_homes: ExitStack, jobs: int) -> Place:
     home = open_homes.enter_context(new_home())
-    _fill(home, jobs)
+    fill(home, jobs)
     return open_homes.enter_context(local_cloud(home))
 
 
-def _fill(home: Home, jobs: int) -> None:
+def fill(home: Home, jobs: int) -> None:
     kept = Store(home.database)
     for number in range(jobs):
         job = _job(number)

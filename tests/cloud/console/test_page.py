@@ -14,6 +14,7 @@ from sagelab.cloud.home import ROLE_NAME
 from tests.cloud.console import browser
 from tests.cloud.console.browser import PATIENCE, Window
 from tests.cloud.jobs import ROLE, Jobs
+from tests.cloud.tunings import Tunings
 from tests.conftest import LocalCloud
 
 pytestmark = pytest.mark.slow  # Chromium
@@ -296,3 +297,61 @@ def weigh(window: Window) -> dict[str, float]:
     session.send("HeapProfiler.collectGarbage")
     heap = session.send("Runtime.getHeapUsage")["usedSize"]
     return {"heap": heap, "nodes": window.page.evaluate("document.querySelectorAll('*').length")}
+
+
+def test_spot_capacity_is_taken_away_by_hand(window: Window, jobs: Jobs) -> None:
+    stop = {"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 600}
+    request = jobs.shell("sleep 600", EnableManagedSpotTraining=True, StoppingCondition=stop)
+    name = request["TrainingJobName"]
+    jobs.sagemaker.create_training_job(**request)
+    jobs.wait(name, "Training")
+    window.open(f"/training-jobs/{name}")
+    window.page.get_by_role("button", name="Take spot capacity away").click()
+    question = window.page.get_by_role("dialog")
+    expect(question).to_contain_text("checkpoint")
+    question.get_by_role("button", name="Take spot capacity away").click()
+    expect(window.page.locator(".timeline")).to_contain_text("Interrupted")
+    jobs.wait(name, "Training")
+    jobs.sagemaker.stop_training_job(TrainingJobName=name)
+
+
+def test_a_search_marks_its_best_job(window: Window, jobs: Jobs) -> None:
+    tunings = Tunings(jobs)
+    name = tunings.create(tunings.request(tunings.config(4, 2)))
+    window.open(f"/tuning-jobs/{name}")
+    dots = window.page.locator(".scatter a")
+    expect(dots).to_have_count(4)
+    expect(window.page.locator(".bar .status")).to_have_text("Completed")
+    best = tunings.describe(name)["BestTrainingJob"]["TrainingJobName"]
+    expect(window.page.locator(".scatter a:has(.star)")).to_have_attribute("href", f"/training-jobs/{best}")
+    row = window.page.get_by_role("row").filter(has=window.page.locator(".best"))
+    expect(row.get_by_role("link")).to_have_attribute("href", f"/training-jobs/{best}")
+
+
+def test_a_notebook_instance_is_created_and_opens(
+    window: Window, cloud: LocalCloud, unique: Callable[[str], str]
+) -> None:
+    name, page, sagemaker = unique("notebook"), window.page, cloud.client("sagemaker")
+    window.open("/notebook-instances")
+    page.get_by_role("link", name="Create notebook instance").click()
+    page.get_by_role("textbox", name="Name", exact=True).fill(name)
+    expect(page.locator(".command")).to_contain_text(f"--notebook-instance-name {name}")
+    page.get_by_role("button", name="Create").click()
+    expect(page.locator(".bar .status")).to_have_text("InService", timeout=4 * PATIENCE)
+    page.get_by_role("button", name="Open JupyterLab").click()
+    with window.context.expect_page() as opening:
+        page.get_by_role("dialog").get_by_role("button", name="Open JupyterLab").click()
+    opening.value.wait_for_url(re.compile(r"^http://127\.0\.0\.1:\d+/"))
+    asked = [url for url in window.asked if not url.startswith(window.url)]
+    assert all(url.startswith(("http://127.0.0.1:", "blob:", "data:")) for url in asked)
+    opening.value.close()
+    window.asked.clear()
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("dialog").get_by_role("button", name="Stop").click()
+    expect(page.locator(".bar .status")).to_have_text("Stopped", timeout=2 * PATIENCE)
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("link", name=name)).to_have_count(0)
+    assert name not in [
+        each["NotebookInstanceName"] for each in sagemaker.list_notebook_instances()["NotebookInstances"]
+    ]

@@ -29,6 +29,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
             *(f"Describe{kind}" for kind in _KINDS.split()),
             *(f"List{kind}s" for kind in _KINDS.split()),
             "AddTags",
+            "CreateNotebookInstance",
             "CreatePresignedNotebookInstanceUrl",
             "DeleteCompilationJob",
             "DeleteEndpoint",

@@ -9,9 +9,10 @@ from typing import Any
 
 import botocore.exceptions
 
-from sagelab.prices import hourly, prices
+from sagelab.prices import hourly, prices, spot_share
 
 Client = Callable[[str], Any]
+Instances = tuple[str, int, float | None]  # type, count, dollars an hour of one (None: no price is known)
 
 MOST = 50  # things of a kind that are looked at one by one
 LONG_JOB = timedelta(hours=24)
@@ -21,14 +22,15 @@ UNUSED = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Running:
-    """One thing that runs. instances: (type, count, dollars an hour of one or None where no price is known)."""
+    """One thing that runs. forgotten: why it may be. note: why it has no instances of its own."""
 
     kind: str
     name: str
     status: str
     since: datetime
-    instances: list[tuple[str, int, float | None]] = field(default_factory=list)
+    instances: list[Instances] = field(default_factory=list)
     forgotten: str | None = None
+    note: str = ""
 
     @property
     def dollars(self) -> float | None:
@@ -47,6 +49,7 @@ class Running:
             ],
             "dollars": self.dollars,
             "forgotten": self.forgotten,
+            "note": self.note,
         }
 
 
@@ -73,22 +76,28 @@ def _training_jobs(client: Client, now: datetime) -> Iterator[Running]:
         for summary in sagemaker.list_training_jobs(StatusEquals=status, MaxResults=MOST)["TrainingJobSummaries"]:
             name = summary["TrainingJobName"]
             job = sagemaker.describe_training_job(TrainingJobName=name)
-            compute = job["ResourceConfig"]
-            groups = compute.get("InstanceGroups") or [compute]
-            instances = [
-                _instance(group["InstanceType"], group["InstanceCount"], "training")
-                for group in groups
-                if "InstanceType" in group
-            ]
+            instances = _hosts(job["ResourceConfig"], job["EnableManagedSpotTraining"])
             long = _long(now, job["CreationTime"], LONG_JOB)
             why = f"It has run for {long}." if long else None
             yield Running("training-jobs", name, job["SecondaryStatus"], job["CreationTime"], instances, why)
+
+
+def _hosts(compute: dict[str, Any], spot: bool) -> list[Instances]:
+    """The instances of a training job, at the price of spot capacity where it is on such."""
+    groups = compute.get("InstanceGroups") or [compute]
+    return [
+        _instance(kind, group["InstanceCount"], "training", spot_share(kind) if spot else 1.0)
+        for group in groups
+        if (kind := group.get("InstanceType"))
+    ]
 
 
 def _endpoints(client: Client, now: datetime) -> Iterator[Running]:
     sagemaker = client("sagemaker")
     for summary in sagemaker.list_endpoints(MaxResults=MOST)["Endpoints"]:
         name, created = summary["EndpointName"], summary["CreationTime"]
+        if summary["EndpointStatus"] == "Failed":  # it has no instances
+            continue
         try:
             endpoint = sagemaker.describe_endpoint(EndpointName=name)
             config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
@@ -101,7 +110,7 @@ def _endpoints(client: Client, now: datetime) -> Iterator[Running]:
         yield Running("endpoints", name, summary["EndpointStatus"], created, _servers(endpoint, config), why)
 
 
-def _servers(endpoint: dict[str, Any], config: dict[str, Any]) -> list[tuple[str, int, float | None]]:
+def _servers(endpoint: dict[str, Any], config: dict[str, Any]) -> list[Instances]:
     counts = {
         each["VariantName"]: each.get("CurrentInstanceCount") for each in endpoint.get("ProductionVariants", [])
     }
@@ -152,16 +161,15 @@ def _tuning_jobs(client: Client, _: datetime) -> Iterator[Running]:
     pages = client("sagemaker").list_hyper_parameter_tuning_jobs(StatusEquals="InProgress", MaxResults=MOST)
     for job in pages["HyperParameterTuningJobSummaries"]:
         name, status = job["HyperParameterTuningJobName"], job["HyperParameterTuningJobStatus"]
-        yield Running("tuning-jobs", name, status, job["CreationTime"])
+        yield Running("tuning-jobs", name, status, job["CreationTime"], note="that of its training jobs")
 
 
 def _compilation_jobs(client: Client, _: datetime) -> Iterator[Running]:
     """Neo compiles without a charge."""
     pages = client("sagemaker").list_compilation_jobs(StatusEquals="INPROGRESS", MaxResults=MOST)
     for job in pages["CompilationJobSummaries"]:
-        yield Running(
-            "compilation-jobs", job["CompilationJobName"], job["CompilationJobStatus"], job["CreationTime"]
-        )
+        name, status = job["CompilationJobName"], job["CompilationJobStatus"]
+        yield Running("compilation-jobs", name, status, job["CreationTime"], note="no charge")
 
 
 FINDERS: dict[str, Callable[[Client, datetime], Iterator[Running]]] = {
@@ -173,8 +181,9 @@ FINDERS: dict[str, Callable[[Client, datetime], Iterator[Running]]] = {
 }
 
 
-def _instance(kind: str, count: int, plane: str) -> tuple[str, int, float | None]:
-    return kind, count, hourly(kind, plane)
+def _instance(kind: str, count: int, plane: str, share: float = 1.0) -> Instances:
+    price = hourly(kind, plane)
+    return kind, count, None if price is None else price * share
 
 
 def _long(now: datetime, since: datetime, limit: timedelta) -> str | None:

@@ -62,10 +62,11 @@ export const download = async (bucket, key) => (await fetched("/api/download", {
 
 let about;
 /** What does not change while the local cloud runs: region, account, url, prices. */
-export const facts = () => (about ??= fetched("/api/about").catch((error) => {
-  about = undefined;
-  throw error;
-}));
+export const facts = () =>
+  (about ??= fetched("/api/about").catch((error) => {
+    about = undefined;
+    throw error;
+  }));
 
 export async function logIn(token) {
   const { key } = await fetched("/api/login", { token });

@@ -5,8 +5,15 @@ import { html, useEffect, useLayoutEffect, useRef, useState } from "./ui.js";
 let loading;
 function load() {
   loading ??= new Promise((resolve, reject) => {
-    const style = Object.assign(document.createElement("link"), { rel: "stylesheet", href: "/static/vendor/uplot.css" });
-    const script = Object.assign(document.createElement("script"), { src: "/static/vendor/uplot.js", onload: () => resolve(window.uPlot), onerror: reject });
+    const style = Object.assign(document.createElement("link"), {
+      rel: "stylesheet",
+      href: "/static/vendor/uplot.css",
+    });
+    const script = Object.assign(document.createElement("script"), {
+      src: "/static/vendor/uplot.js",
+      onload: () => resolve(window.uPlot),
+      onerror: reject,
+    });
     document.head.append(style, script);
   });
   return loading;
@@ -36,15 +43,28 @@ const DASHES = [undefined, [6, 4], [2, 3]];
 function options(uPlot, { series, elapsed, format, range }, width) {
   const style = getComputedStyle(document.documentElement);
   const colour = (name) => style.getPropertyValue(`--${name}`).trim();
-  const axis = { stroke: colour("muted"), grid: { stroke: colour("line"), width: 1 }, ticks: { stroke: colour("line"), width: 1 }, font: "12px system-ui" };
+  const axis = {
+    stroke: colour("muted"),
+    grid: { stroke: colour("line"), width: 1 },
+    ticks: { stroke: colour("line"), width: 1 },
+    font: "12px system-ui",
+  };
   return {
     width,
     height: HEIGHT,
     legend: { show: false },
     cursor: { y: false, points: { size: 7 } },
-    scales: { x: { time: !elapsed, ...(range && { range: () => range() }) }, y: { range: (_, low, high) => padded(uPlot, low, high) } },
+    scales: {
+      x: { time: !elapsed, ...(range && { range: () => range() }) },
+      y: { range: (_, low, high) => padded(uPlot, low, high) },
+    },
     axes: [
-      { ...axis, size: 30, space: 84, values: (_, ticks) => ticks.map(elapsed ? (each) => `${number(each)} s` : (each) => clock(each * 1000)) },
+      {
+        ...axis,
+        size: 30,
+        space: elapsed ? 56 : 84,
+        values: (_, ticks) => ticks.map(elapsed ? (each) => `${number(each)} s` : (each) => clock(each * 1000)),
+      },
       { ...axis, size: 58, values: (_, ticks) => ticks.map(format) },
     ],
     series: [
@@ -61,7 +81,12 @@ function options(uPlot, { series, elapsed, format, range }, width) {
   };
 }
 
-const padded = (uPlot, low, high) => low === null ? [0, 1] : low === high ? [low - Math.abs(low || 1) * 0.1, high + Math.abs(high || 1) * 0.1] : uPlot.rangeNum(low, high, 0.1, true);
+const padded = (uPlot, low, high) =>
+  low === null
+    ? [0, 1]
+    : low === high
+      ? [low - Math.abs(low || 1) * 0.1, high + Math.abs(high || 1) * 0.1]
+      : uPlot.rangeNum(low, high, 0.1, true);
 
 function table(uPlot, series) {
   const columns = series.map(({ points }) => [points.map((point) => point[0]), points.map((point) => point[1])]);
@@ -82,7 +107,8 @@ export function Chart({ title, series, elapsed = false, format = number, range }
   const turn = useTheme();
   const seen = useRef(range);
   seen.current = range;
-  const shape = series.map((each) => each.label).join("|") + (series.some((each) => each.points.length < FEW) ? "" : "-many");
+  const shape =
+    series.map((each) => each.label).join("|") + (series.some((each) => each.points.length < FEW) ? "" : "-many");
   useLayoutEffect(() => {
     let gone = false;
     let watch;
@@ -92,7 +118,9 @@ export function Chart({ title, series, elapsed = false, format = number, range }
       const settings = options(uPlot, shown, box.current.clientWidth);
       settings.hooks.setCursor = [(chart) => point(chart.cursor.idx)];
       plot.current = new uPlot(settings, table(uPlot, series), box.current);
-      watch = new ResizeObserver(() => plot.current && plot.current.setSize({ width: box.current.clientWidth, height: HEIGHT }));
+      watch = new ResizeObserver(
+        () => plot.current && plot.current.setSize({ width: box.current.clientWidth, height: HEIGHT }),
+      );
       watch.observe(box.current);
     });
     return () => {
@@ -112,8 +140,10 @@ export function Chart({ title, series, elapsed = false, format = number, range }
   const words = series.map((each) => `${each.label} ${format(lastOf(each))}`).join(", ");
   return html`
     <figure class="chart">
-      <figcaption><strong>${title}</strong>${series.map((each, index) => html`
-        <span key=${each.label} class=${`mark chart-${(index % 4) + 1}`}><i aria-hidden="true"></i>${each.label} <b>${format(shown(each, index))}</b></span>`)}
+      <figcaption><strong>${title}</strong>${series.map(
+        (each, index) => html`
+        <span key=${each.label} class=${`mark chart-${(index % 4) + 1}`}><i aria-hidden="true"></i>${each.label} <b>${format(shown(each, index))}</b></span>`,
+      )}
       </figcaption>
       <div ref=${box} role="img" aria-label=${`${title}: ${words}`}></div>
     </figure>`;

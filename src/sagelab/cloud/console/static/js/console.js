@@ -1,5 +1,6 @@
 // The frame of every page: the bar, the menu, the login, and which page an address leads to.
 import { facts, logIn, logOut, session } from "./api.js";
+import { Create } from "./create.js";
 import { Detail } from "./detail.js";
 import { follow, useLine } from "./events.js";
 import { KINDS, kindAt } from "./kinds.js";
@@ -11,26 +12,42 @@ import { Buckets, Place } from "./s3.js";
 import { html, render, useEffect, useErrorBoundary, useRef, useState } from "./ui.js";
 
 const MENU = [
-  ["", "Overview"], ...KINDS.map((kind) => [kind.path, kind.title]), ["s3", "S3 buckets"], ["roles", "Roles"],
+  ["", "Overview"],
+  ...KINDS.map((kind) => [kind.path, kind.title]),
+  ["s3", "S3 buckets"],
+  ["roles", "Roles"],
 ];
 const LINE = { live: "Live", lost: "Not connected", closed: "Paused" };
 const TOKEN = "#token=";
 const THEMES = ["system", "light", "dark"];
 
 function Page({ address }) {
-  const { path: [place = "", ...rest], folder, query } = address;
+  const {
+    path: [place = "", ...rest],
+    folder,
+    query,
+  } = address;
   const kind = kindAt(place);
   if (!place) return html`<${Overview} />`;
+  if (kind && kind.form && query.create) return html`<${Create} key=${place} kind=${kind} />`;
   if (kind && !rest.length) return html`<${List} key=${place} kind=${kind} query=${query} />`;
   if (kind && rest.length === 1) return html`<${Detail} key=${rest[0]} kind=${kind} name=${rest[0]} />`;
   if (place === "s3" && !rest.length) return html`<${Buckets} query=${query} />`;
-  if (place === "s3") return html`<${Place} key=${location.pathname} bucket=${rest[0]} path=${rest.slice(1)} folder=${folder} query=${query} />`;
-  if (place === "roles") return rest.length ? html`<${Role} key=${rest[0]} name=${rest[0]} />` : html`<${Roles} query=${query} />`;
+  if (place === "s3")
+    return html`<${Place} key=${location.pathname} bucket=${rest[0]} path=${rest.slice(1)} folder=${folder} query=${query} />`;
+  if (place === "roles")
+    return rest.length ? html`<${Role} key=${rest[0]} name=${rest[0]} />` : html`<${Roles} query=${query} />`;
   return html`<h1 tabindex="-1">There is no such page</h1><p><a href="/">Overview</a></p>`;
 }
 
-const titleOf = ({ path }) => [path[path.length - 1] && path.length > 1 ? path[path.length - 1] : null,
-  (MENU.find(([place]) => place === (path[0] || "")) || [])[1], "sagelab"].filter(Boolean).join(" · ");
+const titleOf = ({ path }) =>
+  [
+    path[path.length - 1] && path.length > 1 ? path[path.length - 1] : null,
+    (MENU.find(([place]) => place === (path[0] || "")) || [])[1],
+    "sagelab",
+  ]
+    .filter(Boolean)
+    .join(" · ");
 
 function Frame() {
   const [open, setOpen] = useState(false);
@@ -38,7 +55,9 @@ function Frame() {
   const address = useAddress(() => {
     setOpen(false);
     scrollTo(0, 0);
-    requestAnimationFrame(() => main.current && (main.current.querySelector("h1") || main.current).focus({ preventScroll: true }));
+    requestAnimationFrame(
+      () => main.current && (main.current.querySelector("h1") || main.current).focus({ preventScroll: true }),
+    );
   });
   useEffect(() => {
     document.title = titleOf(address);
@@ -49,11 +68,15 @@ function Frame() {
     <a class="skip" href="#main">Skip to the content</a>
     <${Top} open=${open} toggle=${() => setOpen(!open)} />
     <div class="frame">
-      <nav id="menu" class=${open ? "menu open" : "menu"} aria-label="Pages">${MENU.map(([place, label]) => html`
-        <a key=${place} href=${`/${place}`} aria-current=${here === place ? "page" : undefined}>${label}</a>`)}</nav>
-      <main id="main" ref=${main} tabindex="-1">${error
-        ? html`<div class="notice bad" role="alert"><strong>The page failed.</strong> ${error.message} <button type="button" onClick=${again}>Try again</button></div>`
-        : html`<${Page} address=${address} />`}</main>
+      <nav id="menu" class=${open ? "menu open" : "menu"} aria-label="Pages">${MENU.map(
+        ([place, label]) => html`
+        <a key=${place} href=${`/${place}`} aria-current=${here === place ? "page" : undefined}>${label}</a>`,
+      )}</nav>
+      <main id="main" ref=${main} tabindex="-1">${
+        error
+          ? html`<div class="notice bad" role="alert"><strong>The page failed.</strong> ${error.message} <button type="button" onClick=${again}>Try again</button></div>`
+          : html`<${Page} address=${address} />`
+      }</main>
     </div>`;
 }
 
@@ -104,7 +127,9 @@ function Console() {
       if (!location.hash.startsWith(TOKEN)) return;
       const token = location.hash.slice(TOKEN.length);
       history.replaceState(null, "", location.pathname);
-      logIn(token).then(() => refuse(null), refuse).finally(() => enter(false));
+      logIn(token)
+        .then(() => refuse(null), refuse)
+        .finally(() => enter(false));
     };
     exchange();
     addEventListener("hashchange", exchange); // a new address in a tab that shows the console already

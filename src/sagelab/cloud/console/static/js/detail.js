@@ -13,7 +13,8 @@ export function Detail({ kind, name }) {
   const [operation, params] = kind.describe(name);
   const concerns = (event) => {
     const its = event.type === "resource" && event.name === name && event.kind === kind.arn;
-    if (its && event.status) live.patch((data) => ({ ...data, result: { ...data.result, [`${kind.stem}Status`]: event.status } }));
+    if (its && event.status)
+      live.patch((data) => ({ ...data, result: { ...data.result, [`${kind.stem}Status`]: event.status } }));
     return its || (event.type === "resource" && (kind.also || []).includes(event.kind));
   };
   const live = useLive(() => call("sagemaker", operation, params), [kind.path, name], concerns);
@@ -25,7 +26,9 @@ export function Detail({ kind, name }) {
       ${item && html`${statusCell(kind, item)}<${Actions} kind=${kind} item=${item} changed=${live.reload} />`}
     </div>
     <${Notice} error=${live.error} />
-    ${item && html`
+    ${
+      item &&
+      html`
       ${item.FailureReason && html`<div class="notice bad"><strong>FailureReason</strong> <span class="lines">${item.FailureReason}</span></div>`}
       <div class="columns">
         <div class="main">
@@ -40,14 +43,18 @@ export function Detail({ kind, name }) {
         </div>
       </div>
       <${Section} title="AWS CLI"><p class="quiet">What this page asks, as a command; it works here after <code>eval "$(sagelab env)"</code>.</p>
-        <${Command} text=${live.data.command} /><//>`}`;
+        <${Command} text=${live.data.command} /><//>`
+    }`;
 }
 
 /** What the billable seconds of a training job cost on AWS. */
 function Bill({ item }) {
   const [prices, set] = useState(null);
   useEffect(() => {
-    facts().then((known) => set(known.prices), () => null);
+    facts().then(
+      (known) => set(known.prices),
+      () => null,
+    );
   }, []);
   const compute = item.ResourceConfig;
   if (!prices || !compute || item.BillableTimeInSeconds === undefined) return null;
@@ -65,8 +72,11 @@ function Files({ item }) {
 }
 
 function Tags({ arn }) {
-  const live = useLive(() => ask("sagemaker", "ListTags", { ResourceArn: arn }), [arn],
-    (event) => event.type === "resource" && arn.endsWith(`${event.kind}/${event.name}`));
+  const live = useLive(
+    () => ask("sagemaker", "ListTags", { ResourceArn: arn }),
+    [arn],
+    (event) => event.type === "resource" && arn.endsWith(`${event.kind}/${event.name}`),
+  );
   const tags = live.data && live.data.Tags;
   return html`<${Section} title="Tags"><${Notice} error=${live.error} />
     ${tags && (tags.length ? html`<${Facts} rows=${tags.map((tag) => [tag.Key, tag.Value || "(empty)"])} />` : html`<p class="quiet">None.</p>`)}<//>`;
@@ -83,7 +93,10 @@ function Configuration({ kind, item }) {
   return html`
     <${Section} title="Configuration as sent" id="configuration" aside=${html`<code class="quiet">${operation}</code>`}>
       <${Notice} error=${error} />
-      ${found && html`<${Json} value=${found.params} />
-        <details class="cli"><summary>The same again with the AWS CLI</summary><${Command} text=${found.command} /></details>`}
+      ${
+        found &&
+        html`<${Json} value=${found.params} />
+        <details class="cli"><summary>The same again with the AWS CLI</summary><${Command} text=${found.command} /></details>`
+      }
     <//>`;
 }

@@ -3,7 +3,8 @@
 // MNIST's digits are white ink on black, fitted into 20 by 20 pixels and centred by their mass (LeCun, Cortes and
 // Burges, "The MNIST database of handwritten digits"). Here the strokes themselves are known, so they are drawn anew
 // at MNIST's size with a pen of MNIST's width, ten times as fine, and then averaged.
-const SIDE = 28, FITTED = 20; // pixels
+const SIDE = 28,
+  FITTED = 20; // pixels
 const PEN = 2.4; // pixels: how wide a stroke of MNIST is, about
 const FINE = 10; // drawn pixels in one of the result's, each way
 
@@ -54,12 +55,16 @@ function centre(fine) {
 function shrink(fine) {
   const pixels = new Float32Array(SIDE * SIDE);
   fine.forEach((ink, index) => {
-    const row = Math.floor(index / (SIDE * FINE) / FINE), column = Math.floor((index % (SIDE * FINE)) / FINE);
+    const row = Math.floor(index / (SIDE * FINE) / FINE),
+      column = Math.floor((index % (SIDE * FINE)) / FINE);
     pixels[row * SIDE + column] += ink / FINE ** 2;
   });
   return pixels;
 }
 
 /** The pixels as the model of lab 1 takes them: (1, 28, 28, 1), three decimals. */
-export const instances = (pixels) => [Array.from({ length: SIDE }, (_, row) =>
-  Array.from({ length: SIDE }, (_, column) => [Math.round(pixels[row * SIDE + column] * 1000) / 1000]))];
+export const instances = (pixels) => [
+  Array.from({ length: SIDE }, (_, row) =>
+    Array.from({ length: SIDE }, (_, column) => [Math.round(pixels[row * SIDE + column] * 1000) / 1000]),
+  ),
+];

@@ -82,15 +82,17 @@ export function useEvents(act) {
   }, []);
 }
 
-// A look costs the local cloud about as long as it takes; resting forty times that long keeps a page below 3 % of a
-// core whatever happens. The first change after a rest is looked at at once.
-const REST = 40, LEAST = 250, MOST = 5000;
+// A look costs the local cloud about as long as it takes, so a page rests after one in proportion: what changes now
+// and then is seen at once, and what grows all the time costs no more than a fortieth of a core.
+const SELDOM = { times: 8, least: 150, most: 1000 };
+export const ALWAYS = { times: 40, least: 250, most: 3000 };
 
 /**
  * What `load` gives, loaded anew when an event concerns it: {data, error, loading, reload, patch}.
- * deps: a change of one starts over. concerns: event -> whether what was loaded may have changed.
+ * deps: a change of one starts over. concerns: event -> whether what was loaded may have changed. rest: how long to
+ * rest after a look: so many times as long as it took, and at least and at most so many ms.
  */
-export function useLive(load, deps, concerns = () => false) {
+export function useLive(load, deps, concerns = () => false, rest = SELDOM) {
   const [shown, show] = useState({ data: undefined, error: null, loading: true });
   const run = useRef({});
   const latest = useRef(load);
@@ -106,19 +108,21 @@ export function useLive(load, deps, concerns = () => false) {
     const began = performance.now();
     const found = await latest.current(mine).then(
       (data) => ({ data, error: null, loading: false }),
-      (error) => ({ error, loading: false }));
+      (error) => ({ error, loading: false }),
+    );
     mine.busy = false;
     if (run.current !== mine) return;
     show((before) => ({ ...before, ...found }));
-    const rest = mine.looked ? Math.min(MOST, Math.max(LEAST, (performance.now() - began) * REST)) : LEAST;
-    mine.looked = true; // the first look may take in much, those that follow do not
+    const took = mine.looked ? performance.now() - began : 0; // the first takes in all, those that follow little
+    mine.looked = true;
+    const pause = Math.min(rest.most, Math.max(rest.least, took * rest.times));
     mine.timer = setTimeout(() => {
       mine.timer = null;
       if (mine.again) {
         mine.again = false;
         look();
       }
-    }, rest);
+    }, pause);
   }, []);
 
   useEffect(() => {
@@ -137,6 +141,9 @@ export function useLive(load, deps, concerns = () => false) {
     run.current.timer = null;
     look();
   }, []);
-  const patch = useCallback((edit) => show((before) => before.data === undefined ? before : { ...before, data: edit(before.data) }), []);
+  const patch = useCallback(
+    (edit) => show((before) => (before.data === undefined ? before : { ...before, data: edit(before.data) })),
+    [],
+  );
   return { ...shown, reload, patch };
 }

@@ -1,14 +1,20 @@
 // Numbers, times and addresses as people read them.
-const MINUTE = 60_000, HOUR = 3_600_000, DAY = 86_400_000;
+const MINUTE = 60_000,
+  HOUR = 3_600_000,
+  DAY = 86_400_000;
 
-export const date = (value) => new Date(value).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
+export const date = (value) =>
+  new Date(value).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
 /** A time today as a time, any other with its date. */
 export function clock(value) {
   const time = new Date(value);
   const today = time.toDateString() === new Date().toDateString();
   const day = today ? "" : `${time.toLocaleDateString(undefined, { month: "short", day: "numeric" })} `;
-  return day + time.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+  return (
+    day +
+    time.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false })
+  );
 }
 
 /** A duration of ms in its two largest units. */
@@ -26,7 +32,7 @@ export function bytes(count) {
   return `${(count / 1000 ** power).toPrecision(3)} ${["B", "kB", "MB", "GB", "TB"][power]}`;
 }
 
-export const dollars = (amount) => amount > 0 && amount < 0.01 ? "less than $0.01" : `$${amount.toFixed(2)}`;
+export const dollars = (amount) => (amount > 0 && amount < 0.01 ? "less than $0.01" : `$${amount.toFixed(2)}`);
 /** A price is exact. */
 export const price = (amount) => `$${amount}`;
 

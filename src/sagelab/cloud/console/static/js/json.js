@@ -24,7 +24,9 @@ const isFlat = (value) => !isPlain(value) && !Array.isArray(value) && Object.val
 /** A member that holds nothing but one other: their names with a dot between, and what is inside. */
 function unfold(key, value) {
   const names = isPlain(value) || Array.isArray(value) ? [] : Object.keys(value);
-  return names.length === 1 && !isPlain(value[names[0]]) ? unfold(`${key}.${names[0]}`, value[names[0]]) : [key, value];
+  return names.length === 1 && !isPlain(value[names[0]])
+    ? unfold(`${key}.${names[0]}`, value[names[0]])
+    : [key, value];
 }
 
 export function Json({ value, name = "", inline = false }) {
@@ -35,12 +37,18 @@ export function Json({ value, name = "", inline = false }) {
     return html`<span class="value">${value.map((each, index) => html`${index ? ", " : ""}${text(name, each)}`)}</span>`;
   }
   if (inline && isFlat(value)) {
-    return html`<span class="inline">${Object.entries(value).map(([key, each]) => html`
-      <span key=${key}><span class="key">${key}</span><${Json} value=${each} name=${key} /></span>`)}</span>`;
+    return html`<span class="inline">${Object.entries(value).map(
+      ([key, each]) => html`
+      <span key=${key}><span class="key">${key}</span><${Json} value=${each} name=${key} /></span>`,
+    )}</span>`;
   }
   const entries = Array.isArray(value) ? value.map((each, index) => [index + 1, each]) : Object.entries(value);
-  return html`<ul class="json">${entries.map((entry) => unfold(...entry)).map(([key, each]) => html`
-    <li key=${key}><span class="key">${key}</span><${Json} value=${each} name=${key} inline=${Array.isArray(value)} /></li>`)}</ul>`;
+  return html`<ul class="json">${entries
+    .map((entry) => unfold(...entry))
+    .map(
+      ([key, each]) => html`
+    <li key=${key}><span class="key">${key}</span><${Json} value=${each} name=${key} inline=${Array.isArray(value)} /></li>`,
+    )}</ul>`;
 }
 
 const MOST = 24; // addresses; a job of more channels than that shows them in its configuration
@@ -51,8 +59,11 @@ export function findAddresses(item) {
   const walk = (value, label) => {
     if (typeof value === "string" && value.startsWith("s3://")) found.push([label, value]);
     if (!value || typeof value !== "object") return;
-    Object.entries(value).forEach(([key, each]) => key !== "HyperParameters"
-      && walk(each, value.ChannelName ? `channel ${value.ChannelName}` : label.startsWith("channel") ? label : key));
+    Object.entries(value).forEach(
+      ([key, each]) =>
+        key !== "HyperParameters" &&
+        walk(each, value.ChannelName ? `channel ${value.ChannelName}` : label.startsWith("channel") ? label : key),
+    );
   };
   walk(item, "");
   const seen = new Set();

@@ -3,17 +3,23 @@
 // stem: of which the API makes TrainingJobName, TrainingJobArn, TrainingJobStatus. arn: the kind in an ARN.
 // columns: [label, row -> value, sort key of the List operation]. facts: description -> [[label, value]].
 // times: description -> [[status, since, until, message]], where the API gives no SecondaryStatusTransitions.
+// form: {operation, fields} of the page that makes one (create.js).
 // log: description -> [group, prefix of the streams' names]. actions: see actions.js.
+import { ask } from "./api.js";
 import { html, Span, Status, Time } from "./ui.js";
 import { s3Page } from "./format.js";
 
-export const roleLink = (arn) => arn && html`<a href=${`/roles/${encodeURIComponent(arn.split("/").pop())}`}>${arn.split("/").pop()}</a>`;
+export const roleLink = (arn) =>
+  arn && html`<a href=${`/roles/${encodeURIComponent(arn.split("/").pop())}`}>${arn.split("/").pop()}</a>`;
 export const link = (kind, name) => name && html`<a href=${`/${kind}/${encodeURIComponent(name)}`}>${name}</a>`;
 export const s3Link = (uri) => uri && html`<a class="wrap" href=${s3Page(uri)}>${uri}</a>`;
 const image = (uri) => uri && html`<span class="wrap" title=${uri}>${uri.split("/").pop()}</span>`;
 const when = (value) => value && html`<${Time} value=${value} />`;
-const seconds = (value) => value === undefined ? undefined : `${value.toLocaleString()} s`;
-const running = (...statuses) => (found, status) => statuses.includes(status);
+const seconds = (value) => (value === undefined ? undefined : `${value.toLocaleString()} s`);
+const running =
+  (...statuses) =>
+  (found, status) =>
+    statuses.includes(status);
 const ended = running("Completed", "Failed", "Stopped", "COMPLETED", "FAILED", "STOPPED");
 
 const JOB_STATUSES = ["InProgress", "Completed", "Failed", "Stopping", "Stopped"];
@@ -24,9 +30,13 @@ function savings(job) {
   return `${Math.round((1 - billed / training) * 100)} %`;
 }
 
-const compute = (job) => job.ResourceConfig && (job.ResourceConfig.InstanceType
-  ? `${job.ResourceConfig.InstanceCount} × ${job.ResourceConfig.InstanceType}`
-  : (job.ResourceConfig.InstanceGroups || []).map((each) => `${each.InstanceCount} × ${each.InstanceType}`).join(", "));
+const compute = (job) =>
+  job.ResourceConfig &&
+  (job.ResourceConfig.InstanceType
+    ? `${job.ResourceConfig.InstanceCount} × ${job.ResourceConfig.InstanceType}`
+    : (job.ResourceConfig.InstanceGroups || [])
+        .map((each) => `${each.InstanceCount} × ${each.InstanceType}`)
+        .join(", "));
 
 const trainingJobs = {
   path: "training-jobs",
@@ -38,7 +48,11 @@ const trainingJobs = {
   create: "CreateTrainingJob",
   columns: [
     ["Created", (row) => when(row.CreationTime), "CreationTime"],
-    ["Took", (row) => html`<${Span} from=${row.CreationTime} to=${row.TrainingEndTime || (ended(row, row.TrainingJobStatus) && row.LastModifiedTime)} />`],
+    [
+      "Took",
+      (row) =>
+        html`<${Span} from=${row.CreationTime} to=${row.TrainingEndTime || (ended(row, row.TrainingJobStatus) && row.LastModifiedTime)} />`,
+    ],
   ],
   detail: (row) => row.SecondaryStatus,
   facts: (job) => [
@@ -72,7 +86,10 @@ const tuningJobs = {
   create: "CreateHyperParameterTuningJob",
   columns: [
     ["Strategy", (row) => row.Strategy],
-    ["Jobs", (row) => row.TrainingJobStatusCounters && `${row.TrainingJobStatusCounters.Completed ?? 0} completed`],
+    [
+      "Jobs",
+      (row) => row.TrainingJobStatusCounters && `${row.TrainingJobStatusCounters.Completed ?? 0} completed`,
+    ],
     ["Created", (row) => when(row.CreationTime), "CreationTime"],
     ["Took", (row) => html`<${Span} from=${row.CreationTime} to=${row.HyperParameterTuningEndTime} />`],
   ],
@@ -84,13 +101,26 @@ const tuningJobs = {
       ["Strategy", config.Strategy],
       ["Objective", goal && `${goal.Type} ${goal.MetricName}`],
       ["Best job", link("training-jobs", job.BestTrainingJob && job.BestTrainingJob.TrainingJobName)],
-      ["Jobs", Object.entries(counts).filter(([, count]) => count).map(([name, count]) => `${count} ${name}`).join(", ")],
-      ["At most", config.ResourceLimits && `${config.ResourceLimits.MaxNumberOfTrainingJobs ?? "any"} jobs, ${config.ResourceLimits.MaxParallelTrainingJobs} at a time`],
+      [
+        "Jobs",
+        Object.entries(counts)
+          .filter(([, count]) => count)
+          .map(([name, count]) => `${count} ${name}`)
+          .join(", "),
+      ],
+      [
+        "At most",
+        config.ResourceLimits &&
+          `${config.ResourceLimits.MaxNumberOfTrainingJobs ?? "any"} jobs, ${config.ResourceLimits.MaxParallelTrainingJobs} at a time`,
+      ],
       ["Created", when(job.CreationTime)],
       ["Ended", when(job.HyperParameterTuningEndTime)],
     ];
   },
-  times: (job) => [["InProgress", job.CreationTime, job.HyperParameterTuningEndTime]],
+  times: (job) => [
+    ["InProgress", job.CreationTime, job.HyperParameterTuningEndTime],
+    [job.HyperParameterTuningJobStatus, job.HyperParameterTuningEndTime, job.HyperParameterTuningEndTime],
+  ],
   sections: ["search"],
   actions: ["stop-tuning-job", "delete-tuning-job"],
 };
@@ -108,16 +138,31 @@ const compilationJobs = {
   },
   create: "CreateCompilationJob",
   columns: [
-    ["Target", (row) => row.CompilationTargetDevice
-      || [row.CompilationTargetPlatformOs, row.CompilationTargetPlatformArch, row.CompilationTargetPlatformAccelerator].filter(Boolean).join(" ")],
+    [
+      "Target",
+      (row) =>
+        row.CompilationTargetDevice ||
+        [
+          row.CompilationTargetPlatformOs,
+          row.CompilationTargetPlatformArch,
+          row.CompilationTargetPlatformAccelerator,
+        ]
+          .filter(Boolean)
+          .join(" "),
+    ],
     ["Created", (row) => when(row.CreationTime), "CreationTime"],
     ["Took", (row) => html`<${Span} from=${row.CompilationStartTime} to=${row.CompilationEndTime} />`],
   ],
   facts: (job) => [
-    ["Framework", job.InputConfig && [job.InputConfig.Framework, job.InputConfig.FrameworkVersion].filter(Boolean).join(" ")],
+    [
+      "Framework",
+      job.InputConfig && [job.InputConfig.Framework, job.InputConfig.FrameworkVersion].filter(Boolean).join(" "),
+    ],
     ["Input shape", job.InputConfig && html`<code>${job.InputConfig.DataInputConfig}</code>`],
-    ["Target", job.OutputConfig && (job.OutputConfig.TargetDevice || JSON.stringify(job.OutputConfig.TargetPlatform))],
-    ["Compiled model", job.ModelArtifacts && s3Link(job.ModelArtifacts.S3ModelArtifacts)],
+    [
+      "Target",
+      job.OutputConfig && (job.OutputConfig.TargetDevice || JSON.stringify(job.OutputConfig.TargetPlatform)),
+    ],
     ["Created", when(job.CreationTime)],
     ["Ended", when(job.CompilationEndTime)],
     ["Role", roleLink(job.RoleArn)],
@@ -125,6 +170,7 @@ const compilationJobs = {
   times: (job) => [
     ["STARTING", job.CreationTime, job.CompilationStartTime],
     ["INPROGRESS", job.CompilationStartTime, job.CompilationEndTime],
+    [job.CompilationJobStatus, job.CompilationEndTime, job.CompilationEndTime],
   ],
   sections: ["log"],
   log: (job) => ["/aws/sagemaker/CompilationJobs", job.CompilationJobName],
@@ -177,7 +223,16 @@ const endpoints = {
   list: {
     operation: "ListEndpoints",
     items: "Endpoints",
-    statuses: ["InService", "Creating", "Updating", "Failed", "Deleting", "SystemUpdating", "RollingBack", "OutOfService"],
+    statuses: [
+      "InService",
+      "Creating",
+      "Updating",
+      "Failed",
+      "Deleting",
+      "SystemUpdating",
+      "RollingBack",
+      "OutOfService",
+    ],
   },
   create: "CreateEndpoint",
   columns: [
@@ -194,6 +249,21 @@ const endpoints = {
   actions: ["delete-endpoint"],
 };
 
+const ACCELERATORS = [
+  "ml.eia1.medium",
+  "ml.eia1.large",
+  "ml.eia1.xlarge",
+  "ml.eia2.medium",
+  "ml.eia2.large",
+  "ml.eia2.xlarge",
+].map((each) => [each]);
+const roles = async () =>
+  (await ask("iam", "ListRoles", { MaxItems: 1000 })).Roles.map((role) => [role.Arn, role.RoleName]);
+const lifecycleConfigs = async () =>
+  (
+    await ask("sagemaker", "ListNotebookInstanceLifecycleConfigs", { MaxResults: 100 })
+  ).NotebookInstanceLifecycleConfigs.map((each) => [each.NotebookInstanceLifecycleConfigName]);
+
 const notebookInstances = {
   path: "notebook-instances",
   title: "Notebook instances",
@@ -206,6 +276,36 @@ const notebookInstances = {
     statuses: ["InService", "Pending", "Stopping", "Stopped", "Updating", "Failed", "Deleting"],
   },
   create: "CreateNotebookInstance",
+  form: {
+    operation: "CreateNotebookInstance",
+    fields: [
+      { member: "NotebookInstanceName", label: "Name", required: true },
+      { member: "InstanceType", label: "Instance type", value: "ml.t3.medium", required: true },
+      { member: "RoleArn", label: "Execution role", required: true, options: roles },
+      {
+        member: "AcceleratorTypes",
+        label: "Elastic Inference accelerator",
+        options: () => ACCELERATORS,
+        read: (value) => [value],
+        note: "The course names one; AWS gives none to new customers since April 2023.",
+      },
+      {
+        member: "NotebookInstanceLifecycleConfigName",
+        label: "Lifecycle configuration",
+        options: lifecycleConfigs,
+      },
+      {
+        member: "DirectInternetAccess",
+        label: "Direct internet access",
+        required: true,
+        value: "Enabled",
+        options: () => [["Enabled"], ["Disabled"]],
+        note: "Disabled really cuts the network; it needs a subnet.",
+      },
+      { member: "SubnetId", label: "Subnet", note: "subnet-..., of your VPC; with it goes a security group." },
+      { member: "SecurityGroupIds", label: "Security group", read: (value) => [value] },
+    ],
+  },
   columns: [
     ["Instance", (row) => row.InstanceType],
     ["Created", (row) => when(row.CreationTime), "CreationTime"],
@@ -221,12 +321,23 @@ const notebookInstances = {
   ],
   sections: ["log"],
   log: (notebook) => ["/aws/sagemaker/NotebookInstances", notebook.NotebookInstanceName],
-  actions: ["open-notebook-instance", "start-notebook-instance", "stop-notebook-instance", "delete-notebook-instance"],
+  actions: [
+    "open-notebook-instance",
+    "start-notebook-instance",
+    "stop-notebook-instance",
+    "delete-notebook-instance",
+  ],
 };
 
 /** Every kind that SageMaker's API lists, in the order of the menu. */
 export const KINDS = [
-  notebookInstances, trainingJobs, tuningJobs, compilationJobs, models, endpointConfigs, endpoints,
+  notebookInstances,
+  trainingJobs,
+  tuningJobs,
+  compilationJobs,
+  models,
+  endpointConfigs,
+  endpoints,
 ].map((kind) => ({
   ...kind,
   name: (item) => item[`${kind.stem}Name`],
@@ -236,7 +347,8 @@ export const KINDS = [
 }));
 
 export const kindAt = (path) => KINDS.find((kind) => kind.path === path);
-export const statusCell = (kind, item) => html`<${Status} value=${kind.status(item)} detail=${kind.detail && tonedDetail(kind, item)} />`;
+export const statusCell = (kind, item) =>
+  html`<${Status} value=${kind.status(item)} detail=${kind.detail && tonedDetail(kind, item)} />`;
 
 function tonedDetail(kind, item) {
   return running("InProgress")(item, kind.status(item)) ? kind.detail(item) : undefined;

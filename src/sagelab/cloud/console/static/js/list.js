@@ -23,11 +23,16 @@ export function List({ kind, query }) {
   const filters = [kind.path, q, status, by, order].join(" ");
   useEffect(() => setTokens([]), [filters]);
   const token = tokens[tokens.length - 1];
-  const about = (event) => event.type === "resource" && (event.kind === kind.arn || (kind.also || []).includes(event.kind));
-  const live = useLive(() => request(kind, query, token), [filters, token], (event) => {
-    if (about(event) && event.status) live.patch((data) => withStatus(kind, data, event));
-    return about(event);
-  });
+  const about = (event) =>
+    event.type === "resource" && (event.kind === kind.arn || (kind.also || []).includes(event.kind));
+  const live = useLive(
+    () => request(kind, query, token),
+    [filters, token],
+    (event) => {
+      if (about(event) && event.status) live.patch((data) => withStatus(kind, data, event));
+      return about(event);
+    },
+  );
   const found = live.data && live.data.result;
   const rows = (found && found[kind.list.items]) || [];
   const columns = [
@@ -38,23 +43,30 @@ export function List({ kind, query }) {
   return html`
     <div class="bar">
       <h1 tabindex="-1">${kind.title}</h1>
-      <button type="button" onClick=${live.reload}>Refresh</button>
+      <div class="actions"><button type="button" onClick=${live.reload}>Refresh</button>
+        ${kind.form && html`<a class="button primary" href=${`/${kind.path}/?create=1`}>Create ${kind.one}</a>`}</div>
     </div>
     <${Filters} kind=${kind} query=${query} />
     <${Notice} error=${live.error} />
-    ${found && (rows.length
-      ? html`<div class="card flush" aria-busy=${live.loading}><${Table} caption=${kind.title} columns=${columns} rows=${rows}
+    ${
+      found &&
+      (rows.length
+        ? html`<div class="card flush" aria-busy=${live.loading}><${Table} caption=${kind.title} columns=${columns} rows=${rows}
           rowKey=${(row) => kind.name(row)} sort=${{ by, order }}
           onSort=${(key) => setQuery(turned({ by, order }, key))} /></div>`
-      : html`<${Nothing} kind=${kind} filtered=${Boolean(q || status)} />`)}
+        : html`<${Nothing} kind=${kind} filtered=${Boolean(q || status)} />`)
+    }
     ${found && html`<${Pages} page=${tokens.length} next=${found.NextToken} tokens=${tokens} setTokens=${setTokens} count=${rows.length} />`}
     ${live.data && html`<details class="cli"><summary>AWS CLI</summary><${Command} text=${live.data.command} /></details>`}`;
 }
 
 function withStatus(kind, data, event) {
   const { items } = kind.list;
-  const rows = data.result[items].map((row) => kind.name(row) === event.name && kind.arn === event.kind
-    ? { ...row, [`${kind.stem}Status`]: event.status } : row);
+  const rows = data.result[items].map((row) =>
+    kind.name(row) === event.name && kind.arn === event.kind
+      ? { ...row, [`${kind.stem}Status`]: event.status }
+      : row,
+  );
   return { ...data, result: { ...data.result, [items]: rows } };
 }
 
@@ -70,18 +82,23 @@ function Filters({ kind, query }) {
     <form class="filters" role="search" onSubmit=${(event) => event.preventDefault()}>
       <label><span class="hidden">Search by name</span>
         <input type="search" placeholder="Search by name" value=${text} onInput=${(event) => set(event.target.value)} /></label>
-      ${kind.list.statuses && html`<label><span class="hidden">Status</span>
+      ${
+        kind.list.statuses &&
+        html`<label><span class="hidden">Status</span>
         <select value=${query.status || ""} onChange=${(event) => setQuery({ status: event.target.value })}>
           <option value="">Any status</option>
           ${kind.list.statuses.map((each) => html`<option key=${each} value=${each}>${each}</option>`)}
-        </select></label>`}
+        </select></label>`
+      }
     </form>`;
 }
 
 const Nothing = ({ kind, filtered }) => html`
-  <div class="empty"><p>${filtered
-    ? `No ${kind.one} has this name and status.`
-    : `There is no ${kind.one} yet. One that a notebook, an SDK or the AWS CLI makes appears here by itself.`}</p></div>`;
+  <div class="empty"><p>${
+    filtered
+      ? `No ${kind.one} has this name and status.`
+      : `There is no ${kind.one} yet. One that a notebook, an SDK or the AWS CLI makes appears here by itself.`
+  }</p></div>`;
 
 function Pages({ page, next, tokens, setTokens, count }) {
   if (!page && !next) return null;

@@ -1,6 +1,6 @@
 // A log as it grows: CloudWatch's last lines, then those that come.
 import { ask } from "./api.js";
-import { useLive } from "./events.js";
+import { ALWAYS, useLive } from "./events.js";
 import { Notice, Section, html, useLayoutEffect, useRef, useState } from "./ui.js";
 
 const FIRST = 1000; // lines at the start and in one look
@@ -12,16 +12,25 @@ const line = (event) => `${stamp(event.timestamp)}  ${event.message}`;
 export function Log({ kind, item }) {
   const [group, prefix] = kind.log(item);
   const its = (event) => event.type === "log" && event.group === group && event.stream.startsWith(prefix);
-  const live = useLive(() => streams(group, prefix), [group, prefix], (event) => its(event) && !known(live.data, event.stream));
+  const live = useLive(
+    () => streams(group, prefix),
+    [group, prefix],
+    (event) => its(event) && !known(live.data, event.stream),
+  );
   const [chosen, choose] = useState(null);
   const found = live.data || [];
   const stream = found.includes(chosen) ? chosen : found[0];
   return html`
     <${Section} title="Log" aside=${html`<code class="quiet wrap">${group}</code>`}>
       <${Notice} error=${live.error} />
-      ${found.length > 1 && html`<label class="field">Stream
-        <select value=${stream} onChange=${(event) => choose(event.target.value)}>${found.map((each) => html`
-          <option key=${each} value=${each}>${each.slice(prefix.length) || each}</option>`)}</select></label>`}
+      ${
+        found.length > 1 &&
+        html`<label class="field">Stream
+        <select value=${stream} onChange=${(event) => choose(event.target.value)}>${found.map(
+          (each) => html`
+          <option key=${each} value=${each}>${each.slice(prefix.length) || each}</option>`,
+        )}</select></label>`
+      }
       ${stream ? html`<${Lines} key=${stream} group=${group} stream=${stream} />` : live.data && html`<p class="quiet">Nothing was printed yet.</p>`}
     <//>`;
 }
@@ -62,8 +71,12 @@ async function look(mine, group, stream) {
 }
 
 function Lines({ group, stream }) {
-  const live = useLive((mine) => look(mine, group, stream), [group, stream],
-    (event) => event.type === "log" && event.group === group && event.stream === stream);
+  const live = useLive(
+    (mine) => look(mine, group, stream),
+    [group, stream],
+    (event) => event.type === "log" && event.group === group && event.stream === stream,
+    ALWAYS,
+  );
   const box = useRef();
   const follow = useRef(true);
   const lines = live.data ? live.data.lines : [];

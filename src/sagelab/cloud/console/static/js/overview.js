@@ -7,8 +7,10 @@ import { Table } from "./table.js";
 import { html, Notice, Section, Span, Status, Time } from "./ui.js";
 
 const LATEST = 8;
-const named = (each) => each.instances.map(({ type, count }) => `${count} × ${type}`).join(", ") || "–";
-const cost = (each) => each.dollars === null ? "no price at hand" : dollars(each.dollars);
+const named = (each) =>
+  each.instances.map(({ type, count }) => html`<div key=${type} class="nowrap">${count} × ${type}</div>`);
+const cost = (each) =>
+  each.dollars === null ? "no price at hand" : each.instances.length ? dollars(each.dollars) : each.note;
 
 const RUNNING = [
   ["Name", (each) => link(each.kind, each.name)],
@@ -30,34 +32,51 @@ const RECENT = [
 export function Overview() {
   const any = (event) => event.type === "resource";
   const live = useLive(overview, [], any);
-  const recent = useLive(() => ask("sagemaker", "ListTrainingJobs", { MaxResults: LATEST }), [],
-    (event) => any(event) && event.kind === jobs.arn);
+  const recent = useLive(
+    () => ask("sagemaker", "ListTrainingJobs", { MaxResults: LATEST }),
+    [],
+    (event) => any(event) && event.kind === jobs.arn,
+  );
   const { running = [], unknown = [], prices } = live.data || {};
   const forgotten = running.filter((each) => each.forgotten);
   const latest = recent.data ? recent.data.TrainingJobSummaries : [];
   return html`
     <div class="bar"><h1 tabindex="-1">Overview</h1></div>
     <${Notice} error=${live.error} />
-    ${live.data && html`
+    ${
+      live.data &&
+      html`
       <${Tiles} running=${running} unknown=${unknown} prices=${prices} />
-      ${forgotten.length > 0 && html`<div class="notice warn" role="status"><strong>Forgotten?</strong>
-        <ul>${forgotten.map((each) => html`<li key=${each.kind + each.name}>${link(each.kind, each.name)}: ${each.forgotten}</li>`)}</ul></div>`}
+      ${
+        forgotten.length > 0 &&
+        html`<div class="notice warn" role="status"><strong>Forgotten?</strong>
+        <ul>${forgotten.map((each) => html`<li key=${each.kind + each.name}>${link(each.kind, each.name)}: ${each.forgotten}</li>`)}</ul></div>`
+      }
       <${Section} title="Running now">
-        ${running.length ? html`<${Table} caption="Running now" columns=${RUNNING} rows=${running} rowKey=${(each) => `${each.kind} ${each.name}`} />`
-          : html`<p class="quiet">Nothing runs, and on AWS nothing would be billed by the hour.</p>`}
+        ${
+          running.length
+            ? html`<${Table} caption="Running now" columns=${RUNNING} rows=${running} rowKey=${(each) => `${each.kind} ${each.name}`} />`
+            : html`<p class="quiet">Nothing runs, and on AWS nothing would be billed by the hour.</p>`
+        }
       <//>
       <${Section} title="Latest training jobs" aside=${html`<a href="/training-jobs">All training jobs</a>`}>
         <${Notice} error=${recent.error} />
-        ${latest.length ? html`<${Table} caption="Latest training jobs" columns=${RECENT} rows=${latest} rowKey=${(job) => jobs.name(job)} />`
-          : html`<p class="quiet">None yet. Lab 1 trains the first one.</p>`}
-      <//>`}`;
+        ${
+          latest.length
+            ? html`<${Table} caption="Latest training jobs" columns=${RECENT} rows=${latest} rowKey=${(job) => jobs.name(job)} />`
+            : html`<p class="quiet">None yet. Lab 1 trains the first one.</p>`
+        }
+      <//>`
+    }`;
 }
 
 function Tiles({ running, unknown, prices }) {
   const known = running.map((each) => each.dollars).filter((each) => each !== null);
   const sum = known.reduce((total, each) => total + each, 0);
   const missing = running.length - known.length;
-  const counted = KINDS.filter((kind) => ["notebook-instances", "training-jobs", "tuning-jobs", "compilation-jobs", "endpoints"].includes(kind.path));
+  const counted = KINDS.filter((kind) =>
+    ["notebook-instances", "training-jobs", "tuning-jobs", "compilation-jobs", "endpoints"].includes(kind.path),
+  );
   return html`
     <div class="tiles">
       <div class="tile money"><span>An hour on AWS</span><strong>${dollars(sum)}</strong>

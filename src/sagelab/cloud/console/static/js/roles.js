@@ -17,14 +17,25 @@ export function Roles({ query }) {
   const live = useLive(() => call("iam", "ListRoles", { MaxItems: 1000 }), []);
   const { q = "", by = "Name", order = "Ascending" } = query;
   const all = live.data ? live.data.result.Roles : [];
-  const rows = arrange(all.slice(), q, (role) => role.RoleName, { by, order }, (role, key) => key === "Name" ? role.RoleName : role.CreateDate);
+  const rows = arrange(
+    all.slice(),
+    q,
+    (role) => role.RoleName,
+    { by, order },
+    (role, key) => (key === "Name" ? role.RoleName : role.CreateDate),
+  );
   return html`
     <div class="bar"><h1 tabindex="-1">Roles</h1><button type="button" onClick=${live.reload}>Refresh</button></div>
     <form class="filters" role="search" onSubmit=${(event) => event.preventDefault()}><label><span class="hidden">Search by name</span>
       <input type="search" placeholder="Search by name" value=${q} onInput=${(event) => setQuery({ q: event.target.value })} /></label></form>
     <${Notice} error=${live.error} />
-    ${live.data && (rows.length ? html`<div class="card flush"><${Table} caption="Roles" columns=${COLUMNS} rows=${rows} rowKey=${(role) => role.RoleName} sort=${{ by, order }}
-      onSort=${(key) => setQuery(turned({ by, order }, key))} /></div>` : html`<div class="empty"><p>No role has this name.</p></div>`)}
+    ${
+      live.data &&
+      (rows.length
+        ? html`<div class="card flush"><${Table} caption="Roles" columns=${COLUMNS} rows=${rows} rowKey=${(role) => role.RoleName} sort=${{ by, order }}
+      onSort=${(key) => setQuery(turned({ by, order }, key))} /></div>`
+        : html`<div class="empty"><p>No role has this name.</p></div>`)
+    }
     ${live.data && html`<details class="cli"><summary>AWS CLI</summary><${Command} text=${live.data.command} /></details>`}`;
 }
 
@@ -32,9 +43,15 @@ export function Roles({ query }) {
 async function describe(name) {
   const of = { RoleName: name };
   const [{ result, command }, inline, attached] = await Promise.all([
-    call("iam", "GetRole", of), ask("iam", "ListRolePolicies", of), ask("iam", "ListAttachedRolePolicies", of)]);
-  const own = inline.PolicyNames.map(async (PolicyName) =>
-    ({ name: PolicyName, kind: "inline", document: (await ask("iam", "GetRolePolicy", { ...of, PolicyName })).PolicyDocument }));
+    call("iam", "GetRole", of),
+    ask("iam", "ListRolePolicies", of),
+    ask("iam", "ListAttachedRolePolicies", of),
+  ]);
+  const own = inline.PolicyNames.map(async (PolicyName) => ({
+    name: PolicyName,
+    kind: "inline",
+    document: (await ask("iam", "GetRolePolicy", { ...of, PolicyName })).PolicyDocument,
+  }));
   const others = attached.AttachedPolicies.map(async ({ PolicyName, PolicyArn }) => {
     const { Policy: policy } = await ask("iam", "GetPolicy", { PolicyArn });
     const version = await ask("iam", "GetPolicyVersion", { PolicyArn, VersionId: policy.DefaultVersionId });
@@ -50,10 +67,17 @@ export function Role({ name }) {
     <nav class="crumbs" aria-label="Where you are"><a href="/roles">Roles</a></nav>
     <div class="bar"><h1 tabindex="-1" class="wrap">${name}</h1></div>
     <${Notice} error=${live.error} />
-    ${role && html`
-      <${Section} title="Summary"><${Facts} rows=${[["ARN", html`<code class="wrap">${role.Arn}</code>`], ["Created", html`<${Time} value=${role.CreateDate} />`], ["Description", role.Description]]} /><//>
+    ${
+      role &&
+      html`
+      <${Section} title="Summary"><${Facts} rows=${[
+        ["ARN", html`<code class="wrap">${role.Arn}</code>`],
+        ["Created", html`<${Time} value=${role.CreateDate} />`],
+        ["Description", role.Description],
+      ]} /><//>
       <${Section} title="Who may take it on"><${Json} value=${role.AssumeRolePolicyDocument} /><//>
       ${policies.map((policy) => html`<${Section} key=${policy.name} title=${policy.name} aside=${html`<span class="quiet wrap">${policy.kind}</span>`}><${Json} value=${policy.document} /><//>`)}
       ${!policies.length && html`<p class="quiet">It has no policy: it may do nothing.</p>`}
-      <${Section} title="AWS CLI"><${Command} text=${command} /><//>`}`;
+      <${Section} title="AWS CLI"><${Command} text=${command} /><//>`
+    }`;
 }

@@ -5,4 +5,11 @@ import { Search } from "./search.js";
 import { Try } from "./try.js";
 import { Variants } from "./variants.js";
 
-export const SECTIONS = { log: Log, metrics: Metrics, search: Search, traffic: Traffic, try: Try, variants: Variants };
+export const SECTIONS = {
+  log: Log,
+  metrics: Metrics,
+  search: Search,
+  traffic: Traffic,
+  try: Try,
+  variants: Variants,
+};

@@ -21,12 +21,17 @@ export class Recording {
   async look(since, least = 1) {
     const now = Math.ceil(Date.now() / 1000) + 1;
     const period = periodOf(Math.max(least, (now - since) / MOST_POINTS));
-    const last = this.points.map((points) => points[points.length - 1]).filter(Boolean).map((point) => point[0]);
+    const last = this.points
+      .map((points) => points[points.length - 1])
+      .filter(Boolean)
+      .map((point) => point[0]);
     const start = Math.floor(Math.min(...last)); // the last period may go on, so it is asked for again
     if (period === this.period && last.length && now - start < FEW_PERIODS * period) {
       const fresh = await this.more(start, now, period);
       this.points = this.points.map((points, index) => [
-        ...points.filter((point) => point[0] >= since && point[0] < start), ...fresh[index]]);
+        ...points.filter((point) => point[0] >= since && point[0] < start),
+        ...fresh[index],
+      ]);
     } else {
       this.period = period;
       const end = Math.max(now, Math.floor(since) + period);
@@ -40,7 +45,11 @@ export class Recording {
     const { MetricDataResults: found } = await ask("cloudwatch", "GetMetricData", {
       MetricDataQueries: this.metrics.map(({ namespace, name, dimensions, statistic }, index) => ({
         Id: `m${index}`,
-        MetricStat: { Metric: { Namespace: namespace, MetricName: name, Dimensions: pairs(dimensions) }, Period: period, Stat: statistic },
+        MetricStat: {
+          Metric: { Namespace: namespace, MetricName: name, Dimensions: pairs(dimensions) },
+          Period: period,
+          Stat: statistic,
+        },
       })),
       StartTime: time(start),
       EndTime: time(end),
@@ -60,6 +69,6 @@ async function all({ namespace, name, dimensions, statistic }, start, end, perio
     Period: period,
     ...(isPercentile(statistic) ? { ExtendedStatistics: [statistic] } : { Statistics: [statistic] }),
   });
-  const value = (point) => isPercentile(statistic) ? point.ExtendedStatistics[statistic] : point[statistic];
+  const value = (point) => (isPercentile(statistic) ? point.ExtendedStatistics[statistic] : point[statistic]);
   return found.map((point) => [Date.parse(point.Timestamp) / 1000, value(point)]).sort((a, b) => a[0] - b[0]);
 }

@@ -12,16 +12,22 @@ export function Table({ caption, columns, rows, rowKey, sort, onSort }) {
     return html`<button type="button" class="sort" onClick=${() => onSort(key)}>${label}
       <span aria-hidden="true">${active ? (sort.order === "Ascending" ? "↑" : "↓") : ""}</span></button>`;
   };
-  const order = (key) => key && sort && sort.by === key ? sort.order.toLowerCase() : undefined;
+  const order = (key) => (key && sort && sort.by === key ? sort.order.toLowerCase() : undefined);
   return html`
     <table>
       <caption class="hidden">${caption}</caption>
-      <thead><tr>${columns.map((column) => html`
-        <th key=${column[0]} scope="col" aria-sort=${order(column[2])}>${heading(column)}</th>`)}</tr></thead>
-      <tbody>${rows.map((row) => html`
-        <tr key=${rowKey(row)}>${columns.map(([label, cell], index) => index === 0
-          ? html`<th key=${label} scope="row" data-label=${label}>${cell(row)}</th>`
-          : html`<td key=${label} data-label=${label}>${cell(row)}</td>`)}</tr>`)}</tbody>
+      <thead><tr>${columns.map(
+        (column) => html`
+        <th key=${column[0]} scope="col" aria-sort=${order(column[2])}>${heading(column)}</th>`,
+      )}</tr></thead>
+      <tbody>${rows.map(
+        (row) => html`
+        <tr key=${rowKey(row)}>${columns.map(([label, cell], index) =>
+          index === 0
+            ? html`<th key=${label} scope="row" data-label=${label}>${cell(row)}</th>`
+            : html`<td key=${label} data-label=${label}>${cell(row)}</td>`,
+        )}</tr>`,
+      )}</tbody>
     </table>`;
 }
 
@@ -37,6 +43,7 @@ export function arrange(rows, text, textOf, sort, valueOf) {
 }
 
 /** The sort that a click on a heading leads to: names upwards first, times downwards. */
-export const turned = (sort, key) => sort.by === key
-  ? { by: key, order: sort.order === "Ascending" ? "Descending" : "Ascending" }
-  : { by: key, order: key === "Name" ? "Ascending" : "Descending" };
+export const turned = (sort, key) =>
+  sort.by === key
+    ? { by: key, order: sort.order === "Ascending" ? "Descending" : "Ascending" }
+    : { by: key, order: key === "Name" ? "Ascending" : "Descending" };

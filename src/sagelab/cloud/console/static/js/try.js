@@ -16,7 +16,8 @@ async function invoke(name, body) {
 export function Try({ item, name }) {
   const [way, choose] = useState("draw");
   if (item.EndpointStatus !== "InService" && item.EndpointStatus !== "Updating") return null;
-  const tab = (key, label) => html`<button type="button" role="tab" aria-selected=${way === key} class=${way === key ? "on" : ""} onClick=${() => choose(key)}>${label}</button>`;
+  const tab = (key, label) =>
+    html`<button type="button" role="tab" aria-selected=${way === key} class=${way === key ? "on" : ""} onClick=${() => choose(key)}>${label}</button>`;
   return html`
     <${Section} title="Try it" aside=${html`<div class="switch" role="tablist" aria-label="What to send">${tab("draw", "Draw a digit")}${tab("json", "Send JSON")}</div>`}>
       ${way === "draw" ? html`<${Draw} name=${name} />` : html`<${SendJson} name=${name} />`}
@@ -68,9 +69,14 @@ function Reading({ answer, pixels }) {
   const best = found && found.indexOf(Math.max(...found));
   return html`
     <p class="verdict" aria-live="polite">${found ? html`Read as <strong>${best}</strong> <span class="quiet">${Math.round(found[best] * 100)} %</span>` : "The endpoint answered:"}</p>
-    ${found ? html`<ol class="bars" start="0">${found.map((each, digit) => html`
-      <li key=${digit} class=${digit === best ? "on" : ""}><span>${digit}</span><i style=${{ width: `${each * 100}%` }}></i><b>${each >= 0.005 ? `${Math.round(each * 100)} %` : ""}</b></li>`)}</ol>`
-      : html`<pre class="log short">${answer.text.slice(0, 2000)}</pre>`}
+    ${
+      found
+        ? html`<ol class="bars" start="0">${found.map(
+            (each, digit) => html`
+      <li key=${digit} class=${digit === best ? "on" : ""}><span>${digit}</span><i style=${{ width: `${each * 100}%` }}></i><b>${each >= 0.005 ? `${Math.round(each * 100)} %` : ""}</b></li>`,
+          )}</ol>`
+        : html`<pre class="log short">${answer.text.slice(0, 2000)}</pre>`
+    }
     ${pixels && html`<div class="seen"><${Pixels} pixels=${pixels} /><p class="quiet">What the network sees: 28 by 28 pixels, as MNIST has them. ${answer.variant} answered in ${Math.round(answer.took)} ms.</p></div>`}`;
 }
 
@@ -95,7 +101,13 @@ function Pad({ strokes, ended }) {
   const paint = () => {
     const context = canvas.current.getContext("2d");
     context.clearRect(0, 0, SIDE, SIDE);
-    Object.assign(context, { lineWidth: SIDE / 16, lineCap: "round", lineJoin: "round", strokeStyle: "#17202b", fillStyle: "#b3261e" });
+    Object.assign(context, {
+      lineWidth: SIDE / 16,
+      lineCap: "round",
+      lineJoin: "round",
+      strokeStyle: "#17202b",
+      fillStyle: "#b3261e",
+    });
     [...strokes, ...(line.current ? [line.current] : [])].forEach((stroke) => {
       context.beginPath();
       context.moveTo(...stroke[0]);
@@ -168,7 +180,10 @@ function SendJson({ name }) {
       <div class="actions"><button type="submit" class="primary" disabled=${busy}>Invoke</button></div>
     </form>
     <${Notice} error=${error} />
-    ${answer && html`<p class="quiet">${answer.variant} answered in ${Math.round(answer.took)} ms.</p>
+    ${
+      answer &&
+      html`<p class="quiet">${answer.variant} answered in ${Math.round(answer.took)} ms.</p>
       <pre class="log short" tabindex="0">${answer.text.slice(0, 20000)}</pre>
-      <details class="cli"><summary>AWS CLI</summary><${Command} text=${answer.command} /></details>`}`;
+      <details class="cli"><summary>AWS CLI</summary><${Command} text=${answer.command} /></details>`
+    }`;
 }

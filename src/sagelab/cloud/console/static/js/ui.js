@@ -1,19 +1,38 @@
 // Preact with its template syntax and hooks, and the smallest pieces of every page.
 import { h, render, createContext } from "../vendor/preact.js";
 import {
-  useCallback, useContext, useEffect, useErrorBoundary, useId, useLayoutEffect, useMemo, useRef, useState,
+  useCallback,
+  useContext,
+  useEffect,
+  useErrorBoundary,
+  useId,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
 } from "../vendor/preact-hooks.js";
 import htm from "../vendor/htm.js";
 import { clock, date, span } from "./format.js";
 
 export const html = htm.bind(h);
 export {
-  h, render, createContext,
-  useCallback, useContext, useEffect, useErrorBoundary, useId, useLayoutEffect, useMemo, useRef, useState,
+  h,
+  render,
+  createContext,
+  useCallback,
+  useContext,
+  useEffect,
+  useErrorBoundary,
+  useId,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
 };
 
 const TONES = {
-  running: /^(InProgress|INPROGRESS|Pending|Starting|STARTING|Creating|Updating|Downloading|Training|Uploading|Launching.*|Preparing.*|SystemUpdating|RollingBack|Restarting)$/,
+  running:
+    /^(InProgress|INPROGRESS|Pending|Starting|STARTING|Creating|Updating|Downloading|Training|Uploading|Launching.*|Preparing.*|SystemUpdating|RollingBack|Restarting)$/,
   good: /^(Completed|COMPLETED|InService)$/,
   bad: /^(Failed|FAILED|OutOfService|.*RollbackFailed)$/,
   waiting: /^(Stopping|STOPPING|Deleting|Interrupted|MaxRuntimeExceeded|MaxWaitTimeExceeded)$/,
@@ -22,9 +41,12 @@ const TONES = {
 /** What a status means for the reader: running, good, bad, waiting or still. */
 export const tone = (status) => Object.keys(TONES).find((name) => TONES[name].test(status)) || "still";
 
-export const Status = ({ value, detail }) => value && html`
+export const Status = ({ value, detail }) =>
+  value &&
+  html`
   <span class="status ${tone(value)}"><i aria-hidden="true"></i>${value}${
-    detail && detail !== value ? html` <span class="quiet">${detail}</span>` : null}</span>`;
+    detail && detail !== value ? html` <span class="quiet">${detail}</span>` : null
+  }</span>`;
 
 /** The time now, in ms, renewed every second for as long as something is shown that grows. */
 export function useNow(moving = true, pause = 1000) {
@@ -37,12 +59,13 @@ export function useNow(moving = true, pause = 1000) {
   return now;
 }
 
-export const Time = ({ value }) => value ? html`<time datetime=${value} title=${date(value)}>${clock(value)}</time>` : "–";
+export const Time = ({ value }) =>
+  value ? html`<time datetime=${value} title=${date(value)}>${clock(value)}</time>` : "–";
 
 /** How long it took, or has taken until now. */
 export function Span({ from, to }) {
   const now = useNow(Boolean(from) && !to);
-  return from ? span((to ? Date.parse(to) : now) - Date.parse(from)) : "–";
+  return from ? html`<span class="nowrap">${span((to ? Date.parse(to) : now) - Date.parse(from))}</span>` : "–";
 }
 
 export function Copy({ text, label = "Copy" }) {
@@ -58,11 +81,15 @@ export function Copy({ text, label = "Copy" }) {
   return html`<button type="button" class="small" onClick=${copy} aria-live="polite">${done ? "Copied" : label}</button>`;
 }
 
-export const Command = ({ text }) => text && html`
+export const Command = ({ text }) =>
+  text &&
+  html`
   <div class="command"><pre tabindex="0"><code>${text}</code></pre><${Copy} text=${text} /></div>`;
 
 /** A refusal or an error in words. */
-export const Notice = ({ error }) => error && html`
+export const Notice = ({ error }) =>
+  error &&
+  html`
   <div class="notice bad" role="alert"><strong>${error.code || error.name}</strong> ${error.message}</div>`;
 
 export const Section = ({ title, id, aside, children }) => {
@@ -72,5 +99,6 @@ export const Section = ({ title, id, aside, children }) => {
 };
 
 export const Facts = ({ rows, stacked }) => html`
-  <dl class=${stacked ? "facts stacked" : "facts"}>${rows.filter(([, value]) => value !== undefined && value !== null && value !== "").map(
-    ([label, value]) => html`<div key=${label}><dt>${label}</dt><dd>${value}</dd></div>`)}</dl>`;
+  <dl class=${stacked ? "facts stacked" : "facts"}>${rows
+    .filter(([, value]) => value !== undefined && value !== null && value !== "")
+    .map(([label, value]) => html`<div key=${label}><dt>${label}</dt><dd>${value}</dd></div>`)}</dl>`;

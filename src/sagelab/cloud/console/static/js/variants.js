@@ -21,6 +21,9 @@ const COLUMNS = [
 export function Variants({ item }) {
   const rows = item.ProductionVariants || [];
   const columns = COLUMNS.filter(([, cell]) => rows.some((row) => cell(row) !== undefined));
-  return rows.length > 0 && html`
-    <${Section} title="Variants"><${Table} caption="Variants" columns=${columns} rows=${rows} rowKey=${(row) => row.VariantName} /><//>`;
+  return (
+    rows.length > 0 &&
+    html`
+    <${Section} title="Variants"><${Table} caption="Variants" columns=${columns} rows=${rows} rowKey=${(row) => row.VariantName} /><//>`
+  );
 }
