@@ -78,7 +78,9 @@ class ProcessingRun(Run):
                 target = inside(folder, source["S3Input"]["LocalPath"])
                 target.mkdir(parents=True, exist_ok=True)
                 channel = {"DataSource": {"S3DataSource": source["S3Input"]}}
-                channels.download_channel(self.place.client("s3"), channel, target, number, len(self.names))
+                channels.download_channel(
+                    self.place.client_as(self.job["RoleArn"], "s3"), channel, target, number, len(self.names)
+                )
             for output in self._outputs():
                 inside(folder, output["LocalPath"]).mkdir(parents=True, exist_ok=True)
         self.stop_here()
@@ -128,7 +130,7 @@ class ProcessingRun(Run):
         with self._lock:
             self.stop_here()
             readers = self.hosts.start(plan, self.streams)
-        with Mirror(self.place.client("s3"), self._pairs("Continuous"), self._key_id):
+        with Mirror(self.place.client_as(self.job["RoleArn"], "s3"), self._pairs("Continuous"), self._key_id):
             return self.hosts.wait(plan, readers)
 
     def _host(self, number: int, isolated: bool) -> HostSpec:
@@ -179,7 +181,7 @@ class ProcessingRun(Run):
 
     def _upload(self) -> None:
         for folder, place in self._pairs("EndOfJob"):
-            channels.upload_folders(self.place.client("s3"), [folder], place, self._key_id)
+            channels.upload_folders(self.place.client_as(self.job["RoleArn"], "s3"), [folder], place, self._key_id)
 
     @property
     def _key_id(self) -> str | None:

@@ -136,7 +136,7 @@ class CompilationRun(threading.Thread):
         model = space.path / "input/model"
         for folder in (model, space.path / "input/config", space.path / "output", space.model):
             folder.mkdir(parents=True)
-        s3, uri = self.place.client("s3"), self.order.job["InputConfig"]["S3Uri"]
+        s3, uri = self.place.client_as(self.order.job["RoleArn"], "s3"), self.order.job["InputConfig"]["S3Uri"]
         place = channels.locate(uri)
         try:
             s3.head_object(Bucket=place.bucket, Key=place.key)
@@ -234,7 +234,7 @@ class CompilationRun(threading.Thread):
         place = channels.locate(artifact_uri(self.order.job))
         digest = hashlib.sha256(archive.read_bytes()).hexdigest()
         key_id = self.order.job["OutputConfig"].get("KmsKeyId")
-        channels.upload_file(self.place.client("s3"), archive, place, key_id)
+        channels.upload_file(self.place.client_as(self.order.job["RoleArn"], "s3"), archive, place, key_id)
         facts: dict[str, Any] = {
             "ModelArtifacts": {"S3ModelArtifacts": str(place)},
             "ModelDigests": {"ArtifactDigest": f"sha256:{digest}"},
