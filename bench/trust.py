@@ -14,7 +14,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from load import Clients, Worker
-from place import Place, local_cloud, new_home, plain_moto
+from place import local_cloud, new_home, plain_moto
 from table import Result
 from turns import compare
 
@@ -77,7 +77,8 @@ def _load(seconds: float) -> Iterator[Result]:
     """32 clients over all planes; then everything that was acknowledged is compared."""
     with new_home() as home, local_cloud(home) as place:
         workers = [Worker(number, random.Random(number)) for number in range(CLIENTS)]
-        clients, weights = Clients(place), _work(place, workers, seconds, control.status(home))
+        clients = Clients(place)
+        weights = _work(clients, workers, seconds, control.status(home))
         lost = [one for worker in workers for one in worker.lost(clients)]
     errors = [error for worker in workers for error in worker.errors]
     done = sum(worker.done for worker in workers)
@@ -88,12 +89,12 @@ def _load(seconds: float) -> Iterator[Result]:
     yield Result(f"{CLIENTS} clients: memory in the second half", end / middle, 1.05, "x", seen=seen)
 
 
-def _work(place: Place, workers: list[Worker], seconds: float, status: control.Status | None) -> list[int]:
+def _work(clients: Clients, workers: list[Worker], seconds: float, status: control.Status | None) -> list[int]:
     """Let them work; the memory of the local cloud, measured fifty times."""
     assert status
-    Clients(place).prepare()
+    clients.prepare()
     stop = threading.Event()
-    threads = [threading.Thread(target=worker.run, args=(Clients(place), stop)) for worker in workers]
+    threads = [threading.Thread(target=worker.run, args=(clients, stop)) for worker in workers]
     for thread in threads:
         thread.start()
     weights = []
