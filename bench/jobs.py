@@ -8,6 +8,7 @@ import subprocess
 import tarfile
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,16 @@ class Jobs:
                 return time.perf_counter() - began, job
             if job["TrainingJobStatus"] != "InProgress":
                 raise SystemExit(f"the job is {job['TrainingJobStatus']}: {job.get('FailureReason')}")
+            time.sleep(look)
+
+    def wait(
+        self, name: str, look: float, until: Callable[[dict[str, Any]], bool] = lambda _: False
+    ) -> dict[str, Any]:
+        """The description of a job when it has ended, or when `until` says so of it."""
+        while True:
+            job: dict[str, Any] = self.sagemaker.describe_training_job(TrainingJobName=name)
+            if job["TrainingJobStatus"] not in ("InProgress", "Stopping") or until(job):
+                return job
             time.sleep(look)
 
     def _request(self, **changes: Any) -> dict[str, Any]:

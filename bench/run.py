@@ -21,10 +21,12 @@ from compiler import compiler
 from endpoints import endpoints
 from place import forget_surroundings
 from scale import store
+from spot import spot
 from startup import up
 from table import Result
 from traffic import gateway
 from training import empty, train, train_full
+from trust import trust
 from tuning import tuning
 
 from sagelab.lab.digits import DigitsError
@@ -39,6 +41,8 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "tuning": tuning,
     "clients": clients,
     "compiler": compiler,
+    "spot": spot,
+    "trust": trust,
 }
 
 

@@ -15,11 +15,11 @@ LONGEST = 400
 ALLOWED = {
     "sagelab": {"lab"},
     "prices": set(),
-    "cli": {"sagelab", "cloud", "subprocesses", "notebooks", "edge", "neo"},
+    "cli": {"sagelab", "cloud", "subprocesses", "notebooks", "neo", "edge", "lab"},
     "subprocesses": set(),
     "notebooks": {"cloud", "lab"},
-    "edge": {"neo", "lab"},
     "lab": {"sagelab", "redirect", "prices"},
+    "edge": {"neo", "lab"},
     "redirect": set(),
     "neo": set(),
     "serving": {"neo"},

@@ -135,7 +135,7 @@ def search(title, trainer, ranges, jobs=JOBS, parallel=PARALLEL):
         strategy="Bayesian",
         max_jobs=jobs,
         max_parallel_jobs=parallel,
-        random_seed=3,
+        random_seed=1,
         tags=lab.tags,
     )
     tuner.tune(inputs, job_name=f"{title}-{time.strftime('%y%m%d-%H%M%S')}", wait=False)
@@ -202,7 +202,7 @@ print(best["TunedHyperParameters"], best["FinalHyperParameterTuningJobObjectiveM
 # %% tags=["nbval-ignore-output"]
 linear = ranges | {"learning-rate": ContinuousParameter(0.0001, 0.1, scaling_type="Linear")}
 linear_name = search("mnist-linear", trainer, linear)
-tuning.follow(lab, linear_name)
+ended = tuning.follow(lab, linear_name)
 # %% tags=["nbval-ignore-output"]
 both = {"logarithmic": jobs, "linear": tuning.jobs(lab, linear_name)}
 searches.compare(both, "learning-rate")
@@ -224,9 +224,12 @@ rates = {
     "learning-rate": ContinuousParameter(0.001, 100, scaling_type="Logarithmic"),
     "decay": ContinuousParameter(0.00001, 1, scaling_type="Logarithmic"),
 }
-one, six = (search(f"quick-{count}", quick, rates, jobs=12, parallel=count) for count in (1, 6))
-for each in (one, six):
-    tuning.follow(lab, each)
+one = search("quick-1", quick, rates, jobs=12, parallel=1)
+ended = tuning.follow(lab, one)
+
+# %% tags=["nbval-ignore-output"]
+six = search("quick-6", quick, rates, jobs=12, parallel=6)
+ended = tuning.follow(lab, six)
 
 # %% tags=["nbval-ignore-output"]
 at_a_time = {"one at a time": tuning.jobs(lab, one), "six at a time": tuning.jobs(lab, six)}
@@ -234,7 +237,8 @@ searches.compare(at_a_time, "learning-rate")
 
 # %% [markdown]
 # One pair of searches proves little, for luck is in it: exercise 3 repeats it. What is certain is the price: both
-# pay for twelve jobs, and six at a time are only sooner done.
+# pay for twelve jobs, and six at a time are only sooner done. (Here the six share this machine's processors, so
+# that each takes longer; on AWS each has an instance of its own.)
 
 # %% tags=["nbval-ignore-output"]
 from sagelab.lab import costs

@@ -1,7 +1,6 @@
 """Train the simplest network there is, ten neurons without a hidden layer, to read handwritten digits.
 
-It takes less than a second, so that a search over its hyperparameters can be repeated
-as often as a question needs.
+It takes less than a second, so that a search over its hyperparameters can be repeated as often as one likes.
 
     $ python quick-softmax.py --learning-rate 0.1 --decay 0.001 --training training --validation validation
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import uuid
+from pathlib import Path
 from typing import Any
 
 from tests.cloud.jobs import Jobs
@@ -12,36 +13,7 @@ from tests.cloud.jobs import Jobs
 PLACE = "/opt/ml/input/data/script"
 SUM = hashlib.sha256().digest_size
 
-# Trains nothing, but keeps its checkpoints as a careful script does: it resumes from the newest one that is whole.
-# Each is written in small pieces, so that there is a long moment in which it is half a file.
-EPOCHS = """
-import hashlib, os, pathlib, sys, time
-
-epochs, seconds, size = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
-folder = pathlib.Path("/opt/ml/checkpoints")
-
-def whole(file):
-    data = file.read_bytes()
-    return hashlib.sha256(data[:-32]).digest() == data[-32:]
-
-found = sorted(folder.glob("epoch-*"))
-assert all(whole(file) for file in found), f"corrupt among {found}"
-first = int(found[-1].name[6:]) if found else 0
-print("resumes after epoch", first, flush=True)
-for epoch in range(first + 1, epochs + 1):
-    print("begins epoch", epoch, flush=True)
-    time.sleep(seconds)
-    data = os.urandom(size)
-    with open(folder / f"epoch-{epoch:03}", "wb", buffering=0) as file:
-        for start in range(0, size, size // 20 or 1):
-            file.write(data[start:start + (size // 20 or 1)])
-            time.sleep(seconds / 40)
-        file.write(hashlib.sha256(data).digest())
-    print("ends epoch", epoch, flush=True)
-    for old in sorted(folder.glob("epoch-*"))[:-2]:
-        old.unlink()
-pathlib.Path("/opt/ml/model/epochs").write_text(str(epochs))
-"""
+EPOCHS = Path(__file__).parents[2] / "bench" / "epochs.py"
 
 
 def spot(jobs: Jobs, command: str, market: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
@@ -64,7 +36,7 @@ def script(jobs: Jobs, command: str) -> str:
     """Shell commands and EPOCHS in S3: an entry point's arguments have no room for them."""
     folder = f"scripts/{uuid.uuid4().hex}"
     jobs.put(f"{folder}/run.sh", command.encode())
-    jobs.put(f"{folder}/epochs.py", EPOCHS.encode())
+    jobs.put(f"{folder}/epochs.py", EPOCHS.read_bytes())
     return f"s3://{jobs.bucket}/{folder}/"
 
 
@@ -74,7 +46,7 @@ def checkpoints(jobs: Jobs, request: dict[str, Any]) -> str:
 
 def epochs(count: int, seconds: float, size: int = 4096) -> str:
     """A shell command that runs EPOCHS."""
-    return f"python3 {PLACE}/epochs.py {count} {seconds} {size}"
+    return f"python3 {PLACE}/epochs.py --epochs {count} --seconds {seconds} --size {size}"
 
 
 def interrupt(jobs: Jobs, name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from sagelab.cloud.engine.surroundings import Surroundings
     from sagelab.cloud.home import Home
     from sagelab.cloud.store import Store
+
+RENEWED = 1800.0  # seconds that a client of a role is used; its keys are good for an hour
 
 
 class Cloud:
@@ -20,6 +23,7 @@ class Cloud:
         self.url, self.region = url, region
         self.account = home.account
         self._clients: dict[str, Any] = {}
+        self._clients_as: dict[tuple[str, str], tuple[float, Any]] = {}
         self._lock = threading.Lock()
 
     def client(self, service: str) -> Any:
@@ -29,11 +33,28 @@ class Cloud:
                 self._clients[service] = self._session().client(service, endpoint_url=self.url)
             return self._clients[service]
 
+    def client_as(self, role: str, service: str) -> Any:
+        """A boto3 client that acts with a role's rights, as SageMaker does when it moves a job's data."""
+        with self._lock:
+            until, client = self._clients_as.get((role, service), (0.0, None))
+        if time.monotonic() > until:
+            keys = self.client("sts").assume_role(RoleArn=role, RoleSessionName="SageMaker")["Credentials"]
+            client = self._session().client(
+                service,
+                endpoint_url=self.url,
+                aws_access_key_id=keys["AccessKeyId"],
+                aws_secret_access_key=keys["SecretAccessKey"],
+                aws_session_token=keys["SessionToken"],
+            )
+            with self._lock:
+                self._clients_as[role, service] = (time.monotonic() + RENEWED, client)
+        return client
+
     def surroundings(self, region: str) -> Surroundings:
         """What the engine needs to run something in a region."""
         from sagelab.cloud.engine.surroundings import Surroundings, machine_memory
 
-        return Surroundings(self.launcher, self.client, self.url, region, machine_memory())
+        return Surroundings(self.launcher, self.client, self.client_as, self.url, region, machine_memory())
 
     def _session(self) -> Any:
         import boto3

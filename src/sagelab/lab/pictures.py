@@ -5,6 +5,7 @@ Every function returns a Figure of its own, on white, so that it reads on a ligh
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,6 +46,15 @@ STAGES = {
     "Interrupted": RED,
     "Stopping": RED,
 }
+# What the time of a spot job goes to: its colour and its hatch.
+SPANS = {
+    "first": (ORANGE, ""),
+    "again": (RED, ""),
+    "lost": (RED, "////"),
+    "waiting": (WAITING, ""),
+    "other": (BLUE, ""),
+}
+NAMES = ("epoch", "epoch trained again", "lost half way", "waiting", "start, download, upload")
 ENDS = ("Completed", "Failed", "Stopped", "MaxRuntimeExceeded", "MaxWaitTimeExceeded")
 # What the ordinary names of Keras's metrics mean, so that the two panels of a learning curve are told apart.
 LOSS, HELD_OUT = "loss", "val_"
@@ -127,6 +137,53 @@ def timeline(transitions: pd.DataFrame) -> Figure:
     axis.grid(visible=False, axis="y")
     axis.set_xlabel("seconds since the job's start")
     return figure
+
+
+def interruptions(jobs: dict[str, tuple[pd.DataFrame, pd.DataFrame]]) -> Figure:
+    """Spot jobs as one row each: waits, and epochs that were trained, trained again, or lost half way.
+
+    jobs: what to call each -> (its stages as watch.transitions gives them, its epochs as spot.epochs gives them).
+    """
+    figure, axes = open_figure((9, 0.75 * len(jobs) + 1.5))
+    axis = axes[0, 0]
+    for row, (stages, epochs) in enumerate(jobs.values()):
+        begin = stages["start"].min()
+        for kind, start, end, text in _spans(stages, epochs):
+            left, width = ((time - begin).total_seconds() for time in (start, end))
+            colour, hatch = SPANS[kind]
+            axis.barh(row, width - left, left=left, color=colour, hatch=hatch, height=0.6, edgecolor="white")
+            axis.text((left + width) / 2, row, text, ha="center", va="center", color="white", fontsize=10)
+    axis.set_yticks(range(len(jobs)), list(jobs))
+    axis.invert_yaxis()
+    axis.set_xlim(left=0)
+    axis.grid(visible=False, axis="y")
+    axis.set_xlabel("seconds since the job's start")
+    _explain_spans(figure)
+    return figure
+
+
+def _spans(stages: pd.DataFrame, epochs: pd.DataFrame) -> Iterator[tuple[str, Any, Any, str]]:
+    """(kind of SPANS, start, end, what stands in it) of one job, in order."""
+    rows = list(stages[stages["end"].notna()].itertuples())
+    for number, stage in enumerate(rows):
+        if stage.status == "Interrupted":
+            yield "waiting", stage.start, stage.end, ""
+        elif stage.status == "Training":
+            last = stage.start
+            for epoch in epochs[(epochs["end"] > stage.start) & (epochs["end"] <= stage.end)].itertuples():
+                yield ("again" if epoch.again else "first"), last, epoch.end, str(epoch.epoch)
+                last = epoch.end
+            lost = number + 1 < len(rows) and rows[number + 1].status == "Interrupted"
+            yield ("lost" if lost else "other"), last, stage.end, ""
+        elif stage.status not in ENDS:
+            yield "other", stage.start, stage.end, ""
+
+
+def _explain_spans(figure: Figure) -> None:
+    from matplotlib.patches import Patch
+
+    patches = [Patch(facecolor=colour, hatch=hatch, edgecolor="white") for colour, hatch in SPANS.values()]
+    figure.legend(patches, NAMES, frameon=False, ncols=len(SPANS), loc="outside upper right", handlelength=1.4)
 
 
 def _seconds(seconds: float) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 
 SIDES = (BLUE, ORANGE, GREEN, VIOLET)
+SPAN = 0.1  # of the values: what an axis shows at least
 FEW = 12  # whole numbers on an axis that all get a tick
 
 
@@ -81,6 +82,7 @@ def compare(searches: dict[str, pd.DataFrame], parameter: str) -> Figure:
     where.set(xlabel=f"{parameter} (logarithmic axis)", ylabel=_label(jobs))
     best.set(xlabel="job", ylabel=f"best {_label(jobs)} so far")
     best.locator_params(axis="x", integer=True)
+    _widen(best)
     where.legend(frameon=False)
     return figure
 
@@ -112,6 +114,13 @@ def best_job(jobs: pd.DataFrame) -> pd.Series[Any] | None:
         return None
     found: pd.Series[Any] = jobs.loc[values.idxmax() if jobs.attrs["maximize"] else values.idxmin()]
     return found
+
+
+def _widen(axis: Axes) -> None:
+    """Give the vertical axis a span that does not make a difference look larger than it is."""
+    low, high = axis.get_ylim()
+    middle, span = (low + high) / 2, max(high - low, SPAN * max(abs(low), abs(high)))
+    axis.set_ylim(middle - span / 2, middle + span / 2)
 
 
 def _label(jobs: pd.DataFrame) -> str:

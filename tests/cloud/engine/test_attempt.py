@@ -241,6 +241,11 @@ def test_ordinary_job_has_no_capacity_to_take(jobs: Jobs) -> None:
     jobs.wait(name)
 
 
+def test_ordinary_job_with_a_market_in_its_tags_says_that_it_is_on_none(jobs: Jobs) -> None:
+    job = jobs.run(jobs.shell("true", Tags=[{"Key": "sagelab:spot-rate", "Value": "9"}]))
+    assert "the job does not train on spot" in jobs.full_log(job["TrainingJobName"])
+
+
 def test_script_that_fails_fails_its_spot_job(jobs: Jobs) -> None:
     job = jobs.run(spot(jobs, "echo whole > /opt/ml/checkpoints/c; sleep 1.5; exit 3"))
     assert job["FailureReason"].endswith("exit code: 3")

@@ -182,3 +182,25 @@ def test_instances_that_are_preferred_in_order_become_the_first(tunings: Tunings
     job = tunings.run(tunings.request(tunings.config(1, 1), TrainingJobDefinition=definition))
     child = tunings.jobs.describe(job["BestTrainingJob"]["TrainingJobName"])
     assert child["ResourceConfig"] == kinds[0]
+
+
+def test_spot_and_checkpoints_are_passed_on_each_with_a_place_of_its_own(tunings: Tunings) -> None:
+    source = "open('/opt/ml/checkpoints/state', 'w').write('half way')\nprint('score: 1')"
+    place = f"s3://{tunings.jobs.bucket}/checkpoints"
+    definition = tunings.definition(
+        source,
+        EnableManagedSpotTraining=True,
+        StoppingCondition={"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 900},
+        CheckpointConfig={"S3Uri": place, "LocalPath": "/opt/ml/checkpoints"},
+    )
+    tags = [{"Key": "sagelab:spot-rate", "Value": "0"}]
+    request = tunings.request(tunings.config(2, 2), TrainingJobDefinition=definition, Tags=tags)
+    job = tunings.run(request)
+    assert job["HyperParameterTuningJobStatus"] == "Completed"
+    for child in tunings.children(job["HyperParameterTuningJobName"]):
+        name = child["TrainingJobName"]
+        found = tunings.jobs.describe(name)
+        assert found["EnableManagedSpotTraining"] is True
+        assert found["CheckpointConfig"]["S3Uri"] == f"{place}/{name}"
+        kept = tunings.jobs.s3.get_object(Bucket=tunings.jobs.bucket, Key=f"checkpoints/{name}/state")
+        assert kept["Body"].read() == b"half way"

@@ -52,7 +52,7 @@ class Attempt:
 
     def download(self, go_on: GoOn) -> None:
         """Lay out every host and fill it from S3. ClientError: the data cannot be had."""
-        s3 = self.place.client("s3")
+        s3 = self.place.client_as(self.job["RoleArn"], "s3")
         for number, host in enumerate(self.hosts):
             folder = self.place.launcher.make_folder(self.folder, host)
             space = Workspace(folder / "ml")
@@ -218,7 +218,7 @@ class Attempt:
     def upload(self, model: bool, go_on: GoOn) -> None:
         """model.tar.gz and output.tar.gz, or their files one by one; of a failed job only the output."""
         config = self.job["OutputDataConfig"]
-        s3, key_id = self.place.client("s3"), config.get("KmsKeyId")
+        s3, key_id = self.place.client_as(self.job["RoleArn"], "s3"), config.get("KmsKeyId")
         place = channels.locate(config["S3OutputPath"]).join(self.name, "output")
         parts = {"output": [space.output for space in self.spaces]}
         if model:

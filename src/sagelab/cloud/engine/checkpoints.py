@@ -71,15 +71,12 @@ class CheckpointFolder:
             self.stored[name] = read_version((self.folder / name).stat())
         self._seen = self._whole = dict(self.stored)
 
-    def sync(self, group: int | None) -> None:
+    def sync(self, group: int) -> None:
         """Send what has changed and stands still. group: the pid that its processes descend from."""
         began = time.thread_time()
         now = self._look()
         changed = {name for name in now if self.stored.get(name) != now[name]}
-        still = {name for name in changed if self._seen.get(name) == now[name]}
-        if still:
-            written = processes.find_written(processes.find_own(group)) if group else set()
-            still = {name for name in still if (now[name].device, now[name].inode) not in written}
+        still = self._find_closed(now, {name for name in changed if self._seen.get(name) == now[name]}, group)
         gone = [name for name in self.stored if name not in now and name not in self._seen]
         self.cost = time.thread_time() - began
         self._seen = now
@@ -87,6 +84,20 @@ class CheckpointFolder:
         self._send(now, still)
         if still == changed:
             self._delete(gone)
+
+    def _find_closed(self, now: dict[str, Version], names: set[str], group: int) -> set[str]:
+        """Those of the files that nobody writes to: no process has them open, and none ended meanwhile.
+
+        Processes that are ended from outside have ended after `hold`, so what it found half is known by then.
+        """
+        if not names:
+            return names
+        own = processes.find_own(group)
+        written = processes.find_written(own)
+        if not own or not own <= processes.find_own(group):
+            return set()
+        closed = {name for name in names if (now[name].device, now[name].inode) not in written}
+        return {name for name in closed if self._half.get(name) != now[name]}
 
     def hold(self, written: set[processes.Inode]) -> None:
         """Remember what is half written by processes that stand still and are ended next."""
@@ -154,7 +165,7 @@ class Checkpoints(threading.Thread):
     def __init__(self, folders: list[CheckpointFolder], say: Callable[[str], None]) -> None:
         super().__init__(daemon=True, name="checkpoints")
         self.folders, self.say = folders, say
-        self.group: int | None = None
+        self.group = 0
         self._ended = threading.Event()
         self._trouble: str | None = None
         self._left: set[str] = set()

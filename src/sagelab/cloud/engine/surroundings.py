@@ -14,10 +14,14 @@ MEMORY_SHARE = 0.8
 
 @dataclass(frozen=True)
 class Surroundings:
-    """client: service -> boto3 client to the front door at `url`. memory: bytes of this machine."""
+    """client: service -> boto3 client to the front door at `url`. memory: bytes of this machine.
+
+    client_as: role's ARN, service -> a client with the rights of that role.
+    """
 
     launcher: Launcher
     client: Callable[[str], Any]
+    client_as: Callable[[str, str], Any]
     url: str
     region: str
     memory: int

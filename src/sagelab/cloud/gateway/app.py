@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from sagelab.cloud.errors import AccessDenied, InternalFailure, ServiceError, UnknownOperation
 from sagelab.cloud.gateway import faults, protocol, validation
+from sagelab.cloud.gateway.actions import of_others, of_sagemaker
 from sagelab.cloud.gateway.faults import Answer
 from sagelab.cloud.gateway.guard import Caller, Guard
 from sagelab.cloud.gateway.handler import RequestHandler
 from sagelab.cloud.gateway.identity import Identities
-from sagelab.cloud.gateway.moto_front import MotoFront
+from sagelab.cloud.gateway.moto_front import MotoFront, operation
+from sagelab.cloud.gateway.permissions import Permissions
 from sagelab.cloud.gateway.planes import SIGNING, Operation, Planes
 from sagelab.cloud.gateway.request import Environ, Request
 from sagelab.cloud.gateway.simulation import IAM_OPERATIONS, simulate
@@ -34,6 +36,7 @@ Internal = Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]
 
 # The service name that the local cloud's own operations are signed for.
 INTERNAL = "sagelab"
+MANAGED = "arn:aws:iam::aws:policy/"
 _REASONS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 _log = logging.getLogger("sagelab")
@@ -48,6 +51,7 @@ class Gateway:
         self._handlers = _merged(families)
         self._moto, self._planes = MotoFront(cloud.home.path, cloud.home.limit), Planes()
         self._identities = Identities(cloud.home, self._moto)
+        self._permissions = Permissions(self._moto, cloud.home.caller_arn)
         self._guard = Guard(cloud.url, self._identities.find)
 
     def warm(self) -> None:
@@ -98,10 +102,14 @@ class Gateway:
             return self._sagemaker(caller, request)
         if service == INTERNAL:
             return self._own(caller, request)
+        where = f"{caller.region}:{caller.key.account}"
+        self._permissions.check(caller.key, of_others(request, service, operation(request), where))
         if service == "sts" and (answer := self._identities.answer(caller.key, request)) is not None:
             return answer
         if service == "iam" and request.form.get("Action") in IAM_OPERATIONS:
-            return simulate(self._cloud.client("iam"), request.form)
+            return simulate(self._moto, request.form)
+        if service == "iam" and request.form.get("PolicyArn", "").startswith(MANAGED):
+            self._moto.provide_policy(request.form["PolicyArn"])
         if service == "monitoring" and (answer := percentiles(self._moto, request)) is not None:
             return answer
         return self._moto.answer(request, service, caller.region)
@@ -115,6 +123,8 @@ class Gateway:
                 "docs/operations.md lists what it does."
             )
         params = protocol.parse(operation, request)
+        where = f"{caller.region}:{caller.key.account}"
+        self._permissions.check(caller.key, of_sagemaker(operation.name, params, where))
         if operation.model.input_shape is not None:
             validation.validate(operation.model.input_shape, params)
         call = Call(operation.name, params, caller.region, caller.key.account, caller.key.arn)

@@ -7,6 +7,7 @@ that must not be reached are not, and what a request changes is kept before it i
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import threading
@@ -31,6 +32,8 @@ from sagelab.cloud.gateway.faults import Answer
 from sagelab.cloud.gateway.guard import Key
 from sagelab.cloud.gateway.kept.keeper import Keeper, NoRoom, no_room
 from sagelab.cloud.gateway.request import Environ, Request
+from sagelab.cloud.home import ACCOUNT
+from sagelab.cloud.policies import Policy, read
 
 __all__ = ["Metrics", "MotoFront", "MotoRequestHandler", "Sample", "services"]
 
@@ -144,6 +147,28 @@ class MotoFront:
             return Metrics(request)
         except Exception as crash:
             raise GaveUp(f"{operation(request)} cannot be read: {type(crash).__name__}: {crash}") from None
+
+    def policies(self, arn: str) -> list[Policy] | None:
+        """Every policy of the user or role that `arn` is, or is a session of. None: there is none such."""
+        kind, _, name = arn.split(":", 5)[5].partition("/")
+        name = name.partition("/")[0] if kind == "assumed-role" else name.rpartition("/")[2]
+        iam = get_backend("iam")[arn.split(":")[4]]["aws"]
+        if kind == "user":
+            user = iam.users.get(name)
+            holders = [user, *(group for group in iam.groups.values() if user in group.users)] if user else []
+        else:
+            holders = [role for role in list(iam.roles.values()) if role.name == name]
+        return [policy for holder in holders for policy in _policies(holder)] if holders else None
+
+    def provide_policy(self, arn: str) -> None:
+        """Make a policy that AWS manages known to moto's IAM, where one is asked for by name."""
+        from moto.iam.aws_managed_policies import aws_managed_policies_data
+        from moto.iam.models import AWSManagedPolicy
+
+        iam, name = get_backend("iam")[ACCOUNT]["aws"], arn.rpartition("/")[2]
+        if arn not in iam.managed_policies and (data := json.loads(aws_managed_policies_data).get(name)):
+            policy = AWSManagedPolicy.from_data(name, ACCOUNT, "us-east-1", data)
+            iam.managed_policies[policy.arn] = policy
 
     def role_id(self, account: str, name: str) -> str | None:
         """The unique id of an IAM role, or None where there is no such role."""
@@ -302,6 +327,18 @@ def _call(app: App, environ: Environ) -> Answer:
 
 def _is_page(body: bytes) -> bool:
     return body[:20].lstrip().lower().startswith((b"<!doctype html", b"<html"))
+
+
+def _policies(holder: Any) -> list[Policy]:
+    """The inline and attached policies of a user, group or role."""
+    attached = [
+        version.document
+        for policy in holder.managed_policies.values()
+        for version in policy.versions
+        if version.version_id == policy.default_version_id
+    ]
+    texts = [*holder.policies.values(), *attached]
+    return [read(text) if isinstance(text, str) else text for text in texts]
 
 
 def _assumed(access_key: str) -> Key | None:

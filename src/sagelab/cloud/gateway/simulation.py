@@ -1,47 +1,71 @@
-"""iam:SimulatePrincipalPolicy, which moto does not have and the SageMaker SDK asks before every job."""
+"""iam:SimulatePrincipalPolicy and SimulateCustomPolicy; the SageMaker SDK asks the first before every job."""
 
 from __future__ import annotations
 
-from typing import Any
 from xml.sax.saxutils import escape
-
-import botocore.exceptions
 
 from sagelab.cloud import policies
 from sagelab.cloud.errors import ServiceError, ValidationException
 from sagelab.cloud.gateway.faults import Answer
+from sagelab.cloud.gateway.moto_front import MotoFront
 
-IAM_OPERATIONS = ("SimulatePrincipalPolicy",)
-HONOURED = ("Action", "Version", "PolicySourceArn", "ActionNames", "ResourceArns", "MaxItems")
+IAM_OPERATIONS = ("SimulatePrincipalPolicy", "SimulateCustomPolicy")
+HONOURED = frozenset(
+    "Action Version PolicySourceArn PolicyInputList ActionNames ResourceArns ContextEntries MaxItems".split()
+)
 _NAMESPACE = "https://iam.amazonaws.com/doc/2010-05-08/"
 
 
 class NoSuchEntity(ServiceError):
-    """The role is not there."""
+    """The user or role is not there."""
 
     code = "NoSuchEntity"
     status = 404
 
 
-def simulate(iam: Any, form: dict[str, str]) -> Answer:
-    """The answer to a SimulatePrincipalPolicy request. iam: a boto3 client to the front door."""
+class MalformedPolicy(ServiceError):
+    code = "MalformedPolicyDocument"
+
+
+def simulate(moto: MotoFront, form: dict[str, str]) -> Answer:
+    """The answer to a simulation. NoSuchEntity, MalformedPolicy: there is nothing to simulate."""
     for name in form:
         if name.partition(".")[0] not in HONOURED:
-            raise ValidationException(f"{name}: the local cloud simulates a role's own policies, without it.")
-    source = form.get("PolicySourceArn", "")
-    if ":role/" not in source:
-        raise ValidationException(f"PolicySourceArn {source!r}: the local cloud simulates roles only.")
-    try:
-        found = policies.role_policies(iam, source.rpartition("/")[2])
-    except botocore.exceptions.ClientError as error:
-        raise NoSuchEntity(error.response["Error"]["Message"]) from None
-    resources = _members(form, "ResourceArns") or ["*"]
+            raise ValidationException(f"{name}: the local cloud simulates identity policies, without it.")
+    found = [_document(text) for text in _members(form, "PolicyInputList")]
+    if form["Action"] == "SimulatePrincipalPolicy":
+        found += _of_principal(moto, form.get("PolicySourceArn", ""))
+    context = _context(form)
     results = [
-        _result(action, resource, policies.evaluate(found, action, resource))
+        _result(action, resource, policies.evaluate(found, action, resource, context))
         for action in _members(form, "ActionNames")
-        for resource in resources
+        for resource in _members(form, "ResourceArns") or ["*"]
     ]
-    return _answer("".join(results))
+    return _answer(form["Action"], "".join(results))
+
+
+def _of_principal(moto: MotoFront, arn: str) -> list[policies.Policy]:
+    if ":role/" not in arn and ":user/" not in arn:
+        raise ValidationException(f"PolicySourceArn {arn!r}: the local cloud simulates users and roles only.")
+    found = moto.policies(arn.replace(":role/service-role/", ":role/"))
+    if found is None:
+        raise NoSuchEntity(f"The {arn.split(':')[5].partition('/')[0]} with ARN {arn} cannot be found.")
+    return found
+
+
+def _document(text: str) -> policies.Policy:
+    try:
+        found = policies.read(text)
+        policies.evaluate([found], "s3:GetObject", "*")
+        return found
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise MalformedPolicy(f"Syntax errors in policy: {error!r}") from None
+
+
+def _context(form: dict[str, str]) -> dict[str, list[str]]:
+    """ContextEntries.member.1.ContextKeyName and .ContextKeyValues.member.1, ..."""
+    names = {key[: -len("ContextKeyName")]: value for key, value in form.items() if key.endswith("ContextKeyName")}
+    return {name.lower(): _members(form, f"{at}ContextKeyValues") for at, name in names.items()}
 
 
 def _members(form: dict[str, str], name: str) -> list[str]:
@@ -60,9 +84,8 @@ def _result(action: str, resource: str, decision: policies.Decision) -> str:
     )
 
 
-def _answer(results: str) -> Answer:
+def _answer(name: str, results: str) -> Answer:
     answer = Answer(200, [("Content-Type", "text/xml")])
-    name = "SimulatePrincipalPolicy"
     body = (
         f'<{name}Response xmlns="{_NAMESPACE}"><{name}Result><IsTruncated>false</IsTruncated>'
         f"<EvaluationResults>{results}</EvaluationResults></{name}Result>"

@@ -112,7 +112,7 @@ class TrainingJobs:
         arn = job["TrainingJobArn"]
         run = TrainingRun(
             job,
-            training_rules.notes(job),
+            training_rules.notes(job) + training_rules.market_notes(job, self.store.tags(arn)),
             self.cloud.surroundings(arn.split(":")[3]),
             lambda step: self._report(arn, step),
             self._find_market(job),

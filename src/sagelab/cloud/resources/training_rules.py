@@ -87,6 +87,13 @@ def read_market(tags: Mapping[str, str], otherwise: Market) -> Market:
         raise ValidationException(f"Tags {market.PREFIX}...: {error}.") from None
 
 
+def market_notes(job: Params, tags: Mapping[str, str]) -> list[str]:
+    """A sentence where the tags ask for a spot market and the job is on none."""
+    if job["EnableManagedSpotTraining"] or not any(key.startswith(market.PREFIX) for key in tags):
+        return []
+    return [f"{market.PREFIX}...: the job does not train on spot, so nothing interrupts it"]
+
+
 def check_role(arn: str, iam: Any, account: str) -> None:
     """The role of a job exists, and SageMaker may assume it."""
     trouble = ValidationException(

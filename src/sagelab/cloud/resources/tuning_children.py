@@ -54,7 +54,10 @@ def kind_of(tuning_job: str) -> str:
 
 
 def training_request(definition: Params, config: Params, values: dict[str, str], name: str) -> Params:
-    """The CreateTrainingJob request of one trial. values: the hyperparameters that are tuned."""
+    """The CreateTrainingJob request of one trial. values: the hyperparameters that are tuned.
+
+    Each has a folder of its own for checkpoints, below the definition's: none begins with what another has left.
+    """
     request = {key: value for key, value in definition.items() if key not in (*OWN, RESOURCES)}
     objective = objective_of(definition, config)["MetricName"]
     request["HyperParameters"] = (
@@ -62,6 +65,9 @@ def training_request(definition: Params, config: Params, values: dict[str, str],
     )
     if RESOURCES in definition:
         request["ResourceConfig"] = read_resources(definition[RESOURCES])
+    if "CheckpointConfig" in request:
+        base = request["CheckpointConfig"]
+        request["CheckpointConfig"] = base | {"S3Uri": f"{base['S3Uri'].rstrip('/')}/{name}"}
     return request | {"TrainingJobName": name}
 
 

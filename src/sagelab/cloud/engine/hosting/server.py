@@ -147,7 +147,7 @@ class Server:
             self.place.launcher.remove_folder(self.folder.parent.name)
 
     def _download(self, model: Path, uri: str) -> None:
-        s3 = self.place.client("s3")
+        s3 = self.place.client_as(self.spec.role, "s3")
         if self.spec.packed:
             channels.download_archive(s3, uri, model, self.folder / "model.tar.gz")
             return

@@ -27,8 +27,7 @@ class Searches:
             for search, definition in zip(self._searches, plan.definitions, strict=True):
                 plan.inheritance.give(search, definition.objective)
         for trial in trials:
-            self._searches[trial.definition].restore(trial.values)
-            self._note(trial)
+            self._restore(trial)
 
     def ready(self, trials: Sequence[Trial]) -> bool:
         """Whether the next trial may be asked for now."""
@@ -51,6 +50,14 @@ class Searches:
         """Whether the strategy itself gives a trial up, after the last value of its curve."""
         search: Search = self._searches[trial.definition]
         return search.lags(self._numbers[trial.number], len(trial.curve), trial.curve[-1])
+
+    def _restore(self, trial: Trial) -> None:
+        """Take a trial of before, and let the strategy see its values again: others are judged by them."""
+        search = self._searches[trial.definition]
+        search.restore(trial.values)
+        self._note(trial)
+        for step, value in enumerate(trial.curve, start=1):
+            search.lags(self._numbers[trial.number], step, value)
 
     @property
     def _exact(self) -> bool:

@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from moto.kms.models import kms_backends
 from moto.s3 import models as s3
-from moto.s3.exceptions import MissingKey
+from moto.s3.exceptions import MissingKey, S3ClientError
 from moto.s3.utils import _VersionedKeyStore
 
 from sagelab.cloud.gateway.kept.bodies import Bodies, Body
@@ -17,6 +18,26 @@ _PRIVATE = s3.get_canned_acl("private")
 _PRIVATE_TEXT = repr(_PRIVATE)
 _NOT_KEPT = frozenset({"bodies", "lock", "_value_buffer", "_transitions"})
 _TRANSITIONS = [(None, "IN_PROGRESS"), ("IN_PROGRESS", "RESTORED")]
+
+
+class Disabled(S3ClientError):  # type: ignore[misc]
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html"""
+
+    code = 400
+
+    def __init__(self, arn: str, state: str) -> None:
+        super().__init__("KMS.DisabledException", f"{arn} is {state}.")
+
+
+def check_enabled(account: str, key: str, region: str) -> None:
+    """Disabled: the key is, or it is to be deleted. key: an id, an ARN, or an alias; an unknown one passes."""
+    arn = key.split(":") if key.startswith("arn:") else []
+    backend = kms_backends[account][arn[3] if arn else ("us-east-1" if region == "aws" else region)]
+    name = arn[5].removeprefix("key/") if arn else key
+    found = backend.keys.get(backend.get_key_id_from_alias(name) if name.startswith("alias/") else name)
+    if found is not None and found.key_state != "Enabled":
+        words = {"PendingDeletion": "pending deletion"}
+        raise Disabled(found.arn, words.get(found.key_state, "disabled"))
 
 
 class Key(s3.FakeKey):  # type: ignore[misc]
@@ -34,6 +55,7 @@ class Key(s3.FakeKey):  # type: ignore[misc]
 
     @property
     def value(self) -> bytes:
+        self._check_key()
         try:
             return self.bodies.read(self.body)
         except FileNotFoundError:  # another request replaced or deleted it since this one found it
@@ -45,6 +67,11 @@ class Key(s3.FakeKey):  # type: ignore[misc]
         if self._etag is None:
             self._etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
         self.body, self.contentsize = self.bodies.write(data), len(data)
+
+    def _check_key(self) -> None:
+        """Raise what S3 says where the content is under a key of KMS that cannot be used."""
+        if getattr(self, "encryption", None) == "aws:kms" and self.kms_key_id:
+            check_enabled(self.account_id, self.kms_key_id, self.region_name)
 
     @property
     def etag(self) -> str:
@@ -136,6 +163,12 @@ class Backend(s3.S3Backend):  # type: ignore[misc]
     def get_object(self, bucket_name: str, key_name: str, *args: Any, **kwargs: Any) -> Any:
         noted().looked_up.add(Item("object", bucket_name, key_name))
         return super().get_object(bucket_name, key_name, *args, **kwargs)
+
+    def put_object(self, bucket_name: str, key_name: str, value: bytes, *args: Any, **kwargs: Any) -> Any:
+        """Nothing is put under a key that cannot be used."""
+        if key := kwargs.get("kms_key_id"):
+            check_enabled(self.account_id, key, self.region_name)
+        return super().put_object(bucket_name, key_name, value, *args, **kwargs)
 
     def complete_multipart_upload(self, bucket_name: str, multipart_id: str, body: Iterable[Any]) -> Any:
         """A part of the whole is a piece of its file from now on, not a file of its own."""
