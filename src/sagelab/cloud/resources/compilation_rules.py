@@ -40,12 +40,6 @@ def check(job: Params, clients: Any, account: str) -> Order:
     return Order(job, target, found, tuple(_notes(job)))
 
 
-def order(job: Params) -> Order:
-    """The same for a request that was checked before."""
-    target, found = _aim(job)
-    return Order(job, target, found, tuple(_notes(job)))
-
-
 def _check_input(job: Params) -> None:
     if "ModelPackageVersionArn" in job:
         raise ValidationException("ModelPackageVersionArn: the local cloud compiles what InputConfig names.")

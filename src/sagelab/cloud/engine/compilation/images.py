@@ -16,8 +16,8 @@ from typing import Any
 IMAGES = {
     "KERAS": ("sagemaker-neo-keras", "2.2.4"),
     "TENSORFLOW": ("sagemaker-inference-tensorflow", "2.9"),
-    "TFLITE": ("sagemaker-inference-tensorflow", "2.9"),
     "ONNX": ("sagemaker-neo-onnx", "1.5.0"),
+    "TFLITE": ("sagemaker-inference-tensorflow", "2.9"),
 }
 URI = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.[a-z.]+/(?P<repository>[a-z-]+):(?P<tag>\S+)"
