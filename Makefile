@@ -22,7 +22,7 @@ lab: setup ## Start the local cloud and JupyterLab on the labs; Ctrl-C ends both
 	  --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
 
 test: setup lint types ## Run every check there is: lint, types, tests, and all notebooks with outputs compared.
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2
 ifneq ($(NOTEBOOKS),)
 	@$(BIN)/python tools/notebooks.py --check
 	@mkdir -p build && rm -f $(RECORD)
