@@ -86,3 +86,28 @@ def test_header_with_a_line_break_is_not_sent(answering: Answering) -> None:
 def test_nobody_there_is_gone(tmp_path: Path) -> None:
     with pytest.raises(Gone):
         Channel(tmp_path / "s").ask("GET", "/ping", {}, b"")
+
+
+def test_a_request_has_one_host_and_one_length(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+        heard: list[bytes] = []
+
+        def serve_one() -> None:
+            client, _ = listener.accept()
+            with client:
+                heard.append(client.recv(1 << 16))
+                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+        thread = threading.Thread(target=serve_one)
+        thread.start()
+        channel = Channel(tmp_path / "s")
+        channel.ask("GET", "/api", {"Host": "localhost"}, b"")
+        channel.forget()
+        thread.join()
+    lines = heard[0].split(b"\r\n")
+    assert [line for line in lines if line.startswith((b"Host:", b"Content-Length:"))] == [
+        b"Host: localhost",
+        b"Content-Length: 0",
+    ]

@@ -119,8 +119,8 @@ class _Connection:
 
     def ask(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str]]:
         """Send a request; its answer's status, and headers by lower-case name. ValueError: it is not HTTP."""
-        lines = [f"{method} {path} HTTP/1.1", "Host: model", f"Content-Length: {len(body)}"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
+        named = {"Host": "model", **headers, "Content-Length": str(len(body))}
+        lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in named.items())]
         if any("\r" in line or "\n" in line for line in lines):
             raise ValueError("a header has a line break")
         self._dialled().sendall("\r\n".join([*lines, "", ""]).encode("latin-1", "replace") + body)
