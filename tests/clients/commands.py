@@ -135,7 +135,7 @@ COMMANDS = (
         ("spare endpoint",),
     ),
     Command("sagemaker delete-endpoint --endpoint-name {spare}", "^$", ("spare endpoint",)),
-    Command("sagemaker wait endpoint-deleted --endpoint-name {spare}", "^$", ("leaving endpoint",)),
+    Command("sagemaker wait endpoint-deleted --endpoint-name {spare}", "^$", ("gone endpoint",)),
     # Processing jobs
     Command(
         "sagemaker create-processing-job --cli-input-json file://{request}",

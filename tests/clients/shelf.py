@@ -179,9 +179,9 @@ def _spare_endpoint(shelf: Shelf, names: dict[str, str]) -> None:
     shelf.hosting.made.remove(names["spare"])
 
 
-def _leaving_endpoint(shelf: Shelf, names: dict[str, str]) -> None:
-    _spare_endpoint(shelf, names)
-    shelf.hosting.sagemaker.delete_endpoint(EndpointName=names["spare"])
+def _gone_endpoint(shelf: Shelf, names: dict[str, str]) -> None:
+    names["spare"] = shelf.hosting.serve(names["config"])
+    shelf.hosting.delete(names["spare"])
 
 
 def _transform(shelf: Shelf, names: dict[str, str]) -> None:
@@ -219,7 +219,7 @@ MAKERS: dict[str, Callable[[Shelf, dict[str, str]], None]] = {
     "spare model": _spare_model,
     "spare config": _spare_config,
     "spare endpoint": _spare_endpoint,
-    "leaving endpoint": _leaving_endpoint,
+    "gone endpoint": _gone_endpoint,
     "transform": _transform,
     "object": _object,
     "bucket": _bucket,

@@ -165,3 +165,14 @@ def test_nothing_is_left_of_a_local_cloud_that_was_ended(home: Home) -> None:
     assert processes_of(home)
     control.down(home)
     assert processes_of(home) == []
+
+
+def test_local_cloud_starts_in_the_homes_own_environment(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SAGELAB_PYTHON", raising=False)
+    assert control.python_of(home) == sys.executable
+    own = home.path / "environment" / "bin" / "python"
+    own.parent.mkdir(parents=True)
+    own.symlink_to(sys.executable)
+    assert control.python_of(home) == str(own)
+    monkeypatch.setenv("SAGELAB_PYTHON", "/opt/another/python")
+    assert control.python_of(home) == "/opt/another/python"
