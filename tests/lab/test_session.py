@@ -21,11 +21,17 @@ TRUST = {
     ],
 }
 
+WHAT_A_LAB_NEEDS = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": ["iam:GetRole", "s3:*"], "Resource": "*"}],
+}
+
 
 def become_a_user(lab: Lab, name: str, environment: pytest.MonkeyPatch) -> None:
-    """From here on this process is an IAM user, as on a laptop with an access key."""
+    """From here on this process is an IAM user who may do what a lab's start needs, as on a laptop with an access key."""
     iam = lab.client("iam")
     iam.create_user(UserName=name)
+    iam.put_user_policy(UserName=name, PolicyName="labs", PolicyDocument=json.dumps(WHAT_A_LAB_NEEDS))
     key = iam.create_access_key(UserName=name)["AccessKey"]
     environment.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
     environment.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])

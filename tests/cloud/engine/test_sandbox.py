@@ -44,9 +44,7 @@ def test_files_of_the_user_are_not_there(jobs: Jobs, credentials: Path) -> None:
 
 def test_store_and_secret_of_the_local_cloud_are_not_there(jobs: Jobs) -> None:
     home = jobs.cloud.home.path
-    said = tried(
-        jobs, f"cat {home}/credentials.json {home}/sagelab.db {home}/services.db; ls {home} {home.parent}"
-    )
+    said = tried(jobs, f"h={home}; cat $h/credentials.json $h/sagelab.db $h/services.db; ls $h $h/..")
     assert jobs.cloud.home.credentials().secret_access_key not in said
     assert said.count("No such file") == 5
 
