@@ -28,7 +28,7 @@ WHAT_A_LAB_NEEDS = {
 
 
 def become_a_user(lab: Lab, name: str, environment: pytest.MonkeyPatch) -> None:
-    """From here on this process is an IAM user who may do what a lab's start needs, as on a laptop with an access key."""
+    """From here on this process is an IAM user who may start a lab, as on a laptop with an access key."""
     iam = lab.client("iam")
     iam.create_user(UserName=name)
     iam.put_user_policy(UserName=name, PolicyName="labs", PolicyDocument=json.dumps(WHAT_A_LAB_NEEDS))
