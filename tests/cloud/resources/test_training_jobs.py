@@ -268,3 +268,9 @@ def test_search_by_tag_status_and_metric(jobs: Jobs) -> None:
     assert found({"Name": "TrainingJobStatus", "Operator": "NotEquals", "Value": "Completed"}) == []
     with pytest.raises(botocore.exceptions.ClientError, match="not Endpoint"):
         jobs.sagemaker.search(Resource="Endpoint")
+
+
+def test_describe_tells_an_output_without_a_key_as_aws_does(jobs: Jobs) -> None:
+    job = jobs.run(jobs.shell("true"))
+    assert job["OutputDataConfig"]["KmsKeyId"] == ""
+    assert job["OutputDataConfig"]["CompressionType"] == "GZIP"

@@ -50,6 +50,7 @@ DEFAULTS: Params = {
     "EnableInterContainerTrafficEncryption": False,
     "EnableManagedSpotTraining": False,
 }
+DEFAULT_OUTPUT = {"KmsKeyId": "", "CompressionType": "GZIP"}  # told though not asked for: SDK v2 reads it
 DEFAULT_RUNTIME = {"MaxRuntimeInSeconds": training_rules.DEFAULT_RUNTIME}
 
 
@@ -217,6 +218,7 @@ class TrainingJobs:
             **DEFAULTS,
             **request,
             "StoppingCondition": DEFAULT_RUNTIME | request.get("StoppingCondition", {}),
+            "OutputDataConfig": DEFAULT_OUTPUT | request["OutputDataConfig"],
             "TrainingJobArn": arn,
             "TrainingJobStatus": "InProgress",
             "SecondaryStatus": "Starting",
