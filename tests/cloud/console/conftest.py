@@ -90,15 +90,6 @@ def page(cloud: LocalCloud, stranger: Page) -> Iterator[Page]:
     stranger.request("POST", "/api/logout", {})
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """A Chromium that the browser tests share."""
-    if browser.CHROMIUM is None:
-        pytest.skip("there is no chromium here (Debian's package chromium)")
-    with browser.launch() as launched:
-        yield launched
-
-
 @pytest.fixture
 def window(chromium: Browser, cloud: LocalCloud) -> Iterator[Window]:
     """A window that is logged in; nothing it asked for left this machine, and nothing in it failed."""

@@ -5,6 +5,7 @@ Each request grows from botocore's model of its operation, and has something wro
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
 import os
@@ -160,7 +161,9 @@ def raw(cloud: LocalCloud, data: bytes, seconds: float = 30) -> bytes:
             found = b""
             while part := connection.recv(1 << 16):
                 found += part
-        except (ConnectionResetError, BrokenPipeError):
+        except OSError as error:
+            if error.errno not in (errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN):
+                raise
             return b""
         return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,16 +10,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-playwright = pytest.importorskip("playwright.sync_api")
+from tests.cloud.chromium import REBOUND
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
-]
-QUIET = "--headless --no-sandbox --disable-gpu --disable-background-networking --no-first-run".split()
-# A name of the attacker's that leads to this machine once the page is loaded.
-REBOUND = "rebound.example"
+pytestmark = pytest.mark.slow
 FORM = """<form id="f" method="POST" enctype="{kind}" action="{url}/{path}">
 <input name="Action" value="{action}"><input name="Version" value="2010-05-08">
 <input name="RoleName" value="attacked"><input name="AssumeRolePolicyDocument" value="{{}}"></form>"""
@@ -57,18 +49,9 @@ def attacker() -> Iterator[str]:
     server.server_close()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        options = [*QUIET, f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1"]
-        found = driver.chromium.launch(executable_path=CHROMIUM, args=options)
-        yield found
-        found.close()
-
-
 @pytest.fixture
-def page(browser: Any, attacker: str) -> Iterator[Any]:
-    context = browser.new_context()
+def page(chromium: Any, attacker: str) -> Iterator[Any]:
+    context = chromium.new_context()
     page = context.new_page()
     page.goto(attacker)
     yield page

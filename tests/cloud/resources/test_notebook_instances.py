@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -70,29 +69,24 @@ def test_presigned_address_opens_jupyterlab(instances: Instances, running: str) 
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium here")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # playwright's own event loop
 def test_in_a_browser_a_notebook_runs_and_no_request_leaves_the_machine(
-    instances: Instances, running: str
+    instances: Instances, running: str, chromium: Any
 ) -> None:
-    from playwright.sync_api import sync_playwright
-
     address = instances.url(running)
     asked: set[str] = set()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        page.on("request", lambda request: asked.add(request.url))
-        page.goto(address, timeout=120_000)
-        page.wait_for_selector(".jp-Launcher", timeout=120_000)
-        page.click(".jp-LauncherCard[data-category=Notebook]", timeout=60_000)
-        page.click(".jp-Notebook .jp-CodeCell .cm-content", timeout=120_000)
-        page.wait_for_selector("text=| Idle", timeout=120_000)
-        page.keyboard.type("print(6 * 7)")
-        page.keyboard.press("Shift+Enter")
-        page.wait_for_selector(".jp-OutputArea-output >> text=42", timeout=120_000)
-        assert page.locator("text=Jupyter news").count() == 0
-        browser.close()
+    page = chromium.new_page(viewport={"width": 1280, "height": 800})
+    page.on("request", lambda request: asked.add(request.url))
+    page.goto(address, timeout=120_000)
+    page.wait_for_selector(".jp-Launcher", timeout=120_000)
+    page.click(".jp-LauncherCard[data-category=Notebook]", timeout=60_000)
+    page.click(".jp-Notebook .jp-CodeCell .cm-content", timeout=120_000)
+    page.wait_for_selector("text=| Idle", timeout=120_000)
+    page.keyboard.type("print(6 * 7)")
+    page.keyboard.press("Shift+Enter")
+    page.wait_for_selector(".jp-OutputArea-output >> text=42", timeout=120_000)
+    assert page.locator("text=Jupyter news").count() == 0
+    page.close()
     hosts = {urlsplit(url).netloc for url in asked if url.startswith(("http", "ws"))}
     assert hosts == {instances.describe(running)["Url"]}
 
