@@ -13,7 +13,7 @@ from sagelab.lab import digits
 from tests.clients.conformance import ASKS, note
 from tests.clients.conftest import ROOT, SCRIPTS, Ran, Run
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # a script has a dozen jobs and endpoints
 
 
 @pytest.fixture(scope="session")

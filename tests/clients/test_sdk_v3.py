@@ -9,8 +9,10 @@ import pytest
 
 from tests.clients.conformance import ASKS, note
 from tests.clients.conftest import SCRIPTS, Ran, Run
+from tests.cloud.jobs import Jobs
+from tests.conftest import LocalCloud
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # a script has a dozen jobs and endpoints
 
 
 def check(ran: Ran) -> None:
@@ -34,10 +36,12 @@ def test_trainer_and_tuner_run(trainer: Ran) -> None:
     assert {"sagemaker.CreateTrainingJob", "sagemaker.CreateHyperParameterTuningJob"} <= trainer.operations
 
 
-def test_trainers_options_reach_the_script(trainer: Ran) -> None:
+def test_trainers_options_reach_the_script(trainer: Ran, cloud: LocalCloud) -> None:
+    created = [call for call in trainer.calls if call["operation"] == "CreateTrainingJob"]
+    printed = "\n".join(Jobs(cloud).log(call["params"]["TrainingJobName"]) for call in created)
     for line in ("SM_CHANNEL_ROWS ['rows.csv']", "MODE careful", "step: 3 val_acc:"):
-        assert line in trainer.err
-    assert "good morning from a command on algo-1" in trainer.err
+        assert line in printed
+    assert "good morning from a command on algo-1" in printed
 
 
 def test_trainers_job_has_its_model_and_metric(trainer: Ran) -> None:
