@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import botocore.exceptions
-
-from sagelab.cloud.engine import channels
 from sagelab.cloud.engine.compilation import images, options, targets
 from sagelab.cloud.engine.compilation.run import Order
 from sagelab.cloud.errors import ValidationException
-from sagelab.cloud.resources import training_rules
+from sagelab.cloud.resources import places, training_rules
 from sagelab.cloud.resources.call import Params
 
 MAX_DAYS = 28
@@ -36,7 +33,9 @@ def check(job: Params, clients: Any, account: str) -> Order:
     _check_stopping(job["StoppingCondition"])
     target, found = _aim(job)
     training_rules.check_role(job["RoleArn"], clients("iam"), account)
-    _check_bucket(job["OutputConfig"]["S3OutputLocation"], clients("s3"))
+    output = job["OutputConfig"]["S3OutputLocation"]
+    places.locate("OutputConfig.S3OutputLocation", output)
+    places.check_bucket("S3OutputLocation", output, clients("s3"))
     return Order(job, target, found, tuple(_notes(job)))
 
 
@@ -51,7 +50,7 @@ def _check_input(job: Params) -> None:
         raise ValidationException(
             f"Framework {framework}: {ELSEWHERE[framework]}. The local cloud compiles {', '.join(images.IMAGES)}."
         )
-    _locate("InputConfig.S3Uri", uri)
+    places.locate("InputConfig.S3Uri", uri)
     if not uri.endswith(".tar.gz"):
         raise ValidationException(f"InputConfig.S3Uri must point to one .tar.gz archive, which {uri} does not.")
 
@@ -83,21 +82,3 @@ def _notes(job: Params) -> list[str]:
     if "VpcConfig" in job:
         found.append("VpcConfig: the job has no network at all")
     return found
-
-
-def _check_bucket(uri: str, s3: Any) -> None:
-    bucket = _locate("OutputConfig.S3OutputLocation", uri).bucket
-    try:
-        s3.head_bucket(Bucket=bucket)
-    except (botocore.exceptions.ClientError, botocore.exceptions.ParamValidationError):
-        raise ValidationException(
-            f'The bucket "{bucket}" of S3OutputLocation could not be reached. Please ensure that the bucket'
-            f" exists in the selected region ({s3.meta.region_name})."
-        ) from None
-
-
-def _locate(field: str, uri: str) -> channels.Location:
-    try:
-        return channels.locate(uri)
-    except ValueError as error:
-        raise ValidationException(f"{field}: {error}.") from None

@@ -14,7 +14,7 @@ import botocore.exceptions
 from sagelab.cloud.engine import channels, runtimes
 from sagelab.cloud.errors import ResourceLimitExceeded, ValidationException
 from sagelab.cloud.images import Images
-from sagelab.cloud.resources import training_rules
+from sagelab.cloud.resources import places, training_rules
 from sagelab.cloud.resources.call import Params
 
 # Every instance is a model server of its own on this one machine.
@@ -123,7 +123,7 @@ def check_config(config: Params, clients: Any) -> None:
         _check_variant(variant, number)
     _check_together(variants)
     if "DataCaptureConfig" in config:
-        _check_bucket("DestinationS3Uri", config["DataCaptureConfig"]["DestinationS3Uri"], clients("s3"))
+        places.check_bucket("DestinationS3Uri", config["DataCaptureConfig"]["DestinationS3Uri"], clients("s3"))
     if "AsyncInferenceConfig" in config:
         _check_async(config["AsyncInferenceConfig"]["OutputConfig"], clients("s3"))
 
@@ -176,7 +176,7 @@ def _check_has_model(container: Params, images: Images) -> None:
 
 
 def _check_data(source: Params, s3: Any) -> None:
-    place = _locate("Model data", source["S3Uri"])
+    place = places.locate("Model data", source["S3Uri"])
     try:
         if source["S3DataType"] == "S3Prefix":
             found = bool(channels.find_objects(s3, place, limit=1))
@@ -227,25 +227,7 @@ def _check_async(output: Params, s3: Any) -> None:
         )
     for name in ("S3OutputPath", "S3FailurePath"):
         if name in output:
-            _check_bucket(name, output[name], s3)
-
-
-def _check_bucket(field: str, uri: str, s3: Any) -> None:
-    bucket = _locate(field, uri).bucket
-    try:
-        s3.head_bucket(Bucket=bucket)
-    except (botocore.exceptions.ClientError, botocore.exceptions.ParamValidationError):
-        raise ValidationException(
-            f'The bucket "{bucket}" of {field} could not be reached. Please ensure that the bucket exists in the'
-            f" selected region ({s3.meta.region_name})."
-        ) from None
-
-
-def _locate(field: str, uri: str) -> channels.Location:
-    try:
-        return channels.locate(uri)
-    except ValueError as error:
-        raise ValidationException(f"{field}: {error}.") from None
+            places.check_bucket(name, output[name], s3)
 
 
 def _missing(path: str) -> ValidationException:

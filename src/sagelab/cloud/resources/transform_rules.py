@@ -9,9 +9,10 @@ from typing import Any
 
 import botocore.exceptions
 
-from sagelab.cloud.engine import batches, channels
+from sagelab.cloud.engine import batches
 from sagelab.cloud.engine.jsonpath import Expression
 from sagelab.cloud.errors import ResourceLimitExceeded, ValidationException
+from sagelab.cloud.resources import places
 from sagelab.cloud.resources.call import Params
 from sagelab.cloud.resources.hosting_rules import MAX_INSTANCES
 
@@ -30,7 +31,7 @@ def check(job: Params, clients: Any) -> None:
         raise ResourceLimitExceeded(
             f"The local cloud runs at most {MAX_INSTANCES} instances for a job, processes of this machine."
         )
-    _locate("S3Uri", job["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"])
+    places.locate("S3Uri", job["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"])
     _check_bucket(job["TransformOutput"]["S3OutputPath"], clients("s3"))
 
 
@@ -100,7 +101,7 @@ def _check_processing(job: Params) -> None:
 
 
 def _check_bucket(uri: str, s3: Any) -> None:
-    bucket = _locate("S3OutputPath", uri).bucket
+    bucket = places.locate("S3OutputPath", uri).bucket
     try:
         s3.head_bucket(Bucket=bucket)
     except botocore.exceptions.ClientError as error:
@@ -108,10 +109,3 @@ def _check_bucket(uri: str, s3: Any) -> None:
         raise ValidationException(
             f'The output bucket "{bucket}" of S3OutputPath could not be reached ({code}).'
         ) from None
-
-
-def _locate(field: str, uri: str) -> channels.Location:
-    try:
-        return channels.locate(uri)
-    except ValueError as error:
-        raise ValidationException(f"{field}: {error}.") from None
