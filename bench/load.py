@@ -191,6 +191,8 @@ class Worker:
         if self.trying is not None:
             names = {self.trying[0], ("tags", self.trying[0][1])}
             self.known.update({name: look(clients, name) for name in names if name in self.known})
+            if (now := look(clients, self.trying[0])) is not None:
+                self.known[self.trying[0]] = now
             self.trying = None
         self.recent = set()
 

@@ -7,6 +7,7 @@ import re
 import botocore.exceptions
 import pytest
 
+from sagelab.cloud.resources.training_jobs import DEFAULT_OUTPUT
 from tests.cloud.jobs import Jobs
 from tests.cloud.tunings import PARABOLA, Tunings
 
@@ -53,8 +54,9 @@ def test_a_child_is_a_training_job_as_the_definition_says(tunings: Tunings, ende
             | summary["TunedHyperParameters"]
             | {"_tuning_objective_metric": "score"}
         )
-        for member in ("AlgorithmSpecification", "RoleArn", "OutputDataConfig", "ResourceConfig"):
+        for member in ("AlgorithmSpecification", "RoleArn", "ResourceConfig"):
             assert child[member] == request[member]
+        assert child["OutputDataConfig"] == DEFAULT_OUTPUT | request["OutputDataConfig"]
         tags = tunings.sagemaker.list_tags(ResourceArn=child["TrainingJobArn"])["Tags"]
         assert tags == [{"Key": "team", "Value": "red"}]
 
