@@ -181,9 +181,9 @@ def _update(hosting: Hosting, name: str, updates: int) -> Result:
     """Four clients ask on while the endpoint goes from one configuration to the next."""
     configs = [hosting.configure(plain=None) for _ in range(updates)]
     done, answered, errors = threading.Event(), [0] * 4, list[str]()
+    calls = [_call(hosting.place, name) for _ in answered]
 
-    def ask(client: int) -> None:
-        call = _call(hosting.place, name)
+    def ask(client: int, call: Call) -> None:
         while not done.is_set():
             try:
                 call()
@@ -191,9 +191,11 @@ def _update(hosting: Hosting, name: str, updates: int) -> Result:
             except TROUBLE as error:
                 errors.append(repr(error))
 
-    clients = [threading.Thread(target=ask, args=(client,)) for client in range(len(answered))]
+    clients = [threading.Thread(target=ask, args=each) for each in enumerate(calls)]
     for client in clients:
         client.start()
+    while not all(answered) and not errors:
+        time.sleep(POLL)
     for config in configs:
         hosting.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=config)
         hosting.wait(name)

@@ -1,9 +1,9 @@
 """Measure the local cloud against the bare script and against plain moto: `make bench`.
 
-    python bench/run.py              everything, below ten minutes; writes the table of docs/performance.md
-    python bench/run.py --only up    one measure, printed only
-    python bench/run.py --quick      smaller counts, printed only: to see that the benchmark itself works
-    python bench/run.py --full       lab 1 on all 70,000 digits (SAGELAB_MNIST may name them); a quarter of an hour
+    python bench/run.py                  every group; writes each one's table into docs/performance.md
+    python bench/run.py --only up store  these groups
+    python bench/run.py --quick          smaller counts, printed only: to see that the benchmark itself works
+    python bench/run.py --full           lab 1 on all 70,000 digits (SAGELAB_MNIST may name them)
 
 Every value is a ratio, a difference or a count of one run; what is compared takes turns. Leave the machine alone
 meanwhile. Exit code 1: a limit is missed.
@@ -12,6 +12,7 @@ meanwhile. Exit code 1: a limit is missed.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterator
 
@@ -51,38 +52,36 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
 def main() -> None:
     options = _options()
     forget_surroundings()
+    found: list[Result] = []
     try:
-        results = _show(train_full() if options.full else _measure(options))
+        if options.full:
+            found += _group("full", train_full(), keep=True)
+        for name in () if options.full else options.only or MEASURES:
+            found += _group(name, MEASURES[name](options.quick), keep=not options.quick)
     except DigitsError as error:
         sys.exit(str(error))
-    if options.full:
-        table.write("full", results)
-    elif not (options.only or options.quick):
-        table.write("run", results)
-    missed = sum(not result.met for result in results)
-    print(f"{len(results) - missed} of {len(results)} limits met")
+    missed = sum(not result.met for result in found)
+    print(f"{len(found) - missed} of {len(found)} limits met")
     sys.exit(1 if missed else 0)
 
 
-def _show(found: Iterator[Result]) -> list[Result]:
-    results = []
-    for result in found:
+def _group(name: str, measures: Iterator[Result], *, keep: bool) -> list[Result]:
+    """Measure one group, print it as it comes, and keep its table when it is whole."""
+    print(f"-- {name}", flush=True)
+    load, results = os.getloadavg()[1], []
+    for result in measures:
         table.show(result)
         results.append(result)
+    if keep:
+        table.write(name, results, load)
     return results
-
-
-def _measure(options: argparse.Namespace) -> Iterator[Result]:
-    for name in [options.only] if options.only else MEASURES:
-        print(f"-- {name}", flush=True)
-        yield from MEASURES[name](options.quick)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="bench/run.py"
     )
-    parser.add_argument("--only", choices=MEASURES, help="one measure")
+    parser.add_argument("--only", nargs="+", choices=MEASURES, help="these groups")
     parser.add_argument("--quick", action="store_true", help="smaller counts")
     parser.add_argument("--full", action="store_true", help="all 70,000 digits, and nothing else")
     return parser.parse_args()

@@ -14,7 +14,6 @@ from pathlib import Path
 DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
 HEAD = "| measure | value | limit | met | seen |\n|---|---:|---:|---|---|"
 GIB = 1 << 30
-LOAD_BEFORE = os.getloadavg()[1]  # of the five minutes before: how quiet the machine was
 
 
 @dataclass(frozen=True)
@@ -49,10 +48,13 @@ def show(result: Result) -> None:
     print(f"{measure:60} {value:>10} {limit:>10}  {met.strip('*'):3}  {seen}", flush=True)
 
 
-def write(block: str, results: Sequence[Result]) -> None:
-    """Replace the block `<!-- block -->` to `<!-- /block -->` of docs/performance.md. ValueError: no such one."""
+def write(block: str, results: Sequence[Result], load: float) -> None:
+    """Replace the block `<!-- block -->` to `<!-- /block -->` of docs/performance.md. ValueError: no such one.
+
+    load: the machine's load average of the five minutes before.
+    """
     rows = "\n".join(f"| {' | '.join(result.cells)} |" for result in results)
-    text = f"<!-- {block} -->\n{machine()}\n\n{HEAD}\n{rows}\n<!-- /{block} -->"
+    text = f"<!-- {block} -->\n{machine(load)}\n\n{HEAD}\n{rows}\n<!-- /{block} -->"
     whole, count = re.subn(
         rf"<!-- {block} -->.*<!-- /{block} -->", lambda _: text, DOCUMENT.read_text(), count=1, flags=re.DOTALL
     )
@@ -61,14 +63,14 @@ def write(block: str, results: Sequence[Result]) -> None:
     DOCUMENT.write_text(whole)
 
 
-def machine() -> str:
+def machine(load: float) -> str:
     """What the numbers were measured on, and when, in a sentence."""
     cores, memory = len(os.sched_getaffinity(0)), os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
     tensorflow, moto = (importlib.metadata.version(name) for name in ("tensorflow", "moto"))
     return (
         f"Measured on {datetime.now(UTC):%Y-%m-%d} on {cores} cores of {_processor()} with {memory:.0f} GiB, "
         f"Linux, Python {platform.python_version()}, TensorFlow {tensorflow}, moto {moto}; "
-        f"load average before the run {LOAD_BEFORE:.1f}."
+        f"load average before the run {load:.1f}."
     )
 
 

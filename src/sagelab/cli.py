@@ -28,15 +28,17 @@ SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "WSL_DISTRO_NAME")  # one is
 
 
 class _Group(click.Group):
-    """Says a ControlError as one sentence."""
+    """Says a ControlError, and what the home's file system refuses, as one sentence."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        from sagelab.cloud.errors import ControlError
+        from sagelab.cloud.errors import ControlError, HomeRefused
 
         try:
             return super().invoke(ctx)
-        except ControlError as error:
-            raise click.ClickException(str(error)) from error
+        except (ControlError, OSError) as error:
+            if said := error if isinstance(error, ControlError) else HomeRefused.of(error):
+                raise click.ClickException(str(said)) from error
+            raise
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,8 +10,6 @@ if TYPE_CHECKING:
     from sagelab.cloud.engine.surroundings import Surroundings
     from sagelab.cloud.home import Home
     from sagelab.cloud.store import Store
-
-RENEWED = 1800.0  # seconds that a client of a role is used; its keys are good for an hour
 
 
 class Cloud:
@@ -23,7 +20,7 @@ class Cloud:
         self.url, self.region = url, region
         self.account = home.account
         self._clients: dict[str, Any] = {}
-        self._clients_as: dict[tuple[str, str], tuple[float, Any]] = {}
+        self._clients_as: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
 
     def client(self, service: str) -> Any:
@@ -34,21 +31,34 @@ class Cloud:
             return self._clients[service]
 
     def client_as(self, role: str, service: str) -> Any:
-        """A boto3 client that acts with a role's rights, as SageMaker does when it moves a job's data."""
+        """A boto3 client that acts with a role's rights, as SageMaker does when it moves a job's data.
+
+        It renews its keys itself, however long it is used. botocore's ClientError: nobody may assume the role.
+        """
         with self._lock:
-            until, client = self._clients_as.get((role, service), (0.0, None))
-        if time.monotonic() > until:
-            keys = self.client("sts").assume_role(RoleArn=role, RoleSessionName="SageMaker")["Credentials"]
-            client = self._session().client(
-                service,
-                endpoint_url=self.url,
-                aws_access_key_id=keys["AccessKeyId"],
-                aws_secret_access_key=keys["SecretAccessKey"],
-                aws_session_token=keys["SessionToken"],
-            )
+            client = self._clients_as.get((role, service))
+        if client is None:
+            client = self._renewing(role).client(service, endpoint_url=self.url)
             with self._lock:
-                self._clients_as[role, service] = (time.monotonic() + RENEWED, client)
+                self._clients_as[role, service] = client
         return client
+
+    def _renewing(self, role: str) -> Any:
+        from botocore.credentials import RefreshableCredentials
+
+        def renew() -> dict[str, str]:
+            keys = self.client("sts").assume_role(RoleArn=role, RoleSessionName="SageMaker")["Credentials"]
+            return {
+                "access_key": keys["AccessKeyId"],
+                "secret_key": keys["SecretAccessKey"],
+                "token": keys["SessionToken"],
+                "expiry_time": keys["Expiration"].isoformat(),
+            }
+
+        session = self._session()
+        # The way that botocore's own providers take; its sessions have no public one.
+        session._session._credentials = RefreshableCredentials.create_from_metadata(renew(), renew, "assume-role")
+        return session
 
     def surroundings(self, region: str) -> Surroundings:
         """What the engine needs to run something in a region."""

@@ -15,6 +15,7 @@ ServiceError                 what a client sees: AWS's code, AWS's message, an H
 |   |-- SignatureMismatch         a signature that does not fit the request
 |   |-- InvalidToken              an access key nobody issued
 |   '-- ExpiredRequest            a clock that is off, or a presigned URL past its time
+|-- NoRoom                   503  the home cannot be written: a full disk, no descriptors, read only
 '-- InternalFailure          500  a fault of the local cloud itself
 
 JobError                     why a job ends as Failed; its text becomes FailureReason
@@ -25,10 +26,17 @@ JobError                     why a job ends as Failed; its text becomes FailureR
 ControlError                 a start or an end that did not go as asked; one sentence that says what to do
 |-- NotRunning                    no local cloud runs on this home
 |-- PortTaken                     another program listens there
+|-- HomeRefused                   its file system takes nothing: full, read only, forbidden
 '-- StartFailed                   the local cloud ended before it was ready
 """
 
 from __future__ import annotations
+
+import errno
+import logging
+import sqlite3
+
+log = logging.getLogger("sagelab")
 
 FAILURE_REASON_LIMIT = 1024
 
@@ -43,6 +51,32 @@ class ServiceError(Exception):
         """details: members of the error's shape beside its message."""
         super().__init__(message)
         self.message, self.details = message, details
+
+
+class NoRoom(ServiceError):
+    """The change could not be written down, so it was not made."""
+
+    code = "ServiceUnavailable"
+    status = 503
+
+
+_UNWRITABLE = frozenset(
+    (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EPERM, errno.EIO)
+)
+
+
+def is_no_room(error: Exception) -> bool:
+    """Whether an error says that the home cannot be written now, and may be later."""
+    return isinstance(error, sqlite3.OperationalError) or (
+        isinstance(error, OSError) and error.errno in _UNWRITABLE
+    )
+
+
+def no_room(error: Exception) -> NoRoom:
+    """What a client is told of an error for which `is_no_room`."""
+    log.error("a change could not be written down: %s", error)
+    reason = getattr(error, "strerror", None) or error
+    return NoRoom(f"The local cloud cannot write to its home: {reason}. Nothing was changed.")
 
 
 class ValidationException(ServiceError):
@@ -147,6 +181,16 @@ class NotRunning(ControlError):
 
 class PortTaken(ControlError):
     pass
+
+
+class HomeRefused(ControlError):
+    @classmethod
+    def of(cls, error: OSError) -> HomeRefused | None:
+        """What `error` says, where it is a file system that refuses to be written."""
+        if error.errno not in _UNWRITABLE:
+            return None
+        where = f" to {error.filename}" if error.filename else ""
+        return cls(f"sagelab cannot write{where}: {error.strerror}. SAGELAB_HOME names another folder.")
 
 
 class StartFailed(ControlError):

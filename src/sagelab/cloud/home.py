@@ -27,6 +27,7 @@ import json
 import os
 import secrets
 import shutil
+import stat
 import string
 import struct
 from collections.abc import Iterator
@@ -56,6 +57,7 @@ SageMaker:
       TelemetryOptOut: true
 """
 LIMIT_GB = 50
+PRIVATE = 0o700
 FLOCK = "hhqqi4x"  # struct flock of 64-bit Linux: type, whence, start, length, pid
 
 
@@ -76,8 +78,9 @@ class Home:
         """path: the folder; by default SAGELAB_HOME, else ~/.sagelab. Made with mode 0700 if missing."""
         chosen = path or os.environ.get("SAGELAB_HOME") or Path.home() / ".sagelab"
         self.path = Path(chosen).expanduser().resolve()
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.path.chmod(0o700)
+        self.path.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+        if stat.S_IMODE(self.path.stat().st_mode) != PRIVATE:
+            self.path.chmod(PRIVATE)
 
     @property
     def database(self) -> Path:

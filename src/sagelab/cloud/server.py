@@ -15,6 +15,7 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import sys
 import threading
 from collections.abc import Callable
@@ -27,8 +28,8 @@ from sagelab.cloud import resources
 from sagelab.cloud.console.server import ConsoleServer
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.launcher import Launcher
-from sagelab.cloud.errors import ControlError, PortTaken
-from sagelab.cloud.gateway.app import Gateway, RequestHandler
+from sagelab.cloud.errors import ControlError, PortTaken, is_no_room
+from sagelab.cloud.gateway.app import Gateway
 from sagelab.cloud.home import CONSOLE_PORT, DEFAULT_REGION, HOST, PORT, ROLE_NAME, Home
 from sagelab.cloud.resources.call import Family
 from sagelab.cloud.store import Store
@@ -108,7 +109,8 @@ def _build(home: Home, url: str, closing: ExitStack) -> tuple[Cloud, list[Family
     launcher = Launcher(home)
     closing.callback(launcher.close)
     cloud = Cloud(home, store, launcher, url, DEFAULT_REGION)
-    return cloud, resources.families(cloud)
+    with store.refusing():
+        return cloud, resources.families(cloud)
 
 
 def _warm(gateway: Gateway, console: ConsoleServer) -> None:
@@ -123,10 +125,9 @@ def _status(cloud: Cloud) -> dict[str, Any]:
 
 def _serve_in_background(gateway: Gateway, listener: socket.socket) -> Callable[[], None]:
     """Answer requests from now on; what is returned stops it."""
-    from werkzeug.serving import make_server
+    from sagelab.cloud.gateway.listening import Server
 
-    host, port = listener.getsockname()
-    server = make_server(host, port, gateway, threaded=True, request_handler=RequestHandler, fd=listener.fileno())
+    server = Server(listener, gateway)
     thread = threading.Thread(target=server.serve_forever, args=(POLL,), name="serve", daemon=True)
     thread.start()
 
@@ -243,6 +244,11 @@ def main() -> None:
         serve(Home(options.home), options.port, ready)
     except (ControlError, BlockingIOError) as error:
         sys.exit(str(error))
+    except (OSError, sqlite3.OperationalError) as error:
+        if not is_no_room(error):
+            raise
+        log.exception("the home cannot be written")
+        sys.exit(f"The local cloud cannot write to its home {options.home}: {error}")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ without a look at any document but its own, and costs the same with ten resource
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -15,9 +16,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 Document = dict[str, Any]
+T = TypeVar("T")
+
+PAUSE = 1.0  # seconds until a change that could not be written is tried again
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS resources (
@@ -34,6 +38,9 @@ CREATE TABLE IF NOT EXISTS tags (
 """
 
 COLUMNS = {"Name": "name", "CreationTime": "created", "LastModifiedTime": "modified", "Status": "status"}
+
+
+log = logging.getLogger("sagelab")
 
 
 class Exists(Exception):
@@ -87,10 +94,15 @@ class Query:
 
 
 class Store:
-    """One SQLite file. Safe to call from any thread; every change is one transaction."""
+    """One SQLite file. Safe to call from any thread; every change is one transaction.
+
+    A change that cannot be written (a full disk, no descriptors, a read-only file system) is tried again until it
+    can be: what happens in the engine has happened, and must be known. Within `refusing` it is refused.
+    """
 
     def __init__(self, file: Path) -> None:
         self._lock = threading.RLock()
+        self._closed, self._thread = threading.Event(), threading.local()
         self._listeners: list[Callable[[Change], None]] = []
         self._db = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
         file.chmod(0o600)
@@ -99,8 +111,18 @@ class Store:
         self._db.executescript(SCHEMA)
 
     def close(self) -> None:
+        self._closed.set()
         with self._lock:
             self._db.close()
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        """For the block, in this thread, what cannot be written raises sqlite3.OperationalError at once."""
+        self._thread.refuses = True
+        try:
+            yield
+        finally:
+            self._thread.refuses = False
 
     def listen(self, listener: Callable[[Change], None]) -> None:
         """Call `listener` after every change of a resource, in their order; it must not take long."""
@@ -110,12 +132,15 @@ class Store:
         """Keep a new resource. Exists: its ARN is taken."""
         now = datetime.now(UTC).timestamp()
         row = (resource.arn, resource.kind, resource.region, resource.name, resource.status, now, now)
-        with self._transaction(resource.arn) as db:
+
+        def act(db: sqlite3.Connection) -> None:
             try:
                 db.execute("INSERT INTO resources VALUES (?,?,?,?,?,?,?,?)", (*row, encode(resource.document)))
             except sqlite3.IntegrityError:
                 raise Exists(resource.arn) from None
             _tag(db, resource.arn, tags or {})
+
+        self._commit(resource.arn, act)
 
     def get(self, arn: str) -> Document:
         """The document of a resource. Missing: there is none."""
@@ -130,7 +155,8 @@ class Store:
 
         edit: changes the document it is given, and returns the resource's new status (None: as it was).
         """
-        with self._transaction(arn) as db:
+
+        def act(db: sqlite3.Connection) -> Document:
             row = db.execute("SELECT document, status FROM resources WHERE arn=?", (arn,)).fetchone()
             if row is None:
                 raise Missing(arn)
@@ -140,14 +166,19 @@ class Store:
                 "UPDATE resources SET document=?, status=?, modified=? WHERE arn=?",
                 (encode(document), status or row[1], datetime.now(UTC).timestamp(), arn),
             )
-        return document
+            return document
+
+        return self._commit(arn, act)
 
     def remove(self, arn: str) -> None:
         """Forget a resource and its tags. Missing: there is none."""
-        with self._transaction(arn) as db:
+
+        def act(db: sqlite3.Connection) -> None:
             if db.execute("DELETE FROM resources WHERE arn=?", (arn,)).rowcount == 0:
                 raise Missing(arn)
             db.execute("DELETE FROM tags WHERE arn=?", (arn,))
+
+        self._commit(arn, act)
 
     def page(self, query: Query) -> tuple[list[Document], tuple[Any, str] | None]:
         """The documents of one page, and where the next one starts (None: this is the last)."""
@@ -193,26 +224,37 @@ class Store:
 
     def tag(self, arn: str, tags: dict[str, str]) -> None:
         """Add tags to a resource; a key that is there gets the new value."""
-        with self._transaction(arn) as db:
-            _tag(db, arn, tags)
+        self._commit(arn, lambda db: _tag(db, arn, tags))
 
     def untag(self, arn: str, keys: list[str]) -> None:
-        with self._transaction(arn) as db:
-            db.executemany("DELETE FROM tags WHERE arn=? AND key=?", [(arn, key) for key in keys])
+        pairs = [(arn, key) for key in keys]
+        self._commit(arn, lambda db: db.executemany("DELETE FROM tags WHERE arn=? AND key=?", pairs))
 
-    @contextmanager
-    def _transaction(self, arn: str) -> Iterator[sqlite3.Connection]:
-        """One change of the resource `arn`; the listeners hear of it once it is kept."""
+    def _commit(self, arn: str, act: Callable[[sqlite3.Connection], T]) -> T:
+        """One change of the resource `arn`, all of `act` or nothing; the listeners hear of it once it is kept."""
+        while True:
+            try:
+                return self._try(arn, act)
+            except sqlite3.OperationalError as error:
+                if getattr(self._thread, "refuses", False):
+                    raise
+                log.warning("%s cannot be written down (%s); it is tried again", arn, error)
+                if self._closed.wait(PAUSE):
+                    raise
+
+    def _try(self, arn: str, act: Callable[[sqlite3.Connection], T]) -> T:
         with self._lock:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 before = self._facts(arn)
-                yield self._db
+                result = act(self._db)
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
             self._tell(arn, before)
+            return result
 
     def _facts(self, arn: str) -> tuple[str, str, str] | None:
         """kind, name and status of a resource, read only where somebody listens."""

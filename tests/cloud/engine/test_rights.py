@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import boto3
 import botocore.exceptions
 import pytest
 
@@ -68,3 +69,60 @@ def test_object_under_a_disabled_key_is_not_readable(jobs: Jobs) -> None:
         jobs.s3.put_object(Bucket=jobs.bucket, Key="other", Body=b"x", **options)
     kms.enable_key(KeyId=key["KeyId"])
     assert jobs.s3.get_object(Bucket=jobs.bucket, Key="sealed")["Body"].read() == b"secret"
+
+
+def test_object_under_a_key_that_a_role_may_not_use_is_closed_to_it(
+    jobs: Jobs, unique: Callable[[str], str]
+) -> None:
+    kms = jobs.cloud.client("kms")
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    options = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key}
+    jobs.s3.put_object(Bucket=jobs.bucket, Key="closed", Body=b"secret", **options)
+    without = session(jobs, make_role(jobs, unique("role"), allow("s3:*")))
+    words = rf"AccessDenied.*not authorized to perform: kms:Decrypt on resource: {key} because no identity"
+    with pytest.raises(botocore.exceptions.ClientError, match=words):
+        without.get_object(Bucket=jobs.bucket, Key="closed")
+    source = {"Bucket": jobs.bucket, "Key": "closed"}
+    with pytest.raises(botocore.exceptions.ClientError, match=r"kms:Decrypt"):
+        without.copy_object(Bucket=jobs.bucket, Key="stolen", CopySource=source)
+    with pytest.raises(botocore.exceptions.ClientError, match=r"kms:GenerateDataKey"):
+        without.put_object(Bucket=jobs.bucket, Key="new", Body=b"x", **options)
+    without.put_object(Bucket=jobs.bucket, Key="open", Body=b"x")
+    assert without.get_object(Bucket=jobs.bucket, Key="open")["Body"].read() == b"x"
+    statements = allow("s3:*"), allow("kms:Decrypt", "kms:GenerateDataKey", on=key)
+    holder = session(jobs, make_role(jobs, unique("role"), *statements))
+    assert holder.get_object(Bucket=jobs.bucket, Key="closed")["Body"].read() == b"secret"
+    holder.put_object(Bucket=jobs.bucket, Key="new", Body=b"x", **options)
+    deny = {"Effect": "Deny", "Action": "kms:Decrypt", "Resource": key}
+    denied = session(jobs, make_role(jobs, unique("role"), *statements, deny))
+    with pytest.raises(botocore.exceptions.ClientError, match=r"kms:Decrypt.*with an explicit deny"):
+        denied.get_object(Bucket=jobs.bucket, Key="closed")
+
+
+def test_object_under_its_buckets_key_is_closed_as_well(jobs: Jobs, unique: Callable[[str], str]) -> None:
+    key = jobs.cloud.client("kms").create_key()["KeyMetadata"]["Arn"]
+    bucket = unique("sealed")
+    jobs.s3.create_bucket(Bucket=bucket)
+    default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
+    rules = {"Rules": [{"ApplyServerSideEncryptionByDefault": default}]}
+    jobs.s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration=rules)
+    jobs.s3.put_object(Bucket=bucket, Key="data/x.txt", Body=b"secret")
+    role = make_role(jobs, unique("role"), allow("s3:*", "logs:*"))
+    with pytest.raises(botocore.exceptions.ClientError, match=r"kms:GenerateDataKey"):
+        session(jobs, role).put_object(Bucket=bucket, Key="data/y.txt", Body=b"x")
+    channel = jobs.channel("training", f"s3://{bucket}/data/x.txt")
+    job = jobs.run(jobs.shell("true", RoleArn=role, InputDataConfig=[channel]))
+    assert "is not authorized to perform: kms:Decrypt on resource: " + key in job["FailureReason"]
+
+
+def session(jobs: Jobs, role: str) -> Any:
+    """A client of S3 with a role's keys."""
+    made = jobs.cloud.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    return boto3.client(
+        "s3",
+        endpoint_url=jobs.cloud.url,
+        region_name="us-east-1",
+        aws_access_key_id=made["AccessKeyId"],
+        aws_secret_access_key=made["SecretAccessKey"],
+        aws_session_token=made["SessionToken"],
+    )

@@ -23,6 +23,7 @@ from sagelab.cloud.errors import ResourceNotFound
 from sagelab.cloud.gateway.app import Gateway, RequestHandler
 from sagelab.cloud.home import Home
 from sagelab.cloud.resources.call import Call, Handler
+from sagelab.cloud.store import Store
 
 
 class Jobs:
@@ -147,7 +148,8 @@ def serve(folder: Path) -> Iterator[Serving]:
     home, jobs = Home(folder), Jobs()
     server = make_server("127.0.0.1", 0, None, threaded=True, request_handler=RequestHandler)  # type: ignore[arg-type]
     url = f"http://127.0.0.1:{server.server_port}"
-    cloud = Cloud(home, None, None, url, "us-east-1")  # type: ignore[arg-type]
+    store = Store(home.database)
+    cloud = Cloud(home, store, None, url, "us-east-1")  # type: ignore[arg-type]
     server.app = Gateway(cloud, [jobs], {"Status": lambda params: {"asked": params}})
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -157,3 +159,4 @@ def serve(folder: Path) -> Iterator[Serving]:
         server.shutdown()
         thread.join()
         server.server_close()
+        store.close()

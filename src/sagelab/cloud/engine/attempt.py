@@ -211,7 +211,7 @@ class Attempt:
         """Keys of the job's own role; none where it has no network to use them."""
         if self.job.get("EnableNetworkIsolation"):
             return {}
-        return self.place.access(self.job["RoleArn"], "SageMaker")
+        return self.place.access(self.job["RoleArn"], self.job["StoppingCondition"]["MaxRuntimeInSeconds"])
 
     # Uploading
 

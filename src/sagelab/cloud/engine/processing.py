@@ -135,7 +135,8 @@ class ProcessingRun(Run):
 
     def _host(self, number: int, isolated: bool) -> HostSpec:
         name, net = self.names[number], zlib.crc32(self.folder.encode()) % 250 + 1
-        access = {} if isolated else self.place.access(self.job["RoleArn"], "SageMaker")
+        limit = self.job["StoppingCondition"]["MaxRuntimeInSeconds"]
+        access = {} if isolated else self.place.access(self.job["RoleArn"], limit)
         own = {"PROCESSING_JOB_NAME": self.job_name, "PROCESSING_JOB_ARN": self.job["ProcessingJobArn"]}
         return HostSpec(
             name=name,

@@ -10,6 +10,7 @@ from typing import Any
 from sagelab.cloud.engine.launcher import Launcher
 
 MEMORY_SHARE = 0.8
+GRACE = 3600  # seconds that keys are good for after the time that a job may take
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,10 @@ class Surroundings:
         """Bytes of private memory that a process of a job or an endpoint may ask for."""
         return int(self.memory * MEMORY_SHARE)
 
-    def access(self, role: str, session: str) -> dict[str, str]:
-        """Keys of a role for what runs under it, as the environment of a container has them."""
-        keys = self.client("sts").assume_role(RoleArn=role, RoleSessionName=session)["Credentials"]
+    def access(self, role: str, seconds: int) -> dict[str, str]:
+        """Keys of a role for what runs under it for so long, as the environment of a container has them."""
+        session = {"RoleArn": role, "RoleSessionName": "SageMaker", "DurationSeconds": seconds + GRACE}
+        keys = self.client("sts").assume_role(**session)["Credentials"]
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote
 
 from sagelab.cloud.gateway.request import Request
@@ -52,10 +52,21 @@ def of_sagemaker(operation: str, params: dict[str, Any], where: str) -> Iterator
         yield Needed("iam:PassRole", role, service)
 
 
-def of_others(request: Request, service: str, operation: str, where: str) -> Iterator[Needed]:
+class Seals(Protocol):
+    """Which customer's KMS key S3 has the content of an object under: its ARN, or None."""
+
+    def over(self, bucket: str, name: str, version: str | None) -> str | None:
+        """Of an object that is there."""
+
+    def for_new(self, bucket: str, named: str | None) -> str | None:
+        """Of an object to come. named: the key that the request asks for."""
+
+
+def of_others(request: Request, service: str, operation: str, where: str, seals: Seals) -> Iterator[Needed]:
     """A request to any other service."""
     if service == "s3":
         yield from _s3(request)
+        yield from _opened(request, seals)
         return
     action = f"{_PREFIXES.get(service, service)}:{operation}"
     if action not in _FREE:
@@ -100,6 +111,27 @@ def _s3(request: Request) -> Iterator[Needed]:
         if source:
             yield Needed("s3:GetObject", f"arn:aws:s3:::{source}")
         yield Needed(f"s3:{_object_action(request)}", f"arn:aws:s3:::{bucket}/{key}")
+
+
+def _opened(request: Request, seals: Seals) -> Iterator[Needed]:
+    """What S3 asks KMS for in the caller's name.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html#require-sse-kms
+    """
+    bucket, _, key = unquote(request.path).lstrip("/").partition("/")
+    sent, copied = request.parameters, unquote(request.header("x-amz-copy-source") or "").lstrip("/")
+    if key and request.method == "GET" and not _OF_OBJECTS.keys() & sent.keys() and "uploadId" not in sent:
+        opened = seals.over(bucket, key, sent.get("versionId"))
+    else:
+        place, _, version = copied.partition("?versionId=")
+        source, _, name = place.partition("/")
+        opened = seals.over(source, name, version or None) if name else None
+    if opened:
+        yield Needed("kms:Decrypt", opened)
+    if not key or _object_action(request) != "PutObject" or "uploadId" in sent:
+        return
+    if made := seals.for_new(bucket, request.header("x-amz-server-side-encryption-aws-kms-key-id")):
+        yield Needed("kms:GenerateDataKey", made)
 
 
 def _bucket(request: Request, arn: str) -> Iterator[Needed]:

@@ -12,7 +12,14 @@ from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from sagelab.cloud.errors import AccessDenied, InternalFailure, ServiceError, UnknownOperation
+from sagelab.cloud.errors import (
+    AccessDenied,
+    InternalFailure,
+    ServiceError,
+    UnknownOperation,
+    is_no_room,
+    no_room,
+)
 from sagelab.cloud.gateway import faults, protocol, validation
 from sagelab.cloud.gateway.actions import of_others, of_sagemaker
 from sagelab.cloud.gateway.faults import Answer
@@ -103,7 +110,8 @@ class Gateway:
         if service == INTERNAL:
             return self._own(caller, request)
         where = f"{caller.region}:{caller.key.account}"
-        self._permissions.check(caller.key, of_others(request, service, operation(request), where))
+        needed = of_others(request, service, operation(request), where, self._moto)
+        self._permissions.check(caller.key, needed)
         if service == "sts" and (answer := self._identities.answer(caller.key, request)) is not None:
             return answer
         if service == "iam" and request.form.get("Action") in IAM_OPERATIONS:
@@ -132,10 +140,14 @@ class Gateway:
 
     def _handled(self, operation: Operation, handler: Handler, call: Call) -> Answer:
         try:
-            return protocol.answer(operation, handler(call))
+            with self._cloud.store.refusing():
+                output = handler(call)
+            return protocol.answer(operation, output)
         except ServiceError:
             raise
-        except Exception:
+        except Exception as error:
+            if is_no_room(error):
+                raise no_room(error) from None
             _log.exception("%s failed", operation.name)
             reason = f"{operation.name} failed inside the local cloud; its log has the traceback."
             raise InternalFailure(reason) from None

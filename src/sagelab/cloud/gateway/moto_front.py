@@ -27,10 +27,11 @@ from moto.moto_server.werkzeug_app import (
     create_backend_app,
 )
 
-from sagelab.cloud.errors import ServiceError
+from sagelab.cloud.errors import NoRoom, ServiceError, no_room
 from sagelab.cloud.gateway.faults import Answer
 from sagelab.cloud.gateway.guard import Key
-from sagelab.cloud.gateway.kept.keeper import Keeper, NoRoom, no_room
+from sagelab.cloud.gateway.kept.keeper import Keeper
+from sagelab.cloud.gateway.kept.objects import key_for_new, key_over
 from sagelab.cloud.gateway.request import Environ, Request
 from sagelab.cloud.home import ACCOUNT
 from sagelab.cloud.policies import Policy, read
@@ -169,6 +170,14 @@ class MotoFront:
         if arn not in iam.managed_policies and (data := json.loads(aws_managed_policies_data).get(name)):
             policy = AWSManagedPolicy.from_data(name, ACCOUNT, "us-east-1", data)
             iam.managed_policies[policy.arn] = policy
+
+    def over(self, bucket: str, name: str, version: str | None) -> str | None:
+        """The ARN of the customer's KMS key that an S3 object is under, or None."""
+        return key_over(bucket, name, version)
+
+    def for_new(self, bucket: str, named: str | None) -> str | None:
+        """The ARN of the customer's KMS key that a new S3 object will be under, or None."""
+        return key_for_new(bucket, named)
 
     def role_id(self, account: str, name: str) -> str | None:
         """The unique id of an IAM role, or None where there is no such role."""

@@ -32,6 +32,7 @@ logger = logging.getLogger("sagelab")
 LOG_GROUP = "/aws/sagemaker/Endpoints/{}"
 PING_PAUSE = 0.02
 LONGEST_PAUSE = 30.0
+A_YEAR = 365 * 24 * 3600  # seconds that the keys of a container are good for
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,7 @@ class Server:
 
     def _host(self, container: Container) -> HostSpec:
         spec, place = self.spec, self.place
-        keys = place.access(spec.role, "SageMaker") if container.network else {}
+        keys = place.access(spec.role, A_YEAR) if container.network else {}
         return HostSpec(
             name="model",
             folder=str(self.folder),

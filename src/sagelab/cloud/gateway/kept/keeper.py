@@ -15,7 +15,7 @@ from typing import Any
 from moto.core.base_backend import AccountSpecificBackend, BackendDict, backend_lock
 from moto.core.common_models import BaseModel
 
-from sagelab.cloud.errors import ServiceError
+from sagelab.cloud.errors import no_room
 from sagelab.cloud.gateway.kept import pickles
 from sagelab.cloud.gateway.kept.bodies import Bodies
 from sagelab.cloud.gateway.kept.database import Database
@@ -33,13 +33,6 @@ _TRIES = 3
 _NO_ROOM = (OSError, sqlite3.OperationalError)
 
 _log = logging.getLogger("sagelab")
-
-
-class NoRoom(ServiceError):
-    """The change could not be written down, so it was not made."""
-
-    code = "ServiceUnavailable"
-    status = 503
 
 
 class Keeper:
@@ -165,12 +158,6 @@ def _packed(service: str, backend: Any) -> bytes:
 
 def _digest(state: bytes) -> bytes:
     return hashlib.blake2b(state, digest_size=16).digest()
-
-
-def no_room(error: Exception) -> NoRoom:
-    _log.error("a change could not be written down: %s", error)
-    reason = getattr(error, "strerror", None) or error
-    return NoRoom(f"The local cloud cannot write to its home: {reason}. Nothing was changed.")
 
 
 def _in_use() -> list[str]:

@@ -31,13 +31,43 @@ class Disabled(S3ClientError):  # type: ignore[misc]
 
 def check_enabled(account: str, key: str, region: str) -> None:
     """Disabled: the key is, or it is to be deleted. key: an id, an ARN, or an alias; an unknown one passes."""
-    arn = key.split(":") if key.startswith("arn:") else []
-    backend = kms_backends[account][arn[3] if arn else ("us-east-1" if region == "aws" else region)]
-    name = arn[5].removeprefix("key/") if arn else key
-    found = backend.keys.get(backend.get_key_id_from_alias(name) if name.startswith("alias/") else name)
+    found = _find(account, key, region)
     if found is not None and found.key_state != "Enabled":
         words = {"PendingDeletion": "pending deletion"}
         raise Disabled(found.arn, words.get(found.key_state, "disabled"))
+
+
+def _find(account: str, key: str, region: str) -> Any:
+    """moto's KMS key of an id, an ARN or an alias, or None."""
+    arn = key.split(":") if key.startswith("arn:") else []
+    backend = kms_backends[account][arn[3] if arn else ("us-east-1" if region == "aws" else region)]
+    name = arn[5].removeprefix("key/") if arn else key
+    return backend.keys.get(backend.get_key_id_from_alias(name) if name.startswith("alias/") else name)
+
+
+def key_over(bucket: str, name: str, version: str | None) -> str | None:
+    """The ARN of the customer's KMS key that an object's content is under, or None."""
+    holder = bucket_of(bucket)
+    versions = holder.keys.getlist(name, []) if holder is not None else []
+    found = next((one for one in reversed(versions) if version in (None, str(one.version_id))), None)
+    if not isinstance(found, Key) or found.encryption != "aws:kms" or not found.kms_key_id:
+        return None
+    key = _find(found.account_id, found.kms_key_id, found.region_name)
+    return key.arn if key is not None else None
+
+
+def key_for_new(bucket: str, named: str | None) -> str | None:
+    """The ARN of the customer's KMS key that a new object's content will be under, or None.
+
+    named: the key that the request asks for; without one, the bucket's default counts.
+    """
+    found = bucket_of(bucket)
+    if found is None:
+        return None
+    if named is None and found.encryption:
+        named = found.encryption["Rule"]["ApplyServerSideEncryptionByDefault"].get("KMSMasterKeyID")
+    key = _find(found.account_id, named, found.region_name) if named else None
+    return key.arn if key is not None else None
 
 
 class Key(s3.FakeKey):  # type: ignore[misc]

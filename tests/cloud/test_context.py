@@ -1,0 +1,78 @@
+"""Clients and keys of a role, for work that outlasts the hour that a role's keys are good for."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from sagelab.cloud.context import Cloud
+from sagelab.cloud.engine.surroundings import GRACE, Surroundings
+
+ROLE = "arn:aws:iam::123456789012:role/Worker"
+HOUR = timedelta(hours=1)
+
+
+class Sts:
+    """Hands out numbered keys, good for as long as asked, and keeps the requests."""
+
+    def __init__(self, lasting: timedelta = HOUR) -> None:
+        self.lasting, self.asked = lasting, list[dict[str, Any]]()
+
+    def assume_role(self, **request: Any) -> dict[str, Any]:
+        self.asked.append(request)
+        names = "AccessKeyId", "SecretAccessKey", "SessionToken"
+        keys = {name: f"{name}-{len(self.asked)}" for name in names}
+        return {"Credentials": keys | {"Expiration": datetime.now(UTC) + self.lasting}}
+
+
+class Home:
+    account = "123456789012"
+
+    class Keys:
+        access_key_id, secret_access_key = "AKIAIOSFODNN7EXAMPLE", "secret"
+
+    def credentials(self) -> Keys:
+        return self.Keys()
+
+
+def key_of(client: Any) -> str:
+    """The access key that a client would sign with now."""
+    return str(client._request_signer._credentials.get_frozen_credentials().access_key)
+
+
+@pytest.fixture
+def sts() -> Sts:
+    return Sts()
+
+
+@pytest.fixture
+def cloud(sts: Sts) -> Cloud:
+    home: Any = Home()
+    unused: Any = None
+    cloud = Cloud(home, unused, unused, "http://127.0.0.1:1", "us-east-1")
+    cloud._clients["sts"] = sts
+    return cloud
+
+
+def test_a_roles_client_is_made_once_and_keeps_its_keys_while_they_are_good(cloud: Cloud, sts: Sts) -> None:
+    client = cloud.client_as(ROLE, "s3")
+    assert cloud.client_as(ROLE, "s3") is client
+    assert [key_of(client), key_of(client)] == ["AccessKeyId-1"] * 2
+    assert [one["RoleArn"] for one in sts.asked] == [ROLE]
+
+
+def test_a_roles_client_renews_its_keys_before_they_expire(cloud: Cloud, sts: Sts) -> None:
+    sts.lasting = timedelta(minutes=5)
+    client = cloud.client_as(ROLE, "s3")
+    assert len({key_of(client), key_of(client)}) == 2
+    sts.lasting = HOUR
+    assert key_of(client) == key_of(client)
+
+
+def test_what_runs_has_keys_for_longer_than_it_may_run(sts: Sts) -> None:
+    unused: Any = None
+    place = Surroundings(unused, lambda _: sts, unused, "http://127.0.0.1:1", "us-east-1", 1)
+    assert place.access(ROLE, 86400)["AWS_ACCESS_KEY_ID"] == "AccessKeyId-1"
+    assert sts.asked[0]["DurationSeconds"] == 86400 + GRACE
