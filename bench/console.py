@@ -102,8 +102,8 @@ def _page(home: Home, browser: Browser) -> Iterator[Page]:
 
 def _first_paint(page: Page) -> float:
     """Seconds from the navigation to the first content, as the browser has it."""
-    paint = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
-    milliseconds: float = page.evaluate(paint)
+    paint = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+    milliseconds: float = page.wait_for_function(paint).json_value()
     return milliseconds / 1000
 
 
