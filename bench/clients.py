@@ -16,6 +16,7 @@ from table import Result
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
+SET_UPS = 2
 NEEDED = ("src", "tools", "pyproject.toml", "requirements.lock", "README.md", "LICENSE")
 
 
@@ -44,23 +45,30 @@ def _time(command: list[str], cwd: Path | None = None, **env: str) -> float:
     return time.perf_counter() - began
 
 
-def _set_up() -> Result:
-    """make setup in a copy of the project, and uv alone on the same lock; each downloads all anew."""
+def _unpack(folder: Path) -> float:
+    """Seconds of an empty environment and of uv alone, which downloads and unpacks what the lock names."""
     uv = shutil.which("uv", path=str(Path(PYTHON).parent)) or "uv"
-    with tempfile.TemporaryDirectory(prefix="sagelab-bench-", ignore_cleanup_errors=True) as folder:
-        project, alone = Path(folder, "project"), Path(folder, "alone")
-        project.mkdir()
-        for name in NEEDED:
-            source = ROOT / name
-            (shutil.copytree if source.is_dir() else shutil.copy)(source, project / name)
-        began = time.perf_counter()
-        _time([uv, "venv", "--python", PYTHON, str(alone)])
-        lock = str(project / "requirements.lock")
-        _time([uv, "pip", "sync", "--python", str(alone), lock], UV_CACHE_DIR=f"{folder}/cache-alone")
-        unpacked = time.perf_counter() - began
-        environment = {"UV_CACHE_DIR": f"{folder}/cache", "CI": ""}
-        taken = _time([PYTHON, "tools/setup.py"], cwd=project, **environment)
-        seen = (
-            f"set-up {taken:.0f} s, uv alone {unpacked:.0f} s, both with empty caches; bytecode in the background"
-        )
+    began = time.perf_counter()
+    _time([uv, "venv", "--python", PYTHON, str(folder / "alone")])
+    command = [uv, "pip", "sync", "--python", str(folder / "alone"), str(ROOT / "requirements.lock")]
+    _time(command, UV_CACHE_DIR=f"{folder}/cache-alone")
+    return time.perf_counter() - began
+
+
+def _set_up() -> Result:
+    """make setup in a copy of the project, and uv alone on the same lock, in turns; each downloads all anew."""
+    here, alone = [], []
+    for _ in range(SET_UPS):
+        with tempfile.TemporaryDirectory(prefix="sagelab-bench-", ignore_cleanup_errors=True) as folder:
+            project = Path(folder, "project")
+            project.mkdir()
+            for name in NEEDED:
+                source = ROOT / name
+                (shutil.copytree if source.is_dir() else shutil.copy)(source, project / name)
+            alone.append(_unpack(Path(folder)))
+            environment = {"UV_CACHE_DIR": f"{folder}/cache", "CI": ""}
+            here.append(_time([PYTHON, "tools/setup.py"], cwd=project, **environment))
+    taken, unpacked = statistics.median(here), statistics.median(alone)
+    every = (", ".join(f"{seconds:.0f}" for seconds in times) for times in (here, alone))
+    seen = "set-up {} s, uv alone {} s, all with empty caches; bytecode in the background".format(*every)
     return Result("set-up against the bare download and unpacking", taken / unpacked, 1.3, "x", seen=seen)

@@ -4,7 +4,7 @@
     python3 tools/setup.py FOLDER --kernel     and a Jupyter kernel on it, where notebooks have another Python
 
 Does nothing when the environment stands as the lock, pyproject.toml and this Python ask for. uv installs; it
-is brought in by the environment's own pip, so whatever index pip is told to use serves for both.
+is brought in by pip, so whatever index pip is told to use serves for both.
 """
 
 from __future__ import annotations
@@ -50,11 +50,19 @@ def build(folder: Path) -> None:
     """Every step, a line each."""
     python, uv = str(folder / "bin" / "python"), str(folder / "bin" / "uv")
     clear = [] if (folder / "lib" / "python{}.{}".format(*sys.version_info)).exists() else ["--clear"]
-    step("environment", sys.executable, "-m", "venv", *clear, str(folder))
-    step("installer", python, "-m", "pip", "install", "--quiet", UV)
-    step("packages", uv, "pip", "sync", "--quiet", "--python", python, "requirements.lock")
-    step("sagelab", uv, "pip", "install", "--quiet", "--python", python, "--no-deps", "--editable", ".")
+    step("environment", sys.executable, "-m", "venv", "--without-pip", *clear, str(folder))
+    step("installer", *pip(python), "install", "--quiet", UV)
+    step("packages", uv, "pip", "sync", "--quiet", "--python", python, "requirements.lock", "-", given="-e .")
     compile_all(python)
+
+
+def pip(python: str) -> list[str]:
+    """A pip that installs into the environment: the one of this Python, else one put there (seconds more)."""
+    there = [sys.executable, "-m", "pip", "--python", python]
+    if subprocess.run([*there, "--version"], env=surroundings(), capture_output=True).returncode == 0:
+        return there
+    step("pip", python, "-m", "ensurepip", "--upgrade")
+    return [python, "-m", "pip"]
 
 
 def compile_all(python: str) -> None:
@@ -73,13 +81,14 @@ def compile_all(python: str) -> None:
     print("  bytecode     goes on in the background (a minute or two)", flush=True)
 
 
-def step(name: str, *command: str) -> None:
-    """Run a command of the set-up; its output is shown only where it fails."""
+def step(name: str, *command: str, given: str = "") -> None:
+    """Run a command of the set-up, `given` as its input; its output is shown only where it fails."""
     began = time.monotonic()
     print(f"  {name:12}", end="", flush=True)
     done = subprocess.run(
-        command, cwd=ROOT, env=surroundings(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+        command, cwd=ROOT, env=surroundings(), text=True, input=given,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
     # Some packages carry templates and samples in other Pythons' syntax, which never compile.
     if done.returncode and name != "bytecode":
         sys.exit(f"failed:\n$ {' '.join(command)}\n{done.stdout}")

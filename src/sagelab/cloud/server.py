@@ -164,13 +164,20 @@ def _listen(ports: list[int]) -> socket.socket:
 
 
 def _watch_signals() -> Callable[[], None]:
-    """A function that returns once SIGTERM, SIGINT or SIGHUP has come, be it before or after the call."""
+    """A function that returns once SIGTERM, SIGINT or SIGHUP has come, be it before or after the call.
+
+    The number of a signal goes into the pipe as it comes, whichever thread the kernel gives it to.
+    """
     reader, writer = os.pipe()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: os.write(writer, b"."))
+    os.set_blocking(writer, False)
+    ends = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    for number in ends:
+        signal.signal(number, lambda *_: None)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
 
     def wait() -> None:
-        os.read(reader, 1)
+        while os.read(reader, 1)[0] not in ends:
+            pass
 
     return wait
 
