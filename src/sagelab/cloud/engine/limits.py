@@ -1,6 +1,6 @@
-"""How many processes and how much disk a host may have: its process 1 looks, and ends it where it has more.
+"""How many processes, how much memory and how much disk a host may have: its process 1 looks, and ends it at more.
 
-The kernel's own limits (memory of a process, open files) are in sandbox.py; it has none of these two for
+The kernel's own limits (memory of one process, open files) are in sandbox.py; it has none of these three for
 a host without control groups. Standard library alone, imported before the fork.
 """
 
@@ -8,36 +8,68 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 FOLDERS = ("/opt/ml", "/tmp", "/root")
 PAUSE = 0.5  # seconds between two looks
-SHARE = 20  # a look at the disk may take a 20th of the time
+SHARE = 20  # a look may take a 20th of the time
 MARK = "[sagelab] the host was ended: "
+OWN = b"Private_"  # lines of smaps_rollup with what no other process has: the warm Python's pages are not a job's
 
 
 class Limits:
-    """processes: how many at once. disk: bytes in /opt/ml, /tmp and /root together, or None for any."""
+    """What a host may have, of each at once; None for any.
 
-    def __init__(self, processes: int, disk: int | None) -> None:
-        self.processes, self.disk = processes, disk
-        self._next_look = 0.0
+    processes: how many. disk: bytes in /opt/ml, /tmp and /root together. memory: bytes that its processes together
+    have for themselves.
+    """
+
+    def __init__(self, processes: int, disk: int | None = None, memory: int | None = None) -> None:
+        self.processes, self.disk, self.memory = processes, disk, memory
+        self._disk_used = _Look(lambda: sum(_size(folder) for folder in FOLDERS))
+        self._memory_used = _Look(_memory)
 
     def breach(self) -> str | None:
         """What the host has too much of, in words for its user; None where all is well."""
-        names = os.listdir("/proc")  # noqa: PTH208 - twice a second: names, not paths
-        if sum(name.isdigit() for name in names) > self.processes:
+        if len(_processes()) > self.processes:
             return f"it has more than {self.processes:,} processes"
-        if self.disk is not None and time.monotonic() >= self._next_look and self._used() > self.disk:
+        if self.memory is not None and self._memory_used() > self.memory:
+            return f"its processes together use more memory than there is for it ({self.memory >> 20:,} MB)"
+        if self.disk is not None and self._disk_used() > self.disk:
             return f"it uses more disk than VolumeSizeInGB allows ({self.disk >> 30} GB)"
         return None
 
-    def _used(self) -> int:
-        """Bytes on disk; how long it takes decides when it is looked at again."""
+
+class _Look:
+    """A number that takes time to find: how long it took decides when it is looked for again; 0 until then."""
+
+    def __init__(self, find: Callable[[], int]) -> None:
+        self._find, self._next = find, 0.0
+
+    def __call__(self) -> int:
         began = time.monotonic()
-        used = sum(_size(folder) for folder in FOLDERS)
+        if began < self._next:
+            return 0
+        found = self._find()
         now = time.monotonic()
-        self._next_look = now + max(PAUSE, SHARE * (now - began))
-        return used
+        self._next = now + max(PAUSE, SHARE * (now - began))
+        return found
+
+
+def _processes() -> list[str]:
+    return [name for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - often: names, not paths
+
+
+def _memory() -> int:
+    used = 0
+    for name in _processes():
+        try:
+            lines = Path(f"/proc/{name}/smaps_rollup").read_bytes().splitlines()
+        except OSError:  # it has ended, or is not ours to see
+            continue
+        used += sum(int(line.split()[1]) for line in lines if line.startswith(OWN))
+    return used << 10
 
 
 def _size(folder: str) -> int:

@@ -59,7 +59,7 @@ class HostSpec:
 
     name: "algo-1". folder: on this machine; it has ml/, tmp/, home/, run/ and root/ (an empty mount point).
     argv: what runs first. env: all of its environment. peers: host name -> loopback address.
-    memory: bytes of private memory a process may ask for (None: as the machine has it). forks: which of its
+    memory: bytes of private memory a process may ask for, and all may have (None: any). forks: which of its
     commands `train` and `python3` are forks of the warm Python that it grew from (init.py). cores: numbers of the
     processors that it may run on (empty: all). mounts: more folders of its own, path in the host -> folder on this
     machine. terminals: whether it may open any. program: the folder of an image of the learner's own, on this

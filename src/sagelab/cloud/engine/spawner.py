@@ -211,7 +211,7 @@ def _become_first(host: HostSpec, output: int, isolated: bool) -> None:
             os.setsid()
             sandbox.adopt_orphans()
             os.chdir(host.program or Path(host.folder) / "ml")
-        limits = Limits(host.processes, host.disk) if isolated else None
+        limits = Limits(host.processes, host.disk, host.memory) if isolated else None
         code = Init(host.argv, host.env, host.forks if isolated else (), limits).run()
     except BaseException as error:
         os.write(2, f"sagelab: the host did not start: {error}\n".encode())
