@@ -79,21 +79,17 @@ def convolve(tf: Any, images: Any, filters: Array, padding: str) -> Any:
     down, across = -(-rows // TILE), -(-columns // TILE)
     spare = [(margin, down * TILE + 2 - height - margin), (margin, across * TILE + 2 - width - margin)]
     images = tf.pad(images, [(0, 0), *spare, (0, 0)])
-    places = [(i, j) for i in range(SPAN) for j in range(SPAN)]
-    tiles = tf.stack(
-        [
-            images[:, i : i + TILE * (down - 1) + 1 : TILE, j : j + TILE * (across - 1) + 1 : TILE]
-            for i, j in places
-        ]
-    )
+    tall = tf.stack([images[:, i : i + TILE * (down - 1) + 1 : TILE] for i in range(SPAN)])
+    tall = tf.reshape(tf.matmul(PIXELS, tf.reshape(tall, (SPAN, -1))), tall.shape)
+    tiles = tf.stack([tall[:, :, :, j : j + TILE * (across - 1) + 1 : TILE] for j in range(SPAN)], axis=1)
     many = count * down * across
-    pixels = tf.reshape(_both(tf, PIXELS, tiles, many * channels), (SPAN * SPAN, many, channels))
-    products = tf.matmul(pixels, transform(filters))
-    results = _both(tf, RESULTS, products, many * filters.shape[3])
-    results = tf.reshape(results, (TILE, TILE, count, down, across, filters.shape[3]))
-    whole = tf.reshape(
-        tf.transpose(results, (2, 3, 0, 4, 1, 5)), (count, down * TILE, across * TILE, filters.shape[3])
-    )
+    pixels = tf.matmul(PIXELS, tf.reshape(tiles, (SPAN, SPAN, many * channels)))
+    products = tf.matmul(tf.reshape(pixels, (SPAN * SPAN, many, channels)), transform(filters))
+    number = filters.shape[3]
+    results = tf.matmul(RESULTS, tf.reshape(products, (SPAN, SPAN * many * number)))
+    results = tf.matmul(RESULTS, tf.reshape(results, (TILE, SPAN, many * number)))
+    results = tf.reshape(results, (TILE, TILE, count, down, across, number))
+    whole = tf.reshape(tf.transpose(results, (2, 3, 0, 4, 1, 5)), (count, down * TILE, across * TILE, number))
     return whole[:, :rows, :columns]
 
 
@@ -102,12 +98,6 @@ def transform(filters: Array) -> Array:
     both = np.einsum("ai,bj,ijcr->abcr", FILTERS, FILTERS, filters.astype(np.float64))
     found: Array = both.reshape(SPAN * SPAN, *filters.shape[2:]).astype(np.float32)
     return found
-
-
-def _both(tf: Any, matrix: Array, tiles: Any, size: int) -> Any:
-    """`matrix` along both axes of the tiles, (6 * 6, size) in any form; one axis after the other."""
-    first = tf.matmul(matrix, tf.reshape(tiles, (SPAN, SPAN * size)))
-    return tf.matmul(matrix, tf.reshape(first, (len(matrix), SPAN, size)))
 
 
 def filters_of(tf: Any, op: Any) -> Array | None:

@@ -1,0 +1,79 @@
+"""`sagelab edge`: a compiled model on a device; `sagelab image`: images of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sagelab.cli.group import main, with_home
+
+if TYPE_CHECKING:
+    from sagelab.cloud.home import Home
+
+
+@main.group()
+def edge() -> None:
+    """A compiled model on an edge device, under emulation."""
+
+
+@edge.command("run")
+@click.option("--target", help="The device that the artifact must have been compiled for: jetson_xavier.")
+@click.option("--keras", type=click.Path(exists=True, dir_okay=False), help="The Keras file to compare with.")
+@click.option("--digits", "count", default=5, type=click.IntRange(1, 1000), help="How many digits to read.")
+@click.argument("artifact", type=click.Path(exists=True))
+def run_on_device(target: str | None, keras: str | None, count: int, artifact: str) -> None:
+    """Read handwritten digits with ARTIFACT, the .tar.gz (or folder) of a compilation job for an ARM64 device."""
+    from sagelab import edge as devices
+
+    images, labels = devices.held_out_digits(count)
+    try:
+        readings = devices.run(artifact, images, target)
+    except devices.EdgeError as error:
+        raise click.ClickException(str(error)) from error
+    manifest = readings.manifest
+    click.echo(f"{manifest.target}: {manifest.cpu} ({manifest.triple}), emulated; {manifest.compiler}")
+    click.echo(f"digits  {' '.join(map(str, labels))}\nread as {' '.join(map(str, readings.digits))}")
+    if keras:
+        scores = devices.keras_scores(keras, images)
+        same = int((scores.argmax(axis=1) == readings.digits).sum())
+        click.echo(
+            f"as Keras reads them: {same} of {count}; scores differ by {abs(scores - readings.scores).max():.1g}"
+        )
+
+
+@main.group()
+def image() -> None:
+    """Images of your own: folders with a `serve` or a `train` program that stand for container images."""
+
+
+@image.command("add")
+@with_home
+@click.argument("name")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def add_image(home: Home, name: str, folder: Path) -> None:
+    """Keep a copy of FOLDER as the image NAME; jobs and models name it from then on."""
+    from sagelab.cloud.images import Images
+
+    click.echo(f"{Images(home.images).add(name, folder)} is an image now")
+
+
+@image.command("list")
+@with_home
+def list_images(home: Home) -> None:
+    """Every image of your own, and what it can do."""
+    from sagelab.cloud.images import Images
+
+    for name, commands in Images(home.images).names().items():
+        click.echo(f"{name:40} {', '.join(commands)}")
+
+
+@image.command("remove")
+@with_home
+@click.argument("name")
+def remove_image(home: Home, name: str) -> None:
+    """Forget an image; what runs from it goes on."""
+    from sagelab.cloud.images import Images
+
+    click.echo(f"{Images(home.images).remove(name)} is gone")
