@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,9 +20,22 @@ class Cloud:
         self.home, self.store, self.launcher = home, store, launcher
         self.url, self.region = url, region
         self.account = home.account
+        self._listeners: list[Callable[[str, str], None]] = []
         self._clients: dict[str, Any] = {}
         self._clients_as: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
+
+    def listen(self, listener: Callable[[str, str], None]) -> None:
+        """Call `listener` after a request changed something in another service than SageMaker.
+
+        It is given the service and the name of what changed: a bucket of S3, else "". It must not take long.
+        """
+        self._listeners.append(listener)
+
+    def tell(self, service: str, name: str) -> None:
+        """A request changed something."""
+        for listener in self._listeners:
+            listener(service, name)
 
     def client(self, service: str) -> Any:
         """A boto3 client to this local cloud's own front door, made once a service."""

@@ -78,19 +78,21 @@ def convolve(tf: Any, images: Any, filters: Array, padding: str) -> Any:
     rows, columns = height + 2 * margin - 2, width + 2 * margin - 2
     down, across = -(-rows // TILE), -(-columns // TILE)
     spare = [(margin, down * TILE + 2 - height - margin), (margin, across * TILE + 2 - width - margin)]
-    images = tf.pad(images, [(0, 0), *spare, (0, 0)])
+    images = tf.pad(images, [(0, 0), *spare, (0, 0)]) if np.any(spare) else images
+    many, number = count * down * across, filters.shape[3]
     tall = tf.stack([images[:, i : i + TILE * (down - 1) + 1 : TILE] for i in range(SPAN)])
-    tall = tf.reshape(tf.matmul(PIXELS, tf.reshape(tall, (SPAN, -1))), tall.shape)
-    tiles = tf.stack([tall[:, :, :, j : j + TILE * (across - 1) + 1 : TILE] for j in range(SPAN)], axis=1)
-    many = count * down * across
-    pixels = tf.matmul(PIXELS, tf.reshape(tiles, (SPAN, SPAN, many * channels)))
-    products = tf.matmul(tf.reshape(pixels, (SPAN * SPAN, many, channels)), transform(filters))
-    number = filters.shape[3]
-    results = tf.matmul(RESULTS, tf.reshape(products, (SPAN, SPAN * many * number)))
-    results = tf.matmul(RESULTS, tf.reshape(results, (TILE, SPAN, many * number)))
-    results = tf.reshape(results, (TILE, TILE, count, down, across, number))
-    whole = tf.reshape(tf.transpose(results, (2, 3, 0, 4, 1, 5)), (count, down * TILE, across * TILE, number))
+    tiles = tf.stack([tall[:, :, :, j : j + TILE * (across - 1) + 1 : TILE] for j in range(SPAN)])
+    pixels = tf.reshape(_both(tf, PIXELS, tiles, many * channels), (SPAN * SPAN, many, channels))
+    products = tf.matmul(pixels, transform(filters.swapaxes(0, 1)))  # a tile's columns come first in `tiles`
+    results = tf.reshape(_both(tf, RESULTS, products, many * number), (TILE, TILE, count, down, across, number))
+    whole = tf.reshape(tf.transpose(results, (2, 3, 1, 4, 0, 5)), (count, down * TILE, across * TILE, number))
     return whole[:, :rows, :columns]
+
+
+def _both(tf: Any, matrix: Array, tiles: Any, size: int) -> Any:
+    """`matrix` along both axes of the tiles, (6 * 6, size) in any form."""
+    first = tf.matmul(matrix, tf.reshape(tiles, (SPAN, SPAN * size)))
+    return tf.matmul(matrix, tf.reshape(first, (len(matrix), SPAN, size)))
 
 
 def transform(filters: Array) -> Array:

@@ -212,6 +212,24 @@ def test_objects_are_browsed_shown_and_never_run(window: Window, jobs: Jobs) -> 
     assert page.evaluate("window.run") is None
 
 
+def test_what_changes_in_s3_and_iam_is_on_the_page_without_a_reload(
+    window: Window, jobs: Jobs, unique: Callable[[str], str]
+) -> None:
+    jobs.put("live/first.txt", b"1")
+    window.open(f"/s3/{jobs.bucket}/live/")
+    window.see("first.txt")
+    jobs.put("live/second.txt", b"2")
+    window.see("second.txt")
+    jobs.s3.delete_object(Bucket=jobs.bucket, Key="live/first.txt")
+    expect(window.page.get_by_text("first.txt")).to_have_count(0)
+    iam, role = jobs.cloud.client("iam"), unique("shown")
+    window.open("/roles")
+    iam.create_role(RoleName=role, AssumeRolePolicyDocument="{}")
+    window.see(role)
+    iam.delete_role(RoleName=role)
+    expect(window.page.get_by_text(role)).to_have_count(0)
+
+
 def test_a_prefix_that_a_job_names_leads_to_its_folder(window: Window, jobs: Jobs) -> None:
     jobs.put("prefix/training/data.txt", b"x")
     window.page.goto(f"{window.url}/s3/{jobs.bucket}/prefix/training")

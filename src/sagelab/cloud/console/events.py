@@ -1,9 +1,10 @@
 """What changes in the local cloud, told to every open page while it happens.
 
-Three things are told: a resource of the store has changed, lines came to a log, values came to a metric. The last
-two are heard at the local cloud's own boto3 clients, through which the engine writes them. An event says what has
-changed, never how: the page asks the API. So many changes of one thing between two sends are one event, and for a
-page that is slow or asleep no more than one event a thing is held.
+Four things are told: a resource of the store has changed, lines came to a log, values came to a metric, a
+request changed a bucket of S3 or something in IAM. Lines and values are heard at the local cloud's own boto3
+clients, by which the engine writes them. An event says what has changed, never how: the page asks the API. So
+many changes of one thing between two sends are one event, and for a page that is slow or asleep no more than
+one event a thing is held.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sagelab.cloud.store import Change, Store
+    from sagelab.cloud.context import Cloud
+    from sagelab.cloud.store import Change
 
 GATHER = 0.05  # seconds in which changes of one thing become one event
 HEARTBEAT = 15.0  # seconds without an event after which a comment shows that the line stands
 MOST_WAITING = 1000  # things; a page with more to hear is told to look at everything again
+
+SHOWN = ("s3", "iam")  # services beside SageMaker that have pages
 
 Event = dict[str, Any]
 
@@ -98,7 +102,7 @@ def _text(event: Event) -> str:
     return f"data: {json.dumps(event, separators=(',', ':'))}\n\n"
 
 
-def connect(hub: Hub, store: Store, client: Callable[[str], Any]) -> None:
+def connect(hub: Hub, cloud: Cloud) -> None:
     """Let a hub hear of everything that happens in a local cloud."""
 
     def changed(change: Change) -> None:
@@ -114,9 +118,14 @@ def connect(hub: Hub, store: Store, client: Callable[[str], Any]) -> None:
             event = {"type": "metric", "namespace": params["Namespace"], "name": name}
             hub.publish(f"{params['Namespace']} {name}", event)
 
-    store.listen(changed)
-    _after(client("logs"), "PutLogEvents", logged)
-    _after(client("cloudwatch"), "PutMetricData", measured)
+    def elsewhere(service: str, name: str) -> None:
+        if service in SHOWN:
+            hub.publish(f"{service} {name}", {"type": "service", "service": service, "name": name})
+
+    cloud.store.listen(changed)
+    cloud.listen(elsewhere)
+    _after(cloud.client("logs"), "PutLogEvents", logged)
+    _after(cloud.client("cloudwatch"), "PutMetricData", measured)
 
 
 def _after(client: Any, operation: str, act: Callable[[dict[str, Any]], None]) -> None:

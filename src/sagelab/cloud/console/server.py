@@ -57,7 +57,7 @@ class ConsoleServer:
         from sagelab.cloud.console.events import Hub, connect
 
         hub = Hub()
-        connect(hub, self._cloud.store, self._cloud.client)
+        connect(hub, self._cloud)
         logins = Logins(self._cloud.home.credentials().secret_access_key, self._instance)
         config = uvicorn.Config(
             Console(self._cloud, logins, hub, self._port).application(),

@@ -100,6 +100,11 @@ def _context(params: dict[str, Any]) -> dict[str, list[str]]:
     return found
 
 
+def bucket_of(request: Request) -> str:
+    """The bucket that a request to S3 names, "" where it names none."""
+    return unquote(request.path).lstrip("/").partition("/")[0]
+
+
 def _s3(request: Request) -> Iterator[Needed]:
     bucket, _, key = unquote(request.path).lstrip("/").partition("/")
     if not bucket:

@@ -21,12 +21,12 @@ from sagelab.cloud.errors import (
     no_room,
 )
 from sagelab.cloud.gateway import faults, protocol, validation
-from sagelab.cloud.gateway.actions import of_others, of_sagemaker
+from sagelab.cloud.gateway.actions import bucket_of, of_others, of_sagemaker
 from sagelab.cloud.gateway.faults import Answer
 from sagelab.cloud.gateway.guard import Caller, Guard
 from sagelab.cloud.gateway.handler import RequestHandler
 from sagelab.cloud.gateway.identity import Identities
-from sagelab.cloud.gateway.moto_front import MotoFront, operation
+from sagelab.cloud.gateway.moto_front import MotoFront, changes, operation
 from sagelab.cloud.gateway.permissions import Permissions
 from sagelab.cloud.gateway.planes import SIGNING, Operation, Planes
 from sagelab.cloud.gateway.request import Environ, Request
@@ -120,7 +120,10 @@ class Gateway:
             self._moto.provide_policy(request.form["PolicyArn"])
         if service == "monitoring" and (answer := percentiles(self._moto, request)) is not None:
             return answer
-        return self._moto.answer(request, service, caller.region)
+        answer = self._moto.answer(request, service, caller.region)
+        if answer.status < 300 and changes(request, service):
+            self._cloud.tell(service, bucket_of(request) if service == "s3" else "")
+        return answer
 
     def _sagemaker(self, caller: Caller, request: Request) -> Answer:
         operation = self._planes.find(request)

@@ -98,7 +98,7 @@ class MotoFront:
             _keep_form(environ)
         try:
             app = self._app(environ, service, region)
-            keeping = self._keeper.keeping(app.config["SERVICE"], region, _changes(request, service))
+            keeping = self._keeper.keeping(app.config["SERVICE"], region, changes(request, service))
             with self._turn(environ, service), keeping:
                 answer = _call(app, environ)
         except NoRoom:
@@ -270,7 +270,7 @@ def operation(request: Request) -> str:
     return request.form.get("Action") or f"{request.method} {request.path}"
 
 
-def _changes(request: Request, service: str) -> bool:
+def changes(request: Request, service: str) -> bool:
     """Whether a request may change something."""
     if request.target or request.form.get("Action"):
         return service == "kms" or not operation(request).startswith(_READS)

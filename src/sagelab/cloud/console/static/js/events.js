@@ -72,6 +72,10 @@ export function useLine() {
   return now;
 }
 
+/** Whether an event tells of a change in S3 or IAM. name: of the bucket, if only one concerns. */
+export const changed = (service, name) => (event) =>
+  event.type === "service" && event.service === service && (!name || event.name === name);
+
 export function useEvents(act) {
   const latest = useRef(act);
   latest.current = act;

@@ -1,6 +1,6 @@
 // Roles of IAM and their policies.
 import { ask, call } from "./api.js";
-import { useLive } from "./events.js";
+import { changed, useLive } from "./events.js";
 import { Json } from "./json.js";
 import { link } from "./kinds.js";
 import { setQuery } from "./router.js";
@@ -14,7 +14,7 @@ const COLUMNS = [
 ];
 
 export function Roles({ query }) {
-  const live = useLive(() => call("iam", "ListRoles", { MaxItems: 1000 }), []);
+  const live = useLive(() => call("iam", "ListRoles", { MaxItems: 1000 }), [], changed("iam"));
   const { q = "", by = "Name", order = "Ascending" } = query;
   const all = live.data ? live.data.result.Roles : [];
   const rows = arrange(
@@ -61,7 +61,7 @@ async function describe(name) {
 }
 
 export function Role({ name }) {
-  const live = useLive(() => describe(name), [name]);
+  const live = useLive(() => describe(name), [name], changed("iam"));
   const { role, policies, command } = live.data || {};
   return html`
     <nav class="crumbs" aria-label="Where you are"><a href="/roles">Roles</a></nav>

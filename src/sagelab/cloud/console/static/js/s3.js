@@ -1,7 +1,7 @@
 // Buckets, their folders, and one object: what is in it, where that can be shown.
 import { Question } from "./actions.js";
 import { ask, call, decode, download } from "./api.js";
-import { useLive } from "./events.js";
+import { changed, useLive } from "./events.js";
 import { bytes } from "./format.js";
 import { go, setQuery } from "./router.js";
 import { Table, arrange, turned } from "./table.js";
@@ -16,7 +16,7 @@ export function Buckets({ query }) {
   const live = useLive(
     () => call("s3", "ListBuckets"),
     [],
-    (event) => event.type === "resource",
+    changed("s3"),
   );
   const { q = "", by = "Name", order = "Ascending" } = query;
   const all = live.data ? live.data.result.Buckets : [];
@@ -86,11 +86,10 @@ function Folder({ bucket, prefix, query }) {
     MaxKeys: PAGE,
     ...(token && { ContinuationToken: token }),
   };
-  // Outputs come when a job does something; S3 itself tells nobody.
   const live = useLive(
     () => call("s3", "ListObjectsV2", params),
     [bucket, prefix, q, token],
-    (event) => event.type === "resource",
+    changed("s3", bucket),
   );
   const found = live.data && live.data.result;
   const rows = found
@@ -142,7 +141,11 @@ const OBJECT = { one: "object", name: (object) => object.key };
 function ObjectPage({ bucket, name }) {
   const [asked, askFor] = useState(false);
   const [error, fail] = useState(null);
-  const live = useLive(() => call("s3", "HeadObject", { Bucket: bucket, Key: name }), [bucket, name]);
+  const live = useLive(
+    () => call("s3", "HeadObject", { Bucket: bucket, Key: name }),
+    [bucket, name],
+    changed("s3", bucket),
+  );
   const head = live.data && live.data.result;
   const fetchIt = () =>
     download(bucket, name).then(
