@@ -5,6 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+WORKERS ?= 3
 RECORD := $(CURDIR)/build/requests.jsonl
 
 .DEFAULT_GOAL := help
@@ -22,12 +23,12 @@ lab: setup ## Start the local cloud and JupyterLab on the labs; Ctrl-C ends both
 	  --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
 
 test: setup lint types ## Run every check there is: lint, types, tests, and all notebooks with outputs compared.
-	@$(BIN)/pytest -n 2
+	@$(BIN)/pytest -n $(WORKERS) --durations 25
 ifneq ($(NOTEBOOKS),)
 	@$(BIN)/python tools/notebooks.py --check
 	@mkdir -p build && rm -f $(RECORD)
 	@SAGELAB_RECORD=$(RECORD) PYTHONPATH=$(CURDIR)/tests/clients/recorder \
-	  $(BIN)/sagelab exec --fresh -- $(BIN)/pytest --nbval --nbval-current-env \
+	  $(BIN)/sagelab exec --fresh -- $(BIN)/pytest --nbval --nbval-current-env -n 2 --dist loadscope \
 	  -o timeout=1800 --nbval-cell-timeout=1800 $(NOTEBOOKS)
 	-@$(BIN)/python tools/validity.py $(RECORD)
 endif

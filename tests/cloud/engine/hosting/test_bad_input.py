@@ -177,3 +177,15 @@ def maximum(hosting: Hosting, name: str, metric: str) -> float:
         Statistics=["Maximum"],
     )["Datapoints"]
     return max((float(point["Maximum"]) for point in points), default=0.0)
+
+
+def test_inference_py_that_never_ends_its_import_fails_the_endpoint(hosting: Hosting, doubler: Path) -> None:
+    archive = pack_folder(
+        doubler, code__inference="import time\nprint('still importing', flush=True)\ntime.sleep(600)\n"
+    )
+    config = hosting.config(hosting.model(archive), ContainerStartupHealthCheckTimeoutInSeconds=60)
+    name = hosting.start(config)
+    described = hosting.wait(name)
+    assert described["EndpointStatus"] == "Failed"
+    assert "did not pass the ping health check" in described["FailureReason"]
+    assert "still importing" in hosting.log(name)

@@ -9,10 +9,13 @@ from pathlib import Path
 import botocore.exceptions
 import pytest
 
+from sagelab.cloud import control
 from sagelab.cloud.engine.hosting.containers import threads
+from sagelab.cloud.home import Home
 from sagelab.cloud.images import Images
 from tests.cloud.endpoints import PATIENCE, Hosting
 from tests.cloud.jobs import Jobs
+from tests.conftest import LocalCloud
 
 SERVE = """#!/usr/bin/env python3
 import http.server, os, pathlib
@@ -132,3 +135,25 @@ def test_threads_are_the_instances_as_far_as_there_are_cores() -> None:
     assert threads("ml.t2.medium") == 1
     assert 1 <= threads("ml.c5.large") <= 2
     assert threads("ml.c5.24xlarge") >= threads("ml.c5.xlarge")
+
+
+@pytest.mark.slow
+def test_where_namespaces_are_forbidden_an_own_image_has_a_port_of_its_own(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    home = Home(tmp_path_factory.mktemp("plain"))
+    with pytest.MonkeyPatch.context() as settings:
+        settings.setenv("SAGELAB_SANDBOX", "plain")
+        url = control.up(home)
+    plain = Hosting(LocalCloud(home, url))
+    (tmp_path / "word.txt").write_text("hello")
+    (tmp_path / "serve").write_text(SERVE)
+    (tmp_path / "serve").chmod(0o755)
+    Images(home.images).add(NAME, tmp_path)
+    name = serve(plain, NAME, count=2)
+    assert plain.wait(name)["EndpointStatus"] == "InService", plain.describe(name)
+    assert ask(plain, name, b"again").startswith("hello ")
+    assert "again" in ask(plain, name, b"again")
+    assert "SAGEMAKER_BIND_TO_PORT" in plain.log(name)
+    plain.close()
+    control.down(home)
