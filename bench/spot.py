@@ -73,7 +73,7 @@ def _train_digits(place: Place, epochs: int, pairs: int) -> Iterator[Result]:
         plain.append(_trained(_log(place, without)))
         kept.append(_trained(_log(place, with_them)))
         ways.append(_way_back(place, interrupted))
-        drops.append(abs(_accuracy(without) - _accuracy(interrupted)))
+        drops.append(round(abs(_accuracy(without) - _accuracy(interrupted)), 6))  # of 1,000 digits
     seen = f"{_list(drops, 4)}; {epochs} epochs"
     yield Result("accuracy: interrupted - uninterrupted, either way", max(drops), 0.005, seen=seen)
     yield Result("end of waiting to first step - the script's own", max(ways), 1.5, "s", seen=_list(ways, 2))
