@@ -49,11 +49,12 @@ class TransformRun(Run):
         super().__init__(job["TransformJobName"], place, report)
         self.job, self.spec = job, spec
         self.servers = [Server(self.job_name, spec, place) for _ in range(spec.count)]
-        self.s3 = place.client("s3")
+        self.s3: Any = None  # with the rights of the model's role
         self.shape = read_shape(job)
         self.troubles: list[str] = []
 
     def work(self) -> None:
+        self.s3 = self.place.client_as(self.spec.role, "s3")
         items = self._list()
         with ThreadPoolExecutor(self.spec.count) as pool:
             for started in [pool.submit(server.start) for server in self.servers]:

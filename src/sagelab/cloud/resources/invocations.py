@@ -90,7 +90,11 @@ class Invocations:
         return {"InferenceId": call.params.get("InferenceId", name), **places}
 
     def _answer_later(self, call: Call, endpoint: Endpoint, places: dict[str, str]) -> None:
-        s3 = self.cloud.client("s3")
+        try:
+            s3 = endpoint.storage()
+        except (Gone, *S3_TROUBLE) as error:
+            logger.warning("asynchronous invocation of %s: %s", endpoint.name, error)
+            return
         try:
             source = channels.locate(call.params["InputLocation"])
             body = s3.get_object(Bucket=source.bucket, Key=source.key)["Body"].read()

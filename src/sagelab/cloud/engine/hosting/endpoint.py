@@ -145,10 +145,18 @@ class Endpoint:
         self.measures.note(name, count, reply.status, reply.seconds, overhead)
         return reply
 
+    def storage(self) -> Any:
+        """A client of S3 with the rights of the model's role: of the first variant's, where they differ."""
+        fleet = self.fleet
+        if fleet is None:
+            raise Gone("the endpoint is gone")
+        first = next(iter(fleet.variants.values()))
+        return self.place.client_as(first.spec.role, "s3")
+
     def _set_capture(self, config: dict[str, Any] | None) -> None:
         old, self.capture, self.capturing = self.capture, None, config
         if config and config.get("EnableCapture"):
-            self.capture = Capture(self.name, config, self.place.client("s3"))
+            self.capture = Capture(self.name, config, self.storage())
         if old:
             old.close()
 
