@@ -30,7 +30,7 @@ ifneq ($(NOTEBOOKS),)
 	@SAGELAB_RECORD=$(RECORD) PYTHONPATH=$(CURDIR)/tests/clients/recorder \
 	  $(BIN)/sagelab exec --fresh -- $(BIN)/pytest --nbval --nbval-current-env -n 2 --dist loadscope \
 	  -o timeout=1800 --nbval-cell-timeout=1800 $(NOTEBOOKS)
-	-@$(BIN)/python tools/validity.py $(RECORD)
+	@$(BIN)/python tools/validity.py $(RECORD)
 endif
 
 check: setup lint types ## Run what answers below a minute: lint, types, fast tests.

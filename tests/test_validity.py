@@ -62,6 +62,20 @@ def test_request_that_aws_takes_has_no_fault() -> None:
     assert validity.faults(training()) == []
 
 
+def test_image_of_a_compiled_model_is_in_the_tables() -> None:
+    image = "785573368785.dkr.ecr.us-east-1.amazonaws.com/sagemaker-inference-tensorflow:2.9-cpu-py3"
+    container = {"Image": image, "ModelDataUrl": "s3://bucket/model.tar.gz"}
+    params = {
+        "ModelName": "compiled",
+        "PrimaryContainer": container,
+        "ExecutionRoleArn": training()["params"]["RoleArn"],
+    }
+    record = {"service": "sagemaker", "operation": "CreateModel", "params": params, "error": None}
+    assert list(validity.faults(record)) == []
+    container["Image"] = image.replace("785573368785", "111111111111")
+    assert len(list(validity.faults(record))) == 1
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_request_that_aws_refuses_is_found(case: str) -> None:
     changes, words = CASES[case]

@@ -142,7 +142,7 @@ def _rows() -> list[tuple[str, dict[str, Any]]]:
     """Every row of the SDK's tables of images, of any scope."""
     own = [file for file in files("sagemaker-core") or [] if "image_uri_config" in str(file)]
     tables = [json.loads(Path(str(file.locate())).read_text()) for file in own if file.stem in TABLES]
-    scopes = [scope for table in tables for scope in table.values() if isinstance(scope, dict)]
+    scopes = [scope for table in tables for scope in (table, *table.values()) if isinstance(scope, dict)]
     return [row for scope in scopes for row in scope.get("versions", {}).items()]
 
 
