@@ -180,6 +180,65 @@ COMMANDS = (
         r"\[",
         ("tuning",),
     ),
+    # Compilation
+    Command(
+        "sagemaker create-compilation-job --compilation-job-name {new} --role-arn {role}"
+        " --input-config file://{folder}/compile.json --stopping-condition MaxRuntimeInSeconds=600"
+        " --output-config S3OutputLocation=s3://{bucket}/{new},TargetDevice=ml_c5",
+        "compilation-job/{new}",
+    ),
+    Command(
+        "sagemaker describe-compilation-job --compilation-job-name {compilation}"
+        " --query [CompilationJobStatus,OutputConfig.TargetDevice] --output text",
+        "COMPLETED.ml_c5",
+        ("compilation",),
+    ),
+    Command("sagemaker list-compilation-jobs --name-contains {compilation}", "{compilation}", ("compilation",)),
+    Command("sagemaker delete-compilation-job --compilation-job-name {compilation}", "^$", ("own compilation",)),
+    # Notebook instances
+    Command(
+        "sagemaker create-notebook-instance-lifecycle-config --notebook-instance-lifecycle-config-name {new}"
+        " --on-start Content=ZWNobyBoZWxsbwo=",
+        "notebook-instance-lifecycle-config/{new}",
+    ),
+    Command(
+        "sagemaker describe-notebook-instance-lifecycle-config"
+        " --notebook-instance-lifecycle-config-name {lifecycle} --query OnStart[0].Content",
+        "ZWNobyBoZWxsbwo=",
+        ("lifecycle",),
+    ),
+    Command("sagemaker list-notebook-instance-lifecycle-configs", "{lifecycle}", ("lifecycle",)),
+    Command(
+        "sagemaker delete-notebook-instance-lifecycle-config"
+        " --notebook-instance-lifecycle-config-name {lifecycle}",
+        "^$",
+        ("lifecycle",),
+    ),
+    Command(
+        "sagemaker create-notebook-instance --notebook-instance-name {new} --instance-type ml.t3.medium"
+        " --role-arn {role}",
+        "notebook-instance/{new}",
+        ("room for a notebook",),
+    ),
+    Command(
+        "sagemaker wait notebook-instance-in-service --notebook-instance-name {notebook}", "^$", ("notebook",)
+    ),
+    Command(
+        "sagemaker describe-notebook-instance --notebook-instance-name {notebook} --query NotebookInstanceStatus",
+        '"InService"',
+        ("notebook",),
+    ),
+    Command("sagemaker list-notebook-instances --status-equals InService", "{notebook}", ("notebook",)),
+    Command(
+        "sagemaker create-presigned-notebook-instance-url --notebook-instance-name {notebook}",
+        "http://127.0.0.1:",
+        ("notebook",),
+    ),
+    Command("sagemaker stop-notebook-instance --notebook-instance-name {notebook}", "^$", ("own notebook",)),
+    Command(
+        "sagemaker wait notebook-instance-stopped --notebook-instance-name {notebook}", "^$", ("stopped notebook",)
+    ),
+    Command("sagemaker delete-notebook-instance --notebook-instance-name {notebook}", "^$", ("doomed notebook",)),
     # Logs and metrics
     Command("logs describe-log-groups --log-group-name-prefix /aws/sagemaker", "/aws/sagemaker/TrainingJobs"),
     Command(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +13,8 @@ from typing import Any
 from tests.cloud import processing
 from tests.cloud.endpoints import IMAGE as SERVING
 from tests.cloud.endpoints import Hosting
-from tests.cloud.jobs import ROLE, Jobs, pack
+from tests.cloud.instances import Instances
+from tests.cloud.jobs import PATIENCE, ROLE, Jobs, pack
 from tests.conftest import LocalCloud
 
 TRAIN = """
@@ -24,6 +26,7 @@ print(f"val_acc: {1 - rate};")
 pathlib.Path("/opt/ml/model/1").mkdir(parents=True)
 pathlib.Path("/opt/ml/model/1/weights.txt").write_text(str(rate))
 """
+ENDED = ("COMPLETED", "FAILED", "STOPPED")
 METRIC = [{"Name": "val_acc", "Regex": r"val_acc: ([0-9\.]+);"}]
 
 
@@ -42,7 +45,12 @@ class Shelf:
         self._train()
         self._serve()
         self._process()
+        self.notebooks = Instances(self.cloud)
         self.names |= {"role": ROLE, "serving": SERVING, "account": self.cloud.home.account}
+
+    def close(self) -> None:
+        self.hosting.close()
+        self.notebooks.close()
 
     def fresh(self, *kinds: str) -> dict[str, str]:
         """The names, a {new} that nothing has, and what the kinds make for one command alone."""
@@ -89,6 +97,8 @@ class Shelf:
         self.names |= {"model": model, "config": config, "endpoint": self.hosting.serve(config)}
         described = self.hosting.sagemaker.describe_model(ModelName=model)
         self.names["model_data"] = described["PrimaryContainer"]["ModelDataUrl"]
+        place = {"S3Uri": self.names["model_data"], "Framework": "TENSORFLOW", "DataInputConfig": '{"x": [1, 2]}'}
+        (self.folder / "compile.json").write_text(json.dumps(place))
 
     def _process(self) -> None:
         job = processing.request("echo processed")
@@ -197,6 +207,60 @@ def _transform(shelf: Shelf, names: dict[str, str]) -> None:
     names["transform"] = name
 
 
+def _compilation(shelf: Shelf, names: dict[str, str]) -> None:
+    """The one compilation job that is looked at."""
+    if "compilation" not in shelf.names:
+        _own_compilation(shelf, names)
+        shelf.names["compilation"] = names["compilation"]
+    names["compilation"] = shelf.names["compilation"]
+
+
+def _own_compilation(shelf: Shelf, names: dict[str, str]) -> None:
+    name, sagemaker = names["new"], shelf.jobs.sagemaker
+    sagemaker.create_compilation_job(
+        CompilationJobName=name,
+        RoleArn=ROLE,
+        InputConfig=json.loads((shelf.folder / "compile.json").read_text()),
+        OutputConfig={"S3OutputLocation": f"s3://{names['bucket']}/{name}", "TargetDevice": "ml_c5"},
+        StoppingCondition={"MaxRuntimeInSeconds": 600},
+    )
+    limit = time.monotonic() + PATIENCE
+    while sagemaker.describe_compilation_job(CompilationJobName=name)["CompilationJobStatus"] not in ENDED:
+        assert time.monotonic() < limit
+        time.sleep(0.1)
+    names["compilation"] = name
+
+
+def _lifecycle(shelf: Shelf, names: dict[str, str]) -> None:
+    names["lifecycle"] = shelf.notebooks.config(OnStart="echo hello\n")
+
+
+def _room_for_a_notebook(shelf: Shelf, names: dict[str, str]) -> None:
+    """What the command makes is deleted at the end."""
+    shelf.notebooks.names.append(names["new"])
+
+
+def _notebook(shelf: Shelf, names: dict[str, str]) -> None:
+    """The one notebook instance that is looked at."""
+    if "notebook" not in shelf.names:
+        shelf.names["notebook"] = shelf.notebooks.create()
+    names["notebook"] = shelf.names["notebook"]
+
+
+def _own_notebook(shelf: Shelf, names: dict[str, str]) -> None:
+    names["notebook"] = shelf.notebooks.create()
+
+
+def _stopped_notebook(shelf: Shelf, names: dict[str, str]) -> None:
+    _own_notebook(shelf, names)
+    shelf.notebooks.act("stop", names["notebook"])
+
+
+def _doomed_notebook(shelf: Shelf, names: dict[str, str]) -> None:
+    _stopped_notebook(shelf, names)
+    shelf.notebooks.names.remove(names["notebook"])
+
+
 def _object(shelf: Shelf, names: dict[str, str]) -> None:
     shelf.jobs.put(f"{names['new']}/one.txt", b"one")
     shelf.jobs.put(f"{names['new']}/two.txt", b"two")
@@ -221,6 +285,14 @@ MAKERS: dict[str, Callable[[Shelf, dict[str, str]], None]] = {
     "spare endpoint": _spare_endpoint,
     "gone endpoint": _gone_endpoint,
     "transform": _transform,
+    "compilation": _compilation,
+    "own compilation": _own_compilation,
+    "lifecycle": _lifecycle,
+    "room for a notebook": _room_for_a_notebook,
+    "notebook": _notebook,
+    "own notebook": _own_notebook,
+    "stopped notebook": _stopped_notebook,
+    "doomed notebook": _doomed_notebook,
     "object": _object,
     "bucket": _bucket,
 }

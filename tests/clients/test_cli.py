@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 def shelf(cloud: LocalCloud, table: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
     made = Shelf(cloud, tmp_path_factory.mktemp("shelf"), (table / "model.tar.gz").read_bytes())
     yield made
-    made.hosting.close()
+    made.close()
 
 
 def call(aws: str, cloud: LocalCloud, folder: Path, arguments: list[str]) -> Ran:
