@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tarfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +122,9 @@ def studio(resolved: str, archive: Path, tmp_path_factory: pytest.TempPathFactor
     with tarfile.open(archive) as packed:
         packed.extractall(folder, filter="data")
     python = folder / "image" / "bin" / "python"
-    subprocess.run([str(UV), "venv", "--quiet", "--python", find_python(), str(folder / "image")], check=True)
+    subprocess.run(
+        [str(UV), "venv", "--quiet", "--seed", "--python", find_python(), str(folder / "image")], check=True
+    )
     lock = folder / "image.lock"
     lock.write_text("\n".join(line for line in resolved.splitlines() if not TORCH.match(line)))
     (wheel,) = (folder / "sagelab" / "dist").glob("*.whl")
@@ -149,3 +153,51 @@ def test_lab_1_runs_in_the_image_against_a_local_cloud_in_another_environment(
         sagelab("down", home=home)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "Nothing is left of keras-mnist" in done.stdout
+
+
+@needs_uv
+@needs_image
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_lifecycle_script_leaves_the_image_as_it_is_and_gives_the_local_cloud_its_own_kernel(
+    studio: tuple[Path, Path], archive: Path, tmp_path: Path
+) -> None:
+    _, python = studio
+    home = tmp_path / "space"
+    home.mkdir()
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(("PIP_", "UV_", "SSL_", "HTTP", "http"))
+    }
+    cache = os.environ.get("UV_CACHE_DIR") or str(Path.home() / ".cache" / "uv")
+    env = kept | {"HOME": str(home), "PATH": f"{python.parent}:/usr/bin:/bin", "UV_CACHE_DIR": cache, "CI": "1"}
+    before = freeze(python, env)
+    done = subprocess.run(
+        ["bash", str(ROOT / "studio" / "on-start.sh")],
+        env=env | {"SAGELAB_ARCHIVE": str(archive)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    log, own = home / ".sagelab" / "environment.log", home / ".sagelab" / "environment"
+    limit = time.monotonic() + 900
+    while not (own / "sagelab-setup").exists():
+        assert time.monotonic() < limit, log.read_text()
+        assert "failed" not in log.read_text(), log.read_text()
+        time.sleep(0.5)
+    after = freeze(python, env)
+    assert {name: after[name] for name in before} == before
+    kernel = json.loads((home / ".local/share/jupyter/kernels/sagelab/kernel.json").read_text())
+    assert kernel["display_name"] == "Python 3 (sagelab)"
+    assert Path(kernel["argv"][0]) == own / "bin" / "python"
+    code = "import moto, sagelab, tensorflow; print(sagelab.__file__)"
+    said = subprocess.run([str(own / "bin" / "python"), "-c", code], env=env, capture_output=True, text=True)
+    assert said.stdout.strip() == str(home / "sagelab" / "src" / "sagelab" / "__init__.py"), said.stderr
+
+
+def freeze(python: Path, env: dict[str, str]) -> dict[str, str]:
+    """Every package of the image but sagelab itself, and its version."""
+    command = [str(python), "-m", "pip", "list", "--quiet", "--format=json"]
+    found = json.loads(subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout)
+    return {one["name"]: one["version"] for one in found if one["name"] != "sagelab"}

@@ -67,7 +67,7 @@ def test_folders_of_other_jobs_are_not_there(jobs: Jobs) -> None:
     said = tried(
         jobs, f"ls {folder} {folder.parent}; find / -name sagelab-mark -not -path '/proc/*' -not -path '/sys/*'"
     )
-    jobs.sagemaker.stop_training_job(TrainingJobName=other["TrainingJobName"])
+    (folder / "algo-1" / "ml" / "end").touch()
     jobs.wait(other["TrainingJobName"])
     assert said.count("No such file") == 2
     assert "/sagelab-mark" not in said

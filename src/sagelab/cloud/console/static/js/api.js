@@ -26,8 +26,8 @@ function keep(key) {
   watchers.forEach((act) => act());
 }
 
-export async function request(path, body, signal) {
-  const headers = { "X-Sagelab-Key": localStorage.getItem(KEY) || "" };
+export async function request(path, body, signal, key = localStorage.getItem(KEY)) {
+  const headers = { "X-Sagelab-Key": key || "" };
   if (body) headers["Content-Type"] = "application/json";
   const options = { method: body ? "POST" : "GET", headers, signal, body: body && JSON.stringify(body) };
   let answer;
@@ -74,8 +74,9 @@ export async function logIn(token) {
 }
 
 export async function logOut() {
-  await fetched("/api/logout", {});
-  keep(null);
+  const key = localStorage.getItem(KEY);
+  keep(null); // first: whatever a page asked after the call would be refused
+  await request("/api/logout", {}, undefined, key);
 }
 
 /** {base64} -> Uint8Array. */
