@@ -9,7 +9,7 @@ cd "$HOME"
 [ -d sagelab ] || tar -xzf "${SAGELAB_ARCHIVE:-$HOME/sagelab-studio.tar.gz}"
 mkdir -p -m 700 .sagelab
 
-python3 -m pip list --quiet --format=freeze > .sagelab/image.txt
+python3 -m pip list --disable-pip-version-check --format=freeze > .sagelab/image.txt
 python3 -m pip install --quiet --constraint .sagelab/image.txt sagelab/dist/*.whl
 
 nohup python3 sagelab/tools/setup.py "$HOME/.sagelab/environment" --kernel > .sagelab/environment.log 2>&1 &

@@ -21,7 +21,7 @@ from place import Place  # type: ignore[import-not-found]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
-KILLS = int(os.environ.get("SAGELAB_KILLS", "15"))
+KILLS = int(os.environ.get("SAGELAB_KILLS", "8"))
 WORKERS = 6
 LATEST = 1.5  # seconds after the start of the load
 
