@@ -100,13 +100,14 @@ def _context(params: dict[str, Any]) -> dict[str, list[str]]:
     return found
 
 
-def bucket_of(request: Request) -> str:
-    """The bucket that a request to S3 names, "" where it names none."""
-    return unquote(request.path).lstrip("/").partition("/")[0]
+def place_of(request: Request) -> tuple[str, str]:
+    """(bucket, key) that a request to S3 names, "" for what it does not."""
+    bucket, _, key = unquote(request.path).lstrip("/").partition("/")
+    return bucket, key
 
 
 def _s3(request: Request) -> Iterator[Needed]:
-    bucket, _, key = unquote(request.path).lstrip("/").partition("/")
+    bucket, key = place_of(request)
     if not bucket:
         yield Needed("s3:ListAllMyBuckets", "*")
     elif not key:
@@ -123,7 +124,7 @@ def _opened(request: Request, seals: Seals) -> Iterator[Needed]:
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html#require-sse-kms
     """
-    bucket, _, key = unquote(request.path).lstrip("/").partition("/")
+    bucket, key = place_of(request)
     sent, copied = request.parameters, unquote(request.header("x-amz-copy-source") or "").lstrip("/")
     if key and request.method == "GET" and not _OF_OBJECTS.keys() & sent.keys() and "uploadId" not in sent:
         opened = seals.over(bucket, key, sent.get("versionId"))

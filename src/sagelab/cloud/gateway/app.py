@@ -21,7 +21,7 @@ from sagelab.cloud.errors import (
     no_room,
 )
 from sagelab.cloud.gateway import faults, protocol, validation
-from sagelab.cloud.gateway.actions import bucket_of, of_others, of_sagemaker
+from sagelab.cloud.gateway.actions import of_others, of_sagemaker, place_of
 from sagelab.cloud.gateway.faults import Answer
 from sagelab.cloud.gateway.guard import Caller, Guard
 from sagelab.cloud.gateway.handler import RequestHandler
@@ -122,7 +122,7 @@ class Gateway:
             return answer
         answer = self._moto.answer(request, service, caller.region)
         if answer.status < 300 and changes(request, service):
-            self._cloud.tell(service, bucket_of(request) if service == "s3" else "")
+            self._cloud.tell(service, place_of(request)[0] if service == "s3" else "")
         return answer
 
     def _sagemaker(self, caller: Caller, request: Request) -> Answer:

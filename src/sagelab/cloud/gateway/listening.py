@@ -44,6 +44,8 @@ class Server(ThreadedWSGIServer):
 
     def get_request(self) -> tuple[socket.socket, Any]:
         try:
+            if self._spare is None:  # it was given up, and could not be had again at once
+                self._spare = os.open(os.devnull, os.O_RDONLY)
             return super().get_request()
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE):
