@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cloud.jobs import Jobs
+from tests.cloud.jobs import Gate, Jobs
 from tests.conftest import LocalCloud
 
 if TYPE_CHECKING:
@@ -21,6 +21,14 @@ def chromium() -> Iterator[Browser]:
         pytest.skip("there is no chromium here (Debian's package chromium)")
     with launch() as launched:
         yield launched
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    """Holds a job until the test opens it."""
+    gate = Gate()
+    yield gate
+    gate.close()
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import socket
 import tarfile
 import time
 import uuid
@@ -30,6 +31,22 @@ def pack(files: dict[str, str], folder: Path | None = None) -> bytes:
             member.size = len(text.encode())
             out.addfile(member, io.BytesIO(text.encode()))
     return archive.getvalue()
+
+
+class Gate:
+    """Where a job waits until its test lets it on: a port that refuses connections until then."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket()
+        self._socket.bind(("127.0.0.1", 0))
+        port = self._socket.getsockname()[1]
+        self.wait = f"until (exec 9<> /dev/tcp/127.0.0.1/{port}) 2> /dev/null; do sleep 0.05; done"  # bash
+
+    def open(self) -> None:
+        self._socket.listen()
+
+    def close(self) -> None:
+        self._socket.close()
 
 
 @dataclass

@@ -37,6 +37,11 @@ const load = (kind, address) => new Promise((resolve) => {
   element.src = address;
   document.body.append(element);
 });
+const shown = async () => {  // until then there is an empty page of this one's own in the frame
+  const frame = document.querySelector("iframe");
+  while (frame.contentDocument?.URL === "about:blank") await new Promise((resume) => setTimeout(resume, 10));
+  return frame;
+};
 (async () => {
   const options = { method: "POST", credentials: "include", body };
   await attempt("simple", async () => read(await fetch("CONSOLE/api/call", options)));
@@ -47,7 +52,7 @@ const load = (kind, address) => new Promise((resolve) => {
   await attempt("events", async () => read(await fetch("CONSOLE/api/events", { credentials: "include" })));
   await attempt("script", () => load("script", "CONSOLE/static/js/console.js"));
   await attempt("picture", () => load("img", "CONSOLE/static/icon.svg"));
-  await attempt("frame", async () => document.querySelector("iframe").contentDocument.body.textContent);
+  await attempt("frame", async () => (await shown()).contentDocument.body.textContent);
   document.getElementById("form").submit();
   await new Promise((resolve) => { document.querySelector("iframe").onload = resolve; });
   window.tried = tried;

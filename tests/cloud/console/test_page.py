@@ -13,7 +13,7 @@ from sagelab.cloud import control
 from sagelab.cloud.home import ROLE_NAME
 from tests.cloud.console import browser
 from tests.cloud.console.browser import PATIENCE, Window
-from tests.cloud.jobs import ROLE, Jobs
+from tests.cloud.jobs import ROLE, Gate, Jobs
 from tests.cloud.tunings import Tunings
 from tests.conftest import LocalCloud
 
@@ -57,13 +57,14 @@ def test_a_logout_closes_the_page(window: Window) -> None:
     window.see("sagelab open")
 
 
-def test_a_job_appears_and_completes_without_a_reload(window: Window, jobs: Jobs) -> None:
+def test_a_job_appears_and_completes_without_a_reload(window: Window, jobs: Jobs, gate: Gate) -> None:
     window.open("/training-jobs")
     window.page.evaluate("window.mark = 1")
-    request = jobs.shell("sleep 1")
+    request = jobs.shell(gate.wait)
     jobs.sagemaker.create_training_job(**request)
     row = window.page.get_by_role("row").filter(has_text=request["TrainingJobName"])
     expect(row).to_contain_text("InProgress")
+    gate.open()
     expect(row).to_contain_text("Completed")
     assert window.page.evaluate("window.mark") == 1
 
@@ -369,7 +370,8 @@ def test_a_notebook_instance_is_created_and_opens(
     expect(page.locator(".bar .status")).to_have_text("Stopped", timeout=2 * PATIENCE)
     page.get_by_role("button", name="Delete").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    sagemaker.get_waiter("notebook_instance_deleted").wait(
+        NotebookInstanceName=name, WaiterConfig={"Delay": 1, "MaxAttempts": PATIENCE // 1000}
+    )
+    expect(page.get_by_role("heading", name="Notebook instances")).to_be_visible()
     expect(page.get_by_role("link", name=name)).to_have_count(0)
-    assert name not in [
-        each["NotebookInstanceName"] for each in sagemaker.list_notebook_instances()["NotebookInstances"]
-    ]

@@ -9,7 +9,7 @@ from typing import Any
 import botocore.exceptions
 import pytest
 
-from tests.cloud.jobs import Jobs
+from tests.cloud.jobs import Gate, Jobs
 from tests.cloud.spot import epochs, interrupt, is_whole, saved, spot, stages
 
 pytestmark = pytest.mark.slow
@@ -82,8 +82,9 @@ def test_job_without_checkpoints_begins_again(jobs: Jobs) -> None:
 def test_restart_finds_nothing_of_the_attempt_before_but_channels_and_checkpoints(jobs: Jobs) -> None:
     command = """
         cd /opt/ml; echo found $(find model output /tmp checkpoints input/data -type f | sort)
+        [ -e checkpoints/c ] && exit 0
         echo x | tee model/m output/data/o /tmp/t checkpoints/c > /dev/null
-        echo ready; sleep 1.5
+        echo ready; exec sleep 1000
     """
     request = spot(jobs, command)
     interrupt_at(jobs, request, "ready")
@@ -114,15 +115,21 @@ def test_interruption_while_a_checkpoint_is_written_leaves_no_half_of_it(jobs: J
     assert saved(jobs, request) == {"whole": b"first\n"}
 
 
-def test_old_checkpoint_stays_where_its_next_version_is_half_written(jobs: Jobs) -> None:
-    command = """
+def test_old_checkpoint_stays_where_its_next_version_is_half_written(jobs: Jobs, gate: Gate) -> None:
+    command = f"""
         cd /opt/ml/checkpoints
         if [ -e model ]; then cat model; exit 0; fi
-        echo whole > model; sleep 1.5
+        echo whole > model; {gate.wait}
         exec 3> model; echo -n ha >&3; echo ready; exec sleep 1000
     """
     request = spot(jobs, command)
-    job = interrupt_at(jobs, request, "ready")
+    jobs.sagemaker.create_training_job(**request)
+    while not saved(jobs, request):
+        assert jobs.describe(request["TrainingJobName"])["TrainingJobStatus"] == "InProgress"
+    gate.open()
+    jobs.wait_log(request["TrainingJobName"], "ready")
+    interrupt(jobs, request["TrainingJobName"])
+    job = jobs.wait(request["TrainingJobName"])
     assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
     assert jobs.log(request["TrainingJobName"]).splitlines()[-1] == "whole"
 

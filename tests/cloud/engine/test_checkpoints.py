@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cloud.jobs import Jobs
+from tests.cloud.jobs import Gate, Jobs
 from tests.cloud.spot import checkpoints, epochs, is_whole, saved, script
 
 PLACE = "/opt/ml/input/data/script"
@@ -65,16 +65,17 @@ def test_checkpoints_lie_where_the_job_wants_them(jobs: Jobs, path: str) -> None
     assert saved(jobs, request) == {"old": b"from before\n", "new": b"made\n"}
 
 
-def test_files_and_deletions_reach_s3_while_the_job_runs(jobs: Jobs) -> None:
-    command = """
+def test_files_and_deletions_reach_s3_while_the_job_runs(jobs: Jobs, gate: Gate) -> None:
+    command = f"""
         cd /opt/ml/checkpoints
-        rm old; echo 1 > first; sleep 3
+        rm old; echo 1 > first; {gate.wait}
         mv first second; echo ready; sleep 1000
     """
     request = keeping(jobs, command)
     put(jobs, request, "old", b"")
     jobs.sagemaker.create_training_job(**request)
     wait_saved(jobs, request, {"first"})
+    gate.open()
     wait_saved(jobs, request, {"second"})
     assert stop(jobs, request)["TrainingJobStatus"] == "Stopped"
     assert saved(jobs, request) == {"second": b"1\n"}
@@ -92,10 +93,13 @@ def test_file_that_is_open_is_not_sent_however_still_it_stands(jobs: Jobs) -> No
     assert sorted(saved(jobs, request)) == ["last", "other"]
 
 
-def test_failed_job_keeps_its_whole_checkpoints(jobs: Jobs) -> None:
-    command = "cd /opt/ml/checkpoints; echo whole > first; sleep 2; echo half > second; kill -9 $$"
+def test_failed_job_keeps_its_whole_checkpoints(jobs: Jobs, gate: Gate) -> None:
+    command = f"cd /opt/ml/checkpoints; echo whole > first; {gate.wait}; echo half > second; kill -9 $$"
     request = keeping(jobs, command)
-    job = jobs.run(request)
+    jobs.sagemaker.create_training_job(**request)
+    wait_saved(jobs, request, {"first"})
+    gate.open()
+    job = jobs.wait(request["TrainingJobName"])
     assert job["TrainingJobStatus"] == "Failed"
     assert saved(jobs, request) == {"first": b"whole\n"}
     assert "the checkpoint second was not sent" in jobs.full_log(request["TrainingJobName"])
@@ -162,15 +166,16 @@ def test_later_job_resumes_from_what_a_stopped_one_left(jobs: Jobs) -> None:
 
 
 @pytest.mark.slow
-def test_s3_that_refuses_for_a_while_gets_the_checkpoints_later(jobs: Jobs) -> None:
+def test_s3_that_refuses_for_a_while_gets_the_checkpoints_later(jobs: Jobs, gate: Gate) -> None:
     place = f"elsewhere-{os.urandom(6).hex()}"
     jobs.s3.create_bucket(Bucket=place)
     config = {"S3Uri": f"s3://{place}/here"}
-    request = keeping(jobs, "echo ready; sleep 1; echo x > /opt/ml/checkpoints/file; sleep 1000")
+    request = keeping(jobs, f"echo ready; {gate.wait}; echo x > /opt/ml/checkpoints/file; sleep 1000")
     request["CheckpointConfig"] = config
     jobs.sagemaker.create_training_job(**request)
     jobs.wait_log(request["TrainingJobName"], "ready")
     jobs.s3.delete_bucket(Bucket=place)
+    gate.open()
     while "checkpoints do not reach S3" not in jobs.full_log(request["TrainingJobName"]):
         pass
     jobs.s3.create_bucket(Bucket=place)
@@ -181,14 +186,15 @@ def test_s3_that_refuses_for_a_while_gets_the_checkpoints_later(jobs: Jobs) -> N
 
 
 @pytest.mark.slow
-def test_s3_that_refuses_to_the_end_fails_the_job(jobs: Jobs) -> None:
+def test_s3_that_refuses_to_the_end_fails_the_job(jobs: Jobs, gate: Gate) -> None:
     place = f"elsewhere-{os.urandom(6).hex()}"
     jobs.s3.create_bucket(Bucket=place)
-    request = keeping(jobs, "echo ready; sleep 2; echo x > /opt/ml/checkpoints/file")
+    request = keeping(jobs, f"echo ready; {gate.wait}; echo x > /opt/ml/checkpoints/file")
     request["CheckpointConfig"] = {"S3Uri": f"s3://{place}/here"}
     jobs.sagemaker.create_training_job(**request)
     jobs.wait_log(request["TrainingJobName"], "ready")
     jobs.s3.delete_bucket(Bucket=place)
+    gate.open()
     job = jobs.wait(request["TrainingJobName"])
     assert job["TrainingJobStatus"] == "Failed"
     assert job["FailureReason"].startswith(f"ClientError: Checkpoints could not be saved in s3://{place}/here: ")
