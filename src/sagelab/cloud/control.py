@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -93,8 +93,8 @@ def down(home: Home) -> bool:
         running = home.server()
         if running is None:
             return False
-        if not _end(home, running["pid"], signal.SIGTERM, GRACE):
-            _end(home, running["pid"], signal.SIGKILL, GRACE)
+        if not _end(running["pid"], signal.SIGTERM, GRACE):
+            _end(running["pid"], signal.SIGKILL, GRACE)
         return True
 
 
@@ -248,16 +248,19 @@ def _explain(home: Home, said_before: int) -> str:
     return "\n".join(["The local cloud ended before it was ready. Its log says:", *said])
 
 
-def _end(home: Home, pid: int, how: signal.Signals, seconds: float) -> bool:
-    """Signal the process and wait until it has let go of its home. False: it did not in time."""
+def _end(pid: int, how: signal.Signals, seconds: float) -> bool:
+    """Signal the process and wait until nothing of it is left. False: it did not end in time."""
     try:
-        os.kill(pid, how)
+        process = os.pidfd_open(pid)
     except ProcessLookupError:
         return True
-    waiter = threading.Thread(target=home.wait_released, daemon=True)
-    waiter.start()
-    waiter.join(seconds)
-    return not waiter.is_alive()
+    try:
+        signal.pidfd_send_signal(process, how)
+        waiting = select.poll()
+        waiting.register(process, select.POLLIN)
+        return bool(waiting.poll(seconds * 1000))
+    finally:
+        os.close(process)
 
 
 def _direct_hosts(variables: Mapping[str, str]) -> str:

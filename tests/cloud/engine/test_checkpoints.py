@@ -105,6 +105,19 @@ def test_failed_job_keeps_its_whole_checkpoints(jobs: Jobs, gate: Gate) -> None:
     assert "the checkpoint second was not sent" in jobs.full_log(request["TrainingJobName"])
 
 
+def test_what_the_job_leaves_running_at_its_end_leaves_no_half_file(jobs: Jobs) -> None:
+    command = """
+        cd /opt/ml/checkpoints; echo whole > first
+        (exec 3> second; echo half >&3; sleep 1000) &
+        until [ -s second ]; do sleep 0.05; done
+    """
+    request = keeping(jobs, command)
+    job = jobs.run(request)
+    assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
+    assert saved(jobs, request) == {"first": b"whole\n"}
+    assert "the checkpoint second was not sent" in jobs.full_log(request["TrainingJobName"])
+
+
 def test_garbage_in_the_folder_is_left_alone_and_no_link_is_followed(jobs: Jobs) -> None:
     command = """
         cd /opt/ml/checkpoints

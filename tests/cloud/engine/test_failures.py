@@ -94,6 +94,14 @@ def test_script_that_prints_a_gigabyte_is_read_to_its_end(jobs: Jobs) -> None:
 
 
 @pytest.mark.slow
+def test_script_that_prints_without_an_end_is_ended_with_the_reason(jobs: Jobs) -> None:
+    job = jobs.run(jobs.shell("yes 0123456789012345678901234567890123456789"))
+    assert job["TrainingJobStatus"] == "Failed"
+    assert job["FailureReason"] == "ClientError: The host was ended: it printed more than 1,024 MB."
+    assert "the host was ended: it printed more than 1,024 MB" in jobs.full_log(job["TrainingJobName"])
+
+
+@pytest.mark.slow
 def test_missing_requirement_fails_with_pips_words(jobs: Jobs) -> None:
     archive = pack({"train.py": "", "requirements.txt": "/no/such/package.whl\n"})
     job = jobs.run(jobs.script(archive))

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -36,6 +37,12 @@ ROOM = """
     print(limits.breach())
 """
 
+DISK = """
+    import sys
+    from sagelab.cloud.engine.limits import size_of
+    print(size_of(sys.argv[1]))
+"""
+
 
 def test_processes_and_their_memory_together_are_limited() -> None:
     if shutil.which("unshare") is None or subprocess.run([*APART, "true"], capture_output=True).returncode:
@@ -50,3 +57,19 @@ def test_processes_and_their_memory_together_are_limited() -> None:
         "None",
         "it has more than 4 processes",
     ]
+
+
+def test_what_is_mounted_to_be_read_is_no_disk_of_the_host(tmp_path: Path) -> None:
+    apart = [*APART, "--mount"]
+    if shutil.which("unshare") is None or subprocess.run([*apart, "true"], capture_output=True).returncode:
+        pytest.skip("namespaces are forbidden here")
+    theirs, root = tmp_path / "theirs", tmp_path / "root"
+    for folder in (theirs, root / "a python", root / "own"):
+        folder.mkdir(parents=True)
+        (folder / "file").write_bytes(b"x" * 1_000_000)
+    mounts = 'mount --bind "$1/theirs" "$1/root/a python" && mount -o remount,bind,ro "$1/root/a python" && '
+    python = [sys.executable, "-c", textwrap.dedent(DISK), str(root)]
+    command = [*apart, "bash", "-c", mounts + 'exec "${@:2}"', "bash", str(tmp_path), *python]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=os.environ)
+    assert done.stderr == ""
+    assert 1_000_000 <= int(done.stdout) < 1_100_000

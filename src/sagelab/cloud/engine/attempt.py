@@ -127,8 +127,8 @@ class Attempt:
             raise ClientError("Without namespaces, CheckpointConfig.LocalPath must be a folder in /opt/ml")
         isolated = self.job.get("EnableNetworkIsolation", False)
         self.running = self.place.launcher.start(self.folder, runtime, hosts, network=not isolated)
-        outputs = self.running.outputs.items()
-        self._readers = [Reader(pipe, self.streams[host], after) for host, pipe in outputs]
+        outputs, kill = self.running.outputs.items(), self.running.group.kill
+        self._readers = [Reader(pipe, self.streams[host], after, kill) for host, pipe in outputs]
         for reader in self._readers:
             reader.start()
         if self.checkpoints:
@@ -171,6 +171,7 @@ class Attempt:
         if self.checkpoints:
             assert self.running is not None
             well = not self.running.group.trouble and not any(self._codes().values())
+            self.checkpoints.leave(self.running.group.half)
             self.checkpoints.finish(crashed=not (well or asked), patience=patience)
 
     def explain(self) -> JobError | None:

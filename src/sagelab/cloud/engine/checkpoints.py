@@ -63,6 +63,7 @@ class CheckpointFolder:
         self._seen: dict[str, Version] = {}  # as the last look found them
         self._whole: dict[str, Version] = {}  # closed while the job ran
         self._half: dict[str, Version] = {}  # open for writing when the processes were stopped
+        self._ended: set[int] = set()  # processes that the last look found ended
 
     def fill(self) -> None:
         """Fetch what S3 has. ClientError: it cannot be."""
@@ -94,15 +95,24 @@ class CheckpointFolder:
             return names
         own = processes.find_own(group)
         written = processes.find_written(own)
-        if not own or not own <= processes.find_own(group):
+        ended, before = processes.find_ended(own), self._ended
+        self._ended = ended
+        if not own or not own <= processes.find_own(group) or not ended <= before:
             return set()
         closed = {name for name in names if (now[name].device, now[name].inode) not in written}
         return {name for name in closed if self._half.get(name) != now[name]}
 
     def hold(self, written: set[processes.Inode]) -> None:
         """Remember what is half written by processes that stand still and are ended next."""
+        self._half = self._find(written)
+
+    def leave(self, written: set[processes.Inode]) -> None:
+        """Remember what was half written by processes that the end of others ended."""
+        self._half |= self._find(written)
+
+    def _find(self, files: set[processes.Inode]) -> dict[str, Version]:
         found = self._look().items()
-        self._half = {name: version for name, version in found if (version.device, version.inode) in written}
+        return {name: version for name, version in found if (version.device, version.inode) in files}
 
     def finish(self, crashed: bool) -> list[str]:
         """Send the rest after the last process has ended; the names of those left out as not whole.
@@ -192,6 +202,11 @@ class Checkpoints(threading.Thread):
             written = processes.find_written(processes.freeze(self.group))
             for folder in self.folders:
                 folder.hold(written)
+
+    def leave(self, written: set[processes.Inode]) -> None:
+        """Processes that had these files open for writing were ended because their host had ended."""
+        for folder in self.folders if written else ():
+            folder.leave(written)
 
     def finish(self, crashed: bool, patience: float = PATIENCE) -> None:
         """Send the rest after the last process has ended. ClientError: S3 took it not in `patience` seconds."""

@@ -38,7 +38,8 @@ class Hosts:
     def start(self, plan: Plan, streams: dict[str, Stream]) -> list[Reader]:
         """Start them; what each prints goes to its stream. Returns the readers of that, to be waited for."""
         self._running = self._launcher.start(plan.name, plan.runtime, plan.hosts, network=plan.network)
-        readers = [Reader(pipe, streams[host], _nothing) for host, pipe in self._running.outputs.items()]
+        outputs, kill = self._running.outputs.items(), self._running.group.kill
+        readers = [Reader(pipe, streams[host], _nothing, kill) for host, pipe in outputs]
         for reader in readers:
             reader.start()
         return readers

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import array
 import atexit
-import contextlib
 import io
 import json
 import os
@@ -29,21 +28,32 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sagelab.cloud.engine import processes
 from sagelab.cloud.engine.limits import MARK, PAUSE, Limits
+from sagelab.cloud.engine.processes import descendants
 
 SOCKET = "/run/sagelab/python.sock"
 REQUESTS = (signal.SIGTERM, signal.SIGUSR1)  # to ask the user's processes to end; to end all of them
 EXECUTABLE = "/opt/sagelab/bin/python3"
+REPORTED = 5_000  # files half written, of a host that left more behind
 TOOLKIT = "sagemaker_training.cli.train"
 
 
 class Init:
-    """Process 1. `run` returns the exit code of the first command: 128 + n if signal n ended it."""
+    """Process 1. `run` returns the exit code of the first command: 128 + n if signal n ended it.
+
+    report: a pipe to tell over what was half written at the end.
+    """
 
     def __init__(
-        self, argv: tuple[str, ...], env: dict[str, str], forks: tuple[str, ...], limits: Limits | None = None
+        self,
+        argv: tuple[str, ...],
+        env: dict[str, str],
+        forks: tuple[str, ...],
+        report: int,
+        limits: Limits | None = None,
     ) -> None:
-        self.argv, self.env, self.forks, self.limits = argv, env, forks, limits
+        self.argv, self.env, self.forks, self.report, self.limits = argv, env, forks, report, limits
         self.events = selectors.DefaultSelector()
         self.clients: dict[int, socket.socket] = {}
         self.shims: set[int] = set()
@@ -67,9 +77,17 @@ class Init:
             for key, _ in self.events.select(PAUSE if self.limits else None):
                 key.data(key.fileobj)
             self._hold_to_limits()
+        self._report_half()
         if os.getpid() != 1:
             self.kill_rest()
         return self.code
+
+    def _report_half(self) -> None:
+        """What the first command left behind ends with it: stop it, and tell which files it was writing."""
+        written = processes.find_written(processes.freeze(os.getpid(), above=0))
+        if written:
+            files = " ".join(f"{device}:{number}" for device, number in sorted(written)[:REPORTED])
+            os.write(self.report, f"half {files}\n".encode())
 
     def _hold_to_limits(self) -> None:
         if self.limits and self.code is None and (reason := self.limits.breach()):
@@ -80,9 +98,9 @@ class Init:
         """Ask the user's own processes to end. One that stands still hears it too, before anything else."""
         tree = descendants(os.getpid())
         for pid in set(tree) - set(tree.values()) - self.shims:
-            _signal(pid, signal.SIGTERM)
+            processes.send(pid, signal.SIGTERM)
         for pid in tree:
-            _signal(pid, signal.SIGCONT)
+            processes.send(pid, signal.SIGCONT)
 
     def kill(self) -> None:
         """End every process of the host now."""
@@ -92,7 +110,7 @@ class Init:
     def kill_rest(self) -> None:
         """Where this is not process 1: what the first command left behind ends with it."""
         for pid in descendants(os.getpid()):
-            _signal(pid, signal.SIGKILL)
+            processes.send(pid, signal.SIGKILL)
 
     def _start_first(self) -> int:
         if self.argv == ("train",) and "train" in self.forks:
@@ -126,7 +144,7 @@ class Init:
         self.events.unregister(client)
         for pid in [pid for pid, other in self.clients.items() if other is client]:
             del self.clients[pid]
-            _signal(pid, signal.SIGKILL)
+            processes.send(pid, signal.SIGKILL)
         client.close()
 
     def _reap(self, wake: int) -> None:
@@ -167,6 +185,7 @@ class Init:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, REQUESTS)
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.close(self.report)
         for key in list(self.events.get_map().values()):
             os.close(key.fd)
         self.events.close()
@@ -277,25 +296,3 @@ def _finish(code: int) -> None:
     except BaseException:
         code = code or 120
     os._exit(code)
-
-
-def descendants(ancestor: int) -> dict[int, int]:
-    """pid -> parent's pid of every process that `ancestor` started, at any depth."""
-    parents = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                stat = (entry / "stat").read_text()
-                parents[int(entry.name)] = int(stat.rpartition(")")[2].split()[1])
-    found: dict[int, int] = {}
-    level = {ancestor}
-    while level:
-        children = {pid: parent for pid, parent in parents.items() if parent in level}
-        found |= children
-        level = set(children)
-    return found
-
-
-def _signal(pid: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, number)

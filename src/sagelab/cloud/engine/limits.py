@@ -7,6 +7,7 @@ a host without control groups. Standard library alone, imported before the fork.
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +28,7 @@ class Limits:
 
     def __init__(self, processes: int, disk: int | None = None, memory: int | None = None) -> None:
         self.processes, self.disk, self.memory = processes, disk, memory
-        self._disk_used = _Look(lambda: sum(_size(folder) for folder in FOLDERS))
+        self._disk_used = _Look(lambda: sum(size_of(folder) for folder in FOLDERS))
         self._memory_used = _Look(_memory)
 
     def breach(self) -> str | None:
@@ -72,16 +73,30 @@ def _memory() -> int:
     return used << 10
 
 
-def _size(folder: str) -> int:
-    size, waiting = 0, [folder]
+def size_of(folder: str) -> int:
+    """Bytes below a folder, without what others put there to be read: the machine's Python may be in /root."""
+    size, waiting, theirs = 0, [folder], _read_only()
     while waiting:
         try:
             with os.scandir(waiting.pop()) as entries:
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
+                        if entry.path not in theirs:
+                            waiting.append(entry.path)
                     else:
                         size += entry.stat(follow_symlinks=False).st_blocks * 512
         except OSError:  # it changes under our eyes
             continue
     return size
+
+
+def _read_only() -> set[str]:
+    """The places where something is mounted that is not to be written."""
+    lines = Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines()
+    mounts = [line.split(" ")[4:6] for line in lines]
+    return {_unescape(place) for place, options in mounts if "ro" in options.split(",")}
+
+
+def _unescape(place: str) -> str:
+    """A path as mountinfo has it: spaces and the like in octal."""
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), place)

@@ -19,12 +19,15 @@ from typing import Any
 
 import botocore.exceptions
 
+from sagelab.cloud.engine.limits import MARK
+
 logger = logging.getLogger("sagelab")
 
 CHUNK = 1 << 18
 EVENT_CHARS = 60_000
 BATCH_EVENTS, BATCH_CHARS = 5_000, 200_000
-HOST_LINES, HOST_CHARS = 100_000, 16_000_000
+HOST_LINES, HOST_CHARS = 100_000, 16_000_000  # are kept
+HOST_BYTES = 1 << 30  # may be printed
 PAUSE = 0.25
 TAIL_LINES = 40
 BREAKS = re.compile(r"\r\n|\n|\r")
@@ -89,12 +92,16 @@ class Stream:
 class Reader(threading.Thread):
     """Reads the pipe that a host prints to, to its end: then no process of the host is left.
 
-    after: called after each batch that went out, at most every quarter of a second.
+    after: called after each batch that went out, at most every quarter of a second. kill: ends the host, where
+    it prints without an end: more than HOST_BYTES.
     """
 
-    def __init__(self, pipe: int, stream: Stream, after: Callable[[], None]) -> None:
+    def __init__(
+        self, pipe: int, stream: Stream, after: Callable[[], None], kill: Callable[[], None] | None = None
+    ) -> None:
         super().__init__(daemon=True, name=f"log {stream.name}")
-        self._pipe, self._stream, self._after = pipe, stream, after
+        self._pipe, self._stream, self._after, self._kill = pipe, stream, after, kill
+        self._left = HOST_BYTES
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._rest = ""
 
@@ -116,11 +123,21 @@ class Reader(threading.Thread):
                 due = None
                 continue
             data = os.read(self._pipe, CHUNK)
+            self._count(len(data))
             if not self._stream.full:
                 self._take(self._decoder.decode(data, final=not data), last=not data)
             if not data:
                 return
             due = due or time.monotonic() + PAUSE
+
+    def _count(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0 and self._kill:
+            reason = f"it printed more than {HOST_BYTES >> 20:,} MB"
+            self._stream.tail.append(f"{MARK}{reason}")
+            self._stream.note(f"the host was ended: {reason}")
+            self._kill()
+            self._kill = None
 
     def _take(self, text: str, last: bool) -> None:
         *lines, self._rest = BREAKS.split(self._rest + text)

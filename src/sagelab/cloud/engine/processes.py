@@ -1,6 +1,7 @@
-"""The processes of running hosts, seen from outside through /proc: which files they write, and a pause for all.
+"""The processes of running hosts, seen through /proc: which files they write, and a pause for all.
 
 A file that a process had open for writing when it was ended is half a file, and nothing in the file says so.
+Standard library alone: process 1 of a host looks at its own, too.
 """
 
 from __future__ import annotations
@@ -8,11 +9,10 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import stat
 import time
 from collections.abc import Iterable
 from pathlib import Path
-
-from sagelab.cloud.engine.init import descendants
 
 KEEPERS = 2  # generations of the platform's own between a group and the processes of its hosts: keeper, process 1
 PATIENCE = 1.0  # seconds in which a stopped process stands still
@@ -20,26 +20,56 @@ PATIENCE = 1.0  # seconds in which a stopped process stands still
 Inode = tuple[int, int]  # device, number
 
 
-def find_own(group: int) -> set[int]:
-    """The processes that the hosts of a group run, without the platform's own. group: its pid."""
+def descendants(ancestor: int) -> dict[int, int]:
+    """pid -> parent's pid of every process that `ancestor` started, at any depth."""
+    parents = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                facts = (entry / "stat").read_text()
+                parents[int(entry.name)] = int(facts.rpartition(")")[2].split()[1])
+    found: dict[int, int] = {}
+    level = {ancestor}
+    while level:
+        children = {pid: parent for pid, parent in parents.items() if parent in level}
+        found |= children
+        level = set(children)
+    return found
+
+
+def find_own(group: int, above: int = KEEPERS) -> set[int]:
+    """The processes that the hosts of a group run, without the platform's own. group: its pid.
+
+    above: generations of the platform's own.
+    """
     parents = descendants(group)
-    return {pid for pid in parents if _generation(pid, group, parents) > KEEPERS}
+    return {pid for pid in parents if _generation(pid, group, parents) > above}
 
 
-def freeze(group: int) -> set[int]:
+def find_ended(pids: Iterable[int]) -> set[int]:
+    """Those of the processes that have ended and that nobody has taken note of: what they wrote is closed."""
+    return {pid for pid in pids if _state(pid) in "ZX"}
+
+
+def freeze(group: int, above: int = KEEPERS) -> set[int]:
     """Stop the processes of a group's hosts until SIGCONT, those that they start meanwhile too."""
     frozen: set[int] = set()
-    while new := find_own(group) - frozen:
+    while new := find_own(group, above) - frozen:
         for pid in new:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGSTOP)
+            send(pid, signal.SIGSTOP)
         _wait_stopped(new)
         frozen |= new
     return frozen
 
 
+def send(pid: int, number: int) -> None:
+    """Send a signal to a process, if it is there still."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
 def find_written(pids: Iterable[int]) -> set[Inode]:
-    """The files that processes have open for writing."""
+    """The regular files that processes have open for writing."""
     return {inode for pid in pids for inode in _written(pid)}
 
 
@@ -50,7 +80,8 @@ def _written(pid: int) -> list[Inode]:
             with contextlib.suppress(OSError):
                 if _mode(Path(f"/proc/{pid}/fdinfo/{entry.name}").read_text()) != os.O_RDONLY:
                     facts = entry.stat()
-                    found.append((facts.st_dev, facts.st_ino))
+                    if stat.S_ISREG(facts.st_mode):
+                        found.append((facts.st_dev, facts.st_ino))
     return found
 
 

@@ -19,13 +19,18 @@ import selectors
 import signal
 import socket
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
 from sagelab.cloud.engine import sandbox
 from sagelab.cloud.engine.init import REQUESTS, Init, receive
 from sagelab.cloud.engine.limits import Limits
+from sagelab.cloud.engine.processes import descendants, send
 from sagelab.cloud.engine.sandbox import PROGRAM, HostSpec
+
+PATIENCE = 8.0  # seconds in which what was killed must be gone
 
 
 class SpawnerProcess:
@@ -34,6 +39,7 @@ class SpawnerProcess:
     def __init__(self, channel: socket.socket, weaker: str | None) -> None:
         self.channel, self.weaker = channel, weaker
         self.groups: dict[int, str] = {}
+        sandbox.adopt_orphans()  # the hosts of a group that was killed: `_end` waits for them
 
     def serve(self) -> None:
         wake, waker = os.pipe()
@@ -93,28 +99,42 @@ class SpawnerProcess:
             os._exit(code)
 
     def _reap(self) -> None:
-        while self.groups:
-            pid, _ = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
-                return
-            tell(self.channel, event="gone", group=self.groups.pop(pid))
+        for pid in _reaped():
+            if pid in self.groups:
+                tell(self.channel, event="gone", group=self.groups.pop(pid))
 
     def _end(self) -> None:
-        for group in set(self.groups.values()):
-            self._signal(group, signal.SIGKILL)
+        """End with all that was started: nothing of it is left when this process is gone."""
+        limit = time.monotonic() + PATIENCE
+        with contextlib.suppress(ChildProcessError):
+            while time.monotonic() < limit:
+                for pid in descendants(os.getpid()):
+                    send(pid, signal.SIGKILL)
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
+                time.sleep(0.01)
         os._exit(0)
+
+
+def _reaped() -> Iterator[int]:
+    """The children that have ended."""
+    with contextlib.suppress(ChildProcessError):
+        while pid := os.waitpid(-1, os.WNOHANG)[0]:
+            yield pid
 
 
 class Group:
     """The hosts of one job, from the process that holds what they share.
 
-    Each host's keeper tells over a pipe the pid of its process 1, and then its exit code: as soon as process 1 of
-    a pid namespace is reaped nothing of the host is left, and what ends after it need not be waited for.
+    Over a pipe each host's keeper tells the pid of its process 1, process 1 what was half written when it ended,
+    and the keeper its exit code: as soon as process 1 of a pid namespace is reaped nothing of the host is left,
+    and what ends after it need not be waited for.
     """
 
     def __init__(self, name: str, channel: socket.socket, isolated: bool) -> None:
         self.name, self.channel, self.isolated = name, channel, isolated
         self.first: dict[str, int] = {}
+        self.half: dict[str, str] = {}
         self.asked: list[int] = []
 
     def run(self, hosts: list[HostSpec], outputs: list[int], network: bool) -> int:
@@ -144,8 +164,14 @@ class Group:
             _become_keeper(host, output, writer, self.isolated)
         os.close(writer)
         words = os.fdopen(reader)
-        self.first[host.name] = int(words.readline().strip() or 0)
+        self.first[host.name] = int(self._read(host.name, words) or 0)
         return words
+
+    def _read(self, host: str, words: IO[str]) -> str:
+        """What a host's keeper tells next; what process 1 tells is kept."""
+        while (line := words.readline().strip()).startswith("half "):
+            self.half[host] = line.removeprefix("half ")
+        return line
 
     def _listen(self, hosts: dict[IO[str], str]) -> None:
         """Tell the end of each host. A keeper that was killed tells none, and its host was killed with it."""
@@ -155,9 +181,11 @@ class Group:
         while events.get_map():
             for key, _ in events.select():
                 words = cast("IO[str]", key.fileobj)
-                code = int(words.readline().strip() or 128 + signal.SIGKILL)
+                host = hosts[words]
+                code = int(self._read(host, words) or 128 + signal.SIGKILL)
                 events.unregister(words)
-                tell(self.channel, event="ended", group=self.name, host=hosts[words], code=code)
+                half = self.half.get(host, "")
+                tell(self.channel, event="ended", group=self.name, host=host, code=code, half=half)
 
     def _pass_on(self, number: int, _frame: Any) -> None:
         self.asked.append(number)
@@ -180,8 +208,7 @@ def _become_keeper(host: HostSpec, output: int, writer: int, isolated: bool) -> 
         signal.pthread_sigmask(signal.SIG_BLOCK, REQUESTS)  # process 1 hears them when it can do as they say
         first = os.fork()
         if first == 0:
-            os.close(writer)
-            _become_first(host, output, isolated)
+            _become_first(host, output, writer, isolated)
         os.write(writer, f"{first}\n".encode())
         os.close(output)
         code = os.waitstatus_to_exitcode(os.waitpid(first, 0)[1])
@@ -193,7 +220,7 @@ def _become_keeper(host: HostSpec, output: int, writer: int, isolated: bool) -> 
         os._exit(0)
 
 
-def _become_first(host: HostSpec, output: int, isolated: bool) -> None:
+def _become_first(host: HostSpec, output: int, report: int, isolated: bool) -> None:
     code = 1
     try:
         sandbox.die_with_parent()
@@ -212,7 +239,7 @@ def _become_first(host: HostSpec, output: int, isolated: bool) -> None:
             sandbox.adopt_orphans()
             os.chdir(host.program or Path(host.folder) / "ml")
         limits = Limits(host.processes, host.disk, host.memory) if isolated else None
-        code = Init(host.argv, host.env, host.forks if isolated else (), limits).run()
+        code = Init(host.argv, host.env, host.forks if isolated else (), report, limits).run()
     except BaseException as error:
         os.write(2, f"sagelab: the host did not start: {error}\n".encode())
     finally:

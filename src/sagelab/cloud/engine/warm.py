@@ -19,6 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from sagelab.cloud.engine.processes import Inode
 from sagelab.cloud.engine.sandbox import HostSpec
 from sagelab.cloud.home import Home
 
@@ -33,12 +34,14 @@ class Group:
 
     codes: exit code of each host that ended. changed: set when one did. ended: all have, and no process of
     theirs is left. trouble: why the group could not run, where it is not the job's own doing. pid: of the process
-    that all of theirs descend from; 0 until `started`, and where it never did.
+    that all of theirs descend from; 0 until `started`, and where it never did. half: the files that processes were
+    writing when their host's first command ended, and they with it.
     """
 
     def __init__(self, name: str, signal_group: Callable[[str, int], None]) -> None:
         self.name, self._signal_group = name, signal_group
         self.codes: dict[str, int] = {}
+        self.half: set[Inode] = set()
         self.trouble: str | None = None
         self.pid = 0
         self.started = threading.Event()
@@ -141,6 +144,9 @@ class Spawner:
             group.started.set()
         elif message["event"] == "ended":
             group.codes[message["host"]] = message["code"]
+            for file in message["half"].split():
+                device, _, number = file.partition(":")
+                group.half.add((int(device), int(number)))
             group.changed.set()
         elif message["event"] == "broken":
             group.trouble = message["reason"]

@@ -20,7 +20,7 @@ from sagelab.cloud.errors import (
     is_no_room,
     no_room,
 )
-from sagelab.cloud.gateway import faults, protocol, validation
+from sagelab.cloud.gateway import faults, protocol, shapes, validation
 from sagelab.cloud.gateway.actions import of_others, of_sagemaker, place_of
 from sagelab.cloud.gateway.faults import Answer
 from sagelab.cloud.gateway.guard import Caller, Guard
@@ -162,7 +162,7 @@ class Gateway:
             raise AccessDenied("Only the local cloud's own access key may do this.")
         if handler is None:
             raise UnknownOperation(f"{request.target} is not an operation of the local cloud.")
-        output = handler(protocol.read_object(request.content()))
+        output = handler(shapes.read_object(request.content()))
         return Answer(200, [("Content-Type", "application/x-amz-json-1.1")], json.dumps(output).encode())
 
 

@@ -11,6 +11,7 @@ import hmac
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from sagelab.cloud.errors import (
@@ -134,7 +135,7 @@ class Guard:
 
 def check_time(claim: Signed) -> None:
     """Refuse a presigned URL past its time, and a header signed more than 15 minutes ago or ahead."""
-    signed_at = _epoch(claim)
+    signed_at = _epoch(claim.time)
     if not claim.time.startswith(claim.date):
         raise SignatureMismatch(
             "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
@@ -155,13 +156,14 @@ def _skew(what: str, order: str, claim: Signed, now: float, limit: int) -> str:
     return f"{what}: {claim.time} is now {order} than {edge} ({here} {sign} 15 min.)"
 
 
-def _epoch(claim: Signed) -> float:
+@lru_cache(maxsize=64)  # a second's requests carry one time
+def _epoch(time_of: str) -> float:
     try:
-        return calendar.timegm(time.strptime(claim.time, "%Y%m%dT%H%M%SZ"))
+        return calendar.timegm(time.strptime(time_of, "%Y%m%dT%H%M%SZ"))
     except ValueError:
         raise signature.IncompleteSignature(
             "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header, "
-            f"in the form 20260131T235959Z; got '{claim.time}'."
+            f"in the form 20260131T235959Z; got '{time_of}'."
         ) from None
 
 

@@ -8,8 +8,10 @@ connection. moto's handler, underneath, keeps the spelling of S3's metadata.
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterable
-from http.client import HTTPMessage
+from email.utils import formatdate
+from functools import lru_cache
 from typing import Any
 
 from sagelab.cloud.gateway.moto_front import MotoRequestHandler
@@ -18,6 +20,32 @@ _IDLE_SECONDS = 60
 _LINE, _HEADERS = 1 << 16, 100
 _LAST_READ_SECONDS = 1
 _LAST_READ_BYTES = 64 << 20
+
+
+@lru_cache(maxsize=4)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)
+
+
+class Headers:
+    """The headers of a request as they came: the standard library's class checks each as it does mail's."""
+
+    def __init__(self) -> None:
+        self._pairs: list[tuple[str, str]] = []
+
+    def add(self, name: str, value: str) -> None:
+        self._pairs.append((name, value))
+
+    def items(self) -> list[tuple[str, str]]:
+        return self._pairs
+
+    def keys(self) -> list[str]:
+        return [name for name, _ in self._pairs]
+
+    def get(self, name: str, default: str = "") -> str:
+        """The first header of that name, in whatever case."""
+        wanted = name.lower()
+        return next((value for each, value in self._pairs if each.lower() == wanted), default)
 
 
 class RequestHandler(MotoRequestHandler):  # type: ignore[misc]
@@ -45,22 +73,22 @@ class RequestHandler(MotoRequestHandler):  # type: ignore[misc]
             self.send_error(431 if self.headers_too_long else 400)
             return False
         self.headers = headers
-        wish = headers.get("connection", "").lower()
+        wish = headers.get("connection").lower()
         self.close_connection = wish != "keep-alive" if words[2] == "HTTP/1.0" else wish == "close"
-        if headers.get("expect", "").lower() == "100-continue":
+        if headers.get("expect").lower() == "100-continue":
             return self.handle_expect_100()
         return True
 
-    def _read_headers(self) -> HTTPMessage | None:
+    def _read_headers(self) -> Headers | None:
         """None where they are too many, too long or none."""
-        headers, lines = HTTPMessage(), 0
+        headers, lines = Headers(), 0
         while (line := self.rfile.readline(_LINE + 1)) not in (b"\r\n", b"\n", b""):
             name, colon, value = line.decode("latin-1").partition(":")
             lines += 1
             self.headers_too_long = len(line) > _LINE or lines > _HEADERS
             if self.headers_too_long or not colon or not name or name != name.strip():
                 return None
-            headers.set_raw(name, value.strip())
+            headers.add(name, value.strip())
         return headers
 
     def handle_expect_100(self) -> bool:
@@ -91,14 +119,12 @@ class RequestHandler(MotoRequestHandler):  # type: ignore[misc]
         silent = self.command == "HEAD" or code in ("204", "304")
         names = {name.lower() for name, _ in headers}
         chunked = "content-length" not in names and not silent
-        self.send_response_only(int(code), reason)
-        for name, value in headers:
-            self.send_header(name, value)
+        lines = [f"{self.protocol_version} {code} {reason}", *(f"{name}: {value}" for name, value in headers)]
         if "date" not in names:
-            self.send_header("Date", self.date_time_string())
+            lines.append(f"Date: {_date(int(time.time()))}")
         if chunked:
-            self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
+            lines.append("Transfer-Encoding: chunked")
+        self.wfile.write("\r\n".join([*lines, "", ""]).encode("latin-1", "strict"))
         self._write(() if silent else parts, chunked)
         if "connection" in names:
             self._hang_up()
@@ -114,6 +140,7 @@ class RequestHandler(MotoRequestHandler):  # type: ignore[misc]
 
     def _hang_up(self) -> None:
         """Let a client that is still sending read its refusal before the connection goes."""
+        self.close_connection = True
         self.connection.shutdown(socket.SHUT_WR)
         self.connection.settimeout(_LAST_READ_SECONDS)
         left = _LAST_READ_BYTES

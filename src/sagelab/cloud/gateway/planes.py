@@ -53,8 +53,11 @@ class Operation:
 
 @dataclass(frozen=True)
 class _Route:
+    """start: the first word of its path, which is never a label."""
+
     plane: str
     method: str
+    start: str
     path: re.Pattern[str]
     model: OperationModel
 
@@ -71,8 +74,8 @@ class Planes:
         """The operation a request means. UnknownOperation: SageMaker has none such."""
         if request.target:
             return self._targeted(request.target)
-        for route in self._routes:
-            if route.method == request.method and (found := route.path.fullmatch(request.path)):
+        for route in self._routes.get((request.method, _start(request.path)), ()):
+            if found := route.path.fullmatch(request.path):
                 labels = {name: unquote(value) for name, value in found.groupdict().items()}
                 return Operation(route.plane, route.model, labels)
         raise UnknownOperation(f"{request.method} {request.path} is not an operation of SageMaker.")
@@ -105,15 +108,18 @@ class Planes:
         return self._service(CONTROL)
 
     @cached_property
-    def _routes(self) -> list[_Route]:
-        """Paths with fewer labels first: a fixed word wins over a label."""
+    def _routes(self) -> dict[tuple[str, str], list[_Route]]:
+        """By method and first word of the path. Paths with fewer labels first: a fixed word wins over a label."""
         routes = [
             _route(plane, service.operation_model(name))
             for plane in REST
             for service in (self._service(plane),)
             for name in service.operation_names
         ]
-        return sorted(routes, key=lambda route: route.path.groups)
+        table: dict[tuple[str, str], list[_Route]] = {}
+        for route in sorted(routes, key=lambda route: route.path.groups):
+            table.setdefault((route.method, route.start), []).append(route)
+        return table
 
     def _service(self, plane: str) -> ServiceModel:
         description: dict[str, Any] = self._loader.load_service_model(plane, "service-2")
@@ -130,4 +136,8 @@ def _route(plane: str, model: OperationModel) -> _Route:
     parts.append(re.escape(path[at:]))
     pattern = "".join(parts)
     tail = "" if pattern.endswith("/") else "/?"
-    return _Route(plane, model.http["method"], re.compile(pattern + tail), model)
+    return _Route(plane, model.http["method"], _start(path), re.compile(pattern + tail), model)
+
+
+def _start(path: str) -> str:
+    return path.split("/", 2)[1] if path.startswith("/") else ""

@@ -12,7 +12,7 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
@@ -30,6 +30,13 @@ _CLAIM = re.compile(r"/([\w.-]+)/aws4_request")
 _DIGITS = re.compile(r"[0-9]{1,19}", re.ASCII)
 
 Environ = dict[str, Any]
+
+
+@lru_cache(maxsize=1024)
+def environ_key(name: str) -> str:
+    """Where WSGI has a header."""
+    key = name.upper().replace("-", "_")
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
 
 
 class BadLength(ServiceError):
@@ -61,12 +68,12 @@ class Request:
         sent = str(self.environ.get("RAW_URI") or self.environ.get("REQUEST_URI") or "/")
         return re.sub(r"^[a-zA-Z][a-zA-Z0-9+.-]*://[^/?]*", "", sent) or "/"
 
-    @property
+    @cached_property
     def path(self) -> str:
         """Still percent-encoded."""
         return self.uri.partition("?")[0].partition("#")[0] or "/"
 
-    @property
+    @cached_property
     def query(self) -> str:
         """Still percent-encoded."""
         return self.uri.partition("#")[0].partition("?")[2]
@@ -81,9 +88,7 @@ class Request:
 
     def header(self, name: str) -> str | None:
         """One header by its lower-case name, or None."""
-        key = name.upper().replace("-", "_")
-        prefix = "" if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_"
-        found = self.environ.get(prefix + key)
+        found = self.environ.get(environ_key(name))
         return None if found is None else str(found)
 
     @property
