@@ -44,6 +44,22 @@ def test_trainers_options_reach_the_script(trainer: Ran, cloud: LocalCloud) -> N
     assert "good morning from a command on algo-1" in printed
 
 
+def test_trainer_goes_on_from_its_checkpoints_on_spot(trainer: Ran, cloud: LocalCloud) -> None:
+    assert trainer.out.count("spot Completed 2 True") == 2
+    names = [
+        call["params"]["TrainingJobName"]
+        for call in trainer.calls
+        if call["operation"] == "CreateTrainingJob" and call["params"].get("EnableManagedSpotTraining")
+    ]
+    first, second = ([Jobs(cloud).log(name, host) for host in ("algo-1", "algo-2")] for name in names)
+    for number, printed in enumerate(first, 1):
+        assert f"before algo-{number} []" in printed
+        assert "word good evening {'depth': 3} ['algo-1', 'algo-2']" in printed
+        assert "Requirement already satisfied: numpy" in printed
+        assert "files ['resume.py', 'split.py', 'train_steps.py']" in printed
+    assert all("['state-algo-1', 'state-algo-2']" in printed for printed in second)
+
+
 def test_trainers_job_has_its_model_and_metric(trainer: Ran) -> None:
     assert "job Completed s3://" in trainer.out
     assert "metric val_acc 0." in trainer.out

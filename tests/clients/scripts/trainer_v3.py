@@ -5,11 +5,13 @@ from sagemaker.core import image_uris
 from sagemaker.core.helper.session_helper import Session, get_execution_role
 from sagemaker.core.parameter import ContinuousParameter, IntegerParameter
 from sagemaker.core.training.configs import (
+    CheckpointConfig,
     Compute,
     InputData,
     MetricDefinition,
     Networking,
     OutputDataConfig,
+    RetryStrategy,
     SourceCode,
     StoppingCondition,
     Tag,
@@ -55,6 +57,34 @@ trainer = ModelTrainer(
     input_data_config=[InputData(channel_name="local", data_source="code")],
 )
 trainer.train(wait=True, logs=True)
+
+# %% On spot, with checkpoints, another try after a fault, packages and arguments of its own
+careful = (
+    ModelTrainer(
+        sagemaker_session=session,
+        role=role,
+        base_job_name="spot-v3",
+        training_image=image,
+        source_code=SourceCode(
+            source_dir="code",
+            requirements="requirements.txt",
+            command="python3 resume.py",
+            args=["--word", "good evening"],
+            ignore_patterns=["greet.py"],
+        ),
+        compute=Compute(instance_type="ml.m5.large", instance_count=2, enable_managed_spot_training=True),
+        stopping_condition=StoppingCondition(max_runtime_in_seconds=600, max_wait_time_in_seconds=1200),
+        hyperparameters={"depth": 3},
+        tags=[Tag(key="sagelab:spot-rate", value="0")],
+    )
+    .with_checkpoint_config(CheckpointConfig(s3_uri=f"s3://{bucket}/trainer-v3/checkpoints"))
+    .with_retry_strategy(RetryStrategy(maximum_retry_attempts=2))
+)
+for _ in range(2):
+    careful.train(wait=True, logs=True)
+    job = careful._latest_training_job.refresh()
+    billable, trained = job.billable_time_in_seconds, job.training_time_in_seconds
+    print("spot", job.training_job_status, job.retry_strategy.maximum_retry_attempts, billable < trained)
 
 # %% A script that fails
 broken = ModelTrainer(
