@@ -204,7 +204,8 @@ def end_bytecode(environment: Path) -> None:
         words = process.info["cmdline"] or []
         if "compileall" in words and any(word.startswith(str(environment)) for word in words):
             with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+                for each in [*process.children(recursive=True), process]:
+                    each.kill()
 
 
 def freeze(python: Path, env: dict[str, str]) -> dict[str, str]:
