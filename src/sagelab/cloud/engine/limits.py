@@ -16,6 +16,7 @@ FOLDERS = ("/opt/ml", "/tmp", "/root")
 PAUSE = 0.5  # seconds between two looks
 SHARE = 20  # a look may take a 20th of the time
 MARK = "[sagelab] the host was ended: "
+PAGE = os.sysconf("SC_PAGE_SIZE")
 OWN = b"Private_"  # lines of smaps_rollup with what no other process has: the warm Python's pages are not a job's
 
 
@@ -29,7 +30,7 @@ class Limits:
     def __init__(self, processes: int, disk: int | None = None, memory: int | None = None) -> None:
         self.processes, self.disk, self.memory = processes, disk, memory
         self._disk_used = _Look(lambda: sum(size_of(folder) for folder in FOLDERS))
-        self._memory_used = _Look(_memory)
+        self._memory_used = _Look(lambda: _memory(memory or 0))
 
     def breach(self) -> str | None:
         """What the host has too much of, in words for its user; None where all is well."""
@@ -62,15 +63,29 @@ def _processes() -> list[str]:
     return [name for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - often: names, not paths
 
 
-def _memory() -> int:
+def _memory(most: int) -> int:
+    """Bytes that the processes have for themselves; or, where even what they share does not make it `most`, 0.
+
+    What is resident is read in no time, what of it is a process's own takes the kernel a walk through its pages.
+    """
+    names = _processes()
+    if sum(_resident(name) for name in names) <= most:
+        return 0
     used = 0
-    for name in _processes():
+    for name in names:
         try:
             lines = Path(f"/proc/{name}/smaps_rollup").read_bytes().splitlines()
         except OSError:  # it has ended, or is not ours to see
             continue
         used += sum(int(line.split()[1]) for line in lines if line.startswith(OWN))
     return used << 10
+
+
+def _resident(name: str) -> int:
+    try:
+        return int(Path(f"/proc/{name}/statm").read_bytes().split()[1]) * PAGE
+    except OSError:  # it has ended
+        return 0
 
 
 def size_of(folder: str) -> int:

@@ -8,13 +8,16 @@ connection. moto's handler, underneath, keeps the spelling of S3's metadata.
 from __future__ import annotations
 
 import socket
+import sys
 import time
 from collections.abc import Iterable
 from email.utils import formatdate
 from functools import lru_cache
 from typing import Any
+from urllib.parse import unquote
 
 from sagelab.cloud.gateway.moto_front import MotoRequestHandler
+from sagelab.cloud.gateway.request import environ_key
 
 _IDLE_SECONDS = 60
 _LINE, _HEADERS = 1 << 16, 100
@@ -95,6 +98,42 @@ class RequestHandler(MotoRequestHandler):  # type: ignore[misc]
         self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self.wfile.flush()
         return True
+
+    def make_environ(self) -> dict[str, Any]:
+        """WSGI's facts of a plain request; any other's headers and body are for werkzeug and moto to read."""
+        headers = self.headers.items()
+        plain = self.path.startswith("/") and not any("_" in name for name, _ in headers)
+        if not plain or self.headers.get("transfer-encoding"):
+            environ: dict[str, Any] = super().make_environ()
+            return environ
+        path, _, query = self.path.partition("#")[0].partition("?")
+        environ = {
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.input": self.rfile,
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": False,
+            "wsgi.run_once": False,
+            "werkzeug.socket": self.connection,
+            "moto.preserved_header_names": {},
+            "SERVER_SOFTWARE": self.server_version,
+            "REQUEST_METHOD": self.command,
+            "SCRIPT_NAME": "",
+            "PATH_INFO": unquote(path).encode().decode("latin-1"),
+            "QUERY_STRING": query.encode().decode("latin-1"),
+            "REQUEST_URI": self.path.encode().decode("latin-1"),
+            "RAW_URI": self.path.encode().decode("latin-1"),
+            "REMOTE_ADDR": self.client_address[0],
+            "REMOTE_PORT": self.client_address[1],
+            "SERVER_NAME": self.server.server_address[0],
+            "SERVER_PORT": str(self.server.server_address[1]),
+            "SERVER_PROTOCOL": self.request_version,
+        }
+        for name, value in headers:
+            key = environ_key(name)
+            environ[key] = f"{environ[key]},{value}" if key in environ and key.startswith("HTTP_") else value
+        return environ
 
     def run_wsgi(self) -> None:
         self.environ = environ = self.make_environ()
