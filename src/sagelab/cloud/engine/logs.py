@@ -28,7 +28,8 @@ EVENT_CHARS = 60_000
 BATCH_EVENTS, BATCH_CHARS = 5_000, 200_000
 HOST_LINES, HOST_CHARS = 100_000, 16_000_000  # are kept
 HOST_BYTES = 1 << 30  # may be printed
-PAUSE = 0.25
+PAUSE, LONGEST = 0.25, 2.0  # seconds between two batches, or more where sending takes long:
+SHARE = 0.05  # of the time
 TAIL_LINES = 40
 BREAKS = re.compile(r"\r\n|\n|\r")
 
@@ -92,8 +93,8 @@ class Stream:
 class Reader(threading.Thread):
     """Reads the pipe that a host prints to, to its end: then no process of the host is left.
 
-    after: called after each batch that went out, at most every quarter of a second. kill: ends the host, where
-    it prints without an end: more than HOST_BYTES.
+    after: called after each batch that went out, at most every quarter of a second, more rarely where many lines
+    make sending slow. kill: ends the host, where it prints without an end: more than HOST_BYTES.
     """
 
     def __init__(
@@ -115,11 +116,14 @@ class Reader(threading.Thread):
 
     def _read(self) -> None:
         due: float | None = None
+        pause = PAUSE
         while True:
             wait = None if due is None else max(0.0, due - time.monotonic())
             if not select.select([self._pipe], [], [], wait)[0]:
+                began = time.monotonic()
                 self._stream.flush()
                 self._after()
+                pause = min(max(PAUSE, (time.monotonic() - began) / SHARE), LONGEST)
                 due = None
                 continue
             data = os.read(self._pipe, CHUNK)
@@ -128,7 +132,7 @@ class Reader(threading.Thread):
                 self._take(self._decoder.decode(data, final=not data), last=not data)
             if not data:
                 return
-            due = due or time.monotonic() + PAUSE
+            due = due or time.monotonic() + pause
 
     def _count(self, size: int) -> None:
         self._left -= size
