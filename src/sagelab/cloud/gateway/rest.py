@@ -126,20 +126,20 @@ def answer(model: OperationModel, output: Params) -> Answer:
         if layout.payload and shape.members[layout.payload].serialization.get("eventstream"):
             headers.append(("Content-Type", eventstream.CONTENT_TYPE))
             return Answer(status, headers, b"", blank.request_id, eventstream.encode(output[layout.payload]))
-        body = _payload(shape, layout.payload, output)
+        body = _payload(shape, layout, output)
     if not any(name.lower() == "content-type" for name, _ in headers):
         headers.append(("Content-Type", "application/json"))
     return Answer(status, headers, body, blank.request_id)
 
 
-def _payload(shape: StructureShape, payload: str | None, output: Params) -> bytes:
-    if payload is None:
-        inside = {name for name, _ in shapes.members(shape).values()}
-        return json.dumps(shapes.form(shape, {k: v for k, v in output.items() if k in inside})).encode()
-    value = output.get(payload)
+def _payload(shape: StructureShape, layout: _Layout, output: Params) -> bytes:
+    if layout.payload is None:
+        outside = {member.name for member in layout.outside}
+        return json.dumps(shapes.form(shape, {k: v for k, v in output.items() if k not in outside})).encode()
+    value = output.get(layout.payload)
     if isinstance(value, bytes):
         return value
-    return b"" if value is None else json.dumps(shapes.form(shape.members[payload], value)).encode()
+    return b"" if value is None else json.dumps(shapes.form(shape.members[layout.payload], value)).encode()
 
 
 def _text(value: Any) -> str:

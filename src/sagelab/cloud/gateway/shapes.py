@@ -51,7 +51,7 @@ def parse(shape: Shape, value: Any, path: str) -> Any:
 
 
 @cache
-def members(shape: Shape) -> dict[str, tuple[str, Shape]]:
+def _members(shape: Shape) -> dict[str, tuple[str, Shape]]:
     """Name on the wire -> name and shape, of those that travel in the JSON body."""
     return {wire: (name, member) for name, (wire, member) in _wire(shape).items() if not location(member)}
 
@@ -73,7 +73,7 @@ def parse_structure(shape: Shape, value: Any, path: str) -> Any:
         return value
     if not isinstance(value, dict):
         raise _mismatch(value, "structure")
-    known, prefix, found = members(shape), f"{path}." if path else "", {}
+    known, prefix, found = _members(shape), f"{path}." if path else "", {}
     for wire, inner in value.items():
         if wire not in known:
             raise ValidationException(
