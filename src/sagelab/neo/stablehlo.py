@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sagelab.neo import winograd
+from sagelab.neo import rewriting
 from sagelab.neo.errors import InputConfiguration, NeoError, OperatorNotImplemented, OutOfMemory
 from sagelab.neo.program import Arrays, Program
 from sagelab.neo.runtime import Tensor
@@ -55,7 +55,7 @@ def trace(call: Callable[..., Sequence[Any]], inputs: tuple[Tensor, ...], names:
 
 def _write(frozen: Any, specs: list[Any], out: Path) -> None:
     tf = tensorflow()
-    whole = tf.function(winograd.rewrite(tf, frozen), specs, autograph=False, jit_compile=True)
+    whole = tf.function(rewriting.rewrite(tf, frozen), specs, autograph=False, jit_compile=True)
     try:
         out.write_bytes(whole.experimental_get_compiler_ir(*specs)(stage="stablehlo_serialized"))
     except (tf.errors.OpError, ValueError, NotImplementedError) as error:

@@ -7,15 +7,18 @@ A. Lavin, S. Gray: Fast Algorithms for Convolutional Neural Networks, https://ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from sagelab.neo import products
+from sagelab.neo.operations import filters
 from sagelab.neo.runtime import Array
 
 TILE, SPAN = 4, 6  # results of a tile along one axis, and the pixels they need
 CHANNELS = 16  # of fewer channels on either side the transforms cost more than they save
+TILES = 4  # of fewer tiles a product's time goes into reading filters, of which there are four times as many
 PIXELS = np.array(
     [
         [4, 0, -5, 0, 1, 0],
@@ -42,49 +45,36 @@ RESULTS = np.array(
 )
 
 
-def rewrite(tf: Any, frozen: Any) -> Callable[..., list[Any]]:
-    """The function `frozen`, whose weights are constants, with each convolution that gains as Winograd has it.
-
-    `frozen` itself where none gains, or where it calls other functions (loops).
-    """
-    operations = frozen.graph.get_operations()
-    filters = {op.name: found for op in operations if (found := filters_of(tf, op)) is not None}
-    if not filters or any(_calls(op) for op in operations):
-        return lambda *given: list(frozen(*given))
-
-    def rewritten(*given: Any) -> list[Any]:
-        graph = tf.compat.v1.get_default_graph()
-        known = {tensor.name: value for tensor, value in zip(frozen.inputs, given, strict=True)}
-        for op in operations:
-            if op.type == "Placeholder":
-                continue
-            inputs = [known[tensor.name] for tensor in op.inputs]
-            if op.name in filters:
-                made = [convolve(tf, inputs[0], filters[op.name], op.get_attr("padding").decode())]
-            else:
-                types = [tensor.dtype for tensor in op.outputs]
-                made = graph.create_op(op.type, inputs, types, attrs=dict(op.node_def.attr)).outputs
-            known |= {tensor.name: value for tensor, value in zip(op.outputs, made, strict=True)}
-        return [known[tensor.name] for tensor in frozen.outputs]
-
-    return rewritten
+def rule(tf: Any, op: Any) -> Callable[[Any], Any] | None:
+    """What computes a convolution faster, from its images; None: nothing does."""
+    if op.type != "Conv2D" or set(op.get_attr("strides")) | set(op.get_attr("dilations")) != {1}:
+        return None
+    found = filters(tf, op)
+    if found is None or found.shape[:2] != (3, 3) or min(found.shape[2:]) < CHANNELS:
+        return None
+    count, height, width, channels = op.inputs[0].shape
+    padding = op.get_attr("padding").decode()
+    if channels != found.shape[2] or min(height, width) < 3:  # in groups; smaller than the filter
+        return None
+    _, down, across = _tiles(height, width, padding)
+    return (lambda images: convolve(tf, images, found, padding)) if count * down * across >= TILES else None
 
 
-def convolve(tf: Any, images: Any, filters: Array, padding: str) -> Any:
-    """What tf.nn.conv2d says, to float32's last digits. images: (n, height, width, channels). filters: (3, 3,
+def convolve(tf: Any, images: Any, weights: Array, padding: str) -> Any:
+    """What tf.nn.conv2d says, to float32's last digits. images: (n, height, width, channels). weights: (3, 3,
     channels, results). padding: "SAME" or "VALID"."""
     count, height, width, channels = images.shape
-    margin = 1 if padding == "SAME" else 0
+    margin, down, across = _tiles(height, width, padding)
     rows, columns = height + 2 * margin - 2, width + 2 * margin - 2
-    down, across = -(-rows // TILE), -(-columns // TILE)
     spare = [(margin, down * TILE + 2 - height - margin), (margin, across * TILE + 2 - width - margin)]
     images = tf.pad(images, [(0, 0), *spare, (0, 0)]) if np.any(spare) else images
-    many, number = count * down * across, filters.shape[3]
+    many, number = count * down * across, weights.shape[3]
     tall = tf.stack([images[:, i : i + TILE * (down - 1) + 1 : TILE] for i in range(SPAN)])
     tiles = tf.stack([tall[:, :, :, j : j + TILE * (across - 1) + 1 : TILE] for j in range(SPAN)])
     pixels = tf.reshape(_both(tf, PIXELS, tiles, many * channels), (SPAN * SPAN, many, channels))
-    products = tf.matmul(pixels, transform(filters.swapaxes(0, 1)))  # a tile's columns come first in `tiles`
-    results = tf.reshape(_both(tf, RESULTS, products, many * number), (TILE, TILE, count, down, across, number))
+    turned = weights.swapaxes(0, 1)  # a tile's columns come first in `tiles`
+    sums = products.multiply(tf, pixels, transform(turned))
+    results = tf.reshape(_both(tf, RESULTS, sums, many * number), (TILE, TILE, count, down, across, number))
     whole = tf.reshape(tf.transpose(results, (2, 3, 1, 4, 0, 5)), (count, down * TILE, across * TILE, number))
     return whole[:, :rows, :columns]
 
@@ -95,33 +85,15 @@ def _both(tf: Any, matrix: Array, tiles: Any, size: int) -> Any:
     return tf.matmul(matrix, tf.reshape(first, (len(matrix), SPAN, size)))
 
 
-def transform(filters: Array) -> Array:
+def _tiles(height: int, width: int, padding: str) -> tuple[int, int, int]:
+    """(zeros on each side, tiles down, tiles across) of an image."""
+    margin = 1 if padding == "SAME" else 0
+    down, across = (-(-(size + 2 * margin - 2) // TILE) for size in (height, width))
+    return margin, down, across
+
+
+def transform(weights: Array) -> Array:
     """(36, channels, results) of (3, 3, channels, results)."""
-    both = np.einsum("ai,bj,ijcr->abcr", FILTERS, FILTERS, filters.astype(np.float64))
-    found: Array = both.reshape(SPAN * SPAN, *filters.shape[2:]).astype(np.float32)
+    both = np.einsum("ai,bj,ijcr->abcr", FILTERS, FILTERS, weights.astype(np.float64))
+    found: Array = both.reshape(SPAN * SPAN, *weights.shape[2:]).astype(np.float32)
     return found
-
-
-def filters_of(tf: Any, op: Any) -> Array | None:
-    """The filters of an operation that is a convolution and gains by being rewritten, else None."""
-    if op.type != "Conv2D" or op.get_attr("data_format") != b"NHWC" or op.get_attr("padding") == b"EXPLICIT":
-        return None
-    if op.get_attr("T") != tf.float32 or set(op.get_attr("strides")) | set(op.get_attr("dilations")) != {1}:
-        return None
-    given: Sequence[Any] = op.inputs
-    found = _constant(tf, given[1])
-    if found is None or found.shape[:2] != (3, 3) or min(found.shape[2:]) < CHANNELS:
-        return None
-    whole = given[0].shape.is_fully_defined() and given[0].shape[3] == found.shape[2]  # else it is a grouped one
-    return found if whole and min(given[0].shape[1:3]) >= 3 else None
-
-
-def _constant(tf: Any, tensor: Any) -> Array | None:
-    while tensor.op.type == "Identity":
-        tensor = tensor.op.inputs[0]
-    value: Array | None = tf.get_static_value(tensor)
-    return value
-
-
-def _calls(op: Any) -> bool:
-    return any(value.HasField("func") for value in op.node_def.attr.values())
