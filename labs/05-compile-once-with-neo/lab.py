@@ -272,20 +272,12 @@ table = pd.DataFrame(rows).T
 table.round({"p50 (ms)": 2, "p99 (ms)": 2, "load (ms)": 1, "memory (MB)": 0, "size (MB)": 1, "differs": 6})
 
 # %% [markdown]
-# The compiled model is not the fastest here: hand-written kernels in onnxruntime and LiteRT know convolutions of
-# this kind. Like them, it needs a sixteenth of TensorFlow's memory and starts at once; unlike them, it needs no
-# library of kernels on the device, and takes any network that the compiler can read.
+# The compiled model answers in a third of the SavedModel's time, beside onnxruntime and LiteRT, whose kernels are
+# written by hand for such networks. Like them, it needs a sixteenth of TensorFlow's memory and starts at once;
+# unlike them, it needs no library of kernels on the device, and takes any network that the compiler can read.
 
 # %% tags=["nbval-ignore-output"]
-from matplotlib.figure import Figure
-
-figure = Figure(figsize=(8, 5), layout="constrained", facecolor="white")
-columns = ("p50 (ms)", "memory (MB)", "load (ms)", "size (MB)")
-for axis, column in zip(figure.subplots(2, 2).flat, columns, strict=True):
-    bars = axis.barh(table.index[::-1], table[column][::-1], color="#4c78a8")
-    axis.bar_label(bars, [f"{value:,.{0 if value >= 10 else 2}f}" for value in table[column][::-1]], padding=3)
-    axis.set(xlabel=column, xlim=(0, table[column].max() * 1.3))
-figure
+pictures.bars(table[["p50 (ms)", "memory (MB)", "load (ms)", "size (MB)"]])
 
 # %% [markdown]
 # ## 6. Deploy it to the wrong family

@@ -87,3 +87,15 @@ def test_a_notebook_shows_a_figure_once() -> None:
 
     pictures.confusion(np.array([1]), np.array([1]))
     assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("columns", [1, 2, 3])
+def test_bars_has_a_panel_a_column_and_a_value_a_bar(columns: int) -> None:
+    table = pd.DataFrame({f"m{n}": [12.4, 0.5, 0.0] for n in range(columns)}, index=["first", "second", "third"])
+    figure = pictures.bars(table)
+    drawn = [axis for axis in figure.axes if axis.patches]
+    assert [axis.get_title(loc="left") for axis in drawn] == list(table)
+    for axis in drawn:
+        assert [text.get_text() for text in axis.texts] == ["12", "0.50", "0.00"]
+        assert [label.get_text() for label in axis.get_yticklabels()] == list(table.index)
+    assert png(figure)

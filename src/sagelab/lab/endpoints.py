@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+
+from sagelab.lab import pictures
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +26,7 @@ METRICS = {
 }
 LATE = {"local": 10.0, "aws": 300.0}  # seconds that CloudWatch may be late
 PERCENTILES = [1, *range(5, 96, 5), 99]
+COLOURS = (pictures.BLUE, pictures.ORANGE, pictures.GREEN, pictures.VIOLET)
 PAUSE = {"local": 0.25, "aws": 15.0}
 
 
@@ -71,15 +75,12 @@ def latency(lab: Lab, name: str, variants: Sequence[str]) -> pd.DataFrame:
 
 def show_latency(table: pd.DataFrame) -> Figure:
     """The distributions of `latency`, one curve a variant: so many of 100 invocations took at most so long."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 3), layout="constrained", facecolor="white")
-    axis = figure.subplots()
-    for variant in table:
-        axis.plot(table[variant] / 1000, table.index, label=variant, linewidth=2)
+    figure, axes = pictures.open_figure((7, 3))
+    axis = axes[0, 0]
+    for variant, colour in zip(table, itertools.cycle(COLOURS), strict=False):
+        axis.plot(table[variant] / 1000, table.index, label=variant, linewidth=2, color=colour)
     axis.set(xlabel="ModelLatency (ms)", ylabel="invocations (of 100)", xlim=(0, None), ylim=(0, 100))
-    axis.grid(alpha=0.3)
-    axis.legend(frameon=False)
+    axis.legend(frameon=False, loc="lower right")
     return figure
 
 

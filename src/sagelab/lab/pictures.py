@@ -212,6 +212,26 @@ def confusion(labels: Array, predictions: Array) -> Figure:
     return figure
 
 
+def bars(table: pd.DataFrame) -> Figure:
+    """A panel a column, a bar a row with its value; the first row is on top, in another colour: the others are
+    compared with it."""
+    rows = -(-len(table.columns) // 2)
+    figure, axes = open_figure((9, (0.34 * len(table) + 0.9) * rows), rows, 2)
+    for axis in axes.flat[len(table.columns) :]:
+        axis.axis("off")
+    for axis, column in zip(axes.flat, table, strict=False):
+        values = table[column]
+        drawn = axis.barh(table.index, values, color=[GREY] + [BLUE] * (len(table) - 1), height=0.7)
+        axis.bar_label(drawn, [f"{value:,.{0 if value >= 10 else 2}f}" for value in values], padding=3)
+        axis.set_title(column, loc="left")
+        axis.set(xlim=(0, max(values.max() * 1.2, 1e-9)), xticks=[])
+        axis.invert_yaxis()
+        axis.grid(visible=False)
+        axis.spines["bottom"].set_visible(False)
+        axis.tick_params(length=0)
+    return figure
+
+
 def open_figure(size: tuple[float, float], rows: int = 1, columns: int = 1) -> tuple[Figure, Any]:
     """A figure in the house's style that pyplot has already let go of: a notebook shows it once."""
     import matplotlib.pyplot as plt

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sagelab.neo import check, compiler, emulator, runtime, shapes, sources
+from sagelab.neo import check, compiler, emulator, room, runtime, shapes, sources
 from sagelab.neo.compiler import Cpu
 from sagelab.neo.program import Arrays, Program
 from sagelab.neo.runtime import MANIFEST, Code, Manifest
@@ -62,6 +62,7 @@ def compile_archive(folder: Path, out: Path, request: Request) -> Manifest:
     start = time.perf_counter()
     source = sources.find(folder, request.framework)
     print(f"Found {source.file.relative_to(folder)} ({request.framework})", flush=True)
+    room.check(source.size())
     program = source.read(request.config, request.signature)
     print(f"Inputs: {_list(program.inputs)}. Outputs: {_list(program.outputs)}", flush=True)
     origin = {"framework": request.framework, "file": str(source.file.relative_to(folder))}

@@ -47,7 +47,8 @@ def panels(tf: Any, rows: Any, weights: Array) -> Any:
     many, count, size = rows.shape
     columns = weights.shape[2]
     number = -(-columns // COLUMNS)
-    whole = np.pad(weights, [(0, 0), (0, 0), (0, number * COLUMNS - columns)])
+    spare = number * COLUMNS - columns
+    whole = np.pad(weights, [(0, 0), (0, 0), (0, spare)]) if spare else weights
     laid = np.ascontiguousarray(whole.reshape(many, size, number, 1, COLUMNS).transpose(0, 2, 3, 1, 4))
     if laid.size > HELD:
         (laid,) = xla.optimization_barrier(laid)

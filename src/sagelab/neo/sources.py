@@ -57,6 +57,10 @@ class Source:
         variables = sorted((folder / "variables").rglob("*")) if self.framework == "TENSORFLOW" else []
         return [self.file, *(file for file in variables if file.is_file())]
 
+    def size(self) -> int:
+        """Bytes of its files."""
+        return sum(file.stat().st_size for file in self.files())
+
     def checksum(self) -> str:
         """SHA-256 over the files of the model, in order."""
         found = hashlib.sha256()

@@ -4,6 +4,7 @@ frameworks.
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -18,6 +19,8 @@ from sagelab.neo.program import Arrays, Program
 from sagelab.neo.runtime import Tensor
 
 UNKNOWN = re.compile(r"No registered '(\w+)' OpKernel|: (\w+) \((?:No registered|unknown)")
+
+TOO_LARGE = "larger than 2GB"  # TensorFlow, of a constant
 
 
 def tensorflow() -> Any:
@@ -42,6 +45,8 @@ def trace(call: Callable[..., Sequence[Any]], inputs: tuple[Tensor, ...], names:
         traced = tf.function(lambda *given: list(call(*given)), autograph=False).get_concrete_function(*specs)
         frozen = convert_variables_to_constants_v2(traced, lower_control_flow=False)
     except (ValueError, TypeError, tf.errors.OpError) as error:
+        if TOO_LARGE in str(error):
+            raise OutOfMemory(f"a weight of the model is too large: {_short(error)}") from error
         shapes = "; ".join(str(tensor) for tensor in inputs)
         raise InputConfiguration(f"The model does not take these inputs ({shapes}): {_short(error)}") from error
     outputs = tuple(_tensor(name, found) for name, found in zip(names, frozen.outputs, strict=True))
@@ -55,6 +60,7 @@ def trace(call: Callable[..., Sequence[Any]], inputs: tuple[Tensor, ...], names:
 
 def _write(frozen: Any, specs: list[Any], out: Path) -> None:
     tf = tensorflow()
+    gc.collect()  # four copies of the weights: what is left of freezing them refers to itself
     whole = tf.function(rewriting.rewrite(tf, frozen), specs, autograph=False, jit_compile=True)
     try:
         out.write_bytes(whole.experimental_get_compiler_ir(*specs)(stage="stablehlo_serialized"))

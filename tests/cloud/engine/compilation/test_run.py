@@ -160,3 +160,11 @@ REASONS = {
 @pytest.mark.parametrize(("code", "failure", "tail", "words"), REASONS.values(), ids=REASONS)
 def test_the_end_of_a_compiler_is_explained(code: int, failure: str, tail: list[str], words: str) -> None:
     assert str(run.explain(code, failure, tail)).startswith(words)
+
+
+@pytest.mark.parametrize("code", [134, 139])
+def test_a_crash_where_memory_is_tight_comes_of_that(code: int) -> None:
+    assert str(run.explain(code, "", ["Found 1/saved_model.pb"], tight=True)).startswith(
+        "ClientError: OutOfMemory"
+    )
+    assert str(run.explain(1, "", ["no"], tight=True)).startswith("ClientError: CompilerFailed")

@@ -28,7 +28,7 @@ from sagelab.cloud.engine.surroundings import Surroundings
 from sagelab.cloud.engine.training import INTERRUPTED, Step, Stopped
 from sagelab.cloud.engine.workspace import Workspace, environment
 from sagelab.cloud.errors import ClientError, InternalServerError, JobError
-from sagelab.neo import emulator, runtime
+from sagelab.neo import emulator, room, runtime
 from sagelab.neo.compiler import OUT_OF_MEMORY
 
 logger = logging.getLogger("sagelab")
@@ -36,7 +36,8 @@ logger = logging.getLogger("sagelab")
 LOG_GROUP = "/aws/sagemaker/CompilationJobs"
 HOST = "neo"
 COMMAND = ("python3", "-m", "sagelab.neo", "input/config/request.json")
-MEMORY = 8 << 30  # bytes that a process of a compilation job may ask for, where the machine has so many
+MEMORY = 12 << 30  # bytes that a process of a compilation job may ask for, where the machine has so many
+CRASHES = (134, 139)  # SIGABRT, SIGSEGV
 OVERTIME = "TimeOut"
 UNPACK = "InputConfiguration: Unable to untar input model. Please confirm the model is a tar.gz file."
 
@@ -127,7 +128,7 @@ class CompilationRun(threading.Thread):
         if self._ending.why:
             raise Stopped
         if code:
-            raise explain(code, space.failure(), list(stream.tail))
+            raise explain(code, space.failure(), list(stream.tail), room.is_tight(_size(space), self._memory))
         return self._upload(space)
 
     # In
@@ -195,6 +196,10 @@ class CompilationRun(threading.Thread):
     # The compiler
 
     @property
+    def _memory(self) -> int:
+        return min(MEMORY, self.place.memory_limit)
+
+    @property
     def _runtime(self) -> runtimes.Runtime:
         return runtimes.PYTHON if self.order.framework == "ONNX" else runtimes.TENSORFLOW
 
@@ -205,7 +210,7 @@ class CompilationRun(threading.Thread):
             folder=str(space.path.parent),
             argv=COMMAND,
             env=environment(self.place.region),
-            memory=min(MEMORY, self.place.memory_limit),
+            memory=self._memory,
         )
         with self._ending.lock:
             if self._ending.why:
@@ -246,12 +251,20 @@ class CompilationRun(threading.Thread):
         return facts
 
 
-def explain(code: int, failure: str, tail: list[str]) -> JobError:
-    """Why a compiler that ended with this code did not compile: its own reason, or what its last lines say."""
+def _size(space: Workspace) -> int:
+    """Bytes of the model."""
+    return sum(file.stat().st_size for file in (space.path / "input/model").rglob("*") if file.is_file())
+
+
+def explain(code: int, failure: str, tail: list[str], tight: bool = False) -> JobError:
+    """Why a compiler that ended with this code did not compile: its own reason, or what its last lines say.
+
+    tight: its memory is little for the model, so that a crash without a word comes of that.
+    """
     if failure:
         return ClientError(failure)
     said = find_error(tail) or "\n".join(tail[-5:])
-    if code == 137 or any(OUT_OF_MEMORY.search(line) for line in tail):
+    if code == 137 or (tight and code in CRASHES) or any(OUT_OF_MEMORY.search(line) for line in tail):
         return ClientError(
             f"OutOfMemory: the model does not fit into the memory of the job. Exit code: {code}. {said[-600:]}"
         )
