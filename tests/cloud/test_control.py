@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import os
-import signal
 import socket
 import subprocess
 import sys
@@ -15,6 +13,7 @@ import pytest
 from sagelab.cloud import control
 from sagelab.cloud.errors import NotRunning, StartFailed
 from sagelab.cloud.home import Home
+from tests.cloud.kills import kill
 
 pytestmark = pytest.mark.slow  # most tests start a local cloud of their own
 
@@ -85,10 +84,7 @@ def test_a_failed_start_shows_the_end_of_the_log(home: Home) -> None:
 
 def test_after_a_kill_it_is_not_running_and_starts_again(home: Home) -> None:
     control.up(home)
-    running = control.status(home)
-    assert running is not None
-    os.kill(running.pid, signal.SIGKILL)
-    home.wait_released()
+    kill(home)
     assert control.status(home) is None
     assert answers(control.up(home))
 

@@ -93,8 +93,8 @@ def down(home: Home) -> bool:
         running = home.server()
         if running is None:
             return False
-        if not _end(running["pid"], signal.SIGTERM, GRACE):
-            _end(running["pid"], signal.SIGKILL, GRACE)
+        if not end(running["pid"], signal.SIGTERM, GRACE):
+            end(running["pid"], signal.SIGKILL, GRACE)
         return True
 
 
@@ -248,7 +248,7 @@ def _explain(home: Home, said_before: int) -> str:
     return "\n".join(["The local cloud ended before it was ready. Its log says:", *said])
 
 
-def _end(pid: int, how: signal.Signals, seconds: float) -> bool:
+def end(pid: int, how: signal.Signals, seconds: float) -> bool:
     """Signal the process and wait until nothing of it is left. False: it did not end in time."""
     try:
         process = os.pidfd_open(pid)

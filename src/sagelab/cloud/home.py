@@ -182,11 +182,6 @@ class Home:
             _lock(lock, fcntl.F_OFD_SETLKW)
             yield
 
-    def wait_released(self) -> None:
-        """Return once no process holds the home."""
-        with self._open_lock("server.lock") as lock:
-            _lock(lock, fcntl.F_OFD_SETLKW)
-
     def clear(self) -> None:
         """Delete what a local cloud has gathered here, and nothing else; its credentials stay."""
         for pattern in STATE:

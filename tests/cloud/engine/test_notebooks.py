@@ -15,7 +15,7 @@ from sagelab.cloud.engine import sandbox
 from sagelab.cloud.home import Home
 from sagelab.lab.jupyter import Jupyter
 from tests.cloud.instances import Instances
-from tests.cloud.resources.test_recovery import wait_end
+from tests.cloud.kills import wait_end
 from tests.conftest import LocalCloud
 
 NEEDS_NAMESPACES = pytest.mark.skipif(sandbox.probe() is not None, reason="this machine forbids namespaces")

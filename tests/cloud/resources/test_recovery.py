@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 from sagelab.cloud.home import Home
 from tests.cloud import processing
 from tests.cloud.jobs import Jobs
+from tests.cloud.kills import wait_end
 from tests.conftest import LocalCloud
 
 pytestmark = pytest.mark.slow
@@ -24,17 +24,6 @@ def start(sagelab: Callable[..., Any], home: Home) -> LocalCloud:
     running = home.server()
     assert running is not None
     return LocalCloud(home, running["url"])
-
-
-def wait_end(pid: int) -> None:
-    descriptor = os.pidfd_open(pid)
-    os.kill(pid, signal.SIGKILL)
-    try:
-        import select
-
-        assert select.select([descriptor], [], [], 30)[0]
-    finally:
-        os.close(descriptor)
 
 
 def test_jobs_survive_a_kill_and_a_running_one_is_failed_honestly(home: Home, sagelab: Callable[..., Any]) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from sagelab.cloud.home import Home
 from tests.cloud.jobs import Jobs
-from tests.cloud.resources.test_recovery import start, wait_end
+from tests.cloud.kills import wait_end
+from tests.cloud.resources.test_recovery import start
 from tests.cloud.tunings import Tunings
 from tests.conftest import LocalCloud
 

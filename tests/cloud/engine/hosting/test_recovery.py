@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +9,7 @@ import pytest
 from sagelab.cloud import control
 from sagelab.cloud.home import Home
 from tests.cloud.endpoints import Hosting, pack_folder
+from tests.cloud.kills import kill
 from tests.conftest import LocalCloud
 
 pytestmark = pytest.mark.slow
@@ -18,13 +17,6 @@ pytestmark = pytest.mark.slow
 
 def start(home: Home) -> LocalCloud:
     return LocalCloud(home, control.up(home))
-
-
-def kill(home: Home) -> None:
-    running = home.server()
-    assert running is not None
-    os.kill(running["pid"], signal.SIGKILL)
-    home.wait_released()
 
 
 def test_an_endpoint_in_service_serves_again_after_a_kill(home: Home, doubler: Path) -> None:

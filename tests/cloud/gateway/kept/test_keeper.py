@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +15,7 @@ from botocore.config import Config
 
 from sagelab.cloud import control
 from sagelab.cloud.home import Home
+from tests.cloud.kills import kill
 from tests.conftest import LocalCloud
 
 pytestmark = pytest.mark.slow
@@ -187,13 +186,6 @@ def plain(found: Any) -> Any:
 
 def start(home: Home) -> LocalCloud:
     return LocalCloud(home, control.up(home))
-
-
-def kill(home: Home) -> None:
-    running = home.server()
-    assert running is not None
-    os.kill(running["pid"], signal.SIGKILL)
-    home.wait_released()
 
 
 @pytest.fixture(scope="module")

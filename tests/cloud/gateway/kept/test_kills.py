@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import sys
 import threading
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 from sagelab.cloud import control
 from sagelab.cloud.home import Home
+from tests.cloud.kills import kill
 
 sys.path.append(str(Path(__file__).parents[4] / "bench"))
 
@@ -24,13 +24,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 KILLS = int(os.environ.get("SAGELAB_KILLS", "8"))
 WORKERS = 6
 LATEST = 1.5  # seconds after the start of the load
-
-
-def kill(home: Home) -> None:
-    running = home.server()
-    assert running is not None
-    os.kill(running["pid"], signal.SIGKILL)
-    home.wait_released()
 
 
 def connect(home: Home) -> Clients:
