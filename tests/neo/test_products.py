@@ -47,6 +47,17 @@ def test_weights_may_lie_the_other_way(tf: Any, draw: Callable[..., Any], freeze
     assert rewritten(frozen) == ["MatMul"]
 
 
+def test_weights_that_no_cache_holds_stay(
+    tf: Any, draw: Callable[..., Any], freeze: Any, rewritten: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = draw(40, 20)
+    frozen = freeze(lambda rows: tf.matmul(rows, weights), 1, 40)
+    monkeypatch.setattr(products, "LARGEST", 800)
+    assert rewritten(frozen) == ["MatMul"]
+    monkeypatch.setattr(products, "LARGEST", 799)
+    assert rewritten(frozen) == []
+
+
 @pytest.mark.parametrize(
     "call",
     [

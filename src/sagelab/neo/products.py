@@ -18,6 +18,7 @@ from sagelab.neo.runtime import Array
 COLUMNS = 8  # of a panel: a vector of AVX2, two of NEON; vectors of 16 gained nothing
 ROWS = 2  # of more rows IREE's way is as fast, and from four on faster
 SIZE = 128  # longer sums of several products are as fast in IREE's way
+LARGEST = 1 << 25  # numbers; reading more from memory takes longer than multiplying them does in IREE's way
 HELD = 1 << 21  # constants of more numbers are held back from IREE's folding, which looks at each for microseconds
 
 
@@ -25,9 +26,11 @@ def rule(tf: Any, op: Any) -> Callable[[Any], Any] | None:
     """What computes a MatMul with constant weights faster, from its left side; None: nothing does."""
     if op.type != "MatMul" or op.get_attr("T") != tf.float32 or op.get_attr("transpose_a"):
         return None
+    count, numbers = op.inputs[0].shape[0], op.inputs[1].shape.num_elements()
+    if count is None or count > ROWS or numbers is None or numbers > LARGEST:
+        return None
     found = constant(tf, op.inputs[1])
-    count = op.inputs[0].shape[0]
-    if found is None or count is None or count > ROWS:
+    if found is None:
         return None
     weights = found.T if op.get_attr("transpose_b") else found
     if weights.shape[1] < COLUMNS:
