@@ -7,6 +7,7 @@ import pytest
 
 from sagelab import prices
 from sagelab.cloud.console import overview
+from tests.cloud import processing
 from tests.cloud.jobs import Jobs
 
 
@@ -31,6 +32,15 @@ def test_what_runs_is_named_with_its_instances_and_their_price(jobs: Jobs, runni
     assert (found["kind"], found["forgotten"]) == ("training-jobs", None)
     assert found["instances"] == [{"type": "ml.m5.large", "count": 1, "dollars": 0.115}]
     assert found["dollars"] == pytest.approx(0.115)
+
+
+def test_a_processing_job_costs_what_its_instances_do(jobs: Jobs) -> None:
+    job = processing.request("sleep 600", count=2)
+    jobs.sagemaker.create_processing_job(**job)
+    found = look(jobs, job["ProcessingJobName"], timedelta(hours=49))
+    jobs.sagemaker.stop_processing_job(ProcessingJobName=job["ProcessingJobName"])
+    assert (found["kind"], found["dollars"]) == ("processing-jobs", pytest.approx(0.23))
+    assert found["forgotten"] == "It has run for 49 hours."
 
 
 def test_a_job_that_runs_for_days_may_be_forgotten(jobs: Jobs, running: str) -> None:

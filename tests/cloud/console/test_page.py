@@ -11,9 +11,12 @@ from playwright.sync_api import Browser, expect
 
 from sagelab.cloud import control
 from sagelab.cloud.home import ROLE_NAME
+from tests.cloud import processing
 from tests.cloud.console import browser
 from tests.cloud.console.browser import PATIENCE, Window
+from tests.cloud.instances import Instances
 from tests.cloud.jobs import ROLE, Gate, Jobs
+from tests.cloud.resources import test_transform_jobs as transform
 from tests.cloud.tunings import Tunings
 from tests.conftest import LocalCloud
 
@@ -183,6 +186,41 @@ def test_models_and_configurations_have_pages(window: Window, jobs: Jobs, unique
     window.page.get_by_role("link", name=model).first.click()
     expect(window.page.get_by_role("heading", name=model)).to_be_visible()
     expect(window.page.locator(".facts").first).to_contain_text(f"s3://{jobs.bucket}/model.tar.gz")
+
+
+def test_a_processing_job_has_a_page_with_its_log_and_can_be_stopped(window: Window, jobs: Jobs) -> None:
+    job, page = processing.request("echo counted 7 rows; sleep 600", count=2), window.page
+    jobs.sagemaker.create_processing_job(**job)
+    window.open("/processing-jobs")
+    page.get_by_role("link", name=job["ProcessingJobName"]).click()
+    expect(page.locator(".log").first).to_contain_text("counted 7 rows")
+    expect(page.locator(".facts").first).to_contain_text("ml.m5.large")
+    expect(page.locator("#configuration")).to_contain_text("ContainerEntrypoint")
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("dialog").get_by_role("button", name="Stop").click()
+    expect(page.locator(".bar .status")).to_have_text("Stopped")
+    expect(page.locator(".timeline")).to_contain_text("Stopped")
+
+
+def test_a_batch_transform_job_has_a_page_that_leads_to_its_model(window: Window, jobs: Jobs) -> None:
+    job = transform.request(jobs)
+    jobs.sagemaker.create_transform_job(**job)
+    window.open("/transform-jobs")
+    window.page.get_by_role("link", name=job["TransformJobName"]).click()
+    expect(window.page.locator(".notice.bad")).to_contain_text("FailureReason")
+    window.page.get_by_role("link", name=job["ModelName"]).first.click()
+    expect(window.page.get_by_role("heading", name=job["ModelName"])).to_be_visible()
+
+
+def test_a_lifecycle_configuration_shows_its_scripts(window: Window, cloud: LocalCloud) -> None:
+    name = Instances(cloud).config(OnStart="#!/bin/bash\necho 'größer > kleiner'\n")
+    window.open("/lifecycle-configurations")
+    window.page.get_by_role("link", name=name).click()
+    expect(window.page.locator("pre").first).to_have_text("#!/bin/bash\necho 'größer > kleiner'\n")
+    window.see("Nothing is run.")
+    window.page.get_by_role("button", name="Delete").click()
+    window.page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(window.page.get_by_role("link", name=name)).to_have_count(0)
 
 
 @pytest.mark.parametrize("path", ["notebook-instances", "tuning-jobs", "compilation-jobs", "endpoints"])

@@ -137,18 +137,7 @@ class Console:
         return _error(401, "NotLoggedIn", "Run `sagelab open` for an address that logs you in.")
 
 
-CREATES = frozenset(
-    f"Create{kind}"
-    for kind in (
-        "CompilationJob",
-        "Endpoint",
-        "EndpointConfig",
-        "HyperParameterTuningJob",
-        "Model",
-        "NotebookInstance",
-        "TrainingJob",
-    )
-)
+CREATES = frozenset(f"Create{kind}" for kind in calls.KINDS)
 
 
 async def page(_: Request) -> Response:

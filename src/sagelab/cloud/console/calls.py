@@ -21,13 +21,25 @@ Params = dict[str, Any]
 
 NOT_ALLOWED = "NotAllowed"
 BODY_LIMIT = 1 << 20  # bytes of an object, or of an endpoint's answer, that a page shows
-_KINDS = "TrainingJob HyperParameterTuningJob CompilationJob Model EndpointConfig Endpoint NotebookInstance"
+# Kinds of resources that have pages, as SageMaker's operations name them.
+KINDS = (
+    "CompilationJob",
+    "Endpoint",
+    "EndpointConfig",
+    "HyperParameterTuningJob",
+    "Model",
+    "NotebookInstance",
+    "NotebookInstanceLifecycleConfig",
+    "ProcessingJob",
+    "TrainingJob",
+    "TransformJob",
+)
 
 ALLOWED: Mapping[str, frozenset[str]] = {
     "sagemaker": frozenset(
         [
-            *(f"Describe{kind}" for kind in _KINDS.split()),
-            *(f"List{kind}s" for kind in _KINDS.split()),
+            *(f"Describe{kind}" for kind in KINDS),
+            *(f"List{kind}s" for kind in KINDS),
             "AddTags",
             "CreateNotebookInstance",
             "CreatePresignedNotebookInstanceUrl",
@@ -37,16 +49,18 @@ ALLOWED: Mapping[str, frozenset[str]] = {
             "DeleteHyperParameterTuningJob",
             "DeleteModel",
             "DeleteNotebookInstance",
+            "DeleteNotebookInstanceLifecycleConfig",
+            "DeleteProcessingJob",
             "DeleteTrainingJob",
-            "DescribeNotebookInstanceLifecycleConfig",
-            "ListNotebookInstanceLifecycleConfigs",
             "ListTags",
             "ListTrainingJobsForHyperParameterTuningJob",
             "StartNotebookInstance",
             "StopCompilationJob",
             "StopHyperParameterTuningJob",
             "StopNotebookInstance",
+            "StopProcessingJob",
             "StopTrainingJob",
+            "StopTransformJob",
         ]
     ),
     "sagemaker-runtime": frozenset(["InvokeEndpoint"]),

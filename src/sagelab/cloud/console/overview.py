@@ -77,9 +77,9 @@ def _training_jobs(client: Client, now: datetime) -> Iterator[Running]:
             name = summary["TrainingJobName"]
             job = sagemaker.describe_training_job(TrainingJobName=name)
             instances = _hosts(job["ResourceConfig"], job["EnableManagedSpotTraining"])
-            long = _long(now, job["CreationTime"], LONG_JOB)
-            why = f"It has run for {long}." if long else None
-            yield Running("training-jobs", name, job["SecondaryStatus"], job["CreationTime"], instances, why)
+            since = job["CreationTime"]
+            long = _running_long(now, since)
+            yield Running("training-jobs", name, job["SecondaryStatus"], since, instances, long)
 
 
 def _hosts(compute: dict[str, Any], spot: bool) -> list[Instances]:
@@ -172,18 +172,48 @@ def _compilation_jobs(client: Client, _: datetime) -> Iterator[Running]:
         yield Running("compilation-jobs", name, status, job["CreationTime"], note="no charge")
 
 
+def _processing_jobs(client: Client, now: datetime) -> Iterator[Running]:
+    sagemaker = client("sagemaker")
+    for status in ("InProgress", "Stopping"):
+        pages = sagemaker.list_processing_jobs(StatusEquals=status, MaxResults=MOST)
+        for summary in pages["ProcessingJobSummaries"]:
+            name, since = summary["ProcessingJobName"], summary["CreationTime"]
+            job = sagemaker.describe_processing_job(ProcessingJobName=name)
+            cluster = job["ProcessingResources"]["ClusterConfig"]
+            instances = [_instance(cluster["InstanceType"], cluster["InstanceCount"], "training")]
+            yield Running("processing-jobs", name, status, since, instances, _running_long(now, since))
+
+
+def _transform_jobs(client: Client, now: datetime) -> Iterator[Running]:
+    sagemaker = client("sagemaker")
+    for status in ("InProgress", "Stopping"):
+        pages = sagemaker.list_transform_jobs(StatusEquals=status, MaxResults=MOST)
+        for summary in pages["TransformJobSummaries"]:
+            name, since = summary["TransformJobName"], summary["CreationTime"]
+            cluster = sagemaker.describe_transform_job(TransformJobName=name)["TransformResources"]
+            instances = [_instance(cluster["InstanceType"], cluster["InstanceCount"], "hosting")]
+            yield Running("transform-jobs", name, status, since, instances, _running_long(now, since))
+
+
 FINDERS: dict[str, Callable[[Client, datetime], Iterator[Running]]] = {
     "training-jobs": _training_jobs,
     "endpoints": _endpoints,
     "notebook-instances": _notebook_instances,
     "tuning-jobs": _tuning_jobs,
     "compilation-jobs": _compilation_jobs,
+    "processing-jobs": _processing_jobs,
+    "transform-jobs": _transform_jobs,
 }
 
 
 def _instance(kind: str, count: int, plane: str, share: float = 1.0) -> Instances:
     price = hourly(kind, plane)
     return kind, count, None if price is None else price * share
+
+
+def _running_long(now: datetime, since: datetime) -> str | None:
+    long = _long(now, since, LONG_JOB)
+    return f"It has run for {long}." if long else None
 
 
 def _long(now: datetime, since: datetime, limit: timedelta) -> str | None:

@@ -64,6 +64,20 @@ export const ACTIONS = {
     "The job's record goes. The compiled model in S3 stays.",
     hasEnded,
   ),
+  "stop-processing-job": stops(
+    "ProcessingJob",
+    "Its container gets SIGTERM and two minutes to end; then it is killed.",
+  ),
+  "delete-processing-job": deletes(
+    "ProcessingJob",
+    "The job's record goes. Its log and what it wrote to S3 stay.",
+    hasEnded,
+  ),
+  "stop-transform-job": stops("TransformJob", "Objects that are not through yet are left; answers in S3 stay."),
+  "delete-lifecycle-config": deletes(
+    "NotebookInstanceLifecycleConfig",
+    "The scripts go. A configuration that an instance has cannot be deleted.",
+  ),
   "delete-model": deletes("Model", "The model goes; its data in S3 stays. Endpoints that serve it go on serving."),
   "delete-endpoint-config": deletes(
     "EndpointConfig",

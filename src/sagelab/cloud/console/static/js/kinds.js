@@ -30,13 +30,12 @@ function savings(job) {
   return `${Math.round((1 - billed / training) * 100)} %`;
 }
 
+const instances = (cluster) => cluster && `${cluster.InstanceCount} × ${cluster.InstanceType}`;
 const compute = (job) =>
   job.ResourceConfig &&
   (job.ResourceConfig.InstanceType
-    ? `${job.ResourceConfig.InstanceCount} × ${job.ResourceConfig.InstanceType}`
-    : (job.ResourceConfig.InstanceGroups || [])
-        .map((each) => `${each.InstanceCount} × ${each.InstanceType}`)
-        .join(", "));
+    ? instances(job.ResourceConfig)
+    : (job.ResourceConfig.InstanceGroups || []).map(instances).join(", "));
 
 const trainingJobs = {
   path: "training-jobs",
@@ -177,6 +176,63 @@ const compilationJobs = {
   actions: ["stop-compilation-job", "delete-compilation-job"],
 };
 
+const processingJobs = {
+  path: "processing-jobs",
+  title: "Processing jobs",
+  one: "processing job",
+  stem: "ProcessingJob",
+  arn: "processing-job",
+  list: { operation: "ListProcessingJobs", items: "ProcessingJobSummaries", statuses: JOB_STATUSES },
+  create: "CreateProcessingJob",
+  columns: [
+    ["Created", (row) => when(row.CreationTime), "CreationTime"],
+    ["Took", (row) => html`<${Span} from=${row.CreationTime} to=${row.ProcessingEndTime} />`],
+  ],
+  facts: (job) => [
+    ["Instances", instances((job.ProcessingResources || {}).ClusterConfig)],
+    ["Created", when(job.CreationTime)],
+    ["Ended", when(job.ProcessingEndTime)],
+    ["Exit message", job.ExitMessage],
+    ["Role", roleLink(job.RoleArn)],
+    ["Image", image((job.AppSpecification || {}).ImageUri)],
+  ],
+  times: (job) => [
+    ["InProgress", job.CreationTime, job.ProcessingEndTime],
+    [job.ProcessingJobStatus, job.ProcessingEndTime, job.ProcessingEndTime],
+  ],
+  sections: ["log"],
+  log: (job) => ["/aws/sagemaker/ProcessingJobs", `${job.ProcessingJobName}/`],
+  actions: ["stop-processing-job", "delete-processing-job"],
+};
+
+const transformJobs = {
+  path: "transform-jobs",
+  title: "Batch transform jobs",
+  one: "batch transform job",
+  stem: "TransformJob",
+  arn: "transform-job",
+  list: { operation: "ListTransformJobs", items: "TransformJobSummaries", statuses: JOB_STATUSES },
+  create: "CreateTransformJob",
+  columns: [
+    ["Created", (row) => when(row.CreationTime), "CreationTime"],
+    ["Took", (row) => html`<${Span} from=${row.CreationTime} to=${row.TransformEndTime} />`],
+  ],
+  facts: (job) => [
+    ["Model", link("models", job.ModelName)],
+    ["Instances", instances(job.TransformResources)],
+    ["Batch strategy", job.BatchStrategy],
+    ["Created", when(job.CreationTime)],
+    ["Ended", when(job.TransformEndTime)],
+  ],
+  times: (job) => [
+    ["InProgress", job.CreationTime, job.TransformEndTime],
+    [job.TransformJobStatus, job.TransformEndTime, job.TransformEndTime],
+  ],
+  sections: ["log"],
+  log: (job) => ["/aws/sagemaker/TransformJobs", `${job.TransformJobName}/`],
+  actions: ["stop-transform-job"],
+};
+
 const models = {
   path: "models",
   title: "Models",
@@ -314,7 +370,10 @@ const notebookInstances = {
     ["Instance", notebook.InstanceType],
     ["Accelerators", (notebook.AcceleratorTypes || []).join(", ")],
     ["Internet access", notebook.DirectInternetAccess],
-    ["Lifecycle configuration", notebook.NotebookInstanceLifecycleConfigName],
+    [
+      "Lifecycle configuration",
+      link("lifecycle-configurations", notebook.NotebookInstanceLifecycleConfigName),
+    ],
     ["Created", when(notebook.CreationTime)],
     ["Changed", when(notebook.LastModifiedTime)],
     ["Role", roleLink(notebook.RoleArn)],
@@ -329,15 +388,38 @@ const notebookInstances = {
   ],
 };
 
+const lifecycleConfigurations = {
+  path: "lifecycle-configurations",
+  title: "Lifecycle configurations",
+  one: "lifecycle configuration",
+  stem: "NotebookInstanceLifecycleConfig",
+  arn: "notebook-instance-lifecycle-config",
+  list: { operation: "ListNotebookInstanceLifecycleConfigs", items: "NotebookInstanceLifecycleConfigs" },
+  create: "CreateNotebookInstanceLifecycleConfig",
+  columns: [
+    ["Created", (row) => when(row.CreationTime), "CreationTime"],
+    ["Changed", (row) => when(row.LastModifiedTime)],
+  ],
+  facts: (config) => [
+    ["Created", when(config.CreationTime)],
+    ["Changed", when(config.LastModifiedTime)],
+  ],
+  sections: ["scripts"],
+  actions: ["delete-lifecycle-config"],
+};
+
 /** Every kind that SageMaker's API lists, in the order of the menu. */
 export const KINDS = [
   notebookInstances,
+  lifecycleConfigurations,
+  processingJobs,
   trainingJobs,
   tuningJobs,
   compilationJobs,
   models,
   endpointConfigs,
   endpoints,
+  transformJobs,
 ].map((kind) => ({
   ...kind,
   name: (item) => item[`${kind.stem}Name`],

@@ -75,7 +75,15 @@ function Tiles({ running, unknown, prices }) {
   const sum = known.reduce((total, each) => total + each, 0);
   const missing = running.length - known.length;
   const counted = KINDS.filter((kind) =>
-    ["notebook-instances", "training-jobs", "tuning-jobs", "compilation-jobs", "endpoints"].includes(kind.path),
+    [
+      "notebook-instances",
+      "processing-jobs",
+      "training-jobs",
+      "tuning-jobs",
+      "compilation-jobs",
+      "endpoints",
+      "transform-jobs",
+    ].includes(kind.path),
   );
   return html`
     <div class="tiles">
