@@ -168,8 +168,12 @@ class Init:
             client.close()
 
     def _fork(self, act: Callable[[], None]) -> int:
+        """A child that does `act`. A request to end that reaches it before it is itself waits until it is: with
+        this process's handler it would be taken, and lost."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, REQUESTS)
         pid = os.fork()
         if pid:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             return pid
         try:
             self._become_child()
