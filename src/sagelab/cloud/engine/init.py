@@ -37,6 +37,7 @@ REQUESTS = (signal.SIGTERM, signal.SIGUSR1)  # to ask the user's processes to en
 EXECUTABLE = "/opt/sagelab/bin/python3"
 REPORTED = 5_000  # files half written, of a host that left more behind
 TOOLKIT = "sagemaker_training.cli.train"
+TRAIN = ("train",)  # the command of an image that SageMaker's toolkit runs
 
 
 class Init:
@@ -59,6 +60,7 @@ class Init:
         self.shims: set[int] = set()
         self.first: int = 0
         self.code: int | None = None
+        self.asked = False  # to end
 
     def run(self) -> int:
         wake, waker = os.pipe()
@@ -96,6 +98,7 @@ class Init:
 
     def terminate(self) -> None:
         """Ask the user's own processes to end. One that stands still hears it too, before anything else."""
+        self.asked = True
         tree = descendants(os.getpid())
         for pid in set(tree) - set(tree.values()) - self.shims:
             processes.send(pid, signal.SIGTERM)
@@ -113,7 +116,7 @@ class Init:
             processes.send(pid, signal.SIGKILL)
 
     def _start_first(self) -> int:
-        if self.argv == ("train",) and "train" in self.forks:
+        if self.argv == TRAIN and "train" in self.forks:
             return self._fork(lambda: run_python(["-m", TOOLKIT], self.env))
         return self._fork(lambda: _execute(self.argv, self.env))
 
@@ -133,8 +136,12 @@ class Init:
         if not message:
             self._forget(client)
             return
+        begins = not self.shims
         self.shims.add(message["shim"])
         pid = self._fork(lambda: _run_request(message, streams))
+        if self.asked and begins and self.argv == TRAIN:
+            # Whom the request reached was a helper of SageMaker's toolkit, which went on to start the script.
+            processes.send(pid, signal.SIGTERM)
         for stream in streams:
             os.close(stream)
         self.clients[pid] = client
