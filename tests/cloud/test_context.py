@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ClientError
 
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.surroundings import GRACE, Surroundings
@@ -76,3 +80,29 @@ def test_what_runs_has_keys_for_longer_than_it_may_run(sts: Sts) -> None:
     place = Surroundings(unused, lambda _: sts, unused, "http://127.0.0.1:1", "us-east-1", 1)
     assert place.access(ROLE, 86400)["AWS_ACCESS_KEY_ID"] == "AccessKeyId-1"
     assert sts.asked[0]["DurationSeconds"] == 86400 + GRACE
+
+
+@pytest.mark.parametrize(("code", "times", "asked"), [("RequestTimeTooSkewed", 2, 3), ("AccessDenied", 2, 1)])
+def test_what_was_signed_before_the_clock_jumped_is_asked_again(
+    cloud: Cloud, code: str, times: int, asked: int
+) -> None:
+    client = cloud.client("s3")
+    seen = []
+
+    def answer(request: Any, **_: Any) -> AWSResponse:
+        seen.append(request.headers["Authorization"])
+        refused = len(seen) <= times
+        body = f"<Error><Code>{code}</Code></Error>".encode() if refused else b""
+        return AWSResponse(request.url, 403 if refused else 200, {}, Raw(body))
+
+    client.meta.events.register("before-send.s3", answer)
+    with contextlib.suppress(ClientError):
+        client.put_object(Bucket="bucket", Key="key", Body=b"text")
+    assert len(seen) == asked
+
+
+class Raw(io.BytesIO):
+    """A response as urllib3 has it."""
+
+    def stream(self, **_: Any) -> list[bytes]:
+        return [self.read()]

@@ -257,7 +257,7 @@ def test_a_clock_that_jumps_ends_no_job_and_loses_nothing(clock: Path, home: Hom
     wait_until_no_job_runs(home)
     clock.write_text("0")
     job = jobs.wait(name)
-    assert job["TrainingJobStatus"] == "Completed"
+    assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
     assert job["TrainingTimeInSeconds"] >= 0
     assert "late" in jobs.log(name)
     control.down(home)

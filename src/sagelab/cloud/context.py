@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from sagelab.cloud.home import Home
     from sagelab.cloud.store import Store
 
+OUT_OF_DATE = ("RequestTimeTooSkewed", "InvalidSignatureException", "ExpiredToken", "ExpiredTokenException")
+RETRIES = 3
+
 
 class Cloud:
     """One running local cloud: its home, its store, its own front door and its launcher of processes."""
@@ -84,8 +87,16 @@ class Cloud:
         import boto3
 
         keys = self.home.credentials()
-        return boto3.Session(
+        session = boto3.Session(
             aws_access_key_id=keys.access_key_id,
             aws_secret_access_key=keys.secret_access_key,
             region_name=self.region,
         )
+        session.events.register("needs-retry", _ask_again)
+        return session
+
+
+def _ask_again(response: tuple[Any, dict[str, Any]] | None, attempts: int, **_: Any) -> int | None:
+    """0 seconds, for a request that was signed before the machine's clock jumped and read after it; else None."""
+    code = response[1].get("Error", {}).get("Code") if response else None
+    return 0 if code in OUT_OF_DATE and attempts <= RETRIES else None
