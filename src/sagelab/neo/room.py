@@ -12,7 +12,7 @@ import resource
 from sagelab.neo.errors import OutOfMemory
 
 COPIES = 10  # at least
-MOSTLY = 20
+MOSTLY = 20  # with what is copied and transformed on the way
 
 
 def check(size: int, limit: int | None = None) -> None:

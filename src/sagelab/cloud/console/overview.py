@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import botocore.exceptions
+from botocore import xform_name
 
 from sagelab.prices import hourly, prices, spot_share
 
@@ -70,16 +71,21 @@ def look(client: Client, now: datetime | None = None) -> dict[str, Any]:
     return {"running": facts, "unknown": unknown, "prices": {"date": table["date"], "region": table["region"]}}
 
 
-def _training_jobs(client: Client, now: datetime) -> Iterator[Running]:
-    sagemaker = client("sagemaker")
+def _jobs(client: Client, stem: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(name, description) of each job of a kind that has not ended."""
+    sagemaker, words = client("sagemaker"), xform_name(stem)
     for status in ("InProgress", "Stopping"):
-        for summary in sagemaker.list_training_jobs(StatusEquals=status, MaxResults=MOST)["TrainingJobSummaries"]:
-            name = summary["TrainingJobName"]
-            job = sagemaker.describe_training_job(TrainingJobName=name)
-            instances = _hosts(job["ResourceConfig"], job["EnableManagedSpotTraining"])
-            since = job["CreationTime"]
-            long = _running_long(now, since)
-            yield Running("training-jobs", name, job["SecondaryStatus"], since, instances, long)
+        found = getattr(sagemaker, f"list_{words}s")(StatusEquals=status, MaxResults=MOST)
+        for summary in found[f"{stem}Summaries"]:
+            name = summary[f"{stem}Name"]
+            yield name, getattr(sagemaker, f"describe_{words}")(**{f"{stem}Name": name})
+
+
+def _training_jobs(client: Client, now: datetime) -> Iterator[Running]:
+    for name, job in _jobs(client, "TrainingJob"):
+        instances, since = _hosts(job["ResourceConfig"], job["EnableManagedSpotTraining"]), job["CreationTime"]
+        why = _running_long(now, since)
+        yield Running("training-jobs", name, job["SecondaryStatus"], since, instances, why)
 
 
 def _hosts(compute: dict[str, Any], spot: bool) -> list[Instances]:
@@ -173,26 +179,21 @@ def _compilation_jobs(client: Client, _: datetime) -> Iterator[Running]:
 
 
 def _processing_jobs(client: Client, now: datetime) -> Iterator[Running]:
-    sagemaker = client("sagemaker")
-    for status in ("InProgress", "Stopping"):
-        pages = sagemaker.list_processing_jobs(StatusEquals=status, MaxResults=MOST)
-        for summary in pages["ProcessingJobSummaries"]:
-            name, since = summary["ProcessingJobName"], summary["CreationTime"]
-            job = sagemaker.describe_processing_job(ProcessingJobName=name)
-            cluster = job["ProcessingResources"]["ClusterConfig"]
-            instances = [_instance(cluster["InstanceType"], cluster["InstanceCount"], "training")]
-            yield Running("processing-jobs", name, status, since, instances, _running_long(now, since))
+    for name, job in _jobs(client, "ProcessingJob"):
+        instances, since = _cluster(job["ProcessingResources"]["ClusterConfig"], "training"), job["CreationTime"]
+        why = _running_long(now, since)
+        yield Running("processing-jobs", name, job["ProcessingJobStatus"], since, instances, why)
 
 
 def _transform_jobs(client: Client, now: datetime) -> Iterator[Running]:
-    sagemaker = client("sagemaker")
-    for status in ("InProgress", "Stopping"):
-        pages = sagemaker.list_transform_jobs(StatusEquals=status, MaxResults=MOST)
-        for summary in pages["TransformJobSummaries"]:
-            name, since = summary["TransformJobName"], summary["CreationTime"]
-            cluster = sagemaker.describe_transform_job(TransformJobName=name)["TransformResources"]
-            instances = [_instance(cluster["InstanceType"], cluster["InstanceCount"], "hosting")]
-            yield Running("transform-jobs", name, status, since, instances, _running_long(now, since))
+    for name, job in _jobs(client, "TransformJob"):
+        instances, since = _cluster(job["TransformResources"], "hosting"), job["CreationTime"]
+        why = _running_long(now, since)
+        yield Running("transform-jobs", name, job["TransformJobStatus"], since, instances, why)
+
+
+def _cluster(cluster: dict[str, Any], plane: str) -> list[Instances]:
+    return [_instance(cluster["InstanceType"], cluster["InstanceCount"], plane)]
 
 
 FINDERS: dict[str, Callable[[Client, datetime], Iterator[Running]]] = {

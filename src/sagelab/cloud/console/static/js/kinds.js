@@ -22,6 +22,16 @@ const running =
     statuses.includes(status);
 const ended = running("Completed", "Failed", "Stopped", "COMPLETED", "FAILED", "STOPPED");
 
+// Of a job that the API tells two times of: its creation, and its end by the name of the member that has it.
+const createdAndTook = (end) => [
+  ["Created", (row) => when(row.CreationTime), "CreationTime"],
+  ["Took", (row) => html`<${Span} from=${row.CreationTime} to=${row[end]} />`],
+];
+const untilItsEnd = (stem, end) => (job) => [
+  ["InProgress", job.CreationTime, job[end]],
+  [job[`${stem}Status`], job[end], job[end]],
+];
+
 const JOB_STATUSES = ["InProgress", "Completed", "Failed", "Stopping", "Stopped"];
 
 function savings(job) {
@@ -89,8 +99,7 @@ const tuningJobs = {
       "Jobs",
       (row) => row.TrainingJobStatusCounters && `${row.TrainingJobStatusCounters.Completed ?? 0} completed`,
     ],
-    ["Created", (row) => when(row.CreationTime), "CreationTime"],
-    ["Took", (row) => html`<${Span} from=${row.CreationTime} to=${row.HyperParameterTuningEndTime} />`],
+    ...createdAndTook("HyperParameterTuningEndTime"),
   ],
   facts: (job) => {
     const config = job.HyperParameterTuningJobConfig || {};
@@ -116,10 +125,7 @@ const tuningJobs = {
       ["Ended", when(job.HyperParameterTuningEndTime)],
     ];
   },
-  times: (job) => [
-    ["InProgress", job.CreationTime, job.HyperParameterTuningEndTime],
-    [job.HyperParameterTuningJobStatus, job.HyperParameterTuningEndTime, job.HyperParameterTuningEndTime],
-  ],
+  times: untilItsEnd("HyperParameterTuningJob", "HyperParameterTuningEndTime"),
   sections: ["search"],
   actions: ["stop-tuning-job", "delete-tuning-job"],
 };
@@ -184,10 +190,7 @@ const processingJobs = {
   arn: "processing-job",
   list: { operation: "ListProcessingJobs", items: "ProcessingJobSummaries", statuses: JOB_STATUSES },
   create: "CreateProcessingJob",
-  columns: [
-    ["Created", (row) => when(row.CreationTime), "CreationTime"],
-    ["Took", (row) => html`<${Span} from=${row.CreationTime} to=${row.ProcessingEndTime} />`],
-  ],
+  columns: createdAndTook("ProcessingEndTime"),
   facts: (job) => [
     ["Instances", instances((job.ProcessingResources || {}).ClusterConfig)],
     ["Created", when(job.CreationTime)],
@@ -196,10 +199,7 @@ const processingJobs = {
     ["Role", roleLink(job.RoleArn)],
     ["Image", image((job.AppSpecification || {}).ImageUri)],
   ],
-  times: (job) => [
-    ["InProgress", job.CreationTime, job.ProcessingEndTime],
-    [job.ProcessingJobStatus, job.ProcessingEndTime, job.ProcessingEndTime],
-  ],
+  times: untilItsEnd("ProcessingJob", "ProcessingEndTime"),
   sections: ["log"],
   log: (job) => ["/aws/sagemaker/ProcessingJobs", `${job.ProcessingJobName}/`],
   actions: ["stop-processing-job", "delete-processing-job"],
@@ -213,10 +213,7 @@ const transformJobs = {
   arn: "transform-job",
   list: { operation: "ListTransformJobs", items: "TransformJobSummaries", statuses: JOB_STATUSES },
   create: "CreateTransformJob",
-  columns: [
-    ["Created", (row) => when(row.CreationTime), "CreationTime"],
-    ["Took", (row) => html`<${Span} from=${row.CreationTime} to=${row.TransformEndTime} />`],
-  ],
+  columns: createdAndTook("TransformEndTime"),
   facts: (job) => [
     ["Model", link("models", job.ModelName)],
     ["Instances", instances(job.TransformResources)],
@@ -224,10 +221,7 @@ const transformJobs = {
     ["Created", when(job.CreationTime)],
     ["Ended", when(job.TransformEndTime)],
   ],
-  times: (job) => [
-    ["InProgress", job.CreationTime, job.TransformEndTime],
-    [job.TransformJobStatus, job.TransformEndTime, job.TransformEndTime],
-  ],
+  times: untilItsEnd("TransformJob", "TransformEndTime"),
   sections: ["log"],
   log: (job) => ["/aws/sagemaker/TransformJobs", `${job.TransformJobName}/`],
   actions: ["stop-transform-job"],
