@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from multiprocessing.pool import Pool
 from multiprocessing.synchronize import Barrier
 
-from place import PATIENCE
+from place import TIMEOUT
 
 CLIENTS = 16
 
@@ -71,7 +71,7 @@ def _meet(barrier: Barrier) -> None:
 
 def _load(prepare: Callable[..., Callable[[], Done]], *task: object) -> Load:
     work = prepare(*task)
-    _start.wait(PATIENCE)
+    _start.wait(TIMEOUT)
     began = time.monotonic()
     done = work()
     return Load(began, time.monotonic(), *done)

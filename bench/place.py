@@ -19,7 +19,7 @@ from botocore.config import Config
 from sagelab.cloud import control
 from sagelab.cloud.home import DEFAULT_REGION, HOST, Credentials, Home
 
-PATIENCE = 60.0  # seconds a server may take to answer
+TIMEOUT = 60.0  # seconds a server may take to answer
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def _free_port() -> int:
 
 
 def _wait_listening(server: subprocess.Popen[bytes], port: int) -> None:
-    limit = time.monotonic() + PATIENCE
+    limit = time.monotonic() + TIMEOUT
     while server.poll() is None and time.monotonic() < limit:
         with suppress(OSError), socket.create_connection((HOST, port), timeout=1):
             return

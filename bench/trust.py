@@ -19,8 +19,8 @@ from table import Result
 from turns import compare
 
 from sagelab.cloud import control
-from sagelab.cloud.gateway.guard import Guard, Key
-from sagelab.cloud.gateway.request import Request
+from sagelab.cloud.gateway.auth.guard import Guard, Key
+from sagelab.cloud.gateway.http.request import Request
 
 BUCKET, MB = "bench-kept", 1 << 20
 CLIENTS, SECONDS = 32, 600.0

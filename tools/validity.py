@@ -24,7 +24,7 @@ from typing import Any
 import botocore.session
 
 from sagelab.cloud.errors import ValidationException
-from sagelab.cloud.gateway.validation import validate
+from sagelab.cloud.gateway.wire.validation import validate
 
 ROOT = Path(__file__).resolve().parent.parent
 URI = re.compile(

@@ -63,7 +63,7 @@ def progress(watched: bool) -> Iterator[Watch]:
 
 
 def run(notebooks: Iterable[Path], env: Mapping[str, str], watch: Watch) -> Iterator[Result]:
-    """Run each notebook in a copy of the project's folders, so that nothing of a learner's is touched."""
+    """Run each notebook in a copy of the project's folders, so that nothing of a learner's is changes."""
     for path in notebooks:
         with tempfile.TemporaryDirectory(prefix="sagelab-run-") as copy:
             for name in FOLDERS:

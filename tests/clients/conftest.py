@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 RECORDER = Path(__file__).parent / "recorder"
 SCRIPTS = Path(__file__).parent / "scripts"
 IMPOSSIBLE = 3  # exit code of tools/environments.py where an environment cannot be made
-PATIENCE = 900
+TIMEOUT = 900
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def run(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Run:
             cwd=cwd,
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=TIMEOUT,
         )
         calls = [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
         return Ran(Path(command[-1]).name, done.returncode, done.stdout, done.stderr, calls)

@@ -14,7 +14,7 @@ from tests.cloud import processing
 from tests.cloud.endpoints import IMAGE as SERVING
 from tests.cloud.endpoints import Hosting
 from tests.cloud.instances import Instances
-from tests.cloud.jobs import PATIENCE, ROLE, Jobs, pack
+from tests.cloud.jobs import ROLE, TIMEOUT, Jobs, pack
 from tests.conftest import LocalCloud
 
 TRAIN = """
@@ -224,7 +224,7 @@ def _own_compilation(shelf: Shelf, names: dict[str, str]) -> None:
         OutputConfig={"S3OutputLocation": f"s3://{names['bucket']}/{name}", "TargetDevice": "ml_c5"},
         StoppingCondition={"MaxRuntimeInSeconds": 600},
     )
-    limit = time.monotonic() + PATIENCE
+    limit = time.monotonic() + TIMEOUT
     while sagemaker.describe_compilation_job(CompilationJobName=name)["CompilationJobStatus"] not in ENDED:
         assert time.monotonic() < limit
         time.sleep(0.1)

@@ -17,7 +17,7 @@ from tests.conftest import LocalCloud
 
 GROUP = "/aws/sagemaker/CompilationJobs"
 ENDED = ("COMPLETED", "FAILED", "STOPPED")
-PATIENCE = 240
+TIMEOUT = 240
 
 # One small network in every format; its input is 6x4 with 2 channels, so that no two sizes are alike.
 MODELS = """
@@ -117,7 +117,7 @@ class Compilations:
 
     def wait(self, name: str, *statuses: str) -> dict[str, Any]:
         """Wait until the job has one of these statuses."""
-        limit = time.monotonic() + PATIENCE
+        limit = time.monotonic() + TIMEOUT
         while time.monotonic() < limit:
             job: dict[str, Any] = self.sagemaker.describe_compilation_job(CompilationJobName=name)
             if job["CompilationJobStatus"] in statuses:

@@ -13,7 +13,7 @@ from tests.cloud.jobs import ROLE, pack
 from tests.conftest import LocalCloud
 
 IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference:2.19-cpu"
-PATIENCE = 240
+TIMEOUT = 240
 
 DOUBLER = """
 import sys
@@ -95,7 +95,7 @@ class Hosting:
 
     def wait(self, name: str) -> dict[str, Any]:
         """Wait until the endpoint is in service or has failed."""
-        limit = time.monotonic() + PATIENCE
+        limit = time.monotonic() + TIMEOUT
         while time.monotonic() < limit:
             endpoint = self.describe(name)
             if endpoint["EndpointStatus"] in ("InService", "Failed"):
@@ -106,7 +106,7 @@ class Hosting:
     def delete(self, name: str) -> None:
         """Delete an endpoint and wait until it is gone."""
         self.sagemaker.delete_endpoint(EndpointName=name)
-        limit = time.monotonic() + PATIENCE
+        limit = time.monotonic() + TIMEOUT
         while name in [
             one["EndpointName"] for one in self.sagemaker.list_endpoints(NameContains=name)["Endpoints"]
         ]:

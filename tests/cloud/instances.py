@@ -13,7 +13,7 @@ from tests.conftest import LocalCloud
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/{ROLE_NAME}"
 GROUP = "/aws/sagemaker/NotebookInstances"
-PATIENCE = 240  # seconds after which an instance is taken to hang, however slow the machine
+TIMEOUT = 240  # seconds after which an instance is taken to hang, however slow the machine
 CHANGING = ("Pending", "Stopping", "Updating", "Deleting")
 
 
@@ -65,7 +65,7 @@ class Instances:
         """Delete a stopped instance and wait until it is gone."""
         self.sagemaker.delete_notebook_instance(NotebookInstanceName=name)
         waiter = self.sagemaker.get_waiter("notebook_instance_deleted")
-        waiter.wait(NotebookInstanceName=name, WaiterConfig={"Delay": 1, "MaxAttempts": PATIENCE})
+        waiter.wait(NotebookInstanceName=name, WaiterConfig={"Delay": 1, "MaxAttempts": TIMEOUT})
         self.names.remove(name)
 
     def describe(self, name: str) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class Instances:
 
     def wait(self, name: str) -> dict[str, Any]:
         """Wait until nothing changes about the instance."""
-        limit = time.monotonic() + PATIENCE
+        limit = time.monotonic() + TIMEOUT
         while time.monotonic() < limit:
             found = self.describe(name)
             if found["NotebookInstanceStatus"] not in CHANGING:

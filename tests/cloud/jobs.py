@@ -17,7 +17,7 @@ from tests.conftest import LocalCloud
 IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-training:2.21-cpu-py312"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/{ROLE_NAME}"
 GROUP = "/aws/sagemaker/TrainingJobs"
-PATIENCE = 240  # seconds after which a job is taken to hang, however slow the machine
+TIMEOUT = 240  # seconds after which a job is taken to hang, however slow the machine
 
 
 def pack(files: dict[str, str], folder: Path | None = None) -> bytes:
@@ -111,7 +111,7 @@ class Jobs:
 
     def wait(self, name: str, *secondary: str) -> dict[str, Any]:
         """Wait until the job has ended, or is in one of these secondary statuses."""
-        limit = time.monotonic() + PATIENCE
+        limit = time.monotonic() + TIMEOUT
         while time.monotonic() < limit:
             job = self.describe(name)
             if job["TrainingJobStatus"] not in ("InProgress", "Stopping") or job["SecondaryStatus"] in secondary:
@@ -121,7 +121,7 @@ class Jobs:
 
     def wait_log(self, name: str, text: str) -> None:
         """Wait until the job's log has a text."""
-        limit = time.monotonic() + PATIENCE
+        limit = time.monotonic() + TIMEOUT
         while text not in self.log(name):
             assert time.monotonic() < limit, f"{text!r} never appeared in the log of {name}"
             time.sleep(0.05)

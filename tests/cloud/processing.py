@@ -6,7 +6,7 @@ import time
 import uuid
 from typing import Any
 
-from tests.cloud.jobs import PATIENCE, ROLE, Jobs
+from tests.cloud.jobs import ROLE, TIMEOUT, Jobs
 
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
 GROUP = "/aws/sagemaker/ProcessingJobs"
@@ -53,7 +53,7 @@ def run(jobs: Jobs, job: dict[str, Any]) -> dict[str, Any]:
 
 
 def wait(jobs: Jobs, name: str) -> dict[str, Any]:
-    limit = time.monotonic() + PATIENCE
+    limit = time.monotonic() + TIMEOUT
     while time.monotonic() < limit:
         job: dict[str, Any] = jobs.sagemaker.describe_processing_job(ProcessingJobName=name)
         if job["ProcessingJobStatus"] not in ("InProgress", "Stopping"):
@@ -84,7 +84,7 @@ def full_log(jobs: Jobs, group: str, prefix: str) -> list[str]:
 
 
 def wait_log(jobs: Jobs, name: str, text: str) -> None:
-    limit = time.monotonic() + PATIENCE
+    limit = time.monotonic() + TIMEOUT
     while text not in log(jobs, name):
         assert time.monotonic() < limit, f"{text!r} never appeared in the log of {name}"
         time.sleep(0.05)

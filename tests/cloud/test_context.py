@@ -12,7 +12,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 
 from sagelab.cloud.context import Cloud
-from sagelab.cloud.engine.surroundings import GRACE, Surroundings
+from sagelab.cloud.engine.context import GRACE, EngineContext
 
 ROLE = "arn:aws:iam::123456789012:role/Worker"
 HOUR = timedelta(hours=1)
@@ -77,7 +77,7 @@ def test_a_roles_client_renews_its_keys_before_they_expire(cloud: Cloud, sts: St
 
 def test_what_runs_has_keys_for_longer_than_it_may_run(sts: Sts) -> None:
     unused: Any = None
-    place = Surroundings(unused, lambda _: sts, unused, "http://127.0.0.1:1", "us-east-1", 1)
+    place = EngineContext(unused, lambda _: sts, unused, "http://127.0.0.1:1", "us-east-1", 1)
     assert place.access(ROLE, 86400)["AWS_ACCESS_KEY_ID"] == "AccessKeyId-1"
     assert sts.asked[0]["DurationSeconds"] == 86400 + GRACE
 

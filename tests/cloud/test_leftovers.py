@@ -22,30 +22,30 @@ from tests.conftest import LocalCloud
 
 pytestmark = pytest.mark.slow
 
-PATIENCE = 60
+TIMEOUT = 60
 
 
 def end_in_order(home: Home, serving: subprocess.Popen[bytes]) -> None:
     control.down(home)
-    serving.wait(PATIENCE)
+    serving.wait(TIMEOUT)
 
 
 def interrupt(_: Home, serving: subprocess.Popen[bytes]) -> None:
     """Ctrl-C."""
     serving.send_signal(signal.SIGINT)
-    serving.wait(PATIENCE)
+    serving.wait(TIMEOUT)
 
 
 def hang_up(_: Home, serving: subprocess.Popen[bytes]) -> None:
     """The terminal is closed."""
     serving.send_signal(signal.SIGHUP)
-    serving.wait(PATIENCE)
+    serving.wait(TIMEOUT)
 
 
 def kill(home: Home, serving: subprocess.Popen[bytes]) -> None:
     """What is left of that is gone, at the latest, after the next start."""
     serving.kill()
-    serving.wait(PATIENCE)
+    serving.wait(TIMEOUT)
     control.up(home)
     control.down(home)
 
@@ -69,7 +69,7 @@ def test_nothing_is_left_of_it(home: Home, tmp_path: Path, end: Callable[..., No
     finally:
         serving.kill()
         serving.wait()
-    _, alive = psutil.wait_procs(running, timeout=PATIENCE)
+    _, alive = psutil.wait_procs(running, timeout=TIMEOUT)
     assert [process.cmdline() for process in alive] == []
     assert str(home.path) not in Path("/proc/self/mountinfo").read_text()
     assert list(home.jobs.iterdir()) == []
@@ -84,7 +84,7 @@ def test_nothing_is_left_of_it(home: Home, tmp_path: Path, end: Callable[..., No
 
 
 def wait_up(home: Home) -> str:
-    limit = time.monotonic() + PATIENCE
+    limit = time.monotonic() + TIMEOUT
     while (found := home.server()) is None:
         assert time.monotonic() < limit
         time.sleep(0.05)

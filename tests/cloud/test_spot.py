@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sagelab.cloud.engine.market import Market
+from sagelab.cloud.engine.jobs.market import Market
 from sagelab.cloud.home import Home
 from sagelab.cloud.spot import read_market
 from tests.cloud.jobs import Jobs

@@ -11,7 +11,7 @@ import botocore.exceptions
 import pytest
 from botocore.config import Config
 
-from tests.cloud.jobs import IMAGE, PATIENCE, ROLE, Jobs, pack
+from tests.cloud.jobs import IMAGE, ROLE, TIMEOUT, Jobs, pack
 
 METRIC = {"Name": "score", "Regex": r"score: (\S+)"}
 LINEAR = {"Name": "point", "MinValue": "0", "MaxValue": "1", "ScalingType": "Linear"}
@@ -95,7 +95,7 @@ class Tunings:
         return found
 
     def wait(self, name: str) -> dict[str, Any]:
-        limit = time.monotonic() + PATIENCE
+        limit = time.monotonic() + TIMEOUT
         while time.monotonic() < limit:
             job = self.describe(name)
             if job["HyperParameterTuningJobStatus"] not in ("InProgress", "Stopping"):
@@ -111,7 +111,7 @@ class Tunings:
 
     def wait_children(self, name: str, count: int, status: str = "InProgress") -> list[dict[str, Any]]:
         """Wait until so many training jobs of a tuning job have a status."""
-        limit = time.monotonic() + PATIENCE
+        limit = time.monotonic() + TIMEOUT
         while len(found := self.children(name, StatusEquals=status)) < count:
             assert time.monotonic() < limit, f"{name} has {len(found)} jobs {status}"
             time.sleep(0.05)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sagelab.lab import spending
-from sagelab.lab.spending import Purse, SpendingRefusedError
+from sagelab.lab.spending import SpendGuard, SpendingRefusedError
 from tests.cloud.jobs import Jobs
 from tests.conftest import LocalCloud
 
@@ -32,8 +32,8 @@ TUNING = {
 # Connects, makes a session as an SDK does, and starts a job.
 SCRIPT = """
 import boto3, json, sys
-from sagelab.lab.spending import Purse, watch
-watch(Purse([{"Key": "sagelab:lab", "Value": "from-here"}], dict))
+from sagelab.lab.spending import SpendGuard, watch
+watch(SpendGuard([{"Key": "sagelab:lab", "Value": "from-here"}], dict))
 request = json.loads(sys.argv[1])
 print(boto3.Session().client("sagemaker").create_training_job(**request)["TrainingJobArn"])
 """
@@ -73,28 +73,28 @@ def test_what_costs_nothing_by_itself_is_not_asked_about(operation: str) -> None
 def test_answer_decides(monkeypatch: pytest.MonkeyPatch, answer: str, goes_on: bool) -> None:
     monkeypatch.delenv(spending.SETTING, raising=False)
     monkeypatch.setattr("builtins.input", lambda _: answer)
-    purse = Purse([TAG], lambda _: CONFIG)
+    guard = SpendGuard([TAG], lambda _: CONFIG)
     if goes_on:
-        purse.ask("CreateTrainingJob", TRAINING)
+        guard.ask("CreateTrainingJob", TRAINING)
     else:
         with pytest.raises(SpendingRefusedError, match="Nothing was made"):
-            purse.ask("CreateTrainingJob", TRAINING)
+            guard.ask("CreateTrainingJob", TRAINING)
 
 
 def test_yes_to_all_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(spending.SETTING, raising=False)
     answers = ["a"]
     monkeypatch.setattr("builtins.input", lambda _: answers.pop())
-    purse = Purse([TAG], lambda _: CONFIG)
+    guard = SpendGuard([TAG], lambda _: CONFIG)
     for _ in range(2):
-        purse.ask("CreateTrainingJob", TRAINING)
+        guard.ask("CreateTrainingJob", TRAINING)
 
 
 def test_lab_is_tagged_once() -> None:
-    purse = Purse([TAG], lambda _: CONFIG)
+    guard = SpendGuard([TAG], lambda _: CONFIG)
     params: dict[str, Any] = {"Tags": [{"Key": "team", "Value": "a"}]}
     for _ in range(2):
-        purse.tag(params)
+        guard.tag(params)
     assert params["Tags"] == [{"Key": "team", "Value": "a"}, TAG]
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sagelab.cloud.engine.launcher import Launcher
-    from sagelab.cloud.engine.surroundings import Surroundings
+    from sagelab.cloud.engine.context import EngineContext
+    from sagelab.cloud.engine.sandbox.launcher import Launcher
     from sagelab.cloud.home import Home
     from sagelab.cloud.store import Store
 
@@ -77,11 +77,11 @@ class Cloud:
         session._session._credentials = RefreshableCredentials.create_from_metadata(renew(), renew, "assume-role")
         return session
 
-    def surroundings(self, region: str) -> Surroundings:
+    def engine_context(self, region: str) -> EngineContext:
         """What the engine needs to run something in a region."""
-        from sagelab.cloud.engine.surroundings import Surroundings, machine_memory
+        from sagelab.cloud.engine.context import EngineContext, machine_memory
 
-        return Surroundings(self.launcher, self.client, self.client_as, self.url, region, machine_memory())
+        return EngineContext(self.launcher, self.client, self.client_as, self.url, region, machine_memory())
 
     def _session(self) -> Any:
         import boto3

@@ -54,9 +54,9 @@ def _packages() -> Check:
 
 
 def _namespaces() -> Check:
-    from sagelab.cloud.engine import sandbox
+    from sagelab.cloud.engine.sandbox import namespaces
 
-    reason = sandbox.probe()
+    reason = namespaces.probe()
     if reason is None:
         return Check("namespaces", "good", "a job gets an /opt/ml, processes and a network of its own")
     advice = (

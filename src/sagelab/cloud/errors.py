@@ -15,7 +15,7 @@ ServiceError                 what a client sees: AWS's code, AWS's message, an H
 |   |-- SignatureMismatch         a signature that does not fit the request
 |   |-- InvalidToken              an access key nobody issued
 |   '-- ExpiredRequest            a clock that is off, or a presigned URL past its time
-|-- NoRoom                   503  the home cannot be written: a full disk, no descriptors, read only
+|-- StorageUnavailable                   503  the home cannot be written: a full disk, no descriptors, read only
 '-- InternalFailure          500  a fault of the local cloud itself
 
 JobError                     why a job ends as Failed; its text becomes FailureReason
@@ -53,7 +53,7 @@ class ServiceError(Exception):
         self.message, self.details = message, details
 
 
-class NoRoom(ServiceError):
+class StorageUnavailable(ServiceError):
     """The change could not be written down, so it was not made."""
 
     code = "ServiceUnavailable"
@@ -65,18 +65,18 @@ _UNWRITABLE = frozenset(
 )
 
 
-def is_no_room(error: Exception) -> bool:
+def is_unwritable(error: Exception) -> bool:
     """Whether an error says that the home cannot be written now, and may be later."""
     return isinstance(error, sqlite3.OperationalError) or (
         isinstance(error, OSError) and error.errno in _UNWRITABLE
     )
 
 
-def no_room(error: Exception) -> NoRoom:
-    """What a client is told of an error for which `is_no_room`."""
+def storage_unavailable(error: Exception) -> StorageUnavailable:
+    """What a client is told of an error for which `is_unwritable`."""
     log.error("a change could not be written down: %s", error)
     reason = getattr(error, "strerror", None) or error
-    return NoRoom(f"The local cloud cannot write to its home: {reason}. Nothing was changed.")
+    return StorageUnavailable(f"The local cloud cannot write to its home: {reason}. Nothing was changed.")
 
 
 class ValidationException(ServiceError):

@@ -27,8 +27,8 @@ import sagelab
 from sagelab.cloud import resources
 from sagelab.cloud.console.server import ConsoleServer
 from sagelab.cloud.context import Cloud
-from sagelab.cloud.engine.launcher import Launcher
-from sagelab.cloud.errors import ControlError, PortTaken, is_no_room
+from sagelab.cloud.engine.sandbox.launcher import Launcher
+from sagelab.cloud.errors import ControlError, PortTaken, is_unwritable
 from sagelab.cloud.gateway.app import Gateway
 from sagelab.cloud.home import CONSOLE_PORT, DEFAULT_REGION, HOST, PORT, ROLE_NAME, Home
 from sagelab.cloud.resources.call import Family
@@ -125,7 +125,7 @@ def _status(cloud: Cloud) -> dict[str, Any]:
 
 def _serve_in_background(gateway: Gateway, listener: socket.socket) -> Callable[[], None]:
     """Answer requests from now on; what is returned stops it."""
-    from sagelab.cloud.gateway.listening import Server
+    from sagelab.cloud.gateway.http.server import Server
 
     server = Server(listener, gateway)
     thread = threading.Thread(target=server.serve_forever, args=(POLL,), name="serve", daemon=True)
@@ -252,7 +252,7 @@ def main() -> None:
     except (ControlError, BlockingIOError) as error:
         sys.exit(str(error))
     except (OSError, sqlite3.OperationalError) as error:
-        if not is_no_room(error):
+        if not is_unwritable(error):
             raise
         log.exception("the home cannot be written")
         sys.exit(f"The local cloud cannot write to its home {options.home}: {error}")

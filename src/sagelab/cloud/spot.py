@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sagelab.cloud.engine.market import INTERRUPT, NOW, Market, change
+from sagelab.cloud.engine.jobs.market import INTERRUPT, NOW, Market, change
 from sagelab.cloud.errors import ControlError
 from sagelab.cloud.home import DEFAULT_REGION, Home
 

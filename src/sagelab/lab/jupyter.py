@@ -11,7 +11,7 @@ import uuid
 from typing import Any
 from urllib.parse import urlsplit
 
-PATIENCE = 300.0  # seconds between two messages of a kernel
+TIMEOUT = 300.0  # seconds between two messages of a kernel
 
 
 class Jupyter:
@@ -52,7 +52,7 @@ class Jupyter:
 
         cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in self.http.cookies)
         address = f"{self.base.replace('http', 'ws', 1)}/api/kernels/{kernel}/channels"
-        channel = websocket.create_connection(address, timeout=PATIENCE, cookie=cookies)
+        channel = websocket.create_connection(address, timeout=TIMEOUT, cookie=cookies)
         try:
             request = _request(code)
             channel.send(json.dumps(request))

@@ -110,7 +110,7 @@ def connect(lab: str = "lab") -> Lab:
     url = _start_local() if target == "local" else None
     if target == "aws":
         _refuse_local()
-        spending.watch(spending.Purse([{"Key": TAG, "Value": lab}], _endpoint_config))
+        spending.watch(spending.SpendGuard([{"Key": TAG, "Value": lab}], _endpoint_config))
     try:
         return find(lab, target, url)
     except NoRegionError:

@@ -46,7 +46,7 @@ class Use:
         return f"{what}, ${cost.dollars:.2f} an hour, {self.until}"
 
 
-class Purse:
+class SpendGuard:
     """Who is asked before a lab's request costs something; a yes to all counts for the rest of the process."""
 
     def __init__(self, tags: list[dict[str, str]], config_of: Describe) -> None:
@@ -83,16 +83,16 @@ class Purse:
         params["Tags"] = [*params.get("Tags", []), *(tag for tag in self._tags if tag["Key"] not in known)]
 
 
-_asked: list[Purse] = []  # the one that is asked; the last lab that connected has it
+_asked: list[SpendGuard] = []  # the one that is asked; the last lab that connected has it
 
 
-def watch(purse: Purse) -> None:
-    """Have every session of botocore that is made from now on ask this purse, and no other."""
+def watch(guard: SpendGuard) -> None:
+    """Have every session of botocore that is made from now on ask this guard, and no other."""
     if not _asked:
         botocore.register_initializer(
             lambda session: session.register("before-parameter-build.sagemaker", _before)
         )
-    _asked[:] = [purse]
+    _asked[:] = [guard]
 
 
 def _before(params: dict[str, Any], model: Any, **_: Any) -> None:

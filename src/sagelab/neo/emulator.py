@@ -25,7 +25,7 @@ QEMU = ("qemu-aarch64-static", "qemu-aarch64")
 LIBRARIES = (Path("/usr/aarch64-linux-gnu"), Path("/usr/aarch64-linux-gnu/sys-root"))
 ADVICE = "On Debian and Ubuntu: apt-get install qemu-user-static libc6-arm64-cross libstdc++6-arm64-cross"
 PROGRAM = "iree-run-module"
-PATIENCE = 300.0
+TIMEOUT = 300.0
 
 
 class NoEmulator(Exception):
@@ -60,7 +60,7 @@ class Emulator:
             words.append(f"--input=@{scratch}/in{number}.npy")
         outputs = [scratch / f"out{number}.npy" for number in range(len(manifest.outputs))]
         words += [f"--output=@{file}" for file in outputs]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT)
         if done.returncode:
             raise BadArtifact(f"The runtime under emulation says: {done.stderr.strip()[-1500:]}")
         return {tensor.name: np.load(file) for tensor, file in zip(manifest.outputs, outputs, strict=True)}

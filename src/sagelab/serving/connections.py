@@ -21,7 +21,7 @@ from urllib.parse import unquote
 HEAD_LIMIT = 1 << 16
 PIECE = 1 << 18
 LAST_READ, DRAINED = 1.0, 1 << 24  # seconds and bytes, of who is refused
-PATIENCE = 60  # seconds for the rest of a request once it has begun, and for each part of an answer to be taken
+TIMEOUT = 60  # seconds for the rest of a request once it has begun, and for each part of an answer to be taken
 ONCE = select.EPOLLIN | select.EPOLLONESHOT
 GONE = 499  # as nginx notes a client that went away before its answer
 
@@ -125,7 +125,7 @@ class _Connection:
 
     def __init__(self, client: socket.socket) -> None:
         self._socket, self._rest = client, b""
-        limit = struct.pack("ll", PATIENCE, 0)
+        limit = struct.pack("ll", TIMEOUT, 0)
         client.setblocking(True)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)

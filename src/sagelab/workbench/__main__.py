@@ -15,7 +15,8 @@ import sys
 import time
 from pathlib import Path
 
-from sagelab.workbench import hooks, relay
+from sagelab import relay
+from sagelab.workbench import hooks
 
 SOCKET, CLOUD = "jupyter.sock", "cloud.sock"
 JUPYTER = (

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 from sagelab.cloud import control
 from tests.conftest import LocalCloud
 
-PATIENCE = 60_000  # ms that the page may take, however slow the machine
+TIMEOUT = 60_000  # ms that the page may take, however slow the machine
 
 
 @dataclass
@@ -25,7 +25,7 @@ class Window:
     errors: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.context.set_default_timeout(PATIENCE)
+        self.context.set_default_timeout(TIMEOUT)
         self.context.on("request", self._ask)
         self.page = self.context.new_page()
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.cloud.console.browser import PATIENCE, Window
+from tests.cloud.console.browser import TIMEOUT, Window
 from tests.cloud.endpoints import Hosting, pack_folder
 from tests.conftest import LocalCloud
 
@@ -40,7 +40,7 @@ STROKES = {
     7: [(70, 60), (210, 60), (130, 230)],
 }
 
-expect.set_options(timeout=PATIENCE)
+expect.set_options(timeout=TIMEOUT)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from sagelab.cloud import control
 from sagelab.cloud.home import ROLE_NAME
 from tests.cloud import processing
 from tests.cloud.console import browser
-from tests.cloud.console.browser import PATIENCE, Window
+from tests.cloud.console.browser import TIMEOUT, Window
 from tests.cloud.instances import Instances
 from tests.cloud.jobs import ROLE, Gate, Jobs
 from tests.cloud.resources import test_transform_jobs as transform
@@ -26,7 +26,7 @@ IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference:2.19-
 LOSS = {"MetricDefinitions": [{"Name": name, "Regex": rf" {name}: ([0-9.]+)"} for name in ("loss", "val_loss")]}
 EPOCHS = 'for e in 1 2 3; do echo "epoch $e loss: 0.$((9 - e)) val_loss: 0.$((10 - e))"; sleep 1; done'
 
-expect.set_options(timeout=PATIENCE)
+expect.set_options(timeout=TIMEOUT)
 
 
 def test_without_a_token_there_is_nothing_but_the_way_in(chromium: Browser, cloud: LocalCloud) -> None:
@@ -394,7 +394,7 @@ def test_a_notebook_instance_is_created_and_opens(
     page.get_by_role("textbox", name="Name", exact=True).fill(name)
     expect(page.locator(".command")).to_contain_text(f"--notebook-instance-name {name}")
     page.get_by_role("button", name="Create").click()
-    expect(page.locator(".bar .status")).to_have_text("InService", timeout=4 * PATIENCE)
+    expect(page.locator(".bar .status")).to_have_text("InService", timeout=4 * TIMEOUT)
     page.get_by_role("button", name="Open JupyterLab").click()
     with window.context.expect_page() as opening:
         page.get_by_role("dialog").get_by_role("button", name="Open JupyterLab").click()
@@ -405,11 +405,11 @@ def test_a_notebook_instance_is_created_and_opens(
     window.asked.clear()
     page.get_by_role("button", name="Stop").click()
     page.get_by_role("dialog").get_by_role("button", name="Stop").click()
-    expect(page.locator(".bar .status")).to_have_text("Stopped", timeout=2 * PATIENCE)
+    expect(page.locator(".bar .status")).to_have_text("Stopped", timeout=2 * TIMEOUT)
     page.get_by_role("button", name="Delete").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     sagemaker.get_waiter("notebook_instance_deleted").wait(
-        NotebookInstanceName=name, WaiterConfig={"Delay": 1, "MaxAttempts": PATIENCE // 1000}
+        NotebookInstanceName=name, WaiterConfig={"Delay": 1, "MaxAttempts": TIMEOUT // 1000}
     )
     expect(page.get_by_role("heading", name="Notebook instances")).to_be_visible()
     expect(page.get_by_role("link", name=name)).to_have_count(0)

@@ -24,7 +24,7 @@ from botocore.credentials import Credentials
 from botocore.model import OperationModel, Shape
 
 from sagelab.cloud.gateway import owners
-from sagelab.cloud.gateway.planes import CONTROL, Planes
+from sagelab.cloud.gateway.wire.planes import CONTROL, Planes
 from tests.conftest import LocalCloud
 
 COUNT = int(os.environ.get("SAGELAB_BAD_REQUESTS", "20000"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import botocore.session
 
 from sagelab.cloud.context import Cloud
-from sagelab.cloud.engine.launcher import Launcher
+from sagelab.cloud.engine.sandbox.launcher import Launcher
 from sagelab.cloud.home import Home
 from sagelab.cloud.resources import OPERATIONS, families
 from sagelab.cloud.store import Store

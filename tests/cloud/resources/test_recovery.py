@@ -97,8 +97,8 @@ def test_job_is_started_again_after_a_fault_of_the_platform(home: Home, sagelab:
         assert jobs.describe(request["TrainingJobName"])["TrainingJobStatus"] == "InProgress"
     server = home.server()
     assert server is not None
-    for spawner in children(server["pid"]):
-        wait_end(spawner)
+    for fork_server in children(server["pid"]):
+        wait_end(fork_server)
     job = jobs.wait(request["TrainingJobName"])
     assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
     attempt = ["Starting", "Downloading", "Training"]

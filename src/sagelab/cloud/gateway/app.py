@@ -17,21 +17,21 @@ from sagelab.cloud.errors import (
     InternalFailure,
     ServiceError,
     UnknownOperation,
-    is_no_room,
-    no_room,
+    is_unwritable,
+    storage_unavailable,
 )
-from sagelab.cloud.gateway import faults, protocol, shapes, validation
-from sagelab.cloud.gateway.actions import of_others, of_sagemaker, place_of
-from sagelab.cloud.gateway.faults import Answer
-from sagelab.cloud.gateway.guard import Caller, Guard
-from sagelab.cloud.gateway.handler import RequestHandler
-from sagelab.cloud.gateway.identity import Identities
-from sagelab.cloud.gateway.moto_front import MotoFront, changes, operation
-from sagelab.cloud.gateway.permissions import Permissions
-from sagelab.cloud.gateway.planes import SIGNING, Operation, Planes
-from sagelab.cloud.gateway.request import Environ, Request
-from sagelab.cloud.gateway.simulation import IAM_OPERATIONS, simulate
-from sagelab.cloud.gateway.statistics import percentiles
+from sagelab.cloud.gateway.auth.actions import of_others, of_sagemaker, place_of
+from sagelab.cloud.gateway.auth.guard import Caller, Guard
+from sagelab.cloud.gateway.auth.identity import Identities
+from sagelab.cloud.gateway.auth.permissions import Permissions
+from sagelab.cloud.gateway.auth.simulation import IAM_OPERATIONS, simulate
+from sagelab.cloud.gateway.http.handler import RequestHandler
+from sagelab.cloud.gateway.http.request import Environ, Request
+from sagelab.cloud.gateway.moto.front import MotoFront, changes, operation
+from sagelab.cloud.gateway.moto.statistics import percentiles
+from sagelab.cloud.gateway.wire import faults, protocol, shapes, validation
+from sagelab.cloud.gateway.wire.faults import Answer
+from sagelab.cloud.gateway.wire.planes import SIGNING, Operation, Planes
 from sagelab.cloud.resources.call import Call, Family, Handler
 
 if TYPE_CHECKING:
@@ -149,8 +149,8 @@ class Gateway:
         except ServiceError:
             raise
         except Exception as error:
-            if is_no_room(error):
-                raise no_room(error) from None
+            if is_unwritable(error):
+                raise storage_unavailable(error) from None
             _log.exception("%s failed", operation.name)
             reason = f"{operation.name} failed inside the local cloud; its log has the traceback."
             raise InternalFailure(reason) from None

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sagelab.cloud import resources
-from sagelab.cloud.gateway.identity import STS_OPERATIONS
-from sagelab.cloud.gateway.moto_front import services
-from sagelab.cloud.gateway.planes import Planes
-from sagelab.cloud.gateway.simulation import IAM_OPERATIONS
-from sagelab.cloud.gateway.statistics import CLOUDWATCH_OPERATIONS
+from sagelab.cloud.gateway.auth.identity import STS_OPERATIONS
+from sagelab.cloud.gateway.auth.simulation import IAM_OPERATIONS
+from sagelab.cloud.gateway.moto.front import services
+from sagelab.cloud.gateway.moto.statistics import CLOUDWATCH_OPERATIONS
+from sagelab.cloud.gateway.wire.planes import Planes
 
 _INTRODUCTION = """# Operations
 

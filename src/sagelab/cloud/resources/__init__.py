@@ -102,7 +102,7 @@ def families(cloud: Cloud) -> list[Family]:
         Invocations(cloud, endpoints),
         ProcessingJobs(cloud),
         TransformJobs(cloud),
-        Tags(cloud, training_jobs.hear_tags),
+        Tags(cloud, training_jobs.on_tags),
         NotebookInstances(cloud),
         LifecycleConfigs(cloud),
         SearchIndex(cloud),

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.compilation.run import CompilationRun, Order
-from sagelab.cloud.engine.training import INTERRUPTED, Step
+from sagelab.cloud.engine.jobs.training import INTERRUPTED, Step
 from sagelab.cloud.errors import InternalServerError, ResourceInUse, ResourceNotFound, ValidationException
 from sagelab.cloud.resources import compilation_rules, listing
 from sagelab.cloud.resources.call import Call, Handler, Params
@@ -114,8 +114,8 @@ class CompilationJobs:
 
     def _start(self, order: Order, arn: str, region: str) -> None:
         cache = self.cloud.home.path / "cache"
-        place = self.cloud.surroundings(region)
-        run = CompilationRun(order, place, cache, lambda step: self._report(arn, step))
+        context = self.cloud.engine_context(region)
+        run = CompilationRun(order, context, cache, lambda step: self._report(arn, step))
         with self._lock:
             self.runs[arn] = run
         run.start()

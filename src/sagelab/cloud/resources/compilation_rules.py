@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sagelab.cloud.engine.compilation import images, options, targets
+from sagelab.cloud.engine.compilation import options, targets
 from sagelab.cloud.engine.compilation.run import Order
+from sagelab.cloud.engine.images import neo
 from sagelab.cloud.errors import ValidationException
 from sagelab.cloud.resources import places, training_rules
 from sagelab.cloud.resources.call import Params
@@ -46,9 +47,9 @@ def _check_input(job: Params) -> None:
         raise ValidationException("Either ModelPackageVersionArn or InputConfig must be provided.")
     config = job["InputConfig"]
     framework, uri = config["Framework"], config["S3Uri"]
-    if framework not in images.IMAGES:
+    if framework not in neo.IMAGES:
         raise ValidationException(
-            f"Framework {framework}: {ELSEWHERE[framework]}. The local cloud compiles {', '.join(images.IMAGES)}."
+            f"Framework {framework}: {ELSEWHERE[framework]}. The local cloud compiles {', '.join(neo.IMAGES)}."
         )
     places.locate("InputConfig.S3Uri", uri)
     if not uri.endswith(".tar.gz"):

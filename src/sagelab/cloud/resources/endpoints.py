@@ -14,9 +14,9 @@ from functools import partial
 from typing import Any
 
 from sagelab.cloud.context import Cloud
-from sagelab.cloud.engine import runtimes
 from sagelab.cloud.engine.hosting.endpoint import Endpoint
 from sagelab.cloud.engine.hosting.server import VariantSpec
+from sagelab.cloud.engine.images import runtimes
 from sagelab.cloud.errors import ClientError, InternalServerError, JobError, ServiceError, ValidationException
 from sagelab.cloud.resources import deployments, endpoint_configs, hosting_rules, models
 from sagelab.cloud.resources.call import Call, Handler, Params
@@ -63,7 +63,7 @@ class Endpoints:
             "EndpointStatus": "Creating",
         }
         arn = self.records.add(call, document, "Creating")
-        endpoint = self.running[arn] = Endpoint(name, self.cloud.surroundings(call.region))
+        endpoint = self.running[arn] = Endpoint(name, self.cloud.engine_context(call.region))
         self._work(arn, lambda: self._bring_up(arn, endpoint, config, specs))
         return {"EndpointArn": arn}
 
@@ -273,7 +273,7 @@ class Endpoints:
         except ServiceError as error:
             self._fail(arn, str(ClientError(error.message)))
             return
-        endpoint = self.running[arn] = Endpoint(document["EndpointName"], self.cloud.surroundings(call.region))
+        endpoint = self.running[arn] = Endpoint(document["EndpointName"], self.cloud.engine_context(call.region))
         self._bring_up(arn, endpoint, config, specs)
 
 

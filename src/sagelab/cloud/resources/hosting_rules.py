@@ -11,7 +11,8 @@ from typing import Any
 
 import botocore.exceptions
 
-from sagelab.cloud.engine import channels, runtimes
+from sagelab.cloud.engine.data import channels
+from sagelab.cloud.engine.images import runtimes
 from sagelab.cloud.errors import ResourceLimitExceeded, ValidationException
 from sagelab.cloud.images import Images
 from sagelab.cloud.resources import places, training_rules
@@ -176,12 +177,12 @@ def _check_has_model(container: Params, images: Images) -> None:
 
 
 def _check_data(source: Params, s3: Any) -> None:
-    place = places.locate("Model data", source["S3Uri"])
+    location = places.locate("Model data", source["S3Uri"])
     try:
         if source["S3DataType"] == "S3Prefix":
-            found = bool(channels.find_objects(s3, place, limit=1))
+            found = bool(channels.find_objects(s3, location, limit=1))
         else:
-            found = bool(place.key) and bool(s3.head_object(Bucket=place.bucket, Key=place.key))
+            found = bool(location.key) and bool(s3.head_object(Bucket=location.bucket, Key=location.key))
     except (botocore.exceptions.ClientError, botocore.exceptions.ParamValidationError):
         found = False
     if not found:

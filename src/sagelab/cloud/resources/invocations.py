@@ -12,8 +12,8 @@ from typing import Any
 import botocore.exceptions
 
 from sagelab.cloud.context import Cloud
-from sagelab.cloud.engine import channels
-from sagelab.cloud.engine.hosting.channel import Gone, Reply
+from sagelab.cloud.engine.data import channels
+from sagelab.cloud.engine.hosting.client import Reply, ServerUnavailable
 from sagelab.cloud.engine.hosting.endpoint import Endpoint, Invocation, NoVariant
 from sagelab.cloud.errors import ModelError, ServiceError, StreamError, ValidationError
 from sagelab.cloud.resources.call import Call, Handler, Params
@@ -56,7 +56,7 @@ class Invocations:
         endpoint, invocation = self._find(call), _invocation(call.params, call.params.get("Body", b""))
         try:
             variant, reply, parts = endpoint.stream(invocation)
-        except (NoVariant, Gone) as error:
+        except (NoVariant, ServerUnavailable) as error:
             raise _silent(call, endpoint.name, invocation, error) from None
         if reply.status >= 400:
             raise _refused(call, endpoint.name, replace(reply, body=b"".join(parts)))
@@ -82,32 +82,32 @@ class Invocations:
                 )
         name = str(uuid.uuid4())
         output = config["OutputConfig"]
-        places = {"OutputLocation": f"{output['S3OutputPath'].rstrip('/')}/{name}.out"}
+        locations = {"OutputLocation": f"{output['S3OutputPath'].rstrip('/')}/{name}.out"}
         if "S3FailurePath" in output:
-            places["FailureLocation"] = f"{output['S3FailurePath'].rstrip('/')}/{name}-error.out"
-        work = threading.Thread(target=self._answer_later, args=(call, endpoint, places), daemon=True)
+            locations["FailureLocation"] = f"{output['S3FailurePath'].rstrip('/')}/{name}-error.out"
+        work = threading.Thread(target=self._answer_later, args=(call, endpoint, locations), daemon=True)
         work.start()
-        return {"InferenceId": call.params.get("InferenceId", name), **places}
+        return {"InferenceId": call.params.get("InferenceId", name), **locations}
 
-    def _answer_later(self, call: Call, endpoint: Endpoint, places: dict[str, str]) -> None:
+    def _answer_later(self, call: Call, endpoint: Endpoint, locations: dict[str, str]) -> None:
         try:
             s3 = endpoint.storage()
-        except (Gone, *S3_TROUBLE) as error:
+        except (ServerUnavailable, *S3_TROUBLE) as error:
             logger.warning("asynchronous invocation of %s: %s", endpoint.name, error)
             return
         try:
             source = channels.locate(call.params["InputLocation"])
             body = s3.get_object(Bucket=source.bucket, Key=source.key)["Body"].read()
             _, reply = self._ask(call, endpoint, _invocation(call.params, body))
-            self._put(s3, places["OutputLocation"], reply.body)
+            self._put(s3, locations["OutputLocation"], reply.body)
         except (ModelError, ValidationError, ValueError, *S3_TROUBLE) as error:
-            if "FailureLocation" in places:
-                self._put(s3, places["FailureLocation"], str(error).encode())
+            if "FailureLocation" in locations:
+                self._put(s3, locations["FailureLocation"], str(error).encode())
             logger.warning("asynchronous invocation of %s: %s", endpoint.name, error)
 
     def _put(self, s3: Any, uri: str, body: bytes) -> None:
-        place = channels.locate(uri)
-        s3.put_object(Bucket=place.bucket, Key=place.key, Body=body)
+        location = channels.locate(uri)
+        s3.put_object(Bucket=location.bucket, Key=location.key, Body=body)
 
     def _find(self, call: Call) -> Endpoint:
         for name in REFUSED:
@@ -122,7 +122,7 @@ class Invocations:
     def _ask(self, call: Call, endpoint: Endpoint, invocation: Invocation) -> tuple[str, Reply]:
         try:
             variant, reply = endpoint.invoke(invocation)
-        except (NoVariant, Gone) as error:
+        except (NoVariant, ServerUnavailable) as error:
             raise _silent(call, endpoint.name, invocation, error) from None
         if reply.status >= 400:
             raise _refused(call, endpoint.name, reply)
@@ -154,11 +154,13 @@ def _refused(call: Call, endpoint: str, reply: Reply) -> ModelError:
 def _guarded(parts: Iterator[bytes]) -> Iterator[bytes]:
     try:
         yield from parts
-    except Gone as error:
+    except ServerUnavailable as error:
         raise StreamError("ModelStreamError", f"The container ended its answer early: {error}.") from None
 
 
-def _silent(call: Call, endpoint: str, invocation: Invocation, error: NoVariant | Gone) -> ServiceError:
+def _silent(
+    call: Call, endpoint: str, invocation: Invocation, error: NoVariant | ServerUnavailable
+) -> ServiceError:
     """The error for an invocation that no container answered."""
     if isinstance(error, NoVariant):
         return ValidationError(

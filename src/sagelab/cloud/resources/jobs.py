@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sagelab.cloud.context import Cloud
-from sagelab.cloud.engine.run import INTERRUPTED, Run
+from sagelab.cloud.engine.jobs.run import INTERRUPTED, Run
 from sagelab.cloud.errors import InternalServerError, ResourceInUse, ValidationException
 from sagelab.cloud.resources import listing
 from sagelab.cloud.resources.call import Call, Handler, Params

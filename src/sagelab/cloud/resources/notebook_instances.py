@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sagelab.cloud.context import Cloud
-from sagelab.cloud.engine.notebooks import InstanceSpec, NotebookInstance, NotStarted
-from sagelab.cloud.engine.volumes import Volume
+from sagelab.cloud.engine.notebooks.instance import InstanceSpec, NotebookInstance, NotStarted
+from sagelab.cloud.engine.notebooks.volumes import Volume
 from sagelab.cloud.errors import FAILURE_REASON_LIMIT, InternalServerError, ValidationException
 from sagelab.cloud.resources import lifecycle_configs, notebook_rules
 from sagelab.cloud.resources.call import Call, Handler, Params
@@ -160,8 +160,8 @@ class NotebookInstances:
 
     def _bring_up(self, arn: str) -> None:
         document = self.store.get(arn)
-        place = self.cloud.surroundings(arn.split(":")[3])
-        instance = NotebookInstance(self._spec(document), place, lambda reason: self._lose(arn, reason))
+        context = self.cloud.engine_context(arn.split(":")[3])
+        instance = NotebookInstance(self._spec(document), context, lambda reason: self._lose(arn, reason))
         self.running[arn] = instance
         self._work(arn, lambda: self._boot(arn, instance))
 

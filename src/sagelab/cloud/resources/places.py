@@ -6,7 +6,7 @@ from typing import Any
 
 import botocore.exceptions
 
-from sagelab.cloud.engine import channels
+from sagelab.cloud.engine.data import channels
 from sagelab.cloud.errors import ValidationException
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sagelab.cloud.engine.processing import ProcessingRun
+from sagelab.cloud.engine.jobs.processing import ProcessingRun
 from sagelab.cloud.resources import processing_rules
 from sagelab.cloud.resources.call import Call, Handler, Params
 from sagelab.cloud.resources.jobs import Jobs, Words
@@ -32,6 +32,6 @@ class ProcessingJobs(Jobs):
         }
 
     def make_run(self, job: Document, arn: str) -> ProcessingRun:
-        place = self.cloud.surroundings(arn.split(":")[3])
+        context = self.cloud.engine_context(arn.split(":")[3])
         notes = processing_rules.notes(job)
-        return ProcessingRun(job, notes, place, lambda status, facts: self.report(arn, status, facts))
+        return ProcessingRun(job, notes, context, lambda status, facts: self.report(arn, status, facts))

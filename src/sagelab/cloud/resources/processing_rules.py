@@ -9,7 +9,8 @@ from collections import Counter
 from pathlib import PurePosixPath
 from typing import Any
 
-from sagelab.cloud.engine import channels, runtimes
+from sagelab.cloud.engine.data import channels
+from sagelab.cloud.engine.images import runtimes
 from sagelab.cloud.errors import ValidationException
 from sagelab.cloud.resources import training_rules
 from sagelab.cloud.resources.call import Params

@@ -14,9 +14,9 @@ from typing import Any
 
 from sagelab.cloud import spot
 from sagelab.cloud.context import Cloud
-from sagelab.cloud.engine.market import INTERRUPT, NOW, Market
-from sagelab.cloud.engine.metrics import Point
-from sagelab.cloud.engine.training import INTERRUPTED, Step, TrainingRun, artifact_uri
+from sagelab.cloud.engine.jobs.market import INTERRUPT, NOW, Market
+from sagelab.cloud.engine.jobs.metrics import Point
+from sagelab.cloud.engine.jobs.training import INTERRUPTED, Step, TrainingRun, artifact_uri
 from sagelab.cloud.errors import InternalServerError, ResourceInUse, ValidationException
 from sagelab.cloud.resources import listing, training_rules
 from sagelab.cloud.resources.call import Call, Handler, Params
@@ -114,7 +114,7 @@ class TrainingJobs:
         run = TrainingRun(
             job,
             training_rules.notes(job) + training_rules.market_notes(job, self.store.tags(arn)),
-            self.cloud.surroundings(arn.split(":")[3]),
+            self.cloud.engine_context(arn.split(":")[3]),
             lambda step: self._report(arn, step),
             self._find_market(job),
         )
@@ -135,7 +135,7 @@ class TrainingJobs:
         self.store.tag(arn, market.tags())
         return market
 
-    def hear_tags(self, arn: str, tags: dict[str, str]) -> None:
+    def on_tags(self, arn: str, tags: dict[str, str]) -> None:
         """The tag that takes the capacity of a spot job away. ValidationException: it has none to take."""
         if f":{KIND}/" not in arn or INTERRUPT not in tags:
             return

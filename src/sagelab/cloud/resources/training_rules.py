@@ -12,9 +12,11 @@ from typing import Any
 
 import botocore.exceptions
 
-from sagelab.cloud.engine import channels, market, metrics, runtimes
-from sagelab.cloud.engine.market import Market
-from sagelab.cloud.engine.workspace import checkpoint_path, input_mode
+from sagelab.cloud.engine.data import channels
+from sagelab.cloud.engine.data.workspace import checkpoint_path, input_mode
+from sagelab.cloud.engine.images import runtimes
+from sagelab.cloud.engine.jobs import market, metrics
+from sagelab.cloud.engine.jobs.market import Market
 from sagelab.cloud.errors import ValidationException
 from sagelab.cloud.images import Images
 from sagelab.cloud.resources.call import Params

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sagelab.cloud.engine.hosting.server import VariantSpec
-from sagelab.cloud.engine.transform import LOG_GROUP, TransformRun
+from sagelab.cloud.engine.jobs.transform import LOG_GROUP, TransformRun
 from sagelab.cloud.resources import hosting_rules, models, transform_rules
 from sagelab.cloud.resources.call import Call, Params
 from sagelab.cloud.resources.jobs import Jobs, Words
@@ -25,9 +25,9 @@ class TransformJobs(Jobs):
         return transform_rules.defaults(params)
 
     def make_run(self, job: Document, arn: str) -> TransformRun:
-        place = self.cloud.surroundings(arn.split(":")[3])
+        context = self.cloud.engine_context(arn.split(":")[3])
         spec = self._spec(job, arn)
-        return TransformRun(job, spec, place, lambda status, facts: self.report(arn, status, facts))
+        return TransformRun(job, spec, context, lambda status, facts: self.report(arn, status, facts))
 
     def _spec(self, job: Document, arn: str) -> VariantSpec:
         """The job's model servers, as a variant of an endpoint has them."""
@@ -47,6 +47,6 @@ class TransformJobs(Jobs):
             environment=container.get("Environment", {}) | job.get("Environment", {}),
             isolated=model.get("EnableNetworkIsolation", False),
             notes=(*transform_rules.notes(job), *hosting_rules.model_notes(model)),
-            patience=job.get("ModelClientConfig", {}).get("InvocationsTimeoutInSeconds", DEFAULT_TIMEOUT),
+            timeout=job.get("ModelClientConfig", {}).get("InvocationsTimeoutInSeconds", DEFAULT_TIMEOUT),
             log_group=LOG_GROUP,
         )

@@ -9,8 +9,8 @@ from typing import Any
 
 import botocore.exceptions
 
-from sagelab.cloud.engine import batches
-from sagelab.cloud.engine.jsonpath import Expression
+from sagelab.cloud.engine.jobs import batches
+from sagelab.cloud.engine.jobs.jsonpath import Expression
 from sagelab.cloud.errors import ResourceLimitExceeded, ValidationException
 from sagelab.cloud.resources import places
 from sagelab.cloud.resources.call import Params

@@ -13,7 +13,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sagelab.cloud.engine.metrics import Point
+from sagelab.cloud.engine.jobs.metrics import Point
 from sagelab.cloud.engine.tuning.plan import definitions_of, objective_of
 from sagelab.cloud.engine.tuning.run import State, TuningRun
 from sagelab.cloud.engine.tuning.trials import Trial
@@ -78,7 +78,7 @@ def read_resources(config: Params) -> Params:
 
 
 class Children:
-    """The Desk (engine/tuning/run.py) of one tuning job."""
+    """The TrialRunner (engine/tuning/run.py) of one tuning job."""
 
     def __init__(self, training_jobs: TrainingJobs, job: Document, tags: dict[str, str], run: TuningRun) -> None:
         self.training_jobs, self.store = training_jobs, training_jobs.store
@@ -93,7 +93,7 @@ class Children:
         self.store.add(self._resource(call, trial, definition))
         launch = Launch(
             facts={"TuningJobArn": self.arn},
-            on_step=lambda job: self.run.hear_step(trial, job),
+            on_step=lambda job: self.run.on_step(trial, job),
             on_metric=lambda point: self._pass_on(trial, point),
             cores=share_cores(slot, min(self.run.plan.parallel, self.run.plan.max_jobs)),
         )
@@ -149,7 +149,7 @@ class Children:
         return Resource(arn, kind_of(self.name), call.region, trial.name, trial.status, record)
 
     def _pass_on(self, trial: Trial, point: Point) -> None:
-        self.run.hear_metric(trial, point.name, point.value)
+        self.run.on_metric(trial, point.name, point.value)
 
 
 def keep_record(store: Store, tuning_job: Document, trial: Trial, job: Document) -> None:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from sagelab.cloud.context import Cloud
-from sagelab.cloud.engine.market import Market
+from sagelab.cloud.engine.jobs.market import Market
 from sagelab.cloud.engine.tuning.plan import definitions_of, objective_of, read_plan
 from sagelab.cloud.engine.tuning.run import TuningRun, take_end
 from sagelab.cloud.engine.tuning.trials import Trial

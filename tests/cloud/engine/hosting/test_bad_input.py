@@ -17,7 +17,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from tests.cloud.endpoints import PATIENCE, Hosting, pack_folder
+from tests.cloud.endpoints import TIMEOUT, Hosting, pack_folder
 from tests.cloud.jobs import pack
 
 pytestmark = pytest.mark.slow
@@ -139,7 +139,7 @@ def test_nothing_is_left_of_a_deleted_endpoint_but_its_metrics(hosting: Hosting,
     assert processes(name)
     hosting.invoke(name, ONE)
     hosting.delete(name)
-    limit = time.monotonic() + PATIENCE
+    limit = time.monotonic() + TIMEOUT
     while processes(name) and time.monotonic() < limit:  # its last keeper ends after what it kept
         time.sleep(0.02)
     assert processes(name) == []

@@ -11,7 +11,7 @@ from typing import Any
 import botocore.exceptions
 import pytest
 
-from tests.cloud.endpoints import PATIENCE, Hosting, pack_folder
+from tests.cloud.endpoints import TIMEOUT, Hosting, pack_folder
 from tests.cloud.jobs import pack
 
 ONE = {"instances": [[1.0, 2.0]]}
@@ -114,7 +114,7 @@ def test_metrics_have_sagemakers_names(hosting: Hosting, endpoint: str) -> None:
         )["Datapoints"]
         return sum(point[statistic] for point in points)
 
-    limit = time.monotonic() + PATIENCE
+    limit = time.monotonic() + TIMEOUT
     while total("Invocations", "Sum") < 5 and time.monotonic() < limit:
         time.sleep(0.1)
     assert total("Invocations", "Sum") >= 5
@@ -155,7 +155,7 @@ def test_update_under_load_fails_no_request(hosting: Hosting, doubler: Path, tri
     config = hosting.config(hosting.model(pack_folder(tripler)))
     hosting.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=config)
     assert hosting.wait(name)["EndpointConfigName"] == config
-    limit = time.monotonic() + PATIENCE
+    limit = time.monotonic() + TIMEOUT
     while answers[-1] != 3.0 and time.monotonic() < limit:
         time.sleep(0.05)
     done.set()
@@ -235,7 +235,7 @@ def test_server_that_is_killed_is_started_again(hosting: Hosting, doubler: Path)
     name = hosting.serve(hosting.config(hosting.model(pack_folder(doubler, code__inference=code))))
     answer = trouble(hosting.invoke, name, b"die", ContentType="text/plain")
     assert answer["Error"]["Message"].startswith("Received server error (0) from primary")
-    limit = time.monotonic() + PATIENCE
+    limit = time.monotonic() + TIMEOUT
     while time.monotonic() < limit:
         try:
             body = hosting.runtime.invoke_endpoint(EndpointName=name, Body=b"alive", ContentType="text/plain")[
@@ -281,7 +281,7 @@ def test_asynchronous_answer_is_in_s3(hosting: Hosting, doubler: Path) -> None:
     )
     key = answer["OutputLocation"].removeprefix(f"s3://{hosting.bucket}/")
     hosting.s3.get_waiter("object_exists").wait(
-        Bucket=hosting.bucket, Key=key, WaiterConfig={"Delay": 1, "MaxAttempts": PATIENCE}
+        Bucket=hosting.bucket, Key=key, WaiterConfig={"Delay": 1, "MaxAttempts": TIMEOUT}
     )
     body = hosting.s3.get_object(Bucket=hosting.bucket, Key=key)["Body"].read()
     assert json.loads(body) == {"predictions": [[2.0, 4.0]]}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cloud.endpoints import IMAGE, PATIENCE, Hosting, pack_folder
+from tests.cloud.endpoints import IMAGE, TIMEOUT, Hosting, pack_folder
 from tests.cloud.engine.test_rights import allow, make_role
 from tests.cloud.jobs import Jobs
 
@@ -45,7 +45,7 @@ def test_transform_and_capture_have_the_rights_of_the_models_role(
         TransformOutput={"S3OutputPath": f"s3://{hosting.bucket}/transformed"},
         TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
     )
-    limit = time.monotonic() + PATIENCE
+    limit = time.monotonic() + TIMEOUT
     while (found := hosting.sagemaker.describe_transform_job(TransformJobName=job))["TransformJobStatus"] not in (
         "Completed",
         "Failed",

@@ -30,7 +30,7 @@ def test_a_target_that_is_reached_is_enough(objective: Objective, values: tuple[
 
 
 def test_less_than_one_percent_is_no_improvement() -> None:
-    found = progress(UP, Criteria(patience=3), 0.9, 0.905, 0.85)
+    found = progress(UP, Criteria(timeout=3), 0.9, 0.905, 0.85)
     assert found.not_improving == 2
     assert found.best == 0.905
     assert not found.enough

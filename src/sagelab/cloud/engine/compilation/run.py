@@ -18,15 +18,16 @@ from typing import Any
 
 import botocore.exceptions
 
-from sagelab.cloud.engine import archives, channels, runtimes
-from sagelab.cloud.engine.compilation import images, options, targets
-from sagelab.cloud.engine.failures import find_error
-from sagelab.cloud.engine.launcher import Running
-from sagelab.cloud.engine.logs import Reader, Stream
-from sagelab.cloud.engine.sandbox import HostSpec
-from sagelab.cloud.engine.surroundings import Surroundings
-from sagelab.cloud.engine.training import INTERRUPTED, Step, Stopped
-from sagelab.cloud.engine.workspace import Workspace, environment
+from sagelab.cloud.engine.compilation import options, targets
+from sagelab.cloud.engine.context import EngineContext
+from sagelab.cloud.engine.data import archives, channels
+from sagelab.cloud.engine.data.workspace import Workspace, environment
+from sagelab.cloud.engine.images import neo, runtimes
+from sagelab.cloud.engine.jobs.failures import find_error
+from sagelab.cloud.engine.jobs.logs import Reader, Stream
+from sagelab.cloud.engine.jobs.training import INTERRUPTED, Step, Stopped
+from sagelab.cloud.engine.sandbox.launcher import Running
+from sagelab.cloud.engine.sandbox.namespaces import HostSpec
 from sagelab.cloud.errors import ClientError, InternalServerError, JobError
 from sagelab.neo import emulator, room, runtime
 from sagelab.neo.compiler import OUT_OF_MEMORY
@@ -70,10 +71,10 @@ class CompilationRun(threading.Thread):
     report: called with each Step, in order, from this thread.
     """
 
-    def __init__(self, order: Order, place: Surroundings, cache: Path, report: Callable[[Step], None]) -> None:
+    def __init__(self, order: Order, context: EngineContext, cache: Path, report: Callable[[Step], None]) -> None:
         self.job_name: str = order.job["CompilationJobName"]
         super().__init__(daemon=True, name=f"compilation {self.job_name}")
-        self.order, self.place, self.cache, self.report = order, place, cache, report
+        self.order, self.context, self.cache, self.report = order, context, cache, report
         self.folder = f"{self.job_name}-{time.time_ns():x}"
         self.running: Running | None = None
         self._ending = _Ending()
@@ -91,7 +92,7 @@ class CompilationRun(threading.Thread):
 
     def run(self) -> None:
         end = self._live()
-        self.place.launcher.remove_folder(self.folder)
+        self.context.launcher.remove_folder(self.folder)
         self.report(end)
 
     def _live(self) -> Step:
@@ -120,7 +121,7 @@ class CompilationRun(threading.Thread):
 
     def _work(self) -> dict[str, Any]:
         self.report(Step("INPROGRESS", ""))
-        space = Workspace(self.place.launcher.make_folder(self.folder, HOST) / "ml")
+        space = Workspace(self.context.launcher.make_folder(self.folder, HOST) / "ml")
         self._download(space)
         stream = self._open_log()
         self._prepare(space, stream)
@@ -137,13 +138,13 @@ class CompilationRun(threading.Thread):
         model = space.path / "input/model"
         for folder in (model, space.path / "input/config", space.path / "output", space.model):
             folder.mkdir(parents=True)
-        s3, uri = self.place.client_as(self.order.job["RoleArn"], "s3"), self.order.job["InputConfig"]["S3Uri"]
-        place = channels.locate(uri)
+        s3, uri = self.context.client_as(self.order.job["RoleArn"], "s3"), self.order.job["InputConfig"]["S3Uri"]
+        location = channels.locate(uri)
         try:
-            s3.head_object(Bucket=place.bucket, Key=place.key)
+            s3.head_object(Bucket=location.bucket, Key=location.key)
         except botocore.exceptions.ClientError:
             raise ClientError(
-                f"InputConfiguration: S3 object does not exist. Bucket: {place.bucket}, Key: {place.key}"
+                f"InputConfiguration: S3 object does not exist. Bucket: {location.bucket}, Key: {location.key}"
             ) from None
         try:
             channels.download_archive(s3, uri, model, space.path.parent / "model.tar.gz")
@@ -152,14 +153,14 @@ class CompilationRun(threading.Thread):
             raise ClientError(f"{UNPACK} {why[:1].upper()}{why[1:]}.") from None
 
     def _open_log(self) -> Stream:
-        stream = Stream(self.place.client("logs"), LOG_GROUP, self.job_name)
+        stream = Stream(self.context.client("logs"), LOG_GROUP, self.job_name)
         target = self.order.target
         stream.note(f"{target.name} is {target.cpu.cpu} ({target.cpu.triple}), by {target.source}")
         for note in (target.note, *self.order.options.notes, *self.order.notes):
             if note:
                 stream.note(note)
-        if weaker := self.place.launcher.weaker(self._runtime):
-            stream.note(f"without namespaces of its own: {weaker}")
+        if sandbox_unavailable := self.context.launcher.sandbox_unavailable(self._runtime):
+            stream.note(f"without namespaces of its own: {sandbox_unavailable}")
         stream.flush()
         return stream
 
@@ -197,7 +198,7 @@ class CompilationRun(threading.Thread):
 
     @property
     def _memory(self) -> int:
-        return min(MEMORY, self.place.memory_limit)
+        return min(MEMORY, self.context.memory_limit)
 
     @property
     def _runtime(self) -> runtimes.Runtime:
@@ -209,13 +210,13 @@ class CompilationRun(threading.Thread):
             name=HOST,
             folder=str(space.path.parent),
             argv=COMMAND,
-            env=environment(self.place.region),
+            env=environment(self.context.region),
             memory=self._memory,
         )
         with self._ending.lock:
             if self._ending.why:
                 raise Stopped
-            self.running = self.place.launcher.start(self.folder, self._runtime, [host], network=False)
+            self.running = self.context.launcher.start(self.folder, self._runtime, [host], network=False)
         readers = [Reader(pipe, stream, lambda: None) for pipe in self.running.outputs.values()]
         for reader in readers:
             reader.start()
@@ -236,18 +237,18 @@ class CompilationRun(threading.Thread):
         manifest = runtime.read_manifest(space.model)
         archive = space.path.parent / "artifact.tar.gz"
         archives.pack([space.model], archive)
-        place = channels.locate(artifact_uri(self.order.job))
+        location = channels.locate(artifact_uri(self.order.job))
         digest = hashlib.sha256(archive.read_bytes()).hexdigest()
         key_id = self.order.job["OutputConfig"].get("KmsKeyId")
-        channels.upload_file(self.place.client_as(self.order.job["RoleArn"], "s3"), archive, place, key_id)
+        channels.upload_file(self.context.client_as(self.order.job["RoleArn"], "s3"), archive, location, key_id)
         facts: dict[str, Any] = {
-            "ModelArtifacts": {"S3ModelArtifacts": str(place)},
+            "ModelArtifacts": {"S3ModelArtifacts": str(location)},
             "ModelDigests": {"ArtifactDigest": f"sha256:{digest}"},
         }
         if "DataInputConfig" not in self.order.job["InputConfig"]:
             facts["DerivedInformation"] = {"DerivedDataInputConfig": derived(manifest, self.order.framework)}
         if self.order.target.family:
-            facts["InferenceImage"] = images.uri(self.order.framework, self.place.region)
+            facts["InferenceImage"] = neo.uri(self.order.framework, self.context.region)
         return facts
 
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import botocore.exceptions
 
-from sagelab.cloud.engine import channels
-from sagelab.cloud.engine.hosting.outbox import Outbox
+from sagelab.cloud.engine.data import channels
+from sagelab.cloud.engine.hosting.batch_sender import BatchSender
 
 logger = logging.getLogger("sagelab")
 
@@ -48,7 +48,7 @@ class Capture:
         self._lock = threading.Lock()
         self._records: dict[str, list[str]] = {}
         self._size = 0
-        self._outbox = Outbox(f"capture {endpoint}", PAUSE, self._send)
+        self._outbox = BatchSender(f"capture {endpoint}", PAUSE, self._send)
 
     def take(self, exchange: Exchange) -> None:
         """Keep the exchange, or not, by the sampling percentage."""
@@ -75,11 +75,11 @@ class Capture:
         now = datetime.now(UTC)
         name = f"{now:%M-%S}-{now.microsecond // 1000:03d}-{uuid.uuid4()}.jsonl"
         base = channels.locate(self._config["DestinationS3Uri"])
-        place = base.join(self._endpoint, variant, f"{now:%Y/%m/%d/%H}", name)
+        location = base.join(self._endpoint, variant, f"{now:%Y/%m/%d/%H}", name)
         try:
-            self._s3.put_object(Bucket=place.bucket, Key=place.key, Body="\n".join(lines).encode() + b"\n")
+            self._s3.put_object(Bucket=location.bucket, Key=location.key, Body="\n".join(lines).encode() + b"\n")
         except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError):
-            logger.exception("captured data of endpoint %s could not be written to %s", self._endpoint, place)
+            logger.exception("captured data of endpoint %s could not be written to %s", self._endpoint, location)
 
     def _record(self, exchange: Exchange) -> dict[str, Any]:
         data: dict[str, Any] = {}

@@ -11,13 +11,13 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from sagelab.cloud.engine import runtimes
-from sagelab.cloud.engine.runtimes import Runtime
+from sagelab.cloud.engine.images import runtimes
+from sagelab.cloud.engine.images.runtimes import Runtime
 
 MODEL, COMPILED, SOCKET = "/opt/ml/model", "/opt/ml/model.compiled", "/run/sagelab/http.sock"
 SERVE = f"python3 -m sagelab.serving --model {MODEL} --socket {SOCKET}"
 COMPILE = f"python3 -m sagelab.serving.accelerate {MODEL} {COMPILED}"
-RELAY = f"python3 -m sagelab.workbench.port {SOCKET}"
+RELAY = f"python3 -m sagelab.relay {SOCKET}"
 PORT = 8080  # https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
 BIND_TO = "SAGEMAKER_BIND_TO_PORT"  # the platform's own way to say another port
 ACCELERATED = (
@@ -68,12 +68,15 @@ def neo_serving(instance_type: str, isolated: bool) -> Container:
     return Container(command, runtimes.PYTHON, not isolated, {}, (f"{runtimes.describe_here()}, {count} threads",))
 
 
-def own_image(program: Path, weaker: str | None) -> Container:
-    """The learner's `serve`. weaker: why this machine has no namespaces, if it has none."""
-    port = _free_port() if weaker else PORT
+def own_image(program: Path, sandbox_unavailable: str | None) -> Container:
+    """The learner's `serve`. sandbox_unavailable: why this machine has no namespaces, if it has none."""
+    port = _free_port() if sandbox_unavailable else PORT
     command = f"{RELAY} {port} & exec serve"
-    notes = ("its folder at /opt/program and this machine's Python", SHARED_NETWORK if weaker else OWN_NETWORK)
-    return Container(command, runtimes.PYTHON, bool(weaker), {BIND_TO: str(port)}, notes, program)
+    notes = (
+        "its folder at /opt/program and this machine's Python",
+        SHARED_NETWORK if sandbox_unavailable else OWN_NETWORK,
+    )
+    return Container(command, runtimes.PYTHON, bool(sandbox_unavailable), {BIND_TO: str(port)}, notes, program)
 
 
 def threads(instance_type: str) -> int:

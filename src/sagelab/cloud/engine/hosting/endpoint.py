@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from sagelab.cloud.engine.context import EngineContext
 from sagelab.cloud.engine.hosting.capture import Capture, Exchange
-from sagelab.cloud.engine.hosting.channel import Gone, Reply
+from sagelab.cloud.engine.hosting.client import Reply, ServerUnavailable
 from sagelab.cloud.engine.hosting.fleet import Fleet, Variant
 from sagelab.cloud.engine.hosting.measures import Measures
 from sagelab.cloud.engine.hosting.server import VariantSpec
 from sagelab.cloud.engine.hosting.usage import Usage
-from sagelab.cloud.engine.surroundings import Surroundings
 
 DRAIN_SECONDS = 60.0
 USAGE_SECONDS = 60.0
@@ -50,9 +50,9 @@ class NoVariant(Exception):
 class Endpoint:
     """One endpoint. `deploy` brings a configuration to life while the one before goes on serving."""
 
-    def __init__(self, name: str, place: Surroundings) -> None:
-        self.name, self.place = name, place
-        self.measures = Measures(name, place.client("cloudwatch"))
+    def __init__(self, name: str, context: EngineContext) -> None:
+        self.name, self.context = name, context
+        self.measures = Measures(name, context.client("cloudwatch"))
         self.capture: Capture | None = None
         self.capturing: dict[str, Any] | None = None  # the DataCaptureConfig
         self.fleet: Fleet | None = None
@@ -66,7 +66,7 @@ class Endpoint:
 
         stay: seconds that the old one goes on after that, without invocations.
         """
-        fleet = Fleet(self.name, specs, self.place)
+        fleet = Fleet(self.name, specs, self.context)
         fleet.start()
         with self._lock:
             gone = self._closed.is_set()
@@ -81,7 +81,7 @@ class Endpoint:
             old.drain(DRAIN_SECONDS)
 
     def invoke(self, invocation: Invocation) -> tuple[str, Reply]:
-        """(variant, reply) of one invocation. NoVariant: no such target. Gone: no answer, a 5xx."""
+        """(variant, reply) of one invocation. NoVariant: no such target. ServerUnavailable: no answer, a 5xx."""
         fleet = self._enter()
         try:
             variant = _variant_of(fleet, invocation.target)
@@ -103,7 +103,7 @@ class Endpoint:
             variant = _variant_of(fleet, invocation.target)
             server, count = variant.pick(), len(variant.servers)
             if server is None:
-                raise Gone("no server of the variant is ready")
+                raise ServerUnavailable("no server of the variant is ready")
             reply, parts = server.stream(invocation.headers(), invocation.body)
         except BaseException:
             fleet.leave()
@@ -126,7 +126,7 @@ class Endpoint:
     def _enter(self) -> Fleet:
         with self._lock:
             if self.fleet is None:
-                raise Gone("the endpoint is not in service")
+                raise ServerUnavailable("the endpoint is not in service")
             self.fleet.enter()
             return self.fleet
 
@@ -135,10 +135,10 @@ class Endpoint:
         count = len(variant.servers)
         if server is None:
             self.measures.note(name, count, 503, None, time.perf_counter() - invocation.received)
-            raise Gone("no server of the variant is ready")
+            raise ServerUnavailable("no server of the variant is ready")
         try:
             reply = server.invoke("/invocations", invocation.headers(), invocation.body)
-        except Gone:
+        except ServerUnavailable:
             self.measures.note(name, count, 500, None, time.perf_counter() - invocation.received)
             raise
         overhead = time.perf_counter() - invocation.received - reply.seconds
@@ -149,9 +149,9 @@ class Endpoint:
         """A client of S3 with the rights of the model's role: of the first variant's, where they differ."""
         fleet = self.fleet
         if fleet is None:
-            raise Gone("the endpoint is gone")
+            raise ServerUnavailable("the endpoint is gone")
         first = next(iter(fleet.variants.values()))
-        return self.place.client_as(first.spec.role, "s3")
+        return self.context.client_as(first.spec.role, "s3")
 
     def _set_capture(self, config: dict[str, Any] | None) -> None:
         old, self.capture, self.capturing = self.capture, None, config
@@ -171,7 +171,7 @@ class Endpoint:
             for name, variant in list(fleet.variants.items()) if fleet else []:
                 pids = [pid for server in variant.servers for pid in server.processes()]
                 cpu, memory = self._usage[name].look(pids)
-                self.measures.usage(name, cpu, 100 * memory / self.place.memory)
+                self.measures.usage(name, cpu, 100 * memory / self.context.memory)
 
 
 def _then(parts: Iterator[bytes], act: Callable[[], None]) -> Iterator[bytes]:

@@ -7,8 +7,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+from sagelab.cloud.engine.context import EngineContext
 from sagelab.cloud.engine.hosting.server import Server, VariantSpec
-from sagelab.cloud.engine.surroundings import Surroundings
 
 AT_ONCE = 4
 
@@ -16,9 +16,9 @@ AT_ONCE = 4
 class Variant:
     """One production variant: its servers and its weight."""
 
-    def __init__(self, endpoint: str, spec: VariantSpec, place: Surroundings) -> None:
+    def __init__(self, endpoint: str, spec: VariantSpec, context: EngineContext) -> None:
         self.spec, self.weight = spec, spec.weight
-        self._endpoint, self._place = endpoint, place
+        self._endpoint, self._context = endpoint, context
         self._lock = threading.Lock()
         self.servers: list[Server] = []
 
@@ -28,7 +28,7 @@ class Variant:
 
     def resize(self, count: int) -> None:
         """Start or close servers until there are `count`; the old ones serve until the new ones answer."""
-        new = [Server(self._endpoint, self.spec, self._place) for _ in range(count - len(self.servers))]
+        new = [Server(self._endpoint, self.spec, self._context) for _ in range(count - len(self.servers))]
         try:
             with ThreadPoolExecutor(AT_ONCE) as pool:
                 for started in [pool.submit(server.start) for server in new]:
@@ -54,8 +54,8 @@ class Variant:
 class Fleet:
     """All variants of one endpoint configuration, running."""
 
-    def __init__(self, endpoint: str, specs: list[VariantSpec], place: Surroundings) -> None:
-        self.variants = {spec.name: Variant(endpoint, spec, place) for spec in specs}
+    def __init__(self, endpoint: str, specs: list[VariantSpec], context: EngineContext) -> None:
+        self.variants = {spec.name: Variant(endpoint, spec, context) for spec in specs}
         self._random = random.Random()
         self._under_way = 0
         self._drained = threading.Condition()

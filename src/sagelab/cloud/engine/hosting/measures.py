@@ -15,7 +15,7 @@ from typing import Any
 
 import botocore.exceptions
 
-from sagelab.cloud.engine.hosting.outbox import Outbox
+from sagelab.cloud.engine.hosting.batch_sender import BatchSender
 
 logger = logging.getLogger("sagelab")
 
@@ -43,7 +43,7 @@ class Measures:
         self._lock = threading.Lock()
         self._seconds: dict[str, _Second] = defaultdict(_Second)
         self._instances: dict[str, int] = {}
-        self._outbox = Outbox(f"measures {endpoint}", PAUSE, self._send)
+        self._outbox = BatchSender(f"measures {endpoint}", PAUSE, self._send)
 
     def note(self, variant: str, instances: int, status: int, model: float | None, overhead: float) -> None:
         """One invocation. status: of HTTP. model, overhead: seconds; model is None where no server answered."""

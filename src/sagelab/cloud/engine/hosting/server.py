@@ -14,17 +14,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sagelab.cloud.engine import channels
-from sagelab.cloud.engine.compilation.images import is_neo
+from sagelab.cloud.engine.context import EngineContext
+from sagelab.cloud.engine.data import channels
+from sagelab.cloud.engine.data.workspace import environment
 from sagelab.cloud.engine.hosting import containers
-from sagelab.cloud.engine.hosting.channel import PATIENCE, Channel, Gone, Reply
+from sagelab.cloud.engine.hosting.client import TIMEOUT, Channel, Reply, ServerUnavailable
 from sagelab.cloud.engine.hosting.containers import Container
-from sagelab.cloud.engine.launcher import Running
-from sagelab.cloud.engine.logs import Reader, Stream
-from sagelab.cloud.engine.runtimes import PYTHON, is_inference_image
-from sagelab.cloud.engine.sandbox import HostSpec
-from sagelab.cloud.engine.surroundings import Surroundings
-from sagelab.cloud.engine.workspace import environment
+from sagelab.cloud.engine.images.neo import is_neo
+from sagelab.cloud.engine.images.runtimes import PYTHON, is_inference_image
+from sagelab.cloud.engine.jobs.logs import Reader, Stream
+from sagelab.cloud.engine.sandbox.launcher import Running
+from sagelab.cloud.engine.sandbox.namespaces import HostSpec
 from sagelab.cloud.errors import ClientError, JobError
 
 logger = logging.getLogger("sagelab")
@@ -41,7 +41,7 @@ class VariantSpec:
 
     model_uri: s3:// of a model.tar.gz, or of an object or a prefix where `packed` is False; None: the image has
     its own. startup: seconds in which a server must answer /ping. isolated: no network. notes: what is asked for
-    and not done here; they head the log. patience: seconds for one invocation. log_group: where its log goes, by
+    and not done here; they head the log. timeout: seconds for one invocation. log_group: where its log goes, by
     default the endpoint's own.
     """
 
@@ -58,15 +58,15 @@ class VariantSpec:
     isolated: bool = False
     startup: float = 600.0
     notes: tuple[str, ...] = ()
-    patience: float = PATIENCE
+    timeout: float = TIMEOUT
     log_group: str | None = None
 
 
 class Server:
     """One model server. `ready`: it answers. `busy`: invocations under way."""
 
-    def __init__(self, endpoint: str, spec: VariantSpec, place: Surroundings) -> None:
-        self.endpoint, self.spec, self.place = endpoint, spec, place
+    def __init__(self, endpoint: str, spec: VariantSpec, context: EngineContext) -> None:
+        self.endpoint, self.spec, self.context = endpoint, spec, context
         self.instance = f"i-{secrets.token_hex(8)}"
         self.folder = Path()
         self.ready = self.closing = False
@@ -80,15 +80,15 @@ class Server:
 
     def start(self) -> None:
         """Unpack the model, start the server, wait until it answers. JobError: why it does not."""
-        launcher, spec = self.place.launcher, self.spec
+        launcher, spec = self.context.launcher, self.spec
         self.folder = launcher.make_folder(f"{self.endpoint}-{self.instance}", spec.name)
-        self._channel = Channel(self.folder / "run/http.sock", spec.patience)
+        self._channel = Channel(self.folder / "run/http.sock", spec.timeout)
         model = self.folder / "ml/model"
         model.mkdir()
         if spec.model_uri:
             self._download(model, spec.model_uri)
         self._container = self._choose_container()
-        logs = self.place.client("logs")
+        logs = self.context.client("logs")
         group = spec.log_group or LOG_GROUP.format(self.endpoint)
         self._stream = Stream(logs, group, f"{spec.name}/{self.instance}")
         self._note_start()
@@ -96,7 +96,7 @@ class Server:
         threading.Thread(target=self._guard, daemon=True, name=f"server {self.instance}").start()
 
     def invoke(self, path: str, headers: dict[str, str], body: bytes) -> Reply:
-        """Send one request to the server. Gone: no answer."""
+        """Send one request to the server. ServerUnavailable: no answer."""
         self._begin()
         try:
             return self._channel.ask("POST", path, headers, body)
@@ -104,11 +104,14 @@ class Server:
             self._end()
 
     def stream(self, headers: dict[str, str], body: bytes) -> tuple[Reply, Iterator[bytes]]:
-        """Invoke, and read the answer as it comes. The Reply has no body; Gone: no answer, or no end of it."""
+        """Invoke, and read the answer as it comes: the Reply has no body.
+
+        ServerUnavailable: no answer, or no end of it.
+        """
         self._begin()
         try:
             reply, parts = self._channel.stream("/invocations", headers, body)
-        except Gone:
+        except ServerUnavailable:
             self._end()
             raise
         return reply, self._until_end(parts)
@@ -145,10 +148,10 @@ class Server:
                 running.group.ended.wait(10)
         self._channel.forget()
         if self.folder != Path():
-            self.place.launcher.remove_folder(self.folder.parent.name)
+            self.context.launcher.remove_folder(self.folder.parent.name)
 
     def _download(self, model: Path, uri: str) -> None:
-        s3 = self.place.client_as(self.spec.role, "s3")
+        s3 = self.context.client_as(self.spec.role, "s3")
         if self.spec.packed:
             channels.download_archive(s3, uri, model, self.folder / "model.tar.gz")
             return
@@ -156,9 +159,9 @@ class Server:
         channels.download_channel(s3, {"DataSource": {"S3DataSource": source}}, model, 0, 1)
 
     def _choose_container(self) -> Container:
-        spec, launcher = self.spec, self.place.launcher
+        spec, launcher = self.spec, self.context.launcher
         if program := launcher.images.find(spec.image, "serve"):
-            return containers.own_image(program, launcher.weaker(PYTHON))
+            return containers.own_image(program, launcher.sandbox_unavailable(PYTHON))
         if not is_inference_image(spec.image):
             raise ClientError(f"There is no image {spec.image} any more; `sagelab image add` brings it back.")
         if is_neo(spec.image):
@@ -186,21 +189,21 @@ class Server:
                 raise ClientError("The endpoint was deleted while it was created.")
             name = f"{self.endpoint}-{self.instance}-{self.restarts}"
             hosts = [self._host(container)]
-            running = self.place.launcher.start(name, container.runtime, hosts, container.network)
+            running = self.context.launcher.start(name, container.runtime, hosts, container.network)
             self._running = running
         for pipe in running.outputs.values():
             Reader(pipe, self._stream, lambda: None).start()
         self._wait_ping(running)
 
     def _host(self, container: Container) -> HostSpec:
-        spec, place = self.spec, self.place
-        keys = place.access(spec.role, A_YEAR) if container.network else {}
+        spec, context = self.spec, self.context
+        keys = context.access(spec.role, A_YEAR) if container.network else {}
         return HostSpec(
             name="model",
             folder=str(self.folder),
             argv=("/bin/sh", "-c", container.command),
-            env=environment(place.region) | container.environment | keys | spec.environment,
-            memory=place.memory_limit,
+            env=environment(context.region) | container.environment | keys | spec.environment,
+            memory=context.memory_limit,
             program=str(container.program) if container.program else None,
         )
 
@@ -213,7 +216,7 @@ class Server:
                 if self._channel.ask("GET", "/ping", {}, b"").status == 200:
                     self.ready = True
                     return
-            except Gone:
+            except ServerUnavailable:
                 continue
         running.group.kill()
         raise ClientError(
@@ -222,7 +225,7 @@ class Server:
         )
 
     def _last_words(self, running: Running) -> str:
-        from sagelab.cloud.engine.failures import find_error
+        from sagelab.cloud.engine.jobs.failures import find_error
 
         tail = list(self._stream.tail) if self._stream else []
         why = find_error(tail) or "\n".join(tail[-5:]) or running.group.trouble or "it printed nothing"

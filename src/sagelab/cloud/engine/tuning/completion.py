@@ -17,12 +17,12 @@ CONVERGED = 10
 
 @dataclass(frozen=True)
 class Criteria:
-    """target: a value that is good enough. patience: trials in a row that may fail to improve on the best.
+    """target: a value that is good enough. timeout: trials in a row that may fail to improve on the best.
     on_convergence: whether convergence ends the search.
     """
 
     target: float | None = None
-    patience: int | None = None
+    timeout: int | None = None
     on_convergence: bool = False
 
 
@@ -48,9 +48,9 @@ class Progress:
     @property
     def enough(self) -> bool:
         """Whether a criterion is met."""
-        target, patience = self.criteria.target, self.criteria.patience
+        target, timeout = self.criteria.target, self.criteria.timeout
         reached = target is not None and self.best is not None and not self.objective.better(target, self.best)
-        stuck = patience is not None and self.not_improving >= patience
+        stuck = timeout is not None and self.not_improving >= timeout
         return reached or stuck or (self.criteria.on_convergence and self.converged is not None)
 
     def _improves(self, value: float) -> bool:

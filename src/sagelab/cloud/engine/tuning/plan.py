@@ -136,6 +136,6 @@ def _read_deadline(job: dict[str, Any]) -> datetime | None:
 def _read_criteria(item: dict[str, Any]) -> Criteria:
     return Criteria(
         target=item.get("TargetObjectiveMetricValue"),
-        patience=item.get("BestObjectiveNotImproving", {}).get("MaxNumberOfTrainingJobsNotImproving"),
+        timeout=item.get("BestObjectiveNotImproving", {}).get("MaxNumberOfTrainingJobsNotImproving"),
         on_convergence=item.get("ConvergenceDetected", {}).get("CompleteOnConvergence") == "Enabled",
     )

@@ -1,7 +1,8 @@
 """One tuning job, from its first trial to its end: asks the searches, starts training jobs, hears of them.
 
 All that happens comes as an event through one queue into one thread, so that nothing happens at the same time.
-What comes of it is told to the Desk (resources/tuning_children.py), which keeps it and runs the training jobs.
+What comes of it is told to the TrialRunner (resources/tuning_children.py), which keeps it and runs the
+training jobs.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class State:
     end: End | None = None
 
 
-class Desk(Protocol):
+class TrialRunner(Protocol):
     """What runs the training jobs and keeps what is told of them."""
 
     def start(self, trial: Trial, slot: int) -> None:
@@ -77,12 +78,14 @@ class Desk(Protocol):
 class TuningRun(threading.Thread):
     """The life of one tuning job. trials: those of before, where the local cloud was started again."""
 
-    def __init__(self, plan: Plan, desk: Callable[[TuningRun], Desk], trials: Sequence[Trial] = ()) -> None:
+    def __init__(
+        self, plan: Plan, runner: Callable[[TuningRun], TrialRunner], trials: Sequence[Trial] = ()
+    ) -> None:
         super().__init__(daemon=True, name=f"tuning {plan.name}")
         self.plan = plan
         self.trials = list(trials)
         self.progress = Progress(plan.objective, plan.criteria)
-        self._desk = desk(self)
+        self._runner = runner(self)
         self._events: queue.Queue[Callable[[], None]] = queue.Queue()
         self._slots: dict[int, int] = {}  # number of a running trial -> its place
         self._ending: End | None = None
@@ -90,12 +93,12 @@ class TuningRun(threading.Thread):
 
     # What others tell, from any thread
 
-    def hear_metric(self, trial: Trial, name: str, value: float) -> None:
+    def on_metric(self, trial: Trial, name: str, value: float) -> None:
         """A running training job has printed a value."""
         if name == self.plan.definitions[trial.definition].objective.metric:
             self._events.put(lambda: self._take_value(trial, value))
 
-    def hear_step(self, trial: Trial, job: dict[str, Any]) -> None:
+    def on_step(self, trial: Trial, job: dict[str, Any]) -> None:
         """A training job has come to a new status."""
         self._events.put(lambda: self._take_step(trial, job))
 
@@ -146,7 +149,7 @@ class TuningRun(threading.Thread):
         slot = min(set(range(self.plan.parallel)) - set(self._slots.values()))
         self._slots[number] = slot
         self.trials.append(trial)
-        self._desk.start(trial, slot)
+        self._runner.start(trial, slot)
         self._report()
         return True
 
@@ -183,10 +186,10 @@ class TuningRun(threading.Thread):
         status = job["TrainingJobStatus"]
         if status in ("InProgress", "Stopping"):
             trial.status = status
-            self._desk.keep(trial, job)
+            self._runner.keep(trial, job)
             return
         take_end(trial, job, self.plan.definitions[trial.definition].objective.metric)
-        self._desk.keep(trial, job)
+        self._runner.keep(trial, job)
         self._slots.pop(trial.number, None)
         if trial.value is not None:
             self.progress.take(trial.value)
@@ -232,11 +235,11 @@ class TuningRun(threading.Thread):
 
     def _end_trial(self, trial: Trial) -> None:
         trial.stopping = True
-        self._desk.stop(trial)
+        self._runner.stop(trial)
 
     def _report(self, end: End | None = None) -> None:
         stopping = self._ending is not None and self._ending.status == "Stopped"
-        self._desk.report(State(self.trials, self.progress, stopping, end))
+        self._runner.report(State(self.trials, self.progress, stopping, end))
 
 
 def take_end(trial: Trial, job: dict[str, Any], metric: str) -> None:

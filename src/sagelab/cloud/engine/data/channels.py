@@ -1,0 +1,162 @@
+"""Data in and out of a job: S3 objects into /opt/ml/input/data, what a job made back to S3.
+
+Through the front door: `s3` is a boto3 client to the local cloud itself.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import botocore.exceptions
+
+from sagelab.cloud.engine.data import archives
+from sagelab.cloud.errors import ClientError
+
+
+@dataclass(frozen=True)
+class Location:
+    """A place in S3. key: an object's key or a prefix."""
+
+    bucket: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+    def join(self, *parts: str) -> Location:
+        return Location(self.bucket, "/".join([self.key.rstrip("/"), *parts]).lstrip("/"))
+
+
+def locate(uri: str) -> Location:
+    """Read `s3://bucket/key`. ValueError: it is none."""
+    scheme, _, rest = uri.partition("://")
+    bucket, _, key = rest.partition("/")
+    if scheme != "s3" or not bucket:
+        raise ValueError(f"{uri!r} is not an S3 URI")
+    return Location(bucket, key)
+
+
+def find_objects(s3: Any, location: Location, limit: int | None = None) -> list[str]:
+    """The keys under a prefix, without the empty objects that stand for folders."""
+    keys: list[str] = []
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=location.bucket, Prefix=location.key):
+        keys += [item["Key"] for item in page.get("Contents", []) if not item["Key"].endswith("/")]
+        if limit and len(keys) >= limit:
+            return keys[:limit]
+    return keys
+
+
+def download_channel(s3: Any, channel: dict[str, Any], folder: Path, host: int, hosts: int) -> None:
+    """Fill the folder of one input channel on host number `host` of `hosts`. ClientError: it cannot be."""
+    source = channel["DataSource"]["S3DataSource"]
+    try:
+        files = list_files(s3, source)
+        if source.get("S3DataDistributionType") == "ShardedByS3Key":
+            files = files[host::hosts]
+        for location, name in files:
+            _download(s3, location, _inside(folder, name))
+    except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+        raise ClientError(f"Data download failed: {source['S3Uri']}: {error}") from error
+
+
+def download_prefix(s3: Any, location: Location, folder: Path) -> list[str]:
+    """Fetch every object below a prefix that ends with a slash; their names there. ClientError: it cannot be."""
+    try:
+        keys = find_objects(s3, location)
+        names = [str(PurePosixPath(key[len(location.key) :])) for key in keys]
+        for key, name in zip(keys, names, strict=True):
+            _download(s3, Location(location.bucket, key), _inside(folder, name))
+    except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError, OSError) as error:
+        raise ClientError(f"Data download failed: {location}: {error}") from error
+    return names
+
+
+def download_archive(s3: Any, uri: str, folder: Path, scratch: Path) -> None:
+    """Unpack a tar.gz object into `folder`. ClientError: it is missing or not fit to be unpacked."""
+    try:
+        location = locate(uri)
+        _download(s3, location, scratch)
+        archives.unpack(scratch, folder)
+    except ValueError as error:
+        raise ClientError(str(error)) from error
+    except botocore.exceptions.ClientError as error:
+        raise ClientError(f"Data download failed: {uri}: {error}") from error
+    except archives.BadArchive as error:
+        raise ClientError(f"Could not unpack {uri}: {error}") from error
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def upload_file(s3: Any, file: Path, location: Location, key_id: str | None = None) -> None:
+    """Put one file. ClientError: S3 refuses it."""
+    extra = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_id} if key_id else {}
+    try:
+        with file.open("rb") as body:
+            s3.put_object(Bucket=location.bucket, Key=location.key, Body=body, **extra)
+    except botocore.exceptions.ClientError as error:
+        raise ClientError(f"Upload of {location} failed: {error}") from error
+
+
+def upload_packed(s3: Any, folders: list[Path], location: Location, key_id: str | None = None) -> None:
+    """Put what the folders hold as one tar.gz."""
+    archive = folders[0].with_name(f"{folders[0].name}.tar.gz")
+    archives.pack(folders, archive)
+    upload_file(s3, archive, location, key_id)
+    archive.unlink()
+
+
+def upload_folders(s3: Any, folders: list[Path], location: Location, key_id: str | None = None) -> None:
+    """Put every file of the folders as an object of its own."""
+    for folder in folders:
+        for file in archives.walk(folder):
+            if file.is_file() and not file.is_symlink():
+                upload_file(s3, file, location.join(str(file.relative_to(folder))), key_id)
+
+
+def list_files(s3: Any, source: dict[str, Any]) -> list[tuple[Location, str]]:
+    """(object, file name in the channel) of all that an S3DataSource names."""
+    location = locate(source["S3Uri"])
+    if source["S3DataType"] == "ManifestFile":
+        return _read_manifest(s3, location)
+    keys = find_objects(s3, location)
+    if not keys:
+        raise ClientError(f"Data download failed: no S3 objects found under {location}")
+    return [(Location(location.bucket, key), _name_in_channel(key, location.key)) for key in keys]
+
+
+def _name_in_channel(key: str, prefix: str) -> str:
+    """Below the prefix where that is a folder, else below the folder that the prefix begins in."""
+    folder = prefix if not prefix or prefix.endswith("/") else f"{prefix}/"
+    if not key.startswith(folder):
+        folder = prefix[: prefix.rfind("/") + 1]
+    return key[len(folder) :]
+
+
+def _read_manifest(s3: Any, location: Location) -> list[tuple[Location, str]]:
+    body = s3.get_object(Bucket=location.bucket, Key=location.key)["Body"].read()
+    try:
+        head, *names = json.loads(body)
+        prefix = locate(head["prefix"])
+        return [(Location(prefix.bucket, prefix.key + name), name) for name in names]
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ClientError(
+            f'The manifest {location} is not a list of {{"prefix": "s3://..."}} and names: {error}'
+        ) from error
+
+
+def _inside(folder: Path, name: str) -> Path:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or not path.parts:
+        raise ClientError(f"The S3 key {name!r} cannot be a file of a channel")
+    return folder / path
+
+
+def _download(s3: Any, location: Location, file: Path) -> None:
+    body = s3.get_object(Bucket=location.bucket, Key=location.key)["Body"]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("wb") as out:
+        shutil.copyfileobj(body, out, 1 << 20)

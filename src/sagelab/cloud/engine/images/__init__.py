@@ -1,0 +1,1 @@
+"""Which images run here, and what runs them."""

@@ -1,0 +1,1 @@
+"""Jobs: what the life of each kind is, and what it does with its hosts."""

@@ -1,0 +1,88 @@
+"""Why a job failed, in the words of SageMaker and in 1,024 characters that a learner can act on.
+
+SageMaker tells what the job wrote to /opt/ml/output/failure and the exit code. A driver often writes less there
+than the log shows, so the last error of the log is added where it is missing.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterable, Mapping
+
+from sagelab.cloud.engine.data.workspace import Workspace
+from sagelab.cloud.engine.jobs.logs import Stream
+from sagelab.cloud.engine.sandbox import limits
+from sagelab.cloud.errors import FAILURE_REASON_LIMIT, AlgorithmError, ClientError, JobError
+
+KILLED = 128 + signal.SIGKILL
+TRACEBACK = "Traceback (most recent call last)"
+SYNTAX_ERROR = re.compile(r"(?:Syntax|Indentation|Tab)Error: ")
+MEMORY_ERROR = re.compile(r"[\w.]*MemoryError\b")
+ERROR_LINE = re.compile(r"[A-Za-z_][\w.]*(?:(?:Error|Exception|Interrupt|Exit)(?::.*)?|: .*)$")
+ROOM = FAILURE_REASON_LIMIT - len("AlgorithmError: , exit code: 255")
+OUT_OF_MEMORY = (
+    "Please use an instance type with more memory, or reduce the size of job data processed on an instance."
+)
+
+
+def explain_exit(
+    codes: Mapping[str, int], spaces: Iterable[Workspace], streams: Mapping[str, Stream]
+) -> JobError | None:
+    """The error that ends a job whose hosts ended with these exit codes; None if all are 0."""
+    failed = [(host, code, space) for (host, code), space in zip(codes.items(), spaces, strict=True) if code]
+    if not failed:
+        return None
+    failed.sort(key=lambda one: one[1] == KILLED)  # a host that was killed because another failed comes last
+    host, code, space = failed[0]
+    return _explain_host(code, space.failure(), list(streams[host].tail))
+
+
+def _explain_host(code: int, failure: str, tail: list[str]) -> JobError:
+    for line in tail:
+        if line.startswith(limits.MARK):
+            return ClientError(f"The host was ended: {line.removeprefix(limits.MARK)}.")
+    error = find_error(tail)
+    if code == KILLED or any(MEMORY_ERROR.match(line) for line in tail):
+        return ClientError(f"{OUT_OF_MEMORY} Exit code: {code}. {_shorten(failure or error, 700)}")
+    if not failure:
+        text = _shorten(error or "\n".join(tail[-10:]), ROOM)
+    elif not error or error.rpartition("\n")[2] in failure:
+        text = _shorten(failure, ROOM)
+    else:
+        part = _shorten(error, ROOM // 2)
+        text = f"{_shorten(failure, ROOM - len(part) - 1)}\n{part}"
+    return AlgorithmError(f"{text}, exit code: {code}")
+
+
+def find_error(tail: list[str]) -> str:
+    """The user's own error in the last lines of a log; empty if there is none.
+
+    It is a traceback, not one in which a driver reports that its command failed; or, for a syntax error, the
+    lines that point at it.
+    """
+    starts = [number for number, line in enumerate(tail) if line.startswith(TRACEBACK)]
+    for start in starts:
+        lines = _one_traceback(tail[start:])
+        if "CalledProcessError" not in lines[-1]:
+            return "\n".join(lines)
+    for number, line in enumerate(tail):
+        if SYNTAX_ERROR.match(line):
+            return "\n".join(tail[max(0, number - 3) : number + 1])
+    return ""
+
+
+def _one_traceback(lines: list[str]) -> list[str]:
+    """The traceback that `lines` begin with, up to the error itself; drivers strip the indents of the rest."""
+    for number, line in enumerate(lines[1:], start=1):
+        if ERROR_LINE.match(line):
+            return lines[: number + 1]
+    return lines
+
+
+def _shorten(text: str, room: int) -> str:
+    """The beginning and the end of a text: the end of a traceback says most."""
+    if len(text) <= room:
+        return text
+    head = room // 4
+    return f"{text[:head]} ... {text[-(room - head - 5) :]}"

@@ -1,0 +1,223 @@
+"""One batch transform: model servers as an endpoint has them, and every object of the input through them.
+
+An object whose data is bad has no output and fails the job; the others are transformed all the same:
+https://docs.aws.amazon.com/sagemaker/latest/dg/batch-transform.html
+"""
+
+from __future__ import annotations
+
+import gzip
+import threading
+import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import botocore.exceptions
+
+from sagelab.cloud.engine.context import EngineContext
+from sagelab.cloud.engine.data import channels
+from sagelab.cloud.engine.hosting.client import Reply, ServerUnavailable
+from sagelab.cloud.engine.hosting.server import Server, VariantSpec
+from sagelab.cloud.engine.jobs import batches
+from sagelab.cloud.engine.jobs.batches import BadData, Processing, Shape
+from sagelab.cloud.engine.jobs.jsonpath import Expression
+from sagelab.cloud.engine.jobs.logs import Stream
+from sagelab.cloud.engine.jobs.run import Report, Run
+from sagelab.cloud.errors import ClientError
+
+LOG_GROUP = "/aws/sagemaker/TransformJobs"
+MB = 1 << 20
+RETRY_PAUSE = 0.2
+SHOWN = 500  # characters of a model's words that are told
+
+
+@dataclass(frozen=True)
+class Item:
+    """One object of the input. name: of its output, without .out."""
+
+    location: channels.Location
+    name: str
+
+
+class TransformRun(Run):
+    """The life of one transform job. spec: its model servers, as a variant of an endpoint; count: of instances."""
+
+    def __init__(self, job: dict[str, Any], spec: VariantSpec, context: EngineContext, report: Report) -> None:
+        super().__init__(job["TransformJobName"], context, report)
+        self.job, self.spec = job, spec
+        self.servers = [Server(self.job_name, spec, context) for _ in range(spec.count)]
+        self.s3: Any = None  # with the rights of the model's role
+        self.shape = read_shape(job)
+        self.troubles: list[str] = []
+
+    def work(self) -> None:
+        self.s3 = self.context.client_as(self.spec.role, "s3")
+        items = self._list()
+        with ThreadPoolExecutor(self.spec.count) as pool:
+            for started in [pool.submit(server.start) for server in self.servers]:
+                started.result()
+        self.report("InProgress", {"TransformStartTime": datetime.now(UTC)})
+        with ThreadPoolExecutor(self.spec.count) as pool:
+            lots = [items[number :: self.spec.count] for number in range(self.spec.count)]
+            done = [pool.submit(self._feed, *each) for each in zip(self.servers, lots, strict=True)]
+            for one in done:
+                one.result()
+        self.stop_here()
+        if self.troubles:
+            raise self._failure()
+
+    def halt(self, now: bool) -> None:  # noqa: ARG002 - a server has nothing to finish
+        for server in self.servers:
+            threading.Thread(target=server.close, daemon=True).start()
+
+    def clean(self) -> None:
+        for server in self.servers:
+            server.close()
+
+    def _failure(self) -> ClientError:
+        more = f" ({len(self.troubles) - 1} more objects failed)" if len(self.troubles) > 1 else ""
+        return ClientError(f"{self.troubles[0]}{more} See job logs for more information.")
+
+    def _list(self) -> list[Item]:
+        source = self.job["TransformInput"]["DataSource"]["S3DataSource"]
+        try:
+            found = channels.list_files(self.s3, source)
+        except botocore.exceptions.ClientError as error:
+            raise ClientError(f"Data download failed: {source['S3Uri']}: {error}") from error
+        return [Item(location, name) for location, name in found]
+
+    # One instance
+
+    def _feed(self, server: Server, items: list[Item]) -> None:
+        """Send an instance its objects, so many requests at a time."""
+        at_once = self.job["MaxConcurrentTransforms"]
+        now = int(time.time())
+        log = Stream(self.context.client("logs"), LOG_GROUP, f"{self.job_name}/{server.instance}-{now}/data-log")
+        log.write(
+            f"MaxConcurrentTransforms={at_once}, MaxPayloadInMB={self.job['MaxPayloadInMB']},"
+            f" BatchStrategy={self.job['BatchStrategy']}"
+        )
+        with ExitStack() as stack:
+            stack.callback(log.flush)
+            requests = stack.enter_context(ThreadPoolExecutor(at_once))
+            objects = stack.enter_context(ThreadPoolExecutor(at_once))
+            work = Work(self, server, requests, log)
+            for done in [objects.submit(work.transform, item) for item in items]:
+                done.result()
+
+
+class Work:
+    """The objects of one instance on their way through it."""
+
+    def __init__(self, run: TransformRun, server: Server, requests: ThreadPoolExecutor, log: Stream) -> None:
+        self.run, self.server, self.requests, self.log = run, server, requests, log
+        self.job = run.job
+        client = run.job.get("ModelClientConfig", {})
+        self.retries: int = client.get("InvocationsMaxRetries", 3)
+
+    def transform(self, item: Item) -> None:
+        """One object: read, cut, asked, put together, written. What goes wrong is noted, not raised."""
+        if self.run.asked:
+            return
+        try:
+            payloads = batches.cut(self._read(item), self.run.shape)
+            answers = [self.requests.submit(self._answer, records) for records in payloads]
+            body = batches.assemble([answer.result() for answer in answers], self.run.shape)
+            self._write(item, body)
+        except (BadData, Refused, ServerUnavailable, botocore.exceptions.ClientError) as error:
+            self._note(item, error)
+
+    def _note(self, item: Item, error: Exception) -> None:
+        if self.run.asked:
+            return
+        where = f"{item.location.bucket}/{item.location.key}"
+        for line in (f"ClientError: {error}"[:SHOWN]).splitlines():
+            self.log.write(f"{where}: {line}")
+        self.run.troubles.append(f"{item.location}: {error}"[:SHOWN])
+
+    def _read(self, item: Item) -> bytes:
+        body: bytes = self.run.s3.get_object(Bucket=item.location.bucket, Key=item.location.key)["Body"].read()
+        if self.job["TransformInput"].get("CompressionType", "None") != "Gzip":
+            return body
+        try:
+            return gzip.decompress(body)
+        except (OSError, EOFError, zlib.error) as error:
+            raise BadData(f"it is not gzip: {error}") from error
+
+    def _answer(self, records: list[bytes]) -> bytes:
+        """What comes back for one payload, joined and filtered.
+
+        Refused, ServerUnavailable: the model does not answer it.
+        """
+        how = read_processing(self.job, None)
+        reply = self._ask(batches.filter_input(records, how))
+        return batches.finish(records, reply.body, read_processing(self.job, reply.headers.get("content-type")))
+
+    def _ask(self, body: bytes) -> Reply:
+        headers = {"Content-Type": self.job["TransformInput"].get("ContentType", "application/json")}
+        headers["Accept"] = self.job["TransformOutput"].get("Accept", "*/*")
+        for attempt in range(self.retries + 1):
+            try:
+                reply = self.server.invoke("/invocations", headers, body)
+            except ServerUnavailable:
+                if attempt == self.retries or self.run.asked:
+                    raise
+                self._wait_ready()
+                continue
+            if reply.status < 400:
+                return reply
+            if reply.status < 500 or attempt == self.retries:
+                raise Refused(reply)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _wait_ready(self) -> None:
+        """A server that died is started again: wait until it answers, or the job is asked to stop."""
+        limit = time.monotonic() + self.run.spec.startup
+        time.sleep(RETRY_PAUSE)  # until its end is noticed
+        while not (self.server.ready or self.run.asked) and time.monotonic() < limit:
+            time.sleep(RETRY_PAUSE)
+
+    def _write(self, item: Item, body: bytes) -> None:
+        output = self.job["TransformOutput"]
+        location = channels.locate(output["S3OutputPath"]).join(f"{item.name}.out")
+        key = output.get("KmsKeyId")
+        extra = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key} if key else {}
+        self.run.s3.put_object(Bucket=location.bucket, Key=location.key, Body=body, **extra)
+
+
+class Refused(Exception):
+    """The model answered with an error: its status and its words."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(f"{reply.status}\nMessage: {reply.body.decode(errors='replace')[:SHOWN]}")
+
+
+def read_shape(job: dict[str, Any]) -> Shape:
+    """How a job's objects are cut and put together."""
+    return Shape(
+        lines=job["TransformInput"].get("SplitType", "None") == "Line",
+        single=job["BatchStrategy"] == "SingleRecord",
+        limit=job["MaxPayloadInMB"] * MB,
+        assemble_lines=job["TransformOutput"].get("AssembleWith", "None") == "Line",
+    )
+
+
+def read_processing(job: dict[str, Any], answered: str | None) -> Processing:
+    """A job's DataProcessing. answered: the media type of the model's answer. ValueError: an unknown filter."""
+    how = job.get("DataProcessing", {})
+    return Processing(
+        source=media_type(job["TransformInput"].get("ContentType")),
+        answer=media_type(answered or job["TransformOutput"].get("Accept")),
+        input_filter=Expression(how.get("InputFilter", "$")),
+        output_filter=Expression(how.get("OutputFilter", "$")),
+        join=how.get("JoinSource", "None") == "Input",
+    )
+
+
+def media_type(text: str | None) -> str:
+    """One of the three kinds that data processing knows; JSON where it is none of them."""
+    return batches.KINDS.get((text or "").partition(";")[0].strip().lower(), batches.JSON)

@@ -1,0 +1,1 @@
+"""Notebook instances: JupyterLab in a host, its volume and its keys."""

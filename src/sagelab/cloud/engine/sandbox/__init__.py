@@ -1,0 +1,1 @@
+"""Hosts: processes in namespaces of their own, forked from a warm Python."""

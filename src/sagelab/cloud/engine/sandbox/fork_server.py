@@ -1,0 +1,269 @@
+"""The process that jobs are forked from: a Python that has imported what they need, and waits.
+
+`python -m sagelab.cloud.engine.sandbox.fork_server FD auto|plain IMPORT...` talks over the socket FD with
+`warm.ForkServer`, one JSON message a packet: start a group of hosts, send a signal to a group; it answers when it
+is ready, and when each host and the group have ended. When the socket closes, it and all that it started end.
+
+A group is a process with a user namespace (and, where asked, a network) that its hosts share:
+
+    fork_server --fork--> group --fork--> host's keeper --fork--> process 1 of the host (init.py)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, cast
+
+from sagelab.cloud.engine.sandbox import namespaces
+from sagelab.cloud.engine.sandbox.init import REQUESTS, Init, receive
+from sagelab.cloud.engine.sandbox.limits import Limits
+from sagelab.cloud.engine.sandbox.namespaces import PROGRAM, HostSpec
+from sagelab.cloud.engine.sandbox.processes import descendants, send
+
+TIMEOUT = 8.0  # seconds in which what was killed must be gone
+
+
+class ForkServerProcess:
+    """The loop of the process: requests in, ends out."""
+
+    def __init__(self, channel: socket.socket, sandbox_unavailable: str | None) -> None:
+        self.channel, self.sandbox_unavailable = channel, sandbox_unavailable
+        self.groups: dict[int, str] = {}
+        namespaces.adopt_orphans()  # the hosts of a group that was killed: `_end` waits for them
+
+    def serve(self) -> None:
+        wake, waker = os.pipe()
+        os.set_blocking(wake, False)
+        os.set_blocking(waker, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+        events = selectors.DefaultSelector()
+        events.register(self.channel, selectors.EVENT_READ)
+        events.register(wake, selectors.EVENT_READ)
+        tell(self.channel, event="ready", sandbox_unavailable=self.sandbox_unavailable)
+        while True:
+            for key, _ in events.select():
+                if key.fileobj is self.channel:
+                    self._obey()
+                else:
+                    os.read(wake, 4096)
+                    self._reap()
+
+    def _obey(self) -> None:
+        message, outputs = receive(self.channel)
+        if not message:
+            self._end()
+        if "start" in message:
+            self._start(message, outputs)
+        else:
+            self._signal(message["group"], message["signal"])
+
+    def _start(self, message: dict[str, Any], outputs: list[int]) -> None:
+        pid = os.fork()
+        if pid == 0:
+            self._become_group(message, outputs)
+        for output in outputs:
+            os.close(output)
+        self.groups[pid] = message["start"]
+        tell(self.channel, event="started", group=message["start"], pid=pid)
+
+    def _signal(self, group: str, number: int) -> None:
+        """Where there are no namespaces, no kernel ends the processes of a host: its first process must."""
+        if self.sandbox_unavailable and number == signal.SIGKILL:
+            number = signal.SIGUSR1
+        for pid, name in self.groups.items():
+            if name == group:
+                os.kill(pid, number)
+
+    def _become_group(self, message: dict[str, Any], outputs: list[int]) -> None:
+        code = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            hosts = [HostSpec(**{**host, "argv": tuple(host["argv"])}) for host in message["hosts"]]
+            group = Group(message["start"], self.channel, isolated=not self.sandbox_unavailable)
+            code = group.run(hosts, outputs, message["network"])
+        except BaseException as error:
+            tell(self.channel, event="broken", group=message["start"], reason=str(error))
+        finally:
+            os._exit(code)
+
+    def _reap(self) -> None:
+        for pid in _reaped():
+            if pid in self.groups:
+                tell(self.channel, event="gone", group=self.groups.pop(pid))
+
+    def _end(self) -> None:
+        """End with all that was started: nothing of it is left when this process is gone."""
+        limit = time.monotonic() + TIMEOUT
+        with contextlib.suppress(ChildProcessError):
+            while time.monotonic() < limit:
+                for pid in descendants(os.getpid()):
+                    send(pid, signal.SIGKILL)
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
+                time.sleep(0.01)
+        os._exit(0)
+
+
+def _reaped() -> Iterator[int]:
+    """The children that have ended."""
+    with contextlib.suppress(ChildProcessError):
+        while pid := os.waitpid(-1, os.WNOHANG)[0]:
+            yield pid
+
+
+class Group:
+    """The hosts of one job, from the process that holds what they share.
+
+    Over a pipe each host's keeper tells the pid of its process 1, process 1 what was half written when it ended,
+    and the keeper its exit code: as soon as process 1 of a pid namespace is reaped nothing of the host is left,
+    and what ends after it need not be waited for.
+    """
+
+    def __init__(self, name: str, channel: socket.socket, isolated: bool) -> None:
+        self.name, self.channel, self.isolated = name, channel, isolated
+        self.first: dict[str, int] = {}
+        self.half: dict[str, str] = {}
+        self.asked: list[int] = []
+
+    def run(self, hosts: list[HostSpec], outputs: list[int], network: bool) -> int:
+        """Start every host and wait for all. outputs: a file descriptor a host for what it prints."""
+        if self.isolated:
+            namespaces.isolate_users(network)
+        namespaces.die_with_parent()
+        prefer_as_victim()
+        signal.signal(signal.SIGTERM, self._pass_on)
+        signal.signal(signal.SIGUSR1, self._pass_on)
+        words = [self._keep(host, output) for host, output in zip(hosts, outputs, strict=True)]
+        for output in outputs:
+            os.close(output)
+        for number in self.asked:  # what came before every host could be told
+            self._tell_hosts(number)
+        self._listen({words[number]: host.name for number, host in enumerate(hosts)})
+        tell(self.channel, event="gone", group=self.name)
+        return 0
+
+    def _keep(self, host: HostSpec, output: int) -> IO[str]:
+        """Fork the keeper of a host; returns the pipe that it tells over."""
+        reader, writer = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(reader)
+            self.channel.close()
+            _become_keeper(host, output, writer, self.isolated)
+        os.close(writer)
+        words = os.fdopen(reader)
+        self.first[host.name] = int(self._read(host.name, words) or 0)
+        return words
+
+    def _read(self, host: str, words: IO[str]) -> str:
+        """What a host's keeper tells next; what process 1 tells is kept."""
+        while (line := words.readline().strip()).startswith("half "):
+            self.half[host] = line.removeprefix("half ")
+        return line
+
+    def _listen(self, hosts: dict[IO[str], str]) -> None:
+        """Tell the end of each host. A keeper that was killed tells none, and its host was killed with it."""
+        events = selectors.DefaultSelector()
+        for words in hosts:
+            events.register(words, selectors.EVENT_READ)
+        while events.get_map():
+            for key, _ in events.select():
+                words = cast("IO[str]", key.fileobj)
+                host = hosts[words]
+                code = int(self._read(host, words) or 128 + signal.SIGKILL)
+                events.unregister(words)
+                half = self.half.get(host, "")
+                tell(self.channel, event="ended", group=self.name, host=host, code=code, half=half)
+
+    def _pass_on(self, number: int, _frame: Any) -> None:
+        self.asked.append(number)
+        self._tell_hosts(number)
+
+    def _tell_hosts(self, number: int) -> None:
+        for first in self.first.values():
+            if first:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(first, number)
+
+
+def _become_keeper(host: HostSpec, output: int, writer: int, isolated: bool) -> None:
+    code = 1
+    try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if isolated:
+            namespaces.isolate_host()
+        namespaces.die_with_parent()
+        signal.pthread_sigmask(signal.SIG_BLOCK, REQUESTS)  # process 1 hears them when it can do as they say
+        first = os.fork()
+        if first == 0:
+            _become_first(host, output, writer, isolated)
+        os.write(writer, f"{first}\n".encode())
+        os.close(output)
+        code = os.waitstatus_to_exitcode(os.waitpid(first, 0)[1])
+        os.write(writer, f"{code if code >= 0 else 128 - code}\n".encode())
+    except BaseException as error:
+        os.write(output, f"sagelab: the host did not start: {error}\n".encode())
+        os.write(writer, b"0\n1\n")
+    finally:
+        os._exit(0)
+
+
+def _become_first(host: HostSpec, output: int, report: int, isolated: bool) -> None:
+    code = 1
+    try:
+        namespaces.die_with_parent()
+        with Path(os.devnull).open("rb") as nothing:
+            os.dup2(nothing.fileno(), 0)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.close(output)
+        if host.cores:
+            os.sched_setaffinity(0, host.cores)
+        if isolated:
+            namespaces.enter(host)
+            os.chdir(PROGRAM if host.program else "/opt/ml")
+        else:
+            os.setsid()
+            namespaces.adopt_orphans()
+            os.chdir(host.program or Path(host.folder) / "ml")
+        limits = Limits(host.processes, host.disk, host.memory) if isolated else None
+        code = Init(host.argv, host.env, host.forks if isolated else (), report, limits).run()
+    except BaseException as error:
+        os.write(2, f"sagelab: the host did not start: {error}\n".encode())
+    finally:
+        os._exit(code)
+
+
+def tell(channel: socket.socket, **message: Any) -> None:
+    channel.send(json.dumps(message).encode())
+
+
+def prefer_as_victim() -> None:
+    """Where memory runs out, the kernel ends a job before anything else."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def main(argv: list[str]) -> None:
+    channel = socket.socket(fileno=int(argv[0]))
+    sandbox_unavailable = namespaces.probe() if argv[1] == "auto" else "SAGELAB_SANDBOX=plain"
+    for name in argv[2:]:
+        importlib.import_module(name)
+    ForkServerProcess(channel, sandbox_unavailable).serve()
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    main(sys.argv[1:])

@@ -1,0 +1,309 @@
+"""Process 1 of a host: runs its first command, reaps the rest, and hands out forks of the warm Python.
+
+Where the host grew from a warm Python (HostSpec.forks), the command `python3` in it is `shim.py`: it sends its
+arguments, environment, folder and standard streams over a socket, and process 1 forks itself to run the script,
+so that the script finds TensorFlow imported. What such a fork cannot stand in for (options of the interpreter,
+pip, variables that TensorFlow or Keras read at import) the shim leaves to the real interpreter.
+
+A request to end (SIGTERM) goes to the processes that have no children of their own, the user's scripts, and not
+to the shells and drivers around them, which then see their command end and finish their work.
+"""
+
+from __future__ import annotations
+
+import array
+import atexit
+import io
+import json
+import os
+import random
+import runpy
+import selectors
+import signal
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sagelab.cloud.engine.sandbox import processes
+from sagelab.cloud.engine.sandbox.limits import MARK, PAUSE, Limits
+from sagelab.cloud.engine.sandbox.processes import descendants
+
+SOCKET = "/run/sagelab/python.sock"
+REQUESTS = (signal.SIGTERM, signal.SIGUSR1)  # to ask the user's processes to end; to end all of them
+EXECUTABLE = "/opt/sagelab/bin/python3"
+REPORTED = 5_000  # files half written, of a host that left more behind
+TOOLKIT = "sagemaker_training.cli.train"
+TRAIN = ("train",)  # the command of an image that SageMaker's toolkit runs
+
+
+class Init:
+    """Process 1. `run` returns the exit code of the first command: 128 + n if signal n ended it.
+
+    report: a pipe to tell over what was half written at the end.
+    """
+
+    def __init__(
+        self,
+        argv: tuple[str, ...],
+        env: dict[str, str],
+        forks: tuple[str, ...],
+        report: int,
+        limits: Limits | None = None,
+    ) -> None:
+        self.argv, self.env, self.forks, self.report, self.limits = argv, env, forks, report, limits
+        self.events = selectors.DefaultSelector()
+        self.clients: dict[int, socket.socket] = {}
+        self.shims: set[int] = set()
+        self.first: int = 0
+        self.code: int | None = None
+        self.asked = False  # to end
+
+    def run(self) -> int:
+        wake, waker = os.pipe()
+        os.set_blocking(wake, False)
+        os.set_blocking(waker, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, lambda *_: self.terminate())
+        signal.signal(signal.SIGUSR1, lambda *_: self.kill())
+        signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+        self.events.register(wake, selectors.EVENT_READ, self._reap)
+        if "python3" in self.forks:
+            self._listen()
+        self.first = self._start_first()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, REQUESTS)
+        while self.code is None:
+            for key, _ in self.events.select(PAUSE if self.limits else None):
+                key.data(key.fileobj)
+            self._hold_to_limits()
+        self._report_half()
+        if os.getpid() != 1:
+            self.kill_rest()
+        return self.code
+
+    def _report_half(self) -> None:
+        """What the first command left behind ends with it: stop it, and tell which files it was writing."""
+        written = processes.find_written(processes.freeze(os.getpid(), above=0))
+        if written:
+            files = " ".join(f"{device}:{number}" for device, number in sorted(written)[:REPORTED])
+            os.write(self.report, f"half {files}\n".encode())
+
+    def _hold_to_limits(self) -> None:
+        if self.limits and self.code is None and (reason := self.limits.breach()):
+            os.write(2, f"\n{MARK}{reason}\n".encode())
+            self.kill()
+
+    def terminate(self) -> None:
+        """Ask the user's own processes to end. One that stands still hears it too, before anything else."""
+        self.asked = True
+        tree = descendants(os.getpid())
+        for pid in set(tree) - set(tree.values()) - self.shims:
+            processes.send(pid, signal.SIGTERM)
+        for pid in tree:
+            processes.send(pid, signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End every process of the host now."""
+        self.kill_rest()
+        self.code = 128 + signal.SIGKILL
+
+    def kill_rest(self) -> None:
+        """Where this is not process 1: what the first command left behind ends with it."""
+        for pid in descendants(os.getpid()):
+            processes.send(pid, signal.SIGKILL)
+
+    def _start_first(self) -> int:
+        if self.argv == TRAIN and "train" in self.forks:
+            return self._fork(lambda: run_python(["-m", TOOLKIT], self.env))
+        return self._fork(lambda: _execute(self.argv, self.env))
+
+    def _listen(self) -> None:
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        listener.bind(SOCKET)
+        listener.listen(64)
+        self.events.register(listener, selectors.EVENT_READ, self._accept)
+
+    def _accept(self, listener: socket.socket) -> None:
+        client, _ = listener.accept()
+        self.events.register(client, selectors.EVENT_READ, self._serve)
+
+    def _serve(self, client: socket.socket) -> None:
+        """A request of a shim, or its end: a shim that was killed takes its fork with it."""
+        message, streams = receive(client)
+        if not message:
+            self._forget(client)
+            return
+        begins = not self.shims
+        self.shims.add(message["shim"])
+        pid = self._fork(lambda: _run_request(message, streams))
+        if self.asked and begins and self.argv == TRAIN:
+            # Whom the request reached was a helper of SageMaker's toolkit, which went on to start the script.
+            processes.send(pid, signal.SIGTERM)
+        for stream in streams:
+            os.close(stream)
+        self.clients[pid] = client
+        client.send(json.dumps({"pid": pid}).encode())
+
+    def _forget(self, client: socket.socket) -> None:
+        self.events.unregister(client)
+        for pid in [pid for pid, other in self.clients.items() if other is client]:
+            del self.clients[pid]
+            processes.send(pid, signal.SIGKILL)
+        client.close()
+
+    def _reap(self, wake: int) -> None:
+        os.read(wake, 4096)
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            self._ended(pid, os.waitstatus_to_exitcode(status))
+
+    def _ended(self, pid: int, code: int) -> None:
+        if pid == self.first:
+            self.code = code if code >= 0 else 128 - code
+        client = self.clients.pop(pid, None)
+        if client is not None:
+            client.send(json.dumps({"code": code}).encode())
+            self.events.unregister(client)
+            client.close()
+
+    def _fork(self, act: Callable[[], None]) -> int:
+        """A child that does `act`. A request to end that reaches it before it is itself waits until it is: with
+        this process's handler it would be taken, and lost."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, REQUESTS)
+        pid = os.fork()
+        if pid:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            return pid
+        try:
+            self._become_child()
+            act()
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(127)
+
+    def _become_child(self) -> None:
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGCHLD, *REQUESTS):
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, REQUESTS)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.close(self.report)
+        for key in list(self.events.get_map().values()):
+            os.close(key.fd)
+        self.events.close()
+
+
+def receive(channel: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """One message and the file descriptors sent with it; ({}, []) at the end of the channel."""
+    try:
+        data, ancillary, _, _ = channel.recvmsg(1 << 20, socket.CMSG_SPACE(64 * 4))
+    except ConnectionError:
+        return {}, []
+    passed = array.array("i")
+    for level, kind, content in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            passed.frombytes(content[: len(content) - len(content) % passed.itemsize])
+    return (json.loads(data) if data else {}), list(passed)
+
+
+def run_python(arguments: list[str], env: dict[str, str]) -> None:
+    """Be `python3 ARGUMENTS` in this process, and exit as it would. ARGUMENTS: a script or -m module."""
+    os.environ.clear()
+    os.environ.update(env)
+    _renew(env)
+    code = 0
+    try:
+        _run_main(arguments)
+    except SystemExit as end:
+        code = _exit_code(end)
+    except BaseException as error:
+        code = 1
+        if isinstance(error, KeyboardInterrupt):
+            code = 130
+        sys.excepthook(type(error), error.with_traceback(_own_part(error)), error.__traceback__)
+    _finish(code)
+
+
+def _run_main(arguments: list[str]) -> None:
+    if arguments[0] == "-m":
+        sys.argv = ["-m", *arguments[2:]]
+        sys.path.insert(0, str(Path.cwd()))
+        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+    else:
+        sys.argv = arguments
+        sys.path.insert(0, str(Path(arguments[0]).resolve().parent))
+        runpy.run_path(arguments[0], run_name="__main__")
+
+
+def _renew(env: dict[str, str]) -> None:
+    """What must not be shared with the parent: streams, randomness, the search path's own part."""
+    raw = bool(env.get("PYTHONUNBUFFERED"))
+    entry = open(0, "rb", closefd=False)  # noqa: SIM115
+    sys.stdin = sys.__stdin__ = io.TextIOWrapper(entry, "utf-8")  # type: ignore[misc]
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        binary = open(number, "wb", 0 if raw else -1, closefd=False)  # noqa: SIM115
+        stream = io.TextIOWrapper(
+            binary, "utf-8", "backslashreplace", line_buffering=name == "stderr", write_through=raw
+        )
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+    random.seed()
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()
+    sys.executable = EXECUTABLE
+    extra = [folder for folder in env.get("PYTHONPATH", "").split(os.pathsep) if folder]
+    sys.path[:] = [*extra, *(folder for folder in sys.path if folder.startswith((sys.prefix, sys.base_prefix)))]
+
+
+def _run_request(message: dict[str, Any], streams: list[int]) -> None:
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+    for stream in streams:
+        if stream > 2:
+            os.close(stream)
+    os.chdir(message["folder"])
+    run_python(message["arguments"], message["env"])
+
+
+def _execute(argv: tuple[str, ...], env: dict[str, str]) -> None:
+    try:
+        os.execvpe(argv[0], list(argv), env)
+    except OSError as error:
+        os.write(2, f"{argv[0]}: {error.strerror}\n".encode())
+        os._exit(127)
+
+
+def _own_part(error: BaseException) -> Any:
+    """The traceback from the user's first frame on: without this module's and runpy's own."""
+    frames = error.__traceback__
+    while frames and frames.tb_frame.f_code.co_filename.endswith(("init.py", "<frozen runpy>", "runpy.py")):
+        frames = frames.tb_next
+    return frames
+
+
+def _exit_code(end: SystemExit) -> int:
+    if end.code is None or isinstance(end.code, int):
+        return (end.code or 0) & 0xFF
+    print(end.code, file=sys.stderr)
+    return 1
+
+
+def _finish(code: int) -> None:
+    """End as an interpreter does: threads joined, atexit run, streams flushed."""
+    try:
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BaseException:
+        code = code or 120
+    os._exit(code)

@@ -1,0 +1,149 @@
+"""Starts the hosts of a job: a folder for each, a warm Python to fork them from, a pipe for what they print."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+import sys
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sagelab.cloud.engine.images.runtimes import Runtime
+from sagelab.cloud.engine.sandbox import shim
+from sagelab.cloud.engine.sandbox.namespaces import PROGRAM, HostSpec
+from sagelab.cloud.engine.sandbox.warm import ForkServer, Group
+from sagelab.cloud.home import Home
+from sagelab.cloud.images import Images
+
+FOLDERS = ("ml", "tmp", "home", "run", "root", "bin")
+TOOLKIT = "#!/bin/sh\nexec {python} -m sagemaker_training.cli.train\n"
+
+
+@dataclass(frozen=True)
+class Running:
+    """A started job: its group of hosts, and for each host the end of the pipe to read its output from."""
+
+    group: Group
+    outputs: dict[str, int]
+
+
+class Launcher:
+    """Owns the warm Pythons of one local cloud."""
+
+    def __init__(self, home: Home) -> None:
+        self._home, self.images = home, Images(home.images)
+        self._lock = threading.Lock()
+        self._fork_servers: dict[tuple[str, ...], ForkServer] = {}
+        for leftover in home.jobs.iterdir():
+            shutil.rmtree(leftover, ignore_errors=True)
+
+    def warm(self, runtime: Runtime) -> ForkServer:
+        """The warm Python of a runtime; started if there is none. Does not wait for its imports."""
+        with self._lock:
+            fork_server = self._fork_servers.get(runtime.imports)
+            if fork_server is None or not fork_server.alive:
+                fork_server = self._fork_servers[runtime.imports] = ForkServer(runtime.imports, self._home)
+            return fork_server
+
+    def is_warm(self, runtime: Runtime) -> bool:
+        """Whether the warm Python of a runtime is there at once; it is started if there is none."""
+        return self.warm(runtime).ready
+
+    def start(self, name: str, runtime: Runtime, hosts: list[HostSpec], network: bool) -> Running:
+        """Start the hosts of job `name`. Their folders are made by `make_folder`."""
+        fork_server = self.warm(runtime)
+        fork_server.wait_ready()
+        forks = () if fork_server.sandbox_unavailable else runtime.forks
+        hosts = [_with_program(host) for host in hosts]
+        if fork_server.sandbox_unavailable:
+            hosts = [without_namespaces(host) for host in hosts]
+        pipes = {host.name: os.pipe() for host in hosts}
+        try:
+            for host in hosts:
+                _write_commands(Path(host.folder) / "bin", forks)
+            hosts = [replace(host, forks=forks) for host in hosts]
+            group = fork_server.start(name, [(host, pipes[host.name][1]) for host in hosts], network)
+        finally:
+            for _, writer in pipes.values():
+                os.close(writer)
+        return Running(group, {name: reader for name, (reader, _) in pipes.items()})
+
+    def sandbox_unavailable(self, runtime: Runtime) -> str | None:
+        """Why hosts are plain processes on this machine; None where they have namespaces of their own."""
+        fork_server = self.warm(runtime)
+        fork_server.wait_ready()
+        return fork_server.sandbox_unavailable
+
+    def make_folder(self, job: str, host: str) -> Path:
+        """A new folder for one host: its /opt/ml, /tmp and home, all empty."""
+        folder = self._home.jobs / job / host
+        for name in FOLDERS:
+            (folder / name).mkdir(parents=True)
+        return folder
+
+    def remove_folder(self, job: str) -> None:
+        shutil.rmtree(self._home.jobs / job, ignore_errors=True)
+
+    def close(self) -> None:
+        """End every warm Python and all that it runs."""
+        with self._lock:
+            for fork_server in self._fork_servers.values():
+                if fork_server.alive:
+                    fork_server.close()
+            self._fork_servers.clear()
+
+
+def _write_commands(folder: Path, forks: tuple[str, ...]) -> None:
+    """The commands of a host; they are there already where it is started again."""
+    if any(folder.iterdir()):
+        return
+    real = f'#!/bin/sh\nexec {sys.executable} "$@"\n'
+    python = shim.SCRIPT.replace("{python!r}", repr(sys.executable)).replace("{python}", sys.executable)
+    _write_command(folder / "python3", python if "python3" in forks else real)
+    (folder / "python").symlink_to("python3")
+    for name in ("pip", "pip3"):
+        _write_command(folder / name, f'#!/bin/sh\nexec {sys.executable} -m pip "$@"\n')
+    _write_command(folder / "train", TOOLKIT.format(python="python3"))
+
+
+def _write_command(file: Path, text: str) -> None:
+    file.write_text(text)
+    file.chmod(file.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+
+
+def without_namespaces(host: HostSpec) -> HostSpec:
+    """The same host as a plain process: /opt/ml is then a folder, and what names it is told so."""
+    base = f"{host.folder}/ml"
+    paths = {
+        "/opt/ml": base,
+        "/opt/sagelab/bin": f"{host.folder}/bin",
+        "/run/sagelab": f"{host.folder}/run",
+        PROGRAM: host.program or PROGRAM,
+        **host.mounts,
+    }
+    for script in Path(base, "input/data/sm_drivers").rglob("*"):
+        if script.suffix in (".sh", ".py", ".json"):
+            script.write_text(script.read_text().replace("/opt/ml", base))
+    env = {name: _moved(value, paths) for name, value in host.env.items()}
+    env |= {
+        "SAGEMAKER_BASE_DIR": base,
+        "SM_STUDIO_LOCAL_MODE": "true",
+        "HOME": f"{host.folder}/home",
+        "TMPDIR": f"{host.folder}/tmp",
+    }
+    return replace(host, argv=tuple(_moved(part, paths) for part in host.argv), env=env)
+
+
+def _moved(text: str, paths: dict[str, str]) -> str:
+    """The text with each place's name replaced by where it is; of two that fit, the longer one counts."""
+    pattern = "|".join(re.escape(path) for path in sorted(paths, key=len, reverse=True))
+    return re.sub(pattern, lambda found: paths[found[0]], text)
+
+
+def _with_program(host: HostSpec) -> HostSpec:
+    """The commands of an image of the learner's own come before all others."""
+    path = f"{PROGRAM}:{host.env.get('PATH', '')}"
+    return replace(host, env=host.env | {"PATH": path}) if host.program else host

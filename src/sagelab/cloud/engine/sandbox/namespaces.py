@@ -1,0 +1,308 @@
+"""A host of a job, from the inside: Linux namespaces with a file system of its own.
+
+Runs in a child process that `fork_server` forked, before anything of the user's does. The host sees:
+
+    /opt/ml                 its own workspace, read and write
+    /opt/sagelab            the commands `python3`, `train`, ... of its runtime
+    /tmp, /root, /dev/shm   its own, empty at the start
+    /usr /lib /bin /etc     this machine's, read only; of /etc the few files that programs need
+    this Python             its interpreter and packages, read only
+    /proc                   its own processes and no others
+
+Nothing else of this machine is there: not its home folders, not the local cloud's store. The kernel ends all
+processes of the host together with its first one.
+
+Standard library alone, and all of it imported before the fork: the child of a warm Python must not import.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import platform
+import resource
+import signal
+import socket
+import struct
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
+CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT = 1, 2, 4, 32
+MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
+MOUNT_SETATTR, AT_FDCWD, AT_RECURSIVE = 442, -100, 0x8000
+MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV = 1, 2, 4
+MNT_DETACH = 2
+PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 24, 36, 38
+PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
+
+ETC = (
+    "alternatives ca-certificates fonts group ld.so.cache ld.so.conf ld.so.conf.d localtime magic"
+    " mime.types nsswitch.conf passwd protocols resolv.conf services ssl timezone"
+).split()
+PROGRAM = "/opt/program"  # where AWS's own example of a custom container has its program, too
+# What a root of this machine, which is root of the host too, could set the whole kernel by.
+KERNEL = "acpi bus fs irq scsi sys sysrq-trigger".split()
+FILES, THREADS = 65_536, 16_384  # a process may have open; the user of a host may have at once
+DEVICES = "null zero full random urandom tty".split()
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True)
+class HostSpec:
+    """One host of a job.
+
+    name: "algo-1". folder: on this machine; it has ml/, tmp/, home/, run/ and root/ (an empty mount point).
+    argv: what runs first. env: all of its environment. peers: host name -> loopback address.
+    memory: bytes of private memory a process may ask for, and all may have (None: any). forks: which of its
+    commands `train` and `python3` are forks of the warm Python that it grew from (init.py). cores: numbers of the
+    processors that it may run on (empty: all). mounts: more folders of its own, path in the host -> folder on this
+    machine. terminals: whether it may open any. program: the folder of an image of the learner's own, on this
+    machine; the host has it at /opt/program, first on the PATH. processes,
+    disk: how many processes and bytes of disk it may have (limits.py).
+    """
+
+    name: str
+    folder: str
+    argv: tuple[str, ...]
+    env: dict[str, str]
+    peers: dict[str, str] = field(default_factory=dict)
+    memory: int | None = None
+    forks: tuple[str, ...] = ()
+    cores: tuple[int, ...] = ()
+    mounts: dict[str, str] = field(default_factory=dict)
+    terminals: bool = False
+    program: str | None = None
+    processes: int = 1024
+    disk: int | None = None
+
+
+def isolate_users(network: bool) -> None:
+    """Enter a user namespace of one's own (and, without `network`, a net with nothing but its loopback)."""
+    uid, gid = os.getuid(), os.getgid()
+    _unshare(CLONE_NEWUSER | (0 if network else CLONE_NEWNET))
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
+    Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
+    if not network:
+        _raise_loopback()
+
+
+def isolate_host() -> None:
+    """Enter namespaces of one's own for mounts, processes, IPC and the host name; the next fork is process 1."""
+    _unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS)
+
+
+def die_with_parent() -> None:
+    """Be killed when the parent ends. Call after the last change of credentials, which clears it."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def adopt_orphans() -> None:
+    """Be the parent of what one's descendants leave behind, as process 1 is."""
+    _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def enter(host: HostSpec) -> None:
+    """As process 1 of a new host: build its file system, make it the root, give up all privileges."""
+    _libc.sethostname(host.name.encode(), len(host.name))
+    _mount(None, "/", None, MS_REC | MS_PRIVATE)
+    root = Path(host.folder) / "root"
+    _mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "size=64m,mode=755")
+    _bind_system(root)
+    _bind_own(root, host)
+    if host.terminals:
+        _mount_terminals(root / "dev")
+    for python in python_folders():  # after its own /root and /tmp, which may have a Python below them
+        _bind(Path(python), root / python.lstrip("/"))
+    if host.program:
+        _bind(Path(host.program), root / PROGRAM.lstrip("/"))
+    _write_hosts(root, host.peers)
+    _pivot(root)
+    _limit(host)
+    _drop_privileges()
+
+
+def probe() -> str | None:
+    """None where this machine allows all that `enter` does, else the reason it gives."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        try:
+            isolate_users(network=False)
+            _unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS)
+            _mount(None, "/", None, MS_REC | MS_PRIVATE)
+            _mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID)
+            _probe_proc()
+        except OSError as error:
+            os.write(writer, f"{error.strerror}: {error.filename or 'namespaces'}".encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as answer:
+        reason = answer.read().decode()
+    os.waitpid(child, 0)
+    return reason or None
+
+
+def _probe_proc() -> None:
+    child = os.fork()
+    if child == 0:
+        try:
+            _mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV)
+        except OSError:
+            os._exit(1)
+        os._exit(0)
+    if os.waitpid(child, 0)[1]:
+        raise OSError(1, "Operation not permitted", "mount of /proc")
+
+
+def _bind_system(root: Path) -> None:
+    for entry in ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"):
+        source = Path("/", entry)
+        if source.is_symlink():
+            (root / entry).symlink_to(source.readlink())
+        elif source.is_dir():
+            _bind(source, root / entry)
+    for entry in ETC:
+        if Path("/etc", entry).exists():
+            _bind(Path("/etc", entry).resolve(), root / "etc" / entry)
+    _bind(Path("/sys"), root / "sys")
+    _make_devices(root / "dev")
+
+
+def python_folders() -> list[str]:
+    """The folders that this interpreter and its packages live in, outermost first, without those in /usr."""
+    package = str(Path(__file__).parents[4])  # of sagelab itself: the model server runs from there
+    wanted = {package, sys.prefix, sys.base_prefix, str(Path(sys.executable).resolve().parent.parent)}
+    wanted = {folder for folder in wanted if not Path(folder).is_relative_to("/usr")}
+    return sorted(folder for folder in wanted if not any(_inside(folder, other) for other in wanted))
+
+
+def _inside(folder: str, other: str) -> bool:
+    return folder != other and Path(folder).is_relative_to(other)
+
+
+def _bind_own(root: Path, host: HostSpec) -> None:
+    folder = Path(host.folder)
+    own = {
+        "/opt/ml": folder / "ml",
+        "/tmp": folder / "tmp",
+        "/root": folder / "home",
+        "/run/sagelab": folder / "run",
+    }
+    more = {target: Path(host.mounts[target]) for target in sorted(host.mounts)}  # a folder before what lies in it
+    for target, source in (own | more).items():
+        _bind(source, root / target.lstrip("/"), restrict=MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+    _bind(folder / "bin", root / "opt/sagelab/bin")
+    (root / "var").mkdir()
+    (root / "var/tmp").symlink_to("/tmp")
+
+
+def _make_devices(dev: Path) -> None:
+    dev.mkdir()
+    for name in DEVICES:
+        (dev / name).touch()
+        _mount(f"/dev/{name}", dev / name, None, MS_BIND)
+    (dev / "shm").mkdir()
+    _mount("tmpfs", dev / "shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
+    for name, target in (("fd", "fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
+        (dev / name).symlink_to(f"/proc/self/{target}")
+
+
+def _mount_terminals(dev: Path) -> None:
+    (dev / "pts").mkdir()
+    _mount("devpts", dev / "pts", "devpts", MS_NOSUID, "newinstance,ptmxmode=0666,mode=620")
+    (dev / "ptmx").symlink_to("pts/ptmx")
+
+
+def _write_hosts(root: Path, peers: dict[str, str]) -> None:
+    (root / "run").mkdir(exist_ok=True)
+    hosts = root / "run/hosts"
+    lines = ["127.0.0.1 localhost", "::1 localhost", *(f"{ip} {name}" for name, ip in peers.items())]
+    hosts.write_text("\n".join(lines) + "\n")
+    _bind(hosts, root / "etc/hosts")
+
+
+def _pivot(root: Path) -> None:
+    (root / "proc").mkdir()
+    (root / "old").mkdir()
+    _mount("proc", root / "proc", "proc", MS_NOSUID | MS_NODEV)
+    for entry in KERNEL:
+        if (root / "proc" / entry).exists():
+            _restrict(root / "proc" / entry, root / "proc" / entry, MOUNT_ATTR_RDONLY)
+    os.chdir(root)
+    number = PIVOT_ROOT[platform.machine()]
+    _check(_libc.syscall(number, b".", b"old"), "pivot_root")
+    os.chdir("/")
+    _check(_libc.umount2(b"/old", MNT_DETACH), "umount /old")
+    Path("/old").rmdir()
+    _mount(None, "/", None, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, "size=64m,mode=755")
+
+
+def _limit(host: HostSpec) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for kind, most in ((resource.RLIMIT_NOFILE, FILES), (resource.RLIMIT_NPROC, THREADS)):
+        hard = resource.getrlimit(kind)[1]
+        limit = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(kind, (limit, limit))
+    if host.memory:
+        resource.setrlimit(resource.RLIMIT_DATA, (host.memory, host.memory))
+
+
+def _drop_privileges() -> None:
+    """No capability can come back: not by exec as this namespace's root, not by a set-user-id program."""
+    for capability in range(64):
+        _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+    _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    header = struct.pack("Ii", 0x20080522, 0)
+    _check(_libc.capset(header, struct.pack("6I", *[0] * 6)), "capset")
+
+
+def _bind(source: Path, target: Path, restrict: int = MOUNT_ATTR_RDONLY) -> None:
+    if source.is_dir():
+        target.mkdir(parents=True, exist_ok=True)
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.touch()
+    _restrict(source, target, restrict)
+
+
+def _restrict(source: Path, target: Path, restrict: int) -> None:
+    _mount(source, target, None, MS_BIND | MS_REC)
+    attributes = struct.pack("4Q", restrict, 0, 0, 0)
+    result = _libc.syscall(
+        MOUNT_SETATTR, AT_FDCWD, str(target).encode(), AT_RECURSIVE, attributes, len(attributes)
+    )
+    _check(result, f"mount_setattr of {target}")
+
+
+def _raise_loopback() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        request = struct.pack("16sh14x", b"lo", 0)
+        flags = struct.unpack("16sh14x", fcntl.ioctl(control, SIOCGIFFLAGS, request))[1]
+        fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | IFF_UP))
+
+
+def _unshare(flags: int) -> None:
+    _check(_libc.unshare(flags), "namespaces")
+
+
+def _mount(
+    source: Path | str | None, target: Path | str, kind: str | None, flags: int, options: str | None = None
+) -> None:
+    encoded = [None if part is None else str(part).encode() for part in (source, target, kind)]
+    data = None if options is None else options.encode()
+    _check(_libc.mount(*encoded, ctypes.c_ulong(flags), data), f"mount of {target}")
+
+
+def _check(result: int, what: str) -> None:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), what)

@@ -1,0 +1,192 @@
+"""The warm Pythons: processes with TensorFlow imported (or only a little) that jobs are forked from.
+
+The model is SageMaker's managed warm pools: what is expensive to prepare stays prepared for the next job. A
+warm Python starts on first need and ends when it was not needed for a while.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sagelab.cloud.engine.sandbox.namespaces import HostSpec
+from sagelab.cloud.engine.sandbox.processes import Inode
+from sagelab.cloud.home import Home
+
+logger = logging.getLogger("sagelab")
+
+IDLE_SECONDS = 900.0
+PACKET = 1 << 20
+
+
+class Group:
+    """The running hosts of one job.
+
+    codes: exit code of each host that ended. changed: set when one did. ended: all have, and no process of
+    theirs is left. trouble: why the group could not run, where it is not the job's own doing. pid: of the process
+    that all of theirs descend from; 0 until `started`, and where it never did. half: the files that processes were
+    writing when their host's first command ended, and they with it.
+    """
+
+    def __init__(self, name: str, signal_group: Callable[[str, int], None]) -> None:
+        self.name, self._signal_group = name, signal_group
+        self.codes: dict[str, int] = {}
+        self.half: set[Inode] = set()
+        self.trouble: str | None = None
+        self.pid = 0
+        self.started = threading.Event()
+        self.ended = threading.Event()
+        self.changed = threading.Event()
+
+    def terminate(self) -> None:
+        """Ask the user's processes to end (SIGTERM)."""
+        self._signal_group(self.name, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End every process of every host (SIGKILL)."""
+        self._signal_group(self.name, signal.SIGKILL)
+
+
+class ForkServer:
+    """One warm Python, seen from the local cloud's process.
+
+    imports: modules it imports before it answers. home: of the local cloud; it complains in its log. Starting it
+    does not wait; `start` does, until the imports are done.
+    """
+
+    def __init__(self, imports: tuple[str, ...], home: Home) -> None:
+        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PACKET)
+        self._ready, self._lock = threading.Event(), threading.Lock()
+        self._groups: dict[str, Group] = {}
+        self._idle: threading.Timer | None = None
+        self.sandbox_unavailable: str | None = None
+        self.alive = True
+        with theirs, home.log.open("ab") as out:
+            self.process = subprocess.Popen(
+                command(theirs.fileno(), imports),
+                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                env=environment(home), start_new_session=True,
+            )  # fmt: skip
+        threading.Thread(target=self._listen, daemon=True, name="fork_server").start()
+
+    def start(self, name: str, hosts: list[tuple[HostSpec, int]], network: bool) -> Group:
+        """Start hosts, each with the file descriptor its output goes to. RuntimeError: the process is gone."""
+        self.wait_ready()
+        group = Group(name, self._send_signal)
+        with self._lock:
+            if self._idle:
+                self._idle.cancel()
+            self._groups[name] = group
+            request = {"start": name, "hosts": [asdict(host) for host, _ in hosts], "network": network}
+            socket.send_fds(self._channel, [json.dumps(request).encode()], [fd for _, fd in hosts])
+        return group
+
+    @property
+    def ready(self) -> bool:
+        """Whether the imports are done."""
+        return self._ready.is_set()
+
+    def wait_ready(self) -> None:
+        """Return once the imports are done. RuntimeError: they failed."""
+        self._ready.wait()
+        if not self.alive:
+            raise RuntimeError("the Python that jobs are forked from did not start; see server.log")
+
+    def close(self) -> None:
+        """End the process and every job that it runs."""
+        with self._lock:
+            self.alive = False
+            if self._idle:
+                self._idle.cancel()
+        self._channel.shutdown(socket.SHUT_RDWR)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def _send_signal(self, group: str, number: int) -> None:
+        if self.alive and group in self._groups:
+            self._channel.send(json.dumps({"group": group, "signal": number}).encode())
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                data = self._channel.recv(PACKET)
+            except OSError:
+                data = b""
+            if not data:
+                break
+            self._note(json.loads(data))
+        self._lost()
+
+    def _note(self, message: dict[str, Any]) -> None:
+        if message["event"] == "ready":
+            self.sandbox_unavailable = message["sandbox_unavailable"]
+            self._ready.set()
+            return
+        group = self._groups.get(message["group"])
+        if group is None:
+            return  # its end was told before
+        if message["event"] == "started":
+            group.pid = message["pid"]
+            group.started.set()
+        elif message["event"] == "ended":
+            group.codes[message["host"]] = message["code"]
+            for file in message["half"].split():
+                device, _, number = file.partition(":")
+                group.half.add((int(device), int(number)))
+            group.changed.set()
+        elif message["event"] == "broken":
+            group.trouble = message["reason"]
+        else:
+            self._forget(group)
+
+    def _forget(self, group: Group) -> None:
+        with self._lock:
+            self._groups.pop(group.name, None)
+            if not self._groups and self.alive:
+                self._idle = threading.Timer(IDLE_SECONDS, self.close)
+                self._idle.daemon = True
+                self._idle.start()
+        group.started.set()
+        group.ended.set()
+        group.changed.set()
+
+    def _lost(self) -> None:
+        """The process is gone, and with it all that it ran."""
+        self.alive = False
+        self._ready.set()
+        for group in list(self._groups.values()):
+            group.trouble = group.trouble or "the Python that the job was forked from is gone"
+            self._forget(group)
+        self.process.wait()
+        self._channel.close()
+
+
+def command(fd: int, imports: tuple[str, ...]) -> list[str]:
+    mode = "plain" if os.environ.get("SAGELAB_SANDBOX") == "plain" else "auto"
+    return [sys.executable, "-m", "sagelab.cloud.engine.sandbox.fork_server", str(fd), mode, *imports]
+
+
+def environment(home: Home) -> dict[str, str]:
+    """What a warm Python may see: nothing of the user's, so that no job can find it there."""
+    keep = {name: os.environ[name] for name in ("PATH", "LANG", "TZ", "LD_LIBRARY_PATH") if name in os.environ}
+    return keep | {
+        "HOME": str(home.python),
+        "PYTHONPATH": str(Path(__file__).parents[4]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }

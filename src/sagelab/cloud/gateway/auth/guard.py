@@ -1,0 +1,196 @@
+"""Who calls. The local cloud runs submitted code, so nothing is served that its owner's key did not sign.
+
+A web page the user happens to visit can reach 127.0.0.1 as well: a foreign Host (DNS rebinding) and any
+foreign Origin are refused before anything else is looked at.
+"""
+
+from __future__ import annotations
+
+import calendar
+import hmac
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from urllib.parse import urlsplit
+
+from sagelab.cloud.errors import (
+    AccessDenied,
+    ExpiredRequest,
+    InvalidToken,
+    MissingAuthentication,
+    SignatureMismatch,
+)
+from sagelab.cloud.gateway.auth import signature
+from sagelab.cloud.gateway.auth.signature import Signed
+from sagelab.cloud.gateway.http import chunks
+from sagelab.cloud.gateway.http.request import Request
+
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
+CLOCK_SKEW = 15 * 60
+_MISMATCH = (
+    "The request signature we calculated does not match the signature you provided. Check your AWS Secret "
+    "Access Key and signing method. Consult the service documentation for details."
+)
+_UNSIGNED = "UNSIGNED-PAYLOAD"
+_STREAMING = frozenset({"STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"})
+_NOT_HASHES = _STREAMING | {_UNSIGNED, "STREAMING-UNSIGNED-PAYLOAD-TRAILER"}
+
+
+class PayloadMismatch(AccessDenied):
+    """A body other than the one whose hash was signed."""
+
+    code = "XAmzContentSHA256Mismatch"
+    status = 400
+
+
+class ExpiredToken(AccessDenied):
+    """Temporary credentials past their time."""
+
+    code = "ExpiredTokenException"
+
+
+@dataclass(frozen=True)
+class Key:
+    """An access key somebody was given. arn, user_id, account: whose it is. owner: the home's own key.
+
+    token: the session token that must come with it, or None. expires: epoch seconds, or None.
+    """
+
+    access_key: str
+    secret: str
+    arn: str
+    user_id: str
+    account: str
+    token: str | None = None
+    expires: float | None = None
+    owner: bool = False
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who signed a request, and for which region and service."""
+
+    key: Key
+    region: str
+    service: str
+
+
+class Guard:
+    """Checks requests to the local cloud at `url`; `find` gives the key of an access key id, or None."""
+
+    def __init__(self, url: str, find: Callable[[str], Key | None]) -> None:
+        port = urlsplit(url).port
+        self._hosts = frozenset(f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]"))
+        self._origins = frozenset(f"http://{host}" for host in self._hosts)
+        self._find = find
+
+    def check_page(self, request: Request) -> None:
+        """Refuse what a web page, or a name that is not this machine's, may have sent."""
+        if (request.header("host") or "").lower() not in self._hosts:
+            raise AccessDenied("The local cloud answers to 127.0.0.1 and localhost only.")
+        origin = request.header("origin")
+        if origin is not None and origin.lower() not in self._origins:
+            raise AccessDenied("The local cloud does not answer web pages.")
+
+    def identify(self, request: Request) -> Caller:
+        """Who signed this request. AccessDenied, or one of its kinds: nobody we know did."""
+        if request.header("authorization") is not None:
+            return self._signed(request, signature.read_header(request))
+        if "X-Amz-Signature" in request.parameters:
+            return self._signed(request, signature.read_query(request))
+        if "AWSAccessKeyId" in request.parameters and "Signature" in request.parameters:
+            return self._signed_v2(request)
+        raise MissingAuthentication("Missing Authentication Token")
+
+    def _signed(self, request: Request, claim: Signed) -> Caller:
+        check_time(claim)
+        _check_names(request, claim)
+        key = self._key(claim.access_key, claim.token)
+        payload = _payload(request, claim)
+        if not hmac.compare_digest(signature.sign(request, claim, key.secret, payload), claim.signature):
+            raise SignatureMismatch(_MISMATCH)
+        _check_body(request, claim, key, payload)
+        return Caller(key, claim.region, claim.service)
+
+    def _signed_v2(self, request: Request) -> Caller:
+        sent = request.parameters
+        if not sent.get("Expires", "").isdecimal():
+            raise AccessDenied("Query-string authentication requires Expires, in epoch seconds.")
+        key = self._key(sent["AWSAccessKeyId"], sent.get("x-amz-security-token"))
+        if int(sent["Expires"][:12]) < time.time():
+            raise AccessDenied("Request has expired")
+        expected = signature.sign_v2(request, key.secret)
+        if not hmac.compare_digest(expected.encode(), sent["Signature"].encode()):
+            raise SignatureMismatch(_MISMATCH)
+        return Caller(key, "us-east-1", "s3")
+
+    def _key(self, access_key: str, token: str | None) -> Key:
+        key = self._find(access_key)
+        if key is None or not hmac.compare_digest((key.token or "").encode(), (token or "").encode()):
+            raise InvalidToken("The security token included in the request is invalid.")
+        if key.expires is not None and key.expires < time.time():
+            raise ExpiredToken("The security token included in the request is expired")
+        return key
+
+
+def check_time(claim: Signed) -> None:
+    """Refuse a presigned URL past its time, and a header signed more than 15 minutes ago or ahead."""
+    signed_at = _epoch(claim.time)
+    if not claim.time.startswith(claim.date):
+        raise SignatureMismatch(
+            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
+            f"'{claim.date}' != '{claim.time[:8]}', from '{claim.time}'."
+        )
+    now = time.time()
+    if claim.lifetime is not None and now > signed_at + claim.lifetime:
+        raise AccessDenied("Request has expired")
+    if claim.lifetime is None and now - signed_at > CLOCK_SKEW:
+        raise ExpiredRequest(_skew("Signature expired", "earlier", claim, now, -CLOCK_SKEW))
+    if signed_at - now > CLOCK_SKEW:
+        raise ExpiredRequest(_skew("Signature not yet current", "later", claim, now, CLOCK_SKEW))
+
+
+def _skew(what: str, order: str, claim: Signed, now: float, limit: int) -> str:
+    edge, here = (time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at)) for at in (now + limit, now))
+    sign = "-" if limit < 0 else "+"
+    return f"{what}: {claim.time} is now {order} than {edge} ({here} {sign} 15 min.)"
+
+
+@lru_cache(maxsize=64)  # a second's requests carry one time
+def _epoch(time_of: str) -> float:
+    try:
+        return calendar.timegm(time.strptime(time_of, "%Y%m%dT%H%M%SZ"))
+    except ValueError:
+        raise signature.IncompleteSignature(
+            "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header, "
+            f"in the form 20260131T235959Z; got '{time_of}'."
+        ) from None
+
+
+def _check_names(request: Request, claim: Signed) -> None:
+    """The host and every x-amz- header must be signed; the body's hash is signed as such anyway."""
+    names = set(claim.headers)
+    spelt = request.environ.get("moto.preserved_header_names") or {}
+    for key in request.environ:
+        if key.startswith("HTTP_X_AMZ_") and key != "HTTP_X_AMZ_CONTENT_SHA256":
+            name = spelt.get(key, key[5:].replace("_", "-")).lower()
+            if name not in names:
+                raise AccessDenied(f"There were headers present in the request which were not signed: {name}")
+    if "host" not in names:
+        raise SignatureMismatch("'Host' must be a 'SignedHeader' in the AWS Authorization.")
+
+
+def _payload(request: Request, claim: Signed) -> str:
+    """What stands for the body in the canonical request."""
+    said = request.header("x-amz-content-sha256")
+    if claim.lifetime is not None and claim.service == "s3":
+        return said if said is not None and "x-amz-content-sha256" in claim.headers else _UNSIGNED
+    return request.sha256 if said is None else said
+
+
+def _check_body(request: Request, claim: Signed, key: Key, payload: str) -> None:
+    if payload in _STREAMING:
+        chunks.check(request, claim, key.secret)
+    elif payload not in _NOT_HASHES and not hmac.compare_digest(payload.encode(), request.sha256.encode()):
+        raise PayloadMismatch("The provided 'x-amz-content-sha256' header does not match what was computed.")

@@ -1,0 +1,110 @@
+"""The access keys that the local cloud answers to, and the two STS operations that depend on them.
+
+moto answers GetSessionToken and GetFederationToken with one published key pair, which would let anyone in;
+so the first is ours, and the second is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from xml.sax.saxutils import escape
+
+from sagelab.cloud.errors import AccessDenied, ValidationException
+from sagelab.cloud.gateway.auth.guard import Key
+from sagelab.cloud.gateway.http.request import Request
+from sagelab.cloud.gateway.moto.front import MotoFront, NotImplementedHere
+from sagelab.cloud.gateway.wire.faults import Answer
+from sagelab.cloud.home import SESSIONS, Home, write_private
+
+# The operations of STS that moto must not answer, at least for some of the keys.
+STS_OPERATIONS = ("GetCallerIdentity", "GetFederationToken", "GetSessionToken")
+_NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
+_LONGEST_SESSION = 36 * 3600
+
+
+class Identities:
+    """Keys by their id: the home's own, sessions made from a key, and what moto issued."""
+
+    def __init__(self, home: Home, moto: MotoFront) -> None:
+        self._home, self._moto = home, moto
+        own = home.credentials()
+        who = (home.caller_arn, "", home.account)
+        self._own = Key(own.access_key_id, own.secret_access_key, *who, owner=True)
+        self._sessions = {key.access_key: key for key in _kept_sessions(home)}
+        self._lock = threading.Lock()
+
+    def find(self, access_key: str) -> Key | None:
+        if access_key == self._own.access_key:
+            return self._own
+        return self._sessions.get(access_key) or self._moto.key(access_key)
+
+    def answer(self, key: Key, request: Request) -> Answer | None:
+        """The answer to an STS request that is ours; None where it is moto's."""
+        match request.form.get("Action"):
+            case "GetCallerIdentity" if key.owner or key.access_key in self._sessions:
+                return self._caller(key)
+            case "GetSessionToken":
+                return self._session(key, request.form.get("DurationSeconds", "43200"))
+            case "GetFederationToken":
+                raise NotImplementedHere("sts GetFederationToken is not something the local cloud can do.")
+        return None
+
+    def _caller(self, key: Key) -> Answer:
+        fields = {"Arn": key.arn, "UserId": key.user_id or self._own_id(), "Account": key.account}
+        return _answer("GetCallerIdentity", _elements(fields))
+
+    def _own_id(self) -> str:
+        """RoleId:session, as AWS has it for a role's session."""
+        name = self._home.role_arn.rpartition("/")[2]
+        made = "AROA" + hashlib.sha256(self._home.role_arn.encode()).hexdigest()[:17].upper()
+        role = self._moto.role_id(self._home.account, name) or made
+        return f"{role}:{self._home.caller_arn.rpartition('/')[2]}"
+
+    def _session(self, parent: Key, asked: str) -> Answer:
+        if parent.token is not None:
+            raise AccessDenied("Cannot call GetSessionToken with session credentials")
+        if not asked.isdecimal() or not 900 <= int(asked[:9]) <= _LONGEST_SESSION:
+            raise ValidationException(f"DurationSeconds must be between 900 and {_LONGEST_SESSION}.")
+        key = self._keep(parent, int(asked))
+        until = datetime.fromtimestamp(key.expires or 0, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        fields = {"AccessKeyId": key.access_key, "SecretAccessKey": key.secret, "SessionToken": key.token}
+        inside = _elements({**fields, "Expiration": until})
+        return _answer("GetSessionToken", f"<Credentials>{inside}</Credentials>")
+
+    def _keep(self, parent: Key, lifetime: int) -> Key:
+        now = time.time()
+        name, secret = "ASIA" + secrets.token_hex(8).upper(), secrets.token_urlsafe(30)
+        user_id = parent.user_id or self._own_id()
+        who, token = (parent.arn, user_id, parent.account), secrets.token_urlsafe(96)
+        key = Key(name, secret, *who, token, now + lifetime)
+        with self._lock:
+            self._sessions = {k: v for k, v in self._sessions.items() if (v.expires or 0) > now} | {name: key}
+            kept = {name: asdict(session) for name, session in self._sessions.items()}
+            write_private(self._home.path / SESSIONS, kept)
+        return key
+
+
+def _kept_sessions(home: Home) -> list[Key]:
+    try:
+        return [Key(**fields) for fields in json.loads((home.path / SESSIONS).read_text()).values()]
+    except FileNotFoundError:
+        return []
+
+
+def _elements(fields: Mapping[str, str | None]) -> str:
+    return "".join(f"<{name}>{escape(text or '')}</{name}>" for name, text in fields.items())
+
+
+def _answer(operation: str, inside: str) -> Answer:
+    answer = Answer(200, [("Content-Type", "text/xml")])
+    result = f"<{operation}Result>{inside}</{operation}Result>"
+    meta = f"<ResponseMetadata><RequestId>{answer.request_id}</RequestId></ResponseMetadata>"
+    body = f'<{operation}Response xmlns="{_NAMESPACE}">{result}{meta}</{operation}Response>'.encode()
+    return Answer(200, [*answer.headers, ("x-amzn-RequestId", answer.request_id)], body, answer.request_id)

@@ -1,0 +1,78 @@
+"""IAM's evaluation of identity policies: may this action be done on this resource?
+
+An explicit Deny wins, else an Allow is needed:
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
+Keys of a condition that nobody gave a value for are reported as missing, as IAM's simulator does.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from urllib.parse import unquote
+
+from sagelab.cloud.gateway.auth import conditions
+
+Policy = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """allowed, explicitDeny or implicitDeny; and the condition keys that would be needed to know better."""
+
+    effect: str
+    missing: tuple[str, ...] = ()
+
+
+def evaluate(
+    policies: Iterable[Policy], action: str, resource: str | None, context: conditions.Context | None = None
+) -> Decision:
+    """The decision of IAM over all statements of all policies.
+
+    resource: an ARN, "*", or None where it is not known: then any Allow of the action counts, and a Deny of all.
+    context: lower-case condition keys -> their values.
+    """
+    effects, missing, known = set(), [], context or {}
+    for statement in (part for policy in policies for part in _listed(policy.get("Statement", []))):
+        if not (_names_action(statement, action) and _applies(statement, resource)):
+            continue
+        condition = statement.get("Condition") or {}
+        missing += [key for key in conditions.keys(condition) if key.lower() not in known]
+        if conditions.hold(condition, known):
+            effects.add(statement["Effect"])
+    if "Deny" in effects:
+        return Decision("explicitDeny", tuple(dict.fromkeys(missing)))
+    return Decision("allowed" if "Allow" in effects else "implicitDeny", tuple(dict.fromkeys(missing)))
+
+
+def _applies(statement: Policy, resource: str | None) -> bool:
+    if resource is None:
+        return statement["Effect"] == "Allow" or _names_resource(statement, "*")
+    return _names_resource(statement, resource)
+
+
+@lru_cache(maxsize=1024)
+def read(document: str) -> Policy:
+    """A policy document. It is shared: leave it as it is. ValueError: it is no JSON."""
+    found: Policy = json.loads(unquote(document) if document.startswith("%") else document)
+    return found
+
+
+def _names_action(statement: Policy, action: str) -> bool:
+    if "NotAction" in statement:
+        return not any(conditions.like(item, action, re.IGNORECASE) for item in _listed(statement["NotAction"]))
+    return any(conditions.like(item, action, re.IGNORECASE) for item in _listed(statement.get("Action", [])))
+
+
+def _names_resource(statement: Policy, resource: str) -> bool:
+    if "NotResource" in statement:
+        return not any(conditions.like(item, resource) for item in _listed(statement["NotResource"]))
+    return any(conditions.like(item, resource) for item in _listed(statement.get("Resource", [])))
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

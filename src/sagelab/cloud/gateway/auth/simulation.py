@@ -1,0 +1,96 @@
+"""iam:SimulatePrincipalPolicy and SimulateCustomPolicy; the SageMaker SDK asks the first before every job."""
+
+from __future__ import annotations
+
+from xml.sax.saxutils import escape
+
+from sagelab.cloud.errors import ServiceError, ValidationException
+from sagelab.cloud.gateway.auth import policies
+from sagelab.cloud.gateway.moto.front import MotoFront
+from sagelab.cloud.gateway.wire.faults import Answer
+
+IAM_OPERATIONS = ("SimulatePrincipalPolicy", "SimulateCustomPolicy")
+HONOURED = frozenset(
+    "Action Version PolicySourceArn PolicyInputList ActionNames ResourceArns ContextEntries MaxItems".split()
+)
+_NAMESPACE = "https://iam.amazonaws.com/doc/2010-05-08/"
+
+
+class NoSuchEntity(ServiceError):
+    """The user or role is not there."""
+
+    code = "NoSuchEntity"
+    status = 404
+
+
+class MalformedPolicy(ServiceError):
+    code = "MalformedPolicyDocument"
+
+
+def simulate(moto: MotoFront, form: dict[str, str]) -> Answer:
+    """The answer to a simulation. NoSuchEntity, MalformedPolicy: there is nothing to simulate."""
+    for name in form:
+        if name.partition(".")[0] not in HONOURED:
+            raise ValidationException(f"{name}: the local cloud simulates identity policies, without it.")
+    found = [_document(text) for text in _members(form, "PolicyInputList")]
+    if form["Action"] == "SimulatePrincipalPolicy":
+        found += _of_principal(moto, form.get("PolicySourceArn", ""))
+    context = _context(form)
+    results = [
+        _result(action, resource, policies.evaluate(found, action, resource, context))
+        for action in _members(form, "ActionNames")
+        for resource in _members(form, "ResourceArns") or ["*"]
+    ]
+    return _answer(form["Action"], "".join(results))
+
+
+def _of_principal(moto: MotoFront, arn: str) -> list[policies.Policy]:
+    if ":role/" not in arn and ":user/" not in arn:
+        raise ValidationException(f"PolicySourceArn {arn!r}: the local cloud simulates users and roles only.")
+    found = moto.policies(arn.replace(":role/service-role/", ":role/"))
+    if found is None:
+        raise NoSuchEntity(f"The {arn.split(':')[5].partition('/')[0]} with ARN {arn} cannot be found.")
+    return found
+
+
+def _document(text: str) -> policies.Policy:
+    try:
+        found = policies.read(text)
+        policies.evaluate([found], "s3:GetObject", "*")
+        return found
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise MalformedPolicy(f"Syntax errors in policy: {error!r}") from None
+
+
+def _context(form: dict[str, str]) -> dict[str, list[str]]:
+    """ContextEntries.member.1.ContextKeyName and .ContextKeyValues.member.1, ..."""
+    names = {key[: -len("ContextKeyName")]: value for key, value in form.items() if key.endswith("ContextKeyName")}
+    return {name.lower(): _members(form, f"{at}ContextKeyValues") for at, name in names.items()}
+
+
+def _members(form: dict[str, str], name: str) -> list[str]:
+    """A list of the query protocol: Name.member.1, Name.member.2, ..."""
+    numbered = [key for key in form if key.startswith(f"{name}.member.")]
+    return [form[key] for key in sorted(numbered, key=lambda key: int(key.rpartition(".")[2]))]
+
+
+def _result(action: str, resource: str, decision: policies.Decision) -> str:
+    missing = "".join(f"<member>{escape(key)}</member>" for key in decision.missing)
+    return (
+        f"<member><EvalActionName>{escape(action)}</EvalActionName>"
+        f"<EvalResourceName>{escape(resource)}</EvalResourceName>"
+        f"<EvalDecision>{decision.effect}</EvalDecision>"
+        f"<MatchedStatements/><MissingContextValues>{missing}</MissingContextValues></member>"
+    )
+
+
+def _answer(name: str, results: str) -> Answer:
+    answer = Answer(200, [("Content-Type", "text/xml")])
+    body = (
+        f'<{name}Response xmlns="{_NAMESPACE}"><{name}Result><IsTruncated>false</IsTruncated>'
+        f"<EvaluationResults>{results}</EvaluationResults></{name}Result>"
+        f"<ResponseMetadata><RequestId>{answer.request_id}</RequestId></ResponseMetadata></{name}Response>"
+    )
+    return Answer(
+        200, [*answer.headers, ("x-amzn-RequestId", answer.request_id)], body.encode(), answer.request_id
+    )

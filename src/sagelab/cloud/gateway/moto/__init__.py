@@ -1,0 +1,1 @@
+"""moto, called in process; only this package imports it."""

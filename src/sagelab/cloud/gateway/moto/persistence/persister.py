@@ -1,0 +1,206 @@
+"""What a request to moto changed is written down before the answer; what was written down is there at a start."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import sqlite3
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from moto.core.base_backend import AccountSpecificBackend, BackendDict, backend_lock
+from moto.core.common_models import BaseModel
+
+from sagelab.cloud.errors import storage_unavailable
+from sagelab.cloud.gateway.moto.persistence import pickles
+from sagelab.cloud.gateway.moto.persistence.bodies import Bodies
+from sagelab.cloud.gateway.moto.persistence.change_tracking import ChangeTracking, recording, strays
+from sagelab.cloud.gateway.moto.persistence.database import Database
+from sagelab.cloud.gateway.moto.persistence.rows import Rows
+from sagelab.cloud.gateway.moto.persistence.samples import Samples
+from sagelab.cloud.gateway.moto.persistence.streams import Streams
+
+# Parts of a backend that have rows of their own, or are not worth keeping.
+_APART: dict[str, set[str]] = {"s3": set(), "logs": {"groups"}, "cloudwatch": {"metric_data", "paged_metric_data"}}
+# Services whose operations reach into others.
+_ALSO = {"sts": ("iam",)}
+_REACH_ALL = frozenset({"cloudformation", "events", "firehose", "resourcegroupstaggingapi", "stepfunctions"})
+_TRIES = 3
+_UNWRITABLE = (OSError, sqlite3.OperationalError)
+
+_log = logging.getLogger("sagelab")
+
+
+class Persister:
+    """Keeps moto's state of this process in a folder. There is one of it a process, as there is one state."""
+
+    current: Persister | None = None
+
+    def __init__(self, folder: Path, limit: int) -> None:
+        """limit: bytes that all S3 objects together may have."""
+        self._db = Database(folder / "services.db")
+        self._rows = Rows(self._db, Bodies(folder / "objects", limit))
+        self._streams, self._samples = Streams(self._db), Samples(self._db)
+        self._digests: dict[tuple[str, str, str], bytes] = {}
+        self._locks: dict[str, threading.RLock] = defaultdict(threading.RLock)
+        self._refused: set[str] = set()
+        Persister.current = self
+
+    def close(self) -> None:
+        self._db.close()
+
+    @contextmanager
+    def keeping(self, service: str, region: str, changes: bool) -> Iterator[None]:
+        """Write down what the block makes moto change. StorageUnavailable: it could not be, and is taken back.
+
+        service: moto's name of it. changes: whether the request is of a kind that changes things.
+        """
+        turn = self._locks[service] if changes and service not in _APART else nullcontext()
+        with turn, recording() as tracked:
+            try:
+                yield
+            finally:
+                self._keep(service, region, changes, tracked)
+
+    def restore(self, backends: Any, region: str) -> None:
+        """Make moto's backend of an account and a region from what was kept; nothing is done where nothing was."""
+        service = pickles.service_of(backends.backend)
+        if service == "s3":
+            return  # filled as it is made
+        sql = "SELECT state FROM backends WHERE service=? AND account=? AND region=?"
+        rows = self._db.rows(sql, service, backends.account_id, region)
+        if rows:
+            backend = backends.backend.__new__(backends.backend)
+            dict.__setitem__(backends, region, backend)
+            backend.__dict__.update(pickles.load(rows[0][0]))
+            self._digests[service, backends.account_id, region] = _digest(rows[0][0])
+            if service == "logs":
+                backend.groups = {}
+                self._streams.restore(backend)
+            elif service == "cloudwatch":
+                self._samples.restore(backend)
+
+    def _keep(self, service: str, region: str, changes: bool, tracked: ChangeTracking) -> None:
+        items = tracked.changed | (tracked.looked_up if changes else set()) | strays()
+        lines = {item for item in items if item.kind == "stream"}
+        try:
+            if items - lines:
+                self._rows.keep(items - lines)
+            if lines:
+                self._streams.keep(lines)
+        except _UNWRITABLE as error:
+            self._rows.reload(items - lines)
+            self._streams.reload(lines)
+            raise storage_unavailable(error) from None
+        self._keep_rest(service, region, changes, bool(lines))
+
+    def _keep_rest(self, service: str, region: str, changes: bool, appended: bool) -> None:
+        names = [name for name in (service, *_ALSO.get(service, ())) if name != "s3"]
+        if changes and service in _REACH_ALL:
+            names = _in_use()
+        for name in names:
+            for backend in _backends(name, region):
+                if name == "cloudwatch" and self._keep_samples(backend):
+                    continue
+                if (changes and not appended) or self._is_new(name, backend):
+                    self._keep_backend(name, backend)
+
+    def _keep_samples(self, backend: Any) -> bool:
+        try:
+            return self._samples.keep(backend) and not self._is_new("cloudwatch", backend)
+        except _UNWRITABLE as error:
+            self._samples.reload(backend)
+            raise storage_unavailable(error) from None
+
+    def _is_new(self, service: str, backend: Any) -> bool:
+        return (service, backend.account_id, backend.region_name) not in self._digests
+
+    def _keep_backend(self, service: str, backend: Any) -> None:
+        key = (service, backend.account_id, backend.region_name)
+        try:
+            if service == "logs":
+                self._streams.keep_groups(backend)
+            state = _packed(service, backend)
+            digest = _digest(state)
+            if self._digests.get(key) != digest:
+                with self._db.transaction() as db:
+                    db.execute("INSERT OR REPLACE INTO backends VALUES (?,?,?,?)", (*key, state))
+                self._digests[key] = digest
+        except _UNWRITABLE as error:
+            _forget(service, backend)
+            raise storage_unavailable(error) from None
+        except Exception as error:
+            self._refuse(service, error)
+
+    def _refuse(self, service: str, error: Exception) -> None:
+        """Say once that a service's state is not one that can be kept."""
+        if service not in self._refused:
+            self._refused.add(service)
+            _log.warning(
+                "What %s holds is gone after the next start: %s: %s", service, type(error).__name__, error
+            )
+
+
+def _packed(service: str, backend: Any) -> bytes:
+    apart = _APART.get(service, ())
+    state = {name: value for name, value in vars(backend).items() if name not in apart}
+    for _ in range(_TRIES):
+        try:
+            return pickles.dump(state, backend)
+        except RuntimeError:  # another thread changed a dictionary meanwhile
+            continue
+    return pickles.dump(state, backend)
+
+
+def _digest(state: bytes) -> bytes:
+    return hashlib.blake2b(state, digest_size=16).digest()
+
+
+def _in_use() -> list[str]:
+    """The services of which moto has something in memory, but for S3."""
+    found = {pickles.service_of(one.backend) for one in list(BackendDict._instances)}
+    return sorted(found - {"s3", "moto_api"})
+
+
+def _backends(service: str, region: str) -> Iterator[Any]:
+    """The backends of a service in a region and in none, of every account."""
+    for account in list(pickles.backends(service).values()):
+        for name, backend in list(account.items()):
+            if name in (region, "aws"):
+                yield backend
+
+
+def _forget(service: str, backend: Any) -> None:
+    """Drop moto's memory of a backend: it is made again from what is written down."""
+    account = pickles.backends(service)[backend.account_id]
+    dict.pop(account, backend.region_name, None)
+    account.__dict__.pop("ready", None)
+
+
+_make = AccountSpecificBackend.__getitem__
+
+
+def _backend(self: Any, region: str) -> Any:
+    """AccountSpecificBackend.__getitem__: what was kept of a region is there when it is first asked for."""
+    name = "aws" if region == "global" else region
+    if name not in self.__dict__.get("ready", ()):
+        with backend_lock:
+            if name not in self.keys() and Persister.current is not None:
+                Persister.current.restore(self, name)
+            found = _make(self, region)
+            self.__dict__.setdefault("ready", set()).add(name)
+            return found
+    return _make(self, region)
+
+
+def _untracked(cls: type, *_: Any, **__: Any) -> Any:
+    """BaseModel.__new__: moto keeps every object it ever made; this one lets them go."""
+    return object.__new__(cls)
+
+
+AccountSpecificBackend.__getitem__ = _backend
+BaseModel.__new__ = _untracked

@@ -1,0 +1,143 @@
+"""SageMaker's planes in botocore's models: which operation a request means.
+
+The control plane names its operation in X-Amz-Target; the others are found by method and path. The
+models are loaded when first needed, for the control plane's alone is several megabytes.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import unquote
+
+import botocore
+from botocore.loaders import Loader
+from botocore.model import OperationModel, ServiceModel
+
+from sagelab.cloud.errors import UnknownOperation
+from sagelab.cloud.gateway.http.request import Request
+
+CONTROL = "sagemaker"
+REST = (
+    "sagemaker-runtime",
+    "sagemaker-metrics",
+    "sagemaker-featurestore-runtime",
+    "sagemaker-a2i-runtime",
+    "sagemaker-edge",
+    "sagemaker-geospatial",
+)
+# The names these planes sign with.
+SIGNING = frozenset({"sagemaker", "sagemaker-geospatial"})
+_LABEL = re.compile(r"\{(\w+)(\+?)\}")
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation, and the labels found in the request's path."""
+
+    plane: str
+    model: OperationModel
+    labels: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        return str(self.model.name)
+
+    @property
+    def rest(self) -> bool:
+        return self.plane != CONTROL
+
+
+@dataclass(frozen=True)
+class _Route:
+    """start: the first word of its path, which is never a label."""
+
+    plane: str
+    method: str
+    start: str
+    path: re.Pattern[str]
+    model: OperationModel
+
+
+class Planes:
+    """Every operation of every plane."""
+
+    def __init__(self) -> None:
+        self._loader = Loader()
+        self._models: dict[str, OperationModel] = {}
+        self._lock = threading.Lock()
+
+    def find(self, request: Request) -> Operation:
+        """The operation a request means. UnknownOperation: SageMaker has none such."""
+        if request.target:
+            return self._targeted(request.target)
+        for route in self._routes.get((request.method, _start(request.path)), ()):
+            if found := route.path.fullmatch(request.path):
+                labels = {name: unquote(value) for name, value in found.groupdict().items()}
+                return Operation(route.plane, route.model, labels)
+        raise UnknownOperation(f"{request.method} {request.path} is not an operation of SageMaker.")
+
+    def names(self) -> dict[str, list[str]]:
+        """Plane -> the names of its operations, sorted."""
+        return {plane: sorted(self._service(plane).operation_names) for plane in (CONTROL, *REST)}
+
+    def warm(self) -> None:
+        """Load the control plane's model."""
+        self._control  # noqa: B018
+
+    def _targeted(self, target: str) -> Operation:
+        prefix, _, name = target.partition(".")
+        model = self._models.get(name) or self._model(name)
+        if prefix != "SageMaker" or model is None:
+            raise UnknownOperation(
+                f"{target} is not an operation of SageMaker that botocore {botocore.__version__} knows."
+            )
+        return Operation(CONTROL, model, {})
+
+    def _model(self, name: str) -> OperationModel | None:
+        with self._lock:
+            if name not in self._control.operation_names:
+                return None
+            return self._models.setdefault(name, self._control.operation_model(name))
+
+    @cached_property
+    def _control(self) -> ServiceModel:
+        return self._service(CONTROL)
+
+    @cached_property
+    def _routes(self) -> dict[tuple[str, str], list[_Route]]:
+        """By method and first word of the path. Paths with fewer labels first: a fixed word wins over a label."""
+        routes = [
+            _route(plane, service.operation_model(name))
+            for plane in REST
+            for service in (self._service(plane),)
+            for name in service.operation_names
+        ]
+        table: dict[tuple[str, str], list[_Route]] = {}
+        for route in sorted(routes, key=lambda route: route.path.groups):
+            table.setdefault((route.method, route.start), []).append(route)
+        return table
+
+    def _service(self, plane: str) -> ServiceModel:
+        description: dict[str, Any] = self._loader.load_service_model(plane, "service-2")
+        return ServiceModel(description, plane)
+
+
+def _route(plane: str, model: OperationModel) -> _Route:
+    path = model.http["requestUri"].partition("?")[0]
+    parts, at = [], 0
+    for label in _LABEL.finditer(path):
+        parts.append(re.escape(path[at : label.start()]))
+        parts.append(f"(?P<{label[1]}>{'.+' if label[2] else '[^/]+'})")
+        at = label.end()
+    parts.append(re.escape(path[at:]))
+    pattern = "".join(parts)
+    tail = "" if pattern.endswith("/") else "/?"
+    return _Route(plane, model.http["method"], _start(path), re.compile(pattern + tail), model)
+
+
+def _start(path: str) -> str:
+    return path.split("/", 2)[1] if path.startswith("/") else ""

@@ -1,0 +1,121 @@
+"""Bytes both ways, between whoever connects to one socket and what listens on another.
+
+Outside an instance it leads the browser to JupyterLab's socket, and an instance without a network to the local
+cloud; inside such an instance it stands for the local cloud's port. It reads nothing of what it carries, so that
+web sockets pass as everything else does.
+
+    python3 -m sagelab.relay SOCKET PORT
+
+is the way into a container of the learner's own, beside its `serve`: that has a network of its own, so that every
+one can have its port 8080, and the socket is the only way in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PART = 1 << 16
+
+
+class Relay:
+    """Serves `listener` until it is closed. dial: a new connection to the other side; OSError: there is none."""
+
+    def __init__(self, listener: socket.socket, dial: Callable[[], socket.socket]) -> None:
+        self._listener, self._dial = listener, dial
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, daemon=True, name="relay")
+        self._thread.start()
+
+    def close(self) -> None:
+        """Close the listener and every connection."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    def _run(self) -> None:
+        server = self._loop.run_until_complete(asyncio.start_server(self._carry, sock=self._listener))
+        self._loop.run_forever()
+        server.close()
+        self._loop.run_until_complete(self._end_all())
+        self._loop.close()
+
+    async def _end_all(self) -> None:
+        carried = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in carried:
+            task.cancel()
+        await asyncio.gather(*carried, return_exceptions=True)
+
+    async def _carry(self, here: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+        try:
+            there, forth = await asyncio.open_connection(sock=self._dial())
+        except OSError:
+            back.close()
+            return
+        try:
+            await asyncio.gather(_pass(here, forth), _pass(there, back))
+        except asyncio.CancelledError:
+            return  # the relay is closed; a task that says so would be logged as a fault
+        finally:
+            back.close()
+            forth.close()
+
+
+async def _pass(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while part := await source.read(PART):
+            target.write(part)
+            await target.drain()
+    with contextlib.suppress(OSError):
+        target.write_eof()
+
+
+def listen(path: Path) -> socket.socket:
+    """A listening Unix socket at `path`, for this user alone."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    with _short(path) as name:
+        listener.bind(name)
+    path.chmod(0o600)
+    listener.listen(128)
+    return listener
+
+
+def dial(path: Path) -> socket.socket:
+    """A connection to the Unix socket at `path`. OSError: nobody listens."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with _short(path) as name:
+            connection.connect(name)
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def _short(path: Path) -> Iterator[str]:
+    """A name of a socket that fits its 107 bytes: by a file descriptor of its folder."""
+    folder = os.open(path.parent, os.O_PATH)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
+def main() -> None:
+    """Carry until the host ends: SIGTERM is for `serve`, which may still answer after it."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    path, port = Path(sys.argv[1]), int(sys.argv[2])
+    Relay(listen(path), lambda: socket.create_connection(("127.0.0.1", port)))
+    signal.pause()
+
+
+if __name__ == "__main__":
+    main()

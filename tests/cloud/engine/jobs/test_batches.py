@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sagelab.cloud.engine.jobs import batches
+from sagelab.cloud.engine.jobs.batches import CSV, JSON, LINES, BadData, Processing, Shape
+from sagelab.cloud.engine.jobs.jsonpath import Expression
+
+LINE = Shape(lines=True, single=False, limit=0, assemble_lines=True)
+
+
+def how(source: str, answer: str, *, input: str = "$", output: str = "$", join: bool = True) -> Processing:
+    return Processing(source, answer, Expression(input), Expression(output), join)
+
+
+def test_whole_object_is_one_payload() -> None:
+    shape = Shape(lines=False, single=True, limit=10, assemble_lines=False)
+    assert batches.cut(b"a\nb\n", shape) == [[b"a\nb\n"]]
+
+
+def test_each_line_is_a_payload_of_its_own() -> None:
+    shape = Shape(lines=True, single=True, limit=10, assemble_lines=True)
+    assert batches.cut(b"a\nb\n\nc", shape) == [[b"a"], [b"b"], [b"c"]]
+
+
+def test_payload_takes_as_many_lines_as_fit() -> None:
+    shape = Shape(lines=True, single=False, limit=4, assemble_lines=True)
+    assert batches.cut(b"a\nb\nc\ndd\ne", shape) == [[b"a", b"b"], [b"c"], [b"dd"], [b"e"]]
+
+
+def test_no_limit_is_one_payload() -> None:
+    assert batches.cut(b"a\nb\nc\n" * 100, LINE) == [[b"a", b"b", b"c"] * 100]
+
+
+def test_record_over_the_limit_is_bad_data() -> None:
+    for lines in (True, False):
+        with pytest.raises(BadData, match="MaxPayloadInMB"):
+            batches.cut(b"12345", Shape(lines, single=True, limit=4, assemble_lines=True))
+
+
+def test_answers_are_put_together_as_lines_or_as_they_are() -> None:
+    assert batches.assemble([b"1", b"2\n"], LINE) == b"1\n2\n"
+    assert batches.assemble([b"1", b"2"], Shape(True, True, 0, assemble_lines=False)) == b"12"
+
+
+def test_input_filter_leaves_the_id_of_a_row_out() -> None:
+    assert batches.filter_input([b"7,1,2", b"8,3,4"], how(CSV, CSV, input="$[1:]")) == b"1,2\n3,4"
+
+
+def test_input_filter_takes_a_member_of_each_line() -> None:
+    records = [b'{"id": 1, "features": [1, 2]}', b'{"id": 2, "features": [3, 4]}']
+    assert batches.filter_input(records, how(LINES, LINES, input="$.features")) == b"[1, 2]\n[3, 4]"
+
+
+def test_rows_are_joined_with_their_answers() -> None:
+    joined = batches.finish([b"7,a", b"8,b"], b"0.5\n0.25\n", how(CSV, CSV, output="$[0,-1]"))
+    assert joined == b"7,0.5\n8,0.25"
+
+
+def test_object_gets_its_answer_as_sagemaker_output() -> None:
+    joined = batches.finish([b'{"id": 1}'], b'{"score": 0.5}', how(JSON, JSON))
+    assert json.loads(joined) == {"id": 1, "SageMakerOutput": {"score": 0.5}}
+
+
+def test_what_is_no_object_is_put_into_one() -> None:
+    joined = batches.finish([b"[1, 2]"], b"3", how(LINES, LINES))
+    assert json.loads(joined) == {"SageMakerInput": [1, 2], "SageMakerOutput": 3}
+
+
+def test_output_filter_works_without_a_join() -> None:
+    answer = b'{"predictions": [[0.5]], "model": "x"}'
+    assert batches.finish([b"{}"], answer, how(JSON, JSON, output="$.predictions", join=False)) == b"[[0.5]]"
+
+
+def test_answers_of_another_count_cannot_be_joined() -> None:
+    with pytest.raises(BadData, match="1 values to 2 records"):
+        batches.finish([b"1", b"2"], b'{"predictions": [1, 2]}', how(CSV, JSON))
+
+
+@pytest.mark.parametrize("kind", [JSON, LINES])
+def test_data_of_another_kind_is_bad(kind: str) -> None:
+    with pytest.raises(BadData, match=f"it is not {kind}"):
+        batches.filter_input([b"{"], how(kind, kind, input="$.a"))
+
+
+def test_part_that_a_record_lacks_is_bad_data() -> None:
+    with pytest.raises(BadData, match="not in the record"):
+        batches.finish([b"1,2"], b"3", how(CSV, CSV, output="$[9]"))

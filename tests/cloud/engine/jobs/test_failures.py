@@ -1,0 +1,151 @@
+"""Jobs that go wrong: each ends with a reason a learner can act on, and the local cloud goes on."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from sagelab.cloud.engine.jobs.failures import find_error
+from tests.cloud.jobs import Jobs, pack
+
+
+def climbing(name: str, link: str | None = None) -> bytes:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as out:
+        member = tarfile.TarInfo(name)
+        if link:
+            member.type, member.linkname = tarfile.SYMTYPE, link
+        out.addfile(member, io.BytesIO(b""))
+    return archive.getvalue()
+
+
+@pytest.mark.slow
+def test_script_that_raises_tells_its_error_and_exit_code(jobs: Jobs) -> None:
+    job = jobs.run(jobs.script("def deep():\n    raise ValueError('learning rate is negative')\ndeep()\n"))
+    assert job["TrainingJobStatus"] == "Failed"
+    reason = job["FailureReason"]
+    assert reason.startswith("AlgorithmError: ExecuteUserScriptError")
+    assert "ValueError: learning rate is negative" in reason
+    assert "line 2, in deep" in reason
+    assert reason.endswith("exit code: 1")
+    assert "sagelab/cloud" not in reason
+    assert "ModelArtifacts" not in job
+
+
+def test_script_with_a_syntax_error(jobs: Jobs) -> None:
+    job = jobs.run(jobs.script("def broken(:\n"))
+    assert "SyntaxError: " in job["FailureReason"]
+
+
+def test_exit_code_of_a_script_is_told(jobs: Jobs) -> None:
+    job = jobs.run(jobs.script("import sys; sys.exit(7)"))
+    assert "ExecuteUserScriptError:\nExitCode 7" in job["FailureReason"]
+
+
+def test_exit_code_of_a_container_is_told(jobs: Jobs) -> None:
+    job = jobs.run(jobs.shell("echo giving up; exit 7"))
+    assert job["FailureReason"] == "AlgorithmError: giving up, exit code: 7"
+
+
+def test_failure_file_of_a_container_is_the_reason(jobs: Jobs) -> None:
+    job = jobs.run(jobs.shell("echo 'no labels in the data' > /opt/ml/output/failure; exit 2"))
+    assert job["FailureReason"].startswith("AlgorithmError: no labels in the data")
+    assert job["FailureReason"].endswith("exit code: 2")
+
+
+def test_failure_file_that_is_a_link_is_not_followed(jobs: Jobs) -> None:
+    job = jobs.run(jobs.shell("ln -s /etc/passwd /opt/ml/output/failure; exit 2"))
+    assert "root:" not in job["FailureReason"]
+
+
+def test_model_folder_that_is_a_link_is_not_followed(jobs: Jobs) -> None:
+    job = jobs.run(jobs.shell("cd /opt/ml; rmdir model; ln -s /etc model"))
+    assert job["FailureReason"] == "ClientError: /opt/ml/model is a link, not a folder"
+
+
+def test_reason_is_at_most_1024_characters_and_keeps_the_end(jobs: Jobs) -> None:
+    job = jobs.run(jobs.shell("printf 'x%.0s' {1..5000} > /opt/ml/output/failure; exit 1"))
+    assert len(job["FailureReason"]) <= 1024
+    assert job["FailureReason"].endswith("exit code: 1")
+
+
+def test_script_that_eats_its_memory(jobs: Jobs) -> None:
+    job = jobs.run(jobs.script("import numpy\nhoard = [numpy.zeros(1 << 27) for _ in range(4096)]"))
+    assert job["FailureReason"].startswith("ClientError: Please use an instance type with more memory")
+
+
+def test_script_that_never_ends_is_stopped_at_its_time_limit(jobs: Jobs) -> None:
+    request = jobs.shell("echo started; sleep 10000", StoppingCondition={"MaxRuntimeInSeconds": 1})
+    job = jobs.run(request)
+    assert job["TrainingJobStatus"] == "Stopped"
+    assert job["SecondaryStatus"] == "MaxRuntimeExceeded"
+    assert jobs.log(request["TrainingJobName"]) == "started"
+
+
+@pytest.mark.slow
+def test_script_that_prints_a_gigabyte_is_read_to_its_end(jobs: Jobs) -> None:
+    job = jobs.run(jobs.shell("yes 0123456789012345678901234567890123456789 | head -c 1000000000; echo the end"))
+    assert job["TrainingJobStatus"] == "Completed"
+    assert "the log ends here" in jobs.full_log(job["TrainingJobName"])
+
+
+@pytest.mark.slow
+def test_script_that_prints_without_an_end_is_ended_with_the_reason(jobs: Jobs) -> None:
+    job = jobs.run(jobs.shell("yes 0123456789012345678901234567890123456789"))
+    assert job["TrainingJobStatus"] == "Failed"
+    assert job["FailureReason"] == "ClientError: The host was ended: it printed more than 1,024 MB."
+    assert "the host was ended: it printed more than 1,024 MB" in jobs.full_log(job["TrainingJobName"])
+
+
+@pytest.mark.slow
+def test_missing_requirement_fails_with_pips_words(jobs: Jobs) -> None:
+    archive = pack({"train.py": "", "requirements.txt": "/no/such/package.whl\n"})
+    job = jobs.run(jobs.script(archive))
+    assert job["TrainingJobStatus"] == "Failed"
+    assert "package.whl" in jobs.log(job["TrainingJobName"])
+
+
+@pytest.mark.parametrize(
+    ("archive", "words"),
+    [
+        (b"this is no archive", "it is not a readable tar.gz file"),
+        (climbing("../../outside.txt"), "'../../outside.txt' would be written outside its folder"),
+        (climbing("/outside.txt"), "'/outside.txt' would be written outside its folder"),
+        (climbing("way-out", link="../../../.."), "its link 'way-out' leads outside its folder"),
+    ],
+    ids=["corrupt", "climbs", "absolute", "link"],
+)
+def test_bad_source_archive_is_refused(jobs: Jobs, archive: bytes, words: str) -> None:
+    job = jobs.run(jobs.script(archive))
+    assert job["FailureReason"].startswith("ClientError: Could not unpack s3://")
+    assert words in job["FailureReason"]
+
+
+def test_no_process_is_left_behind(jobs: Jobs) -> None:
+    mark = f"12345{os.getpid()}"
+    jobs.run(jobs.shell(f"(setsid sleep {mark} &) ; exit 1"))
+    commands = [entry.read_bytes() for entry in Path("/proc").glob("[0-9]*/cmdline") if entry.exists()]
+    assert not any(mark.encode() in command for command in commands)
+
+
+def test_folder_of_an_ended_job_is_removed(jobs: Jobs) -> None:
+    job = jobs.run(jobs.shell("true"))
+    assert not list(jobs.cloud.home.jobs.glob(f"{job['TrainingJobName']}*"))
+
+
+def test_last_error_skips_what_drivers_report_of_it() -> None:
+    tail = [
+        "epoch 1",
+        "Traceback (most recent call last):",
+        'File "train.py", line 4, in <module>',
+        "raise ValueError(text)",
+        "ValueError: boom",
+        "Traceback (most recent call last):",
+        '  File "driver.py", line 1, in run',
+        "subprocess.CalledProcessError: Command '['python']' returned non-zero exit status 1.",
+    ]
+    assert find_error(tail) == "\n".join(tail[1:5])

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sagelab import relay
+
+
+@pytest.fixture
+def far(tmp_path: Path) -> Iterator[tuple[Path, socket.socket]]:
+    """What listens at the other end, at a path longer than a socket's name may be."""
+    folder = tmp_path / ("x" * 120)
+    folder.mkdir()
+    listener = relay.listen(folder / "far.sock")
+    yield folder / "far.sock", listener
+    listener.close()
+
+
+@pytest.fixture
+def near(far: tuple[Path, socket.socket]) -> Iterator[int]:
+    """The port of a relay to it."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    running = relay.Relay(listener, lambda: relay.dial(far[0]))
+    yield listener.getsockname()[1]
+    running.close()
+
+
+def test_bytes_pass_both_ways_and_ends_too(near: int, far: tuple[Path, socket.socket]) -> None:
+    with socket.create_connection(("127.0.0.1", near), 10) as client:
+        client.sendall(b"question")
+        client.shutdown(socket.SHUT_WR)
+        server, _ = far[1].accept()
+        with server:
+            assert server.makefile("rb").read() == b"question"
+            server.sendall(b"answer")
+        assert client.makefile("rb").read() == b"answer"
+
+
+def test_large_bodies_arrive_whole(near: int, far: tuple[Path, socket.socket]) -> None:
+    body = bytes(range(256)) * 40_000
+    received = bytearray()
+
+    def take() -> None:
+        server, _ = far[1].accept()
+        with server:
+            received.extend(server.makefile("rb").read())
+
+    taker = threading.Thread(target=take)
+    taker.start()
+    with socket.create_connection(("127.0.0.1", near), 10) as client:
+        client.sendall(body)
+    taker.join(30)
+    assert bytes(received) == body
+
+
+def test_connection_is_closed_where_nobody_listens(near: int, far: tuple[Path, socket.socket]) -> None:
+    far[1].close()
+    with socket.create_connection(("127.0.0.1", near), 10) as client:
+        assert client.recv(1) == b""
+
+
+def test_closed_relay_lets_go_of_its_port_and_its_connections(far: tuple[Path, socket.socket]) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    running = relay.Relay(listener, lambda: relay.dial(far[0]))
+    with socket.create_connection(("127.0.0.1", port), 10) as client:
+        server, _ = far[1].accept()
+        with server:
+            running.close()
+            assert client.recv(1) == b""
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), 10)
