@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from sagelab.cloud.engine.context import EngineContext
     from sagelab.cloud.engine.sandbox.launcher import Launcher
     from sagelab.cloud.home import Home
+    from sagelab.cloud.resources.call import Family
     from sagelab.cloud.store import Store
 
 OUT_OF_DATE = ("RequestTimeTooSkewed", "InvalidSignatureException", "ExpiredToken", "ExpiredTokenException")
@@ -23,6 +24,7 @@ class Cloud:
         self.home, self.store, self.launcher = home, store, launcher
         self.url, self.region = url, region
         self.account = home.account
+        self.families: list[Family] = []  # of resources; `resources.families` fills it
         self._listeners: list[Callable[[str, str], None]] = []
         self._clients: dict[str, Any] = {}
         self._clients_as: dict[tuple[str, str], Any] = {}

@@ -88,7 +88,7 @@ def serve(home: Home, port: int | None, ready: Callable[[str], None]) -> None:
         closing.callback(gateway.close)
         closing.callback(_serve_in_background(gateway, listener))
         for family in families:  # closed before the server is: a job's last lines go through its front door
-            closing.callback(getattr(family, "close", lambda: None))
+            closing.callback(family.close)
         _create_role(cloud)
         started = datetime.now(UTC).isoformat()
         console = ConsoleServer(cloud, console_listener, started)

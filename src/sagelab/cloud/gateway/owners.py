@@ -33,7 +33,7 @@ def owner(operation: str) -> str:
 
 def ours() -> frozenset[str]:
     """The names of the SageMaker operations that a family of resources owns."""
-    return frozenset(getattr(resources, "OPERATIONS", ()))
+    return resources.operations()
 
 
 def write() -> str:

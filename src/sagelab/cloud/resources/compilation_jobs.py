@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from sagelab import catalog
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.compilation.run import CompilationRun, Order
 from sagelab.cloud.engine.jobs.training import INTERRUPTED, Step
 from sagelab.cloud.errors import InternalServerError, ResourceInUse, ResourceNotFound, ValidationException
 from sagelab.cloud.resources import compilation_rules, listing
-from sagelab.cloud.resources.call import Call, Handler, Params
+from sagelab.cloud.resources.call import Call, Family, Params, operation
 from sagelab.cloud.resources.tags import read_tags
 from sagelab.cloud.store import Document, Exists, Missing, Resource
 
@@ -39,25 +39,19 @@ PLATFORM = {
 }
 
 
-class CompilationJobs:
+class CompilationJobs(Family):
     """The family of compilation jobs of one local cloud."""
 
+    kind = catalog.of_stem("CompilationJob")
+
     def __init__(self, cloud: Cloud) -> None:
-        self.cloud, self.store = cloud, cloud.store
+        super().__init__(cloud)
         self.runs: dict[str, CompilationRun] = {}
         self._lock = threading.Lock()
         for arn, _ in self.store.with_status(KIND, *RUNNING):
             self._report(arn, Step("FAILED", str(InternalServerError(INTERRUPTED))))
 
-    def operations(self) -> Mapping[str, Handler]:
-        return {
-            "CreateCompilationJob": self.create,
-            "DescribeCompilationJob": self.describe,
-            "ListCompilationJobs": self.list,
-            "StopCompilationJob": self.stop,
-            "DeleteCompilationJob": self.delete,
-        }
-
+    @operation("CreateCompilationJob")
     def create(self, call: Call) -> Params:
         tags = read_tags(call.params.get("Tags", []))
         request = {name: value for name, value in call.params.items() if name != "Tags"}
@@ -76,13 +70,16 @@ class CompilationJobs:
         self._start(order, arn, call.region)
         return {"CompilationJobArn": arn}
 
+    @operation("DescribeCompilationJob")
     def describe(self, call: Call) -> Params:
         return self._get(call)
 
+    @operation("ListCompilationJobs")
     def list(self, call: Call) -> Params:
-        jobs, more = self.store.page(listing.read_query(call, KIND))
+        jobs, more = self.store.page(listing.read_query(call, self.kind))
         return {"CompilationJobSummaries": [summary(job) for job in jobs], "NextToken": listing.write_token(more)}
 
+    @operation("StopCompilationJob")
     def stop(self, call: Call) -> Params:
         job = self._get(call)
         arn, status = job["CompilationJobArn"], job["CompilationJobStatus"]
@@ -95,6 +92,7 @@ class CompilationJobs:
         run.stop()
         return {}
 
+    @operation("DeleteCompilationJob")
     def delete(self, call: Call) -> Params:
         job = self._get(call)
         if job["CompilationJobStatus"] in RUNNING:

@@ -7,49 +7,45 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from sagelab import catalog
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.hosting.endpoint import Endpoint
 from sagelab.cloud.engine.hosting.server import VariantSpec
 from sagelab.cloud.engine.images import runtimes
 from sagelab.cloud.errors import ClientError, InternalServerError, JobError, ServiceError, ValidationException
-from sagelab.cloud.resources import deployments, endpoint_configs, hosting_rules, models
-from sagelab.cloud.resources.call import Call, Handler, Params
+from sagelab.cloud.resources import deployments, hosting_rules
+from sagelab.cloud.resources.call import Call, Params, operation
+from sagelab.cloud.resources.endpoint_configs import EndpointConfigs
+from sagelab.cloud.resources.models import Models
 from sagelab.cloud.resources.records import Records
 from sagelab.cloud.store import Document, Missing
 
 logger = logging.getLogger("sagelab")
 
-KIND = "endpoint"
 CHANGING = ("Creating", "Updating", "RollingBack", "Deleting")
-SUMMARY = ("EndpointName", "EndpointArn", "CreationTime", "LastModifiedTime", "EndpointStatus")
 ENDED = "The local cloud ended while the endpoint was being created; create it again."
 
 
-class Endpoints:
+class Endpoints(Records):
     """The family of endpoints of one local cloud."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self.cloud, self.store = cloud, cloud.store
-        self.records = Records(cloud.store, KIND, "Endpoint", "endpoint", SUMMARY)
-        self.configs, self.models = endpoint_configs.records(cloud.store), models.records(cloud.store)
+    kind = catalog.of_stem("Endpoint")
+    needs = (EndpointConfigs, Models)
+    summary = ("EndpointName", "EndpointArn", "CreationTime", "LastModifiedTime", "EndpointStatus")
+
+    def __init__(self, cloud: Cloud, configs: EndpointConfigs, models: Models) -> None:
+        super().__init__(cloud)
+        self.configs, self.models = configs, models
         self.running: dict[str, Endpoint] = {}
         self._recover()
 
-    def operations(self) -> Mapping[str, Handler]:
-        return {
-            **self.records.operations(),
-            "CreateEndpoint": self.create,
-            "UpdateEndpoint": self.update,
-            "UpdateEndpointWeightsAndCapacities": self.update_weights,
-            "DeleteEndpoint": self.delete,
-        }
-
+    @operation("CreateEndpoint")
     def create(self, call: Call) -> Params:
         deployments.read(
             call.params.get("DeploymentConfig", {})
@@ -62,11 +58,12 @@ class Endpoints:
             "EndpointConfigName": config["EndpointConfigName"],
             "EndpointStatus": "Creating",
         }
-        arn = self.records.add(call, document, "Creating")
+        arn = self.add(call, document, "Creating")
         endpoint = self.running[arn] = Endpoint(name, self.cloud.engine_context(call.region))
         self._work(arn, lambda: self._bring_up(arn, endpoint, config, specs))
         return {"EndpointArn": arn}
 
+    @operation("UpdateEndpoint")
     def update(self, call: Call) -> Params:
         """RetainDeploymentConfig: the last update's plan, unless this one brings its own."""
         names, document = deployments.retained(call.params), self._in_service(call)
@@ -80,6 +77,7 @@ class Endpoints:
         self._work(arn, lambda: self._replace(arn, config, specs, deployment.stay))
         return {"EndpointArn": arn}
 
+    @operation("UpdateEndpointWeightsAndCapacities")
     def update_weights(self, call: Call) -> Params:
         document = self._in_service(call)
         arn, wanted = document["EndpointArn"], call.params["DesiredWeightsAndCapacities"]
@@ -94,7 +92,7 @@ class Endpoints:
         return {"EndpointArn": arn}
 
     def delete(self, call: Call) -> Params:
-        document = self.records.describe(call)
+        document = self.describe(call)
         arn = document["EndpointArn"]
         if document["EndpointStatus"] in CHANGING:
             raise ValidationException(f'Cannot update in-progress endpoint "{arn}".')
@@ -211,7 +209,7 @@ class Endpoints:
     # Reading
 
     def _in_service(self, call: Call) -> Document:
-        document = self.records.describe(call)
+        document = self.describe(call)
         if document["EndpointStatus"] in CHANGING:
             raise ValidationException(f'Cannot update in-progress endpoint "{document["EndpointArn"]}".')
         if document["EndpointStatus"] != "InService":
@@ -228,7 +226,7 @@ class Endpoints:
         return [self._spec(call, variant, notes) for variant in config["ProductionVariants"]]
 
     def _spec(self, call: Call, variant: Params, notes: list[str]) -> VariantSpec:
-        model = self.models.find(call.arn(models.KIND, variant["ModelName"]))
+        model = self.models.named(call, variant["ModelName"])
         container = hosting_rules.container_of(model)
         source = hosting_rules.data_source(container) or {}
         if "AcceleratorType" in variant and not runtimes.is_inference_image(container["Image"]):
@@ -254,7 +252,7 @@ class Endpoints:
 
     def _recover(self) -> None:
         """Endpoints of before the local cloud ended: what served serves again, with new servers."""
-        for arn, document in self.store.with_status(KIND, "InService", *CHANGING):
+        for arn, document in self.store.with_status(self.kind.arn, "InService", *CHANGING):
             if document["EndpointStatus"] == "Deleting":
                 self.store.remove(arn)
             elif document["EndpointStatus"] == "Creating":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from sagelab.cloud.engine.data import channels
 from sagelab.cloud.engine.hosting.client import Reply, ServerUnavailable
 from sagelab.cloud.engine.hosting.endpoint import Endpoint, Invocation, NoVariant
 from sagelab.cloud.errors import ModelError, ServiceError, StreamError, ValidationError
-from sagelab.cloud.resources.call import Call, Handler, Params
+from sagelab.cloud.resources.call import Call, Family, Params, operation
 from sagelab.cloud.resources.endpoints import Endpoints
 
 logger = logging.getLogger("sagelab")
@@ -28,19 +28,16 @@ S3_TROUBLE = (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError
 ASYNC_REFUSED = ("Filename", "S3OutputPathExtension", "RequestTTLSeconds", "InvocationTimeoutSeconds")
 
 
-class Invocations:
+class Invocations(Family):
     """Invocations of the endpoints of one local cloud."""
 
+    needs = (Endpoints,)
+
     def __init__(self, cloud: Cloud, endpoints: Endpoints) -> None:
-        self.cloud, self.endpoints = cloud, endpoints
+        super().__init__(cloud)
+        self.endpoints = endpoints
 
-    def operations(self) -> Mapping[str, Handler]:
-        return {
-            "InvokeEndpoint": self.invoke,
-            "InvokeEndpointAsync": self.invoke_async,
-            "InvokeEndpointWithResponseStream": self.invoke_stream,
-        }
-
+    @operation("InvokeEndpoint")
     def invoke(self, call: Call) -> Params:
         endpoint, invocation = self._find(call), _invocation(call.params, call.params.get("Body", b""))
         variant, reply = self._ask(call, endpoint, invocation)
@@ -51,6 +48,7 @@ class Invocations:
             "CustomAttributes": reply.headers.get("x-amzn-sagemaker-custom-attributes"),
         }
 
+    @operation("InvokeEndpointWithResponseStream")
     def invoke_stream(self, call: Call) -> Params:
         """The container's answer in parts, each as soon as it comes."""
         endpoint, invocation = self._find(call), _invocation(call.params, call.params.get("Body", b""))
@@ -67,6 +65,7 @@ class Invocations:
             "CustomAttributes": reply.headers.get("x-amzn-sagemaker-custom-attributes"),
         }
 
+    @operation("InvokeEndpointAsync")
     def invoke_async(self, call: Call) -> Params:
         """Answer at once; the input is read from S3 and the output written there, or the failure."""
         endpoint = self._find(call)

@@ -9,16 +9,15 @@ from __future__ import annotations
 import logging
 import threading
 from abc import abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
+from sagelab.catalog import Kind
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.jobs.run import INTERRUPTED, Run
 from sagelab.cloud.errors import InternalServerError, ResourceInUse, ValidationException
 from sagelab.cloud.resources import listing
-from sagelab.cloud.resources.call import Call, Handler, Params
+from sagelab.cloud.resources.call import Call, Family, Params, verb
 from sagelab.cloud.resources.tags import read_tags
 from sagelab.cloud.store import Document, Exists, Missing, Resource
 
@@ -27,46 +26,18 @@ logger = logging.getLogger("sagelab")
 RUNNING = ("InProgress", "Stopping")
 
 
-@dataclass(frozen=True)
-class Words:
-    """The API's words for a kind of job. kind: as in its ARN. stem: of its members ("ProcessingJob").
+class Jobs(Family):
+    """The family of one kind of job of one local cloud.
 
-    end: the member with the time of its end. summary: more members of its row in a List. untold: members that its
-    List tells and its Describe does not.
+    summary: more members of its row in a List. untold: members that its List tells and its Describe does not.
     """
 
-    kind: str
-    stem: str
-    end: str
-    summary: tuple[str, ...] = ()
-    untold: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        return f"{self.stem}Name"
-
-    @property
-    def arn(self) -> str:
-        return f"{self.stem}Arn"
-
-    @property
-    def status(self) -> str:
-        return f"{self.stem}Status"
-
-    @property
-    def row(self) -> tuple[str, ...]:
-        """The members of its row in a List."""
-        times = ("CreationTime", self.end, "LastModifiedTime")
-        return (self.name, self.arn, self.status, *times, "FailureReason", *self.summary)
-
-
-class Jobs:
-    """The family of one kind of job of one local cloud."""
-
-    words: Words
+    kind: ClassVar[Kind]
+    summary: ClassVar[tuple[str, ...]] = ()
+    untold: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, cloud: Cloud) -> None:
-        self.cloud, self.store = cloud, cloud.store
+        super().__init__(cloud)
         self.runs: dict[str, Run] = {}
         self._lock = threading.Lock()
         self._recover()
@@ -83,22 +54,14 @@ class Jobs:
     def defaults(self, params: Params) -> Params:
         """What Describe tells besides what the request says."""
 
-    def operations(self) -> Mapping[str, Handler]:
-        stem = self.words.stem
-        return {
-            f"Create{stem}": self.create,
-            f"Describe{stem}": self.describe,
-            f"List{stem}s": self.list,
-            f"Stop{stem}": self.stop,
-        }
-
+    @verb("Create")
     def create(self, call: Call) -> Params:
         tags = read_tags(call.params.get("Tags", []))
         self.check(call)
         arn, job = self._document(call)
         try:
-            name = job[self.words.name]
-            self.store.add(Resource(arn, self.words.kind, call.region, name, "InProgress", job), tags)
+            name = job[self.kind.name_member]
+            self.store.add(Resource(arn, self.kind.arn, call.region, name, "InProgress", job), tags)
         except Exists:
             raise ResourceInUse(
                 "Job name must be unique within an AWS account and region, and a job with this name already exists"
@@ -108,26 +71,32 @@ class Jobs:
         with self._lock:
             self.runs[arn] = run
         run.start()
-        return {self.words.arn: arn}
+        return {self.kind.arn_member: arn}
 
+    @verb("Describe")
     def describe(self, call: Call) -> Params:
-        return {name: value for name, value in self.get(call).items() if name not in self.words.untold}
+        return {name: value for name, value in self.get(call).items() if name not in self.untold}
 
     def get(self, call: Call) -> Document:
         """The job that a call names. ValidationException: there is none."""
         try:
             return self.store.get(self._arn(call))
         except Missing:
-            name = call.params[self.words.name]
+            name = call.params[self.kind.name_member]
             raise ValidationException(f"Could not find requested job with name: {name}") from None
 
+    @verb("List")
     def list(self, call: Call) -> Params:
-        jobs, more = self.store.page(listing.read_query(call, self.words.kind))
-        rows = [{name: job[name] for name in self.words.row if name in job} for job in jobs]
-        return {f"{self.words.stem}Summaries": rows, "NextToken": listing.write_token(more)}
+        jobs, more = self.store.page(listing.read_query(call, self.kind))
+        kind = self.kind
+        times = ("CreationTime", kind.ends_member, "LastModifiedTime")
+        members = (kind.name_member, kind.arn_member, kind.status_member, *times, "FailureReason", *self.summary)
+        rows = [{name: job[name] for name in members if name in job} for job in jobs]
+        return {self.kind.listed: rows, "NextToken": listing.write_token(more)}
 
+    @verb("Stop")
     def stop(self, call: Call) -> Params:
-        status = self.get(call)[self.words.status]
+        status = self.get(call)[self.kind.status_member]
         run = self.runs.get(self._arn(call))
         if status not in RUNNING or run is None:
             raise ValidationException(f"The request was rejected because the {self._noun} is in status {status}.")
@@ -135,8 +104,9 @@ class Jobs:
         run.stop()
         return {}
 
+    @verb("Delete")
     def delete(self, call: Call) -> Params:
-        status = self.get(call)[self.words.status]
+        status = self.get(call)[self.kind.status_member]
         if status in RUNNING:
             raise ValidationException(
                 f"The request was rejected because the {self._noun} is in status {status}. Stop it first."
@@ -157,13 +127,13 @@ class Jobs:
         now = datetime.now(UTC)
 
         def edit(job: Document) -> str:
-            before: str = job[self.words.status]
+            before: str = job[self.kind.status_member]
             if before not in RUNNING:
                 return before
             after = "Stopping" if before == "Stopping" and status == "InProgress" else status
-            job |= facts | {self.words.status: after, "LastModifiedTime": now}
+            job |= facts | {self.kind.status_member: after, "LastModifiedTime": now}
             if after not in RUNNING:
-                job[self.words.end] = now
+                job[self.kind.ends_member] = now
             return after
 
         try:
@@ -176,20 +146,20 @@ class Jobs:
 
     @property
     def _noun(self) -> str:
-        return self.words.kind.replace("-", " ")
+        return self.kind.noun
 
     def _arn(self, call: Call) -> str:
-        return call.arn(self.words.kind, call.params[self.words.name])
+        return call.arn(self.kind.arn, call.params[self.kind.name_member])
 
     def _document(self, call: Call) -> tuple[str, Document]:
         arn, now = self._arn(call), datetime.now(UTC)
         request = {name: value for name, value in call.params.items() if name != "Tags"}
-        facts = {self.words.arn: arn, self.words.status: "InProgress"}
+        facts = {self.kind.arn_member: arn, self.kind.status_member: "InProgress"}
         times = {"CreationTime": now, "LastModifiedTime": now}
         return arn, {**request, **self.defaults(request), **facts, **times}
 
     def _recover(self) -> None:
         """A job that was running when the local cloud was killed has ended with it."""
         reason = str(InternalServerError(INTERRUPTED))
-        for arn, _ in self.store.with_status(self.words.kind, *RUNNING):
+        for arn, _ in self.store.with_status(self.kind.arn, *RUNNING):
             self.report(arn, "Failed", {"FailureReason": reason})

@@ -7,27 +7,25 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from sagelab import catalog
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.notebooks.instance import InstanceSpec, NotebookInstance, NotStarted
 from sagelab.cloud.engine.notebooks.volumes import Volume
 from sagelab.cloud.errors import FAILURE_REASON_LIMIT, InternalServerError, ValidationException
 from sagelab.cloud.resources import lifecycle_configs, notebook_rules
-from sagelab.cloud.resources.call import Call, Handler, Params
+from sagelab.cloud.resources.call import Call, Params, operation
+from sagelab.cloud.resources.lifecycle_configs import LifecycleConfigs
 from sagelab.cloud.resources.records import Records
 from sagelab.cloud.store import Document, Missing
 
 logger = logging.getLogger("sagelab")
 
-KIND, STEM, CONFIG = "notebook-instance", "NotebookInstance", "NotebookInstanceLifecycleConfigName"
-SUMMARY = (
-    *(f"{STEM}{part}" for part in ("Name", "Arn", "Status")),
-    *("Url", "InstanceType", "CreationTime", "LastModifiedTime", CONFIG),
-)
+STEM, CONFIG = "NotebookInstance", "NotebookInstanceLifecycleConfigName"
 DEFAULTS: Params = {
     "DirectInternetAccess": "Enabled",
     "VolumeSizeInGB": 5,
@@ -54,38 +52,29 @@ UPDATE = Move(("Stopped", "Failed"), "Updating")
 DELETE = Move(("Stopped", "Failed"), "Deleting")
 
 
-class InstanceRecords(Records):
-    """The records of instances, with AWS's words for one that is not there."""
-
-    def _unknown(self, _: str) -> ValidationException:
-        return ValidationException("RecordNotFound")
-
-
-class NotebookInstances:
+class NotebookInstances(Records):
     """The family of notebook instances of one local cloud."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self.cloud, self.store = cloud, cloud.store
-        self.records = InstanceRecords(cloud.store, KIND, STEM, "notebook instance", SUMMARY)
-        self.configs = lifecycle_configs.records(cloud.store)
+    kind = catalog.of_stem(STEM)
+    needs = (LifecycleConfigs,)
+    summary = (
+        *(f"{STEM}{part}" for part in ("Name", "Arn", "Status")),
+        *("Url", "InstanceType", "CreationTime", "LastModifiedTime", CONFIG),
+    )
+
+    def __init__(self, cloud: Cloud, configs: LifecycleConfigs) -> None:
+        super().__init__(cloud)
+        self.configs = configs
         self.running: dict[str, NotebookInstance] = {}
         self._closing = False
         self._recover()
 
-    def operations(self) -> Mapping[str, Handler]:
-        return {
-            **self.records.operations(),
-            f"Create{STEM}": self.create,
-            f"List{STEM}s": self.list,
-            f"Start{STEM}": self.start,
-            f"Stop{STEM}": self.stop,
-            f"Update{STEM}": self.update,
-            f"Delete{STEM}": self.delete,
-            f"CreatePresigned{STEM}Url": self.presign,
-        }
+    def unknown(self, _: str) -> ValidationException:
+        return ValidationException("RecordNotFound")
 
+    @operation(f"Create{STEM}")
     def create(self, call: Call) -> Params:
-        arn = self.records.arn(call)
+        arn = self.arn(call)
         if self.store.has(arn):
             raise ValidationException(f"Cannot create a duplicate Notebook Instance ({arn})")
         notebook_rules.check_create(call.params, self.cloud.client, call.account)
@@ -93,13 +82,13 @@ class NotebookInstances:
         notebook_rules.check_limit(call.params["InstanceType"], len(self.running))
         given = {name: value for name, value in call.params.items() if name != "Tags"}
         document = DEFAULTS | _renamed(given) | {f"{STEM}Status": "Pending"}
-        self.records.add(call, document, "Pending")
+        self.add(call, document, "Pending")
         self._bring_up(arn)
         return {f"{STEM}Arn": arn}
 
-    def list(self, call: Call) -> Params:
+    def page(self, call: Call) -> Params:
         """Filters on members that have no column are held to within a page, which may so be a short one."""
-        answer = self.records.page(call)
+        answer = super().page(call)
         if any(
             name in call.params for name in ("DefaultCodeRepositoryContains", "AdditionalCodeRepositoryEquals")
         ):
@@ -108,21 +97,24 @@ class NotebookInstances:
         found = [item for item in answer[f"{STEM}s"] if wanted.lower() in item.get(CONFIG, "").lower()]
         return answer | {f"{STEM}s": found}
 
+    @operation(f"Start{STEM}")
     def start(self, call: Call) -> Params:
-        document = self.records.describe(call)
+        document = self.describe(call)
         _check(document, START)
         notebook_rules.check_limit(document["InstanceType"], len(self.running))
         self._move(call, START)
         self._bring_up(document[f"{STEM}Arn"])
         return {}
 
+    @operation(f"Stop{STEM}")
     def stop(self, call: Call) -> Params:
         arn = self._move(call, STOP)
         self._work(arn, lambda: self._switch_off(arn))
         return {}
 
+    @operation(f"Update{STEM}")
     def update(self, call: Call) -> Params:
-        document = self.records.describe(call)
+        document = self.describe(call)
         _check(document, UPDATE)
         notebook_rules.check_update(call.params, document, self.cloud.client, call.account)
         self._check_config(call)
@@ -140,8 +132,9 @@ class NotebookInstances:
         self._work(arn, lambda: self._remove(arn))
         return {}
 
+    @operation(f"CreatePresigned{STEM}Url")
     def presign(self, call: Call) -> Params:
-        document = self.records.describe(call)
+        document = self.describe(call)
         instance = self.running.get(document[f"{STEM}Arn"])
         if document[f"{STEM}Status"] != "InService" or instance is None:
             raise ValidationException(
@@ -220,7 +213,7 @@ class NotebookInstances:
 
     def _move(self, call: Call, move: Move) -> str:
         """Take up a call's change of status, if it is allowed; the ARN."""
-        arn: str = self.records.describe(call)[f"{STEM}Arn"]
+        arn: str = self.describe(call)[f"{STEM}Arn"]
 
         def edit(document: Document) -> str:
             _check(document, move)
@@ -234,7 +227,7 @@ class NotebookInstances:
 
     def _check_config(self, call: Call) -> None:
         if name := call.params.get("LifecycleConfigName"):
-            self.configs.find(call.arn(lifecycle_configs.KIND, name))
+            self.configs.named(call, name)
 
     def _volume(self, arn: str) -> Volume:
         region, name = arn.split(":")[3], arn.rpartition("/")[2]
@@ -245,7 +238,7 @@ class NotebookInstances:
         config: Document = {}
         if name := document.get(CONFIG):
             config = self.configs.find(
-                arn.replace(f"{KIND}/{document[f'{STEM}Name']}", f"{KIND}-lifecycle-config/{name}")
+                arn.replace(f"{self.kind.arn}/{document[f'{STEM}Name']}", f"{self.configs.kind.arn}/{name}")
             )
         return InstanceSpec(
             name=document[f"{STEM}Name"],
@@ -264,9 +257,9 @@ class NotebookInstances:
 
     def _recover(self) -> None:
         """Instances of before the local cloud ended: nothing of them runs, their volumes are there."""
-        for arn, _ in self.store.with_status(KIND, "Pending", "InService", "Updating", "Stopping"):
+        for arn, _ in self.store.with_status(self.kind.arn, "Pending", "InService", "Updating", "Stopping"):
             self._change(arn, "Stopped")
-        for arn, _ in self.store.with_status(KIND, "Deleting"):
+        for arn, _ in self.store.with_status(self.kind.arn, "Deleting"):
             self._remove(arn)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from sagelab import catalog
 from sagelab.cloud.engine.jobs.processing import ProcessingRun
 from sagelab.cloud.resources import processing_rules
-from sagelab.cloud.resources.call import Call, Handler, Params
-from sagelab.cloud.resources.jobs import Jobs, Words
+from sagelab.cloud.resources.call import Call, Params
+from sagelab.cloud.resources.jobs import Jobs
 from sagelab.cloud.store import Document
 
 DEFAULT_RUNTIME = {"MaxRuntimeInSeconds": 86400}
@@ -16,10 +15,8 @@ DEFAULT_RUNTIME = {"MaxRuntimeInSeconds": 86400}
 class ProcessingJobs(Jobs):
     """The family of processing jobs of one local cloud."""
 
-    words = Words("processing-job", "ProcessingJob", "ProcessingEndTime", ("ExitMessage",))
-
-    def operations(self) -> Mapping[str, Handler]:
-        return {**super().operations(), "DeleteProcessingJob": self.delete}
+    kind = catalog.of_stem("ProcessingJob")
+    summary = ("ExitMessage",)
 
     def check(self, call: Call) -> None:
         processing_rules.check(call.params, self.cloud.client, call.account)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from sagelab import catalog
 from sagelab.cloud import spot
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.jobs.market import INTERRUPT, NOW, Market
@@ -19,7 +20,7 @@ from sagelab.cloud.engine.jobs.metrics import Point
 from sagelab.cloud.engine.jobs.training import INTERRUPTED, Step, TrainingRun, artifact_uri
 from sagelab.cloud.errors import InternalServerError, ResourceInUse, ValidationException
 from sagelab.cloud.resources import listing, training_rules
-from sagelab.cloud.resources.call import Call, Handler, Params
+from sagelab.cloud.resources.call import Call, Family, Params, operation
 from sagelab.cloud.resources.tags import read_tags
 from sagelab.cloud.store import Document, Exists, Missing, Resource
 from sagelab.prices import spot_share
@@ -67,26 +68,19 @@ class Launch:
     cores: tuple[int, ...] = ()
 
 
-class TrainingJobs:
+class TrainingJobs(Family):
     """The family of training jobs of one local cloud."""
 
+    kind = catalog.of_stem("TrainingJob")
+
     def __init__(self, cloud: Cloud) -> None:
-        self.cloud, self.store = cloud, cloud.store
+        super().__init__(cloud)
         self.runs: dict[str, TrainingRun] = {}
         self.launches: dict[str, Launch] = {}
         self._lock = threading.Lock()
         self._recover()
 
-    def operations(self) -> Mapping[str, Handler]:
-        return {
-            "CreateTrainingJob": self.create,
-            "DescribeTrainingJob": self.describe,
-            "ListTrainingJobs": self.list,
-            "StopTrainingJob": self.stop,
-            "UpdateTrainingJob": self.update,
-            "DeleteTrainingJob": self.delete,
-        }
-
+    @operation("CreateTrainingJob")
     def create(self, call: Call) -> Params:
         tags = read_tags(call.params.get("Tags", []))
         training_rules.check(call.params, self.cloud.client, call.account, self.cloud.launcher.images)
@@ -149,17 +143,20 @@ class TrainingJobs:
                 f"{'' if run is None or run.market else ', and it is no managed spot job'}."
             )
 
+    @operation("DescribeTrainingJob")
     def describe(self, call: Call) -> Params:
         return self._get(call)
 
+    @operation("ListTrainingJobs")
     def list(self, call: Call) -> Params:
         for name in ("WarmPoolStatusEquals", "TrainingPlanArnEquals"):
             if name in call.params:  # no job here ever has a warm pool or a plan of its own
                 return {"TrainingJobSummaries": []}
-        jobs, more = self.store.page(listing.read_query(call, KIND))
+        jobs, more = self.store.page(listing.read_query(call, self.kind))
         summaries = [{name: job[name] for name in SUMMARY if name in job} for job in jobs]
         return {"TrainingJobSummaries": summaries, "NextToken": listing.write_token(more)}
 
+    @operation("StopTrainingJob")
     def stop(self, call: Call) -> Params:
         job = self._get(call)
         arn, status = job["TrainingJobArn"], job["TrainingJobStatus"]
@@ -170,6 +167,7 @@ class TrainingJobs:
         run.stop()
         return {}
 
+    @operation("UpdateTrainingJob")
     def update(self, call: Call) -> Params:
         job = self._get(call)
         status = job["TrainingJobStatus"]
@@ -188,6 +186,7 @@ class TrainingJobs:
         self.store.change(job["TrainingJobArn"], lambda found: found["ResourceConfig"].update(change))
         return {"TrainingJobArn": job["TrainingJobArn"]}
 
+    @operation("DeleteTrainingJob")
     def delete(self, call: Call) -> Params:
         job = self._get(call)
         if job["TrainingJobStatus"] in RUNNING:

@@ -6,11 +6,11 @@ The search itself is engine/tuning's; its training jobs are TrainingJobs' (train
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
+from sagelab import catalog
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.jobs.market import Market
 from sagelab.cloud.engine.tuning.plan import definitions_of, objective_of, read_plan
@@ -18,8 +18,9 @@ from sagelab.cloud.engine.tuning.run import TuningRun, take_end
 from sagelab.cloud.engine.tuning.trials import Trial
 from sagelab.cloud.errors import ResourceInUse, ResourceNotFound, ValidationException
 from sagelab.cloud.resources import listing, training_rules, tuning_parents, tuning_rules
-from sagelab.cloud.resources.call import Call, Handler, Params
+from sagelab.cloud.resources.call import Call, Family, Params, operation
 from sagelab.cloud.resources.tags import read_tags
+from sagelab.cloud.resources.training_jobs import TrainingJobs
 from sagelab.cloud.resources.tuning_children import (
     FINAL,
     Children,
@@ -32,9 +33,6 @@ from sagelab.cloud.resources.tuning_children import (
     summarise,
 )
 from sagelab.cloud.store import Document, Exists, Missing, Query, Resource
-
-if TYPE_CHECKING:
-    from sagelab.cloud.resources.training_jobs import TrainingJobs
 
 KIND = "hyper-parameter-tuning-job"
 RUNNING = ("InProgress", "Stopping")
@@ -51,26 +49,21 @@ SUMMARY = (
 GONE = "The local cloud ended before the training job had begun; it was not run."
 
 
-class TuningJobs:
+class TuningJobs(Family):
     """The family of tuning jobs of one local cloud."""
 
+    kind = catalog.of_stem("HyperParameterTuningJob")
+    needs = (TrainingJobs,)
+
     def __init__(self, cloud: Cloud, training_jobs: TrainingJobs) -> None:
-        self.cloud, self.store, self.training_jobs = cloud, cloud.store, training_jobs
+        super().__init__(cloud)
+        self.training_jobs = training_jobs
         self.runs: dict[str, TuningRun] = {}
         self._lock = threading.Lock()
         for _, job in self.store.with_status(KIND, *RUNNING):
             self._recover(job)
 
-    def operations(self) -> Mapping[str, Handler]:
-        return {
-            "CreateHyperParameterTuningJob": self.create,
-            "DescribeHyperParameterTuningJob": self.describe,
-            "ListHyperParameterTuningJobs": self.list,
-            "StopHyperParameterTuningJob": self.stop,
-            "DeleteHyperParameterTuningJob": self.delete,
-            "ListTrainingJobsForHyperParameterTuningJob": self.list_children,
-        }
-
+    @operation("CreateHyperParameterTuningJob")
     def create(self, call: Call) -> Params:
         tags = read_tags(call.params.get("Tags", []))
         parents = [self._find(call.arn(KIND, name)) for name in tuning_parents.names_of_parents(call.params)]
@@ -89,19 +82,22 @@ class TuningJobs:
         self._start(job, ())
         return {"HyperParameterTuningJobArn": arn}
 
+    @operation("DescribeHyperParameterTuningJob")
     def describe(self, call: Call) -> Params:
         job = self._get(call)
         overall = tuning_parents.find_overall_best(self.store, job)
         return job | ({"OverallBestTrainingJob": overall} if overall else {})
 
+    @operation("ListHyperParameterTuningJobs")
     def list(self, call: Call) -> Params:
-        jobs, more = self.store.page(_by_name(call, KIND))
+        jobs, more = self.store.page(listing.read_query(call, self.kind))
         summaries = [{name: job[name] for name in SUMMARY if name in job} | _config_facts(job) for job in jobs]
         return {"HyperParameterTuningJobSummaries": summaries, "NextToken": listing.write_token(more)}
 
+    @operation("ListTrainingJobsForHyperParameterTuningJob")
     def list_children(self, call: Call) -> Params:
         job = self._get(call)
-        query = _by_name(call, kind_of(job["HyperParameterTuningJobName"]))
+        query = replace(listing.read_query(call, self.kind), kind=kind_of(job["HyperParameterTuningJobName"]))
         if query.sort == "FinalObjectiveMetricValue":
             found, more = _page_by_value(read_records(self.store, job), query)
         else:
@@ -111,6 +107,7 @@ class TuningJobs:
             "NextToken": listing.write_token(more),
         }
 
+    @operation("StopHyperParameterTuningJob")
     def stop(self, call: Call) -> Params:
         job = self._get(call)
         arn, status = job["HyperParameterTuningJobArn"], job["HyperParameterTuningJobStatus"]
@@ -123,6 +120,7 @@ class TuningJobs:
         run.stop()
         return {}
 
+    @operation("DeleteHyperParameterTuningJob")
     def delete(self, call: Call) -> Params:
         try:
             job = self._get(call)
@@ -200,13 +198,6 @@ def _document(call: Call, arn: str) -> Document:
         "LastModifiedTime": now,
         **count([]),
     }
-
-
-def _by_name(call: Call, kind: str) -> Query:
-    """The Query of a List whose order is by name, ascending, unless it asks for another."""
-    query = listing.read_query(call, kind)
-    descending = call.params.get("SortOrder", "Ascending") == "Descending"
-    return replace(query, sort=call.params.get("SortBy", "Name"), descending=descending)
 
 
 def _config_facts(job: Document) -> Params:
