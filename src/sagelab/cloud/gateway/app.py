@@ -28,6 +28,7 @@ from sagelab.cloud.gateway.auth.simulation import IAM_OPERATIONS, simulate
 from sagelab.cloud.gateway.http.handler import RequestHandler
 from sagelab.cloud.gateway.http.request import Environ, Request
 from sagelab.cloud.gateway.moto.front import MotoFront, changes, operation
+from sagelab.cloud.gateway.moto.sagemaker import SageMaker
 from sagelab.cloud.gateway.moto.statistics import percentiles
 from sagelab.cloud.gateway.wire import faults, protocol, shapes, validation
 from sagelab.cloud.gateway.wire.faults import Answer
@@ -60,6 +61,7 @@ class Gateway:
         self._identities = Identities(cloud.home, self._moto)
         self._permissions = Permissions(self._moto, cloud.home.caller_arn)
         self._guard = Guard(cloud.url, self._identities.find)
+        SageMaker(cloud, self._identities.find)
 
     def warm(self) -> None:
         """Load what the labs call first; for a thread of its own, just after the start."""

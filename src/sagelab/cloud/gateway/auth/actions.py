@@ -16,7 +16,7 @@ from sagelab.cloud.gateway.http.request import Request
 
 # What any identity may ask.
 _FREE = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
-_PREFIXES = {"monitoring": "cloudwatch"}
+_PREFIXES = {"monitoring": "cloudwatch", "tagging": "tag"}
 _NOT_NAMES = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _VERBS = re.compile(r"(?:Create|Describe|Delete|Update|Stop|Start|Invoke|BatchDescribe)(?=[A-Z])")
 _ROLES = ("RoleArn", "ExecutionRoleArn")
@@ -71,6 +71,8 @@ def of_others(request: Request, service: str, operation: str, where: str, seals:
     action = f"{_PREFIXES.get(service, service)}:{operation}"
     if action not in _FREE:
         yield Needed(action, _named(request, service, where))
+    if service == "cloudformation" and (role := request.form.get("RoleARN")):
+        yield Needed("iam:PassRole", role, {"iam:passedtoservice": ["cloudformation.amazonaws.com"]})
 
 
 def _resource(operation: str, params: dict[str, Any], where: str) -> str:

@@ -31,8 +31,10 @@ from sagelab.cloud.errors import ServiceError, StorageUnavailable, storage_unava
 from sagelab.cloud.gateway.auth.guard import Key
 from sagelab.cloud.gateway.auth.policies import Policy, read
 from sagelab.cloud.gateway.http.request import Environ, Request
+from sagelab.cloud.gateway.moto import sagemaker
 from sagelab.cloud.gateway.moto.persistence.objects import key_for_new, key_over
 from sagelab.cloud.gateway.moto.persistence.persister import Persister
+from sagelab.cloud.gateway.moto.sagemaker import SageMaker
 from sagelab.cloud.gateway.wire.faults import Answer
 from sagelab.cloud.home import ACCOUNT
 
@@ -100,9 +102,14 @@ class MotoFront:
         if service == "s3" and request.method == "PUT":
             _keep_form(environ)
         try:
+            lesson = sagemaker.teach(service)
             app = self._app(environ, service, region)
-            keeping = self._persister.keeping(app.config["SERVICE"], region, changes(request, service))
-            with self._turn(environ, service), keeping:
+            moving = service == "cloudformation" and lesson.unsettled(region)
+            keeping = self._persister.keeping(app.config["SERVICE"], region, moving or changes(request, service))
+            asking = SageMaker.current.asked_by(request) if lesson else nullcontext()
+            with self._turn(environ, service), asking, keeping:
+                if moving:
+                    lesson.settle(region)
                 answer = _call(app, environ)
         except StorageUnavailable:
             raise
