@@ -23,7 +23,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.model import OperationModel, Shape
 
-from sagelab.cloud.gateway import owners
+from sagelab.cloud import resources
 from sagelab.cloud.gateway.wire.planes import CONTROL, Planes
 from tests.conftest import LocalCloud
 
@@ -38,7 +38,7 @@ JUNK: list[Any] = [
 @pytest.fixture(scope="module")
 def operations() -> list[tuple[str, OperationModel]]:
     """Every operation that is answered here, with its plane."""
-    planes, ours = Planes(), owners.ours()
+    planes, ours = Planes(), resources.operations()
     names = planes.names()
     return [
         (plane, planes._service(plane).operation_model(name))

@@ -135,7 +135,8 @@ class Gateway:
             )
         params = protocol.parse(operation, request)
         where = f"{caller.region}:{caller.key.account}"
-        self._permissions.check(caller.key, of_sagemaker(operation.name, params, where))
+        needed = of_sagemaker(operation.name, params, where, self._cloud.store.tags)
+        self._permissions.check(caller.key, needed)
         if operation.model.input_shape is not None:
             validation.validate(operation.model.input_shape, params)
         call = Call(operation.name, params, caller.region, caller.key.account, caller.key.arn)
