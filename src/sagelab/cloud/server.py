@@ -24,6 +24,7 @@ from datetime import UTC, datetime
 from typing import IO, Any
 
 import sagelab
+from sagelab import catalog
 from sagelab.cloud import resources
 from sagelab.cloud.console.server import ConsoleServer
 from sagelab.cloud.context import Cloud
@@ -119,8 +120,8 @@ def _warm(gateway: Gateway, console: ConsoleServer) -> None:
 
 
 def _status(cloud: Cloud) -> dict[str, Any]:
-    running = cloud.store.with_status("training-job", "InProgress", "Stopping")
-    return {"TrainingJobs": len(running), "DiskLimit": cloud.home.limit}
+    counts = {kind.plural: len(cloud.store.with_status(kind.arn, *kind.running)) for kind in catalog.KINDS}
+    return {"Running": {name: count for name, count in counts.items() if count}, "DiskLimit": cloud.home.limit}
 
 
 def _serve_in_background(gateway: Gateway, listener: socket.socket) -> Callable[[], None]:
