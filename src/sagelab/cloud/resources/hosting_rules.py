@@ -6,9 +6,9 @@ Messages are SageMaker's where it has one for the case.
 from __future__ import annotations
 
 from sagelab.cloud.context import Cloud
-from sagelab.cloud.engine.images import runtimes
+from sagelab.cloud.engine.images import registry
+from sagelab.cloud.engine.images.registry import Registry
 from sagelab.cloud.errors import ResourceLimitExceeded, ValidationException
-from sagelab.cloud.images import Images
 from sagelab.cloud.resources import checks
 from sagelab.cloud.resources.call import Params
 
@@ -127,7 +127,7 @@ def notes(config: Params) -> list[str]:
     return found
 
 
-def _check_container(container: Params, images: Images) -> None:
+def _check_container(container: Params, images: Registry) -> None:
     checks.refused(container, CONTAINER_REFUSED)
     if container.get("Mode") == "MultiModel":
         raise ValidationException("Mode MultiModel: the local cloud does not do multi-model endpoints.")
@@ -135,7 +135,7 @@ def _check_container(container: Params, images: Images) -> None:
         raise ValidationException("ImageConfig: the local cloud has no registry in a VPC to take an image from.")
     if not container.get("Image"):
         raise ValidationException("The container has no Image.")
-    runtimes.check_inference_image(container["Image"], images)
+    images.check(container["Image"], registry.SERVE)
     source = data_source(container)
     if source is None:
         _check_has_model(container, images)
@@ -147,9 +147,10 @@ def _check_container(container: Params, images: Images) -> None:
         raise ValidationException(f"ModelDataSource: the prefix {source['S3Uri']} must end with a slash.")
 
 
-def _check_has_model(container: Params, images: Images) -> None:
+def _check_has_model(container: Params, images: Registry) -> None:
     """Without model data, the image must bring its model itself."""
-    if images.find(container["Image"]) is None:
+    image = images.find(container["Image"], registry.SERVE)
+    if image is None or image.program is None:
         raise ValidationException(
             "The container has neither ModelDataUrl nor ModelDataSource, and the images that the local cloud"
             " runs hold no model of their own."

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from sagelab.cloud.context import Cloud
-from sagelab.cloud.engine.images import runtimes
+from sagelab.cloud.engine.images import registry
 from sagelab.cloud.errors import ValidationException
 from sagelab.cloud.resources import checks
 from sagelab.cloud.resources.call import Params
@@ -23,7 +23,7 @@ NOTED = {
 def check(job: Params, cloud: Cloud) -> None:
     """ValidationException: the request breaks a rule."""
     application = job["AppSpecification"]
-    runtimes.check_processing_image(application["ImageUri"])
+    cloud.launcher.images.check(application["ImageUri"], registry.PROCESS)
     if not application.get("ContainerEntrypoint"):
         raise ValidationException(
             "AppSpecification: the local cloud has no images with an entry point of their own; give"

@@ -10,11 +10,11 @@ from pathlib import PurePosixPath
 
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.data.workspace import checkpoint_path, input_mode
-from sagelab.cloud.engine.images import runtimes
+from sagelab.cloud.engine.images import registry
+from sagelab.cloud.engine.images.registry import Registry
 from sagelab.cloud.engine.jobs import market, metrics
 from sagelab.cloud.engine.jobs.market import Market
 from sagelab.cloud.errors import ValidationException
-from sagelab.cloud.images import Images
 from sagelab.cloud.resources import checks
 from sagelab.cloud.resources.call import Params
 
@@ -89,12 +89,12 @@ def market_notes(job: Params, tags: Mapping[str, str]) -> list[str]:
     return [f"{market.PREFIX}...: the job does not train on spot, so nothing interrupts it"]
 
 
-def _check_algorithm(algorithm: Params, images: Images) -> None:
+def _check_algorithm(algorithm: Params, images: Registry) -> None:
     if not algorithm.get("TrainingImage"):
         raise ValidationException(
             "The local cloud runs jobs by their TrainingImage; algorithms by AlgorithmName need AWS."
         )
-    runtimes.check_training_image(algorithm["TrainingImage"], images)
+    images.check(algorithm["TrainingImage"], registry.TRAIN)
     metric_definitions = algorithm.get("MetricDefinitions", [])
     checks.unique("Metric name", (item["Name"] for item in metric_definitions), "MetricDefinitions")
     for item in metric_definitions:

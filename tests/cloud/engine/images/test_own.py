@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from sagelab.cloud.engine.images.own import BadImage, OwnImages, tagged
 from sagelab.cloud.home import Home
-from sagelab.cloud.images import BadImage, Images, tagged
 from tests.conftest import Sagelab
 
 
@@ -25,7 +25,7 @@ def command(folder: Path, name: str) -> Path:
 
 
 def test_image_is_a_copy_found_by_its_name(tmp_path: Path, program: Path) -> None:
-    images = Images(tmp_path / "images")
+    images = OwnImages(tmp_path / "images")
     assert images.add("registry.example/mine", program) == "registry.example/mine:latest"
     (program / "serve").unlink()
     found = images.find("registry.example/mine:latest", "serve")
@@ -37,7 +37,7 @@ def test_image_is_a_copy_found_by_its_name(tmp_path: Path, program: Path) -> Non
 
 
 def test_image_added_again_replaces_the_old_one(tmp_path: Path, program: Path) -> None:
-    images = Images(tmp_path / "images")
+    images = OwnImages(tmp_path / "images")
     images.add("mine:1", program)
     (program / "serve").unlink()
     images.add("mine:1", command(program, "train"))
@@ -51,12 +51,12 @@ def test_image_added_again_replaces_the_old_one(tmp_path: Path, program: Path) -
 def test_what_is_no_image_is_refused_in_words(tmp_path: Path, name: str, words: str) -> None:
     (tmp_path / "serve").write_text("#!/bin/sh\n")  # not executable
     with pytest.raises(BadImage, match=words):
-        Images(tmp_path / "images").add(name, tmp_path)
+        OwnImages(tmp_path / "images").add(name, tmp_path)
 
 
 def test_image_that_is_not_there_cannot_be_removed(tmp_path: Path) -> None:
     with pytest.raises(BadImage, match="no image mine:latest"):
-        Images(tmp_path / "images").remove("mine")
+        OwnImages(tmp_path / "images").remove("mine")
 
 
 def test_port_of_a_registry_is_no_tag() -> None:
