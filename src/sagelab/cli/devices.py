@@ -59,26 +59,31 @@ def add_image(home: Home, name: str, folder: Path) -> None:
     click.echo(f"{OwnImages(home.images).add(name, folder)} is an image now")
 
 
-@image.command("ls")
+@image.command("list")
 @with_home
 def list_images(home: Home) -> None:
-    """The environments of the images, whether each is pulled and how large it is; then the images of your own."""
-    from sagelab.cloud.engine.images.environments import Environments
+    """Every image of your own, and what it can do."""
     from sagelab.cloud.engine.images.own import OwnImages
-    from sagelab.cloud.engine.images.registry import environments
 
-    known = Environments(home.environments)
-    for name, environment in environments().items():
-        state = (
-            "not pulled" if not known.is_there(environment) else "pulled" if environment.lock else "always there"
-        )
-        size = f"{known.size(environment) / 1e6:,.0f} MB" if environment.lock and state == "pulled" else ""
-        click.echo(f"{name:20} {state:14} {size:>10}  {', '.join(environment.versions())}".rstrip())
     for name, commands in OwnImages(home.images).names().items():
         click.echo(f"{name:40} {', '.join(commands)}")
 
 
-image.add_command(list_images, "list")
+@image.command("ls")
+@with_home
+@click.pass_context
+def list_environments(context: click.Context, home: Home) -> None:
+    """The packages behind the images: whether they are pulled, how large they are; then the images of your own."""
+    from sagelab.cloud.engine.images.environments import Environments
+    from sagelab.cloud.engine.images.registry import environments
+
+    known = Environments(home.environments)
+    for name, environment in environments().items():
+        there = "pulled" if environment.lock else "always there"
+        state = there if known.is_there(environment) else "not pulled"
+        size = f"{known.size(environment) / 1e6:,.0f} MB" if state == "pulled" else ""
+        click.echo(f"{name:20} {state:14} {size:>10}  {', '.join(environment.versions())}".rstrip())
+    context.invoke(list_images)
 
 
 @image.command("pull")

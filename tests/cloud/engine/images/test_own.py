@@ -68,7 +68,17 @@ def test_command_line_adds_lists_and_removes(tmp_path: Path, program: Path, sage
     home = Home(tmp_path / "home").path
     assert sagelab("image", "add", "mine:1", str(program), home=home).stdout == "mine:1 is an image now\n"
     assert sagelab("image", "list", home=home).stdout.split() == ["mine:1", "serve"]
+    environment, *_, own = sagelab("image", "ls", home=home).stdout.splitlines()
+    assert environment.split()[:3] == ["tensorflow", "always", "there"]
+    assert own.split() == ["mine:1", "serve"]
     assert sagelab("image", "remove", "mine:1", home=home).stdout == "mine:1 is gone\n"
     again = sagelab("image", "remove", "mine:1", home=home)
     assert again.returncode == 1
     assert "There is no image mine:1" in again.stderr
+
+
+def test_an_environment_that_nobody_knows_cannot_be_pulled(tmp_path: Path, sagelab: Sagelab) -> None:
+    refused = sagelab("image", "pull", "cobol", home=tmp_path / "home")
+    assert refused.returncode == 1
+    assert "There is no environment 'cobol'; there are tensorflow" in refused.stderr
+    assert sagelab("image", "pull", "tensorflow", home=tmp_path / "home").stdout == "tensorflow is here\n"
