@@ -16,7 +16,7 @@ ALLOWED = {
     "sagelab": {"lab"},
     "prices": set(),
     "catalog": set(),
-    "cli": {"sagelab", "cloud", "subprocesses", "notebooks", "neo", "edge", "lab"},
+    "cli": {"sagelab", "cloud", "cloud.engine", "subprocesses", "notebooks", "neo", "edge", "lab"},
     "subprocesses": set(),
     "notebooks": {"cloud", "lab"},
     "lab": {"sagelab", "redirect", "prices", "catalog"},
