@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,8 +13,9 @@ from tests.cloud import processing
 from tests.cloud.endpoints import IMAGE as SERVING
 from tests.cloud.endpoints import Hosting
 from tests.cloud.instances import Instances
-from tests.cloud.jobs import ROLE, TIMEOUT, Jobs, pack
+from tests.cloud.jobs import ROLE, Jobs, pack
 from tests.conftest import LocalCloud
+from tests.waiting import until
 
 TRAIN = """
 import argparse, pathlib
@@ -224,10 +224,10 @@ def _own_compilation(shelf: Shelf, names: dict[str, str]) -> None:
         OutputConfig={"S3OutputLocation": f"s3://{names['bucket']}/{name}", "TargetDevice": "ml_c5"},
         StoppingCondition={"MaxRuntimeInSeconds": 600},
     )
-    limit = time.monotonic() + TIMEOUT
-    while sagemaker.describe_compilation_job(CompilationJobName=name)["CompilationJobStatus"] not in ENDED:
-        assert time.monotonic() < limit
-        time.sleep(0.1)
+    until(
+        lambda: sagemaker.describe_compilation_job(CompilationJobName=name)["CompilationJobStatus"],
+        lambda status: status in ENDED,
+    )
     names["compilation"] = name
 
 
