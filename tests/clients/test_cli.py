@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def process(aws: str, cloud: LocalCloud, tmp_path: Path) -> Aws:
     """`aws ARGUMENTS` as a process, as a person runs it."""
 
     def call(arguments: list[str]) -> Ran:
-        record = tmp_path / "calls.jsonl"
+        record = tmp_path / f"{uuid.uuid4().hex}.jsonl"
         env = variables(cloud) | {"SAGELAB_RECORD": str(record)}
         done = subprocess.run([aws, *arguments], env=env, capture_output=True, text=True, timeout=300)
         return ran(arguments, done.returncode, done.stdout, done.stderr, record)
@@ -78,7 +79,7 @@ def warm(loaded: subprocess.Popen[str], tmp_path: Path) -> Aws:
     """`aws ARGUMENTS` in a fork of the CLI that is loaded."""
 
     def call(arguments: list[str]) -> Ran:
-        record = tmp_path / "calls.jsonl"
+        record = tmp_path / f"{uuid.uuid4().hex}.jsonl"
         asked = {"arguments": arguments, "folder": str(tmp_path), "record": str(record)}
         assert loaded.stdin is not None
         assert loaded.stdout is not None

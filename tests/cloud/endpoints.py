@@ -99,11 +99,14 @@ class Hosting:
     def delete(self, name: str) -> None:
         """Delete an endpoint and wait until it is gone."""
         self.sagemaker.delete_endpoint(EndpointName=name)
+        self.wait_gone(name)
+        self.made.remove(name)
+
+    def wait_gone(self, name: str) -> None:
         until(
             lambda: [one["EndpointName"] for one in self.sagemaker.list_endpoints(NameContains=name)["Endpoints"]],
             lambda names: name not in names,
         )
-        self.made.remove(name)
 
     def invoke(self, name: str, body: Any, **options: Any) -> Any:
         """The parsed JSON answer to a JSON request."""
