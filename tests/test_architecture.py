@@ -22,14 +22,15 @@ ALLOWED = {
     "edge": {"neo", "lab"},
     "redirect": set(),
     "neo": set(),
-    "serving": {"neo"},
+    "serving": {"neo", "http1"},
     "cloud": {"sagelab", "neo", "redirect", "cloud.gateway", "cloud.resources", "cloud.engine", "cloud.console"},
     "cloud.console": {"sagelab", "cloud", "prices"},
-    "cloud.gateway": {"sagelab", "cloud", "cloud.resources"},
+    "cloud.gateway": {"sagelab", "cloud", "cloud.resources", "http1"},
     "cloud.resources": {"sagelab", "prices", "cloud", "cloud.engine", "neo"},
-    "cloud.engine": {"sagelab", "cloud", "neo", "redirect", "workbench", "relay"},
+    "cloud.engine": {"sagelab", "cloud", "neo", "redirect", "workbench", "relay", "http1"},
     "workbench": {"relay"},
     "relay": set(),
+    "http1": set(),
 }
 STARTS_A_CLOUD = {"sagelab.cloud.control", "sagelab.cloud.errors", "sagelab.cloud.home"}  # by lab/session.py
 SERVES = {"sagelab.cloud.server", "sagelab.cloud.control", "sagelab.cloud.doctor"}  # above gateway
