@@ -22,7 +22,7 @@ ALLOWED = {
     "edge": {"neo", "lab"},
     "redirect": set(),
     "neo": set(),
-    "serving": {"neo"},
+    "serving": {"neo", "http1"},
     "cloud": {
         "sagelab",
         "catalog",
@@ -34,11 +34,12 @@ ALLOWED = {
         "cloud.console",
     },
     "cloud.console": {"sagelab", "catalog", "cloud", "prices"},
-    "cloud.gateway": {"sagelab", "catalog", "cloud", "cloud.resources"},
+    "cloud.gateway": {"sagelab", "catalog", "cloud", "cloud.resources", "http1"},
     "cloud.resources": {"sagelab", "catalog", "prices", "cloud", "cloud.engine", "neo"},
-    "cloud.engine": {"sagelab", "cloud", "neo", "redirect", "workbench", "relay"},
+    "cloud.engine": {"sagelab", "cloud", "neo", "redirect", "workbench", "relay", "http1"},
     "workbench": {"relay"},
     "relay": set(),
+    "http1": set(),
 }
 STARTS_A_CLOUD = {"sagelab.cloud.control", "sagelab.cloud.errors", "sagelab.cloud.home"}  # by lab/session.py
 INSIDE = {"cloud.console", "cloud.gateway", "cloud.resources", "cloud.engine"}

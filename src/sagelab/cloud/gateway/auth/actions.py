@@ -156,14 +156,8 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def place_of(request: Request) -> tuple[str, str]:
-    """(bucket, key) that a request to S3 names, "" for what it does not."""
-    bucket, _, key = unquote(request.path).lstrip("/").partition("/")
-    return bucket, key
-
-
 def _s3(request: Request) -> Iterator[Needed]:
-    bucket, key = place_of(request)
+    bucket, key = request.place
     if not bucket:
         yield Needed("s3:ListAllMyBuckets", "*")
     elif not key:
@@ -180,7 +174,7 @@ def _opened(request: Request, seals: Seals) -> Iterator[Needed]:
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html#require-sse-kms
     """
-    bucket, key = place_of(request)
+    bucket, key = request.place
     sent, copied = request.parameters, unquote(request.header("x-amz-copy-source") or "").lstrip("/")
     if key and request.method == "GET" and not _OF_OBJECTS.keys() & sent.keys() and "uploadId" not in sent:
         opened = seals.over(bucket, key, sent.get("versionId"))
