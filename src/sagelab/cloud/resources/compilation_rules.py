@@ -25,18 +25,20 @@ ELSEWHERE = {
 }
 
 
-def check(job: Params, clients: Any, account: str) -> Order:
-    """What to compile for what. ValidationException: the request breaks a rule.
-
-    clients: service -> boto3 client to the front door.
-    """
+def check(job: Params, clients: Any, account: str) -> None:
+    """ValidationException: the request breaks a rule. clients: service -> boto3 client to the front door."""
     _check_input(job)
     _check_stopping(job["StoppingCondition"])
-    target, found = _aim(job)
+    read_order(job)
     training_rules.check_role(job["RoleArn"], clients("iam"), account)
     output = job["OutputConfig"]["S3OutputLocation"]
     places.locate("OutputConfig.S3OutputLocation", output)
     places.check_bucket("S3OutputLocation", output, clients("s3"))
+
+
+def read_order(job: Params) -> Order:
+    """What to compile for what. ValidationException: it cannot be."""
+    target, found = _aim(job)
     return Order(job, target, found, tuple(_notes(job)))
 
 
