@@ -15,7 +15,7 @@ LONGEST = 400
 ALLOWED = {
     "sagelab": {"lab"},
     "prices": set(),
-    "cli": {"sagelab", "cloud", "subprocesses", "notebooks", "neo", "edge", "lab"},
+    "cli": {"sagelab", "cloud", "cloud.engine", "subprocesses", "notebooks", "neo", "edge", "lab"},
     "subprocesses": set(),
     "notebooks": {"cloud", "lab"},
     "lab": {"sagelab", "redirect", "prices"},

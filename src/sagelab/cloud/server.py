@@ -74,6 +74,7 @@ def serve(home: Home, port: int | None, ready: Callable[[str], None]) -> None:
 
     BlockingIOError: another process serves this home. PortTaken: another program listens on `port`.
     """
+    outside = dict(os.environ)
     _forget_surroundings()
     wanted = [port] if port else _usual(home.last_port(), PORT)
     wanted_console = _usual(home.last_port("console"), CONSOLE_PORT)
@@ -83,7 +84,7 @@ def serve(home: Home, port: int | None, ready: Callable[[str], None]) -> None:
         listener, console_listener = (closing.enter_context(_listen(ports)) for ports in (wanted, wanted_console))
         ended = _watch_signals()
         url = f"http://{HOST}:{listener.getsockname()[1]}"
-        cloud, families = _build(home, url, closing)
+        cloud, families = _build(home, url, closing, outside)
         gateway = Gateway(cloud, families, internal={"Status": lambda _: _status(cloud)})
         closing.callback(gateway.close)
         closing.callback(_serve_in_background(gateway, listener))
@@ -102,11 +103,11 @@ def serve(home: Home, port: int | None, ready: Callable[[str], None]) -> None:
         log.info("going down")
 
 
-def _build(home: Home, url: str, closing: ExitStack) -> tuple[Cloud, list[Family]]:
+def _build(home: Home, url: str, closing: ExitStack, outside: dict[str, str]) -> tuple[Cloud, list[Family]]:
     """Cloud and families; what the cloud holds is closed in the order launcher, store."""
     store = Store(home.database)
     closing.callback(store.close)
-    launcher = Launcher(home)
+    launcher = Launcher(home, outside)
     closing.callback(launcher.close)
     cloud = Cloud(home, store, launcher, url, DEFAULT_REGION)
     with store.refusing():

@@ -32,7 +32,7 @@ class CompilationJobs(Jobs):
     summary = ("CompilationStartTime",)
 
     def check(self, call: Call) -> None:
-        compilation_rules.check(call.params, self.cloud.client, call.account)
+        compilation_rules.check(call.params, self.cloud)
 
     def defaults(self, params: Params) -> Params:
         """The members that AWS's Describe always has are empty until there is something to say."""

@@ -17,7 +17,7 @@ from sagelab import catalog
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.hosting.endpoint import Endpoint
 from sagelab.cloud.engine.hosting.server import VariantSpec
-from sagelab.cloud.engine.images import runtimes
+from sagelab.cloud.engine.images import registry
 from sagelab.cloud.errors import ClientError, InternalServerError, JobError, ServiceError, ValidationException
 from sagelab.cloud.resources import deployments, hosting_rules
 from sagelab.cloud.resources.call import Call, Params, operation
@@ -229,7 +229,8 @@ class Endpoints(Records):
         model = self.models.named(call, variant["ModelName"])
         container = hosting_rules.container_of(model)
         source = hosting_rules.data_source(container) or {}
-        if "AcceleratorType" in variant and not runtimes.is_inference_image(container["Image"]):
+        image = self.cloud.launcher.images.find(container["Image"], registry.SERVE)
+        if "AcceleratorType" in variant and (image is None or image.program):
             raise ValidationException(
                 f"Variant {variant['VariantName']}: AcceleratorType is for the TensorFlow images; a container"
                 " of your own computes as its `serve` does."

@@ -77,7 +77,7 @@ class NotebookInstances(Records):
         arn = self.arn(call)
         if self.store.has(arn):
             raise ValidationException(f"Cannot create a duplicate Notebook Instance ({arn})")
-        notebook_rules.check_create(call.params, self.cloud.client, call.account)
+        notebook_rules.check_create(call.params, self.cloud)
         self._check_config(call)
         notebook_rules.check_limit(call.params["InstanceType"], len(self.running))
         given = {name: value for name, value in call.params.items() if name != "Tags"}
@@ -116,7 +116,7 @@ class NotebookInstances(Records):
     def update(self, call: Call) -> Params:
         document = self.describe(call)
         _check(document, UPDATE)
-        notebook_rules.check_update(call.params, document, self.cloud.client, call.account)
+        notebook_rules.check_update(call.params, document, self.cloud)
         self._check_config(call)
         arn = self._move(call, UPDATE)
         changed = _renamed({n: v for n, v in call.params.items() if not n.startswith(("Disassociate", STEM))})

@@ -58,7 +58,7 @@ class TuningJobs(Jobs):
         where = f"{call.region}:{call.account}"
         names = tuning_parents.names_of_parents(call.params)
         parents = [self.find(self.kind.arn_of(name, where)) for name in names]
-        tuning_rules.check(call.params, parents, self.cloud.client, call.account, self.cloud.launcher.images)
+        tuning_rules.check(call.params, parents, self.cloud)
         # Its jobs get its tags.
         training_rules.read_market(read_tags(call.params.get("Tags", [])), Market())
 

@@ -15,7 +15,7 @@ from sagelab.cloud.engine.context import EngineContext
 from sagelab.cloud.engine.data import channels
 from sagelab.cloud.engine.data.checkpoints import CheckpointFolder, Checkpoints
 from sagelab.cloud.engine.data.workspace import Workspace, checkpoint_path, job_environment
-from sagelab.cloud.engine.images import runtimes
+from sagelab.cloud.engine.images import environments, registry, runtimes
 from sagelab.cloud.engine.jobs.cluster import Cluster, Task, describe_stand_in
 from sagelab.cloud.engine.jobs.metrics import Metrics
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
@@ -40,7 +40,9 @@ class Attempt(Cluster):
         self.request, self.metrics, self.cores = job, metrics, cores
         self.listener = metrics.read
         # The folder that the job's image stands for, where it is the user's own.
-        self.program = context.launcher.images.find(job["AlgorithmSpecification"]["TrainingImage"], "train")
+        image = context.launcher.images.find(job["AlgorithmSpecification"]["TrainingImage"], registry.TRAIN)
+        self.program = image.program if image else None
+        self.environment = image.environment if image else environments.TENSORFLOW
         self.checkpoints: Checkpoints | None = None
 
     # Downloading
@@ -86,13 +88,13 @@ class Attempt(Cluster):
             return runtimes.PYTHON
         space = self.spaces[0]
         code = space.code if any(space.code.iterdir()) else space.channel("code")
-        return runtimes.choose(code if code.is_dir() else None, self._toolkit)
+        return runtimes.choose(code if code.is_dir() else None, self._toolkit, self.environment)
 
     # Training
 
     def head_logs(self, runtime: runtimes.Runtime, notes: list[str]) -> None:
         image = self.request["AlgorithmSpecification"]["TrainingImage"]
-        here = describe_stand_in(image, self.request["ResourceConfig"]["InstanceType"])
+        here = describe_stand_in(image, self.request["ResourceConfig"]["InstanceType"], self.environment)
         self.open_logs(LOG_GROUP, runtime, [here, *notes])
 
     def task(self, runtime: runtimes.Runtime) -> Task:

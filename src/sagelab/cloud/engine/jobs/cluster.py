@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sagelab.cloud.engine.context import EngineContext
 from sagelab.cloud.engine.data.workspace import Workspace, environment
+from sagelab.cloud.engine.images.environments import Environment
 from sagelab.cloud.engine.images.runtimes import Runtime, describe_here
 from sagelab.cloud.engine.jobs.failures import KILLED, explain_exit
 from sagelab.cloud.engine.jobs.logs import Listener, Reader, Stream
@@ -186,6 +187,6 @@ class Cluster:
         self.context.launcher.remove_folder(self.folder)
 
 
-def describe_stand_in(image: str, instance_type: str) -> str:
+def describe_stand_in(image: str, instance_type: str, environment: Environment) -> str:
     """The first line of a log: what is here in place of an image on an instance."""
-    return f"{image} on {instance_type} is, here, {describe_here()}"
+    return f"{image} on {instance_type} is, here, {describe_here(environment)}"

@@ -14,7 +14,7 @@ from typing import Any
 from sagelab.cloud.engine.context import EngineContext
 from sagelab.cloud.engine.data import channels
 from sagelab.cloud.engine.data.mirror import Mirror
-from sagelab.cloud.engine.images import runtimes
+from sagelab.cloud.engine.images import environments, registry, runtimes
 from sagelab.cloud.engine.jobs.cluster import Cluster, Task, describe_stand_in
 from sagelab.cloud.engine.jobs.run import OVERTIME, JobRun, Report, Step
 from sagelab.cloud.errors import ClientError
@@ -37,6 +37,8 @@ class ProcessingRun(JobRun):
         self.job, self.notes, self.context = job, notes, context
         self.resources: dict[str, Any] = job["ProcessingResources"]["ClusterConfig"]
         self.cluster = Cluster(self.job_name, self.resources.get("InstanceCount", 1), context)
+        image = context.launcher.images.find(job["AppSpecification"]["ImageUri"], registry.PROCESS)
+        self.environment = image.environment if image else environments.TENSORFLOW
 
     def work(self) -> None:
         self.report(Step("InProgress", facts={"ProcessingStartTime": datetime.now(UTC)}))
@@ -102,7 +104,7 @@ class ProcessingRun(JobRun):
 
     def _process(self) -> None:
         task, image = self._task(), self.job["AppSpecification"]["ImageUri"]
-        here = describe_stand_in(image, self.resources["InstanceType"])
+        here = describe_stand_in(image, self.resources["InstanceType"], self.environment)
         self.cluster.open_logs(LOG_GROUP, task.runtime, [here, *self.notes])
         self.begin(self.cluster, task)
         with Mirror(self._s3, self._pairs("Continuous"), self._key_id):
@@ -111,7 +113,7 @@ class ProcessingRun(JobRun):
     def _task(self) -> Task:
         own = {"PROCESSING_JOB_NAME": self.job_name, "PROCESSING_JOB_ARN": self.job["ProcessingJobArn"]}
         return Task(
-            runtimes.choose(self._code(), toolkit=False),
+            runtimes.choose(self._code(), False, self.environment),
             argv=self._command(),
             environment=own | self.job.get("Environment", {}),
             network=not self.job.get("NetworkConfig", {}).get("EnableNetworkIsolation", False),
