@@ -129,6 +129,22 @@ def check_config(config: Params, clients: Any) -> None:
         _check_async(config["AsyncInferenceConfig"]["OutputConfig"], clients("s3"))
 
 
+def check_names(variants: list[Params], where: str) -> None:
+    """ValidationException: a variant is named twice in the member `where` of a request."""
+    for name, count in Counter(variant["VariantName"] for variant in variants).items():
+        if count > 1:
+            raise ValidationException(f"Variant name {name} is used more than once in {where}.")
+
+
+def check_instances(total: int) -> None:
+    """ResourceLimitExceeded: the variants of an endpoint together have more instances than this machine runs."""
+    if total > MAX_INSTANCES:
+        raise ResourceLimitExceeded(
+            f"The local cloud runs at most {MAX_INSTANCES} instances for an endpoint, processes of this machine;"
+            f" the variants ask for {total}."
+        )
+
+
 def notes(config: Params) -> list[str]:
     """A sentence for each thing that a configuration asks for and this machine does not do."""
     found = _noted(config, CONFIG_NOTED)
@@ -208,17 +224,10 @@ def _check_variant(variant: Params, number: int) -> None:
 
 
 def _check_together(variants: list[Params]) -> None:
-    for name, count in Counter(variant["VariantName"] for variant in variants).items():
-        if count > 1:
-            raise ValidationException(f"Variant name {name} is used more than once in ProductionVariants.")
+    check_names(variants, "ProductionVariants")
     if not any(variant.get("InitialVariantWeight", 1) for variant in variants):
         raise ValidationException("The InitialVariantWeight of at least one variant must be greater than 0.")
-    total = sum(variant["InitialInstanceCount"] for variant in variants)
-    if total > MAX_INSTANCES:
-        raise ResourceLimitExceeded(
-            f"The local cloud runs at most {MAX_INSTANCES} instances for an endpoint, processes of this machine;"
-            f" the variants ask for {total}."
-        )
+    check_instances(sum(variant["InitialInstanceCount"] for variant in variants))
 
 
 def _check_async(output: Params, s3: Any) -> None:
