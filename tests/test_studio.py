@@ -136,7 +136,7 @@ def studio(resolved: str, archive: Path, tmp_path_factory: pytest.TempPathFactor
 
 @needs_uv
 @needs_image
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_lab_1_runs_in_the_image_against_a_local_cloud_in_another_environment(
     studio: tuple[Path, Path], tmp_path: Path, sagelab: Any
@@ -158,7 +158,7 @@ def test_lab_1_runs_in_the_image_against_a_local_cloud_in_another_environment(
 
 @needs_uv
 @needs_image
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_lifecycle_script_leaves_the_image_as_it_is_and_gives_the_local_cloud_its_own_kernel(
     studio: tuple[Path, Path], archive: Path, tmp_path: Path

@@ -24,6 +24,7 @@ from datetime import UTC, datetime
 from typing import IO, Any
 
 import sagelab
+from sagelab import catalog
 from sagelab.cloud import resources
 from sagelab.cloud.console.server import ConsoleServer
 from sagelab.cloud.context import Cloud
@@ -36,7 +37,7 @@ from sagelab.cloud.store import Store
 
 BACKLOG = 128
 LOG_LIMIT = 5_000_000  # bytes; the log before that is kept once more as server.log.1
-POLL = 0.1  # seconds between two looks for the end, inside werkzeug
+POLL = 0.1  # seconds between two looks for the end, inside socketserver
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [
@@ -74,6 +75,7 @@ def serve(home: Home, port: int | None, ready: Callable[[str], None]) -> None:
 
     BlockingIOError: another process serves this home. PortTaken: another program listens on `port`.
     """
+    outside = dict(os.environ)
     _forget_surroundings()
     wanted = [port] if port else _usual(home.last_port(), PORT)
     wanted_console = _usual(home.last_port("console"), CONSOLE_PORT)
@@ -83,7 +85,7 @@ def serve(home: Home, port: int | None, ready: Callable[[str], None]) -> None:
         listener, console_listener = (closing.enter_context(_listen(ports)) for ports in (wanted, wanted_console))
         ended = _watch_signals()
         url = f"http://{HOST}:{listener.getsockname()[1]}"
-        cloud, families = _build(home, url, closing)
+        cloud, families = _build(home, url, closing, outside)
         gateway = Gateway(cloud, families, internal={"Status": lambda _: _status(cloud)})
         closing.callback(gateway.close)
         closing.callback(_serve_in_background(gateway, listener))
@@ -102,11 +104,11 @@ def serve(home: Home, port: int | None, ready: Callable[[str], None]) -> None:
         log.info("going down")
 
 
-def _build(home: Home, url: str, closing: ExitStack) -> tuple[Cloud, list[Family]]:
+def _build(home: Home, url: str, closing: ExitStack, outside: dict[str, str]) -> tuple[Cloud, list[Family]]:
     """Cloud and families; what the cloud holds is closed in the order launcher, store."""
     store = Store(home.database)
     closing.callback(store.close)
-    launcher = Launcher(home)
+    launcher = Launcher(home, outside)
     closing.callback(launcher.close)
     cloud = Cloud(home, store, launcher, url, DEFAULT_REGION)
     with store.refusing():
@@ -119,15 +121,15 @@ def _warm(gateway: Gateway, console: ConsoleServer) -> None:
 
 
 def _status(cloud: Cloud) -> dict[str, Any]:
-    running = cloud.store.with_status("training-job", "InProgress", "Stopping")
-    return {"TrainingJobs": len(running), "DiskLimit": cloud.home.limit}
+    counts = {kind.plural: len(cloud.store.with_status(kind.arn, *kind.running)) for kind in catalog.KINDS}
+    return {"Running": {name: count for name, count in counts.items() if count}, "DiskLimit": cloud.home.limit}
 
 
 def _serve_in_background(gateway: Gateway, listener: socket.socket) -> Callable[[], None]:
     """Answer requests from now on; what is returned stops it."""
     from sagelab.cloud.gateway.http.server import Server
 
-    server = Server(listener, gateway)
+    server = Server(listener, gateway.answer, gateway.folder)
     thread = threading.Thread(target=server.serve_forever, args=(POLL,), name="serve", daemon=True)
     thread.start()
 

@@ -57,7 +57,7 @@ class CompilationJobs(Family):
         request = {name: value for name, value in call.params.items() if name != "Tags"}
         condition = {"MaxRuntimeInSeconds": compilation_rules.DEFAULT_RUNTIME} | request["StoppingCondition"]
         request["StoppingCondition"] = condition
-        order = compilation_rules.check(request, self.cloud.client, call.account)
+        order = compilation_rules.check(request, self.cloud)
         name = request["CompilationJobName"]
         arn = call.arn(KIND, name)
         try:

@@ -13,9 +13,9 @@ from sagelab import catalog
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.hosting.endpoint import Endpoint
 from sagelab.cloud.engine.hosting.server import VariantSpec
-from sagelab.cloud.engine.images import runtimes
+from sagelab.cloud.engine.images import registry
 from sagelab.cloud.errors import InternalServerError, JobError, ValidationException
-from sagelab.cloud.resources import deployments, hosting_rules
+from sagelab.cloud.resources import checks, deployments, hosting_rules
 from sagelab.cloud.resources.call import Call, Params, operation
 from sagelab.cloud.resources.endpoint_configs import EndpointConfigs
 from sagelab.cloud.resources.models import Models
@@ -87,7 +87,7 @@ class Endpoints(Stateful[Endpoint]):
                 raise ValidationException(f'Variant "{item["VariantName"]}" is not found on endpoint "{arn}".')
             if "ServerlessUpdateConfig" in item:
                 raise ValidationException("ServerlessUpdateConfig: the endpoint is not serverless.")
-        hosting_rules.check_names(wanted, "DesiredWeightsAndCapacities")
+        checks.unique("Variant name", (item["VariantName"] for item in wanted), "DesiredWeightsAndCapacities")
         for item in wanted:
             counts[item["VariantName"]] = item.get("DesiredInstanceCount", counts[item["VariantName"]])
         hosting_rules.check_instances(sum(counts.values()))
@@ -149,7 +149,8 @@ class Endpoints(Stateful[Endpoint]):
         model = self.models.named(call, variant["ModelName"])
         container = hosting_rules.container_of(model)
         source = hosting_rules.data_source(container) or {}
-        if "AcceleratorType" in variant and not runtimes.is_inference_image(container["Image"]):
+        image = self.cloud.launcher.images.find(container["Image"], registry.SERVE)
+        if "AcceleratorType" in variant and (image is None or image.program):
             raise ValidationException(
                 f"Variant {variant['VariantName']}: AcceleratorType is for the TensorFlow images; a container"
                 " of your own computes as its `serve` does."

@@ -61,7 +61,7 @@ class NotebookInstances(Stateful[NotebookInstance]):
         arn = self.arn(call)
         if self.store.has(arn):
             raise ValidationException(f"Cannot create a duplicate Notebook Instance ({arn})")
-        notebook_rules.check_create(call.params, self.cloud.client, call.account)
+        notebook_rules.check_create(call.params, self.cloud)
         self._check_config(call)
         self._check_limit(call.params["InstanceType"])
         given = {name: value for name, value in call.params.items() if name != "Tags"}
@@ -101,7 +101,7 @@ class NotebookInstances(Stateful[NotebookInstance]):
             changed["AcceleratorTypes"] = None
 
         def plan(document: Document) -> tuple[Params, Act]:
-            notebook_rules.check_update(call.params, document, self.cloud.client, call.account)
+            notebook_rules.check_update(call.params, document, self.cloud)
             self._check_config(call)
             return {}, lambda arn: self.change(arn, "Stopped", FailureReason=None, **changed)
 

@@ -19,7 +19,7 @@ class ProcessingJobs(Jobs):
     summary = ("ExitMessage",)
 
     def check(self, call: Call) -> None:
-        processing_rules.check(call.params, self.cloud.client, call.account)
+        processing_rules.check(call.params, self.cloud)
 
     def defaults(self, params: Params) -> Params:
         cluster = {"InstanceCount": 1} | params["ProcessingResources"]["ClusterConfig"]

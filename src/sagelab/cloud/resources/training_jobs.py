@@ -83,7 +83,7 @@ class TrainingJobs(Family):
     @operation("CreateTrainingJob")
     def create(self, call: Call) -> Params:
         tags = read_tags(call.params.get("Tags", []))
-        training_rules.check(call.params, self.cloud.client, call.account, self.cloud.launcher.images)
+        training_rules.check(call.params, self.cloud)
         training_rules.read_market(tags, Market())
         return {"TrainingJobArn": self.launch(call, tags)}
 

@@ -28,7 +28,7 @@ class TransformJobs(Jobs):
 
     def check(self, call: Call) -> None:
         self.models.named(call, call.params["ModelName"])
-        transform_rules.check(call.params, self.cloud.client)
+        transform_rules.check(call.params, self.cloud)
 
     def defaults(self, params: Params) -> Params:
         return transform_rules.defaults(params)

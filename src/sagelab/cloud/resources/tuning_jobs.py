@@ -67,7 +67,7 @@ class TuningJobs(Family):
     def create(self, call: Call) -> Params:
         tags = read_tags(call.params.get("Tags", []))
         parents = [self._find(call.arn(KIND, name)) for name in tuning_parents.names_of_parents(call.params)]
-        tuning_rules.check(call.params, parents, self.cloud.client, call.account, self.cloud.launcher.images)
+        tuning_rules.check(call.params, parents, self.cloud)
         training_rules.read_market(tags, Market())  # its jobs get its tags
         arn = call.arn(KIND, call.params["HyperParameterTuningJobName"])
         job = _document(call, arn)

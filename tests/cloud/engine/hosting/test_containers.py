@@ -8,14 +8,15 @@ from pathlib import Path
 
 import botocore.exceptions
 import pytest
+from sagelab.cloud.images import Images
 
 from sagelab.cloud import control
 from sagelab.cloud.engine.hosting.containers import threads
 from sagelab.cloud.home import Home
-from sagelab.cloud.images import Images
-from tests.cloud.endpoints import TIMEOUT, Hosting
+from tests.cloud.endpoints import Hosting
 from tests.cloud.jobs import Jobs
 from tests.conftest import LocalCloud
+from tests.waiting import TIMEOUT
 
 SERVE = """#!/usr/bin/env python3
 import http.server, os, pathlib

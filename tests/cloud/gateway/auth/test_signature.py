@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import pytest
 
 from sagelab.cloud.gateway.auth import signature
 from sagelab.cloud.gateway.http.request import Request
+from sagelab.http1 import Message
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
 KEY, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 
 
 def request(method: str, uri: str, **headers: str) -> Request:
-    environ = {"REQUEST_METHOD": method, "RAW_URI": uri, "wsgi.input": io.BytesIO()}
-    spelt = {f"HTTP_{name.upper()}": value for name, value in headers.items()}
-    return Request({**environ, **spelt}, Path("unused"))
+    message = Message()
+    message.method, message.target = method, uri
+    message.fields = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Request(message, lambda: (), Path("unused"))
 
 
 def test_aws_example_of_a_get_with_a_range() -> None:

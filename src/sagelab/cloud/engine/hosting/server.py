@@ -21,8 +21,8 @@ from sagelab.cloud.engine.data.workspace import environment
 from sagelab.cloud.engine.hosting import containers
 from sagelab.cloud.engine.hosting.client import TIMEOUT, Channel, Reply, ServerUnavailable
 from sagelab.cloud.engine.hosting.containers import Container
-from sagelab.cloud.engine.images.neo import is_neo
-from sagelab.cloud.engine.images.runtimes import PYTHON, is_inference_image
+from sagelab.cloud.engine.images.registry import SERVE
+from sagelab.cloud.engine.images.runtimes import PYTHON
 from sagelab.cloud.engine.jobs.logs import Reader, Stream
 from sagelab.cloud.engine.sandbox.launcher import Running
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
@@ -162,11 +162,12 @@ class Server:
 
     def _choose_container(self) -> Container:
         spec, launcher = self.spec, self.context.launcher
-        if program := launcher.images.find(spec.image, "serve"):
-            return containers.own_image(program, launcher.sandbox_unavailable(PYTHON))
-        if not is_inference_image(spec.image):
+        image = launcher.images.find(spec.image, SERVE)
+        if image is None:
             raise ClientError(f"There is no image {spec.image} any more; `sagelab image add` brings it back.")
-        if is_neo(spec.image):
+        if image.program:
+            return containers.own_image(image.program, launcher.sandbox_unavailable(PYTHON))
+        if image.server == "neo":
             return containers.neo_serving(spec.instance_type, spec.isolated)
         return containers.tensorflow_serving(self.folder, spec.instance_type, spec.accelerator, spec.isolated)
 

@@ -18,7 +18,7 @@ from sagelab.cloud.engine.context import EngineContext
 from sagelab.cloud.engine.data import channels
 from sagelab.cloud.engine.data.checkpoints import CheckpointFolder, Checkpoints
 from sagelab.cloud.engine.data.workspace import Workspace, checkpoint_path, job_environment
-from sagelab.cloud.engine.images import runtimes
+from sagelab.cloud.engine.images import environments, registry, runtimes
 from sagelab.cloud.engine.jobs.failures import explain_exit
 from sagelab.cloud.engine.jobs.logs import Listener, Reader, Stream
 from sagelab.cloud.engine.sandbox.launcher import Running
@@ -41,7 +41,9 @@ class Attempt:
         self.folder = f"{self.name}-{time.time_ns():x}"
         self.hosts = [f"algo-{number + 1}" for number in range(job["ResourceConfig"]["InstanceCount"])]
         # The folder that the job's image stands for, where it is the user's own.
-        self.program = context.launcher.images.find(job["AlgorithmSpecification"]["TrainingImage"], "train")
+        image = context.launcher.images.find(job["AlgorithmSpecification"]["TrainingImage"], registry.TRAIN)
+        self.program = image.program if image else None
+        self.environment = image.environment if image else environments.TENSORFLOW
         self.spaces: list[Workspace] = []
         self.streams: dict[str, Stream] = {}
         self.running: Running | None = None
@@ -94,7 +96,7 @@ class Attempt:
             return runtimes.PYTHON
         space = self.spaces[0]
         code = space.code if any(space.code.iterdir()) else space.channel("code")
-        return runtimes.choose(code if code.is_dir() else None, self._toolkit)
+        return runtimes.choose(code if code.is_dir() else None, self._toolkit, self.environment)
 
     # Logs
 
@@ -116,7 +118,7 @@ class Attempt:
         kind = self.job["ResourceConfig"]["InstanceType"]
         here = f"{self.job['AlgorithmSpecification']['TrainingImage']} on {kind} is, here, "
         sandbox_unavailable = self.context.launcher.sandbox_unavailable(runtime)
-        lines = [here + runtimes.describe_here()]
+        lines = [here + runtimes.describe_here(self.environment)]
         return [*lines, f"without namespaces of its own: {sandbox_unavailable}"] if sandbox_unavailable else lines
 
     # Training

@@ -17,7 +17,7 @@ from sagelab.cloud.engine.context import EngineContext
 from sagelab.cloud.engine.data import channels
 from sagelab.cloud.engine.data.mirror import Mirror
 from sagelab.cloud.engine.data.workspace import Workspace, environment
-from sagelab.cloud.engine.images import runtimes
+from sagelab.cloud.engine.images import environments, registry, runtimes
 from sagelab.cloud.engine.jobs.failures import explain_exit
 from sagelab.cloud.engine.jobs.hosts import Hosts, Plan
 from sagelab.cloud.engine.jobs.logs import Stream
@@ -47,11 +47,13 @@ class ProcessingRun(Run):
         self.folders: dict[str, Path] = {}
         self.streams: dict[str, Stream] = {}
         self.hosts = Hosts(context.launcher)
+        image = context.launcher.images.find(job["AppSpecification"]["ImageUri"], registry.PROCESS)
+        self.environment = image.environment if image else environments.TENSORFLOW
 
     def work(self) -> None:
         self.report("InProgress", {"ProcessingStartTime": datetime.now(UTC)})
         self._download()
-        runtime = runtimes.choose(self._code(), toolkit=False)
+        runtime = runtimes.choose(self._code(), False, self.environment)
         self._open_logs(runtime)
         codes = self._process(runtime)
         self._keep_message()
@@ -113,7 +115,7 @@ class ProcessingRun(Run):
 
     def _open_logs(self, runtime: runtimes.Runtime) -> None:
         application, kind = self.job["AppSpecification"], self._cluster["InstanceType"]
-        here = f"{application['ImageUri']} on {kind} is, here, {runtimes.describe_here()}"
+        here = f"{application['ImageUri']} on {kind} is, here, {runtimes.describe_here(self.environment)}"
         sandbox_unavailable = self.context.launcher.sandbox_unavailable(runtime)
         notes = [
             here,
