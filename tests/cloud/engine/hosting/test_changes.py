@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -13,8 +12,9 @@ from typing import Any
 import botocore.exceptions
 import pytest
 
-from sagelab.cloud.images import Images
-from tests.cloud.endpoints import TIMEOUT, Hosting
+from sagelab.cloud.engine.images.own import OwnImages
+from tests.cloud.endpoints import Hosting
+from tests.waiting import TIMEOUT, until
 
 CALLERS = 12
 
@@ -49,19 +49,20 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of the image."""
-    folder = tmp_path_factory.mktemp("stubborn")
+def image(hosting: Hosting, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder, images = tmp_path_factory.mktemp("stubborn"), OwnImages(hosting.cloud.home.images)
     (folder / "serve").write_text(STUBBORN)
     (folder / "serve").chmod(0o755)
-    return folder
+    yield images.add("stubborn:1", folder)
+    images.remove("stubborn:1")
 
 
 @pytest.fixture(scope="module")
-def image(hosting: Hosting, folder: Path) -> Iterator[str]:
-    images = Images(hosting.cloud.home.images)
-    yield images.add("stubborn:1", folder)
-    images.remove("stubborn:1")
+def folder(hosting: Hosting, image: str) -> Path:
+    """What servers of the image have as their folder."""
+    found = OwnImages(hosting.cloud.home.images).find(image)
+    assert found
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -150,11 +151,8 @@ def test_an_update_keeps_no_more_servers_than_an_endpoint_may_have(
 def test_servers_are_ended_at_once(hosting: Hosting, image: str) -> None:
     name = hosting.serve(hosting.config(hosting.model(None, Image=image), count=3))
     hosting.delete(name)
-    limit = time.monotonic() + TIMEOUT
-    while len(ends := times(hosting, name, "ends")) < 3 and time.monotonic() < limit:
-        time.sleep(0.1)
-    assert len(ends) == len(heard := times(hosting, name, "heard")) == 3
-    assert max(heard) < min(ends)
+    ends = until(lambda: times(hosting, name, "ends"), lambda found: len(found) == 3)
+    assert max(times(hosting, name, "heard")) < min(ends)
 
 
 def times(hosting: Hosting, name: str, line: str) -> list[int]:
