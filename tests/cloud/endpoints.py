@@ -57,15 +57,18 @@ class Hosting:
         self.sagemaker.create_model(ModelName=name, PrimaryContainer=primary, ExecutionRoleArn=ROLE)
         return name
 
-    def config(self, *models: str, count: int = 1, options: dict[str, Any] | None = None, **variant: Any) -> str:
-        """A configuration with a variant a model, named v1, v2, ..."""
+    def config(
+        self, *models: str, count: int | tuple[int, ...] = 1, options: dict[str, Any] | None = None, **variant: Any
+    ) -> str:
+        """A configuration with a variant a model, named v1, v2, ... count: of servers, of each or one by one."""
+        counts = count if isinstance(count, tuple) else (count,) * len(models)
         name = f"config-{uuid.uuid4().hex[:12]}"
         variants = [
             {
                 "VariantName": f"v{number + 1}",
                 "ModelName": model,
                 "InstanceType": "ml.c5.large",
-                "InitialInstanceCount": count,
+                "InitialInstanceCount": counts[number],
             }
             | variant
             for number, model in enumerate(models)
