@@ -1,6 +1,6 @@
 """The process of one local cloud: builds it, serves it, and ends it in order.
 
-    python -m sagelab.cloud.server --home DIR [--port N] [--ready-fd FD]
+    python -m sagelab.cloud.server --home DIR [--port N] [--ready-fd FD] [--owner PID]
 
 `sagelab up` runs `serve` in its own process, `sagelab up --detach` runs this module in a session of its own.
 Both are ready when server.json stands and the port answers.
@@ -12,6 +12,7 @@ import argparse
 import json
 import logging
 import os
+import select
 import shutil
 import signal
 import socket
@@ -184,6 +185,17 @@ def _watch_signals() -> Callable[[], None]:
     return wait
 
 
+def _end_with(owner: int) -> None:
+    """End this process, as a SIGTERM does, once another one is gone."""
+
+    def wait() -> None:
+        with suppress(ProcessLookupError):  # it is gone already
+            select.select([os.pidfd_open(owner)], [], [])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="owner", daemon=True).start()
+
+
 def _forget_surroundings() -> None:
     """The caller's AWS settings and proxies are not this cloud's: it speaks to itself alone."""
     for name in list(os.environ):
@@ -237,6 +249,7 @@ def main() -> None:
     parser.add_argument("--home", required=True)
     parser.add_argument("--port", type=int)
     parser.add_argument("--ready-fd", type=int)
+    parser.add_argument("--owner", type=int)
     options = parser.parse_args()
 
     def ready(url: str) -> None:
@@ -250,6 +263,8 @@ def main() -> None:
     try:
         if options.ready_fd is not None:
             _leave_parent()
+        if options.owner is not None:
+            _end_with(options.owner)
         serve(Home(options.home), options.port, ready)
     except (ControlError, BlockingIOError) as error:
         sys.exit(str(error))
