@@ -6,6 +6,7 @@ import time
 import uuid
 from typing import Any
 
+from tests.cloud.endpoints import Hosting
 from tests.cloud.jobs import ROLE, TIMEOUT, Jobs
 
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
@@ -68,7 +69,7 @@ def log(jobs: Jobs, name: str, host: str = "algo-1") -> str:
     return "\n".join(line for line in lines if not line.startswith("[sagelab]"))
 
 
-def full_log(jobs: Jobs, group: str, prefix: str) -> list[str]:
+def full_log(jobs: Jobs | Hosting, group: str, prefix: str) -> list[str]:
     """The lines of all streams of a group whose names begin with `prefix`; none before there is a log."""
     try:
         streams = jobs.logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=prefix)["logStreams"]

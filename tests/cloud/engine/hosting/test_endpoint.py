@@ -112,7 +112,7 @@ def test_metrics_have_sagemakers_names(hosting: Hosting, endpoint: str) -> None:
             Period=86400,
             Statistics=[statistic],
         )["Datapoints"]
-        return sum(point[statistic] for point in points)
+        return float(sum(point[statistic] for point in points))
 
     limit = time.monotonic() + TIMEOUT
     while total("Invocations", "Sum") < 5 and time.monotonic() < limit:
