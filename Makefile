@@ -45,7 +45,7 @@ bench: setup ## Measure the local cloud against the bare script and against plai
 	@$(BIN)/python bench/run.py
 
 lint: setup ## Check style and format.
-	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
+	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . && $(BIN)/oxlint --quiet src
 
 types: setup ## Check types.
 	@$(BIN)/mypy --no-error-summary

@@ -10,13 +10,14 @@ import os
 import sys
 import traceback
 from pathlib import Path
+from typing import Any
 
-from awscli.clidriver import create_clidriver
+from awscli.clidriver import create_clidriver  # type: ignore[import-not-found]
 
 SERVICES = ("sagemaker", "sagemaker-runtime", "s3api", "logs", "cloudwatch", "iam", "sts")
 
 
-def main():
+def main() -> None:
     driver = create_clidriver()
     table = driver._get_command_table()
     for service in SERVICES:  # what a command reads first, and what takes it longest: its service's model
@@ -29,7 +30,7 @@ def main():
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 
 
-def run(driver, arguments, folder, record):
+def run(driver: Any, arguments: list[str], folder: str, record: str) -> int:
     """Run one command as `aws` does; its exit code."""
     os.environ["SAGELAB_RECORD"] = record
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -39,7 +40,7 @@ def run(driver, arguments, folder, record):
     try:
         code = driver.main(arguments)
     except SystemExit as end:
-        code = end.code
+        code = end.code if isinstance(end.code, int) else 255
     except BaseException:
         traceback.print_exc()
     sys.stdout.flush()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from tests.cloud.endpoints import Hosting
 from tests.cloud.jobs import ROLE, Jobs
 from tests.cloud.streams import Streams, said
 from tests.waiting import until
@@ -66,7 +67,7 @@ def log(jobs: Jobs, name: str, host: str = "algo-1") -> str:
     return said(full_log(jobs, GROUP, f"{name}/{host}-"))
 
 
-def full_log(jobs: Jobs, group: str, prefix: str) -> list[str]:
+def full_log(jobs: Jobs | Hosting, group: str, prefix: str) -> list[str]:
     """The lines of all streams of a group whose names begin with `prefix`; none before there is a log."""
     return Streams(jobs.logs, group, prefix).lines()
 

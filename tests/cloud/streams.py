@@ -29,7 +29,8 @@ class Streams:
 
         https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
         """
-        kept, token = self._lines.setdefault(name, []), self._tokens.get(name)
+        kept = self._lines.setdefault(name, [])
+        token: str | None = self._tokens.get(name)
         while True:
             given = {"nextToken": token} if token else {}
             page = self._logs.get_log_events(
@@ -39,7 +40,7 @@ class Streams:
             if page["nextForwardToken"] == token:
                 break
             token = page["nextForwardToken"]
-        self._tokens[name] = token
+        self._tokens[name] = str(token)
 
 
 def said(lines: list[str]) -> str:

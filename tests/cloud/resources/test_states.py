@@ -103,7 +103,7 @@ def test_of_many_calls_at_the_same_moment_one_gets_through(cloud: Cloud) -> None
         go.wait(TIMEOUT)
         doors.change(arn, "Open")
 
-    paints = [partial(doors.move, call("front"), "Paint", plan)] * (CALLERS // 2)
+    paints: list[Callable[[], Any]] = [partial(doors.move, call("front"), "Paint", plan)] * (CALLERS // 2)
     said = at_once(paints)
     assert sorted(said) == ["", *["Drying, so not Drying"] * (CALLERS // 2 - 1)]
     assert at_once([partial(doors.delete, call("front"))] * 4) == ["Drying, so not Closing"] * 4
@@ -166,9 +166,13 @@ def test_what_is_deleted_is_ended_and_gone(cloud: Cloud) -> None:
 def test_what_was_between_states_at_the_end_is_recovered(cloud: Cloud) -> None:
     doors, go = Doors(cloud), threading.Event()
     arns = {name: made(doors, name) for name in ("open", "drying", "closing")}
-    arns["opening"] = doors.begin(call("opening"), {"DoorName": "opening"}, lambda _: go.wait(TIMEOUT) and None)
-    doors.move(call("drying"), "Paint", lambda _: ({}, lambda _: go.wait(TIMEOUT) and None))
-    doors.move(call("closing"), "Delete", lambda _: ({}, lambda _: go.wait(TIMEOUT) and None))
+
+    def hang(_: str) -> None:
+        go.wait(TIMEOUT)
+
+    arns["opening"] = doors.begin(call("opening"), {"DoorName": "opening"}, hang)
+    doors.move(call("drying"), "Paint", lambda _: ({}, hang))
+    doors.move(call("closing"), "Delete", lambda _: ({}, hang))
     after = Doors(cloud)
     go.set()
     reasons = {name: after.find(arn)["FailureReason"] for name, arn in arns.items() if name != "closing"}

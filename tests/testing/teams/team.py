@@ -93,7 +93,7 @@ def test_the_data_of_the_module_is_there(data: str) -> None:
     boto3.client("s3").head_bucket(Bucket=data)
 
 
-@mock_aws
+@mock_aws  # type: ignore[untyped-decorator]
 def test_moto_is_as_it_was() -> None:
     assert boto3.client("s3", region_name="us-east-1").list_buckets()["Buckets"] == []
 

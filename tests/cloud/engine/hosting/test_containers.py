@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import botocore.exceptions
 import pytest
@@ -65,7 +66,7 @@ def image(hosting: Hosting, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     images.remove(NAME)
 
 
-def serve(hosting: Hosting, image: str, **options: int) -> str:
+def serve(hosting: Hosting, image: str, **options: Any) -> str:
     model = hosting.model(None, Image=image, Environment={"PLACE": "here"})
     return hosting.start(hosting.config(model, **options))
 

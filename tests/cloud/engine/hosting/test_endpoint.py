@@ -113,7 +113,7 @@ def test_metrics_have_sagemakers_names(hosting: Hosting, endpoint: str) -> None:
             Period=86400,
             Statistics=[statistic],
         )["Datapoints"]
-        return sum(point[statistic] for point in points)
+        return float(sum(point[statistic] for point in points))
 
     until(lambda: total("Invocations", "Sum"), lambda count: count >= 5)
     assert 0 < total("ModelLatency", "Average") < 60e6

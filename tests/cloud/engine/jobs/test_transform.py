@@ -101,7 +101,7 @@ def outputs(hosting: Hosting, job: dict[str, Any]) -> dict[str, str]:
 
 def lines(hosting: Hosting, name: str) -> list[str]:
     """The log of a job."""
-    return full_log(hosting, GROUP, f"{name}/")  # type: ignore[arg-type] - it has `logs` as Jobs has
+    return full_log(hosting, GROUP, f"{name}/")
 
 
 def test_whole_objects_are_sent_and_answered(hosting: Hosting, plain: str) -> None:

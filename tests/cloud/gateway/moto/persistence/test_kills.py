@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import random
-import sys
 import threading
-from pathlib import Path
 
 import pytest
+from load import Clients, Worker
+from place import Place
 
 from sagelab.cloud import control
 from sagelab.cloud.home import Home
 from tests.cloud.kills import kill
-
-sys.path.append(str(Path(__file__).parents[5] / "bench"))
-
-from load import Clients, Worker  # type: ignore[import-not-found]
-from place import Place  # type: ignore[import-not-found]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
 
