@@ -1,6 +1,6 @@
 """The process of one local cloud: builds it, serves it, and ends it in order.
 
-    python -m sagelab.cloud.server --home DIR [--port N] [--ready-fd FD]
+    python -m sagelab.cloud.server --home DIR [--port N] [--ready-fd FD] [--owner PID]
 
 `sagelab up` runs `serve` in its own process, `sagelab up --detach` runs this module in a session of its own.
 Both are ready when server.json stands and the port answers.
@@ -12,6 +12,7 @@ import argparse
 import json
 import logging
 import os
+import select
 import shutil
 import signal
 import socket
@@ -24,6 +25,7 @@ from datetime import UTC, datetime
 from typing import IO, Any
 
 import sagelab
+from sagelab import catalog
 from sagelab.cloud import resources
 from sagelab.cloud.console.server import ConsoleServer
 from sagelab.cloud.context import Cloud
@@ -36,7 +38,7 @@ from sagelab.cloud.store import Store
 
 BACKLOG = 128
 LOG_LIMIT = 5_000_000  # bytes; the log before that is kept once more as server.log.1
-POLL = 0.1  # seconds between two looks for the end, inside werkzeug
+POLL = 0.1  # seconds between two looks for the end, inside socketserver
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [
@@ -74,6 +76,7 @@ def serve(home: Home, port: int | None, ready: Callable[[str], None]) -> None:
 
     BlockingIOError: another process serves this home. PortTaken: another program listens on `port`.
     """
+    outside = dict(os.environ)
     _forget_surroundings()
     wanted = [port] if port else _usual(home.last_port(), PORT)
     wanted_console = _usual(home.last_port("console"), CONSOLE_PORT)
@@ -83,7 +86,7 @@ def serve(home: Home, port: int | None, ready: Callable[[str], None]) -> None:
         listener, console_listener = (closing.enter_context(_listen(ports)) for ports in (wanted, wanted_console))
         ended = _watch_signals()
         url = f"http://{HOST}:{listener.getsockname()[1]}"
-        cloud, families = _build(home, url, closing)
+        cloud, families = _build(home, url, closing, outside)
         gateway = Gateway(cloud, families, internal={"Status": lambda _: _status(cloud)})
         closing.callback(gateway.close)
         closing.callback(_serve_in_background(gateway, listener))
@@ -102,11 +105,11 @@ def serve(home: Home, port: int | None, ready: Callable[[str], None]) -> None:
         log.info("going down")
 
 
-def _build(home: Home, url: str, closing: ExitStack) -> tuple[Cloud, list[Family]]:
+def _build(home: Home, url: str, closing: ExitStack, outside: dict[str, str]) -> tuple[Cloud, list[Family]]:
     """Cloud and families; what the cloud holds is closed in the order launcher, store."""
     store = Store(home.database)
     closing.callback(store.close)
-    launcher = Launcher(home)
+    launcher = Launcher(home, outside)
     closing.callback(launcher.close)
     cloud = Cloud(home, store, launcher, url, DEFAULT_REGION)
     with store.refusing():
@@ -119,15 +122,15 @@ def _warm(gateway: Gateway, console: ConsoleServer) -> None:
 
 
 def _status(cloud: Cloud) -> dict[str, Any]:
-    running = cloud.store.with_status("training-job", "InProgress", "Stopping")
-    return {"TrainingJobs": len(running), "DiskLimit": cloud.home.limit}
+    counts = {kind.plural: len(cloud.store.with_status(kind.arn, *kind.running)) for kind in catalog.KINDS}
+    return {"Running": {name: count for name, count in counts.items() if count}, "DiskLimit": cloud.home.limit}
 
 
 def _serve_in_background(gateway: Gateway, listener: socket.socket) -> Callable[[], None]:
     """Answer requests from now on; what is returned stops it."""
     from sagelab.cloud.gateway.http.server import Server
 
-    server = Server(listener, gateway)
+    server = Server(listener, gateway.answer, gateway.folder)
     thread = threading.Thread(target=server.serve_forever, args=(POLL,), name="serve", daemon=True)
     thread.start()
 
@@ -180,6 +183,17 @@ def _watch_signals() -> Callable[[], None]:
             pass
 
     return wait
+
+
+def _end_with(owner: int) -> None:
+    """End this process, as a SIGTERM does, once another one is gone."""
+
+    def wait() -> None:
+        with suppress(ProcessLookupError):  # it is gone already
+            select.select([os.pidfd_open(owner)], [], [])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="owner", daemon=True).start()
 
 
 def _forget_surroundings() -> None:
@@ -235,6 +249,7 @@ def main() -> None:
     parser.add_argument("--home", required=True)
     parser.add_argument("--port", type=int)
     parser.add_argument("--ready-fd", type=int)
+    parser.add_argument("--owner", type=int)
     options = parser.parse_args()
 
     def ready(url: str) -> None:
@@ -248,6 +263,8 @@ def main() -> None:
     try:
         if options.ready_fd is not None:
             _leave_parent()
+        if options.owner is not None:
+            _end_with(options.owner)
         serve(Home(options.home), options.port, ready)
     except (ControlError, BlockingIOError) as error:
         sys.exit(str(error))

@@ -13,8 +13,8 @@ import botocore.exceptions
 import pytest
 
 from sagelab.cloud import control
+from sagelab.cloud.engine.images.own import OwnImages
 from sagelab.cloud.home import Home
-from sagelab.cloud.images import Images
 from tests.cloud.instances import encode
 from tests.cloud.jobs import ROLE
 from tests.cloud.kills import kill
@@ -131,7 +131,7 @@ OUTPUTS = {
 
 @pytest.fixture(scope="module")
 def image(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder, images = tmp_path_factory.mktemp("program"), Images(cloud.home.images)
+    folder, images = tmp_path_factory.mktemp("program"), OwnImages(cloud.home.images)
     (folder / "serve").write_text(SERVE)
     (folder / "serve").chmod(0o755)
     yield images.add(NAME, folder)
@@ -168,7 +168,7 @@ def test_stack_makes_what_describe_finds_with_its_tags(stacks: Stacks, unique: C
 def test_stack_is_complete_when_its_endpoint_is_in_service(stacks: Stacks) -> None:
     model = stacks.model()
     stack = stacks.create({"Model": model, "Config": CONFIG, "Endpoint": ENDPOINT}, outputs=OUTPUTS)
-    seen = []
+    seen: list[Any] = []
     limit = time.monotonic() + TIMEOUT
     while not seen or seen[-1][0] == "CREATE_IN_PROGRESS":
         assert time.monotonic() < limit, seen[-1]

@@ -11,6 +11,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,8 +21,8 @@ from sagelab.cloud.engine.data.workspace import environment
 from sagelab.cloud.engine.hosting import containers
 from sagelab.cloud.engine.hosting.client import TIMEOUT, Channel, Reply, ServerUnavailable
 from sagelab.cloud.engine.hosting.containers import Container
-from sagelab.cloud.engine.images.neo import is_neo
-from sagelab.cloud.engine.images.runtimes import PYTHON, is_inference_image
+from sagelab.cloud.engine.images.registry import SERVE
+from sagelab.cloud.engine.images.runtimes import PYTHON
 from sagelab.cloud.engine.jobs.logs import Reader, Stream
 from sagelab.cloud.engine.sandbox.launcher import Running
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
@@ -32,6 +33,7 @@ logger = logging.getLogger("sagelab")
 LOG_GROUP = "/aws/sagemaker/Endpoints/{}"
 PING_PAUSE = 0.02
 LONGEST_PAUSE = 30.0
+GRACE = 10.0  # seconds that a server has to end after SIGTERM
 A_YEAR = 365 * 24 * 3600  # seconds that the keys of a container are good for
 
 
@@ -143,9 +145,9 @@ class Server:
         self._closed.set()
         if running:
             running.group.terminate()
-            if not running.group.ended.wait(10):
+            if not running.group.ended.wait(GRACE):
                 running.group.kill()
-                running.group.ended.wait(10)
+                running.group.ended.wait(GRACE)
         self._channel.forget()
         if self.folder != Path():
             self.context.launcher.remove_folder(self.folder.parent.name)
@@ -160,11 +162,12 @@ class Server:
 
     def _choose_container(self) -> Container:
         spec, launcher = self.spec, self.context.launcher
-        if program := launcher.images.find(spec.image, "serve"):
-            return containers.own_image(program, launcher.sandbox_unavailable(PYTHON))
-        if not is_inference_image(spec.image):
+        image = launcher.images.find(spec.image, SERVE)
+        if image is None:
             raise ClientError(f"There is no image {spec.image} any more; `sagelab image add` brings it back.")
-        if is_neo(spec.image):
+        if image.program:
+            return containers.own_image(image.program, launcher.sandbox_unavailable(PYTHON))
+        if image.server == "neo":
             return containers.neo_serving(spec.instance_type, spec.isolated)
         return containers.tensorflow_serving(self.folder, spec.instance_type, spec.accelerator, spec.isolated)
 
@@ -258,3 +261,11 @@ class Server:
             self._stream.note(str(error))
         except RuntimeError:
             logger.exception("server %s of %s", self.instance, self.endpoint)
+
+
+def close_all(servers: list[Server]) -> None:
+    """Close servers at once: those that ignore SIGTERM take as long together as one of them."""
+    if servers:
+        with ThreadPoolExecutor(len(servers)) as pool:
+            for closed in [pool.submit(server.close) for server in servers]:
+                closed.result()

@@ -15,9 +15,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sagelab.cloud.errors import AccessDenied
-from sagelab.cloud.gateway.auth import signature
 from sagelab.cloud.gateway.auth.guard import Key
-from sagelab.cloud.gateway.http.request import Request
+from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.store import Change, Document, Missing
 
 if TYPE_CHECKING:
@@ -32,24 +31,22 @@ LESSONS = {
 LONGEST_WAIT = 50.0  # seconds; boto3 waits 60 for an answer
 
 
-class SageMaker:
-    """The one SageMaker of this process. find: the key of an access key id, or None."""
+class SageMakerAccess:
+    """The way to the one SageMaker of this process. find: the key of an access key id, or None."""
 
-    current: ClassVar[SageMaker]
+    current: ClassVar[SageMakerAccess]
 
     def __init__(self, cloud: Cloud, find: Callable[[str], Key | None]) -> None:
         self._cloud, self._find = cloud, find
         self._thread = threading.local()
         self._waiting: set[threading.Event] = set()
         cloud.store.listen(self._on_change)
-        SageMaker.current = self
+        SageMakerAccess.current = self
 
     @contextmanager
-    def asked_by(self, request: Request) -> Iterator[None]:
-        """For the block, in this thread, `client` has the rights of who signed a request."""
-        by_header = request.header("authorization") is not None
-        claim = signature.read_header(request) if by_header else signature.read_query(request)
-        self._thread.access_key, self._thread.form = claim.access_key, request.form
+    def asked_by(self, context: Context) -> Iterator[None]:
+        """For the block, in this thread, `client` has the rights of who sent a request."""
+        self._thread.access_key, self._thread.form = context.caller.key.access_key, context.request.form
         try:
             yield
         finally:

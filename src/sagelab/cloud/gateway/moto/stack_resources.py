@@ -19,7 +19,7 @@ from moto.core.common_models import CloudFormationModel
 
 from sagelab import catalog
 from sagelab.catalog import Kind
-from sagelab.cloud.gateway.moto.sagemaker import SageMaker
+from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 
 Properties = dict[str, Any]
 
@@ -100,7 +100,7 @@ class StackResource(CloudFormationModel):  # type: ignore[misc]
         wanted = {name: value for name, value in properties.items() if name not in _OF_UPDATES}
         wanted |= {cls.kind.name_member: name, "Tags": _tags(stack.tags, properties)}
         with cls._failing(about["LogicalId"]):
-            made = cls._call(SageMaker.current.client(region_name, stack.role_arn), "Create", wanted)
+            made = cls._call(SageMakerAccess.current.client(region_name, stack.role_arn), "Create", wanted)
         return cls(about["StackId"], name, made[cls.kind.arn_member], properties)
 
     @classmethod
@@ -121,7 +121,7 @@ class StackResource(CloudFormationModel):  # type: ignore[misc]
         stack = cloudformation_backends[account_id][region_name].get_stack(old.stack_id)
         if changed <= cls.mutable:
             with cls._failing(old.logical_resource_id, old.arn):
-                old.change(SageMaker.current.client(region_name, stack.role_arn), changed, wanted)
+                old.change(SageMakerAccess.current.client(region_name, stack.role_arn), changed, wanted)
             old.properties = wanted
             return old  # type: ignore[no-any-return]
         if wanted.get(cls.kind.name_member) == old.name:
@@ -150,7 +150,7 @@ class StackResource(CloudFormationModel):  # type: ignore[misc]
 
     def is_created(self) -> bool:
         """Whether it is what was asked for. ResourceFailed: it will not be."""
-        document = SageMaker.current.look(self.arn)
+        document = SageMakerAccess.current.look(self.arn)
         if document is None:
             raise self.failed("The resource was deleted before it was stable.")
         if document.get(self.kind.status_member) == "Failed":
@@ -159,16 +159,16 @@ class StackResource(CloudFormationModel):  # type: ignore[misc]
 
     def delete(self, _account_id: str = "", _region_name: str = "", *, client: Any = None) -> None:
         """Delete it, and wait until it is gone. ResourceFailed: SageMaker refuses, or it takes too long."""
-        if SageMaker.current.look(self.arn) is None:
+        if SageMakerAccess.current.look(self.arn) is None:
             return
         with self._failing(self.logical_resource_id, self.arn):
-            acting = client or SageMaker.current.client(self.region)
-            if not SageMaker.current.wait(lambda: self._is_gone(acting)):
+            acting = client or SageMakerAccess.current.client(self.region)
+            if not SageMakerAccess.current.wait(lambda: self._is_gone(acting)):
                 raise self.failed(_UNSTABLE)
 
     def _is_gone(self, client: Any) -> bool:
         """Whether it is; if not, the next step to it is taken, where there is one."""
-        document = SageMaker.current.look(self.arn)
+        document = SageMakerAccess.current.look(self.arn)
         if document is None:
             return True
         status = document.get(self.kind.status_member)
@@ -221,7 +221,7 @@ class Endpoint(StackResource):
     def is_created(self) -> bool:
         """An update that failed leaves an endpoint in service, with the configuration of before."""
         ready = super().is_created()
-        document = SageMaker.current.look(self.arn) or {}
+        document = SageMakerAccess.current.look(self.arn) or {}
         if ready and document.get("EndpointConfigName") != self.properties["EndpointConfigName"]:
             raise self.failed(document.get("FailureReason") or _UNSTABLE)
         return ready
@@ -248,7 +248,9 @@ class NotebookInstance(StackResource):
         self._call(client, "Start", named)
 
     def _rest(self) -> None:
-        if not SageMaker.current.wait(lambda: (SageMaker.current.look(self.arn) or {}).get(_STATUS) == "Stopped"):
+        if not SageMakerAccess.current.wait(
+            lambda: (SageMakerAccess.current.look(self.arn) or {}).get(_STATUS) == "Stopped"
+        ):
             raise self.failed(_UNSTABLE)
 
 

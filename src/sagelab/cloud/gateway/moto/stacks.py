@@ -18,7 +18,7 @@ from moto.core.responses import ActionResult
 from werkzeug.exceptions import HTTPException
 
 from sagelab.cloud.gateway.moto import targets  # noqa: F401 - what stacks make of other services is held to it too
-from sagelab.cloud.gateway.moto.sagemaker import SageMaker
+from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 from sagelab.cloud.gateway.moto.stack_resources import CLASSES, PREFIX, TYPES, ResourceFailed, StackResource
 from sagelab.cloud.gateway.moto.templates import Template, check, check_set, ordered, references
 from sagelab.cloud.home import ACCOUNT
@@ -90,7 +90,7 @@ class Stack(models.Stack):  # type: ignore[misc]
     def __init__(self, *args: Any, **options: Any) -> None:
         self.retired: list[StackResource] = []
         super().__init__(*args, **options)
-        asked = SageMaker.current.asked
+        asked = SageMakerAccess.current.asked
         default = "DO_NOTHING" if asked.get("DisableRollback", "").lower() == "true" else "ROLLBACK"
         self.on_failure = asked.get("OnFailure") or default
         self.disable_rollback = self.on_failure == "DO_NOTHING"
@@ -161,7 +161,7 @@ class Stack(models.Stack):  # type: ignore[misc]
             if not self.resource_map.creation_complete():
                 return
             while self.retired:
-                self.retired[-1].delete(client=SageMaker.current.own(self.region_name))
+                self.retired[-1].delete(client=SageMakerAccess.current.own(self.region_name))
                 self.retired.pop()
         except ResourceFailed as failed:
             self.roll_back(failed) if verb == "CREATE" else self._end("UPDATE_FAILED", failed)
@@ -193,7 +193,7 @@ class Stack(models.Stack):  # type: ignore[misc]
         """Delete all that it made. ResourceFailed: something stays."""
         made = [one for one in self.resource_map._parsed_resources.values() if isinstance(one, StackResource)]
         for resource in made[::-1]:
-            resource.delete(client=SageMaker.current.own(self.region_name))
+            resource.delete(client=SageMakerAccess.current.own(self.region_name))
         self.resource_map.delete()
         exports = self.cross_stack_resources
         for name in [name for name, one in exports.items() if one.exporting_stack_id == self.stack_id]:

@@ -13,7 +13,7 @@ from moto.core.resource_tagging import TaggedResource
 from moto.resourcegroupstaggingapi import models, urls
 from moto.sagemaker import models as moto_sagemaker
 
-from sagelab.cloud.gateway.moto.sagemaker import SageMaker
+from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 from sagelab.cloud.home import ACCOUNT
 
 
@@ -21,15 +21,15 @@ class Resources(moto_sagemaker.SageMakerModelBackend):  # type: ignore[misc]
     """What moto takes for SageMaker's backend of a region."""
 
     def iter_tagged_resources(self) -> Iterator[TaggedResource]:
-        for arn, kind, tags in SageMaker.current.tagged(self.region_name):
+        for arn, kind, tags in SageMakerAccess.current.tagged(self.region_name):
             yield TaggedResource(arn, tags, f"sagemaker:{kind}")
 
     def tag_resource(self, arn: str, tags: dict[str, str]) -> None:
         new = [{"Key": key, "Value": value} for key, value in tags.items()]
-        SageMaker.current.client(self.region_name).add_tags(ResourceArn=arn, Tags=new)
+        SageMakerAccess.current.client(self.region_name).add_tags(ResourceArn=arn, Tags=new)
 
     def untag_resource(self, arn: str, tag_keys: list[str]) -> None:
-        SageMaker.current.client(self.region_name).delete_tags(ResourceArn=arn, TagKeys=tag_keys)
+        SageMakerAccess.current.client(self.region_name).delete_tags(ResourceArn=arn, TagKeys=tag_keys)
 
 
 class Backend(models.ResourceGroupsTaggingAPIBackend):  # type: ignore[misc]
