@@ -69,15 +69,15 @@ class Status:
         return {**self.__dict__, "jobs": self.jobs, "started": self.started.isoformat(), "uptime": uptime}
 
 
-def up(home: Home, port: int | None = None) -> str:
+def up(home: Home, port: int | None = None, owner: int | None = None) -> str:
     """The URL of the local cloud of `home`, started in the background if none runs; returns when it is ready.
 
-    port: where to listen; by default where this home listened last. StartFailed: it ended before that, and
-    the message has the end of its log.
+    port: where to listen; by default where this home listened last. owner: a process that it ends with, however
+    that one goes. StartFailed: it ended before it was ready, and the message has the end of its log.
     """
     with home.starting():
         running = home.server()
-        return str(running["url"]) if running else _start(home, port)
+        return str(running["url"]) if running else _start(home, port, owner)
 
 
 @contextmanager
@@ -211,13 +211,13 @@ def _server(home: Home) -> dict[str, Any]:
     return running
 
 
-def _start(home: Home, port: int | None) -> str:
+def _start(home: Home, port: int | None, owner: int | None) -> str:
     reader, writer = os.pipe()
     with os.fdopen(reader, "rb") as ready, home.log.open("ab") as log:
         said_before = log.tell()
         try:
             subprocess.run(
-                _command(home, port, writer),
+                [*_command(home, port, writer), *(["--owner", str(owner)] if owner else [])],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

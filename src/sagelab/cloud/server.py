@@ -1,6 +1,6 @@
 """The process of one local cloud: builds it, serves it, and ends it in order.
 
-    python -m sagelab.cloud.server --home DIR [--port N] [--ready-fd FD]
+    python -m sagelab.cloud.server --home DIR [--port N] [--ready-fd FD] [--owner PID]
 
 `sagelab up` runs `serve` in its own process, `sagelab up --detach` runs this module in a session of its own.
 Both are ready when server.json stands and the port answers.
@@ -12,6 +12,7 @@ import argparse
 import json
 import logging
 import os
+import select
 import shutil
 import signal
 import socket
@@ -37,7 +38,7 @@ from sagelab.cloud.store import Store
 
 BACKLOG = 128
 LOG_LIMIT = 5_000_000  # bytes; the log before that is kept once more as server.log.1
-POLL = 0.1  # seconds between two looks for the end, inside werkzeug
+POLL = 0.1  # seconds between two looks for the end, inside socketserver
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [
@@ -129,7 +130,7 @@ def _serve_in_background(gateway: Gateway, listener: socket.socket) -> Callable[
     """Answer requests from now on; what is returned stops it."""
     from sagelab.cloud.gateway.http.server import Server
 
-    server = Server(listener, gateway)
+    server = Server(listener, gateway.answer, gateway.folder)
     thread = threading.Thread(target=server.serve_forever, args=(POLL,), name="serve", daemon=True)
     thread.start()
 
@@ -182,6 +183,17 @@ def _watch_signals() -> Callable[[], None]:
             pass
 
     return wait
+
+
+def _end_with(owner: int) -> None:
+    """End this process, as a SIGTERM does, once another one is gone."""
+
+    def wait() -> None:
+        with suppress(ProcessLookupError):  # it is gone already
+            select.select([os.pidfd_open(owner)], [], [])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="owner", daemon=True).start()
 
 
 def _forget_surroundings() -> None:
@@ -237,6 +249,7 @@ def main() -> None:
     parser.add_argument("--home", required=True)
     parser.add_argument("--port", type=int)
     parser.add_argument("--ready-fd", type=int)
+    parser.add_argument("--owner", type=int)
     options = parser.parse_args()
 
     def ready(url: str) -> None:
@@ -250,6 +263,8 @@ def main() -> None:
     try:
         if options.ready_fd is not None:
             _leave_parent()
+        if options.owner is not None:
+            _end_with(options.owner)
         serve(Home(options.home), options.port, ready)
     except (ControlError, BlockingIOError) as error:
         sys.exit(str(error))

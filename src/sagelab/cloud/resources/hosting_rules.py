@@ -119,6 +119,15 @@ def check_config(config: Params, cloud: Cloud) -> None:
         _check_async(config["AsyncInferenceConfig"]["OutputConfig"], cloud)
 
 
+def check_instances(total: int) -> None:
+    """ResourceLimitExceeded: the variants of an endpoint together have more instances than this machine runs."""
+    if total > MAX_INSTANCES:
+        raise ResourceLimitExceeded(
+            f"The local cloud runs at most {MAX_INSTANCES} instances for an endpoint, processes of this machine;"
+            f" the variants ask for {total}."
+        )
+
+
 def notes(config: Params) -> list[str]:
     """A sentence for each thing that a configuration asks for and this machine does not do."""
     found = checks.noted(config, CONFIG_NOTED)
@@ -179,12 +188,7 @@ def _check_together(variants: list[Params]) -> None:
     checks.unique("Variant name", (variant["VariantName"] for variant in variants), "ProductionVariants")
     if not any(variant.get("InitialVariantWeight", 1) for variant in variants):
         raise ValidationException("The InitialVariantWeight of at least one variant must be greater than 0.")
-    total = sum(variant["InitialInstanceCount"] for variant in variants)
-    if total > MAX_INSTANCES:
-        raise ResourceLimitExceeded(
-            f"The local cloud runs at most {MAX_INSTANCES} instances for an endpoint, processes of this machine;"
-            f" the variants ask for {total}."
-        )
+    check_instances(sum(variant["InitialInstanceCount"] for variant in variants))
 
 
 def _check_async(output: Params, cloud: Cloud) -> None:

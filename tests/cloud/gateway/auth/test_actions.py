@@ -43,7 +43,8 @@ def arn(kind: str) -> str:
 @pytest.mark.parametrize("kind", catalog.KINDS, ids=lambda kind: kind.stem)
 def test_every_operation_of_a_kind_is_about_the_resource_that_it_names(kind: Kind) -> None:
     for operation in kind.operations:
-        found = needed(operation, **{kind.name_member: "one"})
+        named: dict[str, Any] = {kind.name_member: "one"}
+        found = needed(operation, **named)
         assert [(each.action, each.resource) for each in found] == [
             (f"sagemaker:{operation}", arn(f"{kind.arn}/one"))
         ]
@@ -90,10 +91,10 @@ def test_a_tuning_job_passes_on_the_roles_of_its_definitions() -> None:
         ("CreateEndpointConfig", {"ExecutionRoleArn": ROLE}),
     ],
 )
-def test_a_role_is_passed_on(operation: str, params: dict[str, str]) -> None:
+def test_a_role_is_passed_on(operation: str, params: dict[str, Any]) -> None:
     kind = catalog.of_operation(operation)
     assert kind is not None
-    passed = needed(operation, **{kind.name_member: "one"}, **params)[1]
+    passed = needed(operation, **({kind.name_member: "one"} | params))[1]
     assert (passed.action, passed.resource) == ("iam:PassRole", ROLE)
     assert passed.context == {"iam:passedtoservice": ["sagemaker.amazonaws.com"]}
 

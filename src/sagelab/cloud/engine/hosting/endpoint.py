@@ -80,6 +80,17 @@ class Endpoint:
             self._closed.wait(stay)
             old.drain(DRAIN_SECONDS)
 
+    def resize(self, wanted: list[dict[str, Any]]) -> None:
+        """Give variants other weights and numbers of servers. JobError: a server did not come up.
+
+        wanted: DesiredWeightsAndCapacities of the API; a variant keeps what is not named.
+        """
+        assert self.fleet
+        for item in wanted:
+            variant = self.fleet.variants[item["VariantName"]]
+            variant.weight = item.get("DesiredWeight", variant.weight)
+            variant.resize(item.get("DesiredInstanceCount", variant.spec.count))
+
     def invoke(self, invocation: Invocation) -> tuple[str, Reply]:
         """(variant, reply) of one invocation. NoVariant: no such target. ServerUnavailable: no answer, a 5xx."""
         fleet = self._enter()

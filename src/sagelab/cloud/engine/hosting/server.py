@@ -11,6 +11,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,6 +33,7 @@ logger = logging.getLogger("sagelab")
 LOG_GROUP = "/aws/sagemaker/Endpoints/{}"
 PING_PAUSE = 0.02
 LONGEST_PAUSE = 30.0
+GRACE = 10.0  # seconds that a server has to end after SIGTERM
 A_YEAR = 365 * 24 * 3600  # seconds that the keys of a container are good for
 
 
@@ -143,9 +145,9 @@ class Server:
         self._closed.set()
         if running:
             running.group.terminate()
-            if not running.group.ended.wait(10):
+            if not running.group.ended.wait(GRACE):
                 running.group.kill()
-                running.group.ended.wait(10)
+                running.group.ended.wait(GRACE)
         self._channel.forget()
         if self.folder != Path():
             self.context.launcher.remove_folder(self.folder.parent.name)
@@ -259,3 +261,11 @@ class Server:
             self._stream.note(str(error))
         except RuntimeError:
             logger.exception("server %s of %s", self.instance, self.endpoint)
+
+
+def close_all(servers: list[Server]) -> None:
+    """Close servers at once: those that ignore SIGTERM take as long together as one of them."""
+    if servers:
+        with ThreadPoolExecutor(len(servers)) as pool:
+            for closed in [pool.submit(server.close) for server in servers]:
+                closed.result()

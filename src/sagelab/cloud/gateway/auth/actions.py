@@ -21,7 +21,7 @@ Tags = Callable[[str], dict[str, str]]
 
 # What any identity may ask.
 _FREE = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
-_PREFIXES = {"monitoring": "cloudwatch"}
+_PREFIXES = {"monitoring": "cloudwatch", "tagging": "tag"}
 # Condition key of SageMaker -> the paths of its values in a request.
 _CONDITIONS = {
     "AcceleratorTypes": ("AcceleratorTypes[]", "ProductionVariants[].AcceleratorType"),
@@ -113,6 +113,8 @@ def of_others(request: Request, service: str, operation: str, where: str, seals:
     action = f"{_PREFIXES.get(service, service)}:{operation}"
     if action not in _FREE:
         yield Needed(action, _named(request, service, where))
+    if service == "cloudformation" and (role := request.form.get("RoleARN")):
+        yield Needed("iam:PassRole", role, {"iam:passedtoservice": ["cloudformation.amazonaws.com"]})
 
 
 def _resources(kind: Kind | None, operation: str, params: Document, where: str) -> Iterator[str]:
@@ -156,14 +158,8 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def place_of(request: Request) -> tuple[str, str]:
-    """(bucket, key) that a request to S3 names, "" for what it does not."""
-    bucket, _, key = unquote(request.path).lstrip("/").partition("/")
-    return bucket, key
-
-
 def _s3(request: Request) -> Iterator[Needed]:
-    bucket, key = place_of(request)
+    bucket, key = request.place
     if not bucket:
         yield Needed("s3:ListAllMyBuckets", "*")
     elif not key:
@@ -180,7 +176,7 @@ def _opened(request: Request, seals: Seals) -> Iterator[Needed]:
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html#require-sse-kms
     """
-    bucket, key = place_of(request)
+    bucket, key = request.place
     sent, copied = request.parameters, unquote(request.header("x-amz-copy-source") or "").lstrip("/")
     if key and request.method == "GET" and not _OF_OBJECTS.keys() & sent.keys() and "uploadId" not in sent:
         opened = seals.over(bucket, key, sent.get("versionId"))

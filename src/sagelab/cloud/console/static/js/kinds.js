@@ -278,7 +278,7 @@ function plain(row, item) {
 }
 
 function shown(member, value) {
-  if (/Time$/.test(member)) return when(value);
+  if (member.endsWith("Time")) return when(value);
   return String(value).startsWith("s3://") ? s3Link(value) : String(value);
 }
 

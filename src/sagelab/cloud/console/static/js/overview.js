@@ -29,13 +29,14 @@ const RECENT = [
   ["Took", (job) => html`<${Span} from=${job.CreationTime} to=${job.TrainingEndTime} />`],
 ];
 
+const concernsResource = (event) => event.type === "resource";
+
 export function Overview() {
-  const any = (event) => event.type === "resource";
-  const live = useLive(overview, [], any);
+  const live = useLive(overview, [], concernsResource);
   const recent = useLive(
     () => ask("sagemaker", "ListTrainingJobs", { MaxResults: LATEST, SortOrder: "Descending" }),
     [],
-    (event) => any(event) && event.kind === jobs.arn,
+    (event) => concernsResource(event) && event.kind === jobs.arn,
   );
   const { running = [], prices } = live.data || {};
   const forgotten = running.filter((each) => each.forgotten);
