@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import runpy
 import sys
 from pathlib import Path
-
-from rows import ROWS
 
 from sagelab import catalog
 from sagelab.cloud import resources
@@ -13,6 +12,7 @@ from sagelab.cloud.home import Home
 from sagelab.cloud.server import serve
 
 if __name__ == "__main__":
-    catalog.KINDS += ROWS
-    resources.__path__.append(str(Path(__file__).with_name("families")))
+    folder = Path(__file__).parent
+    catalog.KINDS += runpy.run_path(str(folder / "rows.py"))["ROWS"]
+    resources.__path__.append(str(folder / "families"))
     serve(Home(sys.argv[1]), None, lambda url: print(url, flush=True))

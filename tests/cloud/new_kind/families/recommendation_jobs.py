@@ -16,8 +16,10 @@ from sagelab.cloud.store import Document
 
 class RecommendationJobs(Records):
     kind = catalog.of_stem("InferenceRecommendationsJob")
-    summary = ("JobName", "JobArn", "JobDescription", "JobType", "RoleArn", "Status", "CreationTime")
-    summary += ("CompletionTime", "LastModifiedTime")
+    summary = (
+        *("JobName", "JobArn", "JobDescription", "JobType", "RoleArn", "Status"),
+        *("CreationTime", "CompletionTime", "LastModifiedTime"),
+    )
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
