@@ -234,7 +234,6 @@ KINDS: tuple[Kind, ...] = (
         roles=("RoleArn",),
         log=Log("/aws/sagemaker/TrainingJobs", "{name}/"),
         searchable=True,
-        order=("CreationTime", "Ascending"),
     ),
     Kind(
         "processing-job",
