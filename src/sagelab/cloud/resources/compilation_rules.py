@@ -23,14 +23,19 @@ ELSEWHERE = {
 }
 
 
-def check(job: Params, cloud: Cloud) -> Order:
-    """What to compile for what. ValidationException: the request breaks a rule."""
+def check(job: Params, cloud: Cloud) -> None:
+    """ValidationException: the request breaks a rule."""
     _check_input(job)
     _check_stopping(job["StoppingCondition"])
-    target, found = _aim(job)
+    read_order(job)
     checks.role(job["RoleArn"], cloud)
     output = job["OutputConfig"]["S3OutputLocation"]
     checks.bucket("OutputConfig.S3OutputLocation", output, cloud)
+
+
+def read_order(job: Params) -> Order:
+    """What to compile for what. ValidationException: it cannot be."""
+    target, found = _aim(job)
     return Order(job, target, found, tuple(_notes(job)))
 
 

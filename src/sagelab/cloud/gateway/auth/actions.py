@@ -21,7 +21,7 @@ Tags = Callable[[str], dict[str, str]]
 
 # What any identity may ask.
 _FREE = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
-_PREFIXES = {"monitoring": "cloudwatch"}
+_PREFIXES = {"monitoring": "cloudwatch", "tagging": "tag"}
 # Condition key of SageMaker -> the paths of its values in a request.
 _CONDITIONS = {
     "AcceleratorTypes": ("AcceleratorTypes[]", "ProductionVariants[].AcceleratorType"),
@@ -113,6 +113,8 @@ def of_others(request: Request, service: str, operation: str, where: str, seals:
     action = f"{_PREFIXES.get(service, service)}:{operation}"
     if action not in _FREE:
         yield Needed(action, _named(request, service, where))
+    if service == "cloudformation" and (role := request.form.get("RoleARN")):
+        yield Needed("iam:PassRole", role, {"iam:passedtoservice": ["cloudformation.amazonaws.com"]})
 
 
 def _resources(kind: Kind | None, operation: str, params: Document, where: str) -> Iterator[str]:
