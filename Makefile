@@ -9,10 +9,10 @@ WORKERS ?= 3
 RECORD := $(CURDIR)/build/requests.jsonl
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test check labs notebooks bench lint types studio clean
+.PHONY: help setup lab test test-long check labs notebooks bench lint types studio clean
 
 help: ## List these commands.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Set up the environment in .venv from the lock file; does nothing when it stands.
 	@$(PYTHON) tools/setup.py $(VENV)
@@ -32,6 +32,9 @@ ifneq ($(NOTEBOOKS),)
 	  -o timeout=1800 --nbval-cell-timeout=1800 $(NOTEBOOKS)
 	@$(BIN)/python tools/validity.py $(RECORD)
 endif
+
+test-long: setup ## Run what finds rare faults at length: a hundred kills under load.
+	@SAGELAB_KILLS=100 $(BIN)/pytest tests/cloud/gateway/moto/persistence/test_kills.py
 
 check: setup lint types ## Run what answers below a minute: lint, types, fast tests.
 	@$(BIN)/pytest -m "not slow" -n 2
