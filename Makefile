@@ -32,9 +32,6 @@ test: setup lint types ## Run every check there is: lint, types, tests, and all 
 test-long: setup ## Run what finds rare faults: a hundred kills, 20,000 bad requests, two installs of Studio (half an hour).
 	@$(BIN)/pytest -m long -n 2 --durations 25
 
-test-long: setup ## Run what finds rare faults at length: a hundred kills under load.
-	@SAGELAB_KILLS=100 $(BIN)/pytest tests/cloud/gateway/moto/persistence/test_kills.py
-
 check: setup lint types ## Run what answers below a minute: lint, types, fast tests.
 	@$(BIN)/pytest -m "not slow" -n 2
 

@@ -108,7 +108,11 @@ class WithoutThreads(ProcessingJobs):
     def defaults(self, params: Params) -> Params:  # noqa: ARG002
         return {}
 
-    def make_run(self, job: Document, tags: dict[str, str]) -> JobRun:  # noqa: ARG002
+    def make_run(  # type: ignore[override]
+        self,
+        job: Document,
+        tags: dict[str, str],  # noqa: ARG002
+    ) -> JobRun:
         return Threadless(job["ProcessingJobName"], lambda step: self.report(job["ProcessingJobArn"], step))
 
 

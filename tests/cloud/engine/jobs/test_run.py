@@ -72,7 +72,12 @@ def test_a_job_that_is_asked_to_stop_ends_in_order_and_once(why: str) -> None:
 
 def test_a_job_that_is_stopped_before_it_begins_does_not() -> None:
     done: list[str] = []
-    run = Run(lambda run: (run.go_on(), done.append("work"))[0])
+
+    def work(run: JobRun) -> None:
+        run.go_on()
+        done.append("work")
+
+    run = Run(work)
     run.stop()
     assert run.live() == Step("Stopped")
     assert done == []
