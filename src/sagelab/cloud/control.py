@@ -38,9 +38,9 @@ FOREIGN = (
 
 @dataclass(frozen=True)
 class Status:
-    """A running local cloud. started: aware. disk: bytes of its home. jobs: training jobs in progress.
+    """A running local cloud. started: aware. disk: bytes of its home, of which S3 may have `limit`.
 
-    limit: bytes that S3 may have of them.
+    runs: a kind of resource, "training jobs", -> how many of it run; what runs none is not there.
     """
 
     url: str
@@ -49,9 +49,14 @@ class Status:
     home: str
     version: str
     started: datetime
-    jobs: int
+    runs: dict[str, int]
     disk: int
     limit: int
+
+    @property
+    def jobs(self) -> int:
+        """How many jobs of any kind run."""
+        return sum(count for kind, count in self.runs.items() if kind.endswith("jobs"))
 
     @property
     def uptime(self) -> float:
@@ -61,18 +66,18 @@ class Status:
     def facts(self) -> dict[str, Any]:
         """The same as plain JSON; `uptime` and `disk` in seconds and bytes."""
         uptime = round(self.uptime, 1)
-        return {**self.__dict__, "started": self.started.isoformat(), "uptime": uptime}
+        return {**self.__dict__, "jobs": self.jobs, "started": self.started.isoformat(), "uptime": uptime}
 
 
-def up(home: Home, port: int | None = None) -> str:
+def up(home: Home, port: int | None = None, owner: int | None = None) -> str:
     """The URL of the local cloud of `home`, started in the background if none runs; returns when it is ready.
 
-    port: where to listen; by default where this home listened last. StartFailed: it ended before that, and
-    the message has the end of its log.
+    port: where to listen; by default where this home listened last. owner: a process that it ends with, however
+    that one goes. StartFailed: it ended before it was ready, and the message has the end of its log.
     """
     with home.starting():
         running = home.server()
-        return str(running["url"]) if running else _start(home, port)
+        return str(running["url"]) if running else _start(home, port, owner)
 
 
 @contextmanager
@@ -111,7 +116,7 @@ def status(home: Home) -> Status | None:
         home=str(home.path),
         version=running["version"],
         started=datetime.fromisoformat(running["started"]),
-        jobs=answer["TrainingJobs"],
+        runs=answer["Running"],
         disk=home.disk(),
         limit=answer["DiskLimit"],
     )
@@ -206,13 +211,13 @@ def _server(home: Home) -> dict[str, Any]:
     return running
 
 
-def _start(home: Home, port: int | None) -> str:
+def _start(home: Home, port: int | None, owner: int | None) -> str:
     reader, writer = os.pipe()
     with os.fdopen(reader, "rb") as ready, home.log.open("ab") as log:
         said_before = log.tell()
         try:
             subprocess.run(
-                _command(home, port, writer),
+                [*_command(home, port, writer), *(["--owner", str(owner)] if owner else [])],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -20,6 +20,7 @@ from sagelab.cloud.gateway.auth.simulation import simulate
 from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.http.request import Request
 from sagelab.cloud.gateway.moto.front import MotoFront
+from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 from sagelab.cloud.gateway.moto.statistics import percentiles
 from sagelab.cloud.gateway.sagemaker import SageMaker
 from sagelab.cloud.gateway.wire import faults, shapes
@@ -47,6 +48,7 @@ class Gateway:
         self._sagemaker = SageMaker(families, cloud.store)
         identities = Identities(cloud.home, self._moto)
         guard = Guard(cloud.url, identities.find)
+        SageMakerAccess(cloud, identities.find)
         self.folder = cloud.home.path / "tmp"  # for large bodies
         self.chain: tuple[Handler, ...] = (
             guard.check_page,
@@ -56,7 +58,7 @@ class Gateway:
             self._answer_own,
             self._sagemaker.find,
             self._sagemaker.parse,
-            Permissions(self._moto, cloud.home.caller_arn).check,
+            Permissions(self._moto, cloud.home.caller_arn, cloud.store.tags).check,
             self._sagemaker.validate,
             self._sagemaker.answer,
             identities.answer,

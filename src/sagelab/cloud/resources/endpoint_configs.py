@@ -29,7 +29,7 @@ class EndpointConfigs(Records):
 
     @operation("CreateEndpointConfig")
     def create(self, call: Call) -> Params:
-        hosting_rules.check_config(call.params, self.cloud.client)
+        hosting_rules.check_config(call.params, self.cloud)
         for variant in call.params["ProductionVariants"]:
             self.models.named(call, variant["ModelName"])
         return {"EndpointConfigArn": self.add(call, _document(call.params))}

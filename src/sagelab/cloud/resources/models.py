@@ -20,8 +20,7 @@ class Models(Records):
 
     @operation("CreateModel")
     def create(self, call: Call) -> Params:
-        images = self.cloud.launcher.images
-        hosting_rules.check_model(call.params, self.cloud.client, call.account, images)
+        hosting_rules.check_model(call.params, self.cloud)
         return {"ModelArn": self.add(call, _document(call.params))}
 
 

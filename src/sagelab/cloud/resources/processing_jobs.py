@@ -16,10 +16,10 @@ class ProcessingJobs(Jobs):
     """The family of processing jobs of one local cloud."""
 
     kind = catalog.of_stem("ProcessingJob")
-    summary = ("ExitMessage",)
+    summary = ("FailureReason", "ExitMessage")
 
     def check(self, call: Call) -> None:
-        processing_rules.check(call.params, self.cloud.client, call.account)
+        processing_rules.check(call.params, self.cloud)
 
     def defaults(self, params: Params) -> Params:
         cluster = {"InstanceCount": 1} | params["ProcessingResources"]["ClusterConfig"]
@@ -28,7 +28,7 @@ class ProcessingJobs(Jobs):
             "ProcessingResources": {"ClusterConfig": cluster},
         }
 
-    def make_run(self, job: Document, arn: str) -> ProcessingRun:
+    def make_run(self, job: Document, tags: dict[str, str]) -> ProcessingRun:  # noqa: ARG002
+        arn, notes = job["ProcessingJobArn"], processing_rules.notes(job)
         context = self.cloud.engine_context(arn.split(":")[3])
-        notes = processing_rules.notes(job)
-        return ProcessingRun(job, notes, context, lambda status, facts: self.report(arn, status, facts))
+        return ProcessingRun(job, notes, context, lambda step: self.report(arn, step))

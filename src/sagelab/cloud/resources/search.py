@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from sagelab.catalog import KINDS
+from sagelab import catalog
 from sagelab.cloud.errors import ValidationException
 from sagelab.cloud.resources import listing
 from sagelab.cloud.resources.call import Call, Family, Params, operation
@@ -37,7 +37,7 @@ class SearchIndex(Family):
     @operation("Search")
     def search(self, call: Call) -> Params:
         resource = call.params["Resource"]
-        kinds = {kind.stem: kind for kind in KINDS if kind.searchable}
+        kinds = {kind.stem: kind for kind in catalog.KINDS if kind.searchable}
         if resource not in kinds:
             raise ValidationException(f"The local cloud searches {', '.join(sorted(kinds))}, not {resource}.")
         found = []

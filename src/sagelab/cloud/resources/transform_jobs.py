@@ -20,6 +20,7 @@ class TransformJobs(Jobs):
 
     kind = catalog.of_stem("TransformJob")
     needs = (Models,)
+    summary = ("FailureReason",)
     untold = ("LastModifiedTime",)
 
     def __init__(self, cloud: Cloud, models: Models) -> None:
@@ -28,15 +29,15 @@ class TransformJobs(Jobs):
 
     def check(self, call: Call) -> None:
         self.models.named(call, call.params["ModelName"])
-        transform_rules.check(call.params, self.cloud.client)
+        transform_rules.check(call.params, self.cloud)
 
     def defaults(self, params: Params) -> Params:
         return transform_rules.defaults(params)
 
-    def make_run(self, job: Document, arn: str) -> TransformRun:
-        context = self.cloud.engine_context(arn.split(":")[3])
-        spec = self._spec(job, arn)
-        return TransformRun(job, spec, context, lambda status, facts: self.report(arn, status, facts))
+    def make_run(self, job: Document, tags: dict[str, str]) -> TransformRun:  # noqa: ARG002
+        arn = job["TransformJobArn"]
+        spec, context = self._spec(job, arn), self.cloud.engine_context(arn.split(":")[3])
+        return TransformRun(job, spec, context, lambda step: self.report(arn, step))
 
     def _spec(self, job: Document, arn: str) -> VariantSpec:
         """The job's model servers, as a variant of an endpoint has them."""

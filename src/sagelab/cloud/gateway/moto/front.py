@@ -32,9 +32,11 @@ from sagelab.cloud.gateway.auth.guard import Key
 from sagelab.cloud.gateway.auth.policies import Policy, read
 from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.http.request import Request
+from sagelab.cloud.gateway.moto import sagemaker
 from sagelab.cloud.gateway.moto.environ import Environ, environ_of
 from sagelab.cloud.gateway.moto.persistence.objects import key_for_new, key_over
 from sagelab.cloud.gateway.moto.persistence.persister import Persister
+from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 from sagelab.cloud.gateway.wire.faults import Answer
 from sagelab.cloud.home import ACCOUNT
 
@@ -88,9 +90,14 @@ class MotoFront:
         if service == "s3" and context.request.method == "PUT":
             _keep_form(environ)
         try:
+            lesson = sagemaker.teach(service)
             app = self._app(environ, service, region)
-            keeping = self._persister.keeping(app.config["SERVICE"], region, context.changes)
-            with self._turn(environ, service), keeping:
+            moving = service == "cloudformation" and lesson.unsettled(region)
+            keeping = self._persister.keeping(app.config["SERVICE"], region, moving or context.changes)
+            asking = SageMakerAccess.current.asked_by(context) if lesson else nullcontext()
+            with self._turn(environ, service), asking, keeping:
+                if moving:
+                    lesson.settle(region)
                 answer = _call(app, environ)
         except StorageUnavailable:
             raise

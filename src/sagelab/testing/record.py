@@ -1,0 +1,172 @@
+"""What tests make of SageMaker's: its log for the report of a test that fails, its end where it is left running.
+
+Every call of boto3 and of both SDKs goes through one method of botocore, where a Create that succeeded is noted.
+Names follow from AWS's own: CreateTrainingJob has a TrainingJobName, DescribeTrainingJob a TrainingJobStatus, and
+the log is in /aws/sagemaker/TrainingJobs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+import pytest
+from botocore import xform_name
+from botocore.client import BaseClient
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sagelab.testing.cloud import REGION, LocalCloud
+
+LINES, WIDTH = 40, 500  # of a log that a report has
+MOST = 10  # resources that a report tells of
+TRIALS = 3  # failed ones of a tuning job
+TUNING = "HyperParameterTuningJob"
+QUICK = Config(connect_timeout=5, read_timeout=5, retries={"max_attempts": 0})
+Section = tuple[str, str]  # of a report: its title, its text
+
+
+@dataclass(frozen=True)
+class Made:
+    """A resource that a test made. kind: "TrainingJob". owner: a fixture of a wider scope, where one made it."""
+
+    cloud: LocalCloud
+    kind: str
+    name: str
+    region: str
+    owner: str | None = None
+
+    @property
+    def noun(self) -> str:
+        return re.sub(r"(?<!^)(?=[A-Z])", " ", self.kind).lower()
+
+
+class Record:
+    """What the tests of this process have made on the local clouds that it watches."""
+
+    def __init__(self) -> None:
+        self._clouds: dict[str, LocalCloud] = {}
+        self._made: dict[tuple[str, str, str, str], Made] = {}
+        self._owner: str | None = None
+        self._patch = pytest.MonkeyPatch()
+
+    def watch(self, cloud: LocalCloud) -> None:
+        """Note what is made there from now on."""
+        if not self._clouds:
+            self._patch.setattr(BaseClient, "_make_api_call", self._noting(BaseClient._make_api_call))
+        self._clouds[cloud.url] = cloud
+
+    def close(self) -> None:
+        self._patch.undo()
+
+    @contextmanager
+    def owned(self, fixture: str) -> Iterator[None]:
+        """What is made in the block outlives the test: a fixture of a wider scope has made it."""
+        before, self._owner = self._owner, self._owner or fixture
+        try:
+            yield
+        finally:
+            self._owner = before
+
+    def end(self) -> None:
+        """Ask all that the test has left running to end, and forget what it made."""
+        for made in [made for made in self._made.values() if made.owner is None]:
+            with suppress(ClientError, BotoCoreError):  # it has ended, or its local cloud has
+                _end(made)
+        self._made = {key: made for key, made in self._made.items() if made.owner}
+
+    def sections(self, fixtures: Collection[str]) -> list[Section]:
+        """How all stands that the test and these fixtures of it made, with the end of each one's log."""
+        made = [made for made in self._made.values() if made.owner is None or made.owner in fixtures]
+        found = [section for each in made for one in (each, *_trials(each)) if (section := _section(one))]
+        left_out = [("sagelab", f"{len(found) - MOST} made before these are left out")] if found[MOST:] else []
+        return left_out + found[-MOST:]
+
+    def _noting(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(call)
+        def noting(client: Any, operation: str, params: dict[str, Any]) -> Any:
+            answer = call(client, operation, params)
+            self._note(client.meta, operation, params)
+            return answer
+
+        return noting
+
+    def _note(self, meta: Any, operation: str, params: dict[str, Any]) -> None:
+        cloud, kind = self._clouds.get(meta.endpoint_url.rstrip("/")), operation.removeprefix("Create")
+        if cloud is None or kind == operation or meta.service_model.service_name != "sagemaker":
+            return
+        if name := params.get(f"{kind}Name"):
+            key = (meta.endpoint_url, meta.region_name, kind, name)
+            self._made[key] = Made(cloud, kind, name, meta.region_name, self._owner)
+
+
+def _section(made: Made) -> Section | None:
+    """None: it is a record that neither runs nor fails, such as a model."""
+    try:
+        facts = _ask(made, "Describe")
+        status = facts.get(f"{made.kind}Status")
+        if status is None:
+            return None
+        reason = [f"FailureReason: {facts['FailureReason']}"] if facts.get("FailureReason") else []
+        text = "\n".join([*reason, *(_log(made) or ["(no log)"])])
+    except (ClientError, BotoCoreError) as error:
+        status, text = "unknown", f"It cannot be read any more: {error}"
+    return f"sagelab: {made.noun} {made.name}: {status}", text
+
+
+def _trials(made: Made) -> list[Made]:
+    """The training jobs of a tuning job that failed, the first few."""
+    if made.kind != TUNING:
+        return []
+    with suppress(ClientError, BotoCoreError):
+        answer = _client(made, "sagemaker").list_training_jobs_for_hyper_parameter_tuning_job(
+            HyperParameterTuningJobName=made.name, StatusEquals="Failed", MaxResults=TRIALS
+        )
+        names = [job["TrainingJobName"] for job in answer["TrainingJobSummaries"]]
+        return [Made(made.cloud, "TrainingJob", name, made.region) for name in names]
+    return []
+
+
+def _end(made: Made) -> None:
+    operations = _client(made, "sagemaker").meta.service_model.operation_names
+    if f"Stop{made.kind}" in operations:
+        _ask(made, "Stop")
+    elif made.kind == "Endpoint":
+        _ask(made, "Delete")
+
+
+def _ask(made: Made, verb: str) -> dict[str, Any]:
+    client, operation = _client(made, "sagemaker"), f"{verb}{made.kind}"
+    if operation not in client.meta.service_model.operation_names:
+        return {}
+    answer: dict[str, Any] = getattr(client, xform_name(operation))(**{f"{made.kind}Name": made.name})
+    return answer
+
+
+def _log(made: Made) -> list[str]:
+    """The last lines of all its log streams together."""
+    events = [event for region in {made.region, REGION} for event in _events(made, region)]
+    lines = [event["message"].rstrip()[:WIDTH] for event in sorted(events, key=lambda event: event["timestamp"])]
+    return lines[-LINES:]
+
+
+def _events(made: Made, region: str) -> Iterator[dict[str, Any]]:
+    """The last events of each stream: a job's have its name, in its kind's group; an endpoint has its own group.
+
+    The local cloud writes the logs of all regions in one.
+    """
+    logs, kinds = _client(made, "logs", region), f"/aws/sagemaker/{made.kind}s"
+    for group, start in ((kinds, {"logStreamNamePrefix": made.name}), (f"{kinds}/{made.name}", {})):
+        with suppress(logs.exceptions.ResourceNotFoundException):
+            for stream in logs.describe_log_streams(logGroupName=group, **start)["logStreams"]:
+                name = stream["logStreamName"]
+                if not start or name.partition("/")[0] == made.name:
+                    yield from logs.get_log_events(logGroupName=group, logStreamName=name, limit=LINES)["events"]
+
+
+def _client(made: Made, service: str, region: str | None = None) -> Any:
+    return made.cloud.client(service, region=region or made.region, config=QUICK)
