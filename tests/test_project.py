@@ -52,6 +52,7 @@ IMPORTERS = {
 # Modules of the project that are imported by their bare names: tools and benchmarks each other's, labs their own.
 BESIDE = {path.stem for folder in ("tools", "bench", "labs/*") for path in ROOT.glob(f"{folder}/*.py")}
 BESIDE |= {"sagelab", "tests", "runtime"}  # the last lies in every compiled model
+BESIDE |= {"awscli", "pytest"}  # the CLI has an environment of its own; pytest is who loads the plugin
 
 
 def asked(extras: tuple[str, ...] = ("local", "test")) -> list[Requirement]:

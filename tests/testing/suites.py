@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 SUITES = Path(__file__).parent / "teams"
 STRICT = "[pytest]\nfilterwarnings = error\naddopts = --import-mode=importlib --strict-config --strict-markers\n"
 PROFILE = "[profile production]\nregion = eu-west-1\n"
-TIMEOUT = 280
+TIMEOUT = 560
 
 
 @dataclass(frozen=True)

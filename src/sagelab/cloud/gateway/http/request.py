@@ -11,7 +11,7 @@ import hashlib
 import io
 import re
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO
@@ -111,21 +111,20 @@ class Request:
     @cached_property
     def sha256(self) -> str:
         """Hex SHA-256 of the body."""
-        digest = hashlib.sha256()
-        for piece in self.pieces():
-            digest.update(piece)
+        digest = hashlib.sha256(self.content(_PIECE))
+        if self.size > _PIECE:
+            with self.rewound() as body:
+                body.seek(_PIECE)
+                for piece in iter(partial(body.read, _PIECE), b""):
+                    digest.update(piece)
         return digest.hexdigest()
 
     def content(self, limit: int = -1) -> bytes:
         """The body, or at most its first `limit` bytes."""
-        with self.rewound() as body:
-            return body.read(limit)
-
-    def pieces(self) -> Iterator[bytes]:
-        """The body, a megabyte at a time."""
-        with self.rewound() as body:
-            while piece := body.read(_PIECE):
-                yield piece
+        self._body.seek(0)
+        found = self._body.read(limit)
+        self._body.seek(0)
+        return found
 
     @contextlib.contextmanager
     def rewound(self) -> Iterator[IO[bytes]]:
