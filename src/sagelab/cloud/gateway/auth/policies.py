@@ -37,7 +37,7 @@ def evaluate(
     context: lower-case condition keys -> their values.
     """
     effects, missing, known = set(), [], context or {}
-    for statement in (part for policy in policies for part in _listed(policy.get("Statement", []))):
+    for statement in (part for policy in policies for part in statements(policy)):
         if not (_names_action(statement, action) and _applies(statement, resource)):
             continue
         condition = statement.get("Condition") or {}
@@ -47,6 +47,11 @@ def evaluate(
     if "Deny" in effects:
         return Decision("explicitDeny", tuple(dict.fromkeys(missing)))
     return Decision("allowed" if "Allow" in effects else "implicitDeny", tuple(dict.fromkeys(missing)))
+
+
+def statements(policy: Policy) -> list[Policy]:
+    """The statements of a policy, which may have one alone."""
+    return _listed(policy.get("Statement", []))
 
 
 def _applies(statement: Policy, resource: str | None) -> bool:

@@ -11,6 +11,7 @@ import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeGuard
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from xml.etree import ElementTree
@@ -27,6 +28,7 @@ from sagelab.http1 import Message
 
 FIELDS_LIMIT = 20_480  # bytes of all fields before the file
 HEADS_LIMIT = 2 << 20  # bytes read until the file begins
+PIECE = 1 << 20  # bytes that are read at once
 # A form escapes nothing but the quotation mark; werkzeug would take a folder's backslash for an escape.
 _FILE_NAME = re.compile(r'\bfilename="([^"]*)"')
 _KIND = "multipart/form-data"
@@ -121,20 +123,20 @@ def read(request: Request) -> Upload | None:
 
 def _events(request: Request, boundary: str) -> Iterator[Event]:
     """What a form consists of, in its order. FieldsTooLarge, MalformedForm: it goes on and on, or is broken."""
-    decoder, read, in_file = MultipartDecoder(boundary.encode("latin-1", "replace")), 0, False
-    for piece in itertools.chain(request.pieces(), [None]):
-        read += len(piece or b"")
-        try:
-            decoder.receive_data(piece)
-            while not isinstance(event := decoder.next_event(), NeedData):
-                in_file = in_file or _is_file(event)
-                yield event
-                if isinstance(event, Epilogue):
-                    return
-        except (ValueError, AttributeError):
-            raise MalformedForm(_MALFORMED) from None
-        if read > HEADS_LIMIT and not in_file:
-            raise FieldsTooLarge(_TOO_LARGE)
+    decoder, in_file = MultipartDecoder(boundary.encode("latin-1", "replace")), False
+    with request.rewound() as body:
+        for piece in itertools.chain(iter(partial(body.read, PIECE), b""), [None]):
+            try:
+                decoder.receive_data(piece)
+                while not isinstance(event := decoder.next_event(), NeedData):
+                    in_file = in_file or _is_file(event)
+                    yield event
+                    if isinstance(event, Epilogue):
+                        return
+            except (ValueError, AttributeError):
+                raise MalformedForm(_MALFORMED) from None
+            if not in_file and body.tell() > HEADS_LIMIT:
+                raise FieldsTooLarge(_TOO_LARGE)
 
 
 def _is_file(event: Event) -> TypeGuard[File | Field]:

@@ -34,7 +34,7 @@ from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.http.request import Request
 from sagelab.cloud.gateway.moto import sagemaker
 from sagelab.cloud.gateway.moto.environ import Environ, environ_of
-from sagelab.cloud.gateway.moto.persistence.objects import key_for_new, key_over
+from sagelab.cloud.gateway.moto.persistence.objects import bucket_of, key_for_new, key_over
 from sagelab.cloud.gateway.moto.persistence.persister import Persister
 from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 from sagelab.cloud.gateway.wire.faults import Answer
@@ -171,6 +171,11 @@ class MotoFront:
         if arn not in iam.managed_policies and (data := json.loads(aws_managed_policies_data).get(name)):
             policy = AWSManagedPolicy.from_data(name, ACCOUNT, "us-east-1", data)
             iam.managed_policies[policy.arn] = policy
+
+    def bucket_policy(self, bucket: str) -> Policy | None:
+        """The policy of a bucket, or None."""
+        found = bucket_of(bucket)
+        return read(found.policy.decode()) if found is not None and found.policy else None
 
     def over(self, bucket: str, name: str, version: str | None) -> str | None:
         """The ARN of the customer's KMS key that an S3 object is under, or None."""
