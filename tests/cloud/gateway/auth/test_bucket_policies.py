@@ -1,4 +1,4 @@
-"""A bucket's policy: whom it denies something is refused in AWS's words, and whom it allows something may do it."""
+"""A bucket's policy: whom it denies something is refused in AWS's words, whom it allows something may do it."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class Bucket:
         self.s3.put_bucket_policy(Bucket=self.name, Policy=json.dumps(document))
 
     def reads(self, client: Any, key: str = "k") -> bool:
-        """Whether a client may read the object. The refusal is AWS's."""
+        """Whether a client may read the object. ClientError: it is refused in other words than AWS's."""
         try:
             client.get_object(Bucket=self.name, Key=key)["Body"].read()
         except botocore.exceptions.ClientError as error:
-            assert error.response["Error"]["Code"] == "AccessDenied"
-            assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+            if error.response["Error"]["Code"] != "AccessDenied":
+                raise
             return False
         return True
 
@@ -90,27 +90,17 @@ def test_owner_can_always_take_a_policy_back(bucket: Bucket) -> None:
     assert bucket.reads(bucket.s3)
 
 
-def test_policy_is_about_those_that_it_names(
-    bucket: Bucket, gateway: Serving, role: Callable[..., Role], unique: Callable[[str], str]
-) -> None:
+def test_policy_is_about_those_that_it_names(bucket: Bucket, role: Callable[..., Role]) -> None:
     named, other = role(allow("s3:*")), role(allow("s3:*"))
-    bucket.hold("Deny", "s3:GetObject", principal={"AWS": named.arn})
-    assert [bucket.reads(one) for one in (named.client("s3"), other.client("s3"), bucket.s3)] == [
-        False,
-        True,
-        True,
-    ]
-    bucket.hold("Deny", "s3:GetObject", principal={"AWS": [named.who]})
-    assert [bucket.reads(one) for one in (named.client("s3"), other.client("s3"))] == [False, True]
+    everybody = (named.client("s3"), other.client("s3"), bucket.s3)
+    for principal in ({"AWS": named.arn}, {"AWS": [named.who]}):
+        bucket.hold("Deny", "s3:GetObject", principal=principal)
+        assert [bucket.reads(one) for one in everybody] == [False, True, True]
     bucket.hold("Deny", "s3:GetObject", NotPrincipal={"AWS": [named.arn, named.who]})
-    assert [bucket.reads(one) for one in (named.client("s3"), other.client("s3"), bucket.s3)] == [
-        True,
-        False,
-        False,
-    ]
+    assert [bucket.reads(one) for one in everybody] == [True, False, False]
     for account in (ACCOUNT, f"arn:aws:iam::{ACCOUNT}:root"):
         bucket.hold("Deny", "s3:GetObject", principal={"AWS": account})
-        assert [bucket.reads(one) for one in (named.client("s3"), bucket.s3)] == [False, False]
+        assert [bucket.reads(one) for one in everybody] == [False, False, False]
     for principal in ({"AWS": "arn:aws:iam::210987654321:root"}, {"Service": "logging.s3.amazonaws.com"}):
         bucket.hold("Deny", "s3:GetObject", principal=principal)
         assert bucket.reads(named.client("s3"))
