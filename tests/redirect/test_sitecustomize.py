@@ -3,10 +3,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
-from sagelab.redirect import FOLDER
+import pytest
 
+from sagelab.redirect import FOLDER
+from tests.conftest import LocalCloud
+
+BLOCKS = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)
 LOCAL = "http://127.0.0.1:9"
 CLIENT = (
     "import boto3; client = boto3.client({service!r}, region_name='us-east-1', endpoint_url={url!r});"
@@ -75,3 +81,45 @@ def test_a_python_without_boto3_pays_nothing_for_it() -> None:
         text=True,
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_account_before_the_host_leads_to_the_local_cloud(cloud: LocalCloud) -> None:
+    ask = f"""import boto3
+        client, account = boto3.client("s3control"), dict(AccountId="123456789012")
+        client.put_public_access_block(PublicAccessBlockConfiguration={BLOCKS}, **account)
+        print(client.get_public_access_block(**account)["PublicAccessBlockConfiguration"] == {BLOCKS})
+        client.delete_public_access_block(**account)"""
+    assert python(cloud, ask) == "True"
+
+
+@pytest.mark.parametrize("setting", ["true", "false"])
+@pytest.mark.parametrize("url", [None, "localhost"])
+def test_word_before_the_host_leads_to_the_local_cloud(
+    cloud: LocalCloud, unique: Callable[[str], str], setting: str, url: str | None
+) -> None:
+    discovery, name = cloud.client("servicediscovery"), unique("space")
+    discovery.create_http_namespace(Name=name)
+    ask = f"""import boto3
+        print(boto3.client("servicediscovery").discover_instances(NamespaceName="{name}", ServiceName="no"))"""
+    more = {"AWS_ENDPOINT_URL": cloud.url.replace("127.0.0.1", url)} if url else {}
+    said = python(cloud, ask, AWS_DISABLE_HOST_PREFIX_INJECTION=setting, **more, check=False)
+    assert "EndpointConnectionError" not in said
+    assert "ServiceNotFound" in said
+
+
+def python(cloud: LocalCloud, code: str, *, check: bool = True, **variables: str) -> str:
+    """What a program says, pointed at the local cloud as by `sagelab exec`."""
+    command = [sys.executable, "-c", textwrap.dedent(" " * 8 + code)]
+    done = subprocess.run(command, env=cloud.env | variables, capture_output=True, text=True, check=check)
+    return (done.stdout + done.stderr).strip()
+
+
+def test_bucket_in_the_name_of_a_host_stays_there() -> None:
+    code = (
+        "import boto3; from botocore.config import Config; c = Config(s3={'addressing_style': 'virtual'});"
+        "keys = dict(aws_access_key_id='a', aws_secret_access_key='b', region_name='us-east-1', config=c);"
+        "client = boto3.client('s3', **keys);"
+        "client.meta.events.register('before-send', lambda request, **_: print(request.url) or exit());"
+        "client.head_object(Bucket='bucket', Key='key')"
+    )
+    assert run(code, endpoint="http://localhost:9").strip() == "http://bucket.localhost:9/key"

@@ -153,6 +153,7 @@ def environment(home: Home) -> dict[str, str]:
         "AWS_DEFAULT_REGION": DEFAULT_REGION,
         "AWS_REGION": DEFAULT_REGION,
         "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
+        "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",

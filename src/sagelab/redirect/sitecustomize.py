@@ -1,8 +1,10 @@
-"""Makes STS follow AWS_ENDPOINT_URL: both SageMaker SDKs name AWS's STS endpoint outright.
+"""Makes every client follow AWS_ENDPOINT_URL to where it leads.
 
-Every other client finds the local cloud by AWS_ENDPOINT_URL alone. The SDKs ask STS for the account with an
-explicit `endpoint_url`, which would reach for the internet, so the one function of botocore that makes
-clients drops that endpoint again. Python runs this file by itself in every process that has its folder on
+Most find the local cloud by that alone. Both SageMaker SDKs ask STS for the account with an explicit
+`endpoint_url`, which would reach for the internet; and some operations put a word before the endpoint's host
+(123456789012.127.0.0.1 for S3 Control, data-127.0.0.1 for Cloud Map), which is a name of nobody's. So the one
+function of botocore that makes clients drops that endpoint again, and has each request go to the host that is
+named, before it is signed. Python runs this file by itself in every process that has its folder on
 PYTHONPATH: it imports nothing but the standard library, costs about a millisecond, and afterwards runs the
 `sitecustomize` it hides, if there is one.
 """
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 TARGET = "botocore.session"
+HERE = ("127.0.0.1", "localhost")
 AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 
 
@@ -63,11 +66,24 @@ def _redirect(module: Any) -> None:
     def create_client(self: Any, service_name: str, *args: Any, **options: Any) -> Any:
         if service_name == "sts" and "AWS_ENDPOINT_URL" in os.environ and _is_aws(options.get("endpoint_url")):
             options["endpoint_url"] = None
-        return create(self, service_name, *args, **options)
+        client = create(self, service_name, *args, **options)
+        if service_name != "s3":  # whose host may name a bucket, which the path then does not
+            client.meta.events.register_first("before-sign", _drop_prefix)
+        return client
 
     create_client.redirects = TARGET  # type: ignore[attr-defined]
     create_client.__doc__, create_client.__wrapped__ = create.__doc__, create  # type: ignore[attr-defined]
     module.Session.create_client = create_client
+
+
+def _drop_prefix(request: Any, **_: Any) -> None:
+    """Send a request for a name that begins with more than the local cloud's host to that host."""
+    from urllib.parse import urlsplit
+
+    endpoint, asked = os.environ.get("AWS_ENDPOINT_URL", ""), urlsplit(request.url)
+    host = urlsplit(endpoint).netloc
+    if asked.netloc != host and asked.netloc.endswith(host) and urlsplit(endpoint).hostname in HERE:
+        request.url = asked._replace(netloc=host).geturl()
 
 
 def _is_aws(url: str | None) -> bool:

@@ -38,6 +38,7 @@ class EngineContext:
         keys = self.client("sts").assume_role(**session)["Credentials"]
         return {
             "AWS_ENDPOINT_URL": self.url,
+            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
             "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
             "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
             "AWS_SESSION_TOKEN": keys["SessionToken"],

@@ -57,6 +57,19 @@ def test_foreign_host_is_refused(gateway: Any, host: str) -> None:
     assert gateway.send("GET", "/", headers={"Host": host})[0] == 403
 
 
+@pytest.mark.parametrize("name", ["bucket.localhost", "12345678901.localhost", "123456789012.evil.example"])
+def test_name_below_localhost_is_refused_unless_it_is_an_account(gateway: Any, name: str) -> None:
+    port = urlsplit(gateway.url).port
+
+    def arrives(name: str) -> bool:
+        return b"answers to 127.0.0.1" not in gateway.send("GET", "/", headers={"Host": f"{name}:{port}"})[2]
+
+    assert arrives("123456789012.localhost")
+    assert not arrives(name)
+    origin = {"Host": f"123456789012.localhost:{port}", "Origin": f"http://123456789012.localhost:{port}"}
+    assert b"does not answer web pages" in gateway.send("GET", "/", headers=origin)[2]
+
+
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "https://127.0.0.1"])
 def test_foreign_origin_is_refused_even_when_signed(gateway: Any, origin: str) -> None:
     status, headers, _ = gateway.signed("GET", "/", "s3", headers={"Origin": origin})

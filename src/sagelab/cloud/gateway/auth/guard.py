@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import calendar
 import hmac
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -81,13 +82,16 @@ class Guard:
     def __init__(self, url: str, find: Callable[[str], Key | None]) -> None:
         port = urlsplit(url).port
         self._hosts = frozenset(f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]"))
+        # S3 Control has the account before the host, and what is below localhost is this machine (RFC 6761).
+        self._of_account = re.compile(rf"[0-9]{{12}}\.localhost:{port}")
         self._origins = frozenset(f"http://{host}" for host in self._hosts)
         self._find = find
 
     def check_page(self, context: Context) -> None:
         """Refuse what a web page, or a name that is not this machine's, may have sent."""
         request = context.request
-        if (request.header("host") or "").lower() not in self._hosts:
+        host = (request.header("host") or "").lower()
+        if host not in self._hosts and not self._of_account.fullmatch(host):
             raise AccessDenied("The local cloud answers to 127.0.0.1 and localhost only.")
         origin = request.header("origin")
         if origin is not None and origin.lower() not in self._origins:
