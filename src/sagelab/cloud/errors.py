@@ -22,7 +22,12 @@ ServiceError                        what a client sees: AWS's code, AWS's messag
 |-- NoSuchPath                  404  a path that nobody serves
 |-- BadLength                   400  a body that is not as long as its headers say
 |-- IncompleteBody              400  a body in signed chunks that ends early, or is in none
-|-- EntityTooLarge              400  a body over S3's limit
+|-- EntityTooLarge              400  a body over S3's limit, or over that of a form's policy
+|-- EntityTooSmall              400  a form's file under the limit of its policy
+|-- InvalidArgument             400  a form without one of the fields that it needs, or with a value that is none
+|-- InvalidPolicyDocument       400  a form's policy that cannot be read
+|-- MalformedForm               400  a form that is not well-formed multipart/form-data
+|-- FieldsTooLarge              400  too much before a form's file
 |-- IncompleteSignature         403  an authorization that cannot be read
 |-- AccessDenied                403  no, missing or foreign credentials
 |   |-- MissingAuthentication   403  no signature at all
@@ -177,6 +182,26 @@ class IncompleteBody(ServiceError):
 
 class EntityTooLarge(ServiceError):
     code = "EntityTooLarge"
+
+
+class EntityTooSmall(ServiceError):
+    code = "EntityTooSmall"
+
+
+class InvalidArgument(ServiceError):
+    code = "InvalidArgument"
+
+
+class InvalidPolicyDocument(ServiceError):
+    code = "InvalidPolicyDocument"
+
+
+class MalformedForm(ServiceError):
+    code = "MalformedPOSTRequest"
+
+
+class FieldsTooLarge(ServiceError):
+    code = "MaxPostPreDataLengthExceeded"
 
 
 class IncompleteSignature(ServiceError):

@@ -45,7 +45,7 @@ class Request:
         elif found := _ABSOLUTE.match(self.uri):
             self.uri = self.uri[found.end() :] or "/"
             self.headers["host"] = found[1]
-        self._receive, self._folder, self.size = receive, folder, 0
+        self._receive, self.folder, self.size = receive, folder, 0
         self._body: IO[bytes] = io.BytesIO()
 
     @cached_property
@@ -153,8 +153,8 @@ class Request:
 
     def _spool(self) -> None:
         """Copy the body to a file; in memory while it is small."""
-        self._folder.mkdir(mode=0o700, exist_ok=True)
-        self._body = SpooledTemporaryFile(MEMORY_LIMIT, dir=str(self._folder))  # noqa: SIM115 - closed by close()
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        self._body = SpooledTemporaryFile(MEMORY_LIMIT, dir=str(self.folder))  # noqa: SIM115 - closed by close()
         for part in self._receive():
             self.size += len(part)
             if self.size > BODY_LIMIT:
