@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import platform
 import re
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import tomllib
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
-from importlib.metadata import packages_distributions
+from importlib.metadata import distributions, packages_distributions
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,15 @@ def test_lock_pins_each_package_to_one_version() -> None:
     names = Counter(line.partition("==")[0] for line in PINS)
     twice = [line for line in PINS if names[line.partition("==")[0]] > 1]
     assert all(" ; python_full_version " in line for line in twice)
+
+
+def test_lock_has_nothing_that_pip_refuses_on_this_python() -> None:
+    """uv takes a package whose Requires-Python ends before this Python; pip, which Conda runs, does not."""
+    asked_for = {
+        canonicalize_name(one.metadata["Name"]): one.metadata["Requires-Python"] for one in distributions()
+    }
+    here = platform.python_version()
+    assert [name for name in LOCKED if here not in SpecifierSet(asked_for.get(name) or "")] == []
 
 
 @pytest.mark.parametrize("name", LOCKS)
