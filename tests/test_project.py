@@ -11,6 +11,7 @@ import tomllib
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import distributions, packages_distributions
 from pathlib import Path
 
@@ -59,6 +60,9 @@ def asked(extras: tuple[str, ...] = ("local", "test")) -> list[Requirement]:
     """What pyproject.toml asks for, with these extras."""
     more = (line for extra in extras for line in PROJECT["optional-dependencies"][extra])
     return [Requirement(line) for line in [*PROJECT["dependencies"], *more]]
+
+
+distributions_by_module = cache(packages_distributions)
 
 
 def imported(patterns: tuple[str, ...]) -> Iterator[tuple[str, str]]:
@@ -135,7 +139,7 @@ def test_a_notebook_on_aws_needs_none_of_the_local_cloud() -> None:
 @pytest.mark.parametrize(("patterns", "extras"), IMPORTERS.items(), ids=["on AWS", "here", "at work"])
 def test_what_is_imported_is_asked_for(patterns: tuple[str, ...], extras: tuple[str, ...]) -> None:
     declared = {canonicalize_name(requirement.name) for requirement in asked(extras)}
-    brought = packages_distributions()  # `sagemaker` itself brings nothing but what it asks for
+    brought = distributions_by_module()  # `sagemaker` itself brings nothing but what it asks for
     by_others = [
         f"{file}: {top}"
         for file, top in imported(patterns)
