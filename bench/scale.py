@@ -12,12 +12,13 @@ from place import Place, local_cloud, new_home
 from table import Result
 from turns import Call, compare
 
+from sagelab import catalog
 from sagelab.cloud.home import ACCOUNT, DEFAULT_REGION, Home
-from sagelab.cloud.resources.training_jobs import KIND
 from sagelab.cloud.store import Document, Resource, Store
 
 FEW, MANY = 10, 10_000
 STAGES = ("Starting", "Downloading", "Training", "Uploading", "Completed")
+KIND = catalog.of_stem("TrainingJob").arn
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import random
 import statistics
 import threading
@@ -20,7 +19,9 @@ from turns import compare
 
 from sagelab.cloud import control
 from sagelab.cloud.gateway.auth.guard import Guard, Key
+from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.http.request import Request
+from sagelab.http1 import Message
 
 BUCKET, MB = "bench-kept", 1 << 20
 CLIENTS, SECONDS = 32, 600.0
@@ -55,20 +56,20 @@ def _signatures(count: int) -> Result:
     guard = Guard(url, {key.access_key: key}.get)
     times = []
     for _ in range(count):
-        request = _request(dict(sent.headers.items()), body)
+        context = Context(_request(dict(sent.headers.items()), body))
         began = time.perf_counter()
-        guard.check_page(request)
-        guard.identify(request)
+        guard.check_page(context)
+        guard.identify(context)
         times.append(time.perf_counter() - began)
     return Result("checking a signature (SigV4)", statistics.median(times) * 1000, 0.3, "ms", seen=f"of {count}")
 
 
 def _request(headers: dict[str, str], body: bytes) -> Request:
     """The request as the server hands it to the gateway, its body read."""
-    environ = {"REQUEST_METHOD": "POST", "RAW_URI": "/", "wsgi.input": io.BytesIO(body)}
-    environ |= {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()}
-    environ |= {"HTTP_HOST": "127.0.0.1:8273", "CONTENT_LENGTH": str(len(body))}
-    request = Request(environ, Path("/nonexistent"))
+    message = Message()
+    message.method, message.target = "POST", "/"
+    message.fields = {name.lower(): value for name, value in headers.items()} | {"host": "127.0.0.1:8273"}
+    request = Request(message, lambda: [body], Path("/nonexistent"))
     request.read()
     return request
 

@@ -207,17 +207,17 @@ def _milliseconds(call: Callable[[], Any]) -> float:
 
 def _fill(home: Home, children: int) -> str:
     from sagelab.cloud.resources.tuning_children import kind_of, record_arn, summarise
-    from sagelab.cloud.resources.tuning_jobs import KIND
+    from sagelab.cloud.resources.tuning_jobs import TuningJobs
 
-    name = "many"
-    arn = f"arn:aws:sagemaker:{DEFAULT_REGION}:{ACCOUNT}:{KIND}/{name}"
+    name, kind = "many", TuningJobs.kind.arn
+    arn = f"arn:aws:sagemaker:{DEFAULT_REGION}:{ACCOUNT}:{kind}/{name}"
     store = Store(home.database)
     records = [_record(name, number) for number in range(1, children + 1)]
     for record in records:
         key = record_arn(arn, record["TrainingJobName"])
         store.add(Resource(key, kind_of(name), DEFAULT_REGION, record["TrainingJobName"], "Completed", record), {})
     job = _tuning_job(name, arn, children) | {"BestTrainingJob": summarise(records[0])}
-    store.add(Resource(arn, KIND, DEFAULT_REGION, name, "Completed", job), {})
+    store.add(Resource(arn, kind, DEFAULT_REGION, name, "Completed", job), {})
     store.close()
     return name
 

@@ -1,4 +1,8 @@
-"""One real local cloud for the whole run, started and ended as a person does it, in a home of its own."""
+"""One real local cloud for the whole run, started and ended as a person does it, in a home of its own.
+
+The workers of a run share it. Who needs it first starts it, and the run ends it: a worker that dies takes nothing
+with it.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,8 @@ import pytest
 
 from sagelab.cloud import control
 from sagelab.cloud.home import Home
+from tests import order
+from tests.kernels import Kernels
 
 Sagelab = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -55,17 +61,66 @@ def sagelab() -> Sagelab:
     return run_sagelab
 
 
-@pytest.fixture(scope="session")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    """The local cloud that all tests share: make what you need under a unique name."""
-    home = Home(tmp_path_factory.mktemp("cloud"))
-    started = run_sagelab("up", "--detach", home=home.path)
-    assert started.returncode == 0, started.stderr
+def shared_folder(config: pytest.Config) -> Path:
+    """The folder of the run's local cloud: in the one that all of its workers have in common."""
+    own: Path = config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
+    return (own.parent if is_worker(config) else own) / "cloud"
+
+
+def is_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")
+
+
+def find_cloud(config: pytest.Config) -> LocalCloud:
+    """The run's local cloud, which runs from now on."""
+    home = Home(shared_folder(config))
+    if home.server() is None:
+        started = run_sagelab("up", "--detach", home=home.path)
+        assert started.returncode == 0, started.stderr
     running = home.server()
     assert running is not None
-    yield LocalCloud(home, running["url"])
-    ended = run_sagelab("down", home=home.path)
-    assert ended.returncode == 0, ended.stderr
+    return LocalCloud(home, running["url"])
+
+
+@pytest.fixture(scope="session")
+def cloud(request: pytest.FixtureRequest) -> LocalCloud:
+    """The local cloud that all tests share, in whichever worker: make what you need under a unique name."""
+    return find_cloud(request.config)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("sagelab", "the tests of sagelab")
+    group.addoption("--record-durations", action="store_true", help="write tests/durations.json anew")
+    group.addoption("--record-requests", metavar="FILE", help="note what the notebooks ask of AWS, a line a call")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    record = config.getoption("record_requests")
+    config.pluginmanager.register(Kernels(lambda: find_cloud(config).env, record))
+    if config.getoption("record_durations") and not is_worker(config):
+        config.pluginmanager.register(order.Durations())
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if "long" not in config.option.markexpr:
+        long = [item for item in items if item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
+    if is_worker(config):
+        order.arrange(items)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """End the run's local cloud; one that has died meanwhile fails the run."""
+    folder = shared_folder(session.config)
+    if is_worker(session.config) or not folder.exists():
+        return
+    died = Home(folder).server() is None
+    ended = run_sagelab("down", home=folder)
+    if died or ended.returncode:
+        pytest.exit(f"The tests' local cloud did not end in order: {ended.stderr}; see {folder}/server.log", 1)
 
 
 @pytest.fixture

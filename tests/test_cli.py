@@ -13,8 +13,10 @@ from xml.etree import ElementTree
 import nbformat
 import pytest
 
+from sagelab.cloud import control
 from sagelab.cloud.home import Home
 from tests.cloud.jobs import Jobs
+from tests.conftest import LocalCloud
 
 COMMAND = str(Path(sys.executable).with_name("sagelab"))
 SLOW = {"boto3", "botocore", "moto", "werkzeug", "numpy", "tensorflow", "sagemaker", "nbclient", "rich"}
@@ -65,7 +67,10 @@ def test_status_gives_url_pid_and_home(sagelab: Any, cloud: Any) -> None:
     assert found["url"] == cloud.url
     assert found["home"] == str(cloud.home.path)
     os.kill(found["pid"], 0)
-    assert cloud.url in sagelab("status", home=cloud.home.path).stdout
+    assert found["jobs"] == sum(count for kind, count in found["runs"].items() if kind.endswith("jobs"))
+    said = sagelab("status", home=cloud.home.path).stdout
+    assert cloud.url in said
+    assert "running " in said
 
 
 def test_open_prints_an_address_that_logs_in_once(sagelab: Any, cloud: Any) -> None:
@@ -219,17 +224,17 @@ def course(tmp_path: Path) -> Callable[[str, str], Path]:
 
 
 @pytest.mark.slow
-def test_clean_removes_what_a_lab_left_and_nothing_else(sagelab: Any, cloud: Any, unique: Any) -> None:
-    jobs, name = Jobs(cloud), unique("lab")
+def test_clean_removes_what_a_lab_left_and_nothing_else(sagelab: Any, home: Home, unique: Any) -> None:
+    jobs, name = Jobs(LocalCloud(home, control.up(home))), unique("lab")
     for value in (name, "another"):
         tags = [{"Key": "sagelab:lab", "Value": value}]
         jobs.sagemaker.create_training_job(**jobs.shell("exec sleep 1000", TrainingJobName=value, Tags=tags))
-    done = sagelab("clean", "--yes", name, home=cloud.home.path)
+    done = sagelab("clean", "--yes", name, home=home.path)
     assert f"stopped training job {name}" in done.stdout, done.stderr
     assert jobs.wait(name)["TrainingJobStatus"] == "Stopped"
     assert jobs.describe("another")["TrainingJobStatus"] == "InProgress"
-    assert "stopped training job another" in sagelab("clean", "--yes", home=cloud.home.path).stdout
-    assert sagelab("clean", "--yes", home=cloud.home.path).stdout == ""
+    assert "stopped training job another" in sagelab("clean", "--yes", home=home.path).stdout
+    assert sagelab("clean", "--yes", home=home.path).stdout == ""
 
 
 def test_run_on_aws_wants_a_yes(sagelab: Any, cloud: Any) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from sagelab import edge
+from tests.built import build
 from tests.conftest import Sagelab
 
 DIGITS = """
@@ -30,12 +31,9 @@ job.build(keras_models.read(folder / "net.keras", None), folder / "artifact", re
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made() -> Path:
     """net.keras, and artifact/ for jetson_xavier."""
-    folder = tmp_path_factory.mktemp("edge")
-    done = subprocess.run([sys.executable, "-c", DIGITS, str(folder)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return folder
+    return build(DIGITS, rooms=("neo",))
 
 
 @pytest.mark.slow

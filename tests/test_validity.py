@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
 import pytest
+import validity
 import yaml
 
 ROOT = Path(__file__).parent.parent
-SPEC = importlib.util.spec_from_file_location("validity", ROOT / "tools" / "validity.py")
-assert SPEC is not None
-assert SPEC.loader is not None
-validity = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(validity)
-
 CPU = "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-training:2.19-cpu-py312"
 
 

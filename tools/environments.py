@@ -53,7 +53,7 @@ def make(name: str) -> Path:
         fail("there is no uv; make setup brings it")
     python = folder / "bin" / "python"
     run(str(uv), "venv", "--quiet", "--python", sys.executable, str(folder))
-    run(str(uv), "pip", "sync", "--quiet", "--python", str(python), str(lock))
+    run(str(uv), "pip", "sync", "--quiet", "--require-hashes", "--python", str(python), str(lock))
     run(str(python), "-W", "ignore", "-c", STARTS[name], check=False)
     stamp.write_text(asked)
     return folder

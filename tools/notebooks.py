@@ -28,6 +28,13 @@ from sagelab.cloud.home import Home
 from sagelab.notebooks import execute
 
 ROOT = Path(__file__).resolve().parent.parent
+GITHUB = "https://github.com/"
+STUDIO_LAB = "https://studiolab.sagemaker.aws"
+REST = r"[^\s\\\"'<>)]*"
+HERE = re.compile(rf"(?:{re.escape(str(ROOT))}|{re.escape(str(Path.home()))})\b{REST}")
+# Folders of some machine. What a container or a notebook instance has is the same wherever it runs.
+TOP = "bin|dev|etc|home|lib|media|mnt|opt|private|proc|root|run|srv|sys|tmp|usr|var|Users|Volumes"
+MACHINE = re.compile(rf"(?<![\w.:/~-])/(?!opt/(?:ml|program)\b|home/ec2-user\b)(?:{TOP})/{REST}")
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 
@@ -66,13 +73,18 @@ def compare(source: Path) -> list[str]:
 
 
 def find_faults(notebook: Any) -> list[str]:
-    """What must not stand in a notebook that is shown: no outputs, an error, a folder of this machine."""
+    """What must not stand in a notebook that is shown: no outputs, an error, a path of the machine that ran it."""
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     faults = [] if outputs else ["it has no outputs"]
     faults += [f"an error stands in it: {o.ename}" for o in outputs if o.output_type == "error"]
-    text = nbformat.writes(notebook)
-    named = [folder for folder in (str(ROOT), str(Path.home())) if re.search(rf"{re.escape(folder)}\b", text)]
-    return faults + [f"it names {folder}, a folder of this machine" for folder in named]
+    named = set(HERE.findall(nbformat.writes(notebook))).union(*(MACHINE.findall(words(o)) for o in outputs))
+    return faults + [f"it names {path}, of the machine that ran it" for path in sorted(named)]
+
+
+def words(output: Any) -> str:
+    """What is to be read in an output; in a picture nothing is."""
+    data = output.get("data", {})
+    return "\n".join([output.get("text", ""), *(data[kind] for kind in data if kind.startswith("text/"))])
 
 
 def write(sources: list[Path]) -> list[str]:
@@ -111,7 +123,7 @@ def target(source: Path) -> Path:
 def build(source: Path) -> Any:
     """The notebook of a lab, without outputs."""
     notebook = jupytext.read(source, fmt="py:percent")
-    notebook.cells.insert(0, nbformat.v4.new_markdown_cell(badge(target(source).name)))
+    notebook.cells[:0] = badge(target(source).name, repository())
     seen: dict[str, int] = {}
     for cell in notebook.cells:
         digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:8]
@@ -120,12 +132,19 @@ def build(source: Path) -> Any:
     return tidy(notebook)
 
 
-def badge(name: str) -> str:
-    """A link that opens a notebook in SageMaker Studio Lab, which takes it from GitHub."""
-    urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
-    repository = urls["Repository"].removeprefix("https://github.com/")
-    import_url = f"https://studiolab.sagemaker.aws/import/github/{repository}/blob/main/notebooks/{name}"
-    return f"[![Open In SageMaker Studio Lab](https://studiolab.sagemaker.aws/studiolab.svg)]({import_url})"
+def repository() -> str:
+    """OWNER/NAME on GitHub as pyproject.toml has it; empty where it says none."""
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"].get("urls", {})
+    return str(urls.get("Repository", "")).removeprefix(GITHUB)
+
+
+def badge(name: str, repository: str) -> list[Any]:
+    """A cell that opens a notebook in SageMaker Studio Lab, by way of GitHub; none without a repository."""
+    if not repository:
+        return []
+    address = f"{STUDIO_LAB}/import/github/{repository}/blob/main/notebooks/{name}"
+    picture = f"![Open In SageMaker Studio Lab]({STUDIO_LAB}/studiolab.svg)"
+    return [nbformat.v4.new_markdown_cell(f"[{picture}]({address})")]
 
 
 def tidy(notebook: Any) -> Any:

@@ -4,20 +4,22 @@
     python3 tools/setup.py FOLDER --kernel     and a Jupyter kernel on it, where notebooks have another Python
 
 Does nothing when the environment stands as the lock, pyproject.toml and this Python ask for. uv installs; it
-is brought in by pip, so whatever index pip is told to use serves for both.
+is brought in by pip, so whatever index pip is told to use serves for both. Nothing is installed whose SHA-256 is
+not the lock's: not uv, and not what builds the package.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-UV = "uv==0.13.9"
+LOCK = "requirements.lock"
 KERNEL = "Python 3 (sagelab)"
 SUPPORTED = ((3, 11), (3, 14))
 # What no lab imports; it would be two fifths of the time.
@@ -51,9 +53,18 @@ def build(folder: Path) -> None:
     python, uv = str(folder / "bin" / "python"), str(folder / "bin" / "uv")
     clear = [] if (folder / "lib" / "python{}.{}".format(*sys.version_info)).exists() else ["--clear"]
     step("environment", sys.executable, "-m", "venv", "--without-pip", *clear, str(folder))
-    step("installer", *pip(python), "install", "--quiet", UV)
-    step("packages", uv, "pip", "sync", "--quiet", "--python", python, "requirements.lock", "-", given="-e .")
+    checked = ("--quiet", "--require-hashes")
+    step("installer", *pip(python), "install", *checked, "--requirement", "/dev/stdin", given=locked("uv"))
+    step("packages", uv, "pip", "sync", *checked, "--python", python, LOCK)
+    own = ("--quiet", "--no-deps", "--no-build-isolation", "--editable", ".")  # a folder has no hash
+    step("sagelab", uv, "pip", "install", *own, "--python", python)
     compile_all(python)
+
+
+def locked(package: str) -> str:
+    """What the lock says of one package: its version and its hashes."""
+    entries = re.split(r"\n(?=\S)", (ROOT / LOCK).read_text())
+    return next(entry for entry in entries if entry.startswith(f"{package}=="))
 
 
 def pip(python: str) -> list[str]:
@@ -111,7 +122,7 @@ def packages(python: str) -> str:
 def fingerprint() -> str:
     """What the environment is made from: the lock, the project's own metadata, this file, this Python."""
     digest = hashlib.sha256(f"{sys.version} {sys.prefix} {ROOT}".encode())
-    for file in ("requirements.lock", "pyproject.toml", "tools/setup.py"):
+    for file in (LOCK, "pyproject.toml", "tools/setup.py"):
         digest.update((ROOT / file).read_bytes())
     return digest.hexdigest()
 

@@ -6,7 +6,6 @@ It holds the labs, the notebooks, the package as a wheel, what the local cloud's
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -39,13 +38,11 @@ def build(archive: Path) -> Path:
 
 
 def build_wheel(folder: Path) -> Path:
-    """The package as a wheel. SystemExit: it cannot be built, and why."""
-    uv = shutil.which("uv", path=str(Path(sys.executable).parent)) or "uv"
-    done = subprocess.run(
-        [uv, "build", "--quiet", "--wheel", "--out-dir", str(folder), str(ROOT)], text=True, stderr=subprocess.PIPE
-    )
+    """The package as a wheel, built with what this environment has. SystemExit: it cannot be built, and why."""
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode:
-        raise SystemExit(done.stderr)
+        raise SystemExit(done.stdout)
     return next(folder.glob("*.whl"))
 
 

@@ -93,15 +93,15 @@ Code(filename=f"{SOURCE}/mnist-train-cnn.py", language="python")
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 folder = tempfile.mkdtemp()
 data.save(folder)
-places = [f"--{name}={folder}/{name}" for name in ("training", "validation")]
-places.append(f"--model-dir={folder}/model")
+places = ["--training=training", "--validation=validation", "--model-dir=model"]
 
 # %% tags=["nbval-ignore-output"]
-script = [sys.executable, f"{SOURCE}/mnist-train-cnn.py", "--epochs=1"]
-run = subprocess.run([*script, *places], capture_output=True, text=True)
+script = [sys.executable, Path(SOURCE, "mnist-train-cnn.py").resolve(), "--epochs=1"]
+run = subprocess.run([*script, *places], cwd=folder, capture_output=True, text=True)
 print(run.stdout if run.returncode == 0 else run.stderr[-2000:])
 
 # %% [markdown]

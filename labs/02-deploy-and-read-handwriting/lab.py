@@ -39,14 +39,15 @@ lab
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 from sagelab.lab import digits
 
 data, folder = digits.load(), tempfile.mkdtemp()
 data.save(folder)
-script = [sys.executable, f"{SCRIPTS}/mnist-train-cnn.py", f"--epochs={EPOCHS}", f"--model-dir={folder}/model"]
-places = [f"--{name}={folder}/{name}" for name in ("training", "validation")]
-print(subprocess.run([*script, *places], capture_output=True, text=True, check=True).stdout)
+script = [sys.executable, Path(SCRIPTS, "mnist-train-cnn.py").resolve(), f"--epochs={EPOCHS}", "--model-dir=model"]
+places = ["--training=training", "--validation=validation"]
+print(subprocess.run([*script, *places], cwd=folder, capture_output=True, text=True, check=True).stdout)
 
 # %% [markdown]
 # An endpoint takes its model from S3, as one `model.tar.gz` with a numbered folder in it: TensorFlow
@@ -142,8 +143,6 @@ pictures.digits(data.held_out_images[some], data.held_out_labels[some], scores.a
 # the digit is cut out, turned into white on black, scaled and centred; then the network is asked.
 
 # %% tags=["nbval-ignore-output"]
-from pathlib import Path
-
 from sagelab.lab import handwriting
 
 photos = sorted(Path(PHOTOS).glob("digit_*"))

@@ -42,14 +42,15 @@ lab
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 from sagelab.lab import digits
 
 data, folder = digits.load(), tempfile.mkdtemp()
 data.save(folder)
-script = [sys.executable, f"{SCRIPTS}/mnist-train-cnn.py", f"--epochs={EPOCHS}", f"--model-dir={folder}/model"]
-places = [f"--{name}={folder}/{name}" for name in ("training", "validation")]
-print(subprocess.run([*script, *places], capture_output=True, text=True, check=True).stdout)
+script = [sys.executable, Path(SCRIPTS, "mnist-train-cnn.py").resolve(), f"--epochs={EPOCHS}", "--model-dir=model"]
+places = ["--training=training", "--validation=validation"]
+print(subprocess.run([*script, *places], cwd=folder, capture_output=True, text=True, check=True).stdout)
 
 # %%
 import tarfile
@@ -71,7 +72,6 @@ lab.uri("model.tar.gz")
 # %% tags=["nbval-ignore-output"]
 import json
 import time
-from pathlib import Path
 
 from sagemaker.core.resources import CompilationJob
 from sagemaker.core.shapes import InputConfig, OutputConfig, StoppingCondition, Tag

@@ -134,7 +134,7 @@ COMMANDS = (
         "endpoint/{spare}",
         ("spare endpoint",),
     ),
-    Command("sagemaker delete-endpoint --endpoint-name {spare}", "^$", ("spare endpoint",)),
+    Command("sagemaker delete-endpoint --endpoint-name {spare}", "^$", ("doomed endpoint",)),
     Command("sagemaker wait endpoint-deleted --endpoint-name {spare}", "^$", ("gone endpoint",)),
     # Processing jobs
     Command(
@@ -194,7 +194,9 @@ COMMANDS = (
         ("compilation",),
     ),
     Command("sagemaker list-compilation-jobs --name-contains {compilation}", "{compilation}", ("compilation",)),
-    Command("sagemaker delete-compilation-job --compilation-job-name {compilation}", "^$", ("own compilation",)),
+    Command(
+        "sagemaker delete-compilation-job --compilation-job-name {compilation}", "^$", ("doomed compilation",)
+    ),
     # Notebook instances
     Command(
         "sagemaker create-notebook-instance-lifecycle-config --notebook-instance-lifecycle-config-name {new}"

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.built import build
 from tests.cloud.endpoints import DOUBLER, pack_folder
 from tests.conftest import LocalCloud
 
@@ -88,9 +89,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(SCRIPTS / "code", folder / "code")
     (folder / "rows.csv").write_text("\n".join(f"{n},{n + 1}" for n in range(8)))
     (folder / "rows.jsonl").write_text("\n".join(f"[{n}, {n + 1}]" for n in range(3)))
-    command = [sys.executable, "-c", DOUBLER, str(folder / "1"), "2"]
-    subprocess.run(command, check=True, capture_output=True)
-    (folder / "model.tar.gz").write_bytes(pack_folder(folder / "1"))
+    (folder / "model.tar.gz").write_bytes(pack_folder(build(DOUBLER, "2")))
     return folder
 
 

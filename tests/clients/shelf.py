@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,8 +13,9 @@ from tests.cloud import processing
 from tests.cloud.endpoints import IMAGE as SERVING
 from tests.cloud.endpoints import Hosting
 from tests.cloud.instances import Instances
-from tests.cloud.jobs import ROLE, TIMEOUT, Jobs, pack
+from tests.cloud.jobs import ROLE, Jobs, pack
 from tests.conftest import LocalCloud
+from tests.waiting import until
 
 TRAIN = """
 import argparse, pathlib
@@ -185,16 +185,40 @@ def _spare_config(shelf: Shelf, names: dict[str, str]) -> None:
 
 
 def _spare_endpoint(shelf: Shelf, names: dict[str, str]) -> None:
-    names["spare"] = shelf.hosting.serve(names["config"])
-    shelf.hosting.made.remove(names["spare"])
+    """The one endpoint that commands change."""
+    if "spare endpoint" not in shelf.names:
+        shelf.names["spare endpoint"] = shelf.hosting.serve(names["config"])
+    names["spare"] = shelf.names["spare endpoint"]
+    shelf.hosting.wait(names["spare"])
+
+
+def _doomed_endpoint(shelf: Shelf, names: dict[str, str]) -> None:
+    _spare_endpoint(shelf, names)
+    shelf.hosting.made.remove(shelf.names.pop("spare endpoint"))
+    shelf.names["gone endpoint"] = names["spare"]
 
 
 def _gone_endpoint(shelf: Shelf, names: dict[str, str]) -> None:
-    names["spare"] = shelf.hosting.serve(names["config"])
-    shelf.hosting.delete(names["spare"])
+    """An endpoint that a command has deleted before, else one that is deleted here."""
+    if "gone endpoint" not in shelf.names:
+        _doomed_endpoint(shelf, names)
+        shelf.hosting.sagemaker.delete_endpoint(EndpointName=names["spare"])
+    names["spare"] = shelf.names["gone endpoint"]
+    shelf.hosting.wait_gone(names["spare"])
 
 
 def _transform(shelf: Shelf, names: dict[str, str]) -> None:
+    """The one batch transform that is looked at, when it has ended: the CLI asks once a minute."""
+    if "transform" not in shelf.names:
+        shelf.names["transform"] = _start_transform(shelf, names)
+    names["transform"] = shelf.names["transform"]
+    until(
+        lambda: shelf.jobs.sagemaker.describe_transform_job(TransformJobName=names["transform"]),
+        lambda job: job["TransformJobStatus"] == "Completed",
+    )
+
+
+def _start_transform(shelf: Shelf, names: dict[str, str]) -> str:
     name = f"cli-{uuid.uuid4().hex[:10]}"
     source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{names['bucket']}/lines/rows.jsonl"}
     shelf.jobs.sagemaker.create_transform_job(
@@ -204,18 +228,22 @@ def _transform(shelf: Shelf, names: dict[str, str]) -> None:
         TransformOutput={"S3OutputPath": f"s3://{names['bucket']}/{name}"},
         TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
     )
-    names["transform"] = name
+    return name
 
 
 def _compilation(shelf: Shelf, names: dict[str, str]) -> None:
     """The one compilation job that is looked at."""
     if "compilation" not in shelf.names:
-        _own_compilation(shelf, names)
-        shelf.names["compilation"] = names["compilation"]
+        shelf.names["compilation"] = _compile(shelf, names)
     names["compilation"] = shelf.names["compilation"]
 
 
-def _own_compilation(shelf: Shelf, names: dict[str, str]) -> None:
+def _doomed_compilation(shelf: Shelf, names: dict[str, str]) -> None:
+    _compilation(shelf, names)
+    shelf.names.pop("compilation")
+
+
+def _compile(shelf: Shelf, names: dict[str, str]) -> str:
     name, sagemaker = names["new"], shelf.jobs.sagemaker
     sagemaker.create_compilation_job(
         CompilationJobName=name,
@@ -224,11 +252,11 @@ def _own_compilation(shelf: Shelf, names: dict[str, str]) -> None:
         OutputConfig={"S3OutputLocation": f"s3://{names['bucket']}/{name}", "TargetDevice": "ml_c5"},
         StoppingCondition={"MaxRuntimeInSeconds": 600},
     )
-    limit = time.monotonic() + TIMEOUT
-    while sagemaker.describe_compilation_job(CompilationJobName=name)["CompilationJobStatus"] not in ENDED:
-        assert time.monotonic() < limit
-        time.sleep(0.1)
-    names["compilation"] = name
+    until(
+        lambda: sagemaker.describe_compilation_job(CompilationJobName=name)["CompilationJobStatus"],
+        lambda status: status in ENDED,
+    )
+    return name
 
 
 def _lifecycle(shelf: Shelf, names: dict[str, str]) -> None:
@@ -236,29 +264,37 @@ def _lifecycle(shelf: Shelf, names: dict[str, str]) -> None:
 
 
 def _room_for_a_notebook(shelf: Shelf, names: dict[str, str]) -> None:
-    """What the command makes is deleted at the end."""
+    """What the command makes is looked at, unless something is already; it is deleted at the end."""
     shelf.notebooks.names.append(names["new"])
+    shelf.names.setdefault("notebook", names["new"])
 
 
 def _notebook(shelf: Shelf, names: dict[str, str]) -> None:
-    """The one notebook instance that is looked at."""
+    """The one notebook instance that is looked at, in service."""
     if "notebook" not in shelf.names:
         shelf.names["notebook"] = shelf.notebooks.create()
     names["notebook"] = shelf.names["notebook"]
+    shelf.notebooks.wait(names["notebook"])
 
 
 def _own_notebook(shelf: Shelf, names: dict[str, str]) -> None:
-    names["notebook"] = shelf.notebooks.create()
+    """From now on it is no more looked at, but stopped."""
+    _notebook(shelf, names)
+    shelf.names["stopped notebook"] = shelf.names.pop("notebook")
 
 
 def _stopped_notebook(shelf: Shelf, names: dict[str, str]) -> None:
-    _own_notebook(shelf, names)
-    shelf.notebooks.act("stop", names["notebook"])
+    """An instance that a command has stopped before, else one that is stopped here."""
+    if "stopped notebook" not in shelf.names:
+        _own_notebook(shelf, names)
+        shelf.notebooks.act("stop", names["notebook"])
+    names["notebook"] = shelf.names["stopped notebook"]
+    shelf.notebooks.wait(names["notebook"])
 
 
 def _doomed_notebook(shelf: Shelf, names: dict[str, str]) -> None:
     _stopped_notebook(shelf, names)
-    shelf.notebooks.names.remove(names["notebook"])
+    shelf.notebooks.names.remove(shelf.names.pop("stopped notebook"))
 
 
 def _object(shelf: Shelf, names: dict[str, str]) -> None:
@@ -283,10 +319,11 @@ MAKERS: dict[str, Callable[[Shelf, dict[str, str]], None]] = {
     "spare model": _spare_model,
     "spare config": _spare_config,
     "spare endpoint": _spare_endpoint,
+    "doomed endpoint": _doomed_endpoint,
     "gone endpoint": _gone_endpoint,
     "transform": _transform,
     "compilation": _compilation,
-    "own compilation": _own_compilation,
+    "doomed compilation": _doomed_compilation,
     "lifecycle": _lifecycle,
     "room for a notebook": _room_for_a_notebook,
     "notebook": _notebook,

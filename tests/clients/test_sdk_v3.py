@@ -31,11 +31,13 @@ def trainer(run: Run, table: Path) -> Ran:
     return play(run, "trainer_v3.py", table)
 
 
+@pytest.mark.xdist_group("trainer_v3")
 def test_trainer_and_tuner_run(trainer: Ran) -> None:
     check(trainer)
     assert {"sagemaker.CreateTrainingJob", "sagemaker.CreateHyperParameterTuningJob"} <= trainer.operations
 
 
+@pytest.mark.xdist_group("trainer_v3")
 def test_trainers_options_reach_the_script(trainer: Ran, cloud: LocalCloud) -> None:
     created = [call for call in trainer.calls if call["operation"] == "CreateTrainingJob"]
     printed = "\n".join(Jobs(cloud).log(call["params"]["TrainingJobName"]) for call in created)
@@ -44,6 +46,7 @@ def test_trainers_options_reach_the_script(trainer: Ran, cloud: LocalCloud) -> N
     assert "good morning from a command on algo-1" in printed
 
 
+@pytest.mark.xdist_group("trainer_v3")
 def test_trainer_goes_on_from_its_checkpoints_on_spot(trainer: Ran, cloud: LocalCloud) -> None:
     assert trainer.out.count("spot Completed 2 True") == 2
     names = [
@@ -60,15 +63,18 @@ def test_trainer_goes_on_from_its_checkpoints_on_spot(trainer: Ran, cloud: Local
     assert all("['state-algo-1', 'state-algo-2']" in printed for printed in second)
 
 
+@pytest.mark.xdist_group("trainer_v3")
 def test_trainers_job_has_its_model_and_metric(trainer: Ran) -> None:
     assert "job Completed s3://" in trainer.out
     assert "metric val_acc 0." in trainer.out
 
 
+@pytest.mark.xdist_group("trainer_v3")
 def test_trainer_raises_where_the_job_fails(trainer: Ran) -> None:
     assert "failed as it should: FailedStatusError" in trainer.out
 
 
+@pytest.mark.xdist_group("trainer_v3")
 def test_tuner_searches_and_tells_its_trials(trainer: Ran) -> None:
     assert "trials 4" in trainer.out
     assert "best True" in trainer.out
@@ -79,6 +85,7 @@ def resources(run: Run, table: Path) -> Ran:
     return play(run, "resources_v3.py", table)
 
 
+@pytest.mark.xdist_group("resources_v3")
 def test_resources_are_created_found_and_deleted(resources: Ran) -> None:
     check(resources)
     assert "training Completed True" in resources.out
@@ -87,10 +94,12 @@ def test_resources_are_created_found_and_deleted(resources: Ran) -> None:
     assert "left []" in resources.out
 
 
+@pytest.mark.xdist_group("resources_v3")
 def test_endpoint_resource_is_invoked(resources: Ran) -> None:
     assert "answer {'predictions': [[2.0, 4.0]]}" in resources.out
 
 
+@pytest.mark.xdist_group("resources_v3")
 def test_transform_resource_answers(resources: Ran) -> None:
     assert "batch Completed {'predictions': [[0.0, 2.0], [2.0, 4.0], [4.0, 6.0]]}" in resources.out
 
@@ -100,6 +109,7 @@ def processing(run: Run, table: Path) -> Ran:
     return play(run, "processing_v3.py", table)
 
 
+@pytest.mark.xdist_group("processing_v3")
 def test_processors_and_transformer_run(processing: Ran) -> None:
     check(processing)
     assert "rows to train with 6" in processing.out
@@ -108,6 +118,7 @@ def test_processors_and_transformer_run(processing: Ran) -> None:
         assert f"hello from a folder on {host}" in processing.out + processing.err
 
 
+@pytest.mark.xdist_group("builder_v3")
 def test_model_builder_builds_deploys_and_invokes(run: Run, table: Path) -> None:
     ran = play(run, "builder_v3.py", table)
     check(ran)
@@ -115,6 +126,7 @@ def test_model_builder_builds_deploys_and_invokes(run: Run, table: Path) -> None
     assert {"sagemaker.CreateEndpoint", "sagemaker.DeleteEndpoint"} <= ran.operations
 
 
+@pytest.mark.xdist_group("remote_v3")
 def test_remote_function_runs_as_a_job_and_comes_back(run: Run, table: Path) -> None:
     ran = play(run, "remote_v3.py", table)
     check(ran)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import io
-import subprocess
-import sys
 import tarfile
-import time
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.built import build
 from tests.cloud.jobs import ROLE
 from tests.conftest import LocalCloud
+from tests.waiting import until
 
 GROUP = "/aws/sagemaker/CompilationJobs"
 ENDED = ("COMPLETED", "FAILED", "STOPPED")
-TIMEOUT = 240
 
 # One small network in every format; its input is 6x4 with 2 channels, so that no two sizes are alike.
 MODELS = """
@@ -55,10 +53,9 @@ graph("net.onnx", "MatMul")
 """
 
 
-def make_models(folder: Path) -> None:
+def make_models() -> Path:
     """net.keras, net.h5, net/1/saved_model.pb, net.tflite, net.onnx, strings/1; answers.npz of the first four."""
-    done = subprocess.run([sys.executable, "-c", MODELS, str(folder)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    return build(MODELS)
 
 
 def pack(*paths: Path, **members: bytes) -> bytes:
@@ -117,13 +114,12 @@ class Compilations:
 
     def wait(self, name: str, *statuses: str) -> dict[str, Any]:
         """Wait until the job has one of these statuses."""
-        limit = time.monotonic() + TIMEOUT
-        while time.monotonic() < limit:
-            job: dict[str, Any] = self.sagemaker.describe_compilation_job(CompilationJobName=name)
-            if job["CompilationJobStatus"] in statuses:
-                return job
-            time.sleep(0.05)
-        raise AssertionError(f"{name} is still {job['CompilationJobStatus']}")
+
+        def look() -> dict[str, Any]:
+            found: dict[str, Any] = self.sagemaker.describe_compilation_job(CompilationJobName=name)
+            return found
+
+        return until(look, lambda job: job["CompilationJobStatus"] in statuses)
 
     def log(self, name: str) -> str:
         """All lines of the job's log; "" before there is one."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import Any
 
 from tests.cloud.jobs import ROLE, pack
 from tests.conftest import LocalCloud
+from tests.waiting import until
 
 IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference:2.19-cpu"
-TIMEOUT = 240
 
 DOUBLER = """
 import sys
@@ -58,15 +57,18 @@ class Hosting:
         self.sagemaker.create_model(ModelName=name, PrimaryContainer=primary, ExecutionRoleArn=ROLE)
         return name
 
-    def config(self, *models: str, count: int = 1, options: dict[str, Any] | None = None, **variant: Any) -> str:
-        """A configuration with a variant a model, named v1, v2, ..."""
+    def config(
+        self, *models: str, count: int | tuple[int, ...] = 1, options: dict[str, Any] | None = None, **variant: Any
+    ) -> str:
+        """A configuration with a variant a model, named v1, v2, ... count: of servers, of each or one by one."""
+        counts = count if isinstance(count, tuple) else (count,) * len(models)
         name = f"config-{uuid.uuid4().hex[:12]}"
         variants = [
             {
                 "VariantName": f"v{number + 1}",
                 "ModelName": model,
                 "InstanceType": "ml.c5.large",
-                "InitialInstanceCount": count,
+                "InitialInstanceCount": counts[number],
             }
             | variant
             for number, model in enumerate(models)
@@ -95,24 +97,19 @@ class Hosting:
 
     def wait(self, name: str) -> dict[str, Any]:
         """Wait until the endpoint is in service or has failed."""
-        limit = time.monotonic() + TIMEOUT
-        while time.monotonic() < limit:
-            endpoint = self.describe(name)
-            if endpoint["EndpointStatus"] in ("InService", "Failed"):
-                return endpoint
-            time.sleep(0.05)
-        raise AssertionError(f"{name} is still {endpoint['EndpointStatus']}")
+        return until(lambda: self.describe(name), lambda one: one["EndpointStatus"] in ("InService", "Failed"))
 
     def delete(self, name: str) -> None:
         """Delete an endpoint and wait until it is gone."""
         self.sagemaker.delete_endpoint(EndpointName=name)
-        limit = time.monotonic() + TIMEOUT
-        while name in [
-            one["EndpointName"] for one in self.sagemaker.list_endpoints(NameContains=name)["Endpoints"]
-        ]:
-            assert time.monotonic() < limit, f"{name} is still there"
-            time.sleep(0.05)
+        self.wait_gone(name)
         self.made.remove(name)
+
+    def wait_gone(self, name: str) -> None:
+        until(
+            lambda: [one["EndpointName"] for one in self.sagemaker.list_endpoints(NameContains=name)["Endpoints"]],
+            lambda names: name not in names,
+        )
 
     def invoke(self, name: str, body: Any, **options: Any) -> Any:
         """The parsed JSON answer to a JSON request."""

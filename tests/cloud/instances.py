@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import base64
-import time
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
 from sagelab.cloud.home import ACCOUNT, ROLE_NAME
 from tests.conftest import LocalCloud
+from tests.waiting import TIMEOUT, until
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/{ROLE_NAME}"
 GROUP = "/aws/sagemaker/NotebookInstances"
-TIMEOUT = 240  # seconds after which an instance is taken to hang, however slow the machine
 CHANGING = ("Pending", "Stopping", "Updating", "Deleting")
 
 
@@ -74,13 +73,7 @@ class Instances:
 
     def wait(self, name: str) -> dict[str, Any]:
         """Wait until nothing changes about the instance."""
-        limit = time.monotonic() + TIMEOUT
-        while time.monotonic() < limit:
-            found = self.describe(name)
-            if found["NotebookInstanceStatus"] not in CHANGING:
-                return found
-            time.sleep(0.05)
-        raise AssertionError(f"{name} is still {found['NotebookInstanceStatus']}")
+        return until(lambda: self.describe(name), lambda one: one["NotebookInstanceStatus"] not in CHANGING)
 
     def url(self, name: str, **options: Any) -> str:
         answer = self.sagemaker.create_presigned_notebook_instance_url(NotebookInstanceName=name, **options)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import io
 import socket
 import tarfile
-import time
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sagelab.cloud.home import ACCOUNT, ROLE_NAME
+from tests.cloud.streams import Streams, said
 from tests.conftest import LocalCloud
+from tests.waiting import until
 
 IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-training:2.21-cpu-py312"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/{ROLE_NAME}"
 GROUP = "/aws/sagemaker/TrainingJobs"
-TIMEOUT = 240  # seconds after which a job is taken to hang, however slow the machine
 
 
 def pack(files: dict[str, str], folder: Path | None = None) -> bytes:
@@ -111,39 +111,24 @@ class Jobs:
 
     def wait(self, name: str, *secondary: str) -> dict[str, Any]:
         """Wait until the job has ended, or is in one of these secondary statuses."""
-        limit = time.monotonic() + TIMEOUT
-        while time.monotonic() < limit:
-            job = self.describe(name)
-            if job["TrainingJobStatus"] not in ("InProgress", "Stopping") or job["SecondaryStatus"] in secondary:
-                return job
-            time.sleep(0.05)
-        raise AssertionError(f"{name} is still {job['SecondaryStatus']}")
+
+        def has_come(job: dict[str, Any]) -> bool:
+            ended = job["TrainingJobStatus"] not in ("InProgress", "Stopping")
+            return ended or job["SecondaryStatus"] in secondary
+
+        return until(lambda: self.describe(name), has_come)
 
     def wait_log(self, name: str, text: str) -> None:
         """Wait until the job's log has a text."""
-        limit = time.monotonic() + TIMEOUT
-        while text not in self.log(name):
-            assert time.monotonic() < limit, f"{text!r} never appeared in the log of {name}"
-            time.sleep(0.05)
+        streams = Streams(self.logs, GROUP, f"{name}/algo-1-")
+        until(lambda: said(streams.lines()), lambda log: text in log)
 
     def log(self, name: str, host: str = "algo-1") -> str:
         """What a host printed so far, without the local cloud's own lines; "" before there is a log."""
-        lines = [line for line in self.full_log(name, host).splitlines() if not line.startswith("[sagelab]")]
-        return "\n".join(lines)
+        return said(Streams(self.logs, GROUP, f"{name}/{host}-").lines())
 
     def full_log(self, name: str, host: str = "algo-1") -> str:
-        try:
-            streams = self.logs.describe_log_streams(logGroupName=GROUP, logStreamNamePrefix=f"{name}/{host}-")
-        except self.logs.exceptions.ResourceNotFoundException:
-            return ""
-        pages = self.logs.get_paginator("filter_log_events")
-        messages = [
-            event["message"]
-            for stream in streams["logStreams"]
-            for page in pages.paginate(logGroupName=GROUP, logStreamNames=[stream["logStreamName"]])
-            for event in page["events"]
-        ]
-        return "\n".join(messages)
+        return "\n".join(Streams(self.logs, GROUP, f"{name}/{host}-").lines())
 
     def unpack(self, uri: str) -> dict[str, bytes]:
         """The files of a tar.gz in S3."""

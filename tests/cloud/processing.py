@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from typing import Any
 
-from tests.cloud.jobs import ROLE, TIMEOUT, Jobs
+from tests.cloud.endpoints import Hosting
+from tests.cloud.jobs import ROLE, Jobs
+from tests.cloud.streams import Streams, said
+from tests.waiting import until
 
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
 GROUP = "/aws/sagemaker/ProcessingJobs"
@@ -53,38 +55,23 @@ def run(jobs: Jobs, job: dict[str, Any]) -> dict[str, Any]:
 
 
 def wait(jobs: Jobs, name: str) -> dict[str, Any]:
-    limit = time.monotonic() + TIMEOUT
-    while time.monotonic() < limit:
-        job: dict[str, Any] = jobs.sagemaker.describe_processing_job(ProcessingJobName=name)
-        if job["ProcessingJobStatus"] not in ("InProgress", "Stopping"):
-            return job
-        time.sleep(0.05)
-    raise AssertionError(f"{name} is still {job['ProcessingJobStatus']}")
+    def look() -> dict[str, Any]:
+        found: dict[str, Any] = jobs.sagemaker.describe_processing_job(ProcessingJobName=name)
+        return found
+
+    return until(look, lambda job: job["ProcessingJobStatus"] not in ("InProgress", "Stopping"))
 
 
 def log(jobs: Jobs, name: str, host: str = "algo-1") -> str:
     """What a host printed so far, without the local cloud's own lines."""
-    lines = full_log(jobs, GROUP, f"{name}/{host}-")
-    return "\n".join(line for line in lines if not line.startswith("[sagelab]"))
+    return said(full_log(jobs, GROUP, f"{name}/{host}-"))
 
 
-def full_log(jobs: Jobs, group: str, prefix: str) -> list[str]:
+def full_log(jobs: Jobs | Hosting, group: str, prefix: str) -> list[str]:
     """The lines of all streams of a group whose names begin with `prefix`; none before there is a log."""
-    try:
-        streams = jobs.logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=prefix)["logStreams"]
-    except jobs.logs.exceptions.ResourceNotFoundException:
-        return []
-    pages = jobs.logs.get_paginator("filter_log_events")
-    return [
-        event["message"]
-        for stream in streams
-        for page in pages.paginate(logGroupName=group, logStreamNames=[stream["logStreamName"]])
-        for event in page["events"]
-    ]
+    return Streams(jobs.logs, group, prefix).lines()
 
 
 def wait_log(jobs: Jobs, name: str, text: str) -> None:
-    limit = time.monotonic() + TIMEOUT
-    while text not in log(jobs, name):
-        assert time.monotonic() < limit, f"{text!r} never appeared in the log of {name}"
-        time.sleep(0.05)
+    streams = Streams(jobs.logs, GROUP, f"{name}/algo-1-")
+    until(lambda: said(streams.lines()), lambda log: text in log)

@@ -101,7 +101,7 @@ def test_status_says_what_runs(home: Home) -> None:
     url = control.up(home)
     found = control.status(home)
     assert found is not None
-    assert (found.url, found.home, found.jobs) == (url, str(home.path), 0)
+    assert (found.url, found.home, found.jobs, found.runs) == (url, str(home.path), 0, {})
     assert found.uptime > 0
     assert found.disk > 0
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,8 @@ import botocore.exceptions
 import pytest
 from botocore.config import Config
 
-from tests.cloud.jobs import IMAGE, ROLE, TIMEOUT, Jobs, pack
+from tests.cloud.jobs import IMAGE, ROLE, Jobs, pack
+from tests.waiting import until
 
 METRIC = {"Name": "score", "Regex": r"score: (\S+)"}
 LINEAR = {"Name": "point", "MinValue": "0", "MaxValue": "1", "ScalingType": "Linear"}
@@ -95,13 +95,8 @@ class Tunings:
         return found
 
     def wait(self, name: str) -> dict[str, Any]:
-        limit = time.monotonic() + TIMEOUT
-        while time.monotonic() < limit:
-            job = self.describe(name)
-            if job["HyperParameterTuningJobStatus"] not in ("InProgress", "Stopping"):
-                return job
-            time.sleep(0.05)
-        raise AssertionError(f"{name} is still {job['HyperParameterTuningJobStatus']}")
+        changing = ("InProgress", "Stopping")
+        return until(lambda: self.describe(name), lambda job: job["HyperParameterTuningJobStatus"] not in changing)
 
     def children(self, name: str, **options: Any) -> list[dict[str, Any]]:
         """All training jobs of a tuning job, as its list has them."""
@@ -111,11 +106,7 @@ class Tunings:
 
     def wait_children(self, name: str, count: int, status: str = "InProgress") -> list[dict[str, Any]]:
         """Wait until so many training jobs of a tuning job have a status."""
-        limit = time.monotonic() + TIMEOUT
-        while len(found := self.children(name, StatusEquals=status)) < count:
-            assert time.monotonic() < limit, f"{name} has {len(found)} jobs {status}"
-            time.sleep(0.05)
-        return found
+        return until(lambda: self.children(name, StatusEquals=status), lambda found: len(found) >= count)
 
     def refused(self, request: dict[str, Any]) -> tuple[str, str]:
         """The code and message that a request is refused with."""

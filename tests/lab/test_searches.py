@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sagelab.lab import searches
+from sagelab.lab import pictures, searches
 
 
 def table(*values: float, maximize: bool = True) -> pd.DataFrame:
@@ -34,6 +34,10 @@ NAN = float("nan")
 SOME = (0.5, 0.9, NAN, 0.7, 0.8)
 
 
+def legend(axis: Any) -> list[str]:
+    return [text.get_text() for text in axis.get_legend().get_texts()]
+
+
 def png(figure: Any) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
@@ -53,7 +57,7 @@ def test_the_best_so_far_is_a_line_over_the_jobs() -> None:
     assert searches.best_so_far(table(*SOME)).tolist() == [0.5, 0.9, 0.9, 0.9, 0.9]
     assert searches.best_so_far(table(*SOME, maximize=False)).tolist() == [0.5] * 5
     (axis,) = searches.over_time(table(*SOME)).axes
-    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["a job", "the best so far", "no value"]
+    assert legend(axis) == ["a job", "the best so far", "no value"]
     assert png(axis.figure)
 
 
@@ -67,10 +71,10 @@ def test_the_best_job_is_the_one_the_objective_says(maximize: bool, best: int) -
 def test_parallel_coordinates_have_a_line_a_job_and_the_best_on_top() -> None:
     figure = searches.parallel_coordinates(table(*SOME))
     (axis,) = figure.axes
-    lines = [line for line in axis.lines if len(line.get_xdata()) == 4]
+    lines = [line for line in axis.lines if np.size(line.get_xdata()) == 4]
     assert len(lines) == 4  # the job without a value has none
-    assert lines[-1].get_color() == searches.ORANGE
-    assert lines[-1].get_ydata()[-1] == 1
+    assert lines[-1].get_color() == pictures.ORANGE
+    assert np.asarray(lines[-1].get_ydata())[-1] == 1
     assert axis.get_xticklabels()[1].get_text() == "rate\n(logarithmic)"
     assert png(figure)
 
@@ -79,8 +83,8 @@ def test_two_searches_are_compared_on_one_logarithmic_axis() -> None:
     figure = searches.compare({"logarithmic": table(*SOME), "linear": table(0.1, 0.2, 0.3)}, "rate")
     where, best = figure.axes
     assert where.get_xscale() == "log"
-    assert [text.get_text() for text in where.get_legend().get_texts()] == ["logarithmic", "linear"]
-    assert best.lines[1].get_ydata()[-1] == 0.3
+    assert legend(where) == ["logarithmic", "linear"]
+    assert np.asarray(best.lines[1].get_ydata())[-1] == 0.3
     assert png(figure)
 
 

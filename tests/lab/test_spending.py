@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sagelab.catalog import Kind
 from sagelab.lab import spending
 from sagelab.lab.spending import SpendGuard, SpendingRefusedError
 from tests.cloud.jobs import Jobs
@@ -33,14 +34,14 @@ TUNING = {
 SCRIPT = """
 import boto3, json, sys
 from sagelab.lab.spending import SpendGuard, watch
-watch(SpendGuard([{"Key": "sagelab:lab", "Value": "from-here"}], dict))
+watch(SpendGuard([{"Key": "sagelab:lab", "Value": "from-here"}], lambda kind, name: {}))
 request = json.loads(sys.argv[1])
 print(boto3.Session().client("sagemaker").create_training_job(**request)["TrainingJobArn"])
 """
 
 
 def said(operation: str, params: dict[str, Any]) -> str:
-    return "; ".join(str(use) for use in spending.uses_of(operation, params, lambda _: CONFIG))
+    return "; ".join(str(use) for use in spending.uses_of(operation, params, lambda *_: CONFIG))
 
 
 def test_training_job_says_its_price_an_hour_and_its_limit() -> None:
@@ -59,6 +60,43 @@ def test_endpoint_says_that_it_costs_until_it_is_deleted(operation: str) -> None
     assert said(operation, {"EndpointConfigName": "c"}) == "2 x ml.c5.large, $0.20 an hour, until it is deleted"
 
 
+def test_notebook_instance_says_its_price_when_it_is_made_and_when_it_is_started() -> None:
+    price = "1 x ml.t3.medium, $0.05 an hour, until it is stopped"
+    assert said("CreateNotebookInstance", {"InstanceType": "ml.t3.medium"}) == price
+    described = {"NotebookInstanceName": "n", "InstanceType": "ml.t3.medium"}
+    found = spending.uses_of("StartNotebookInstance", {"NotebookInstanceName": "n"}, lambda *_: described)
+    assert "; ".join(map(str, found)) == price
+    assert said("UpdateNotebookInstance", {"InstanceType": "ml.t3.medium"}) == ""
+
+
+def test_what_is_described_is_what_the_request_names() -> None:
+    asked = []
+
+    def describe(kind: Kind, name: str) -> dict[str, Any]:
+        asked.append((kind.stem, name))
+        return CONFIG
+
+    assert len(list(spending.uses_of("CreateEndpoint", {"EndpointConfigName": "c"}, describe))) == 1
+    assert asked == [("EndpointConfig", "c")]
+
+
+def test_instances_of_several_types_are_all_said() -> None:
+    groups = [{"InstanceType": name, "InstanceCount": 2} for name in ("ml.m5.large", "ml.c5.xlarge")]
+    text = said("CreateTrainingJob", {"ResourceConfig": {"InstanceGroups": groups}})
+    assert [each.partition(",")[0] for each in text.split("; ")] == ["2 x ml.m5.large", "2 x ml.c5.xlarge"]
+
+
+def test_accelerator_has_its_own_price() -> None:
+    variant = {"InstanceType": "ml.c5.large", "InitialInstanceCount": 1, "AcceleratorType": "ml.eia2.medium"}
+    found = spending.uses_of(
+        "CreateEndpoint", {"EndpointConfigName": "c"}, lambda *_: {"ProductionVariants": [variant]}
+    )
+    assert [(use.instance_type, use.plane) for use in found] == [
+        ("ml.c5.large", "hosting"),
+        ("ml.eia2.medium", "accelerator"),
+    ]
+
+
 def test_unknown_price_is_said() -> None:
     params = {"TransformResources": {"InstanceType": "ml.z9.large", "InstanceCount": 1}}
     assert "at a price that is not at hand" in said("CreateTransformJob", params)
@@ -73,7 +111,7 @@ def test_what_costs_nothing_by_itself_is_not_asked_about(operation: str) -> None
 def test_answer_decides(monkeypatch: pytest.MonkeyPatch, answer: str, goes_on: bool) -> None:
     monkeypatch.delenv(spending.SETTING, raising=False)
     monkeypatch.setattr("builtins.input", lambda _: answer)
-    guard = SpendGuard([TAG], lambda _: CONFIG)
+    guard = SpendGuard([TAG], lambda *_: CONFIG)
     if goes_on:
         guard.ask("CreateTrainingJob", TRAINING)
     else:
@@ -85,13 +123,13 @@ def test_yes_to_all_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(spending.SETTING, raising=False)
     answers = ["a"]
     monkeypatch.setattr("builtins.input", lambda _: answers.pop())
-    guard = SpendGuard([TAG], lambda _: CONFIG)
+    guard = SpendGuard([TAG], lambda *_: CONFIG)
     for _ in range(2):
         guard.ask("CreateTrainingJob", TRAINING)
 
 
 def test_lab_is_tagged_once() -> None:
-    guard = SpendGuard([TAG], lambda _: CONFIG)
+    guard = SpendGuard([TAG], lambda *_: CONFIG)
     params: dict[str, Any] = {"Tags": [{"Key": "team", "Value": "a"}]}
     for _ in range(2):
         guard.tag(params)

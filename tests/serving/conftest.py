@@ -1,4 +1,4 @@
-"""One small SavedModel for the whole run, and servers of it."""
+"""One small SavedModel for all, and servers of it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.built import build
 from tests.serving import servers
 from tests.serving.servers import Server
 
@@ -15,11 +16,9 @@ Start = Callable[..., Server]
 
 
 @pytest.fixture(scope="session")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported() -> Path:
     """A folder with tiny/3/saved_model.pb and tiny.compiled."""
-    folder = tmp_path_factory.mktemp("exported")
-    servers.export(folder)
-    return folder
+    return build(servers.EXPORT, rooms=("serving", "neo"))
 
 
 @pytest.fixture(scope="module")

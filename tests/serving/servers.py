@@ -139,9 +139,3 @@ def start(folder: Path, model: Path, *options: str) -> Server:
         if line.startswith("Listening"):
             break
     return server
-
-
-def export(folder: Path) -> None:
-    """<folder>/tiny/3/saved_model.pb and the folder <folder>/tiny.compiled."""
-    done = subprocess.run([sys.executable, "-c", EXPORT, str(folder)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr

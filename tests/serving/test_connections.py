@@ -24,7 +24,7 @@ class Echo:
         if request.path == "/parts":
             return Response(iter([b"one ", b"", b"two"]), kind="text/plain")
         if request.path == "/breaks":
-            return Response((1 // len(part) and part for part in [b"x", b""]), kind="text/plain")
+            return Response((part * (1 // len(part)) for part in [b"x", b""]), kind="text/plain")
         return Response(request.body or request.path.encode(), kind="text/plain")
 
     def note(self, request: Request, status: int, size: int) -> None:

@@ -28,14 +28,14 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
 
 def runs(pid: int) -> bool:
     """Whether a process is there; one that has ended may still wait to be noticed by its parent."""
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return bool(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
 
 
 def section(ran: Ran, test: str, title: str) -> str:
     """A section of the report of a test that failed."""
     (report,) = re.findall(rf"_+ {test} _+\n(.*?)(?=\n_{{5,}} \w|\n={{5,}})", ran.said, re.DOTALL)
     (found,) = re.findall(rf"-+ sagelab: {title} -+\n(.*?)(?=\n-{{5,}}|\Z)", report, re.DOTALL)
-    return found
+    return str(found)
 
 
 @slow

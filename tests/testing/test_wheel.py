@@ -78,7 +78,7 @@ def test_notebook_instance_of_the_wheel_begins_without_labs(python: Path, tmp_pa
 
 
 def test_labs_are_said_to_be_in_the_project(python: Path, tmp_path: Path) -> None:
-    command = [python.with_name("sagelab"), "run", "--home", tmp_path / "home"]
+    command = [str(python.with_name("sagelab")), "run", "--home", str(tmp_path / "home")]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 1
     assert "run this inside the project" in done.stderr

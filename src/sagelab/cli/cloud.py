@@ -101,7 +101,7 @@ def _describe(status: Status) -> str:
         "pid": status.pid,
         "home": f"{status.home} ({status.disk / 1e6:.1f} MB; S3 may have {status.limit / 1e9:.0f} GB)",
         "up for": f"{status.uptime:.0f} s",
-        "jobs": f"{status.jobs} running",
+        "running": ", ".join(f"{kind}: {count}" for kind, count in status.runs.items()) or "nothing",
         "version": status.version,
     }
     return "\n".join(f"{name:8} {value}" for name, value in lines.items())

@@ -45,7 +45,7 @@ def run_on_device(target: str | None, keras: str | None, count: int, artifact: s
 
 @main.group()
 def image() -> None:
-    """Images of your own: folders with a `serve` or a `train` program that stand for container images."""
+    """OwnImages of your own: folders with a `serve` or a `train` program that stand for container images."""
 
 
 @image.command("add")
@@ -54,19 +54,55 @@ def image() -> None:
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def add_image(home: Home, name: str, folder: Path) -> None:
     """Keep a copy of FOLDER as the image NAME; jobs and models name it from then on."""
-    from sagelab.cloud.images import Images
+    from sagelab.cloud.engine.images.own import OwnImages
 
-    click.echo(f"{Images(home.images).add(name, folder)} is an image now")
+    click.echo(f"{OwnImages(home.images).add(name, folder)} is an image now")
 
 
 @image.command("list")
 @with_home
 def list_images(home: Home) -> None:
     """Every image of your own, and what it can do."""
-    from sagelab.cloud.images import Images
+    from sagelab.cloud.engine.images.own import OwnImages
 
-    for name, commands in Images(home.images).names().items():
+    for name, commands in OwnImages(home.images).names().items():
         click.echo(f"{name:40} {', '.join(commands)}")
+
+
+@image.command("ls")
+@with_home
+@click.pass_context
+def list_environments(context: click.Context, home: Home) -> None:
+    """The packages behind the images: whether they are pulled, how large they are; then the images of your own."""
+    from sagelab.cloud.engine.images.environments import Environments
+    from sagelab.cloud.engine.images.registry import environments
+
+    known = Environments(home.environments)
+    for name, environment in environments().items():
+        there = "pulled" if environment.lock else "always there"
+        state = there if known.is_there(environment) else "not pulled"
+        size = f"{known.size(environment) / 1e6:,.0f} MB" if state == "pulled" else ""
+        click.echo(f"{name:20} {state:14} {size:>10}  {', '.join(environment.versions())}".rstrip())
+    context.invoke(list_images)
+
+
+@image.command("pull")
+@with_home
+@click.argument("names", nargs=-1, required=True)
+def pull_images(home: Home, names: tuple[str, ...]) -> None:
+    """Download the packages of images ahead of their first use; `sagelab image ls` has the NAMES."""
+    from sagelab.cloud.engine.images.environments import Environments, PullFailed
+    from sagelab.cloud.engine.images.registry import environments
+
+    known, places = environments(), Environments(home.environments)
+    for name in names:
+        if name not in known:
+            raise click.ClickException(f"There is no environment {name!r}; there are {', '.join(known)}.")
+        try:
+            places.pull(known[name])
+        except PullFailed as error:
+            raise click.ClickException(str(error)) from error
+        click.echo(f"{name} is here")
 
 
 @image.command("remove")
@@ -74,6 +110,6 @@ def list_images(home: Home) -> None:
 @click.argument("name")
 def remove_image(home: Home, name: str) -> None:
     """Forget an image; what runs from it goes on."""
-    from sagelab.cloud.images import Images
+    from sagelab.cloud.engine.images.own import OwnImages
 
-    click.echo(f"{Images(home.images).remove(name)} is gone")
+    click.echo(f"{OwnImages(home.images).remove(name)} is gone")

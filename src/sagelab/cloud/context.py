@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from sagelab.cloud.engine.context import EngineContext
     from sagelab.cloud.engine.sandbox.launcher import Launcher
     from sagelab.cloud.home import Home
+    from sagelab.cloud.resources.call import Family
     from sagelab.cloud.store import Store
 
 OUT_OF_DATE = ("RequestTimeTooSkewed", "InvalidSignatureException", "ExpiredToken", "ExpiredTokenException")
@@ -23,8 +24,9 @@ class Cloud:
         self.home, self.store, self.launcher = home, store, launcher
         self.url, self.region = url, region
         self.account = home.account
+        self.families: list[Family] = []  # of resources; `resources.families` fills it
         self._listeners: list[Callable[[str, str], None]] = []
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[object, Any] = {}
         self._clients_as: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
 
@@ -46,6 +48,20 @@ class Cloud:
             if service not in self._clients:
                 self._clients[service] = self._session().client(service, endpoint_url=self.url)
             return self._clients[service]
+
+    def client_with(self, keys: tuple[str, str, str | None], service: str, region: str) -> Any:
+        """A boto3 client to the front door that signs with somebody's keys: (id, secret, session token).
+
+        It sends what it is given: the front door alone says what is wrong with it.
+        """
+        from botocore.config import Config
+
+        with self._lock:
+            if (keys, service, region) not in self._clients:
+                options = {"region_name": region, "config": Config(parameter_validation=False)}
+                made = self._session(keys).client(service, endpoint_url=self.url, **options)
+                self._clients[keys, service, region] = made
+            return self._clients[keys, service, region]
 
     def client_as(self, role: str, service: str) -> Any:
         """A boto3 client that acts with a role's rights, as SageMaker does when it moves a job's data.
@@ -83,15 +99,11 @@ class Cloud:
 
         return EngineContext(self.launcher, self.client, self.client_as, self.url, region, machine_memory())
 
-    def _session(self) -> Any:
+    def _session(self, keys: tuple[str, str, str | None] | None = None) -> Any:
         import boto3
 
-        keys = self.home.credentials()
-        session = boto3.Session(
-            aws_access_key_id=keys.access_key_id,
-            aws_secret_access_key=keys.secret_access_key,
-            region_name=self.region,
-        )
+        own = self.home.credentials()
+        session = boto3.Session(*(keys or (own.access_key_id, own.secret_access_key)), region_name=self.region)
         session.events.register("needs-retry", _ask_again)
         return session
 

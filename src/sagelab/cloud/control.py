@@ -38,9 +38,9 @@ FOREIGN = (
 
 @dataclass(frozen=True)
 class Status:
-    """A running local cloud. started: aware. disk: bytes of its home. jobs: training jobs in progress.
+    """A running local cloud. started: aware. disk: bytes of its home, of which S3 may have `limit`.
 
-    limit: bytes that S3 may have of them.
+    runs: a kind of resource, "training jobs", -> how many of it run; what runs none is not there.
     """
 
     url: str
@@ -49,9 +49,14 @@ class Status:
     home: str
     version: str
     started: datetime
-    jobs: int
+    runs: dict[str, int]
     disk: int
     limit: int
+
+    @property
+    def jobs(self) -> int:
+        """How many jobs of any kind run."""
+        return sum(count for kind, count in self.runs.items() if kind.endswith("jobs"))
 
     @property
     def uptime(self) -> float:
@@ -61,7 +66,7 @@ class Status:
     def facts(self) -> dict[str, Any]:
         """The same as plain JSON; `uptime` and `disk` in seconds and bytes."""
         uptime = round(self.uptime, 1)
-        return {**self.__dict__, "started": self.started.isoformat(), "uptime": uptime}
+        return {**self.__dict__, "jobs": self.jobs, "started": self.started.isoformat(), "uptime": uptime}
 
 
 def up(home: Home, port: int | None = None, owner: int | None = None) -> str:
@@ -111,7 +116,7 @@ def status(home: Home) -> Status | None:
         home=str(home.path),
         version=running["version"],
         started=datetime.fromisoformat(running["started"]),
-        jobs=answer["TrainingJobs"],
+        runs=answer["Running"],
         disk=home.disk(),
         limit=answer["DiskLimit"],
     )

@@ -1,33 +1,52 @@
-"""Every error the local cloud answers with, in one tree.
+"""Every error that the local cloud tells somebody of, in one tree.
 
-ServiceError                 what a client sees: AWS's code, AWS's message, an HTTP status
-|-- ValidationException      400  a request that breaks a rule of the model or of the service
-|-- SerializationException   400  a body that cannot be read as the model says
-|-- UnknownOperation         400  an operation nobody owns yet
-|-- ResourceInUse            400  a name used twice
-|-- ResourceNotFound         400  a name nobody made
-|-- ResourceLimitExceeded    400  more than this machine or AWS allows
-    |-- ValidationError          400  what the runtime plane calls a ValidationException
-    |   '-- PayloadTooLarge      413  an invocation over the limit
-    |-- ModelError               424  the container of an endpoint answered with an error, or not at all
-|-- AccessDenied             403  no, missing or foreign credentials
-|   |-- MissingAuthentication     no signature at all
-|   |-- SignatureMismatch         a signature that does not fit the request
-|   |-- InvalidToken              an access key nobody issued
-|   '-- ExpiredRequest            a clock that is off, or a presigned URL past its time
-|-- StorageUnavailable                   503  the home cannot be written: a full disk, no descriptors, read only
-'-- InternalFailure          500  a fault of the local cloud itself
+Those of the gateway, the resources and the engine stand here; one that only its own module raises may stand there,
+and is named here all the same: a test compares this tree with the classes that there are.
 
-JobError                     why a job ends as Failed; its text becomes FailureReason
-|-- ClientError                   the user's input is at fault (data, archive, image)
-|-- AlgorithmError                the user's code is at fault
-'-- InternalServerError           the local cloud is at fault, or was stopped
+ServiceError                        what a client sees: AWS's code, AWS's message, an HTTP status
+|-- ValidationException         400  a request that breaks a rule of the model or of the service
+|-- SerializationException      400  a body that cannot be read as the model says
+|-- UnknownOperation            400  an operation of SageMaker that nobody owns yet
+|-- NotImplementedHere          400  an operation that moto does not know
+|-- GaveUp                      400  moto crashed; not a 500, which a client would try again and again
+|-- ResourceInUse               400  a name used twice
+|-- ResourceNotFound            400  a name nobody made
+|-- ResourceLimitExceeded       400  more than this machine or AWS allows
+|-- ValidationError             400  what the runtime plane and CloudWatch call a ValidationException
+|   '-- PayloadTooLarge         413  an invocation over the limit
+|-- InvalidParameterValue       400  of CloudWatch's, a value that it does not take
+|-- InvalidParameterCombination 400  of CloudWatch's, two that exclude each other
+|-- ModelError                  424  the container of an endpoint answered with an error, or not at all
+|-- NoSuchEntity                404  a user or a role that IAM does not have
+|-- MalformedPolicy             400  a policy that cannot be read
+|-- NoSuchPath                  404  a path that nobody serves
+|-- BadLength                   400  a body that is not as long as its headers say
+|-- IncompleteBody              400  a body in signed chunks that ends early, or is in none
+|-- EntityTooLarge              400  a body over S3's limit
+|-- IncompleteSignature         403  an authorization that cannot be read
+|-- AccessDenied                403  no, missing or foreign credentials
+|   |-- MissingAuthentication   403  no signature at all
+|   |-- SignatureMismatch       403  a signature that does not fit the request
+|   |-- PayloadMismatch         400  a body other than the one whose hash was signed
+|   |-- InvalidToken            403  an access key nobody issued
+|   |-- ExpiredToken            403  temporary credentials past their time
+|   '-- ExpiredRequest          403  a clock that is off, or a presigned URL past its time
+|-- StorageUnavailable          503  the home cannot be written: a full disk, no descriptors, read only
+'-- InternalFailure             500  a fault of the local cloud itself
 
-ControlError                 a start or an end that did not go as asked; one sentence that says what to do
-|-- NotRunning                    no local cloud runs on this home
-|-- PortTaken                     another program listens there
-|-- HomeRefused                   its file system takes nothing: full, read only, forbidden
-'-- StartFailed                   the local cloud ended before it was ready
+StreamError                         ends an answer that comes in parts, as an event of it
+
+JobError                            why a job ends as Failed; its text becomes FailureReason
+|-- ClientError                      the user's input is at fault (data, archive, image)
+|-- AlgorithmError                   the user's code is at fault
+'-- InternalServerError              the local cloud is at fault, or was stopped
+
+ControlError                        what did not go as asked, for a person: one sentence that says what to do
+|-- NotRunning                       no local cloud runs on this home
+|-- PortTaken                        another program listens there
+|-- HomeRefused                      its file system takes nothing: full, read only, forbidden
+|-- StartFailed                      the local cloud ended before it was ready
+'-- BadImage                         a folder or a name that cannot stand for an image (images.py)
 """
 
 from __future__ import annotations
@@ -91,6 +110,14 @@ class UnknownOperation(ServiceError):
     code = "UnknownOperationException"
 
 
+class NotImplementedHere(ServiceError):
+    code = "NotImplemented"
+
+
+class GaveUp(ServiceError):
+    code = "InternalFailure"
+
+
 class ResourceInUse(ServiceError):
     code = "ResourceInUse"
 
@@ -111,9 +138,48 @@ class PayloadTooLarge(ValidationError):
     status = 413
 
 
+class InvalidParameterValue(ServiceError):
+    code = "InvalidParameterValue"
+
+
+class InvalidParameterCombination(ServiceError):
+    code = "InvalidParameterCombination"
+
+
 class ModelError(ServiceError):
     code = "ModelError"
     status = 424
+
+
+class NoSuchEntity(ServiceError):
+    code = "NoSuchEntity"
+    status = 404
+
+
+class MalformedPolicy(ServiceError):
+    code = "MalformedPolicyDocument"
+
+
+class NoSuchPath(ServiceError):
+    code = "NoSuchBucket"
+    status = 404
+
+
+class BadLength(ServiceError):
+    code = "BadRequest"
+
+
+class IncompleteBody(ServiceError):
+    code = "IncompleteBody"
+
+
+class EntityTooLarge(ServiceError):
+    code = "EntityTooLarge"
+
+
+class IncompleteSignature(ServiceError):
+    code = "IncompleteSignatureException"
+    status = 403
 
 
 class AccessDenied(ServiceError):
@@ -129,8 +195,17 @@ class SignatureMismatch(AccessDenied):
     code = "InvalidSignatureException"
 
 
+class PayloadMismatch(AccessDenied):
+    code = "XAmzContentSHA256Mismatch"
+    status = 400
+
+
 class InvalidToken(AccessDenied):
     code = "UnrecognizedClientException"
+
+
+class ExpiredToken(AccessDenied):
+    code = "ExpiredTokenException"
 
 
 class ExpiredRequest(AccessDenied):

@@ -13,7 +13,8 @@
   objects/           those bytes
   sessions.json      mode 0600: temporary keys that GetSessionToken gave out
   jobs/              the folders of running jobs; empty when none runs
-  images/            the learner's own images: copies of folders (images.py)
+  images/            the learner's own images: copies of folders
+  environments/      the packages of images that were pulled
   notebooks/         the volumes of notebook instances; kept until an instance is deleted
   python/            what warm Pythons keep for themselves; no job sees it
   tmp/               large bodies on their way
@@ -106,6 +107,10 @@ class Home:
     @property
     def images(self) -> Path:
         return self.path / "images"
+
+    @property
+    def environments(self) -> Path:
+        return self.path / "environments"
 
     @property
     def notebooks(self) -> Path:

@@ -25,9 +25,11 @@ from datetime import UTC, datetime
 from typing import IO, Any
 
 import sagelab
+from sagelab import catalog
 from sagelab.cloud import resources
 from sagelab.cloud.console.server import ConsoleServer
 from sagelab.cloud.context import Cloud
+from sagelab.cloud.engine.jobs.run import await_ends
 from sagelab.cloud.engine.sandbox.launcher import Launcher
 from sagelab.cloud.errors import ControlError, PortTaken, is_unwritable
 from sagelab.cloud.gateway.app import Gateway
@@ -37,7 +39,8 @@ from sagelab.cloud.store import Store
 
 BACKLOG = 128
 LOG_LIMIT = 5_000_000  # bytes; the log before that is kept once more as server.log.1
-POLL = 0.1  # seconds between two looks for the end, inside werkzeug
+LAST_WORDS = 10.0  # seconds for jobs to tell their end, and for the last lines of the logs
+POLL = 0.1  # seconds between two looks for the end, inside socketserver
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [
@@ -75,6 +78,7 @@ def serve(home: Home, port: int | None, ready: Callable[[str], None]) -> None:
 
     BlockingIOError: another process serves this home. PortTaken: another program listens on `port`.
     """
+    outside = dict(os.environ)
     _forget_surroundings()
     wanted = [port] if port else _usual(home.last_port(), PORT)
     wanted_console = _usual(home.last_port("console"), CONSOLE_PORT)
@@ -84,12 +88,15 @@ def serve(home: Home, port: int | None, ready: Callable[[str], None]) -> None:
         listener, console_listener = (closing.enter_context(_listen(ports)) for ports in (wanted, wanted_console))
         ended = _watch_signals()
         url = f"http://{HOST}:{listener.getsockname()[1]}"
-        cloud, families = _build(home, url, closing)
+        cloud, families = _build(home, url, closing, outside)
         gateway = Gateway(cloud, families, internal={"Status": lambda _: _status(cloud)})
         closing.callback(gateway.close)
         closing.callback(_serve_in_background(gateway, listener))
-        for family in families:  # closed before the server is: a job's last lines go through its front door
-            closing.callback(getattr(family, "close", lambda: None))
+        # Last lines and last steps go through the front door and into the store: what runs ends before those do.
+        closing.callback(await_ends, LAST_WORDS)
+        closing.callback(cloud.launcher.close)
+        for family in families:
+            closing.callback(family.close)
         _create_role(cloud)
         started = datetime.now(UTC).isoformat()
         console = ConsoleServer(cloud, console_listener, started)
@@ -103,11 +110,11 @@ def serve(home: Home, port: int | None, ready: Callable[[str], None]) -> None:
         log.info("going down")
 
 
-def _build(home: Home, url: str, closing: ExitStack) -> tuple[Cloud, list[Family]]:
-    """Cloud and families; what the cloud holds is closed in the order launcher, store."""
+def _build(home: Home, url: str, closing: ExitStack, outside: dict[str, str]) -> tuple[Cloud, list[Family]]:
+    """Cloud and families; the store is closed last of all."""
     store = Store(home.database)
     closing.callback(store.close)
-    launcher = Launcher(home)
+    launcher = Launcher(home, outside)
     closing.callback(launcher.close)
     cloud = Cloud(home, store, launcher, url, DEFAULT_REGION)
     with store.refusing():
@@ -120,15 +127,15 @@ def _warm(gateway: Gateway, console: ConsoleServer) -> None:
 
 
 def _status(cloud: Cloud) -> dict[str, Any]:
-    running = cloud.store.with_status("training-job", "InProgress", "Stopping")
-    return {"TrainingJobs": len(running), "DiskLimit": cloud.home.limit}
+    counts = {kind.plural: len(cloud.store.with_status(kind.arn, *kind.running)) for kind in catalog.KINDS}
+    return {"Running": {name: count for name, count in counts.items() if count}, "DiskLimit": cloud.home.limit}
 
 
 def _serve_in_background(gateway: Gateway, listener: socket.socket) -> Callable[[], None]:
     """Answer requests from now on; what is returned stops it."""
     from sagelab.cloud.gateway.http.server import Server
 
-    server = Server(listener, gateway)
+    server = Server(listener, gateway.answer, gateway.folder)
     thread = threading.Thread(target=server.serve_forever, args=(POLL,), name="serve", daemon=True)
     thread.start()
 

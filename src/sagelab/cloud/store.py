@@ -7,6 +7,7 @@ without a look at any document but its own, and costs the same with ten resource
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import sqlite3
@@ -221,6 +222,16 @@ class Store:
         with self._lock:
             rows = self._db.execute("SELECT key, value FROM tags WHERE arn=? ORDER BY key", (arn,))
             return dict(rows.fetchall())
+
+    def tagged(self, region: str) -> list[tuple[str, str, dict[str, str]]]:
+        """(ARN, kind, tags) of every resource of a region that has tags, by ARN."""
+        sql = "SELECT arn, kind, key, value FROM resources JOIN tags USING (arn) WHERE region=? ORDER BY arn, key"
+        with self._lock:
+            rows = self._db.execute(sql, (region,)).fetchall()
+        return [
+            (*resource, {key: value for _, _, key, value in of_one})
+            for resource, of_one in itertools.groupby(rows, key=lambda row: (row[0], row[1]))
+        ]
 
     def tag(self, arn: str, tags: dict[str, str]) -> None:
         """Add tags to a resource; a key that is there gets the new value."""

@@ -1,165 +1,39 @@
 """What a lab made, its removal, and the proof that nothing is left.
 
-A lab's SageMaker resources carry its tag; its files lie under its prefix in the default bucket. A kind of
-resource that costs money or gets in the way is one row of KINDS. Ended jobs are records: they cost nothing,
-and AWS keeps them.
+A lab's SageMaker resources carry its tag; its files lie under its prefix in the default bucket. What costs money
+or gets in the way, and how it is removed, is said by the catalog's rows, in their order. Ended jobs are records:
+they cost nothing, and AWS keeps them.
 """
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError, WaiterError
+from botocore import xform_name
+from botocore.exceptions import ClientError
+
+from sagelab import catalog
+from sagelab.catalog import Kind, Removal
+from sagelab.lab import watch
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from sagelab.lab.session import Lab
 
-DELAYS = {"local": 1, "aws": 10}  # seconds between two looks of a waiter
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One kind of resource: how boto3 lists it, ends it and waits for its end.
-
-    listing and answer: the paginated operation and the member of its answer. stem: "TrainingJob", of which
-    the API makes TrainingJobName, TrainingJobArn and TrainingJobStatus. statuses: those in which it counts as
-    left; empty: any. removal and waiter: boto3's names; without a waiter it is gone at once, or its status is
-    looked at until it is none of `statuses`. done: the participle of the removal.
-    """
-
-    noun: str
-    listing: str
-    answer: str
-    stem: str
-    statuses: tuple[str, ...]
-    removal: str
-    waiter: str | None
-    done: str
-
-
-KINDS = (
-    Kind(  # before its training jobs: it would start others in their place
-        noun="tuning job",
-        listing="list_hyper_parameter_tuning_jobs",
-        answer="HyperParameterTuningJobSummaries",
-        stem="HyperParameterTuningJob",
-        statuses=("InProgress", "Stopping"),
-        removal="stop_hyper_parameter_tuning_job",
-        waiter=None,
-        done="stopped",
-    ),
-    Kind(
-        noun="notebook instance",
-        listing="list_notebook_instances",
-        answer="NotebookInstances",
-        stem="NotebookInstance",
-        statuses=("InService",),
-        removal="stop_notebook_instance",
-        waiter="notebook_instance_stopped",
-        done="stopped",
-    ),
-    Kind(
-        noun="notebook instance",
-        listing="list_notebook_instances",
-        answer="NotebookInstances",
-        stem="NotebookInstance",
-        statuses=("Stopped", "Failed", "Pending", "Stopping", "Updating", "Deleting"),
-        removal="delete_notebook_instance",
-        waiter="notebook_instance_deleted",
-        done="deleted",
-    ),
-    Kind(
-        noun="lifecycle configuration",
-        listing="list_notebook_instance_lifecycle_configs",
-        answer="NotebookInstanceLifecycleConfigs",
-        stem="NotebookInstanceLifecycleConfig",
-        statuses=(),
-        removal="delete_notebook_instance_lifecycle_config",
-        waiter=None,
-        done="deleted",
-    ),
-    Kind(
-        noun="training job",
-        listing="list_training_jobs",
-        answer="TrainingJobSummaries",
-        stem="TrainingJob",
-        statuses=("InProgress", "Stopping"),
-        removal="stop_training_job",
-        waiter="training_job_completed_or_stopped",
-        done="stopped",
-    ),
-    Kind(
-        noun="processing job",
-        listing="list_processing_jobs",
-        answer="ProcessingJobSummaries",
-        stem="ProcessingJob",
-        statuses=("InProgress", "Stopping"),
-        removal="stop_processing_job",
-        waiter="processing_job_completed_or_stopped",
-        done="stopped",
-    ),
-    Kind(
-        noun="transform job",
-        listing="list_transform_jobs",
-        answer="TransformJobSummaries",
-        stem="TransformJob",
-        statuses=("InProgress", "Stopping"),
-        removal="stop_transform_job",
-        waiter="transform_job_completed_or_stopped",
-        done="stopped",
-    ),
-    Kind(
-        noun="compilation job",
-        listing="list_compilation_jobs",
-        answer="CompilationJobSummaries",
-        stem="CompilationJob",
-        statuses=("STARTING", "INPROGRESS", "STOPPING"),
-        removal="stop_compilation_job",
-        waiter=None,
-        done="stopped",
-    ),
-    Kind(
-        noun="endpoint",
-        listing="list_endpoints",
-        answer="Endpoints",
-        stem="Endpoint",
-        statuses=(),
-        removal="delete_endpoint",
-        waiter="endpoint_deleted",
-        done="deleted",
-    ),
-    Kind(
-        noun="endpoint configuration",
-        listing="list_endpoint_configs",
-        answer="EndpointConfigs",
-        stem="EndpointConfig",
-        statuses=(),
-        removal="delete_endpoint_config",
-        waiter=None,
-        done="deleted",
-    ),
-    Kind(
-        noun="model",
-        listing="list_models",
-        answer="Models",
-        stem="Model",
-        statuses=(),
-        removal="delete_model",
-        waiter=None,
-        done="deleted",
-    ),
-)
+LOOKS = 1000  # at what is being removed, before it is left to itself
 
 
 def clean(lab: Lab) -> list[str]:
     """End what the lab still runs, wait for it, and delete its files; says what it did, a sentence each."""
-    did = [_remove(lab, kind, found) for kind in KINDS for found in list(_found(lab, kind))]
+    steps = [(kind, step) for kind in catalog.KINDS for step in kind.removal]
+    did = [
+        _remove(lab, kind, step, found[kind.name_member])
+        for kind, step in steps
+        for found in list(_found(lab, kind, step.statuses))
+    ]
     count = _delete_objects(lab)
     return did + ([f"deleted {count} files under {lab.uri()}/"] if count else [])
 
@@ -171,9 +45,9 @@ def labs(lab: Lab) -> list[str]:
     """
     found = {
         tag["Value"]
-        for kind in KINDS
-        for summary in _summaries(lab, kind)
-        for tag in _tags(lab, summary[f"{kind.stem}Arn"])
+        for kind in catalog.KINDS
+        for summary in _summaries(lab, kind, _left(kind))
+        for tag in _tags(lab, summary[kind.arn_member])
         if tag["Key"] == lab.tags[0]["Key"]
     }
     return sorted(found)
@@ -184,9 +58,9 @@ def leftovers(lab: Lab) -> pd.DataFrame:
     import pandas as pd
 
     rows = [
-        (kind.noun, found[f"{kind.stem}Name"], found.get(f"{kind.stem}Status", "there"))
-        for kind in KINDS
-        for found in _found(lab, kind)
+        (kind.noun, found[kind.name_member], found.get(kind.status_member, "there"))
+        for kind in catalog.KINDS
+        for found in _found(lab, kind, _left(kind))
     ]
     rows += [("file", f"s3://{lab.bucket}/{key}", "stored") for key in _keys(lab)]
     return pd.DataFrame(rows, columns=["kind", "name", "status"])
@@ -200,19 +74,26 @@ def assert_clean(lab: Lab) -> None:
     print(f"Nothing is left of {lab.name}: nothing runs, no file is stored.")
 
 
-def _found(lab: Lab, kind: Kind) -> Iterator[dict[str, Any]]:
-    """Summaries of the lab's resources of this kind: those that carry its tag."""
-    for summary in _summaries(lab, kind):
-        if lab.tags[0] in _tags(lab, summary[f"{kind.stem}Arn"]):
+def _left(kind: Kind) -> tuple[str, ...]:
+    """The statuses in which a resource counts as left: those of any step of its removal; empty: any."""
+    steps = [step.statuses for step in kind.removal]
+    return tuple(status for statuses in steps for status in statuses) if all(steps) else ()
+
+
+def _found(lab: Lab, kind: Kind, statuses: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    """Summaries of the lab's resources of this kind in one of these statuses: those that carry its tag."""
+    for summary in _summaries(lab, kind, statuses):
+        if lab.tags[0] in _tags(lab, summary[kind.arn_member]):
             yield summary
 
 
-def _summaries(lab: Lab, kind: Kind) -> Iterator[dict[str, Any]]:
-    """Summaries of all resources of this kind that count as left, whosever they are."""
-    filters: list[dict[str, str]] = [{"StatusEquals": status} for status in kind.statuses] or [{}]
+def _summaries(lab: Lab, kind: Kind, statuses: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    """Summaries of all resources of this kind in one of these statuses, whosever they are."""
+    filters: list[dict[str, str]] = [{"StatusEquals": status} for status in statuses] or [{}]
     for each in filters:
-        for page in lab.client("sagemaker").get_paginator(kind.listing).paginate(**each):
-            yield from page[kind.answer]
+        pages = lab.client("sagemaker").get_paginator(xform_name(kind.operation("List"))).paginate(**each)
+        for page in pages:
+            yield from page[kind.listed]
 
 
 def _tags(lab: Lab, arn: str) -> list[dict[str, str]]:
@@ -220,27 +101,31 @@ def _tags(lab: Lab, arn: str) -> list[dict[str, str]]:
     return [tag for page in pages for tag in page["Tags"]]
 
 
-def _remove(lab: Lab, kind: Kind, found: dict[str, Any]) -> str:
-    sagemaker = lab.client("sagemaker")
-    name = {f"{kind.stem}Name": found[f"{kind.stem}Name"]}
-    with contextlib.suppress(ClientError):  # it may have ended by itself meanwhile; leftovers() has the last word
-        getattr(sagemaker, kind.removal)(**name)
-    if kind.waiter:
-        with contextlib.suppress(WaiterError):  # a job that fails while it is stopped has ended too
-            sagemaker.get_waiter(kind.waiter).wait(
-                **name, WaiterConfig={"Delay": DELAYS[lab.target], "MaxAttempts": 200}
-            )
-    elif kind.statuses:
-        _wait_end(lab, kind, found[f"{kind.stem}Arn"])
-    return f"{kind.done} {kind.noun} {found[f'{kind.stem}Name']}"
+def _remove(lab: Lab, kind: Kind, step: Removal, name: str) -> str:
+    """Take one step of a removal, and wait for its end; leftovers() has the last word on it.
+
+    What is refused is asked for again, for a resource that changes may not be removed yet.
+    """
+    remove, accepted = getattr(lab.client("sagemaker"), xform_name(kind.operation(step.verb))), False
+    for _ in range(LOOKS):
+        try:
+            accepted = accepted or bool(remove(**{kind.name_member: name}))
+        except ClientError:
+            if not kind.running:
+                break
+        if not _applies(lab, kind, step, name):
+            break
+        time.sleep(watch.PAUSES[lab.target][0])
+    return f"{step.done} {kind.noun} {name}"
 
 
-def _wait_end(lab: Lab, kind: Kind, arn: str) -> None:
-    """Wait until a resource is in none of the statuses of its kind, where boto3 has no waiter for that."""
-    for _ in range(200):
-        if arn not in [summary[f"{kind.stem}Arn"] for summary in _found(lab, kind)]:
-            return
-        time.sleep(DELAYS[lab.target])
+def _applies(lab: Lab, kind: Kind, step: Removal, name: str) -> bool:
+    """Whether a resource is still there, in one of the statuses of a step."""
+    try:
+        found = watch.look(lab, kind, name)
+    except ClientError:
+        return False
+    return not step.statuses or found[kind.status_member] in step.statuses
 
 
 def _keys(lab: Lab) -> Iterator[str]:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sagelab.lab import pictures
+from sagelab import catalog
+from sagelab.lab import pictures, watch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from sagelab.lab.session import Lab
 
+KIND = catalog.of_stem("Endpoint")
 NAMESPACE = "AWS/SageMaker"
 METRICS = {
     "Invocations": "Sum",
@@ -27,7 +29,7 @@ METRICS = {
 LATE = {"local": 10.0, "aws": 300.0}  # seconds that CloudWatch may be late
 PERCENTILES = [1, *range(5, 96, 5), 99]
 COLOURS = (pictures.BLUE, pictures.ORANGE, pictures.GREEN, pictures.VIOLET)
-PAUSE = {"local": 0.25, "aws": 15.0}
+PAUSE = {"local": 0.25, "aws": 15.0}  # seconds between two looks at CloudWatch
 
 
 class EndpointFailed(Exception):
@@ -38,15 +40,11 @@ def wait(lab: Lab, name: str) -> str:
     """Wait until an endpoint is created or updated; returns its status, InService. EndpointFailed: it is
     not, or its update was rolled back.
     """
-    sagemaker = lab.client("sagemaker")
-    while True:
-        endpoint = sagemaker.describe_endpoint(EndpointName=name)
-        status: str = endpoint["EndpointStatus"]
-        if status == "Failed" or (status == "InService" and "FailureReason" in endpoint):
-            raise EndpointFailed(endpoint.get("FailureReason", "no reason was given"))
-        if status == "InService":
-            return status
-        time.sleep(PAUSE[lab.target])
+    *_, endpoint = watch.looks(lab, KIND, name)
+    status: str = endpoint["EndpointStatus"]
+    if status != "InService" or "FailureReason" in endpoint:
+        raise EndpointFailed(endpoint.get("FailureReason", "no reason was given"))
+    return status
 
 
 def metrics(lab: Lab, name: str, variant: str = "AllTraffic", at_least: int = 1) -> pd.DataFrame:

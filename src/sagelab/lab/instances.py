@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
+
+from sagelab import catalog
+from sagelab.lab import watch
 
 if TYPE_CHECKING:
     from sagelab.lab.session import Lab
 
-PAUSE = {"local": 0.2, "aws": 10.0}  # seconds between two looks
-CHANGING = ("Pending", "Stopping", "Updating")
+KIND = catalog.of_stem("NotebookInstance")
 
 
 class InstanceFailed(Exception):
@@ -21,11 +22,7 @@ def wait(lab: Lab, name: str) -> str:
 
     InstanceFailed: it is neither.
     """
-    while True:
-        found = lab.client("sagemaker").describe_notebook_instance(NotebookInstanceName=name)
-        status: str = found["NotebookInstanceStatus"]
-        if status == "Failed":
-            raise InstanceFailed(found.get("FailureReason", "no reason was given"))
-        if status not in CHANGING:
-            return status
-        time.sleep(PAUSE[lab.target])
+    try:
+        return str(watch.wait(lab, KIND, name)[KIND.status_member])
+    except watch.JobFailed as failure:
+        raise InstanceFailed(failure.job.get("FailureReason", "no reason was given")) from None

@@ -17,8 +17,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
+from sagelab.catalog import Kind
 from sagelab.lab import spending
 
 TARGETS = ("local", "aws")
@@ -110,7 +112,7 @@ def connect(lab: str = "lab") -> Lab:
     url = _start_local() if target == "local" else None
     if target == "aws":
         _refuse_local()
-        spending.watch(spending.SpendGuard([{"Key": TAG, "Value": lab}], _endpoint_config))
+        spending.watch(spending.SpendGuard([{"Key": TAG, "Value": lab}], _describe))
     try:
         return find(lab, target, url)
     except NoRegionError:
@@ -142,8 +144,9 @@ def _start_local() -> str:
     return url
 
 
-def _endpoint_config(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = boto3.client("sagemaker").describe_endpoint_config(EndpointConfigName=name)
+def _describe(kind: Kind, name: str) -> dict[str, Any]:
+    describe = getattr(boto3.client("sagemaker"), xform_name(kind.operation("Describe")))
+    found: dict[str, Any] = describe(**{kind.name_member: name})
     return found
 
 

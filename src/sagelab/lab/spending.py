@@ -16,12 +16,14 @@ from typing import Any
 
 import botocore
 
+from sagelab import catalog
+from sagelab.catalog import Kind, read
 from sagelab.lab.costs import UnknownPrice, estimate
 from sagelab.prices import prices
 
 SETTING = "SAGELAB_SPEND"
 HOUR = 3600.0
-Describe = Callable[[str], dict[str, Any]]
+Describe = Callable[[Kind, str], dict[str, Any]]
 
 
 class SpendingRefusedError(Exception):
@@ -49,14 +51,14 @@ class Use:
 class SpendGuard:
     """Who is asked before a lab's request costs something; a yes to all counts for the rest of the process."""
 
-    def __init__(self, tags: list[dict[str, str]], config_of: Describe) -> None:
-        """tags: put on what is made. config_of: an endpoint configuration by its name, as Describe gives it."""
-        self._tags, self._config_of = tags, config_of
+    def __init__(self, tags: list[dict[str, str]], describe: Describe) -> None:
+        """tags: put on what is made. describe: a resource of a kind by its name, as Describe gives it."""
+        self._tags, self._describe = tags, describe
         self._always = False
 
     def ask(self, operation: str, params: dict[str, Any]) -> None:
         """Say what a request costs, and ask. SpendingRefusedError: the answer was not yes."""
-        uses = [str(use) for use in uses_of(operation, params, self._config_of)]
+        uses = [str(use) for use in uses_of(operation, params, self._describe)]
         if not uses or self._always:
             return
         said = f"{operation}: {'; '.join(uses)} ({prices()['region']}, prices of {prices()['date']})."
@@ -101,45 +103,15 @@ def _before(params: dict[str, Any], model: Any, **_: Any) -> None:
     _asked[0].ask(model.name, params)
 
 
-def uses_of(operation: str, params: dict[str, Any], config_of: Describe) -> Iterable[Use]:
+def uses_of(operation: str, params: dict[str, Any], describe: Describe) -> Iterable[Use]:
     """The instances that a request would start; none for one that costs nothing by itself."""
-    if operation == "CreateTrainingJob":
-        yield _cluster(params["ResourceConfig"], "training", _at_most(params))
-    elif operation == "CreateHyperParameterTuningJob":
-        yield from _trials(params)
-    elif operation == "CreateProcessingJob":
-        yield _cluster(params["ProcessingResources"]["ClusterConfig"], "training", _at_most(params))
-    elif operation == "CreateTransformJob":
-        yield _cluster(params["TransformResources"], "hosting", "until its data is through")
-    elif operation in ("CreateEndpoint", "UpdateEndpoint"):
-        yield from _variants(config_of(params["EndpointConfigName"]))
-    elif operation in ("CreateNotebookInstance", "StartNotebookInstance") and "InstanceType" in params:
-        yield Use(params["InstanceType"], 1, "hosting", "until it is stopped")
-
-
-def _cluster(resources: dict[str, Any], plane: str, until: str) -> Use:
-    return Use(resources.get("InstanceType", "an instance"), resources.get("InstanceCount", 1), plane, until)
-
-
-def _at_most(params: dict[str, Any]) -> str:
-    seconds = params.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", 86400)
-    return f"for as long as it takes, {seconds / HOUR:g} hours at the most"
-
-
-def _trials(params: dict[str, Any]) -> Iterable[Use]:
-    limits = params["HyperParameterTuningJobConfig"]["ResourceLimits"]
-    jobs = limits.get("MaxNumberOfTrainingJobs", "many")
-    definitions = params.get("TrainingJobDefinitions") or [params.get("TrainingJobDefinition", {})]
-    for definition in definitions:
-        resources = definition.get("ResourceConfig", {})
-        count = resources.get("InstanceCount", 1) * limits["MaxParallelTrainingJobs"]
-        until = f"until its {jobs} jobs are done"
-        yield Use(resources.get("InstanceType", "an instance"), count, "training", until)
-
-
-def _variants(config: dict[str, Any]) -> Iterable[Use]:
-    for variant in config["ProductionVariants"]:
-        if "InstanceType" in variant:
-            yield Use(
-                variant["InstanceType"], variant.get("InitialInstanceCount", 1), "hosting", "until it is deleted"
-            )
+    kind = catalog.of_operation(operation)
+    limit = next(read(params, "StoppingCondition.MaxRuntimeInSeconds"), 86400)
+    jobs = next(read(params, "HyperParameterTuningJobConfig.ResourceLimits.MaxNumberOfTrainingJobs"), "many")
+    for use in kind.uses if kind else ():
+        if kind is None or operation not in map(kind.operation, use.verbs):
+            continue
+        of = catalog.of_stem(use.of) if use.of else None
+        document = describe(of, params[of.name_member]) if of else params
+        for plane, instance_type, count in use.hosts(document):
+            yield Use(instance_type, count, plane, use.until.format(hours=limit / HOUR, jobs=jobs))

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sagelab.lab.watch import PAUSES, open_line
+from sagelab import catalog
+from sagelab.lab import watch
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from sagelab.lab.session import Lab
 
-ENDED = ("Completed", "Failed", "Stopped")
+KIND = catalog.of_stem("HyperParameterTuningJob")
+TuningFailed = watch.JobFailed  # `job` is then a tuning job's description
 FINAL = "FinalHyperParameterTuningJobObjectiveMetric"
 RANGES = ("IntegerParameterRanges", "ContinuousParameterRanges", "CategoricalParameterRanges")
 # What Auto means in the local cloud: a range of positive numbers over two orders of magnitude is logarithmic.
 WIDE = 100
-
-
-class TuningFailed(Exception):
-    """A tuning job ended as Failed. `job` is its whole description."""
-
-    def __init__(self, name: str, job: dict[str, Any]) -> None:
-        self.job = job
-        super().__init__(f"{name} failed. {job.get('FailureReason', 'No reason was given.')}")
 
 
 def follow(lab: Lab, name: str) -> dict[str, Any]:
@@ -34,29 +25,7 @@ def follow(lab: Lab, name: str) -> dict[str, Any]:
 
     TuningFailed: it ended as Failed. An interrupt ends the watching, not the search.
     """
-    with open_line() as line:
-        for job in _looks(lab, name):
-            line.show(_sentence(job))
-        line.end(_sentence(job))
-    if job["HyperParameterTuningJobStatus"] == "Failed":
-        raise TuningFailed(name, job)
-    return job
-
-
-def _looks(lab: Lab, name: str) -> Iterator[dict[str, Any]]:
-    """Descriptions of the tuning job until it has ended; looks less often while no job of it ends."""
-    least, most = PAUSES[lab.target]
-    pause, before = least, None
-    while True:
-        job: dict[str, Any] = lab.client("sagemaker").describe_hyper_parameter_tuning_job(
-            HyperParameterTuningJobName=name
-        )
-        yield job
-        if job["HyperParameterTuningJobStatus"] in ENDED:
-            return
-        pause = least if job["TrainingJobStatusCounters"] != before else min(most, pause * 1.3)
-        before = job["TrainingJobStatusCounters"]
-        time.sleep(pause)
+    return watch.follow(lab, KIND, name, _sentence)
 
 
 def _sentence(job: dict[str, Any]) -> str:
@@ -65,7 +34,7 @@ def _sentence(job: dict[str, Any]) -> str:
     running = counters["InProgress"]
     ended = sum(counters.values()) - running
     wanted = job["HyperParameterTuningJobConfig"]["ResourceLimits"].get("MaxNumberOfTrainingJobs")
-    parts = [job["HyperParameterTuningJobStatus"], f"{_elapsed(job):.0f} s"]
+    parts = [job["HyperParameterTuningJobStatus"], f"{watch.elapsed(KIND, job):.0f} s"]
     parts.append(f"{ended} of {wanted} jobs ended" if wanted else f"{ended} jobs ended")
     parts += [f"{running} running"] if running else []
     failed = counters["NonRetryableError"] + counters["RetryableError"]
@@ -75,11 +44,6 @@ def _sentence(job: dict[str, Any]) -> str:
         metric = best[FINAL]
         parts.append(f"best {metric['MetricName']} {metric['Value']:.4f} by job {_number(best)}")
     return " · ".join(parts)
-
-
-def _elapsed(job: dict[str, Any]) -> float:
-    end = job.get("HyperParameterTuningEndTime") or datetime.now(UTC)
-    return max(0.0, float((end - job["CreationTime"]).total_seconds()))
 
 
 def _number(job: dict[str, Any]) -> int:

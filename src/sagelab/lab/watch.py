@@ -1,4 +1,4 @@
-"""A job as it goes: one line that moves, then its log, its metrics and its stages as tables."""
+"""A job, or what else takes time, as it goes: one line that moves; its log; its metrics and stages as tables."""
 
 from __future__ import annotations
 
@@ -7,26 +7,31 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
+from botocore import xform_name
+
+from sagelab import catalog
+from sagelab.catalog import Kind, Log
+
 if TYPE_CHECKING:
     import pandas as pd
 
     from sagelab.lab.session import Lab
 
-GROUP = "/aws/sagemaker/TrainingJobs"
-ENDED = ("Completed", "Failed", "Stopped")
-# Seconds between two looks at a remote job: the first after a change, and the most while nothing changes.
-PAUSES = {"local": (0.2, 1.0), "aws": (5.0, 15.0)}
+# Seconds between two looks at what is remote: the first after a change, and the most while nothing changes.
+PAUSES = {"local": (0.2, 0.5), "aws": (5.0, 15.0)}
+CHANGES = ("SecondaryStatus", "TrainingJobStatusCounters")  # what changes while a status lasts
+TRAINING = catalog.of_stem("TrainingJob")
 
 
 class JobFailed(Exception):
-    """A job ended as Failed. `reason` is its FailureReason, `job` its whole description."""
+    """A job, or another resource, is Failed. `reason` is its FailureReason, `job` its whole description."""
 
     def __init__(self, name: str, job: dict[str, Any]) -> None:
         self.reason = str(job.get("FailureReason", "no reason given"))
@@ -52,38 +57,84 @@ def training_job(lab: Lab, name: str, metric: str | None = None) -> dict[str, An
     metric: the one to show; by default the last that the job defines. JobFailed: it ended as Failed.
     An interrupt ends the watching, not the job.
     """
+    return follow(lab, TRAINING, name, lambda job: _sentence(job, metric))
+
+
+def follow(
+    lab: Lab, kind: Kind | str, name: str, say: Callable[[dict[str, Any]], str] | None = None
+) -> dict[str, Any]:
+    """Follow a resource of any kind on one line until it rests: a job has ended, an endpoint is in service.
+
+    kind: of the catalog, or its noun, "processing job". say: its description -> the line; by default its status
+    and how long it has taken. Returns the description. JobFailed: it is Failed. ValueError: there is no such kind.
+    """
+    kind = find_kind(kind)
     with open_line() as line:
-        for job in _looks(lab, name):
-            line.show(_sentence(job, metric))
-        line.end(_sentence(job, metric))
-    if job["TrainingJobStatus"] == "Failed":
-        raise JobFailed(name, job)
-    return job
+        for found in looks(lab, kind, name):
+            text = say(found) if say else _progress(kind, found)
+            line.show(text)
+        line.end(text)
+    return _unless_failed(kind, name, found)
 
 
-def _looks(lab: Lab, name: str) -> Iterator[dict[str, Any]]:
-    """Descriptions of the job until it has ended; looks less often while nothing changes."""
+def wait(lab: Lab, kind: Kind | str, name: str) -> dict[str, Any]:
+    """The same without a line."""
+    kind = find_kind(kind)
+    *_, found = looks(lab, kind, name)
+    return _unless_failed(kind, name, found)
+
+
+def looks(lab: Lab, kind: Kind, name: str) -> Iterator[dict[str, Any]]:
+    """Descriptions of a resource until it rests; looks less often while nothing changes."""
     least, most = PAUSES[lab.target]
-    pause, before = least, ""
+    pause, before = least, None
     while True:
-        job: dict[str, Any] = lab.client("sagemaker").describe_training_job(TrainingJobName=name)
-        yield job
-        if job["TrainingJobStatus"] in ENDED:
+        found = look(lab, kind, name)
+        yield found
+        if not kind.rests or found[kind.status_member] in kind.rests:
             return
-        pause = least if job["SecondaryStatus"] != before else min(most, pause * 1.3)
-        before = job["SecondaryStatus"]
+        now = [found.get(member) for member in (kind.status_member, *CHANGES)]
+        pause, before = least if now != before else min(most, pause * 1.3), now
         time.sleep(pause)
+
+
+def look(lab: Lab, kind: Kind, name: str) -> dict[str, Any]:
+    """The description of a resource now."""
+    describe = getattr(lab.client("sagemaker"), xform_name(kind.operation("Describe")))
+    found: dict[str, Any] = describe(**{kind.name_member: name})
+    return found
+
+
+def find_kind(kind: Kind | str) -> Kind:
+    """A kind by its noun. ValueError: there is none."""
+    if isinstance(kind, Kind):
+        return kind
+    for each in catalog.KINDS:
+        if kind in (each.noun, each.stem):
+            return each
+    raise ValueError(f"There is no kind {kind!r}; there are {', '.join(each.noun for each in catalog.KINDS)}.")
+
+
+def elapsed(kind: Kind, found: dict[str, Any]) -> float:
+    """The seconds from the creation of a resource to its end, or until now."""
+    end = found.get(kind.ends_member) or datetime.now(UTC)
+    return max(0.0, float((end - found["CreationTime"]).total_seconds()))
+
+
+def _progress(kind: Kind, found: dict[str, Any]) -> str:
+    return f"{found.get(kind.status_member, 'there')} · {elapsed(kind, found):.0f} s"
+
+
+def _unless_failed(kind: Kind, name: str, found: dict[str, Any]) -> dict[str, Any]:
+    if str(found.get(kind.status_member)).lower() == "failed":
+        raise JobFailed(name, found)
+    return found
 
 
 def _sentence(job: dict[str, Any], metric: str | None) -> str:
     status = job["TrainingJobStatus"]
     word = job["SecondaryStatus"] if status == "InProgress" else status
-    return " · ".join((word, f"{_elapsed(job):.0f} s", *_last_metric(job, metric)))
-
-
-def _elapsed(job: dict[str, Any]) -> float:
-    end = job.get("TrainingEndTime") or datetime.now(UTC)
-    return max(0.0, float((end - job["CreationTime"]).total_seconds()))
+    return " · ".join((word, f"{elapsed(TRAINING, job):.0f} s", *_last_metric(job, metric)))
 
 
 def _last_metric(job: dict[str, Any], metric: str | None) -> list[str]:
@@ -168,35 +219,38 @@ def open_line() -> _Context:
 # -- the log ----------------------------------------------------------------------------------------------
 
 
-def log(lab: Lab, name: str) -> str:
-    """The whole log of a training job, in order; with several hosts each line says which one wrote it."""
-    return _text(events(lab, name))
+def log(lab: Lab, name: str, kind: Kind | str = TRAINING) -> str:
+    """The whole log of a job, in order; with several hosts each line says which one wrote it."""
+    return _text(events(lab, name, kind))
 
 
-def tail(lab: Lab, name: str, lines: int = 10) -> str:
-    """The last lines of a training job's log."""
-    return _text(events(lab, name)[-lines:])
+def tail(lab: Lab, name: str, lines: int = 10, kind: Kind | str = TRAINING) -> str:
+    """The last lines of a job's log."""
+    return _text(events(lab, name, kind)[-lines:])
 
 
-def events(lab: Lab, name: str) -> list[Event]:
-    """A training job's log as CloudWatch Logs holds it, every page of every host, ordered by time."""
-    found = [event for stream in _streams(lab, name) for event in _read(lab, stream)]
+def events(lab: Lab, name: str, kind: Kind | str = TRAINING) -> list[Event]:
+    """A log as CloudWatch Logs holds it, every page of every host, ordered by time."""
+    place = find_kind(kind).log or Log("")
+    group, prefix = (part.format(name=name) for part in (place.group, place.streams))
+    found = [event for stream in _streams(lab, group, prefix) for event in _read(lab, group, stream)]
     return sorted(found, key=lambda event: event.time)
 
 
-def _streams(lab: Lab, name: str) -> list[str]:
+def _streams(lab: Lab, group: str, prefix: str) -> list[str]:
     logs = lab.client("logs")
-    pages = logs.get_paginator("describe_log_streams").paginate(logGroupName=GROUP, logStreamNamePrefix=f"{name}/")
+    named = {"logStreamNamePrefix": prefix} if prefix else {}
+    pages = logs.get_paginator("describe_log_streams").paginate(logGroupName=group, **named) if group else []
     try:
         return [stream["logStreamName"] for page in pages for stream in page["logStreams"]]
     except logs.exceptions.ResourceNotFoundException:
         return []
 
 
-def _read(lab: Lab, stream: str) -> Iterator[Event]:
+def _read(lab: Lab, group: str, stream: str) -> Iterator[Event]:
     """A stream's events from head to end: its end is where the forward token no longer changes."""
     host = "-".join(stream.rsplit("/", 1)[-1].split("-")[:2])
-    request: dict[str, Any] = {"logGroupName": GROUP, "logStreamName": stream, "startFromHead": True}
+    request: dict[str, Any] = {"logGroupName": group, "logStreamName": stream, "startFromHead": True}
     while True:
         page = lab.client("logs").get_log_events(**request)
         for event in page["events"]:

@@ -11,10 +11,10 @@ image = image_uris.retrieve(
 )
 
 
-@remote(
+@remote(  # type: ignore[untyped-decorator]
     image_uri=image, instance_type="ml.m5.large", sagemaker_session=session, environment_variables={"MODE": "far"}
 )
-def work(numbers, factor=2):
+def work(numbers: list[int], factor: int = 2) -> tuple[list[int], str, str]:
     import os
     import socket
 
@@ -25,8 +25,8 @@ def work(numbers, factor=2):
 print("came back", work([1, 2, 3], factor=3))
 
 
-@remote(image_uri=image, instance_type="ml.m5.large", sagemaker_session=session)
-def divide(number):
+@remote(image_uri=image, instance_type="ml.m5.large", sagemaker_session=session)  # type: ignore[untyped-decorator]
+def divide(number: int) -> float:
     return 1 / number
 
 

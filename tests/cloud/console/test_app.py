@@ -5,6 +5,7 @@ import json
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -112,7 +113,8 @@ def test_what_the_page_does_not_need_is_not_called(page: Page, path: str, servic
 
 
 def test_what_is_no_call_is_refused(page: Page) -> None:
-    for body in ([], {}, {"service": 1, "operation": "ListBuckets", "params": {}}, "text"):
+    bodies: list[Any] = [[], {}, {"service": 1, "operation": "ListBuckets", "params": {}}, "text"]
+    for body in bodies:
         assert page.request("POST", "/api/call", body).status == 403
 
 

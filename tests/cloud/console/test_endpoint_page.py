@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.built import build
 from tests.cloud.console.browser import TIMEOUT, Window
 from tests.cloud.endpoints import Hosting, pack_folder
 from tests.conftest import LocalCloud
@@ -44,11 +42,9 @@ expect.set_options(timeout=TIMEOUT)
 
 
 @pytest.fixture(scope="module")
-def endpoint(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("network")
-    subprocess.run([sys.executable, "-c", NETWORK, str(folder)], check=True, capture_output=True)
+def endpoint(cloud: LocalCloud) -> Iterator[str]:
     hosting = Hosting(cloud)
-    yield hosting.serve(hosting.config(hosting.model(pack_folder(Path(folder)))))
+    yield hosting.serve(hosting.config(hosting.model(pack_folder(build(NETWORK)))))
     hosting.close()
 
 

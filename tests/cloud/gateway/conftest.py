@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,11 +17,11 @@ from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
-from werkzeug.serving import make_server
 
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.errors import ResourceNotFound
-from sagelab.cloud.gateway.app import Gateway, RequestHandler
+from sagelab.cloud.gateway.app import Gateway
+from sagelab.cloud.gateway.http.server import Server
 from sagelab.cloud.home import Home
 from sagelab.cloud.resources.call import Call, Handler
 from sagelab.cloud.store import Store
@@ -146,11 +147,12 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
 
 def serve(folder: Path) -> Iterator[Serving]:
     home, jobs = Home(folder), Jobs()
-    server = make_server("127.0.0.1", 0, None, threaded=True, request_handler=RequestHandler)  # type: ignore[arg-type]
-    url = f"http://127.0.0.1:{server.server_port}"
+    listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     store = Store(home.database)
     cloud = Cloud(home, store, None, url, "us-east-1")  # type: ignore[arg-type]
-    server.app = Gateway(cloud, [jobs], {"Status": lambda params: {"asked": params}})
+    gateway = Gateway(cloud, [jobs], {"Status": lambda params: {"asked": params}})  # type: ignore[list-item]
+    server = Server(listener, gateway.answer, gateway.folder)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -159,4 +161,5 @@ def serve(folder: Path) -> Iterator[Serving]:
         server.shutdown()
         thread.join()
         server.server_close()
+        listener.close()
         store.close()

@@ -111,7 +111,7 @@ def test_sixteen_clients_lose_nothing(gateway: Any) -> None:
 
 def test_operation_with_two_owners_is_refused_at_the_start(gateway: Any) -> None:
     class CloudInSmall:
-        home, url = gateway.home, gateway.url
+        home, url, store = gateway.home, gateway.url, None
 
     with pytest.raises(ValueError, match="two owners"):
         Gateway(CloudInSmall(), [gateway.jobs, gateway.jobs])  # type: ignore[arg-type]

@@ -36,10 +36,8 @@ def hosting(cloud: LocalCloud) -> Iterator[Hosting]:
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    make_models(folder)
-    return folder
+def models() -> Path:
+    return make_models()
 
 
 @pytest.fixture(scope="module")

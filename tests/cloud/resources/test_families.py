@@ -7,14 +7,14 @@ import botocore.session
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.sandbox.launcher import Launcher
 from sagelab.cloud.home import Home
-from sagelab.cloud.resources import OPERATIONS, families
+from sagelab.cloud.resources import families, operations
 from sagelab.cloud.store import Store
 
 
 def test_the_table_is_what_the_families_own(home: Home) -> None:
     store = Store(home.database)
     cloud = Cloud(home, store, Launcher(home), "http://127.0.0.1:1", "us-east-1")
-    assert {name for family in families(cloud) for name in family.operations()} == OPERATIONS
+    assert {name for family in families(cloud) for name in family.operations()} == operations()
     store.close()
 
 
@@ -23,4 +23,4 @@ def test_every_owned_operation_is_one_of_the_service_models() -> None:
     known: set[str] = set()
     for service in ("sagemaker", "sagemaker-runtime"):
         known |= set(session.get_service_model(service).operation_names)
-    assert known >= OPERATIONS
+    assert known >= operations()

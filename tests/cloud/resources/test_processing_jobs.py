@@ -51,7 +51,7 @@ def test_ended_job_can_be_deleted_and_not_stopped(jobs: Jobs) -> None:
         jobs.sagemaker.describe_processing_job(ProcessingJobName=name)
 
 
-CASES = {
+CASES: dict[str, tuple[dict[str, Any], str]] = {
     "image": ({"AppSpecification": {"ImageUri": "python:3.12", "ContainerEntrypoint": ["true"]}}, "no runtime"),
     "role": ({"RoleArn": "arn:aws:iam::000000000000:role/Nobody"}, "pass role"),
     "path": (

@@ -92,7 +92,10 @@ def market(name: str, value: str) -> dict[str, Any]:
             "interruptions of a spot market is a whole number",
         ),
         (SPOT | limits(600, 600) | market("wind", "1"), "a spot market has no 'wind'; it has rate, wait, seed"),
-        ({"CheckpointConfig": {"S3Uri": "s3://no-such-bucket-here/x"}}, 'checkpoint bucket "no-such-bucket-here"'),
+        (
+            {"CheckpointConfig": {"S3Uri": "s3://no-such-bucket-here/x"}},
+            'bucket "no-such-bucket-here" of CheckpointConfig.S3Uri',
+        ),
         ({"CheckpointConfig": {"S3Uri": "https://x/y"}}, "is not an S3 URI"),
         ({"StoppingCondition": {"MaxRuntimeInSeconds": 29 * 86400}}, "28 days"),
         ({"AlgorithmSpecification": {"AlgorithmName": "a", "TrainingInputMode": "File"}}, "TrainingImage"),

@@ -46,7 +46,7 @@ def image(sagelab_cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -
     for name, program in (("train", TRAIN), ("serve", SERVE)):
         (folder / name).write_text(program)
         (folder / name).chmod(0o755)
-    command = [Path(sys.executable).with_name("sagelab"), "image", "add", "adder:1", folder]
+    command = [str(Path(sys.executable).with_name("sagelab")), "image", "add", "adder:1", str(folder)]
     subprocess.run(command, env=sagelab_cloud.env, check=True)
     return "adder:1"
 

@@ -113,7 +113,7 @@ class TestOfUnittest(unittest.TestCase):
         assert self.sts.meta.endpoint_url.startswith("http://127.0.0.1:")
 
 
-@mock_aws
+@mock_aws  # type: ignore[untyped-decorator]
 def test_moto_is_as_it_was() -> None:
     assert boto3.client("s3", region_name="us-east-1").list_buckets()["Buckets"] == []
 
@@ -154,7 +154,7 @@ def image(sagelab_cloud: LocalCloud, tmp_path: Path) -> str:
     for name in ("train", "serve"):
         (tmp_path / name).write_text(f"#!/bin/sh\necho said by {name}; exit 5\n")
         (tmp_path / name).chmod(0o755)
-    command = [Path(sys.executable).with_name("sagelab"), "image", "add", "breaks:1", tmp_path]
+    command = [str(Path(sys.executable).with_name("sagelab")), "image", "add", "breaks:1", str(tmp_path)]
     subprocess.run(command, env=sagelab_cloud.env, check=True)
     return "breaks:1"
 

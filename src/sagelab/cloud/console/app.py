@@ -13,6 +13,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from sagelab import catalog
 from sagelab.cloud.console import calls, commands, overview
 from sagelab.cloud.console.calls import CallRefused
 from sagelab.cloud.console.events import Hub
@@ -49,6 +50,7 @@ class Console:
             Route("/api/download", self.download, methods=["POST"]),
             Route("/api/overview", self.overview),
             Route("/api/events", self.events),
+            Route("/static/js/catalog.js", kinds),
             Mount("/static", _Static(directory=STATIC)),
             Route("/{path:path}", page),
         ]
@@ -137,12 +139,18 @@ class Console:
         return _error(401, "NotLoggedIn", "Run `sagelab open` for an address that logs you in.")
 
 
-CREATES = frozenset(f"Create{kind}" for kind in calls.KINDS)
+CREATES = frozenset(kind.operation("Create") for kind in catalog.KINDS if "Create" in kind.verbs)
 
 
 async def page(_: Request) -> Response:
     """The page itself, at every address of its own: it holds nothing that needs a login."""
     return FileResponse(STATIC / "index.html", headers=REVALIDATE)
+
+
+async def kinds(_: Request) -> Response:
+    """The catalog as a module of the page's, so that it is there before the first page is drawn."""
+    rows = json.dumps([kind.plain() for kind in catalog.KINDS])
+    return Response(f"export default {rows};\n", media_type="text/javascript", headers=REVALIDATE)
 
 
 class _Static(StaticFiles):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -16,52 +16,26 @@ import botocore.exceptions
 from botocore import xform_name
 from botocore.response import StreamingBody
 
+from sagelab import catalog
+
 Client = Callable[[str], Any]
 Params = dict[str, Any]
 
 NOT_ALLOWED = "NotAllowed"
 BODY_LIMIT = 1 << 20  # bytes of an object, or of an endpoint's answer, that a page shows
-# Kinds of resources that have pages, as SageMaker's operations name them.
-KINDS = (
-    "CompilationJob",
-    "Endpoint",
-    "EndpointConfig",
-    "HyperParameterTuningJob",
-    "Model",
-    "NotebookInstance",
-    "NotebookInstanceLifecycleConfig",
-    "ProcessingJob",
-    "TrainingJob",
-    "TransformJob",
-)
+# What the page does with every kind that has pages. What else changes something, it does by name.
+VERBS = ("Describe", "List", "Start", "Stop", "Delete")
+
+
+def _of_kinds() -> Iterator[str]:
+    for kind in catalog.KINDS:
+        if kind.service == "sagemaker":
+            yield from (kind.operation(verb) for verb in kind.verbs if verb in VERBS or verb.startswith("List"))
+
 
 ALLOWED: Mapping[str, frozenset[str]] = {
     "sagemaker": frozenset(
-        [
-            *(f"Describe{kind}" for kind in KINDS),
-            *(f"List{kind}s" for kind in KINDS),
-            "AddTags",
-            "CreateNotebookInstance",
-            "CreatePresignedNotebookInstanceUrl",
-            "DeleteCompilationJob",
-            "DeleteEndpoint",
-            "DeleteEndpointConfig",
-            "DeleteHyperParameterTuningJob",
-            "DeleteModel",
-            "DeleteNotebookInstance",
-            "DeleteNotebookInstanceLifecycleConfig",
-            "DeleteProcessingJob",
-            "DeleteTrainingJob",
-            "ListTags",
-            "ListTrainingJobsForHyperParameterTuningJob",
-            "StartNotebookInstance",
-            "StopCompilationJob",
-            "StopHyperParameterTuningJob",
-            "StopNotebookInstance",
-            "StopProcessingJob",
-            "StopTrainingJob",
-            "StopTransformJob",
-        ]
+        [*_of_kinds(), "AddTags", "CreateNotebookInstance", "CreatePresignedNotebookInstanceUrl", "ListTags"]
     ),
     "sagemaker-runtime": frozenset(["InvokeEndpoint"]),
     "cloudwatch": frozenset(["GetMetricData", "GetMetricStatistics"]),

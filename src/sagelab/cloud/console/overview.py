@@ -10,14 +10,17 @@ from typing import Any
 import botocore.exceptions
 from botocore import xform_name
 
+from sagelab import catalog
+from sagelab.catalog import Kind
 from sagelab.prices import hourly, prices, spot_share
 
 Client = Callable[[str], Any]
 Instances = tuple[str, int, float | None]  # type, count, dollars an hour of one (None: no price is known)
 
-MOST = 50  # things of a kind that are looked at one by one
-LONG_JOB = timedelta(hours=24)
+MOST = 50  # things of a kind in one status that are looked at one by one
+GONE = ("ValidationException", "ResourceNotFound")  # codes of AWS's errors
 LONG_NOTEBOOK = timedelta(hours=8)
+LONG_JOB = timedelta(hours=24)
 UNUSED = timedelta(hours=1)
 
 
@@ -55,79 +58,80 @@ class Running:
 
 
 def look(client: Client, now: datetime | None = None) -> dict[str, Any]:
-    """What runs, the kinds that are not run here, and the prices' date: {"running", "unknown", "prices"}."""
+    """What runs, the newest first, and the prices' date: {"running", "prices"}."""
     now = now or datetime.now(UTC)
-    found: list[Running] = []
-    unknown = []
-    for kind, find in FINDERS.items():
-        try:
-            found += find(client, now)
-        except botocore.exceptions.ClientError as error:
-            if error.response["Error"]["Code"] != "UnknownOperationException":
-                raise
-            unknown.append(kind)
+    found = [each for kind in catalog.KINDS for each in _running(client, kind, now)]
     table = prices()
     facts = [each.facts() for each in sorted(found, key=lambda each: each.since, reverse=True)]
-    return {"running": facts, "unknown": unknown, "prices": {"date": table["date"], "region": table["region"]}}
+    return {"running": facts, "prices": {"date": table["date"], "region": table["region"]}}
 
 
-def _jobs(client: Client, stem: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(name, description) of each job of a kind that has not ended."""
-    sagemaker, words = client("sagemaker"), xform_name(stem)
-    for status in ("InProgress", "Stopping"):
-        found = getattr(sagemaker, f"list_{words}s")(StatusEquals=status, MaxResults=MOST)
-        for summary in found[f"{stem}Summaries"]:
-            name = summary[f"{stem}Name"]
-            yield name, getattr(sagemaker, f"describe_{words}")(**{f"{stem}Name": name})
-
-
-def _training_jobs(client: Client, now: datetime) -> Iterator[Running]:
-    for name, job in _jobs(client, "TrainingJob"):
-        instances, since = _hosts(job["ResourceConfig"], job["EnableManagedSpotTraining"]), job["CreationTime"]
-        why = _running_long(now, since)
-        yield Running("training-jobs", name, job["SecondaryStatus"], since, instances, why)
-
-
-def _hosts(compute: dict[str, Any], spot: bool) -> list[Instances]:
-    """The instances of a training job, at the price of spot capacity where it is on such."""
-    groups = compute.get("InstanceGroups") or [compute]
-    return [
-        _instance(kind, group["InstanceCount"], "training", spot_share(kind) if spot else 1.0)
-        for group in groups
-        if (kind := group.get("InstanceType"))
-    ]
-
-
-def _endpoints(client: Client, now: datetime) -> Iterator[Running]:
+def _running(client: Client, kind: Kind, now: datetime) -> Iterator[Running]:
+    """Everything of a kind that runs; what is deleted meanwhile is left out."""
     sagemaker = client("sagemaker")
-    for summary in sagemaker.list_endpoints(MaxResults=MOST)["Endpoints"]:
-        name, created = summary["EndpointName"], summary["CreationTime"]
-        if summary["EndpointStatus"] == "Failed":  # it has no instances
-            continue
-        try:
-            endpoint = sagemaker.describe_endpoint(EndpointName=name)
-            config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
-        except botocore.exceptions.ClientError:  # deleted meanwhile, or its configuration before it
-            yield Running("endpoints", name, summary["EndpointStatus"], created)
-            continue
-        long = _long(now, summary["LastModifiedTime"], UNUSED)
-        unused = long and summary["EndpointStatus"] == "InService" and not _invoked(client, name, now)
-        why = "Nobody has invoked it for an hour; it is billed until it is deleted." if unused else None
-        yield Running("endpoints", name, summary["EndpointStatus"], created, _servers(endpoint, config), why)
+    for status in kind.running:
+        pages = getattr(sagemaker, xform_name(kind.operation("List")))(StatusEquals=status, MaxResults=MOST)
+        for summary in pages[kind.listed]:
+            try:
+                yield _describe(client, kind, summary[kind.name_member], now)
+            except botocore.exceptions.ClientError as error:
+                if error.response["Error"]["Code"] not in GONE:
+                    raise
 
 
-def _servers(endpoint: dict[str, Any], config: dict[str, Any]) -> list[Instances]:
-    counts = {
-        each["VariantName"]: each.get("CurrentInstanceCount") for each in endpoint.get("ProductionVariants", [])
-    }
-    found = []
-    for variant in config["ProductionVariants"]:
-        count = counts.get(variant["VariantName"]) or variant.get("InitialInstanceCount", 0)
-        if "InstanceType" in variant:  # a serverless variant is billed by the request
-            found.append(_instance(variant["InstanceType"], count, "hosting"))
-        if "AcceleratorType" in variant:
-            found.append(_instance(variant["AcceleratorType"], count, "accelerator"))
+def _describe(client: Client, kind: Kind, name: str, now: datetime) -> Running:
+    found = _ask(client, kind, name)
+    status, hosts = found.get("SecondaryStatus", found[kind.status_member]), []
+    share = spot_share if found.get("EnableManagedSpotTraining") else lambda _: 1.0
+    for use in kind.uses:
+        if not use.by and "Create" in use.verbs:
+            document = found if not use.of else _configuration(client, catalog.of_stem(use.of), found)
+            hosts += [_instance(*host, share(host[1])) for host in use.hosts(document)]
+    by = [catalog.of_stem(use.by).plural for use in kind.uses if use.by]
+    note = f"that of its {by[0]}" if by else "" if kind.uses else "no charge"
+    return Running(kind.path, name, status, _since(kind, found), hosts, _forgotten(client, kind, found, now), note)
+
+
+def _ask(client: Client, kind: Kind, name: str) -> dict[str, Any]:
+    describe = getattr(client("sagemaker"), xform_name(kind.operation("Describe")))
+    found: dict[str, Any] = describe(**{kind.name_member: name})
     return found
+
+
+def _configuration(client: Client, kind: Kind, endpoint: dict[str, Any]) -> dict[str, Any]:
+    """An endpoint's configuration with the numbers of instances that it has now; empty where it is deleted."""
+    try:
+        config = _ask(client, kind, endpoint[kind.name_member])
+    except botocore.exceptions.ClientError:
+        return {}
+    counts = {
+        each["VariantName"]: {"InitialInstanceCount": each["CurrentInstanceCount"]}
+        for each in endpoint.get("ProductionVariants", [])
+        if each.get("CurrentInstanceCount")
+    }
+    variants = [each | counts.get(each["VariantName"], {}) for each in config["ProductionVariants"]]
+    return config | {"ProductionVariants": variants}
+
+
+def _since(kind: Kind, found: dict[str, Any]) -> datetime:
+    """When it began to run: what can be started again began with its last change."""
+    time: datetime = found["LastModifiedTime" if "Start" in kind.verbs else "CreationTime"]
+    return time
+
+
+def _forgotten(client: Client, kind: Kind, found: dict[str, Any], now: datetime) -> str | None:
+    """Why a thing that runs may be forgotten."""
+    if kind.stem == "Endpoint":
+        idle = found["EndpointStatus"] == "InService" and now - found["LastModifiedTime"] > UNUSED
+        unused = idle and not _invoked(client, found["EndpointName"], now)
+        return "Nobody has invoked it for an hour; it is billed until it is deleted." if unused else None
+    passed, notebook = now - _since(kind, found), kind.stem == "NotebookInstance"
+    if not kind.uses or passed <= (LONG_NOTEBOOK if notebook else LONG_JOB):
+        return None
+    hours = f"{passed.total_seconds() / 3600:.0f} hours"
+    if notebook:
+        return f"It has been on for {hours}; it is billed until it is stopped."
+    return f"It has run for {hours}."
 
 
 def _invoked(client: Client, name: str, now: datetime) -> bool:
@@ -149,75 +153,6 @@ def _invoked(client: Client, name: str, now: datetime) -> bool:
     )
 
 
-def _notebook_instances(client: Client, now: datetime) -> Iterator[Running]:
-    pages = client("sagemaker").list_notebook_instances(MaxResults=MOST)
-    for summary in pages["NotebookInstances"]:
-        status = summary["NotebookInstanceStatus"]
-        if status in ("Stopped", "Failed", "Deleting"):
-            continue
-        since = summary.get("LastModifiedTime", summary["CreationTime"])
-        long = _long(now, since, LONG_NOTEBOOK)
-        why = f"It has been on for {long}; it is billed until it is stopped." if long else None
-        instances = [_instance(summary["InstanceType"], 1, "notebook")] if "InstanceType" in summary else []
-        yield Running("notebook-instances", summary["NotebookInstanceName"], status, since, instances, why)
-
-
-def _tuning_jobs(client: Client, _: datetime) -> Iterator[Running]:
-    """A search costs what its training jobs cost."""
-    pages = client("sagemaker").list_hyper_parameter_tuning_jobs(StatusEquals="InProgress", MaxResults=MOST)
-    for job in pages["HyperParameterTuningJobSummaries"]:
-        name, status = job["HyperParameterTuningJobName"], job["HyperParameterTuningJobStatus"]
-        yield Running("tuning-jobs", name, status, job["CreationTime"], note="that of its training jobs")
-
-
-def _compilation_jobs(client: Client, _: datetime) -> Iterator[Running]:
-    """Neo compiles without a charge."""
-    pages = client("sagemaker").list_compilation_jobs(StatusEquals="INPROGRESS", MaxResults=MOST)
-    for job in pages["CompilationJobSummaries"]:
-        name, status = job["CompilationJobName"], job["CompilationJobStatus"]
-        yield Running("compilation-jobs", name, status, job["CreationTime"], note="no charge")
-
-
-def _processing_jobs(client: Client, now: datetime) -> Iterator[Running]:
-    for name, job in _jobs(client, "ProcessingJob"):
-        instances, since = _cluster(job["ProcessingResources"]["ClusterConfig"], "training"), job["CreationTime"]
-        why = _running_long(now, since)
-        yield Running("processing-jobs", name, job["ProcessingJobStatus"], since, instances, why)
-
-
-def _transform_jobs(client: Client, now: datetime) -> Iterator[Running]:
-    for name, job in _jobs(client, "TransformJob"):
-        instances, since = _cluster(job["TransformResources"], "hosting"), job["CreationTime"]
-        why = _running_long(now, since)
-        yield Running("transform-jobs", name, job["TransformJobStatus"], since, instances, why)
-
-
-def _cluster(cluster: dict[str, Any], plane: str) -> list[Instances]:
-    return [_instance(cluster["InstanceType"], cluster["InstanceCount"], plane)]
-
-
-FINDERS: dict[str, Callable[[Client, datetime], Iterator[Running]]] = {
-    "training-jobs": _training_jobs,
-    "endpoints": _endpoints,
-    "notebook-instances": _notebook_instances,
-    "tuning-jobs": _tuning_jobs,
-    "compilation-jobs": _compilation_jobs,
-    "processing-jobs": _processing_jobs,
-    "transform-jobs": _transform_jobs,
-}
-
-
-def _instance(kind: str, count: int, plane: str, share: float = 1.0) -> Instances:
+def _instance(plane: str, kind: str, count: int, share: float = 1.0) -> Instances:
     price = hourly(kind, plane)
     return kind, count, None if price is None else price * share
-
-
-def _running_long(now: datetime, since: datetime) -> str | None:
-    long = _long(now, since, LONG_JOB)
-    return f"It has run for {long}." if long else None
-
-
-def _long(now: datetime, since: datetime, limit: timedelta) -> str | None:
-    """How many hours it is since then, if that is more than the limit."""
-    passed = now - since
-    return f"{passed.total_seconds() / 3600:.0f} hours" if passed > limit else None

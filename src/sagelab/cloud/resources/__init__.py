@@ -1,109 +1,47 @@
-"""What each SageMaker operation means: one module a family of resources."""
+"""What each SageMaker operation means: one module a family of resources.
+
+A family is found by what it declares (`@operation`): no list of families or operations is kept.
+"""
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sagelab.cloud.context import Cloud
     from sagelab.cloud.resources.call import Family
 
-OPERATIONS = frozenset(
-    [
-        "AddTags",
-        "CreateCompilationJob",
-        "CreateEndpoint",
-        "CreateEndpointConfig",
-        "CreateHyperParameterTuningJob",
-        "CreateModel",
-        "CreateNotebookInstance",
-        "CreateNotebookInstanceLifecycleConfig",
-        "CreatePresignedNotebookInstanceUrl",
-        "CreateProcessingJob",
-        "CreateTrainingJob",
-        "CreateTransformJob",
-        "DeleteCompilationJob",
-        "DeleteEndpoint",
-        "DeleteEndpointConfig",
-        "DeleteHyperParameterTuningJob",
-        "DeleteModel",
-        "DeleteNotebookInstance",
-        "DeleteNotebookInstanceLifecycleConfig",
-        "DeleteProcessingJob",
-        "DeleteTags",
-        "DeleteTrainingJob",
-        "DescribeCompilationJob",
-        "DescribeEndpoint",
-        "DescribeEndpointConfig",
-        "DescribeHyperParameterTuningJob",
-        "DescribeModel",
-        "DescribeNotebookInstance",
-        "DescribeNotebookInstanceLifecycleConfig",
-        "DescribeProcessingJob",
-        "DescribeTrainingJob",
-        "DescribeTransformJob",
-        "InvokeEndpoint",
-        "InvokeEndpointAsync",
-        "InvokeEndpointWithResponseStream",
-        "ListCompilationJobs",
-        "ListEndpointConfigs",
-        "ListEndpoints",
-        "ListHyperParameterTuningJobs",
-        "ListModels",
-        "ListNotebookInstanceLifecycleConfigs",
-        "ListNotebookInstances",
-        "ListProcessingJobs",
-        "ListTags",
-        "ListTrainingJobs",
-        "ListTrainingJobsForHyperParameterTuningJob",
-        "ListTransformJobs",
-        "Search",
-        "StartNotebookInstance",
-        "StopCompilationJob",
-        "StopHyperParameterTuningJob",
-        "StopNotebookInstance",
-        "StopProcessingJob",
-        "StopTrainingJob",
-        "StopTransformJob",
-        "UpdateEndpoint",
-        "UpdateEndpointWeightsAndCapacities",
-        "UpdateNotebookInstance",
-        "UpdateNotebookInstanceLifecycleConfig",
-        "UpdateTrainingJob",
-    ]
-)
+
+def classes() -> Iterator[type[Family]]:
+    """Every class of this package that declares operations, by the names of their modules."""
+    from sagelab.cloud.resources.call import Family
+
+    for found in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name):
+        module = importlib.import_module(f"{__name__}.{found.name}")
+        own = [each for each in vars(module).values() if getattr(each, "__module__", "") == module.__name__]
+        yield from (
+            each for each in own if isinstance(each, type) and issubclass(each, Family) and each.declared()
+        )
+
+
+def operations() -> frozenset[str]:
+    """The names of all operations that a family declares."""
+    return frozenset(name for family in classes() for name in family.declared())
 
 
 def families(cloud: Cloud) -> list[Family]:
-    """Every family of resources of a local cloud."""
-    from sagelab.cloud.resources.compilation_jobs import CompilationJobs
-    from sagelab.cloud.resources.endpoint_configs import EndpointConfigs
-    from sagelab.cloud.resources.endpoints import Endpoints
-    from sagelab.cloud.resources.invocations import Invocations
-    from sagelab.cloud.resources.lifecycle_configs import LifecycleConfigs
-    from sagelab.cloud.resources.models import Models
-    from sagelab.cloud.resources.notebook_instances import NotebookInstances
-    from sagelab.cloud.resources.processing_jobs import ProcessingJobs
-    from sagelab.cloud.resources.search import SearchIndex
-    from sagelab.cloud.resources.tags import Tags
-    from sagelab.cloud.resources.training_jobs import TrainingJobs
-    from sagelab.cloud.resources.transform_jobs import TransformJobs
-    from sagelab.cloud.resources.tuning_jobs import TuningJobs
+    """Every family of resources of a local cloud, each after those that it needs."""
+    made: dict[type[Family], Family] = {}
 
-    endpoints = Endpoints(cloud)
-    training_jobs = TrainingJobs(cloud)
-    return [
-        training_jobs,
-        TuningJobs(cloud, training_jobs),
-        CompilationJobs(cloud),
-        Models(cloud),
-        EndpointConfigs(cloud),
-        endpoints,
-        Invocations(cloud, endpoints),
-        ProcessingJobs(cloud),
-        TransformJobs(cloud),
-        Tags(cloud, training_jobs.on_tags),
-        NotebookInstances(cloud),
-        LifecycleConfigs(cloud),
-        SearchIndex(cloud),
-    ]
+    def make(family: type[Family]) -> Family:
+        if family not in made:
+            made[family] = family(cloud, *(make(needed) for needed in family.needs))
+        return made[family]
+
+    for family in classes():
+        make(family)
+    cloud.families[:] = made.values()
+    return cloud.families

@@ -1,10 +1,15 @@
-"""The seam between the gateway and the resources: one call of one operation."""
+"""The seam between the gateway and the resources: one call of one operation, and the families that answer it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from sagelab.catalog import Kind
+
+if TYPE_CHECKING:
+    from sagelab.cloud.context import Cloud
 
 Params = dict[str, Any]
 
@@ -30,11 +35,60 @@ class Call:
 
 
 Handler = Callable[[Call], Params]
+Method = TypeVar("Method", bound=Callable[..., Params])
 
 
-class Family(Protocol):
-    """The operations of one family of resources."""
+def operation(name: str) -> Callable[[Method], Method]:
+    """Declares a method to be the handler of an operation: "CreateTrainingJob"."""
+    return _declare(lambda _: name)
+
+
+def verb(name: str) -> Callable[[Method], Method]:
+    """Declares a method to be the handler of a verb ("Describe") of every kind that has it.
+
+    So a base serves several families. A method that overrides a handler is the handler.
+    """
+    return _declare(lambda kind: kind.operation(name) if kind and name in kind.verbs else None)
+
+
+def _declare(name_for: Callable[[Kind | None], str | None]) -> Callable[[Method], Method]:
+    def declare(method: Method) -> Method:
+        method.__dict__["operation_for"] = name_for
+        return method
+
+    return declare
+
+
+class Family:
+    """The operations of one family of resources of one local cloud.
+
+    kind: its row of the catalog, where it has one. needs: the families that it works with; it is made after them,
+    with them as arguments.
+    """
+
+    kind: ClassVar[Kind | None] = None
+    needs: ClassVar[tuple[type[Family], ...]] = ()
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud, self.store = cloud, cloud.store
+
+    @classmethod
+    def declared(cls) -> dict[str, str]:
+        """Operation -> the name of the method that handles it."""
+        found = {}
+        for base in reversed(cls.__mro__):
+            for attribute, value in vars(base).items():
+                name_for = getattr(value, "__dict__", {}).get("operation_for")
+                if name_for and (name := name_for(cls.kind)):
+                    found[name] = attribute
+        return found
 
     def operations(self) -> Mapping[str, Handler]:
-        """Name of each operation -> its handler."""
-        ...
+        """Operation -> its handler."""
+        return {name: getattr(self, attribute) for name, attribute in self.declared().items()}
+
+    def on_tags(self, arn: str, tags: dict[str, str]) -> None:
+        """Tags are about to be added to a resource of this kind. ServiceError: they are refused."""
+
+    def close(self) -> None:
+        """The local cloud ends: leave nothing running."""

@@ -5,16 +5,14 @@ Messages are SageMaker's where it has one for the case.
 
 from __future__ import annotations
 
-from typing import Any
-
+from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.compilation import options, targets
 from sagelab.cloud.engine.compilation.run import Order
 from sagelab.cloud.engine.images import neo
 from sagelab.cloud.errors import ValidationException
-from sagelab.cloud.resources import places, training_rules
+from sagelab.cloud.resources import checks
 from sagelab.cloud.resources.call import Params
 
-MAX_DAYS = 28
 DEFAULT_RUNTIME = 900  # seconds; what AWS recommends to begin with
 ELSEWHERE = {
     "PYTORCH": "PyTorch is not among this environment's packages; export the model to ONNX and compile that",
@@ -25,18 +23,19 @@ ELSEWHERE = {
 }
 
 
-def check(job: Params, clients: Any, account: str) -> Order:
-    """What to compile for what. ValidationException: the request breaks a rule.
-
-    clients: service -> boto3 client to the front door.
-    """
+def check(job: Params, cloud: Cloud) -> None:
+    """ValidationException: the request breaks a rule."""
     _check_input(job)
     _check_stopping(job["StoppingCondition"])
-    target, found = _aim(job)
-    training_rules.check_role(job["RoleArn"], clients("iam"), account)
+    read_order(job)
+    checks.role(job["RoleArn"], cloud)
     output = job["OutputConfig"]["S3OutputLocation"]
-    places.locate("OutputConfig.S3OutputLocation", output)
-    places.check_bucket("S3OutputLocation", output, clients("s3"))
+    checks.bucket("OutputConfig.S3OutputLocation", output, cloud)
+
+
+def read_order(job: Params) -> Order:
+    """What to compile for what. ValidationException: it cannot be."""
+    target, found = _aim(job)
     return Order(job, target, found, tuple(_notes(job)))
 
 
@@ -51,14 +50,13 @@ def _check_input(job: Params) -> None:
         raise ValidationException(
             f"Framework {framework}: {ELSEWHERE[framework]}. The local cloud compiles {', '.join(neo.IMAGES)}."
         )
-    places.locate("InputConfig.S3Uri", uri)
+    checks.location("InputConfig.S3Uri", uri)
     if not uri.endswith(".tar.gz"):
         raise ValidationException(f"InputConfig.S3Uri must point to one .tar.gz archive, which {uri} does not.")
 
 
 def _check_stopping(condition: Params) -> None:
-    if condition.get("MaxRuntimeInSeconds", 0) > MAX_DAYS * 86400:
-        raise ValidationException(f"MaxRuntimeInSeconds must not be longer than {MAX_DAYS} days.")
+    checks.days(condition)
     for name in ("MaxWaitTimeInSeconds", "MaxPendingTimeInSeconds"):
         if name in condition:
             raise ValidationException(f"{name} is for training jobs.")

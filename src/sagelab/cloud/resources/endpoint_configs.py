@@ -5,39 +5,34 @@ A configuration says which models an endpoint serves, on how many instances, and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from sagelab import catalog
 from sagelab.cloud.context import Cloud
-from sagelab.cloud.resources import hosting_rules, models
-from sagelab.cloud.resources.call import Call, Handler, Params
+from sagelab.cloud.resources import hosting_rules
+from sagelab.cloud.resources.call import Call, Params, operation
+from sagelab.cloud.resources.models import Models
 from sagelab.cloud.resources.records import Records
-from sagelab.cloud.store import Document, Store
+from sagelab.cloud.store import Document
 
-KIND = "endpoint-config"
-SUMMARY = ("EndpointConfigName", "EndpointConfigArn", "CreationTime")
 DEFAULT_WEIGHT = 1.0
 
 
-def records(store: Store) -> Records:
-    """The endpoint configurations in a store."""
-    return Records(store, KIND, "EndpointConfig", "endpoint configuration", SUMMARY)
-
-
-class EndpointConfigs:
+class EndpointConfigs(Records):
     """The family of endpoint configurations of one local cloud."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self.cloud, self.records = cloud, records(cloud.store)
-        self.models = models.records(cloud.store)
+    kind = catalog.of_stem("EndpointConfig")
+    needs = (Models,)
+    summary = ("EndpointConfigName", "EndpointConfigArn", "CreationTime")
 
-    def operations(self) -> Mapping[str, Handler]:
-        return {"CreateEndpointConfig": self.create, **self.records.operations()}
+    def __init__(self, cloud: Cloud, models: Models) -> None:
+        super().__init__(cloud)
+        self.models = models
 
+    @operation("CreateEndpointConfig")
     def create(self, call: Call) -> Params:
-        hosting_rules.check_config(call.params, self.cloud.client)
+        hosting_rules.check_config(call.params, self.cloud)
         for variant in call.params["ProductionVariants"]:
-            self.models.find(call.arn(models.KIND, variant["ModelName"]))
-        return {"EndpointConfigArn": self.records.add(call, _document(call.params))}
+            self.models.named(call, variant["ModelName"])
+        return {"EndpointConfigArn": self.add(call, _document(call.params))}
 
 
 def _document(params: Params) -> Document:

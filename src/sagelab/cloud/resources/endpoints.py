@@ -5,162 +5,122 @@ A status moves when the engine's endpoint (engine/hosting) has done what it says
 
 from __future__ import annotations
 
-import logging
-import threading
-from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import ClassVar
 
+from sagelab import catalog
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.hosting.endpoint import Endpoint
 from sagelab.cloud.engine.hosting.server import VariantSpec
-from sagelab.cloud.engine.images import runtimes
-from sagelab.cloud.errors import ClientError, InternalServerError, JobError, ServiceError, ValidationException
-from sagelab.cloud.resources import deployments, endpoint_configs, hosting_rules, models
-from sagelab.cloud.resources.call import Call, Handler, Params
-from sagelab.cloud.resources.records import Records
-from sagelab.cloud.store import Document, Missing
+from sagelab.cloud.engine.images import registry
+from sagelab.cloud.errors import InternalServerError, JobError, ValidationException
+from sagelab.cloud.resources import checks, deployments, hosting_rules
+from sagelab.cloud.resources.call import Call, Params, operation
+from sagelab.cloud.resources.endpoint_configs import EndpointConfigs
+from sagelab.cloud.resources.models import Models
+from sagelab.cloud.resources.states import Act, Move, Stateful
+from sagelab.cloud.store import Document
 
-logger = logging.getLogger("sagelab")
-
-KIND = "endpoint"
-CHANGING = ("Creating", "Updating", "RollingBack", "Deleting")
-SUMMARY = ("EndpointName", "EndpointArn", "CreationTime", "LastModifiedTime", "EndpointStatus")
 ENDED = "The local cloud ended while the endpoint was being created; create it again."
 
 
-class Endpoints:
+class Endpoints(Stateful[Endpoint]):
     """The family of endpoints of one local cloud."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self.cloud, self.store = cloud, cloud.store
-        self.records = Records(cloud.store, KIND, "Endpoint", "endpoint", SUMMARY)
-        self.configs, self.models = endpoint_configs.records(cloud.store), models.records(cloud.store)
-        self.running: dict[str, Endpoint] = {}
-        self._recover()
+    kind = catalog.of_stem("Endpoint")
+    needs = (EndpointConfigs, Models)
+    summary = ("EndpointName", "EndpointArn", "CreationTime", "LastModifiedTime", "EndpointStatus")
+    moves: ClassVar = {
+        "Create": Move((), "Creating"),
+        "Update": Move(("InService",), "Updating"),
+        "Delete": Move(("InService", "Failed"), "Deleting"),
+    }
 
-    def operations(self) -> Mapping[str, Handler]:
-        return {
-            **self.records.operations(),
-            "CreateEndpoint": self.create,
-            "UpdateEndpoint": self.update,
-            "UpdateEndpointWeightsAndCapacities": self.update_weights,
-            "DeleteEndpoint": self.delete,
-        }
+    def __init__(self, cloud: Cloud, configs: EndpointConfigs, models: Models) -> None:
+        self.configs, self.models = configs, models
+        super().__init__(cloud)
 
+    @operation("CreateEndpoint")
     def create(self, call: Call) -> Params:
         deployments.read(
             call.params.get("DeploymentConfig", {})
         )  # for updates; a new endpoint has nothing to replace
         config = self._config(call)
         specs = self._specs(call, config)
-        name = call.params["EndpointName"]
-        document = {
-            "EndpointName": name,
-            "EndpointConfigName": config["EndpointConfigName"],
-            "EndpointStatus": "Creating",
-        }
-        arn = self.records.add(call, document, "Creating")
-        endpoint = self.running[arn] = Endpoint(name, self.cloud.engine_context(call.region))
-        self._work(arn, lambda: self._bring_up(arn, endpoint, config, specs))
-        return {"EndpointArn": arn}
+        names = {name: call.params[name] for name in ("EndpointName", "EndpointConfigName")}
+        return {"EndpointArn": self.begin(call, names, partial(self._bring_up, config, specs))}
 
+    @operation("UpdateEndpoint")
     def update(self, call: Call) -> Params:
+        return {"EndpointArn": self.move(call, "Update", partial(self._plan_update, call))}
+
+    @operation("UpdateEndpointWeightsAndCapacities")
+    def update_weights(self, call: Call) -> Params:
+        return {"EndpointArn": self.move(call, "Update", partial(self._plan_resize, call))}
+
+    def refusal(self, document: Document, move: Move) -> ValidationException:  # noqa: ARG002 - AWS says "update"
+        status = document["EndpointStatus"]
+        if status in self._between:
+            return ValidationException(f'Cannot update in-progress endpoint "{document["EndpointArn"]}".')
+        return ValidationException(f'Cannot update endpoint "{document["EndpointArn"]}" in status {status}.')
+
+    # What a call asks for
+
+    def _plan_update(self, call: Call, document: Document) -> tuple[Params, Act]:
         """RetainDeploymentConfig: the last update's plan, unless this one brings its own."""
-        names, document = deployments.retained(call.params), self._in_service(call)
-        arn, endpoint = document["EndpointArn"], self.running[document["EndpointArn"]]
+        arn, names = document["EndpointArn"], deployments.retained(call.params)
+        endpoint = self.running[arn]
         last = document.get("LastDeploymentConfig") if call.params.get("RetainDeploymentConfig") else None
         plan = call.params.get("DeploymentConfig", last)
         deployment = deployments.read(plan or {})
         config = deployments.keep_capture(self._config(call), endpoint, names)
         specs = deployments.hurry(deployments.keep(self._specs(call, config), endpoint, names), deployment)
-        self._change(arn, EndpointStatus="Updating", LastDeploymentConfig=plan)
-        self._work(arn, lambda: self._replace(arn, config, specs, deployment.stay))
-        return {"EndpointArn": arn}
+        hosting_rules.check_instances(sum(spec.count for spec in specs))
+        return {"LastDeploymentConfig": plan}, partial(self._replace, config, specs, deployment.stay)
 
-    def update_weights(self, call: Call) -> Params:
-        document = self._in_service(call)
+    def _plan_resize(self, call: Call, document: Document) -> tuple[Params, Act]:
         arn, wanted = document["EndpointArn"], call.params["DesiredWeightsAndCapacities"]
-        known = {variant["VariantName"] for variant in document["ProductionVariants"]}
+        counts = {one["VariantName"]: one["DesiredInstanceCount"] for one in document["ProductionVariants"]}
         for item in wanted:
-            if item["VariantName"] not in known:
+            if item["VariantName"] not in counts:
                 raise ValidationException(f'Variant "{item["VariantName"]}" is not found on endpoint "{arn}".')
             if "ServerlessUpdateConfig" in item:
                 raise ValidationException("ServerlessUpdateConfig: the endpoint is not serverless.")
-        self._move(arn, "Updating")
-        self._work(arn, lambda: self._resize(arn, wanted))
-        return {"EndpointArn": arn}
-
-    def delete(self, call: Call) -> Params:
-        document = self.records.describe(call)
-        arn = document["EndpointArn"]
-        if document["EndpointStatus"] in CHANGING:
-            raise ValidationException(f'Cannot update in-progress endpoint "{arn}".')
-        self._move(arn, "Deleting")
-        self._work(arn, lambda: self._remove(arn))
-        return {}
-
-    def close(self) -> None:
-        """End every server: the local cloud ends."""
-        for endpoint in list(self.running.values()):
-            endpoint.close()
+        checks.unique("Variant name", (item["VariantName"] for item in wanted), "DesiredWeightsAndCapacities")
+        for item in wanted:
+            counts[item["VariantName"]] = item.get("DesiredInstanceCount", counts[item["VariantName"]])
+        hosting_rules.check_instances(sum(counts.values()))
+        return {}, partial(self._resize, wanted)
 
     # What happens behind a status; each in a thread of its own
 
-    def _work(self, arn: str, act: Callable[[], None]) -> None:
-        threading.Thread(target=self._guarded, args=(arn, act), daemon=True, name=f"change {arn}").start()
-
-    def _guarded(self, arn: str, act: Callable[[], None]) -> None:
-        try:
-            act()
-        except Exception as error:
-            logger.exception("a change of %s", arn)
-            self._fail(arn, str(InternalServerError(f"The local cloud failed: {error!r}")))
-
-    def _bring_up(self, arn: str, endpoint: Endpoint, config: Document, specs: list[VariantSpec]) -> None:
-        try:
-            endpoint.deploy(specs, config.get("DataCaptureConfig"))
-        except JobError as error:
-            self.running.pop(arn, None)
-            endpoint.close()
-            self._fail(arn, str(error))
-            return
+    def _bring_up(self, config: Document, specs: list[VariantSpec], arn: str) -> None:
+        region, name = arn.split(":")[3], arn.rpartition("/")[2]
+        endpoint = self.running[arn] = Endpoint(name, self.cloud.engine_context(region))
+        endpoint.deploy(specs, config.get("DataCaptureConfig"))
         self._serve(arn, config)
 
-    def _replace(self, arn: str, config: Document, specs: list[VariantSpec], stay: float) -> None:
+    def _replace(self, config: Document, specs: list[VariantSpec], stay: float, arn: str) -> None:
         try:
             self.running[arn].deploy(specs, config.get("DataCaptureConfig"), stay)
         except JobError as error:  # the old variants still serve: the endpoint is rolled back
-            self._change(arn, EndpointStatus="InService", FailureReason=str(error))
+            self.change(arn, "InService", FailureReason=str(error))
             return
         self._serve(arn, config)
 
-    def _resize(self, arn: str, wanted: list[Params]) -> None:
-        endpoint = self.running[arn]
-        assert endpoint.fleet
-        for item in wanted:
-            variant = endpoint.fleet.variants[item["VariantName"]]
-            variant.weight = item.get("DesiredWeight", variant.weight)
-            try:
-                variant.resize(item.get("DesiredInstanceCount", variant.spec.count))
-            except JobError as error:
-                self._change(arn, EndpointStatus="InService", FailureReason=str(error))
-                return
-        self._change(arn, EndpointStatus="InService", ProductionVariants=self._variants(endpoint))
-
-    def _remove(self, arn: str) -> None:
-        endpoint = self.running.pop(arn, None)
-        if endpoint:
-            endpoint.close()
-        self.store.remove(arn)
+    def _resize(self, wanted: list[Params], arn: str) -> None:
+        endpoint, reason = self.running[arn], None
+        try:
+            endpoint.resize(wanted)
+        except JobError as error:
+            reason = str(error)
+        self.change(arn, "InService", ProductionVariants=_describe(endpoint), FailureReason=reason)
 
     def _serve(self, arn: str, config: Document) -> None:
         facts: Params = {
             "EndpointConfigName": config["EndpointConfigName"],
-            "EndpointStatus": "InService",
-            "ProductionVariants": self._variants(self.running[arn]),
+            "ProductionVariants": _describe(self.running[arn]),
             "FailureReason": None,
             "DataCaptureConfig": None,
             "AsyncInferenceConfig": config.get("AsyncInferenceConfig"),
@@ -174,51 +134,9 @@ class Endpoints:
                 "DestinationS3Uri": capture["DestinationS3Uri"],
                 "KmsKeyId": capture.get("KmsKeyId", ""),
             }
-        self._change(arn, **facts)
-
-    def _variants(self, endpoint: Endpoint) -> list[Params]:
-        assert endpoint.fleet
-        return [
-            {
-                "VariantName": name,
-                "DeployedImages": [{"SpecifiedImage": variant.spec.image, "ResolvedImage": variant.spec.image}],
-                "CurrentWeight": variant.weight,
-                "DesiredWeight": variant.weight,
-                "CurrentInstanceCount": len(variant.servers),
-                "DesiredInstanceCount": variant.spec.count,
-            }
-            for name, variant in endpoint.fleet.variants.items()
-        ]
-
-    def _fail(self, arn: str, reason: str) -> None:
-        self._change(arn, EndpointStatus="Failed", FailureReason=reason)
-
-    def _move(self, arn: str, status: str) -> None:
-        self._change(arn, EndpointStatus=status)
-
-    def _change(self, arn: str, **facts: Any) -> None:
-        def edit(document: Document) -> str:
-            document |= facts | {"LastModifiedTime": datetime.now(UTC)}
-            for name in [name for name, value in document.items() if value is None]:
-                del document[name]
-            return str(document["EndpointStatus"])
-
-        try:
-            self.store.change(arn, edit)
-        except Missing:
-            logger.warning("%s is gone; its change is not recorded", arn)
+        self.change(arn, "InService", **facts)
 
     # Reading
-
-    def _in_service(self, call: Call) -> Document:
-        document = self.records.describe(call)
-        if document["EndpointStatus"] in CHANGING:
-            raise ValidationException(f'Cannot update in-progress endpoint "{document["EndpointArn"]}".')
-        if document["EndpointStatus"] != "InService":
-            raise ValidationException(
-                f'Cannot update endpoint "{document["EndpointArn"]}" in status {document["EndpointStatus"]}.'
-            )
-        return document
 
     def _config(self, call: Call) -> Document:
         return self.configs.find(self.configs.arn(call))
@@ -228,10 +146,11 @@ class Endpoints:
         return [self._spec(call, variant, notes) for variant in config["ProductionVariants"]]
 
     def _spec(self, call: Call, variant: Params, notes: list[str]) -> VariantSpec:
-        model = self.models.find(call.arn(models.KIND, variant["ModelName"]))
+        model = self.models.named(call, variant["ModelName"])
         container = hosting_rules.container_of(model)
         source = hosting_rules.data_source(container) or {}
-        if "AcceleratorType" in variant and not runtimes.is_inference_image(container["Image"]):
+        image = self.cloud.launcher.images.find(container["Image"], registry.SERVE)
+        if "AcceleratorType" in variant and (image is None or image.program):
             raise ValidationException(
                 f"Variant {variant['VariantName']}: AcceleratorType is for the TensorFlow images; a container"
                 " of your own computes as its `serve` does."
@@ -252,29 +171,36 @@ class Endpoints:
             notes=(*notes, *hosting_rules.model_notes(model)),
         )
 
-    def _recover(self) -> None:
-        """Endpoints of before the local cloud ended: what served serves again, with new servers."""
-        for arn, document in self.store.with_status(KIND, "InService", *CHANGING):
-            if document["EndpointStatus"] == "Deleting":
-                self.store.remove(arn)
-            elif document["EndpointStatus"] == "Creating":
-                self._fail(arn, str(InternalServerError(ENDED)))
-            else:
-                self._move(arn, "Updating")
-                self._work(arn, partial(self._revive, arn, document))
+    def recover(self, arn: str, document: Document) -> None:
+        """What served serves again, with new servers."""
+        if document["EndpointStatus"] == "Creating":
+            self.fail(arn, str(InternalServerError(ENDED)))
+            return
+        self.change(arn, "Updating")
+        self.work(arn, partial(self._revive, document))
 
-    def _revive(self, arn: str, document: Document) -> None:
+    def _revive(self, document: Document, arn: str) -> None:
         """Serve what the endpoint served last, by the weights and counts that it had."""
         names = {name: document[name] for name in ("EndpointName", "EndpointConfigName")}
         call = Call("UpdateEndpoint", names, arn.split(":")[3], self.cloud.account, self.cloud.home.caller_arn)
-        try:
-            config = self._config(call)
-            specs = [_as_before(spec, document) for spec in self._specs(call, config)]
-        except ServiceError as error:
-            self._fail(arn, str(ClientError(error.message)))
-            return
-        endpoint = self.running[arn] = Endpoint(document["EndpointName"], self.cloud.engine_context(call.region))
-        self._bring_up(arn, endpoint, config, specs)
+        config = self._config(call)
+        self._bring_up(config, [_as_before(spec, document) for spec in self._specs(call, config)], arn)
+
+
+def _describe(endpoint: Endpoint) -> list[Params]:
+    """The variants of an endpoint, as its Describe has them."""
+    assert endpoint.fleet
+    return [
+        {
+            "VariantName": name,
+            "DeployedImages": [{"SpecifiedImage": variant.spec.image, "ResolvedImage": variant.spec.image}],
+            "CurrentWeight": variant.weight,
+            "DesiredWeight": variant.weight,
+            "CurrentInstanceCount": len(variant.servers),
+            "DesiredInstanceCount": variant.spec.count,
+        }
+        for name, variant in endpoint.fleet.variants.items()
+    ]
 
 
 def _as_before(spec: VariantSpec, document: Document) -> VariantSpec:

@@ -5,17 +5,11 @@ Messages are SageMaker's where it has one for the case.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-from typing import Any
-
-import botocore.exceptions
-
-from sagelab.cloud.engine.data import channels
-from sagelab.cloud.engine.images import runtimes
+from sagelab.cloud.context import Cloud
+from sagelab.cloud.engine.images import registry
+from sagelab.cloud.engine.images.registry import Registry
 from sagelab.cloud.errors import ResourceLimitExceeded, ValidationException
-from sagelab.cloud.images import Images
-from sagelab.cloud.resources import places, training_rules
+from sagelab.cloud.resources import checks
 from sagelab.cloud.resources.call import Params
 
 # Every instance is a model server of its own on this one machine.
@@ -66,20 +60,19 @@ VARIANT_NOTED = {
 }
 
 
-def check_model(model: Params, clients: Any, account: str, images: Images) -> None:
-    """ValidationException: the request breaks a rule.
-
-    clients: service -> boto3 client to the front door. images: the learner's own.
-    """
+def check_model(model: Params, cloud: Cloud) -> None:
+    """ValidationException: the request breaks a rule."""
     container = container_of(model)
-    _check_container(container, images)
+    _check_container(container, cloud.launcher.images)
     if model.get("InferenceExecutionConfig", {}).get("Mode") == "Direct":
         raise ValidationException("InferenceExecutionConfig: Mode Direct is for models of several containers.")
     if "ExecutionRoleArn" not in model:
-        raise _missing("executionRoleArn")
-    training_rules.check_role(model["ExecutionRoleArn"], clients("iam"), account)
+        raise checks.missing("executionRoleArn")
+    checks.role(model["ExecutionRoleArn"], cloud)
     if source := data_source(container):
-        _check_data(source, clients("s3"))
+        place, prefix = checks.location("Model data", source["S3Uri"]), source["S3DataType"] == "S3Prefix"
+        if not checks.has_objects(cloud.client("s3"), place, prefix):
+            raise ValidationException(f"Could not find model data at {source['S3Uri']}.")
 
 
 def container_of(model: Params) -> Params:
@@ -110,88 +103,72 @@ def data_source(container: Params) -> Params | None:
 
 def model_notes(model: Params) -> list[str]:
     """A sentence for each thing that a model asks for and this machine does not do."""
-    return _noted(model, MODEL_NOTED)
+    return checks.noted(model, MODEL_NOTED)
 
 
-def check_config(config: Params, clients: Any) -> None:
-    """ValidationException, ResourceLimitExceeded: the request breaks a rule. Its models are not looked for.
-
-    clients: service -> boto3 client to the front door.
-    """
-    _refuse(config, CONFIG_REFUSED)
+def check_config(config: Params, cloud: Cloud) -> None:
+    """ValidationException, ResourceLimitExceeded: the request breaks a rule. Its models are not looked for."""
+    checks.refused(config, CONFIG_REFUSED)
     variants = config["ProductionVariants"]
     for number, variant in enumerate(variants, 1):
         _check_variant(variant, number)
     _check_together(variants)
     if "DataCaptureConfig" in config:
-        places.check_bucket("DestinationS3Uri", config["DataCaptureConfig"]["DestinationS3Uri"], clients("s3"))
+        checks.bucket("DestinationS3Uri", config["DataCaptureConfig"]["DestinationS3Uri"], cloud)
     if "AsyncInferenceConfig" in config:
-        _check_async(config["AsyncInferenceConfig"]["OutputConfig"], clients("s3"))
+        _check_async(config["AsyncInferenceConfig"]["OutputConfig"], cloud)
+
+
+def check_instances(total: int) -> None:
+    """ResourceLimitExceeded: the variants of an endpoint together have more instances than this machine runs."""
+    if total > MAX_INSTANCES:
+        raise ResourceLimitExceeded(
+            f"The local cloud runs at most {MAX_INSTANCES} instances for an endpoint, processes of this machine;"
+            f" the variants ask for {total}."
+        )
 
 
 def notes(config: Params) -> list[str]:
     """A sentence for each thing that a configuration asks for and this machine does not do."""
-    found = _noted(config, CONFIG_NOTED)
+    found = checks.noted(config, CONFIG_NOTED)
     for variant in config["ProductionVariants"]:
-        found += [f"variant {variant['VariantName']}, {note}" for note in _noted(variant, VARIANT_NOTED)]
+        found += [f"variant {variant['VariantName']}, {note}" for note in checks.noted(variant, VARIANT_NOTED)]
     return found
 
 
-def _refuse(given: Params, refused: Mapping[str, str], where: str = "") -> None:
-    for name, what in refused.items():
-        if given.get(name):
-            raise ValidationException(f"{where}{name}: the local cloud does not do {what}.")
-
-
-def _noted(given: Params, noted: Mapping[str, str]) -> list[str]:
-    return [f"{name}: {why}" for name, why in noted.items() if given.get(name)]
-
-
-def _check_container(container: Params, images: Images) -> None:
-    _refuse(container, CONTAINER_REFUSED)
+def _check_container(container: Params, images: Registry) -> None:
+    checks.refused(container, CONTAINER_REFUSED)
     if container.get("Mode") == "MultiModel":
         raise ValidationException("Mode MultiModel: the local cloud does not do multi-model endpoints.")
     if container.get("ImageConfig", {}).get("RepositoryAccessMode") == "Vpc":
         raise ValidationException("ImageConfig: the local cloud has no registry in a VPC to take an image from.")
     if not container.get("Image"):
         raise ValidationException("The container has no Image.")
-    runtimes.check_inference_image(container["Image"], images)
+    images.check(container["Image"], registry.SERVE)
     source = data_source(container)
     if source is None:
         _check_has_model(container, images)
         return
-    _refuse(source, SOURCE_REFUSED, "ModelDataSource.")
+    checks.refused(source, SOURCE_REFUSED, "ModelDataSource.")
     if source["S3DataType"] == "S3Prefix" and source["CompressionType"] == "Gzip":
         raise ValidationException("ModelDataSource: CompressionType Gzip is for S3DataType S3Object, one archive.")
     if source["S3DataType"] == "S3Prefix" and not source["S3Uri"].endswith("/"):
         raise ValidationException(f"ModelDataSource: the prefix {source['S3Uri']} must end with a slash.")
 
 
-def _check_has_model(container: Params, images: Images) -> None:
+def _check_has_model(container: Params, images: Registry) -> None:
     """Without model data, the image must bring its model itself."""
-    if images.find(container["Image"]) is None:
+    image = images.find(container["Image"], registry.SERVE)
+    if image is None or image.program is None:
         raise ValidationException(
             "The container has neither ModelDataUrl nor ModelDataSource, and the images that the local cloud"
             " runs hold no model of their own."
         )
 
 
-def _check_data(source: Params, s3: Any) -> None:
-    location = places.locate("Model data", source["S3Uri"])
-    try:
-        if source["S3DataType"] == "S3Prefix":
-            found = bool(channels.find_objects(s3, location, limit=1))
-        else:
-            found = bool(location.key) and bool(s3.head_object(Bucket=location.bucket, Key=location.key))
-    except (botocore.exceptions.ClientError, botocore.exceptions.ParamValidationError):
-        found = False
-    if not found:
-        raise ValidationException(f"Could not find model data at {source['S3Uri']}.")
-
-
 def _check_variant(variant: Params, number: int) -> None:
     where = f"Variant {variant['VariantName']}: "
-    _refuse(variant, VARIANT_REFUSED, where)
+    checks.refused(variant, VARIANT_REFUSED, where)
     if not variant.get("ModelName"):
         raise ValidationException(
             f"{where}a ModelName is needed; the local cloud does not do inference components, which are made"
@@ -199,7 +176,7 @@ def _check_variant(variant: Params, number: int) -> None:
         )
     for name in ("InstanceType", "InitialInstanceCount"):
         if name not in variant:
-            raise _missing(f"productionVariants.{number}.member.{name[0].lower()}{name[1:]}")
+            raise checks.missing(f"productionVariants.{number}.member.{name[0].lower()}{name[1:]}")
     if variant.get("ManagedInstanceScaling", {}).get("Status") == "ENABLED":
         raise ValidationException(f"{where}the local cloud does not do ManagedInstanceScaling.")
     strategy = variant.get("RoutingConfig", {}).get("RoutingStrategy", ROUTING[0])
@@ -208,32 +185,17 @@ def _check_variant(variant: Params, number: int) -> None:
 
 
 def _check_together(variants: list[Params]) -> None:
-    for name, count in Counter(variant["VariantName"] for variant in variants).items():
-        if count > 1:
-            raise ValidationException(f"Variant name {name} is used more than once in ProductionVariants.")
+    checks.unique("Variant name", (variant["VariantName"] for variant in variants), "ProductionVariants")
     if not any(variant.get("InitialVariantWeight", 1) for variant in variants):
         raise ValidationException("The InitialVariantWeight of at least one variant must be greater than 0.")
-    total = sum(variant["InitialInstanceCount"] for variant in variants)
-    if total > MAX_INSTANCES:
-        raise ResourceLimitExceeded(
-            f"The local cloud runs at most {MAX_INSTANCES} instances for an endpoint, processes of this machine;"
-            f" the variants ask for {total}."
-        )
+    check_instances(sum(variant["InitialInstanceCount"] for variant in variants))
 
 
-def _check_async(output: Params, s3: Any) -> None:
+def _check_async(output: Params, cloud: Cloud) -> None:
     if output.get("NotificationConfig"):
         raise ValidationException(
             "AsyncInferenceConfig.NotificationConfig: the local cloud sends no notifications."
         )
     for name in ("S3OutputPath", "S3FailurePath"):
         if name in output:
-            places.check_bucket(name, output[name], s3)
-
-
-def _missing(path: str) -> ValidationException:
-    """AWS's words for a member that is not there."""
-    return ValidationException(
-        f"1 validation error detected: Value null at '{path}' failed to satisfy constraint:"
-        " Member must not be null"
-    )
+            checks.bucket(name, output[name], cloud)

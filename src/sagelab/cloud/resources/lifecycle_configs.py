@@ -8,56 +8,36 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from sagelab.cloud.context import Cloud
+from sagelab import catalog
 from sagelab.cloud.errors import ValidationException
-from sagelab.cloud.resources.call import Call, Handler, Params
+from sagelab.cloud.resources.call import Call, Params, operation
 from sagelab.cloud.resources.records import Records
-from sagelab.cloud.store import Document, Store
+from sagelab.cloud.store import Document
 
-KIND, STEM = "notebook-instance-lifecycle-config", "NotebookInstanceLifecycleConfig"
+STEM = "NotebookInstanceLifecycleConfig"
 NOUN = "Notebook Instance Lifecycle Config"
-SUMMARY = (f"{STEM}Name", f"{STEM}Arn", "CreationTime", "LastModifiedTime")
 HOOKS = ("OnCreate", "OnStart")
 
 
-class LifecycleRecords(Records):
-    """The records of configurations, with AWS's words for one that is not there."""
-
-    def _unknown(self, arn: str) -> ValidationException:
-        return _trouble("describe", f"'{arn}'", "does not exist")
-
-
-def records(store: Store) -> Records:
-    """The lifecycle configurations in a store."""
-    return LifecycleRecords(store, KIND, STEM, NOUN, SUMMARY)
-
-
-class LifecycleConfigs:
+class LifecycleConfigs(Records):
     """The family of lifecycle configurations of one local cloud."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self.store, self.records = cloud.store, records(cloud.store)
+    kind = catalog.of_stem(STEM)
+    summary = (f"{STEM}Name", f"{STEM}Arn", "CreationTime", "LastModifiedTime")
 
-    def operations(self) -> Mapping[str, Handler]:
-        return {
-            **self.records.operations(),
-            f"Create{STEM}": self.create,
-            f"Update{STEM}": self.update,
-            f"Delete{STEM}": self.delete,
-        }
-
+    @operation(f"Create{STEM}")
     def create(self, call: Call) -> Params:
-        arn = self.records.arn(call)
+        arn = self.arn(call)
         if self.store.has(arn):
             raise _trouble("create", arn, "already exists")
-        return {f"{STEM}Arn": self.records.add(call, _document(call.params))}
+        return {f"{STEM}Arn": self.add(call, _document(call.params))}
 
+    @operation(f"Update{STEM}")
     def update(self, call: Call) -> Params:
         """Instances take the new scripts at their next start; a script that is not given stays as it is."""
-        arn, changed = self.records.describe(call)[f"{STEM}Arn"], _document(call.params)
+        arn, changed = self.describe(call)[f"{STEM}Arn"], _document(call.params)
 
         def edit(document: Document) -> None:
             document |= changed | {"LastModifiedTime": datetime.now(UTC)}
@@ -66,13 +46,16 @@ class LifecycleConfigs:
         return {}
 
     def delete(self, call: Call) -> Params:
-        name, arn = call.params[f"{STEM}Name"], self.records.arn(call)
+        name, arn = call.params[f"{STEM}Name"], self.arn(call)
         if not self.store.has(arn):
             raise _trouble("delete", f"'{arn}'", "does not exist")
         for instance in self.store.documents("notebook-instance", call.region):
             if instance.get(f"{STEM}Name") == name:
                 raise _trouble("delete", f"'{arn}'", f"is in use by {instance['NotebookInstanceArn']}")
-        return self.records.delete(call)
+        return super().delete(call)
+
+    def unknown(self, arn: str) -> ValidationException:
+        return _trouble("describe", f"'{arn}'", "does not exist")
 
 
 def scripts(config: Document) -> dict[str, bytes]:

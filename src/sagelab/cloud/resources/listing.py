@@ -7,6 +7,7 @@ import binascii
 import json
 from typing import Any
 
+from sagelab.catalog import Kind
 from sagelab.cloud.errors import ValidationException
 from sagelab.cloud.resources.call import Call
 from sagelab.cloud.store import COLUMNS, Query
@@ -14,18 +15,18 @@ from sagelab.cloud.store import COLUMNS, Query
 DEFAULT_PAGE = 10
 
 
-def read_query(call: Call, kind: str) -> Query:
-    """The Query that a List request stands for. Lists are newest first, ten a page, unless asked otherwise."""
-    params = call.params
+def read_query(call: Call, kind: Kind) -> Query:
+    """The Query that a List request stands for: in the kind's order, ten a page, unless asked otherwise."""
+    params, (member, order) = call.params, kind.order
     return Query(
-        kind=kind,
+        kind=kind.arn,
         region=call.region,
         name_contains=params.get("NameContains"),
         status=params.get("StatusEquals"),
         after=_times(params, "After"),
         before=_times(params, "Before"),
-        sort=params.get("SortBy", "CreationTime"),
-        descending=params.get("SortOrder", "Descending") == "Descending",
+        sort=params.get("SortBy", member),
+        descending=params.get("SortOrder", order) == "Descending",
         limit=params.get("MaxResults", DEFAULT_PAGE),
         start=read_token(params.get("NextToken")),
     )

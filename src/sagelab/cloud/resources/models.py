@@ -5,35 +5,23 @@ A model is a name for an image, model data and a role. Nothing runs until an end
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from sagelab.cloud.context import Cloud
+from sagelab import catalog
 from sagelab.cloud.resources import hosting_rules
-from sagelab.cloud.resources.call import Call, Handler, Params
+from sagelab.cloud.resources.call import Call, Params, operation
 from sagelab.cloud.resources.records import Records
-from sagelab.cloud.store import Document, Store
-
-KIND = "model"
+from sagelab.cloud.store import Document
 
 
-def records(store: Store) -> Records:
-    """The models in a store."""
-    return Records(store, KIND, "Model", "model", ("ModelName", "ModelArn", "CreationTime"))
-
-
-class Models:
+class Models(Records):
     """The family of models of one local cloud."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self.cloud, self.records = cloud, records(cloud.store)
+    kind = catalog.of_stem("Model")
+    summary = ("ModelName", "ModelArn", "CreationTime")
 
-    def operations(self) -> Mapping[str, Handler]:
-        return {"CreateModel": self.create, **self.records.operations()}
-
+    @operation("CreateModel")
     def create(self, call: Call) -> Params:
-        images = self.cloud.launcher.images
-        hosting_rules.check_model(call.params, self.cloud.client, call.account, images)
-        return {"ModelArn": self.records.add(call, _document(call.params))}
+        hosting_rules.check_model(call.params, self.cloud)
+        return {"ModelArn": self.add(call, _document(call.params))}
 
 
 def _document(params: Params) -> Document:

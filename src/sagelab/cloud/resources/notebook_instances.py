@@ -1,33 +1,24 @@
 """Notebook instances: Create, Describe, List, Start, Stop, Update, Delete, CreatePresignedUrl.
 
-A status moves when the engine's instance (engine/notebooks.py) has done what it says.
+A status moves when the engine's instance (engine/notebooks) has done what it says.
 """
 
 from __future__ import annotations
 
-import logging
-import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from typing import ClassVar
 
+from sagelab import catalog
 from sagelab.cloud.context import Cloud
-from sagelab.cloud.engine.notebooks.instance import InstanceSpec, NotebookInstance, NotStarted
+from sagelab.cloud.engine.notebooks.instance import InstanceSpec, NotebookInstance
 from sagelab.cloud.engine.notebooks.volumes import Volume
-from sagelab.cloud.errors import FAILURE_REASON_LIMIT, InternalServerError, ValidationException
+from sagelab.cloud.errors import ValidationException
 from sagelab.cloud.resources import lifecycle_configs, notebook_rules
-from sagelab.cloud.resources.call import Call, Handler, Params
-from sagelab.cloud.resources.records import Records
-from sagelab.cloud.store import Document, Missing
+from sagelab.cloud.resources.call import Call, Params, operation
+from sagelab.cloud.resources.lifecycle_configs import LifecycleConfigs
+from sagelab.cloud.resources.states import Act, Move, Stateful
+from sagelab.cloud.store import Document
 
-logger = logging.getLogger("sagelab")
-
-KIND, STEM, CONFIG = "notebook-instance", "NotebookInstance", "NotebookInstanceLifecycleConfigName"
-SUMMARY = (
-    *(f"{STEM}{part}" for part in ("Name", "Arn", "Status")),
-    *("Url", "InstanceType", "CreationTime", "LastModifiedTime", CONFIG),
-)
+STEM, CONFIG = "NotebookInstance", "NotebookInstanceLifecycleConfigName"
 DEFAULTS: Params = {
     "DirectInternetAccess": "Enabled",
     "VolumeSizeInGB": 5,
@@ -37,69 +28,48 @@ DEFAULTS: Params = {
     "InstanceMetadataServiceConfiguration": {"MinimumInstanceMetadataServiceVersion": "1"},
 }
 RENAMED = {"SecurityGroupIds": "SecurityGroups", "LifecycleConfigName": CONFIG}
+RESTING = ("Stopped", "Failed")
 SESSION = 43200  # seconds that a presigned address opens for, unless it says otherwise
 
 
-@dataclass(frozen=True)
-class Move:
-    """A change of status that a call asks for: from where it is allowed, and to what."""
-
-    allowed: tuple[str, ...]
-    status: str
-
-
-START = Move(("Stopped", "Failed"), "Pending")
-STOP = Move(("InService",), "Stopping")
-UPDATE = Move(("Stopped", "Failed"), "Updating")
-DELETE = Move(("Stopped", "Failed"), "Deleting")
-
-
-class InstanceRecords(Records):
-    """The records of instances, with AWS's words for one that is not there."""
-
-    def _unknown(self, _: str) -> ValidationException:
-        return ValidationException("RecordNotFound")
-
-
-class NotebookInstances:
+class NotebookInstances(Stateful[NotebookInstance]):
     """The family of notebook instances of one local cloud."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self.cloud, self.store = cloud, cloud.store
-        self.records = InstanceRecords(cloud.store, KIND, STEM, "notebook instance", SUMMARY)
-        self.configs = lifecycle_configs.records(cloud.store)
-        self.running: dict[str, NotebookInstance] = {}
-        self._closing = False
-        self._recover()
+    kind = catalog.of_stem(STEM)
+    needs = (LifecycleConfigs,)
+    summary = (
+        *(f"{STEM}{part}" for part in ("Name", "Arn", "Status")),
+        *("Url", "InstanceType", "CreationTime", "LastModifiedTime", CONFIG),
+    )
+    moves: ClassVar = {
+        "Create": Move((), "Pending"),
+        "Start": Move(RESTING, "Pending"),
+        "Stop": Move(("InService",), "Stopping"),
+        "Update": Move(RESTING, "Updating"),
+        "Delete": Move(RESTING, "Deleting"),
+    }
 
-    def operations(self) -> Mapping[str, Handler]:
-        return {
-            **self.records.operations(),
-            f"Create{STEM}": self.create,
-            f"List{STEM}s": self.list,
-            f"Start{STEM}": self.start,
-            f"Stop{STEM}": self.stop,
-            f"Update{STEM}": self.update,
-            f"Delete{STEM}": self.delete,
-            f"CreatePresigned{STEM}Url": self.presign,
-        }
+    def __init__(self, cloud: Cloud, configs: LifecycleConfigs) -> None:
+        self.configs = configs
+        super().__init__(cloud)
 
+    def unknown(self, _: str) -> ValidationException:
+        return ValidationException("RecordNotFound")
+
+    @operation(f"Create{STEM}")
     def create(self, call: Call) -> Params:
-        arn = self.records.arn(call)
+        arn = self.arn(call)
         if self.store.has(arn):
             raise ValidationException(f"Cannot create a duplicate Notebook Instance ({arn})")
-        notebook_rules.check_create(call.params, self.cloud.client, call.account)
+        notebook_rules.check_create(call.params, self.cloud)
         self._check_config(call)
-        notebook_rules.check_limit(call.params["InstanceType"], len(self.running))
+        self._check_limit(call.params["InstanceType"])
         given = {name: value for name, value in call.params.items() if name != "Tags"}
-        document = DEFAULTS | _renamed(given) | {f"{STEM}Status": "Pending"}
-        self.records.add(call, document, "Pending")
-        self._bring_up(arn)
-        return {f"{STEM}Arn": arn}
+        return {f"{STEM}Arn": self.begin(call, DEFAULTS | _renamed(given), self._bring_up)}
 
-    def list(self, call: Call) -> Params:
+    def page(self, call: Call) -> Params:
         """Filters on members that have no column are held to within a page, which may so be a short one."""
-        answer = self.records.page(call)
+        answer = super().page(call)
         if any(
             name in call.params for name in ("DefaultCodeRepositoryContains", "AdditionalCodeRepositoryEquals")
         ):
@@ -108,40 +78,39 @@ class NotebookInstances:
         found = [item for item in answer[f"{STEM}s"] if wanted.lower() in item.get(CONFIG, "").lower()]
         return answer | {f"{STEM}s": found}
 
+    @operation(f"Start{STEM}")
     def start(self, call: Call) -> Params:
-        document = self.records.describe(call)
-        _check(document, START)
-        notebook_rules.check_limit(document["InstanceType"], len(self.running))
-        self._move(call, START)
-        self._bring_up(document[f"{STEM}Arn"])
+        def plan(document: Document) -> tuple[Params, Act]:
+            self._check_limit(document["InstanceType"])
+            return {}, self._bring_up
+
+        self.move(call, "Start", plan)
         return {}
 
+    @operation(f"Stop{STEM}")
     def stop(self, call: Call) -> Params:
-        arn = self._move(call, STOP)
-        self._work(arn, lambda: self._switch_off(arn))
+        self.move(call, "Stop", lambda _: ({}, self._switch_off))
         return {}
 
+    @operation(f"Update{STEM}")
     def update(self, call: Call) -> Params:
-        document = self.records.describe(call)
-        _check(document, UPDATE)
-        notebook_rules.check_update(call.params, document, self.cloud.client, call.account)
-        self._check_config(call)
-        arn = self._move(call, UPDATE)
         changed = _renamed({n: v for n, v in call.params.items() if not n.startswith(("Disassociate", STEM))})
         if call.params.get("DisassociateLifecycleConfig"):
             changed[CONFIG] = None
         if call.params.get("DisassociateAcceleratorTypes"):
             changed["AcceleratorTypes"] = None
-        self._work(arn, lambda: self._change(arn, "Stopped", FailureReason=None, **changed))
+
+        def plan(document: Document) -> tuple[Params, Act]:
+            notebook_rules.check_update(call.params, document, self.cloud)
+            self._check_config(call)
+            return {}, lambda arn: self.change(arn, "Stopped", FailureReason=None, **changed)
+
+        self.move(call, "Update", plan)
         return {}
 
-    def delete(self, call: Call) -> Params:
-        arn = self._move(call, DELETE)
-        self._work(arn, lambda: self._remove(arn))
-        return {}
-
+    @operation(f"CreatePresigned{STEM}Url")
     def presign(self, call: Call) -> Params:
-        document = self.records.describe(call)
+        document = self.describe(call)
         instance = self.running.get(document[f"{STEM}Arn"])
         if document[f"{STEM}Status"] != "InService" or instance is None:
             raise ValidationException(
@@ -150,91 +119,46 @@ class NotebookInstances:
             )
         return {"AuthorizedUrl": instance.presign(call.params.get("SessionExpirationDurationInSeconds", SESSION))}
 
-    def close(self) -> None:
-        """Switch every instance off: the local cloud ends."""
-        self._closing = True
-        for instance in list(self.running.values()):
-            instance.stop()
+    def remove(self, arn: str) -> None:
+        self._volume(arn).remove()
+        super().remove(arn)
+
+    def recover(self, arn: str, document: Document) -> None:  # noqa: ARG002 - whatever it was
+        """Nothing of an instance runs any more, and its volume is there."""
+        self.change(arn, "Stopped")
+
+    def refusal(self, document: Document, move: Move) -> ValidationException:
+        return ValidationException(
+            f"Status ({document[f'{STEM}Status']}) not in ([{', '.join(move.allowed)}]). Unable to transition to"
+            f" ({move.status}) for Notebook Instance ({document[f'{STEM}Arn']})."
+        )
 
     # What happens behind a status; each in a thread of its own
 
     def _bring_up(self, arn: str) -> None:
-        document = self.store.get(arn)
+        def lost(reason: str) -> None:
+            if self.running.get(arn) is instance:
+                self.fail(arn, reason)
+
         context = self.cloud.engine_context(arn.split(":")[3])
-        instance = NotebookInstance(self._spec(document), context, lambda reason: self._lose(arn, reason))
-        self.running[arn] = instance
-        self._work(arn, lambda: self._boot(arn, instance))
-
-    def _boot(self, arn: str, instance: NotebookInstance) -> None:
-        try:
-            instance.start()
-        except BaseException:
-            self.running.pop(arn, None)
-            raise
-        self._change(arn, "InService", Url=instance.address, FailureReason=None)
-
-    def _lose(self, arn: str, reason: str) -> None:
-        self.running.pop(arn, None)
-        self._fail(arn, reason)
+        instance = self.running[arn] = NotebookInstance(self._spec(self.store.get(arn)), context, lost)
+        instance.start()
+        self.change(arn, "InService", Url=instance.address, FailureReason=None)
 
     def _switch_off(self, arn: str) -> None:
-        instance = self.running.pop(arn, None)
-        if instance:
-            instance.stop()
-        self._change(arn, "Stopped")
-
-    def _remove(self, arn: str) -> None:
-        self._volume(arn).remove()
-        self.store.remove(arn)
-
-    def _work(self, arn: str, act: Callable[[], None]) -> None:
-        threading.Thread(target=self._guarded, args=(arn, act), daemon=True, name=f"change {arn}").start()
-
-    def _guarded(self, arn: str, act: Callable[[], None]) -> None:
-        try:
-            act()
-        except NotStarted as error:
-            self._fail(arn, str(error))
-        except Exception as error:
-            logger.exception("a change of %s", arn)
-            self._fail(arn, str(InternalServerError(f"The local cloud failed: {error!r}")))
-
-    def _fail(self, arn: str, reason: str) -> None:
-        if self._closing:  # what was to be is told at the next start, by _recover
-            return
-        self._change(arn, "Failed", FailureReason=reason[:FAILURE_REASON_LIMIT])
-
-    def _change(self, arn: str, status: str, **facts: Any) -> None:
-        """Note facts and a status; None takes a fact away."""
-
-        def edit(document: Document) -> str:
-            document |= facts | {f"{STEM}Status": status, "LastModifiedTime": datetime.now(UTC)}
-            for name in [name for name, value in document.items() if value is None]:
-                del document[name]
-            return status
-
-        try:
-            self.store.change(arn, edit)
-        except Missing:
-            logger.warning("%s is gone; its change is not recorded", arn)
-
-    def _move(self, call: Call, move: Move) -> str:
-        """Take up a call's change of status, if it is allowed; the ARN."""
-        arn: str = self.records.describe(call)[f"{STEM}Arn"]
-
-        def edit(document: Document) -> str:
-            _check(document, move)
-            document |= {f"{STEM}Status": move.status, "LastModifiedTime": datetime.now(UTC)}
-            return move.status
-
-        self.store.change(arn, edit)
-        return arn
+        self.end(arn)
+        self.change(arn, "Stopped")
 
     # Reading
 
+    def _check_limit(self, instance_type: str) -> None:
+        notebook_rules.check_limit(
+            instance_type, len(self.store.with_status(self.kind.arn, "Pending", "InService"))
+        )
+
     def _check_config(self, call: Call) -> None:
         if name := call.params.get("LifecycleConfigName"):
-            self.configs.find(call.arn(lifecycle_configs.KIND, name))
+            self.configs.named(call, name)
 
     def _volume(self, arn: str) -> Volume:
         region, name = arn.split(":")[3], arn.rpartition("/")[2]
@@ -245,7 +169,7 @@ class NotebookInstances:
         config: Document = {}
         if name := document.get(CONFIG):
             config = self.configs.find(
-                arn.replace(f"{KIND}/{document[f'{STEM}Name']}", f"{KIND}-lifecycle-config/{name}")
+                arn.replace(f"{self.kind.arn}/{document[f'{STEM}Name']}", f"{self.configs.kind.arn}/{name}")
             )
         return InstanceSpec(
             name=document[f"{STEM}Name"],
@@ -262,23 +186,6 @@ class NotebookInstances:
             notes=notebook_rules.notes(document),
         )
 
-    def _recover(self) -> None:
-        """Instances of before the local cloud ended: nothing of them runs, their volumes are there."""
-        for arn, _ in self.store.with_status(KIND, "Pending", "InService", "Updating", "Stopping"):
-            self._change(arn, "Stopped")
-        for arn, _ in self.store.with_status(KIND, "Deleting"):
-            self._remove(arn)
-
 
 def _renamed(params: Params) -> Params:
     return {RENAMED.get(name, name): value for name, value in params.items()}
-
-
-def _check(document: Document, move: Move) -> None:
-    """ValidationException, in AWS's words: the status does not allow the move."""
-    status = document[f"{STEM}Status"]
-    if status not in move.allowed:
-        raise ValidationException(
-            f"Status ({status}) not in ([{', '.join(move.allowed)}]). Unable to transition to ({move.status}) for"
-            f" Notebook Instance ({document[f'{STEM}Arn']})."
-        )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import botocore.exceptions
 
+from sagelab.cloud.context import Cloud
 from sagelab.cloud.errors import ResourceLimitExceeded, ValidationException
+from sagelab.cloud.resources import checks
 from sagelab.cloud.resources.call import Params
-from sagelab.cloud.resources.training_rules import check_role
 from sagelab.cloud.store import Document
 
 # Each is a JupyterLab with its kernels on this one machine.
@@ -23,8 +23,8 @@ NOTED = {
 }
 
 
-def check_create(params: Params, clients: Callable[[str], Any], account: str) -> None:
-    """ValidationException: the request breaks a rule. clients: service -> boto3 client to the front door."""
+def check_create(params: Params, cloud: Cloud) -> None:
+    """ValidationException: the request breaks a rule."""
     _refuse_repositories(params)
     # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateNotebookInstance.html
     if params.get("DirectInternetAccess") == "Disabled" and not params.get("SubnetId"):
@@ -32,11 +32,11 @@ def check_create(params: Params, clients: Callable[[str], Any], account: str) ->
     if params.get("SecurityGroupIds") and not params.get("SubnetId"):
         raise ValidationException("SecurityGroupIds can be given only with a SubnetId.")
     if params.get("SubnetId"):
-        _check_network(params, clients("ec2"))
-    check_role(params["RoleArn"], clients("iam"), account)
+        _check_network(params, cloud.client("ec2"))
+    checks.role(params["RoleArn"], cloud)
 
 
-def check_update(params: Params, document: Document, clients: Callable[[str], Any], account: str) -> None:
+def check_update(params: Params, document: Document, cloud: Cloud) -> None:
     """ValidationException: the change breaks a rule."""
     _refuse_repositories(params)
     if params.get("VolumeSizeInGB", document["VolumeSizeInGB"]) < document["VolumeSizeInGB"]:
@@ -49,7 +49,7 @@ def check_update(params: Params, document: Document, clients: Callable[[str], An
         if params.get(f"Disassociate{kind}") and params.get(name):
             raise ValidationException(f"{name} and Disassociate{kind} cannot be given together.")
     if "RoleArn" in params:
-        check_role(params["RoleArn"], clients("iam"), account)
+        checks.role(params["RoleArn"], cloud)
 
 
 def check_limit(instance_type: str, running: int) -> None:
@@ -64,7 +64,7 @@ def check_limit(instance_type: str, running: int) -> None:
 
 def notes(document: Document) -> tuple[str, ...]:
     """A sentence for each thing that is asked for and that this machine does not do."""
-    found = [f"{name}: {why}" for name, why in NOTED.items() if document.get(name)]
+    found = checks.noted(document, NOTED)
     if document["InstanceMetadataServiceConfiguration"]["MinimumInstanceMetadataServiceVersion"] == "2":
         found.append("InstanceMetadataServiceConfiguration: there is no metadata service, of either version")
     return tuple(found)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from sagelab import catalog
 from sagelab.cloud.engine.jobs.processing import ProcessingRun
 from sagelab.cloud.resources import processing_rules
-from sagelab.cloud.resources.call import Call, Handler, Params
-from sagelab.cloud.resources.jobs import Jobs, Words
+from sagelab.cloud.resources.call import Call, Params
+from sagelab.cloud.resources.jobs import Jobs
 from sagelab.cloud.store import Document
 
 DEFAULT_RUNTIME = {"MaxRuntimeInSeconds": 86400}
@@ -16,13 +15,11 @@ DEFAULT_RUNTIME = {"MaxRuntimeInSeconds": 86400}
 class ProcessingJobs(Jobs):
     """The family of processing jobs of one local cloud."""
 
-    words = Words("processing-job", "ProcessingJob", "ProcessingEndTime", ("ExitMessage",))
-
-    def operations(self) -> Mapping[str, Handler]:
-        return {**super().operations(), "DeleteProcessingJob": self.delete}
+    kind = catalog.of_stem("ProcessingJob")
+    summary = ("FailureReason", "ExitMessage")
 
     def check(self, call: Call) -> None:
-        processing_rules.check(call.params, self.cloud.client, call.account)
+        processing_rules.check(call.params, self.cloud)
 
     def defaults(self, params: Params) -> Params:
         cluster = {"InstanceCount": 1} | params["ProcessingResources"]["ClusterConfig"]
@@ -31,7 +28,7 @@ class ProcessingJobs(Jobs):
             "ProcessingResources": {"ClusterConfig": cluster},
         }
 
-    def make_run(self, job: Document, arn: str) -> ProcessingRun:
+    def make_run(self, job: Document, tags: dict[str, str]) -> ProcessingRun:  # noqa: ARG002
+        arn, notes = job["ProcessingJobArn"], processing_rules.notes(job)
         context = self.cloud.engine_context(arn.split(":")[3])
-        notes = processing_rules.notes(job)
-        return ProcessingRun(job, notes, context, lambda status, facts: self.report(arn, status, facts))
+        return ProcessingRun(job, notes, context, lambda step: self.report(arn, step))

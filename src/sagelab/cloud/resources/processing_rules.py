@@ -5,14 +5,12 @@ The rules of paths: https://docs.aws.amazon.com/sagemaker/latest/APIReference/AP
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import PurePosixPath
-from typing import Any
 
-from sagelab.cloud.engine.data import channels
-from sagelab.cloud.engine.images import runtimes
+from sagelab.cloud.context import Cloud
+from sagelab.cloud.engine.images import registry
 from sagelab.cloud.errors import ValidationException
-from sagelab.cloud.resources import training_rules
+from sagelab.cloud.resources import checks
 from sagelab.cloud.resources.call import Params
 
 INPUTS = "/opt/ml/processing/"
@@ -22,10 +20,10 @@ NOTED = {
 }
 
 
-def check(job: Params, clients: Any, account: str) -> None:
-    """ValidationException: the request breaks a rule. clients: service -> boto3 client to the front door."""
+def check(job: Params, cloud: Cloud) -> None:
+    """ValidationException: the request breaks a rule."""
     application = job["AppSpecification"]
-    runtimes.check_processing_image(application["ImageUri"])
+    cloud.launcher.images.check(application["ImageUri"], registry.PROCESS)
     if not application.get("ContainerEntrypoint"):
         raise ValidationException(
             "AppSpecification: the local cloud has no images with an entry point of their own; give"
@@ -37,13 +35,13 @@ def check(job: Params, clients: Any, account: str) -> None:
     for output in job.get("ProcessingOutputConfig", {}).get("Outputs", []):
         _check_output(output)
     _check_names(job)
-    training_rules.check_role(job["RoleArn"], clients("iam"), account)
+    checks.role(job["RoleArn"], cloud)
 
 
 def notes(job: Params) -> list[str]:
     """A sentence for each thing that the request asks for and this machine does not do."""
     network = job.get("NetworkConfig", {})
-    found = [f"{name}: {why}" for name, why in NOTED.items() if network.get(name)]
+    found = checks.noted(network, NOTED)
     if job["ProcessingResources"]["ClusterConfig"].get("VolumeKmsKeyId"):
         found.append("VolumeKmsKeyId: the job's folder is not encrypted")
     if job.get("ExperimentConfig"):
@@ -74,7 +72,7 @@ def _check_input(source: Params) -> None:
             f"{where}the local cloud has S3InputMode File, not Pipe (nor Gzip, which needs it)."
         )
     _check_path(where, given.get("LocalPath"))
-    _check_uri(where, given["S3Uri"])
+    checks.location(f"{where}S3Uri", given["S3Uri"])
 
 
 def _check_output(output: Params) -> None:
@@ -87,16 +85,13 @@ def _check_output(output: Params) -> None:
     if not given:
         raise ValidationException(f"{where}S3Output is needed.")
     _check_path(where, given.get("LocalPath"))
-    _check_uri(where, given["S3Uri"])
+    checks.location(f"{where}S3Uri", given["S3Uri"])
 
 
 def _check_names(job: Params) -> None:
     outputs = job.get("ProcessingOutputConfig", {}).get("Outputs", [])
-    for member, key, items in (("ProcessingInputs", "InputName", job.get("ProcessingInputs", [])),
-                               ("Outputs", "OutputName", outputs)):  # fmt: skip
-        for name, count in Counter(item[key] for item in items).items():
-            if count > 1:
-                raise ValidationException(f"{key} {name} is used more than once in {member}.")
+    checks.unique("InputName", (each["InputName"] for each in job.get("ProcessingInputs", [])), "ProcessingInputs")
+    checks.unique("OutputName", (each["OutputName"] for each in outputs), "Outputs")
 
 
 def _check_path(where: str, path: str | None) -> None:
@@ -104,10 +99,3 @@ def _check_path(where: str, path: str | None) -> None:
         raise ValidationException(f"{where}LocalPath is needed.")
     if not path.startswith(INPUTS) or ".." in PurePosixPath(path).parts:
         raise ValidationException(f"{where}LocalPath {path} must be an absolute path that begins with {INPUTS}")
-
-
-def _check_uri(where: str, uri: str) -> None:
-    try:
-        channels.locate(uri)
-    except ValueError as error:
-        raise ValidationException(f"{where}{error}.") from None

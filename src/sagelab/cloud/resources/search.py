@@ -5,22 +5,17 @@ Filters as the API has them: https://docs.aws.amazon.com/sagemaker/latest/APIRef
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from sagelab.cloud.context import Cloud
+from sagelab import catalog
 from sagelab.cloud.errors import ValidationException
 from sagelab.cloud.resources import listing
-from sagelab.cloud.resources.call import Call, Handler, Params
+from sagelab.cloud.resources.call import Call, Family, Params, operation
 from sagelab.cloud.resources.tags import write_tags
 from sagelab.cloud.store import Document
 
-KINDS = {
-    "TrainingJob": "training-job",
-    "HyperParameterTuningJob": "hyper-parameter-tuning-job",
-    "Model": "model",
-}
 NUMERIC = ("GreaterThan", "GreaterThanOrEqualTo", "LessThan", "LessThanOrEqualTo")
 PAGE = 100
 
@@ -36,22 +31,18 @@ TESTS: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-class SearchIndex:
+class SearchIndex(Family):
     """The Search operation over the kinds of resources that the local cloud keeps."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self.store = cloud.store
-
-    def operations(self) -> Mapping[str, Handler]:
-        return {"Search": self.search}
-
+    @operation("Search")
     def search(self, call: Call) -> Params:
         resource = call.params["Resource"]
-        if resource not in KINDS:
-            raise ValidationException(f"The local cloud searches {', '.join(KINDS)}, not {resource}.")
+        kinds = {kind.stem: kind for kind in catalog.KINDS if kind.searchable}
+        if resource not in kinds:
+            raise ValidationException(f"The local cloud searches {', '.join(sorted(kinds))}, not {resource}.")
         found = []
-        for document in self.store.documents(KINDS[resource], call.region):
-            document["Tags"] = write_tags(self.store.tags(document[f"{resource}Arn"]))
+        for document in self.store.documents(kinds[resource].arn, call.region):
+            document["Tags"] = write_tags(self.store.tags(document[kinds[resource].arn_member]))
             record = {"Model": document} if resource == "Model" else document  # as a model's dashboard has it
             if matches(record, call.params.get("SearchExpression", {})):
                 found.append(record)

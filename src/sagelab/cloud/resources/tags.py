@@ -2,44 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
-from sagelab.cloud.context import Cloud
+from sagelab import catalog
 from sagelab.cloud.errors import ResourceLimitExceeded, ValidationException
-from sagelab.cloud.resources.call import Call, Handler, Params
+from sagelab.cloud.resources.call import Call, Family, Params, operation
 
 MAX_TAGS = 50
 PAGE = 50
 
-Listener = Callable[[str, dict[str, str]], None]
 
-
-class Tags:
+class Tags(Family):
     """Tags as the API has them: at most 50 a resource, keys that begin with `aws:` are AWS's own.
 
-    listeners: told of every resource (ARN) and the tags that are added to it, before they stand; one that raises
-    refuses them.
+    The family of a resource is told of the tags that are added to it before they stand, and may refuse them.
     """
 
-    def __init__(self, cloud: Cloud, *listeners: Listener) -> None:
-        self.store, self.listeners = cloud.store, listeners
-
-    def operations(self) -> Mapping[str, Handler]:
-        return {"AddTags": self.add, "ListTags": self.list, "DeleteTags": self.delete}
-
+    @operation("AddTags")
     def add(self, call: Call) -> Params:
         arn = self._known(call)
         new = read_tags(call.params["Tags"])
         if len(self.store.tags(arn) | new) > MAX_TAGS:
             raise ResourceLimitExceeded(f"A resource can have at most {MAX_TAGS} tags.")
-        for listener in self.listeners:
-            listener(arn, new)
+        kind = catalog.of_arn(arn)
+        for family in self.cloud.families:
+            if family.kind is kind:
+                family.on_tags(arn, new)
         self.store.tag(arn, new)
         return {"Tags": write_tags(self.store.tags(arn))}
 
+    @operation("ListTags")
     def list(self, call: Call) -> Params:
         return {"Tags": write_tags(self.store.tags(self._known(call)))}
 
+    @operation("DeleteTags")
     def delete(self, call: Call) -> Params:
         self.store.untag(self._known(call), call.params["TagKeys"])
         return {}

@@ -5,23 +5,19 @@ Messages are SageMaker's where it has one for the case.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Any
 
-import botocore.exceptions
-
-from sagelab.cloud.engine.data import channels
+from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.data.workspace import checkpoint_path, input_mode
-from sagelab.cloud.engine.images import runtimes
+from sagelab.cloud.engine.images import registry
+from sagelab.cloud.engine.images.registry import Registry
 from sagelab.cloud.engine.jobs import market, metrics
 from sagelab.cloud.engine.jobs.market import Market
 from sagelab.cloud.errors import ValidationException
-from sagelab.cloud.images import Images
+from sagelab.cloud.resources import checks
 from sagelab.cloud.resources.call import Params
 
-MAX_DAYS = 28
 DEFAULT_RUNTIME = 86400
 
 # Where no checkpoints can lie: in the platform's folders, in the system's, and right in these.
@@ -52,24 +48,21 @@ NOTED = {
 }
 
 
-def check(job: Params, clients: Any, account: str, images: Images) -> None:
-    """ValidationException: the request breaks a rule.
-
-    clients: service -> boto3 client to the front door. images: the learner's own.
-    """
-    _check_supported(job)
-    _check_algorithm(job["AlgorithmSpecification"], images)
+def check(job: Params, cloud: Cloud) -> None:
+    """ValidationException: the request breaks a rule."""
+    checks.refused(job, REFUSED)
+    _check_algorithm(job["AlgorithmSpecification"], cloud.launcher.images)
     _check_resources(job)
     _check_times(job)
     _check_channels(job)
     _check_checkpoint_path(job)
-    check_role(job["RoleArn"], clients("iam"), account)
-    _check_data(job, clients("s3"))
+    checks.role(job["RoleArn"], cloud)
+    _check_data(job, cloud)
 
 
 def notes(job: Params) -> list[str]:
     """A sentence for each thing that the request asks for and this machine does not do."""
-    found = [f"{name}: {why}" for name, why in NOTED.items() if job.get(name)]
+    found = checks.noted(job, NOTED)
     resources = job["ResourceConfig"]
     if resources.get("VolumeKmsKeyId"):
         found.append("VolumeKmsKeyId: the job's folder is not encrypted")
@@ -96,39 +89,15 @@ def market_notes(job: Params, tags: Mapping[str, str]) -> list[str]:
     return [f"{market.PREFIX}...: the job does not train on spot, so nothing interrupts it"]
 
 
-def check_role(arn: str, iam: Any, account: str) -> None:
-    """The role of a job exists, and SageMaker may assume it."""
-    trouble = ValidationException(
-        f"Could not assume role {arn}. Please ensure that the role exists and allows principal"
-        " 'sagemaker.amazonaws.com' to assume the role."
-    )
-    if arn.split(":")[4] != account:
-        raise ValidationException(f"Cross-account pass role is not allowed: {arn}")
-    try:
-        role = iam.get_role(RoleName=arn.rpartition("/")[2])["Role"]
-    except botocore.exceptions.ClientError:
-        raise trouble from None
-    if role["Arn"] != arn or "sagemaker.amazonaws.com" not in str(role["AssumeRolePolicyDocument"]):
-        raise trouble
-
-
-def _check_supported(job: Params) -> None:
-    for name, what in REFUSED.items():
-        if job.get(name):
-            raise ValidationException(f"{name}: the local cloud does not do {what} yet.")
-
-
-def _check_algorithm(algorithm: Params, images: Images) -> None:
+def _check_algorithm(algorithm: Params, images: Registry) -> None:
     if not algorithm.get("TrainingImage"):
         raise ValidationException(
             "The local cloud runs jobs by their TrainingImage; algorithms by AlgorithmName need AWS."
         )
-    runtimes.check_training_image(algorithm["TrainingImage"], images)
-    names = Counter(item["Name"] for item in algorithm.get("MetricDefinitions", []))
-    for name, count in names.items():
-        if count > 1:
-            raise ValidationException(f"Metric name {name} is used more than once in MetricDefinitions.")
-    for item in algorithm.get("MetricDefinitions", []):
+    images.check(algorithm["TrainingImage"], registry.TRAIN)
+    metric_definitions = algorithm.get("MetricDefinitions", [])
+    checks.unique("Metric name", (item["Name"] for item in metric_definitions), "MetricDefinitions")
+    for item in metric_definitions:
         try:
             metrics.compile_expression(item["Regex"])
         except ValueError as error:
@@ -148,8 +117,7 @@ def _check_resources(job: Params) -> None:
 def _check_times(job: Params) -> None:
     stopping = job.get("StoppingCondition", {})
     runtime, wait = stopping.get("MaxRuntimeInSeconds", DEFAULT_RUNTIME), stopping.get("MaxWaitTimeInSeconds")
-    if runtime > MAX_DAYS * 86400:
-        raise ValidationException(f"MaxRuntimeInSeconds must not be longer than {MAX_DAYS} days.")
+    checks.days(stopping)
     if "MaxPendingTimeInSeconds" in stopping:
         raise ValidationException("MaxPendingTimeInSeconds can be specified only with a training plan.")
     if not job.get("EnableManagedSpotTraining"):
@@ -178,11 +146,9 @@ def _check_checkpoint_path(job: Params) -> None:
 
 
 def _check_channels(job: Params) -> None:
-    names = Counter(channel["ChannelName"] for channel in job.get("InputDataConfig", []))
-    for name, count in names.items():
-        if count > 1:
-            raise ValidationException(f"Channel name {name} is used more than once in InputDataConfig.")
-    for channel in job.get("InputDataConfig", []):
+    configs = job.get("InputDataConfig", [])
+    checks.unique("Channel name", (channel["ChannelName"] for channel in configs), "InputDataConfig")
+    for channel in configs:
         _check_channel(channel, input_mode(job, channel))
 
 
@@ -208,39 +174,18 @@ def _is_free(path: PurePosixPath) -> bool:
     return path.parts[1] not in OWN_OF_SYSTEM and not path.is_relative_to("/opt/sagelab")
 
 
-def _check_data(job: Params, s3: Any) -> None:
-    _check_bucket("output", job["OutputDataConfig"]["S3OutputPath"], s3)
+def _check_data(job: Params, cloud: Cloud) -> None:
+    checks.bucket("OutputDataConfig.S3OutputPath", job["OutputDataConfig"]["S3OutputPath"], cloud)
     if "CheckpointConfig" in job:
-        _check_bucket("checkpoint", job["CheckpointConfig"]["S3Uri"], s3)
+        checks.bucket("CheckpointConfig.S3Uri", job["CheckpointConfig"]["S3Uri"], cloud)
+    s3 = cloud.client("s3")
     for channel in job.get("InputDataConfig", []):
         uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
-        try:
-            found = channels.find_objects(s3, _locate(uri), limit=1)
-        except botocore.exceptions.ClientError:
-            found = []
-        if not found:
+        place = checks.location("S3Uri", uri)
+        if not checks.has_objects(s3, place):
             raise ValidationException(
                 f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the'
                 f" bucket exists in the selected region ({s3.meta.region_name}), that objects exist under that S3"
                 f' prefix, and that the role "{job["RoleArn"]}" has "s3:ListBucket" permissions on bucket'
-                f' "{_locate(uri).bucket}".'
+                f' "{place.bucket}".'
             )
-
-
-def _check_bucket(purpose: str, uri: str, s3: Any) -> None:
-    bucket = _locate(uri).bucket
-    try:
-        s3.head_bucket(Bucket=bucket)
-    except botocore.exceptions.ClientError as error:
-        code = error.response["Error"]["Code"]
-        raise ValidationException(
-            f'The {purpose} bucket "{bucket}" of {uri} could not be reached ({code}). Please ensure that the'
-            f" bucket exists in the selected region ({s3.meta.region_name})."
-        ) from None
-
-
-def _locate(uri: str) -> channels.Location:
-    try:
-        return channels.locate(uri)
-    except ValueError as error:
-        raise ValidationException(str(error)) from None

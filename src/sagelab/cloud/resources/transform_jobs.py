@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from sagelab import catalog
+from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.hosting.server import VariantSpec
 from sagelab.cloud.engine.jobs.transform import LOG_GROUP, TransformRun
-from sagelab.cloud.resources import hosting_rules, models, transform_rules
+from sagelab.cloud.resources import hosting_rules, transform_rules
 from sagelab.cloud.resources.call import Call, Params
-from sagelab.cloud.resources.jobs import Jobs, Words
+from sagelab.cloud.resources.jobs import Jobs
+from sagelab.cloud.resources.models import Models
 from sagelab.cloud.store import Document
 
 DEFAULT_TIMEOUT = 600  # seconds for one invocation: ModelClientConfig.InvocationsTimeoutInSeconds
@@ -15,24 +18,31 @@ DEFAULT_TIMEOUT = 600  # seconds for one invocation: ModelClientConfig.Invocatio
 class TransformJobs(Jobs):
     """The family of transform jobs of one local cloud."""
 
-    words = Words("transform-job", "TransformJob", "TransformEndTime", untold=("LastModifiedTime",))
+    kind = catalog.of_stem("TransformJob")
+    needs = (Models,)
+    summary = ("FailureReason",)
+    untold = ("LastModifiedTime",)
+
+    def __init__(self, cloud: Cloud, models: Models) -> None:
+        super().__init__(cloud)
+        self.models = models
 
     def check(self, call: Call) -> None:
-        models.records(self.store).find(call.arn(models.KIND, call.params["ModelName"]))
-        transform_rules.check(call.params, self.cloud.client)
+        self.models.named(call, call.params["ModelName"])
+        transform_rules.check(call.params, self.cloud)
 
     def defaults(self, params: Params) -> Params:
         return transform_rules.defaults(params)
 
-    def make_run(self, job: Document, arn: str) -> TransformRun:
-        context = self.cloud.engine_context(arn.split(":")[3])
-        spec = self._spec(job, arn)
-        return TransformRun(job, spec, context, lambda status, facts: self.report(arn, status, facts))
+    def make_run(self, job: Document, tags: dict[str, str]) -> TransformRun:  # noqa: ARG002
+        arn = job["TransformJobArn"]
+        spec, context = self._spec(job, arn), self.cloud.engine_context(arn.split(":")[3])
+        return TransformRun(job, spec, context, lambda step: self.report(arn, step))
 
     def _spec(self, job: Document, arn: str) -> VariantSpec:
         """The job's model servers, as a variant of an endpoint has them."""
-        model_arn = arn.rpartition(":")[0] + f":{models.KIND}/{job['ModelName']}"
-        model = models.records(self.store).find(model_arn)
+        where = ":".join(arn.split(":")[3:5])
+        model = self.models.find(self.models.kind.arn_of(job["ModelName"], where))
         container = hosting_rules.container_of(model)
         source, resources = hosting_rules.data_source(container) or {}, job["TransformResources"]
         return VariantSpec(

@@ -5,14 +5,11 @@ https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTransformJob
 
 from __future__ import annotations
 
-from typing import Any
-
-import botocore.exceptions
-
+from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.jobs import batches
 from sagelab.cloud.engine.jobs.jsonpath import Expression
 from sagelab.cloud.errors import ResourceLimitExceeded, ValidationException
-from sagelab.cloud.resources import places
+from sagelab.cloud.resources import checks
 from sagelab.cloud.resources.call import Params
 from sagelab.cloud.resources.hosting_rules import MAX_INSTANCES
 
@@ -20,8 +17,8 @@ MAX_MB = 100  # of one payload, and of all that an instance is sent at one time
 DEFAULTS: Params = {"MaxConcurrentTransforms": 1, "MaxPayloadInMB": 6, "BatchStrategy": "MultiRecord"}
 
 
-def check(job: Params, clients: Any) -> None:
-    """ValidationException: the request breaks a rule. clients: service -> boto3 client to the front door."""
+def check(job: Params, cloud: Cloud) -> None:
+    """ValidationException, ResourceLimitExceeded: the request breaks a rule."""
     if job.get("DataCaptureConfig"):
         raise ValidationException("DataCaptureConfig: the local cloud captures data of endpoints only.")
     _check_input(job["TransformInput"])
@@ -31,8 +28,8 @@ def check(job: Params, clients: Any) -> None:
         raise ResourceLimitExceeded(
             f"The local cloud runs at most {MAX_INSTANCES} instances for a job, processes of this machine."
         )
-    places.locate("S3Uri", job["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"])
-    _check_bucket(job["TransformOutput"]["S3OutputPath"], clients("s3"))
+    checks.location("S3Uri", job["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"])
+    checks.bucket("S3OutputPath", job["TransformOutput"]["S3OutputPath"], cloud)
 
 
 def defaults(job: Params) -> Params:
@@ -98,14 +95,3 @@ def _check_processing(job: Params) -> None:
         raise ValidationException(
             f"DataProcessing is for the content types {', '.join(batches.KINDS)}, not for {given or 'none'}."
         )
-
-
-def _check_bucket(uri: str, s3: Any) -> None:
-    bucket = places.locate("S3OutputPath", uri).bucket
-    try:
-        s3.head_bucket(Bucket=bucket)
-    except botocore.exceptions.ClientError as error:
-        code = error.response["Error"]["Code"]
-        raise ValidationException(
-            f'The output bucket "{bucket}" of S3OutputPath could not be reached ({code}).'
-        ) from None

@@ -10,16 +10,17 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sagelab.cloud.engine.jobs.metrics import Point
+from sagelab.cloud.engine.tuning.completion import Progress
 from sagelab.cloud.engine.tuning.plan import definitions_of, objective_of
-from sagelab.cloud.engine.tuning.run import State, TuningRun
+from sagelab.cloud.engine.tuning.run import TuningRun
 from sagelab.cloud.engine.tuning.trials import Trial
 from sagelab.cloud.errors import ServiceError
 from sagelab.cloud.resources.call import Call, Params
-from sagelab.cloud.resources.training_jobs import KIND as TRAINING
 from sagelab.cloud.resources.training_jobs import Launch
 from sagelab.cloud.store import Document, Missing, Resource, Store
 
@@ -97,7 +98,7 @@ class Children:
             on_metric=lambda point: self._pass_on(trial, point),
             cores=share_cores(slot, min(self.run.plan.parallel, self.run.plan.max_jobs)),
         )
-        self.training_jobs.launch(call, self.tags, launch)
+        self.training_jobs.launch_trial(call, dict(self.tags), launch)
 
     def stop(self, trial: Trial) -> None:
         with contextlib.suppress(ServiceError):  # it has ended by itself meanwhile
@@ -106,26 +107,15 @@ class Children:
     def keep(self, trial: Trial, job: dict[str, Any]) -> None:
         keep_record(self.store, self.job, trial, job)
 
-    def report(self, state: State) -> None:
-        best = self.run.plan.objective.best(state.trials)
-        facts = count(state.trials) | _describe_progress(state)
+    def describe(self, trials: Sequence[Trial], progress: Progress) -> Params:
+        details: Params = {"NumberOfTrainingJobsObjectiveNotImproving": progress.not_improving}
+        if progress.converged:
+            details["ConvergenceDetectedTime"] = progress.converged
+        facts = count(trials) | {"TuningJobCompletionDetails": details}
+        best = self.run.plan.objective.best(trials)
         if best:
             facts["BestTrainingJob"] = summarise(self.store.get(record_arn(self.arn, best.name)))
-
-        def edit(job: Document) -> str:
-            now = datetime.now(UTC)
-            stopping = state.stopping or job["HyperParameterTuningJobStatus"] == "Stopping"
-            status = state.end.status if state.end else "Stopping" if stopping else "InProgress"
-            job |= facts | {"HyperParameterTuningJobStatus": status, "LastModifiedTime": now}
-            elapsed = now - job["CreationTime"]
-            job["ConsumedResources"] = {"RuntimeInSeconds": round(elapsed.total_seconds())}
-            if state.end:
-                job["HyperParameterTuningEndTime"] = now
-                job |= {"FailureReason": state.end.reason} if state.end.reason else {}
-            return status
-
-        with contextlib.suppress(Missing):
-            self.store.change(self.arn, edit)
+        return facts
 
     def _call(self, operation: str, params: Params) -> Call:
         parts = self.arn.split(":")
@@ -136,7 +126,7 @@ class Children:
             "Number": trial.number,
             "Definition": trial.definition,
             "TrainingJobName": trial.name,
-            "TrainingJobArn": call.arn(TRAINING, trial.name),
+            "TrainingJobArn": self.training_jobs.arn(call),
             "TuningJobName": self.name,
             "CreationTime": datetime.now(UTC),
             "TrainingJobStatus": trial.status,
@@ -214,7 +204,7 @@ def read_trial(record: Document) -> Trial:
     )
 
 
-def count(trials: Any) -> Params:
+def count(trials: Sequence[Trial]) -> Params:
     """TrainingJobStatusCounters and ObjectiveStatusCounters."""
     statuses = Counter(trial.status for trial in trials)
     retryable = sum(trial.status == "Failed" and trial.retryable for trial in trials)
@@ -244,10 +234,3 @@ def share_cores(slot: int, parallel: int) -> tuple[int, ...]:
     if parallel >= len(cores):
         return (cores[slot % len(cores)],)
     return tuple(cores[slot * len(cores) // parallel : (slot + 1) * len(cores) // parallel])
-
-
-def _describe_progress(state: State) -> Params:
-    details: Params = {"NumberOfTrainingJobsObjectiveNotImproving": state.progress.not_improving}
-    if state.progress.converged:
-        details["ConvergenceDetectedTime"] = state.progress.converged
-    return {"TuningJobCompletionDetails": details}

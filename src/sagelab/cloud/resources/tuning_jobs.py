@@ -5,21 +5,23 @@ The search itself is engine/tuning's; its training jobs are TrainingJobs' (train
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from datetime import datetime
 
+from sagelab import catalog
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.jobs.market import Market
+from sagelab.cloud.engine.jobs.run import Step
 from sagelab.cloud.engine.tuning.plan import definitions_of, objective_of, read_plan
 from sagelab.cloud.engine.tuning.run import TuningRun, take_end
 from sagelab.cloud.engine.tuning.trials import Trial
-from sagelab.cloud.errors import ResourceInUse, ResourceNotFound, ValidationException
+from sagelab.cloud.errors import ResourceNotFound, ServiceError
 from sagelab.cloud.resources import listing, training_rules, tuning_parents, tuning_rules
-from sagelab.cloud.resources.call import Call, Handler, Params
+from sagelab.cloud.resources.call import Call, Params, operation
+from sagelab.cloud.resources.jobs import Jobs
 from sagelab.cloud.resources.tags import read_tags
+from sagelab.cloud.resources.training_jobs import TrainingJobs
 from sagelab.cloud.resources.tuning_children import (
     FINAL,
     Children,
@@ -31,77 +33,61 @@ from sagelab.cloud.resources.tuning_children import (
     record_arn,
     summarise,
 )
-from sagelab.cloud.store import Document, Exists, Missing, Query, Resource
+from sagelab.cloud.store import Document, Missing, Query
 
-if TYPE_CHECKING:
-    from sagelab.cloud.resources.training_jobs import TrainingJobs
-
-KIND = "hyper-parameter-tuning-job"
-RUNNING = ("InProgress", "Stopping")
-SUMMARY = (
-    "HyperParameterTuningJobName",
-    "HyperParameterTuningJobArn",
-    "HyperParameterTuningJobStatus",
-    "CreationTime",
-    "HyperParameterTuningEndTime",
-    "LastModifiedTime",
-    "TrainingJobStatusCounters",
-    "ObjectiveStatusCounters",
-)
 GONE = "The local cloud ended before the training job had begun; it was not run."
 
 
-class TuningJobs:
+class TuningJobs(Jobs):
     """The family of tuning jobs of one local cloud."""
 
+    kind = catalog.of_stem("HyperParameterTuningJob")
+    needs = (TrainingJobs,)
+    taken = (
+        "Hyperparameter tuning job names must be unique within an AWS account and region, and a tuning job"
+        " with this name already exists"
+    )
+    noun = "hyperparameter tuning job"
+    summary = ("TrainingJobStatusCounters", "ObjectiveStatusCounters")
+
     def __init__(self, cloud: Cloud, training_jobs: TrainingJobs) -> None:
-        self.cloud, self.store, self.training_jobs = cloud, cloud.store, training_jobs
-        self.runs: dict[str, TuningRun] = {}
-        self._lock = threading.Lock()
-        for _, job in self.store.with_status(KIND, *RUNNING):
-            self._recover(job)
+        self.training_jobs = training_jobs
+        super().__init__(cloud)
 
-    def operations(self) -> Mapping[str, Handler]:
-        return {
-            "CreateHyperParameterTuningJob": self.create,
-            "DescribeHyperParameterTuningJob": self.describe,
-            "ListHyperParameterTuningJobs": self.list,
-            "StopHyperParameterTuningJob": self.stop,
-            "DeleteHyperParameterTuningJob": self.delete,
-            "ListTrainingJobsForHyperParameterTuningJob": self.list_children,
-        }
+    def check(self, call: Call) -> None:
+        where = f"{call.region}:{call.account}"
+        names = tuning_parents.names_of_parents(call.params)
+        parents = [self.find(self.kind.arn_of(name, where)) for name in names]
+        tuning_rules.check(call.params, parents, self.cloud)
+        # Its jobs get its tags.
+        training_rules.read_market(read_tags(call.params.get("Tags", [])), Market())
 
-    def create(self, call: Call) -> Params:
-        tags = read_tags(call.params.get("Tags", []))
-        parents = [self._find(call.arn(KIND, name)) for name in tuning_parents.names_of_parents(call.params)]
-        tuning_rules.check(call.params, parents, self.cloud.client, call.account, self.cloud.launcher.images)
-        training_rules.read_market(tags, Market())  # its jobs get its tags
-        arn = call.arn(KIND, call.params["HyperParameterTuningJobName"])
-        job = _document(call, arn)
-        name = job["HyperParameterTuningJobName"]
-        try:
-            self.store.add(Resource(arn, KIND, call.region, name, "InProgress", job), tags)
-        except Exists:
-            raise ResourceInUse(
-                "Hyperparameter tuning job names must be unique within an AWS account and region, and a tuning job"
-                f" with this name already exists ({arn})"
-            ) from None
-        self._start(job, ())
-        return {"HyperParameterTuningJobArn": arn}
+    def defaults(self, params: Params) -> Params:  # noqa: ARG002
+        return count([])
+
+    def make_run(self, job: Document, tags: dict[str, str], trials: Sequence[Trial] = ()) -> TuningRun:
+        plan = read_plan(job, tuning_parents.inherit(self.store, job))
+        arn = job["HyperParameterTuningJobArn"]
+        return TuningRun(
+            plan,
+            lambda own: Children(self.training_jobs, job, tags, own),
+            lambda step: self.report(arn, step),
+            trials,
+        )
 
     def describe(self, call: Call) -> Params:
-        job = self._get(call)
+        job = self.get(call)
         overall = tuning_parents.find_overall_best(self.store, job)
         return job | ({"OverallBestTrainingJob": overall} if overall else {})
 
-    def list(self, call: Call) -> Params:
-        jobs, more = self.store.page(_by_name(call, KIND))
-        summaries = [{name: job[name] for name in SUMMARY if name in job} | _config_facts(job) for job in jobs]
-        return {"HyperParameterTuningJobSummaries": summaries, "NextToken": listing.write_token(more)}
+    def row(self, job: Document) -> Params:
+        config = job["HyperParameterTuningJobConfig"]
+        return super().row(job) | {name: config[name] for name in ("Strategy", "ResourceLimits")}
 
+    @operation("ListTrainingJobsForHyperParameterTuningJob")
     def list_children(self, call: Call) -> Params:
-        job = self._get(call)
-        query = _by_name(call, kind_of(job["HyperParameterTuningJobName"]))
+        job = self.get(call)
+        query = replace(listing.read_query(call, self.kind), kind=kind_of(job["HyperParameterTuningJobName"]))
         if query.sort == "FinalObjectiveMetricValue":
             found, more = _page_by_value(read_records(self.store, job), query)
         else:
@@ -111,70 +97,35 @@ class TuningJobs:
             "NextToken": listing.write_token(more),
         }
 
-    def stop(self, call: Call) -> Params:
-        job = self._get(call)
-        arn, status = job["HyperParameterTuningJobArn"], job["HyperParameterTuningJobStatus"]
-        run = self.runs.get(arn)
-        if status not in RUNNING or run is None:
-            raise ValidationException(
-                f"The request was rejected because the hyperparameter tuning job is in status {status}."
-            )
-        self.store.change(arn, _mark_stopping)
-        run.stop()
-        return {}
-
     def delete(self, call: Call) -> Params:
         try:
-            job = self._get(call)
+            return super().delete(call)
         except ResourceNotFound:
             return {}  # as AWS has it: the operation names no error
-        status, arn = job["HyperParameterTuningJobStatus"], job["HyperParameterTuningJobArn"]
-        if status in RUNNING:
-            raise ValidationException(
-                f"The request was rejected because the hyperparameter tuning job is in status {status}."
-                " Stop it first."
-            )
+
+    def forget(self, job: Document) -> None:
         for record in read_records(self.store, job):
-            self.store.remove(record_arn(arn, record["TrainingJobName"]))
-        self.store.remove(arn)
-        return {}
+            self.store.remove(record_arn(job["HyperParameterTuningJobArn"], record["TrainingJobName"]))
+        super().forget(job)
 
-    def close(self) -> None:
-        """Start no more training jobs: the local cloud ends. The searches go on when it is started again."""
-        for run in list(self.runs.values()):
-            run.interrupt()
-        for run in list(self.runs.values()):
-            run.join(10)
+    def unknown(self, name: str) -> ServiceError:
+        return ResourceNotFound(
+            f"Amazon SageMaker can't find a tuning job with name {name}. Please verify the name of the tuning"
+            " job and try again."
+        )
 
-    def _get(self, call: Call) -> Document:
-        return self._find(call.arn(KIND, call.params["HyperParameterTuningJobName"]))
+    def record(self, job: Document, step: Step, now: datetime) -> None:
+        super().record(job, step, now)
+        job["ConsumedResources"] = {"RuntimeInSeconds": round((now - job["CreationTime"]).total_seconds())}
 
-    def _find(self, arn: str) -> Document:
-        try:
-            return self.store.get(arn)
-        except Missing:
-            name = arn.rpartition("/")[2]
-            raise ResourceNotFound(
-                f"Amazon SageMaker can't find a tuning job with name {name}. Please verify the name of the tuning"
-                " job and try again."
-            ) from None
-
-    def _start(self, job: Document, trials: Sequence[Trial]) -> None:
-        arn = job["HyperParameterTuningJobArn"]
-        plan = read_plan(job, tuning_parents.inherit(self.store, job))
-        tags = self.store.tags(arn)
-        run = TuningRun(plan, lambda own: Children(self.training_jobs, job, tags, own), trials)
-        with self._lock:
-            self.runs = {key: other for key, other in self.runs.items() if other.is_alive()} | {arn: run}
-        run.start()
-
-    def _recover(self, job: Document) -> None:
+    def recover(self, job: Document) -> None:
         """A search that went on when the local cloud ended goes on; its jobs of then ended with it."""
+        arn = job["HyperParameterTuningJobArn"]
         trials = [self._recover_trial(job, record) for record in read_records(self.store, job)]
         if job["HyperParameterTuningJobStatus"] == "InProgress":
-            self._start(job, trials)
-            return
-        self.store.change(job["HyperParameterTuningJobArn"], lambda found: _mark_stopped(found, trials))
+            self.start(arn, self.make_run(job, self.store.tags(arn), trials))
+        else:
+            self.report(arn, Step("Stopped", facts=count(trials)))
 
     def _recover_trial(self, job: Document, record: Document) -> Trial:
         trial = read_trial(record)
@@ -188,46 +139,6 @@ class TuningJobs:
         take_end(trial, found, objective["MetricName"])
         keep_record(self.store, job, trial, found)
         return trial
-
-
-def _document(call: Call, arn: str) -> Document:
-    now = datetime.now(UTC)
-    request = {name: value for name, value in call.params.items() if name != "Tags"}
-    return request | {
-        "HyperParameterTuningJobArn": arn,
-        "HyperParameterTuningJobStatus": "InProgress",
-        "CreationTime": now,
-        "LastModifiedTime": now,
-        **count([]),
-    }
-
-
-def _by_name(call: Call, kind: str) -> Query:
-    """The Query of a List whose order is by name, ascending, unless it asks for another."""
-    query = listing.read_query(call, kind)
-    descending = call.params.get("SortOrder", "Ascending") == "Descending"
-    return replace(query, sort=call.params.get("SortBy", "Name"), descending=descending)
-
-
-def _config_facts(job: Document) -> Params:
-    config = job["HyperParameterTuningJobConfig"]
-    return {"Strategy": config["Strategy"], "ResourceLimits": config["ResourceLimits"]}
-
-
-def _mark_stopping(job: Document) -> str:
-    if job["HyperParameterTuningJobStatus"] == "InProgress":
-        job |= {"HyperParameterTuningJobStatus": "Stopping", "LastModifiedTime": datetime.now(UTC)}
-    return str(job["HyperParameterTuningJobStatus"])
-
-
-def _mark_stopped(job: Document, trials: list[Trial]) -> str:
-    now = datetime.now(UTC)
-    job |= count(trials) | {
-        "HyperParameterTuningJobStatus": "Stopped",
-        "HyperParameterTuningEndTime": now,
-        "LastModifiedTime": now,
-    }
-    return "Stopped"
 
 
 def _page_by_value(records: list[Document], query: Query) -> tuple[list[Document], tuple[int, str] | None]:

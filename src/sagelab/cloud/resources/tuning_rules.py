@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.tuning.plan import MAX_JOBS, definitions_of, objective_of, ranges_of, resources_of
 from sagelab.cloud.engine.tuning.space import read_space
 from sagelab.cloud.errors import ResourceLimitExceeded, ValidationException
-from sagelab.cloud.images import Images
 from sagelab.cloud.resources import training_rules, tuning_ranges
 from sagelab.cloud.resources.call import Params
 from sagelab.cloud.resources.tuning_children import RESOURCES, training_request
@@ -26,10 +26,10 @@ MAX_RESOURCE = 20_000
 RUNNING = ("InProgress", "Stopping")
 
 
-def check(job: Params, parents: Sequence[Document], clients: Any, account: str, images: Images) -> None:
+def check(job: Params, parents: Sequence[Document], cloud: Cloud) -> None:
     """ValidationException or ResourceLimitExceeded: the request breaks a rule.
 
-    parents: the tuning jobs that it names for a warm start. clients: service -> boto3 client to the front door.
+    parents: the tuning jobs that it names for a warm start.
     """
     if "Autotune" in job:
         raise ValidationException("Autotune: the local cloud does not choose ranges and limits by itself.")
@@ -42,7 +42,7 @@ def check(job: Params, parents: Sequence[Document], clients: Any, account: str, 
     _check_strategy(job)
     _check_parents(job, parents)
     for definition in definitions_of(job):
-        _check_training(definition, config, clients, account, images)
+        _check_training(definition, config, cloud)
 
 
 def _check_definitions(job: Params) -> None:
@@ -168,10 +168,10 @@ def _check_combinations(job: Params) -> None:
         )
 
 
-def _check_training(definition: Params, config: Params, clients: Any, account: str, images: Images) -> None:
+def _check_training(definition: Params, config: Params, cloud: Cloud) -> None:
     if ("ResourceConfig" in definition) == (RESOURCES in definition):
         raise ValidationException(f"Specify either ResourceConfig or {RESOURCES}.")
-    training_rules.check(training_request(definition, config, {}, "to-be-checked"), clients, account, images)
+    training_rules.check(training_request(definition, config, {}, "to-be-checked"), cloud)
 
 
 def _check_parents(job: Params, parents: Sequence[Document]) -> None:

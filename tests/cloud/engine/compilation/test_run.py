@@ -24,10 +24,8 @@ def neo(cloud: LocalCloud) -> Compilations:
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    make_models(folder)
-    return folder
+def models() -> Path:
+    return make_models()
 
 
 def fail(neo: Compilations, request: dict[str, Any]) -> str:

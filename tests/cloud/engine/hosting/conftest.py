@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.built import build
 from tests.cloud.endpoints import DOUBLER, Hosting
 from tests.conftest import LocalCloud
 
@@ -20,16 +19,11 @@ def hosting(cloud: LocalCloud) -> Iterator[Hosting]:
 
 
 @pytest.fixture(scope="session")
-def doubler(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def doubler() -> Path:
     """A SavedModel that doubles two numbers."""
-    return save(tmp_path_factory.mktemp("doubler"), 2)
+    return build(DOUBLER, "2")
 
 
 @pytest.fixture(scope="session")
-def tripler(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save(tmp_path_factory.mktemp("tripler"), 3)
-
-
-def save(folder: Path, factor: int) -> Path:
-    subprocess.run([sys.executable, "-c", DOUBLER, str(folder), str(factor)], check=True, capture_output=True)
-    return folder
+def tripler() -> Path:
+    return build(DOUBLER, "3")

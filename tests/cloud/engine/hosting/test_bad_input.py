@@ -17,8 +17,9 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from tests.cloud.endpoints import TIMEOUT, Hosting, pack_folder
+from tests.cloud.endpoints import Hosting, pack_folder
 from tests.cloud.jobs import pack
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -139,10 +140,7 @@ def test_nothing_is_left_of_a_deleted_endpoint_but_its_metrics(hosting: Hosting,
     assert processes(name)
     hosting.invoke(name, ONE)
     hosting.delete(name)
-    limit = time.monotonic() + TIMEOUT
-    while processes(name) and time.monotonic() < limit:  # its last keeper ends after what it kept
-        time.sleep(0.02)
-    assert processes(name) == []
+    until(lambda: processes(name), lambda found: found == [])  # its last keeper ends after what it kept
     for metric, most in (("CPUUtilization", 100.0 * (os.cpu_count() or 1)), ("MemoryUtilization", 100.0)):
         assert 0 < maximum(hosting, name, metric) <= most
 

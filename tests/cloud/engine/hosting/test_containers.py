@@ -5,17 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import botocore.exceptions
 import pytest
 
 from sagelab.cloud import control
 from sagelab.cloud.engine.hosting.containers import threads
+from sagelab.cloud.engine.images.own import OwnImages
 from sagelab.cloud.home import Home
-from sagelab.cloud.images import Images
-from tests.cloud.endpoints import TIMEOUT, Hosting
+from tests.cloud.endpoints import Hosting
 from tests.cloud.jobs import Jobs
 from tests.conftest import LocalCloud
+from tests.waiting import TIMEOUT
 
 SERVE = """#!/usr/bin/env python3
 import http.server, os, pathlib
@@ -55,7 +57,7 @@ NAME = "123456789012.dkr.ecr.us-east-1.amazonaws.com/mine:1"
 @pytest.fixture(scope="module")
 def image(hosting: Hosting, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An image that echoes, and trains."""
-    folder, images = tmp_path_factory.mktemp("program"), Images(hosting.cloud.home.images)
+    folder, images = tmp_path_factory.mktemp("program"), OwnImages(hosting.cloud.home.images)
     (folder / "word.txt").write_text("hello")
     for name, text in (("serve", SERVE), ("train", TRAIN)):
         (folder / name).write_text(text)
@@ -64,7 +66,7 @@ def image(hosting: Hosting, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     images.remove(NAME)
 
 
-def serve(hosting: Hosting, image: str, **options: int) -> str:
+def serve(hosting: Hosting, image: str, **options: Any) -> str:
     model = hosting.model(None, Image=image, Environment={"PLACE": "here"})
     return hosting.start(hosting.config(model, **options))
 
@@ -99,7 +101,7 @@ def test_own_image_trains(jobs: Jobs, image: str) -> None:
 
 @pytest.mark.slow
 def test_serve_that_ends_fails_the_endpoint_with_its_words(hosting: Hosting, tmp_path: Path) -> None:
-    images = Images(hosting.cloud.home.images)
+    images = OwnImages(hosting.cloud.home.images)
     (tmp_path / "serve").write_text("#!/bin/sh\necho no weights here >&2\nexit 3\n")
     (tmp_path / "serve").chmod(0o755)
     name = serve(hosting, images.add("breaks:1", tmp_path))
@@ -112,7 +114,7 @@ def test_serve_that_ends_fails_the_endpoint_with_its_words(hosting: Hosting, tmp
 
 @pytest.mark.slow
 def test_server_that_never_answers_ping_fails_the_endpoint(hosting: Hosting, tmp_path: Path) -> None:
-    images = Images(hosting.cloud.home.images)
+    images = OwnImages(hosting.cloud.home.images)
     (tmp_path / "serve").write_text("#!/bin/sh\nexec sleep 600\n")
     (tmp_path / "serve").chmod(0o755)
     began = time.monotonic()
@@ -149,7 +151,7 @@ def test_where_namespaces_are_forbidden_an_own_image_has_a_port_of_its_own(
     (tmp_path / "word.txt").write_text("hello")
     (tmp_path / "serve").write_text(SERVE)
     (tmp_path / "serve").chmod(0o755)
-    Images(home.images).add(NAME, tmp_path)
+    OwnImages(home.images).add(NAME, tmp_path)
     name = serve(plain, NAME, count=2)
     assert plain.wait(name)["EndpointStatus"] == "InService", plain.describe(name)
     assert ask(plain, name, b"again").startswith("hello ")

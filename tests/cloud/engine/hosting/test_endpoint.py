@@ -11,8 +11,9 @@ from typing import Any
 import botocore.exceptions
 import pytest
 
-from tests.cloud.endpoints import TIMEOUT, Hosting, pack_folder
+from tests.cloud.endpoints import Hosting, pack_folder
 from tests.cloud.jobs import pack
+from tests.waiting import TIMEOUT, until
 
 ONE = {"instances": [[1.0, 2.0]]}
 
@@ -112,12 +113,9 @@ def test_metrics_have_sagemakers_names(hosting: Hosting, endpoint: str) -> None:
             Period=86400,
             Statistics=[statistic],
         )["Datapoints"]
-        return sum(point[statistic] for point in points)
+        return float(sum(point[statistic] for point in points))
 
-    limit = time.monotonic() + TIMEOUT
-    while total("Invocations", "Sum") < 5 and time.monotonic() < limit:
-        time.sleep(0.1)
-    assert total("Invocations", "Sum") >= 5
+    until(lambda: total("Invocations", "Sum"), lambda count: count >= 5)
     assert 0 < total("ModelLatency", "Average") < 60e6
     assert total("OverheadLatency", "Average") > 0
 
@@ -155,9 +153,7 @@ def test_update_under_load_fails_no_request(hosting: Hosting, doubler: Path, tri
     config = hosting.config(hosting.model(pack_folder(tripler)))
     hosting.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=config)
     assert hosting.wait(name)["EndpointConfigName"] == config
-    limit = time.monotonic() + TIMEOUT
-    while answers[-1] != 3.0 and time.monotonic() < limit:
-        time.sleep(0.05)
+    until(lambda: answers[-1], lambda answer: answer == 3.0)
     done.set()
     for thread in threads:
         thread.join()

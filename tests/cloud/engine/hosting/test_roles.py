@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.cloud.endpoints import IMAGE, TIMEOUT, Hosting, pack_folder
+from tests.cloud.endpoints import IMAGE, Hosting, pack_folder
 from tests.cloud.engine.test_rights import allow, make_role
 from tests.cloud.jobs import Jobs
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -45,12 +45,9 @@ def test_transform_and_capture_have_the_rights_of_the_models_role(
         TransformOutput={"S3OutputPath": f"s3://{hosting.bucket}/transformed"},
         TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
     )
-    limit = time.monotonic() + TIMEOUT
-    while (found := hosting.sagemaker.describe_transform_job(TransformJobName=job))["TransformJobStatus"] not in (
-        "Completed",
-        "Failed",
-    ):
-        assert time.monotonic() < limit
-        time.sleep(0.1)
+    found = until(
+        lambda: hosting.sagemaker.describe_transform_job(TransformJobName=job),
+        lambda job: job["TransformJobStatus"] in ("Completed", "Failed"),
+    )
     assert found["TransformJobStatus"] == "Failed"
     assert "is not authorized to perform: s3:PutObject" in found["FailureReason"]

@@ -1,4 +1,4 @@
-"""Fifty interruptions at random moments, over many jobs at once, with somebody who reads S3 all the time."""
+"""Interruptions at random moments, over many jobs at once, with somebody who reads S3 all the time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from tests.cloud.jobs import Jobs
 from tests.cloud.spot import epochs, is_whole, saved, spot, stages
 
-JOBS, EACH, EPOCHS = 10, 5, 24
+FEW, MANY = (3, 2, 14), (10, 5, 24)  # jobs at once, interruptions and epochs of each
 SECONDS, SIZE = 0.25, 300_000
 EVERY = 0.9  # seconds of training between two interruptions, on average
 
@@ -52,21 +52,31 @@ def trained_again(log: str) -> list[int]:
     return again
 
 
+def test_interruptions_lose_nothing_but_the_running_epochs(jobs: Jobs) -> None:
+    survive(jobs, *FEW)
+
+
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_fifty_interruptions_lose_nothing_but_the_running_epochs(jobs: Jobs) -> None:
-    market = {"rate": 3600 / EVERY, "wait": 0.1, "interruptions": EACH}
-    command = epochs(EPOCHS, SECONDS, SIZE)
-    requests = [spot(jobs, command, market | {"seed": seed}) for seed in range(JOBS)]
+    survive(jobs, *MANY)
+
+
+def survive(jobs: Jobs, many: int, each: int, count: int) -> None:
+    """Interrupt that many jobs so often each while they train `count` epochs; all of them complete."""
+    market = {"rate": 3600 / EVERY, "wait": 0.1, "interruptions": each}
+    command = epochs(count, SECONDS, SIZE)
+    requests = [spot(jobs, command, market | {"seed": seed}) for seed in range(many)]
     with observed(jobs, requests) as corrupt:
         for request in requests:
             jobs.sagemaker.create_training_job(**request)
         found = [jobs.wait(request["TrainingJobName"]) for request in requests]
     assert corrupt == []
-    assert sum(stages(job).count("Interrupted") for job in found) == JOBS * EACH
+    assert sum(stages(job).count("Interrupted") for job in found) == many * each
     for request, job in zip(requests, found, strict=True):
         assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
-        assert jobs.unpack(job["ModelArtifacts"]["S3ModelArtifacts"]) == {"epochs": str(EPOCHS).encode()}
+        assert jobs.unpack(job["ModelArtifacts"]["S3ModelArtifacts"]) == {"epochs": str(count).encode()}
         log = jobs.log(request["TrainingJobName"])
-        assert set(re.findall(r"begins epoch (\d+)", log)) == {str(number) for number in range(1, EPOCHS + 1)}
+        assert set(re.findall(r"begins epoch (\d+)", log)) == {str(number) for number in range(1, count + 1)}
         assert trained_again(log) == []
-        assert sorted(saved(jobs, request)) == [f"epoch-{EPOCHS - 1:03}", f"epoch-{EPOCHS:03}"]
+        assert sorted(saved(jobs, request)) == [f"epoch-{count - 1:03}", f"epoch-{count:03}"]

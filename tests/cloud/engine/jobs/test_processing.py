@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 
 from tests.cloud import processing
-from tests.cloud.jobs import TIMEOUT, Jobs
+from tests.cloud.jobs import Jobs
 from tests.cloud.processing import log, request, run, source, target
+from tests.waiting import until
 
 SPLIT = """
 import json, sys
@@ -126,10 +126,7 @@ def test_continuous_output_is_there_while_the_job_runs(jobs: Jobs) -> None:
     command = "echo one > /opt/ml/processing/out/one; exec sleep 1000"
     job = request(command, ProcessingOutputConfig={"Outputs": outputs})
     jobs.sagemaker.create_processing_job(**job)
-    limit = time.monotonic() + TIMEOUT
-    while not jobs.s3.list_objects_v2(Bucket=jobs.bucket, Prefix="steady")["KeyCount"]:
-        assert time.monotonic() < limit
-        time.sleep(0.1)
+    until(lambda: jobs.s3.list_objects_v2(Bucket=jobs.bucket, Prefix="steady")["KeyCount"], bool)
     jobs.sagemaker.stop_processing_job(ProcessingJobName=job["ProcessingJobName"])
     assert processing.wait(jobs, job["ProcessingJobName"])["ProcessingJobStatus"] == "Stopped"
     assert get(jobs, "steady/one") == b"one\n"

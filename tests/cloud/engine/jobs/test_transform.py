@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import gzip
 import json
-import subprocess
-import sys
-import time
 import uuid
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cloud.endpoints import DOUBLER, TIMEOUT, Hosting, pack_folder
+from tests.built import build
+from tests.cloud.endpoints import DOUBLER, Hosting, pack_folder
 from tests.cloud.processing import full_log
 from tests.conftest import LocalCloud
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -45,10 +44,8 @@ def hosting(cloud: LocalCloud) -> Hosting:
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("doubler")
-    subprocess.run([sys.executable, "-c", DOUBLER, str(folder), "2"], check=True, capture_output=True)
-    return folder
+def saved() -> Path:
+    return build(DOUBLER, "2")
 
 
 @pytest.fixture(scope="module")
@@ -83,13 +80,11 @@ def run(hosting: Hosting, job: dict[str, Any]) -> dict[str, Any]:
 
 
 def wait(hosting: Hosting, name: str) -> dict[str, Any]:
-    limit = time.monotonic() + TIMEOUT
-    while time.monotonic() < limit:
-        job: dict[str, Any] = hosting.sagemaker.describe_transform_job(TransformJobName=name)
-        if job["TransformJobStatus"] not in ("InProgress", "Stopping"):
-            return job
-        time.sleep(0.05)
-    raise AssertionError(f"{name} is still {job['TransformJobStatus']}")
+    def look() -> dict[str, Any]:
+        found: dict[str, Any] = hosting.sagemaker.describe_transform_job(TransformJobName=name)
+        return found
+
+    return until(look, lambda job: job["TransformJobStatus"] not in ("InProgress", "Stopping"))
 
 
 def outputs(hosting: Hosting, job: dict[str, Any]) -> dict[str, str]:
@@ -106,7 +101,7 @@ def outputs(hosting: Hosting, job: dict[str, Any]) -> dict[str, str]:
 
 def lines(hosting: Hosting, name: str) -> list[str]:
     """The log of a job."""
-    return full_log(hosting, GROUP, f"{name}/")  # type: ignore[arg-type] - it has `logs` as Jobs has
+    return full_log(hosting, GROUP, f"{name}/")
 
 
 def test_whole_objects_are_sent_and_answered(hosting: Hosting, plain: str) -> None:
@@ -220,10 +215,10 @@ def test_stopped_job_ends_and_writes_nothing_more(hosting: Hosting, saved: Path)
     uri = hosting.put(f"{uuid.uuid4().hex}/rows.csv", b"1,2")
     job = request(hosting, model, uri)
     hosting.sagemaker.create_transform_job(**job)
-    limit = time.monotonic() + TIMEOUT
-    while not any(line.startswith("payload") for line in lines(hosting, job["TransformJobName"])):
-        assert time.monotonic() < limit
-        time.sleep(0.1)
+    until(
+        lambda: lines(hosting, job["TransformJobName"]),
+        lambda said: any(line.startswith("payload") for line in said),
+    )
     hosting.sagemaker.stop_transform_job(TransformJobName=job["TransformJobName"])
     assert wait(hosting, job["TransformJobName"])["TransformJobStatus"] == "Stopped"
     assert outputs(hosting, job) == {}

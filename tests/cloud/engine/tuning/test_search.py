@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -53,7 +54,7 @@ def test_bayesian_learns_where_random_does_not() -> None:
 @pytest.mark.parametrize("name", ["Bayesian", "Random", "Grid"])
 def test_no_combination_is_tried_twice_and_all_are_found(name: str) -> None:
     search = make_search(KINDS, Strategy(name, maximize=True, seed=3))
-    found = []
+    found: list[tuple[Any, ...]] = []
     while (values := search.ask()) is not None:
         search.tell(len(found), 1.0)
         found.append(tuple(values.values()))

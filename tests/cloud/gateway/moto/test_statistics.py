@@ -48,7 +48,7 @@ def points(cloudwatch: Any, metric: dict[str, Any], *names: str, **changes: Any)
     """The datapoints of percentiles, oldest first."""
     request = {**metric, **WINDOW, "Period": 60, "ExtendedStatistics": list(names)} | changes
     found = cloudwatch.get_metric_statistics(**request)["Datapoints"]
-    return sorted(found, key=lambda point: point["Timestamp"])  # type: ignore[no-any-return]
+    return sorted(found, key=lambda point: point["Timestamp"])
 
 
 def query(metric: dict[str, Any], name: str, stat: str, **more: Any) -> dict[str, Any]:

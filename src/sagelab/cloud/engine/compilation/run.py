@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import shutil
-import threading
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,25 +18,19 @@ import botocore.exceptions
 from sagelab.cloud.engine.compilation import options, targets
 from sagelab.cloud.engine.context import EngineContext
 from sagelab.cloud.engine.data import archives, channels
-from sagelab.cloud.engine.data.workspace import Workspace, environment
+from sagelab.cloud.engine.data.workspace import Workspace
 from sagelab.cloud.engine.images import neo, runtimes
-from sagelab.cloud.engine.jobs.failures import find_error
-from sagelab.cloud.engine.jobs.logs import Reader, Stream
-from sagelab.cloud.engine.jobs.training import INTERRUPTED, Step, Stopped
-from sagelab.cloud.engine.sandbox.launcher import Running
-from sagelab.cloud.engine.sandbox.namespaces import HostSpec
-from sagelab.cloud.errors import ClientError, InternalServerError, JobError
+from sagelab.cloud.engine.jobs.cluster import Cluster, Task
+from sagelab.cloud.engine.jobs.failures import KILLED, find_error
+from sagelab.cloud.engine.jobs.run import OVERTIME, JobRun, Report, Step, failure
+from sagelab.cloud.errors import ClientError, JobError
 from sagelab.neo import emulator, room, runtime
 from sagelab.neo.compiler import OUT_OF_MEMORY
 
-logger = logging.getLogger("sagelab")
-
 LOG_GROUP = "/aws/sagemaker/CompilationJobs"
-HOST = "neo"
 COMMAND = ("python3", "-m", "sagelab.neo", "input/config/request.json")
 MEMORY = 12 << 30  # bytes that a process of a compilation job may ask for, where the machine has so many
 CRASHES = (134, 139)  # SIGABRT, SIGSEGV
-OVERTIME = "TimeOut"
 UNPACK = "InputConfiguration: Unable to untar input model. Please confirm the model is a tar.gz file."
 
 
@@ -57,80 +48,36 @@ class Order:
         return str(self.job["InputConfig"]["Framework"])
 
 
-@dataclass
-class _Ending:
-    """Why a run ends early: "Stopped", OVERTIME or INTERRUPTED."""
+class CompilationRun(JobRun):
+    """The life of one compilation job. cache: a folder for what is fetched once."""
 
-    why: str | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self, order: Order, context: EngineContext, cache: Path, report: Report) -> None:
+        super().__init__(order.job["CompilationJobName"], report)
+        self.order, self.context, self.cache = order, context, cache
+        self.cluster = Cluster(self.job_name, 1, context)
 
+    def halt(self, now: bool) -> None:  # noqa: ARG002 - a compiler has nothing to save, so there is nothing to wait for
+        self.cluster.kill()
 
-class CompilationRun(threading.Thread):
-    """The life of one compilation job. cache: a folder for what is fetched once.
+    def clean(self) -> None:
+        self.cluster.remove()
 
-    report: called with each Step, in order, from this thread.
-    """
+    def end(self) -> Step | None:
+        if self.facts:
+            return Step("Completed")  # the artifact is there, whatever came after
+        if self.ending != OVERTIME:
+            return super().end()
+        why = f"the compilation did not end within MaxRuntimeInSeconds ({self._seconds})."
+        return failure(ClientError(f"TimeOut: {why}"))
 
-    def __init__(self, order: Order, context: EngineContext, cache: Path, report: Callable[[Step], None]) -> None:
-        self.job_name: str = order.job["CompilationJobName"]
-        super().__init__(daemon=True, name=f"compilation {self.job_name}")
-        self.order, self.context, self.cache, self.report = order, context, cache, report
-        self.folder = f"{self.job_name}-{time.time_ns():x}"
-        self.running: Running | None = None
-        self._ending = _Ending()
-
-    def stop(self, why: str = "Stopped") -> None:
-        """End the job's processes: a compiler has nothing to save, so that there is nothing to wait for."""
-        with self._ending.lock:
-            self._ending.why = self._ending.why or why
-            if self.running:
-                self.running.group.kill()
-
-    def interrupt(self) -> None:
-        """The local cloud itself ends."""
-        self.stop(INTERRUPTED)
-
-    def run(self) -> None:
-        end = self._live()
-        self.context.launcher.remove_folder(self.folder)
-        self.report(end)
-
-    def _live(self) -> Step:
-        """All of the job's life; what is returned is its end, not yet reported."""
-        try:
-            facts = self._work()
-        except JobError as error:
-            return Step("FAILED", str(error))
-        except Stopped:
-            return self._early()
-        except Exception as error:
-            if self._ending.why:
-                return self._early()  # what it needed was ended under it
-            logger.exception("compilation job %s", self.job_name)
-            return Step("FAILED", str(InternalServerError(f"The local cloud failed: {error!r}")))
-        return Step("COMPLETED", "", facts)
-
-    def _early(self) -> Step:
-        if self._ending.why == OVERTIME:
-            seconds = self.order.job["StoppingCondition"]["MaxRuntimeInSeconds"]
-            why = f"TimeOut: the compilation did not end within MaxRuntimeInSeconds ({seconds})."
-            return Step("FAILED", str(ClientError(why)))
-        if self._ending.why == INTERRUPTED:
-            return Step("FAILED", str(InternalServerError(INTERRUPTED)))
-        return Step("STOPPED", "")
-
-    def _work(self) -> dict[str, Any]:
-        self.report(Step("INPROGRESS", ""))
-        space = Workspace(self.context.launcher.make_folder(self.folder, HOST) / "ml")
+    def work(self) -> None:
+        self.report(Step("InProgress", facts={"CompilationStartTime": datetime.now(UTC)}))
+        (space,) = self.cluster.make_folders()
         self._download(space)
-        stream = self._open_log()
-        self._prepare(space, stream)
-        code = self._compile(space, stream)
-        if self._ending.why:
-            raise Stopped
-        if code:
-            raise explain(code, space.failure(), list(stream.tail), room.is_tight(_size(space), self._memory))
-        return self._upload(space)
+        self._open_log()
+        self._prepare(space)
+        self._compile(space)
+        self.facts |= self._upload(space)
 
     # In
 
@@ -152,19 +99,13 @@ class CompilationRun(threading.Thread):
             why = str(error).partition(f"{uri}: ")[2]
             raise ClientError(f"{UNPACK} {why[:1].upper()}{why[1:]}.") from None
 
-    def _open_log(self) -> Stream:
-        stream = Stream(self.context.client("logs"), LOG_GROUP, self.job_name)
+    def _open_log(self) -> None:
         target = self.order.target
-        stream.note(f"{target.name} is {target.cpu.cpu} ({target.cpu.triple}), by {target.source}")
-        for note in (target.note, *self.order.options.notes, *self.order.notes):
-            if note:
-                stream.note(note)
-        if sandbox_unavailable := self.context.launcher.sandbox_unavailable(self._runtime):
-            stream.note(f"without namespaces of its own: {sandbox_unavailable}")
-        stream.flush()
-        return stream
+        first = f"{target.name} is {target.cpu.cpu} ({target.cpu.triple}), by {target.source}"
+        notes = [note for note in (target.note, *self.order.options.notes, *self.order.notes) if note]
+        self.cluster.open_logs(LOG_GROUP, self._runtime, [first, *notes], name="{job}")
 
-    def _prepare(self, space: Workspace, stream: Stream) -> None:
+    def _prepare(self, space: Workspace) -> None:
         """The request for the compiler, and what it needs to check code for ARM64."""
         config = self.order.job["InputConfig"]
         request = {
@@ -181,14 +122,13 @@ class CompilationRun(threading.Thread):
         }
         (space.path / "input/config/request.json").write_text(json.dumps(request))
         if self.order.target.cpu.triple.startswith("aarch64"):
-            self._lend_emulator(space.path / "input/emulator", stream)
+            self._lend_emulator(space.path / "input/emulator")
 
-    def _lend_emulator(self, folder: Path, stream: Stream) -> None:
+    def _lend_emulator(self, folder: Path) -> None:
         try:
             program = emulator.fetch(self.cache).program
         except emulator.NoEmulator as error:
-            stream.note(f"no emulation of ARM64: {error}")
-            stream.flush()
+            self.cluster.say(f"no emulation of ARM64: {error}")
             return
         folder = folder / program.parent.name
         folder.mkdir(parents=True)
@@ -204,31 +144,23 @@ class CompilationRun(threading.Thread):
     def _runtime(self) -> runtimes.Runtime:
         return runtimes.PYTHON if self.order.framework == "ONNX" else runtimes.TENSORFLOW
 
-    def _compile(self, space: Workspace, stream: Stream) -> int:
-        """Run the compiler to its end; its exit code."""
-        host = HostSpec(
-            name=HOST,
-            folder=str(space.path.parent),
-            argv=COMMAND,
-            env=environment(self.context.region),
-            memory=self._memory,
-        )
-        with self._ending.lock:
-            if self._ending.why:
-                raise Stopped
-            self.running = self.context.launcher.start(self.folder, self._runtime, [host], network=False)
-        readers = [Reader(pipe, stream, lambda: None) for pipe in self.running.outputs.values()]
-        for reader in readers:
-            reader.start()
-        group, seconds = self.running.group, self.order.job["StoppingCondition"]["MaxRuntimeInSeconds"]
-        if not group.ended.wait(seconds):
-            self.stop(OVERTIME)
-            group.ended.wait()
-        for reader in readers:
-            reader.join()
-        if group.trouble:
-            raise InternalServerError(group.trouble)
-        return group.codes.get(HOST, 137)
+    @property
+    def _seconds(self) -> int:
+        seconds: int = self.order.job["StoppingCondition"]["MaxRuntimeInSeconds"]
+        return seconds
+
+    def _compile(self, space: Workspace) -> None:
+        """Run the compiler to its end. JobError: why it did not compile."""
+        role, limit = self.order.job["RoleArn"], self._seconds
+        task = Task(self._runtime, COMMAND, {}, network=False, role=role, seconds=limit, memory=self._memory)
+        self.begin(self.cluster, task)
+        self.follow(self.cluster, {OVERTIME: task.seconds})
+        self.go_on()
+        self.cluster.check()
+        ((host, code),) = self.cluster.codes.items()
+        if code:
+            tail = list(self.cluster.streams[host].tail)
+            raise explain(code, space.failure(), tail, room.is_tight(_size(space), self._memory))
 
     # Out
 
@@ -265,7 +197,7 @@ def explain(code: int, failure: str, tail: list[str], tight: bool = False) -> Jo
     if failure:
         return ClientError(failure)
     said = find_error(tail) or "\n".join(tail[-5:])
-    if code == 137 or (tight and code in CRASHES) or any(OUT_OF_MEMORY.search(line) for line in tail):
+    if code == KILLED or (tight and code in CRASHES) or any(OUT_OF_MEMORY.search(line) for line in tail):
         return ClientError(
             f"OutOfMemory: the model does not fit into the memory of the job. Exit code: {code}. {said[-600:]}"
         )

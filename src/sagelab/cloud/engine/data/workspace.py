@@ -125,9 +125,9 @@ def environment(region: str) -> dict[str, str]:
     }
 
 
-def job_environment(job: dict[str, Any], region: str) -> dict[str, str]:
-    """The environment of a training job's host, before the job's own Environment."""
-    return environment(region) | {
+def job_environment(job: dict[str, Any]) -> dict[str, str]:
+    """What a training job's host has in its environment beside that, before the job's own Environment."""
+    return {
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "TRAINING_JOB_NAME": job["TrainingJobName"],
         "TRAINING_JOB_ARN": job["TrainingJobArn"],

@@ -13,15 +13,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sagelab import relay
+from sagelab.http1 import Asked, Message
 
 TIMEOUT = 60.0  # seconds for one invocation, as the service has it
-PART = 1 << 16
 KEPT = 32  # connections that wait for the next request; a container may hold a thread for each
-LINE = 1 << 16
-BODYLESS = (204, 304)
 
 
 @dataclass(frozen=True)
@@ -58,15 +55,15 @@ class Channel:
         for fresh in (False, True):
             connection = self._connect(fresh)
             try:
-                status, names = connection.ask(method, path, headers, body)
-                data = b"".join(connection.parts())
+                answer = connection.ask(method, path, headers, body)
+                data = b"".join(connection.parts(answer))
             except (OSError, ValueError) as error:
                 connection.close()
                 if connection.used and not fresh and not isinstance(error, TimeoutError):
                     continue  # the server closed a connection that was kept for too long
                 raise _gone(error) from None
             self._keep(connection)
-            return Reply(status, names, data, time.perf_counter() - start)
+            return Reply(answer.status, answer.fields, data, time.perf_counter() - start)
         raise AssertionError("a fresh connection is not tried again")
 
     def stream(self, path: str, headers: dict[str, str], body: bytes) -> tuple[Reply, Iterator[bytes]]:
@@ -76,11 +73,12 @@ class Channel:
         """
         start, connection = time.perf_counter(), _Connection(self._path, self._timeout)
         try:
-            status, names = connection.ask("POST", path, headers, body)
+            answer = connection.ask("POST", path, headers, body)
         except (OSError, ValueError) as error:
             connection.close()
             raise _gone(error) from None
-        return Reply(status, names, b"", time.perf_counter() - start), _until_closed(connection)
+        reply = Reply(answer.status, answer.fields, b"", time.perf_counter() - start)
+        return reply, _until_closed(connection, answer)
 
     def forget(self) -> None:
         """Close what is kept: the server has ended."""
@@ -108,101 +106,44 @@ class Channel:
 
 
 class _Connection:
-    """HTTP/1.1 over a Unix socket, no more of it than an answer needs: http.client takes as long as a small model.
+    """One connection to the server, dialled when it is first needed.
 
     used: it has carried a request before. peer: the pid of who listens. kept: the server takes another request.
     """
 
     def __init__(self, path: Path, timeout: float) -> None:
-        self._path, self._timeout, self.used, self.kept, self.peer = path, timeout, False, True, 0
-        self._left: int | None = None  # bytes of the body; None: it comes in chunks, or until the server hangs up
-        self._chunked = False
+        self._path, self._timeout, self.used, self.kept, self.peer = path, timeout, False, False, 0
         self._socket: socket.socket | None = None
-        self._answer: Any = None
+        self._asked: Asked | None = None
 
-    def ask(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str]]:
-        """Send a request; its answer's status, and headers by lower-case name. ValueError: it is not HTTP."""
-        named = {"Host": "model", **headers, "Content-Length": str(len(body))}
-        lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in named.items())]
-        if any("\r" in line or "\n" in line for line in lines):
-            raise ValueError("a header has a line break")
-        self._dialled().sendall("\r\n".join([*lines, "", ""]).encode("latin-1", "replace") + body)
-        status, names = self._read_head()
-        while status < 200:  # 100 Continue and its like
-            status, names = self._read_head()
-        self._frame(method, status, names)
-        return status, names
+    def ask(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Message:
+        """Send a request; the head of its answer. OSError, ValueError: there is none."""
+        named = {"Host": "model", **headers}
+        answer = self._dialled().ask(method, path, named.items(), body)
+        self.kept = answer.kept
+        return answer
 
-    def parts(self) -> Iterator[bytes]:
+    def parts(self, answer: Message) -> Iterator[bytes]:
         """The answer's body. OSError, ValueError: it breaks off."""
-        if self._chunked:
-            yield from self._chunks()
-        elif self._left is None:
-            while part := self._answer.read1(PART):
-                yield part
-        while self._left:
-            part = self._answer.read1(min(self._left, PART))
-            if not part:
-                raise ConnectionError("the server hung up in the middle of its answer")
-            self._left -= len(part)
-            yield part
+        return self._dialled().body(answer)
 
     def close(self) -> None:
         if self._socket:
-            self._answer.close()
             self._socket.close()
 
-    def _dialled(self) -> socket.socket:
-        if self._socket is None:
+    def _dialled(self) -> Asked:
+        if self._asked is None:
             self._socket = relay.dial(self._path)
             self._socket.settimeout(self._timeout)
-            self._answer = self._socket.makefile("rb", PART)
-            self._note_peer(self._socket)
-        return self._socket
-
-    def _note_peer(self, connection: socket.socket) -> None:
-        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        self.peer = struct.unpack("3i", credentials)[0]
-
-    def _read_head(self) -> tuple[int, dict[str, str]]:
-        version, status, *_ = self._line().split(" ", 2)
-        self.kept = version == "HTTP/1.1"
-        names: dict[str, str] = {}
-        while line := self._line():
-            name, _, value = line.partition(":")
-            names[name.lower()] = value.strip()
-        return int(status), names
-
-    def _line(self) -> str:
-        line: bytes = self._answer.readline(LINE)
-        if not line.endswith(b"\n"):
-            raise ConnectionError("the server hung up" if len(line) < LINE else "a line of its answer is too long")
-        return line.decode("latin-1").rstrip("\r\n")
-
-    def _frame(self, method: str, status: int, names: dict[str, str]) -> None:
-        """How the end of the body is found."""
-        length = names.get("content-length")
-        self._chunked = names.get("transfer-encoding", "").lower() == "chunked"
-        self._left = None if length is None or self._chunked else int(length)
-        if method == "HEAD" or status in BODYLESS:
-            self._chunked, self._left = False, 0
-        ends = self._chunked or self._left is not None
-        self.kept = self.kept and ends and names.get("connection", "").lower() != "close"
-
-    def _chunks(self) -> Iterator[bytes]:
-        while size := int(self._line().partition(";")[0], 16):
-            part = self._answer.read(size)
-            if len(part) < size:
-                raise ConnectionError("the server hung up in the middle of its answer")
-            yield part
-            self._line()
-        while self._line():
-            pass  # trailers
+            credentials = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+            self.peer = struct.unpack("3i", credentials)[0]
+            self._asked = Asked(self._socket)
+        return self._asked
 
 
-def _until_closed(connection: _Connection) -> Iterator[bytes]:
+def _until_closed(connection: _Connection, answer: Message) -> Iterator[bytes]:
     try:
-        yield from connection.parts()
+        yield from connection.parts(answer)
     except (OSError, ValueError) as error:
         raise _gone(error) from None
     finally:

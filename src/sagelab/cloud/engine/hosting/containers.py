@@ -71,7 +71,8 @@ def neo_serving(instance_type: str, isolated: bool) -> Container:
 def own_image(program: Path, sandbox_unavailable: str | None) -> Container:
     """The learner's `serve`. sandbox_unavailable: why this machine has no namespaces, if it has none."""
     port = _free_port() if sandbox_unavailable else PORT
-    command = f"{RELAY} {port} & exec serve"
+    # No child of `serve`: a request to end goes to processes without children.
+    command = f"({RELAY} {port} &); exec serve"
     notes = (
         "its folder at /opt/program and this machine's Python",
         SHARED_NETWORK if sandbox_unavailable else OWN_NETWORK,

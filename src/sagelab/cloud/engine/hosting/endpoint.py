@@ -80,6 +80,17 @@ class Endpoint:
             self._closed.wait(stay)
             old.drain(DRAIN_SECONDS)
 
+    def resize(self, wanted: list[dict[str, Any]]) -> None:
+        """Give variants other weights and numbers of servers. JobError: a server did not come up.
+
+        wanted: DesiredWeightsAndCapacities of the API; a variant keeps what is not named.
+        """
+        assert self.fleet
+        for item in wanted:
+            variant = self.fleet.variants[item["VariantName"]]
+            variant.weight = item.get("DesiredWeight", variant.weight)
+            variant.resize(item.get("DesiredInstanceCount", variant.spec.count))
+
     def invoke(self, invocation: Invocation) -> tuple[str, Reply]:
         """(variant, reply) of one invocation. NoVariant: no such target. ServerUnavailable: no answer, a 5xx."""
         fleet = self._enter()
@@ -145,18 +156,24 @@ class Endpoint:
         self.measures.note(name, count, reply.status, reply.seconds, overhead)
         return reply
 
-    def storage(self) -> Any:
-        """A client of S3 with the rights of the model's role: of the first variant's, where they differ."""
+    @property
+    def instances(self) -> int:
+        """How many servers there are, of all variants."""
+        fleet = self.fleet
+        return sum(len(variant.servers) for variant in fleet.variants.values()) if fleet else 0
+
+    @property
+    def role(self) -> str:
+        """The model's role: of the first variant's, where they differ. ServerUnavailable: the endpoint is gone."""
         fleet = self.fleet
         if fleet is None:
             raise ServerUnavailable("the endpoint is gone")
-        first = next(iter(fleet.variants.values()))
-        return self.context.client_as(first.spec.role, "s3")
+        return next(iter(fleet.variants.values())).spec.role
 
     def _set_capture(self, config: dict[str, Any] | None) -> None:
         old, self.capture, self.capturing = self.capture, None, config
         if config and config.get("EnableCapture"):
-            self.capture = Capture(self.name, config, self.storage())
+            self.capture = Capture(self.name, config, self.context.client_as(self.role, "s3"))
         if old:
             old.close()
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from sagelab.cloud.engine.context import EngineContext
-from sagelab.cloud.engine.hosting.server import Server, VariantSpec
+from sagelab.cloud.engine.hosting.server import Server, VariantSpec, close_all
 
 AT_ONCE = 4
 
@@ -34,21 +34,18 @@ class Variant:
                 for started in [pool.submit(server.start) for server in new]:
                     started.result()
         except BaseException:
-            _close_all(new)
+            close_all(new)
             raise
         with self._lock:
             self.servers, rest = (self.servers + new)[:count], self.servers[count:]
             self.spec = replace(self.spec, count=count)
-        _close_all(rest)
+        close_all(rest)
 
     def pick(self) -> Server | None:
         """The server with the least to do; None where none is ready."""
         with self._lock:
             ready = [server for server in self.servers if server.ready]
         return min(ready, key=lambda server: server.busy) if ready else None
-
-    def close(self) -> None:
-        _close_all(self.servers)
 
 
 class Fleet:
@@ -94,10 +91,4 @@ class Fleet:
         self.close()
 
     def close(self) -> None:
-        for variant in self.variants.values():
-            variant.close()
-
-
-def _close_all(servers: list[Server]) -> None:
-    for server in servers:
-        server.close()
+        close_all([server for variant in self.variants.values() for server in variant.servers])

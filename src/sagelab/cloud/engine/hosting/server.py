@@ -11,6 +11,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,8 +21,8 @@ from sagelab.cloud.engine.data.workspace import environment
 from sagelab.cloud.engine.hosting import containers
 from sagelab.cloud.engine.hosting.client import TIMEOUT, Channel, Reply, ServerUnavailable
 from sagelab.cloud.engine.hosting.containers import Container
-from sagelab.cloud.engine.images.neo import is_neo
-from sagelab.cloud.engine.images.runtimes import PYTHON, is_inference_image
+from sagelab.cloud.engine.images.registry import SERVE
+from sagelab.cloud.engine.images.runtimes import PYTHON
 from sagelab.cloud.engine.jobs.logs import Reader, Stream
 from sagelab.cloud.engine.sandbox.launcher import Running
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
@@ -32,6 +33,7 @@ logger = logging.getLogger("sagelab")
 LOG_GROUP = "/aws/sagemaker/Endpoints/{}"
 PING_PAUSE = 0.02
 LONGEST_PAUSE = 30.0
+GRACE = 10.0  # seconds that a server has to end after SIGTERM
 A_YEAR = 365 * 24 * 3600  # seconds that the keys of a container are good for
 
 
@@ -69,9 +71,10 @@ class Server:
         self.endpoint, self.spec, self.context = endpoint, spec, context
         self.instance = f"i-{secrets.token_hex(8)}"
         self.folder = Path()
-        self.ready = self.closing = False
+        self.ready = False
         self.busy = self.restarts = 0
         self._running: Running | None = None
+        self._readers: list[Reader] = []
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._stream: Stream | None = None
@@ -137,15 +140,16 @@ class Server:
     def close(self) -> None:
         """End the server and remove its folder."""
         with self._lock:
-            self.closing = True
-            running = self._running
+            self._closed.set()
+            running, readers = self._running, self._readers
         self.ready = False
-        self._closed.set()
         if running:
             running.group.terminate()
-            if not running.group.ended.wait(10):
+            if not running.group.ended.wait(GRACE):
                 running.group.kill()
-                running.group.ended.wait(10)
+                running.group.ended.wait(GRACE)
+        for reader in readers:  # the last lines are in the log
+            reader.join(GRACE)
         self._channel.forget()
         if self.folder != Path():
             self.context.launcher.remove_folder(self.folder.parent.name)
@@ -160,11 +164,12 @@ class Server:
 
     def _choose_container(self) -> Container:
         spec, launcher = self.spec, self.context.launcher
-        if program := launcher.images.find(spec.image, "serve"):
-            return containers.own_image(program, launcher.sandbox_unavailable(PYTHON))
-        if not is_inference_image(spec.image):
+        image = launcher.images.find(spec.image, SERVE)
+        if image is None:
             raise ClientError(f"There is no image {spec.image} any more; `sagelab image add` brings it back.")
-        if is_neo(spec.image):
+        if image.program:
+            return containers.own_image(image.program, launcher.sandbox_unavailable(PYTHON))
+        if image.server == "neo":
             return containers.neo_serving(spec.instance_type, spec.isolated)
         return containers.tensorflow_serving(self.folder, spec.instance_type, spec.accelerator, spec.isolated)
 
@@ -185,14 +190,15 @@ class Server:
         (self.folder / "run/http.sock").unlink(missing_ok=True)
         (self.folder / "run/python.sock").unlink(missing_ok=True)
         with self._lock:
-            if self.closing:
+            if self._closed.is_set():
                 raise ClientError("The endpoint was deleted while it was created.")
             name = f"{self.endpoint}-{self.instance}-{self.restarts}"
             hosts = [self._host(container)]
             running = self.context.launcher.start(name, container.runtime, hosts, container.network)
             self._running = running
-        for pipe in running.outputs.values():
-            Reader(pipe, self._stream, lambda: None).start()
+            self._readers = [Reader(pipe, self._stream, lambda: None) for pipe in running.outputs.values()]
+            for reader in self._readers:
+                reader.start()
         self._wait_ping(running)
 
     def _host(self, container: Container) -> HostSpec:
@@ -237,7 +243,7 @@ class Server:
     def _guard(self) -> None:
         """Start the server again whenever it ends, at once at first, then ever more slowly."""
         pause = 0.0
-        while not self.closing:
+        while not self._closed.is_set():
             running = self._running
             assert running
             running.group.ended.wait()
@@ -258,3 +264,11 @@ class Server:
             self._stream.note(str(error))
         except RuntimeError:
             logger.exception("server %s of %s", self.instance, self.endpoint)
+
+
+def close_all(servers: list[Server]) -> None:
+    """Close servers at once: those that ignore SIGTERM take as long together as one of them."""
+    if servers:
+        with ThreadPoolExecutor(len(servers)) as pool:
+            for closed in [pool.submit(server.close) for server in servers]:
+                closed.result()

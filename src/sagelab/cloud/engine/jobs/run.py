@@ -4,91 +4,153 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from abc import abstractmethod
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
-from sagelab.cloud.engine.context import EngineContext
+from sagelab.cloud.engine.jobs.cluster import Cluster, Task
+from sagelab.cloud.engine.jobs.logs import Reader
 from sagelab.cloud.errors import InternalServerError, JobError
 
 logger = logging.getLogger("sagelab")
 
+# Why a job ends before its work is done.
+STOPPED = "Stopped"
+OVERTIME = "MaxRuntimeExceeded"
 INTERRUPTED = "The local cloud ended while the job was running; nothing of the job is left. Create it again."
-Report = Callable[[str, dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A job has come to a status. message: what there is to say of it; of Failed, why.
+
+    facts: what the job's Describe tells from now on.
+    """
+
+    status: str
+    message: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def failure(error: JobError) -> Step:
+    """The end of a job that fails."""
+    return Step("Failed", str(error))
+
+
+Report = Callable[[Step], object]
 
 
 class Stopped(Exception):
-    """The job was asked to stop before its work was done."""
+    """The job is to end before its work is done."""
 
 
-class Run(threading.Thread):
-    """One job in its own thread. A subclass does the work; `report` hears of what it came to.
+class JobRun(threading.Thread):
+    """One job in its own thread. A kind does the work; `report` hears each Step, in order, from this thread.
 
-    report: called with a status and the facts that the job's Describe tells from now on, from this thread.
-    facts: what is told besides at the end, however it ends.
+    stopping: the step of a job that is asked to stop. ends: how a job ends, by what `ending` says.
+    ending: why it ends before its work is done; None where it does not. asked: set with it.
+    facts: are told at the end, however it ends.
     """
 
-    def __init__(self, name: str, context: EngineContext, report: Report) -> None:
+    stopping: ClassVar[Step] = Step("Stopping")
+    ends: ClassVar[dict[str | None, Step]] = {
+        None: Step("Completed"),
+        STOPPED: Step("Stopped"),
+        OVERTIME: Step("Stopped"),
+        INTERRUPTED: failure(InternalServerError(INTERRUPTED)),
+    }
+
+    def __init__(self, name: str, report: Report) -> None:
         super().__init__(daemon=True, name=f"job {name}")
-        self.job_name, self.context, self.report = name, context, report
+        self.job_name, self.report = name, report
+        self.ending: str | None = None
+        self.asked = threading.Event()
         self.facts: dict[str, Any] = {}
-        self._lock = threading.Lock()
-        self._asked: str | None = None
+        self._lock = threading.RLock()
 
     @abstractmethod
     def work(self) -> None:
-        """Do all that the job is for. JobError: why it fails. Stopped: it ended early, as asked."""
+        """Do all that the job is for. JobError: why it fails. Stopped: it ends early, as asked."""
 
     @abstractmethod
     def halt(self, now: bool) -> None:
         """End what runs: now, or as soon as it can end in order. Called with the lock held."""
 
-    @abstractmethod
     def clean(self) -> None:
         """Remove what the job has on this machine."""
 
-    @property
-    def asked(self) -> bool:
-        """Whether the job was asked to stop."""
-        return self._asked is not None
-
-    def stop(self) -> None:
+    def stop(self, why: str = STOPPED) -> None:
         """Ask the job to end in order."""
         with self._lock:
-            if self._asked is None:
-                self._asked = "Stopped"
+            if self.ending is None:
+                self.ending = why
+                self.asked.set()
                 self.halt(now=False)
 
     def interrupt(self) -> None:
         """End the job at once: the local cloud itself ends."""
         with self._lock:
-            self._asked = "Failed"
+            self.ending = INTERRUPTED
+            self.asked.set()
             self.halt(now=True)
 
-    def run(self) -> None:
-        status, facts = self._live()
-        self.clean()
-        self.report(status, self.facts | facts)
-
-    def stop_here(self) -> None:
-        """Stopped: the job was asked to stop."""
-        if self._asked is not None:
+    def go_on(self) -> None:
+        """Stopped: the job is to end here."""
+        if self.ending is not None:
             raise Stopped
 
-    def _live(self) -> tuple[str, dict[str, Any]]:
+    def begin(self, cluster: Cluster, task: Task) -> None:
+        """Start the hosts, unless the job is to end."""
+        with self._lock:
+            self.go_on()
+            cluster.start(task)
+
+    def follow(self, cluster: Cluster, limits: Mapping[str, float]) -> None:
+        """Return at the end of the hosts. limits: why the job ends -> after how many seconds."""
+        cluster.wait(limits, self.on_due)
+        if self.ending == INTERRUPTED:
+            raise Stopped
+
+    def on_due(self, why: str) -> None:
+        """A limit has come."""
+        self.stop(why)
+
+    def end(self) -> Step | None:
+        """How a job ends that does not fail; None: nothing is told of it."""
+        return self.ends[self.ending]
+
+    def run(self) -> None:
+        end = self._live()
+        try:
+            self.clean()
+        except Exception:  # what is left is removed at the next start
+            logger.exception("what job %s left", self.job_name)
+        if end:
+            self.report(replace(end, facts=self.facts | end.facts))
+
+    def _live(self) -> Step | None:
         """All of the job's life; its end, not yet reported."""
         try:
             self.work()
-            status = self._asked or "Completed"
         except Stopped:
-            status = self._asked or "Stopped"
-        except JobError as error:
-            if self._asked is None:
-                return "Failed", {"FailureReason": str(error)}
-            status = self._asked  # what ends early may end badly
+            pass
         except Exception as error:
-            logger.exception("job %s", self.job_name)
-            reason = str(InternalServerError(f"The local cloud failed: {error!r}"))
-            return "Failed", {"FailureReason": reason}
-        interrupted = {"FailureReason": str(InternalServerError(INTERRUPTED))}
-        return status, interrupted if status == "Failed" else {}
+            if self.ending != INTERRUPTED:  # else what it needed was ended under it
+                return self._explain(error)
+        return self.end()
+
+    def _explain(self, error: Exception) -> Step:
+        if isinstance(error, JobError):
+            return failure(error)
+        logger.exception("job %s", self.job_name)
+        return failure(InternalServerError(f"The local cloud failed: {error!r}"))
+
+
+def await_ends(seconds: float) -> None:
+    """Return when every job has told its end and all that hosts printed is in the logs, or after so long."""
+    limit = time.monotonic() + seconds
+    for thread in threading.enumerate():
+        if isinstance(thread, JobRun | Reader):
+            thread.join(max(0.0, limit - time.monotonic()))

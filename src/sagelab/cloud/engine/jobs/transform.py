@@ -21,12 +21,12 @@ import botocore.exceptions
 from sagelab.cloud.engine.context import EngineContext
 from sagelab.cloud.engine.data import channels
 from sagelab.cloud.engine.hosting.client import Reply, ServerUnavailable
-from sagelab.cloud.engine.hosting.server import Server, VariantSpec
+from sagelab.cloud.engine.hosting.server import Server, VariantSpec, close_all
 from sagelab.cloud.engine.jobs import batches
 from sagelab.cloud.engine.jobs.batches import BadData, Processing, Shape
 from sagelab.cloud.engine.jobs.jsonpath import Expression
 from sagelab.cloud.engine.jobs.logs import Stream
-from sagelab.cloud.engine.jobs.run import Report, Run
+from sagelab.cloud.engine.jobs.run import JobRun, Report, Step
 from sagelab.cloud.errors import ClientError
 
 LOG_GROUP = "/aws/sagemaker/TransformJobs"
@@ -43,12 +43,12 @@ class Item:
     name: str
 
 
-class TransformRun(Run):
+class TransformRun(JobRun):
     """The life of one transform job. spec: its model servers, as a variant of an endpoint; count: of instances."""
 
     def __init__(self, job: dict[str, Any], spec: VariantSpec, context: EngineContext, report: Report) -> None:
-        super().__init__(job["TransformJobName"], context, report)
-        self.job, self.spec = job, spec
+        super().__init__(job["TransformJobName"], report)
+        self.job, self.spec, self.context = job, spec, context
         self.servers = [Server(self.job_name, spec, context) for _ in range(spec.count)]
         self.s3: Any = None  # with the rights of the model's role
         self.shape = read_shape(job)
@@ -57,26 +57,32 @@ class TransformRun(Run):
     def work(self) -> None:
         self.s3 = self.context.client_as(self.spec.role, "s3")
         items = self._list()
-        with ThreadPoolExecutor(self.spec.count) as pool:
-            for started in [pool.submit(server.start) for server in self.servers]:
-                started.result()
-        self.report("InProgress", {"TransformStartTime": datetime.now(UTC)})
+        self._start_servers()
+        self.report(Step("InProgress", facts={"TransformStartTime": datetime.now(UTC)}))
         with ThreadPoolExecutor(self.spec.count) as pool:
             lots = [items[number :: self.spec.count] for number in range(self.spec.count)]
             done = [pool.submit(self._feed, *each) for each in zip(self.servers, lots, strict=True)]
             for one in done:
                 one.result()
-        self.stop_here()
+        self.go_on()
         if self.troubles:
             raise self._failure()
+
+    def _start_servers(self) -> None:
+        with ThreadPoolExecutor(self.spec.count) as pool:
+            for started in [pool.submit(server.start) for server in self.servers]:
+                try:
+                    started.result()
+                except Exception:
+                    self.go_on()  # it was closed while it started
+                    raise
 
     def halt(self, now: bool) -> None:  # noqa: ARG002 - a server has nothing to finish
         for server in self.servers:
             threading.Thread(target=server.close, daemon=True).start()
 
     def clean(self) -> None:
-        for server in self.servers:
-            server.close()
+        close_all(self.servers)
 
     def _failure(self) -> ClientError:
         more = f" ({len(self.troubles) - 1} more objects failed)" if len(self.troubles) > 1 else ""
@@ -121,7 +127,7 @@ class Work:
 
     def transform(self, item: Item) -> None:
         """One object: read, cut, asked, put together, written. What goes wrong is noted, not raised."""
-        if self.run.asked:
+        if self.run.ending:
             return
         try:
             payloads = batches.cut(self._read(item), self.run.shape)
@@ -132,7 +138,7 @@ class Work:
             self._note(item, error)
 
     def _note(self, item: Item, error: Exception) -> None:
-        if self.run.asked:
+        if self.run.ending:
             return
         where = f"{item.location.bucket}/{item.location.key}"
         for line in (f"ClientError: {error}"[:SHOWN]).splitlines():
@@ -164,7 +170,7 @@ class Work:
             try:
                 reply = self.server.invoke("/invocations", headers, body)
             except ServerUnavailable:
-                if attempt == self.retries or self.run.asked:
+                if attempt == self.retries or self.run.ending:
                     raise
                 self._wait_ready()
                 continue
@@ -178,7 +184,7 @@ class Work:
         """A server that died is started again: wait until it answers, or the job is asked to stop."""
         limit = time.monotonic() + self.run.spec.startup
         time.sleep(RETRY_PAUSE)  # until its end is noticed
-        while not (self.server.ready or self.run.asked) and time.monotonic() < limit:
+        while not (self.server.ready or self.run.ending) and time.monotonic() < limit:
             time.sleep(RETRY_PAUSE)
 
     def _write(self, item: Item, body: bytes) -> None:

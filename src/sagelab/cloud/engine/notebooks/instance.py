@@ -23,18 +23,19 @@ from urllib.parse import urlsplit
 
 import botocore.exceptions
 
-from sagelab.cloud.engine.images import runtimes
+from sagelab import relay
+from sagelab.cloud.engine.context import EngineContext
+from sagelab.cloud.engine.data.workspace import environment
 from sagelab.cloud.engine.hosting.client import Channel, ServerUnavailable
-from sagelab.cloud.engine.sandbox.launcher import Running
+from sagelab.cloud.engine.images import runtimes
 from sagelab.cloud.engine.jobs.logs import Reader, Stream
 from sagelab.cloud.engine.notebooks.role_keys import CONFIG, RoleKeys
-from sagelab.cloud.engine.sandbox.namespaces import HostSpec
-from sagelab.cloud.engine.context import EngineContext
 from sagelab.cloud.engine.notebooks.volumes import Volume
-from sagelab.cloud.engine.data.workspace import environment
+from sagelab.cloud.engine.sandbox.launcher import Running
+from sagelab.cloud.engine.sandbox.namespaces import HostSpec
+from sagelab.cloud.errors import FAILURE_REASON_LIMIT, JobError
 from sagelab.redirect import FOLDER as REDIRECT
 from sagelab.workbench import hooks, tokens
-from sagelab import relay
 from sagelab.workbench.__main__ import CLOUD, SOCKET
 
 LOG_GROUP = "/aws/sagemaker/NotebookInstances"
@@ -60,8 +61,11 @@ exec "$@"
 """
 
 
-class NotStarted(Exception):
-    """Why an instance is Failed, in AWS's words where it has some."""
+class NotStarted(JobError):
+    """Why an instance is Failed, in AWS's words where it has some: they begin with no kind of error."""
+
+    def __str__(self) -> str:
+        return Exception.__str__(self)[:FAILURE_REASON_LIMIT]
 
 
 @dataclass(frozen=True)
@@ -127,12 +131,12 @@ class NotebookInstance:
             self._wait_answer(running, STARTUP + spec.limit * len(wanted))
             self._open_port()
         except BaseException:
-            self.stop()
+            self.close()
             raise
         spec.volume.settle()
         threading.Thread(target=self._watch, args=[running], daemon=True, name=f"watch {spec.name}").start()
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Switch it off: end every process, close its port, remove all but the volume."""
         with self._lock:
             self.closing, running = True, self._running
@@ -297,7 +301,7 @@ class NotebookInstance:
     def _watch(self, running: Running) -> None:
         running.group.ended.wait()
         if not self.closing:
-            self.stop()
+            self.close()
             self._lost(self._why_ended(running))
 
 

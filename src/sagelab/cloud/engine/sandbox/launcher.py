@@ -6,17 +6,19 @@ import os
 import re
 import shutil
 import stat
-import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sagelab.cloud.engine.images.environments import Environments
+from sagelab.cloud.engine.images.own import OwnImages
+from sagelab.cloud.engine.images.registry import Registry
 from sagelab.cloud.engine.images.runtimes import Runtime
 from sagelab.cloud.engine.sandbox import shim
 from sagelab.cloud.engine.sandbox.namespaces import PROGRAM, HostSpec
 from sagelab.cloud.engine.sandbox.warm import ForkServer, Group
 from sagelab.cloud.home import Home
-from sagelab.cloud.images import Images
 
 FOLDERS = ("ml", "tmp", "home", "run", "root", "bin")
 TOOLKIT = "#!/bin/sh\nexec {python} -m sagemaker_training.cli.train\n"
@@ -33,24 +35,34 @@ class Running:
 class Launcher:
     """Owns the warm Pythons of one local cloud."""
 
-    def __init__(self, home: Home) -> None:
-        self._home, self.images = home, Images(home.images)
-        self._lock = threading.Lock()
+    def __init__(self, home: Home, outside: Mapping[str, str] | None = None) -> None:
+        """outside: the variables of whoever started the local cloud, for what is downloaded."""
+        self._home, self.images = home, Registry(OwnImages(home.images))
+        self.environments = Environments(home.environments, outside)
+        self._lock, self._closed = threading.Lock(), False
         self._fork_servers: dict[tuple[str, ...], ForkServer] = {}
         for leftover in home.jobs.iterdir():
             shutil.rmtree(leftover, ignore_errors=True)
 
     def warm(self, runtime: Runtime) -> ForkServer:
-        """The warm Python of a runtime; started if there is none. Does not wait for its imports."""
+        """The warm Python of a runtime; started if there is none. Does not wait for its imports.
+
+        PullFailed: its packages are not there, and could not be had. RuntimeError: the local cloud ends.
+        """
+        key, environment = (runtime.environment.name, *runtime.imports), runtime.environment
+        self.environments.pull(environment)
         with self._lock:
-            fork_server = self._fork_servers.get(runtime.imports)
+            if self._closed:
+                raise RuntimeError("the local cloud ends")
+            fork_server = self._fork_servers.get(key)
             if fork_server is None or not fork_server.alive:
-                fork_server = self._fork_servers[runtime.imports] = ForkServer(runtime.imports, self._home)
+                python = self.environments.python(environment)
+                fork_server = self._fork_servers[key] = ForkServer(python, runtime.imports, self._home)
             return fork_server
 
     def is_warm(self, runtime: Runtime) -> bool:
-        """Whether the warm Python of a runtime is there at once; it is started if there is none."""
-        return self.warm(runtime).ready
+        """Whether the warm Python of a runtime is there at once; it is started if its packages are there."""
+        return self.environments.is_there(runtime.environment) and self.warm(runtime).ready
 
     def start(self, name: str, runtime: Runtime, hosts: list[HostSpec], network: bool) -> Running:
         """Start the hosts of job `name`. Their folders are made by `make_folder`."""
@@ -63,7 +75,7 @@ class Launcher:
         pipes = {host.name: os.pipe() for host in hosts}
         try:
             for host in hosts:
-                _write_commands(Path(host.folder) / "bin", forks)
+                _write_commands(Path(host.folder) / "bin", forks, self.environments.python(runtime.environment))
             hosts = [replace(host, forks=forks) for host in hosts]
             group = fork_server.start(name, [(host, pipes[host.name][1]) for host in hosts], network)
         finally:
@@ -88,24 +100,25 @@ class Launcher:
         shutil.rmtree(self._home.jobs / job, ignore_errors=True)
 
     def close(self) -> None:
-        """End every warm Python and all that it runs."""
+        """End every warm Python and all that it runs; no other is started."""
         with self._lock:
+            self._closed = True
             for fork_server in self._fork_servers.values():
                 if fork_server.alive:
                     fork_server.close()
             self._fork_servers.clear()
 
 
-def _write_commands(folder: Path, forks: tuple[str, ...]) -> None:
+def _write_commands(folder: Path, forks: tuple[str, ...], python: Path) -> None:
     """The commands of a host; they are there already where it is started again."""
     if any(folder.iterdir()):
         return
-    real = f'#!/bin/sh\nexec {sys.executable} "$@"\n'
-    python = shim.SCRIPT.replace("{python!r}", repr(sys.executable)).replace("{python}", sys.executable)
-    _write_command(folder / "python3", python if "python3" in forks else real)
+    real = f'#!/bin/sh\nexec {python} "$@"\n'
+    asking = shim.SCRIPT.replace("{python!r}", repr(str(python))).replace("{python}", str(python))
+    _write_command(folder / "python3", asking if "python3" in forks else real)
     (folder / "python").symlink_to("python3")
     for name in ("pip", "pip3"):
-        _write_command(folder / name, f'#!/bin/sh\nexec {sys.executable} -m pip "$@"\n')
+        _write_command(folder / name, f'#!/bin/sh\nexec {python} -m pip "$@"\n')
     _write_command(folder / "train", TOOLKIT.format(python="python3"))
 
 

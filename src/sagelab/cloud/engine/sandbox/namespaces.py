@@ -179,8 +179,9 @@ def _bind_system(root: Path) -> None:
 
 def python_folders() -> list[str]:
     """The folders that this interpreter and its packages live in, outermost first, without those in /usr."""
-    package = str(Path(__file__).parents[4])  # of sagelab itself: the model server runs from there
-    wanted = {package, sys.prefix, sys.base_prefix, str(Path(sys.executable).resolve().parent.parent)}
+    package = Path(__file__).parents[3]  # sagelab itself; an environment of an image has a link to it
+    wanted = {str(Path(__file__).parents[4]), str(package.resolve())}
+    wanted |= {sys.prefix, sys.base_prefix, str(Path(sys.executable).resolve().parent.parent)}
     wanted = {folder for folder in wanted if not Path(folder).is_relative_to("/usr")}
     return sorted(folder for folder in wanted if not any(_inside(folder, other) for other in wanted))
 

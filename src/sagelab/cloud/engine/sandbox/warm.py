@@ -60,11 +60,11 @@ class Group:
 class ForkServer:
     """One warm Python, seen from the local cloud's process.
 
-    imports: modules it imports before it answers. home: of the local cloud; it complains in its log. Starting it
-    does not wait; `start` does, until the imports are done.
+    python: its interpreter. imports: modules it imports before it answers. home: of the local cloud; it complains
+    in its log. Starting it does not wait; `start` does, until the imports are done.
     """
 
-    def __init__(self, imports: tuple[str, ...], home: Home) -> None:
+    def __init__(self, python: Path, imports: tuple[str, ...], home: Home) -> None:
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PACKET)
         self._ready, self._lock = threading.Event(), threading.Lock()
@@ -74,9 +74,9 @@ class ForkServer:
         self.alive = True
         with theirs, home.log.open("ab") as out:
             self.process = subprocess.Popen(
-                command(theirs.fileno(), imports),
+                command(python, theirs.fileno(), imports),
                 pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                env=environment(home), start_new_session=True,
+                env=environment(home, python), start_new_session=True,
             )  # fmt: skip
         threading.Thread(target=self._listen, daemon=True, name="fork_server").start()
 
@@ -175,18 +175,25 @@ class ForkServer:
         self._channel.close()
 
 
-def command(fd: int, imports: tuple[str, ...]) -> list[str]:
+def command(python: Path, fd: int, imports: tuple[str, ...]) -> list[str]:
     mode = "plain" if os.environ.get("SAGELAB_SANDBOX") == "plain" else "auto"
-    return [sys.executable, "-m", "sagelab.cloud.engine.sandbox.fork_server", str(fd), mode, *imports]
+    return [str(python), "-m", "sagelab.cloud.engine.sandbox.fork_server", str(fd), mode, *imports]
 
 
-def environment(home: Home) -> dict[str, str]:
-    """What a warm Python may see: nothing of the user's, so that no job can find it there."""
+def environment(home: Home, python: Path) -> dict[str, str]:
+    """What a warm Python may see: nothing of the user's, so that no job can find it there.
+
+    This Python is told where this package is; an environment of an image has a way there of its own.
+    """
+    own = {"PYTHONPATH": str(Path(__file__).parents[4])} if str(python) == sys.executable else {}
     keep = {name: os.environ[name] for name in ("PATH", "LANG", "TZ", "LD_LIBRARY_PATH") if name in os.environ}
-    return keep | {
-        "HOME": str(home.python),
-        "PYTHONPATH": str(Path(__file__).parents[4]),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "CUDA_VISIBLE_DEVICES": "-1",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
+    return (
+        keep
+        | own
+        | {
+            "HOME": str(home.python),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "CUDA_VISIBLE_DEVICES": "-1",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        }
+    )

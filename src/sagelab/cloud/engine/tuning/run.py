@@ -1,29 +1,24 @@
 """One tuning job, from its first trial to its end: asks the searches, starts training jobs, hears of them.
 
 All that happens comes as an event through one queue into one thread, so that nothing happens at the same time.
-What comes of it is told to the TrialRunner (resources/tuning_children.py), which keeps it and runs the
-training jobs.
+Its training jobs are run and kept by the TrialRunner (resources/tuning_children.py).
 """
 
 from __future__ import annotations
 
-import logging
 import queue
-import threading
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from sagelab.cloud.engine.jobs.run import INTERRUPTED, JobRun, Report, Step
 from sagelab.cloud.engine.tuning.completion import Progress
 from sagelab.cloud.engine.tuning.early_stopping import is_hopeless
 from sagelab.cloud.engine.tuning.plan import Plan
 from sagelab.cloud.engine.tuning.searches import Searches
 from sagelab.cloud.engine.tuning.trials import Trial
 from sagelab.cloud.errors import InternalServerError
-
-logger = logging.getLogger("sagelab")
 
 ATTEMPTS = 5  # trials after which AWS gives up a search that has come to nothing
 NO_SUCCESS = (
@@ -35,24 +30,6 @@ NO_METRIC = (
     "No objective metrics found after running {} training jobs. Please ensure that the custom algorithm is"
     " emitting the objective metric as defined by the regular expression provided."
 )
-
-
-@dataclass(frozen=True)
-class End:
-    """How a tuning job ended: the API's status, and why if it failed."""
-
-    status: str
-    reason: str | None = None
-
-
-@dataclass(frozen=True)
-class State:
-    """A tuning job as it stands. end: None while it goes on."""
-
-    trials: Sequence[Trial]
-    progress: Progress
-    stopping: bool
-    end: End | None = None
 
 
 class TrialRunner(Protocol):
@@ -70,26 +47,29 @@ class TrialRunner(Protocol):
         """Keep what is known of a trial and its training job."""
         ...
 
-    def report(self, state: State) -> None:
-        """Keep the state of the tuning job."""
+    def describe(self, trials: Sequence[Trial], progress: Progress) -> dict[str, Any]:
+        """What the tuning job's Describe tells of them."""
         ...
 
 
-class TuningRun(threading.Thread):
+class TuningRun(JobRun):
     """The life of one tuning job. trials: those of before, where the local cloud was started again."""
 
     def __init__(
-        self, plan: Plan, runner: Callable[[TuningRun], TrialRunner], trials: Sequence[Trial] = ()
+        self,
+        plan: Plan,
+        runner: Callable[[TuningRun], TrialRunner],
+        report: Report,
+        trials: Sequence[Trial] = (),
     ) -> None:
-        super().__init__(daemon=True, name=f"tuning {plan.name}")
+        super().__init__(plan.name, report)
         self.plan = plan
         self.trials = list(trials)
         self.progress = Progress(plan.objective, plan.criteria)
         self._runner = runner(self)
         self._events: queue.Queue[Callable[[], None]] = queue.Queue()
         self._slots: dict[int, int] = {}  # number of a running trial -> its place
-        self._ending: End | None = None
-        self._interrupted = False
+        self._end: Step | None = None  # what the search comes to, once nothing more is to be started
 
     # What others tell, from any thread
 
@@ -102,43 +82,37 @@ class TuningRun(threading.Thread):
         """A training job has come to a new status."""
         self._events.put(lambda: self._take_step(trial, job))
 
-    def stop(self) -> None:
-        """End the search and every job of it, as StopHyperParameterTuningJob does."""
-        self._events.put(lambda: self._finish(End("Stopped")))
-
-    def interrupt(self) -> None:
-        """Start nothing more and tell nothing more: the local cloud ends. The search goes on with the next."""
-        self._interrupted = True
-        self._events.put(lambda: None)
+    def halt(self, now: bool) -> None:
+        """now: nothing more is started or told. The search goes on when the local cloud is started again."""
+        self._events.put(_nothing if now else lambda: self._finish(Step("Stopped")))
 
     # The thread itself
 
-    def run(self) -> None:
-        try:
-            end = self._search()
-        except Exception as error:
-            logger.exception("tuning job %s", self.plan.name)
-            end = End("Failed", str(InternalServerError(f"The local cloud failed: {error!r}")))
-            self._give_up()
-        if not self._interrupted:
-            self._report(end)
+    def end(self) -> Step | None:
+        return None if self.ending == INTERRUPTED else self._end or self._natural_end()
 
-    def _search(self) -> End:
+    def clean(self) -> None:
+        if self.ending != INTERRUPTED:
+            self._give_up()  # what runs, where the search itself has failed
+            self.facts = self._runner.describe(self.trials, self.progress)
+
+    def work(self) -> None:
         for trial in self.trials:
             if trial.value is not None:
                 self.progress.take(trial.value)
         self._judge()
         searches = self._searches = Searches(self.plan, self.trials)
-        while not self._interrupted:
-            while self._ending is None and self._room() and searches.ready(self.trials):
+        while self.ending != INTERRUPTED:
+            while self._room() and searches.ready(self.trials):
                 if not self._start_next():
                     break
             if not self._slots:
                 break
             self._next_event()
-        return self._ending or self._natural_end()
 
     def _room(self) -> bool:
+        if self._end is not None or self.ending == INTERRUPTED:
+            return False
         return len(self._slots) < self.plan.parallel and len(self.trials) < self.plan.max_jobs
 
     def _start_next(self) -> bool:
@@ -155,14 +129,14 @@ class TuningRun(threading.Thread):
 
     def _next_event(self) -> None:
         """Wait for the next event and take it in; or end the search, for its time is over."""
-        deadline = self.plan.deadline if self._ending is None else None
+        deadline = self.plan.deadline if self._end is None else None
         left = (deadline - datetime.now(UTC)).total_seconds() if deadline else None
         try:
             act = self._events.get(timeout=left) if left is None or left > 0 else self._events.get_nowait()
         except queue.Empty:
-            self._finish(End("Completed"))
+            self._finish(Step("Completed"))
             return
-        if not self._interrupted:
+        if self.ending != INTERRUPTED:
             act()
 
     def _take_value(self, trial: Trial, value: float) -> None:
@@ -199,13 +173,13 @@ class TuningRun(threading.Thread):
     def _judge(self) -> None:
         """End the search where it has found enough, or will come to nothing."""
         if self.progress.enough:
-            self._finish(End("Completed"))
+            self._finish(Step("Completed"))
         elif any(trial.value is not None for trial in self.trials):
             return
         elif len(self._failed()) >= ATTEMPTS and not self._succeeded():
-            self._finish(End("Failed", NO_SUCCESS))
+            self._finish(Step("Failed", NO_SUCCESS))
         elif len(self._succeeded()) >= ATTEMPTS:
-            self._finish(End("Failed", NO_METRIC.format(len(self._succeeded()))))
+            self._finish(Step("Failed", NO_METRIC.format(len(self._succeeded()))))
 
     def _failed(self) -> list[Trial]:
         return [trial for trial in self.trials if trial.status == "Failed" and not trial.retryable]
@@ -213,18 +187,18 @@ class TuningRun(threading.Thread):
     def _succeeded(self) -> list[Trial]:
         return [trial for trial in self.trials if trial.status in ("Completed", "Stopped")]
 
-    def _natural_end(self) -> End:
+    def _natural_end(self) -> Step:
         """All trials have ended."""
         if any(trial.value is not None for trial in self.trials):
-            return End("Completed")
+            return Step("Completed")
         if self._succeeded():
-            return End("Failed", NO_METRIC.format(len(self._succeeded())))
-        return End("Failed", ALL_FAILED)
+            return Step("Failed", NO_METRIC.format(len(self._succeeded())))
+        return Step("Failed", ALL_FAILED)
 
-    def _finish(self, end: End) -> None:
+    def _finish(self, end: Step) -> None:
         """Start nothing more and stop what runs."""
-        if self._ending is None:
-            self._ending = end
+        if self._end is None:
+            self._end = end
             self._give_up()
             self._report()
 
@@ -237,9 +211,14 @@ class TuningRun(threading.Thread):
         trial.stopping = True
         self._runner.stop(trial)
 
-    def _report(self, end: End | None = None) -> None:
-        stopping = self._ending is not None and self._ending.status == "Stopped"
-        self._runner.report(State(self.trials, self.progress, stopping, end))
+    def _report(self) -> None:
+        stopping = self._end is not None and self._end.status == "Stopped"
+        facts = self._runner.describe(self.trials, self.progress)
+        self.report(Step("Stopping" if stopping else "InProgress", facts=facts))
+
+
+def _nothing() -> None:
+    """The queue is only to be looked at."""
 
 
 def take_end(trial: Trial, job: dict[str, Any], metric: str) -> None:

@@ -7,19 +7,54 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import unquote
 
+from sagelab import catalog
+from sagelab.catalog import Document, Kind
 from sagelab.cloud.gateway.http.request import Request
+
+Context = dict[str, list[str]]
+Tags = Callable[[str], dict[str, str]]
 
 # What any identity may ask.
 _FREE = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
-_PREFIXES = {"monitoring": "cloudwatch"}
-_NOT_NAMES = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_VERBS = re.compile(r"(?:Create|Describe|Delete|Update|Stop|Start|Invoke|BatchDescribe)(?=[A-Z])")
-_ROLES = ("RoleArn", "ExecutionRoleArn")
+_PREFIXES = {"monitoring": "cloudwatch", "tagging": "tag"}
+# Condition key of SageMaker -> the paths of its values in a request.
+_CONDITIONS = {
+    "AcceleratorTypes": ("AcceleratorTypes[]", "ProductionVariants[].AcceleratorType"),
+    "DirectInternetAccess": ("DirectInternetAccess",),
+    "EnableRemoteDebug": ("RemoteDebugConfig.EnableRemoteDebug",),
+    "InterContainerTrafficEncryption": (
+        "EnableInterContainerTrafficEncryption",
+        "NetworkConfig.EnableInterContainerTrafficEncryption",
+    ),
+    "KeepAlivePeriod": ("ResourceConfig.KeepAlivePeriodInSeconds",),
+    "MaxRuntimeInSeconds": ("StoppingCondition.MaxRuntimeInSeconds",),
+    "NetworkIsolation": ("EnableNetworkIsolation", "NetworkConfig.EnableNetworkIsolation"),
+    "OutputKmsKey": ("OutputDataConfig.KmsKeyId", "ProcessingOutputConfig.KmsKeyId", "TransformOutput.KmsKeyId"),
+    "RootAccess": ("RootAccess",),
+    "ServerlessMaxConcurrency": ("ProductionVariants[].ServerlessConfig.MaxConcurrency",),
+    "ServerlessMemorySize": ("ProductionVariants[].ServerlessConfig.MemorySizeInMB",),
+    "TargetModel": ("TargetModel",),
+    "VolumeKmsKey": (
+        "KmsKeyId",
+        "ResourceConfig.VolumeKmsKeyId",
+        "HyperParameterTuningResourceConfig.VolumeKmsKeyId",
+        "ProcessingResources.ClusterConfig.VolumeKmsKeyId",
+        "TransformResources.VolumeKmsKeyId",
+    ),
+    "VpcSecurityGroupIds": (
+        "SecurityGroupIds[]",
+        "VpcConfig.SecurityGroupIds[]",
+        "NetworkConfig.VpcConfig.SecurityGroupIds[]",
+    ),
+    "VpcSubnets": ("SubnetId", "VpcConfig.Subnets[]", "NetworkConfig.VpcConfig.Subnets[]"),
+}
+# Where the paths begin: a tuning job has the settings of its training jobs in their definitions.
+_SETTINGS_OF = ("", "TrainingJobDefinition", "TrainingJobDefinitions[]")
 # A bucket's settings whose action is not named as the query parameter is.
 _SETTINGS = {
     "encryption": "EncryptionConfiguration",
@@ -41,14 +76,21 @@ class Needed:
 
     action: str
     resource: str | None
-    context: dict[str, list[str]] = field(default_factory=dict)
+    context: Context = field(default_factory=dict)
 
 
-def of_sagemaker(operation: str, params: dict[str, Any], where: str) -> Iterator[Needed]:
-    """A call of SageMaker, and for a role that it passes on, iam:PassRole. where: "REGION:ACCOUNT"."""
-    yield Needed(f"sagemaker:{operation}", _resource(operation, params, where), _context(params))
+def of_sagemaker(operation: str, params: Document, where: str, tags: Tags) -> Iterator[Needed]:
+    """A call of SageMaker, on each resource that it is about, and for a role that it passes on, iam:PassRole.
+
+    where: "REGION:ACCOUNT". tags: of a resource that is there, by its ARN.
+    """
+    kind = catalog.of_operation(operation)
+    context = _context(kind, params) if kind else _tagged(params)
+    for resource in _resources(kind, operation, params, where):
+        yield Needed(f"sagemaker:{operation}", resource, context | _owned(tags(resource)))
     service = {"iam:passedtoservice": ["sagemaker.amazonaws.com"]}
-    for role in sorted({params[name] for name in _ROLES if isinstance(params.get(name), str)}):
+    roles = [role for path in (kind.roles if kind else ()) for role in catalog.read(params, path)]
+    for role in sorted({role for role in roles if isinstance(role, str)}):
         yield Needed("iam:PassRole", role, service)
 
 
@@ -71,43 +113,53 @@ def of_others(request: Request, service: str, operation: str, where: str, seals:
     action = f"{_PREFIXES.get(service, service)}:{operation}"
     if action not in _FREE:
         yield Needed(action, _named(request, service, where))
+    if service == "cloudformation" and (role := request.form.get("RoleARN")):
+        yield Needed("iam:PassRole", role, {"iam:passedtoservice": ["cloudformation.amazonaws.com"]})
 
 
-def _resource(operation: str, params: dict[str, Any], where: str) -> str:
-    if "ResourceArn" in params:
-        return str(params["ResourceArn"])
-    stem = _VERBS.sub("", operation, count=1)
-    for kind in (stem, "Endpoint"):
-        name = params.get(f"{kind}Name")
-        if name and not operation.startswith(("List", "Search")):
-            return f"arn:aws:sagemaker:{where}:{_NOT_NAMES.sub('-', kind).lower()}/{name}"
-    return "*"
+def _resources(kind: Kind | None, operation: str, params: Document, where: str) -> Iterator[str]:
+    """What a request names; for an endpoint, the configuration that it takes its instances from as well."""
+    named = kind.name_of(params) if kind else params.get("ResourceArn")
+    if kind is None or not isinstance(named, str):
+        yield str(named or "*")
+        return
+    yield kind.arn_of(named, where)
+    for use in kind.uses:
+        of = catalog.of_stem(use.of) if use.of else kind
+        if of is not kind and operation in map(kind.operation, use.verbs) and (name := of.name_of(params)):
+            yield of.arn_of(name, where)
 
 
-def _context(params: dict[str, Any]) -> dict[str, list[str]]:
-    """The condition keys that the labs' policies use."""
-    tags = {tag["Key"]: tag["Value"] for tag in params.get("Tags") or []}
-    found = {f"aws:requesttag/{key.lower()}": [value] for key, value in tags.items()}
-    if tags:
-        found["aws:tagkeys"] = list(tags)
-    places = [params.get("ResourceConfig") or {}, *(params.get("ProductionVariants") or [])]
-    if types := [place["InstanceType"] for place in places if "InstanceType" in place]:
-        found["sagemaker:instancetypes"] = types
-    if "EnableNetworkIsolation" in params:
-        found["sagemaker:networkisolation"] = [str(params["EnableNetworkIsolation"]).lower()]
-    if limit := (params.get("StoppingCondition") or {}).get("MaxRuntimeInSeconds"):
-        found["sagemaker:maxruntimeinseconds"] = [str(limit)]
-    return found
+def _context(kind: Kind, params: Document) -> Context:
+    """The condition keys that a request about a kind has values for, other than tags of what is there."""
+    found = _tagged(params)
+    for key, paths in _CONDITIONS.items():
+        begun = [f"{start}.{path}".lstrip(".") for start in _SETTINGS_OF for path in paths]
+        if values := [_text(value) for path in begun for value in catalog.read(params, path)]:
+            found[f"sagemaker:{key.lower()}"] = values
+    its = [use for each in catalog.KINDS for use in each.uses if (use.of or each.stem) == kind.stem]
+    types = {str(place["InstanceType"]) for use in its for place in use.places(params)}
+    return found | ({"sagemaker:instancetypes": sorted(types)} if types else {})
 
 
-def place_of(request: Request) -> tuple[str, str]:
-    """(bucket, key) that a request to S3 names, "" for what it does not."""
-    bucket, _, key = unquote(request.path).lstrip("/").partition("/")
-    return bucket, key
+def _tagged(params: Document) -> Context:
+    tags = [tag for tag in catalog.read(params, "Tags[]") if isinstance(tag, dict)]
+    keys = [str(tag.get("Key")) for tag in tags] + [str(key) for key in catalog.read(params, "TagKeys[]")]
+    found = {f"aws:requesttag/{str(tag.get('Key')).lower()}": [str(tag.get("Value"))] for tag in tags}
+    return found | ({"aws:tagkeys": keys} if keys else {})
+
+
+def _owned(tags: dict[str, str]) -> Context:
+    """The tags of a resource that is there, under both of their keys."""
+    return {f"{by}:resourcetag/{key.lower()}": [tags[key]] for by in ("aws", "sagemaker") for key in tags}
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _s3(request: Request) -> Iterator[Needed]:
-    bucket, key = place_of(request)
+    bucket, key = request.place
     if not bucket:
         yield Needed("s3:ListAllMyBuckets", "*")
     elif not key:
@@ -124,7 +176,7 @@ def _opened(request: Request, seals: Seals) -> Iterator[Needed]:
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html#require-sse-kms
     """
-    bucket, key = place_of(request)
+    bucket, key = request.place
     sent, copied = request.parameters, unquote(request.header("x-amz-copy-source") or "").lstrip("/")
     if key and request.method == "GET" and not _OF_OBJECTS.keys() & sent.keys() and "uploadId" not in sent:
         opened = seals.over(bucket, key, sent.get("versionId"))

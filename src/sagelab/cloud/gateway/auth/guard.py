@@ -12,19 +12,26 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sagelab.cloud.errors import (
     AccessDenied,
     ExpiredRequest,
+    ExpiredToken,
+    IncompleteSignature,
     InvalidToken,
     MissingAuthentication,
+    PayloadMismatch,
     SignatureMismatch,
 )
 from sagelab.cloud.gateway.auth import signature
 from sagelab.cloud.gateway.auth.signature import Signed
 from sagelab.cloud.gateway.http import chunks
 from sagelab.cloud.gateway.http.request import Request
+
+if TYPE_CHECKING:
+    from sagelab.cloud.gateway.context import Context
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
 CLOCK_SKEW = 15 * 60
@@ -35,19 +42,6 @@ _MISMATCH = (
 _UNSIGNED = "UNSIGNED-PAYLOAD"
 _STREAMING = frozenset({"STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"})
 _NOT_HASHES = _STREAMING | {_UNSIGNED, "STREAMING-UNSIGNED-PAYLOAD-TRAILER"}
-
-
-class PayloadMismatch(AccessDenied):
-    """A body other than the one whose hash was signed."""
-
-    code = "XAmzContentSHA256Mismatch"
-    status = 400
-
-
-class ExpiredToken(AccessDenied):
-    """Temporary credentials past their time."""
-
-    code = "ExpiredTokenException"
 
 
 @dataclass(frozen=True)
@@ -85,16 +79,20 @@ class Guard:
         self._origins = frozenset(f"http://{host}" for host in self._hosts)
         self._find = find
 
-    def check_page(self, request: Request) -> None:
+    def check_page(self, context: Context) -> None:
         """Refuse what a web page, or a name that is not this machine's, may have sent."""
+        request = context.request
         if (request.header("host") or "").lower() not in self._hosts:
             raise AccessDenied("The local cloud answers to 127.0.0.1 and localhost only.")
         origin = request.header("origin")
         if origin is not None and origin.lower() not in self._origins:
             raise AccessDenied("The local cloud does not answer web pages.")
 
-    def identify(self, request: Request) -> Caller:
-        """Who signed this request. AccessDenied, or one of its kinds: nobody we know did."""
+    def identify(self, context: Context) -> None:
+        """Find who signed the request. AccessDenied, or one of its kinds: nobody we know did."""
+        context.caller = self._caller(context.request)
+
+    def _caller(self, request: Request) -> Caller:
         if request.header("authorization") is not None:
             return self._signed(request, signature.read_header(request))
         if "X-Amz-Signature" in request.parameters:
@@ -162,7 +160,7 @@ def _epoch(time_of: str) -> float:
     try:
         return calendar.timegm(time.strptime(time_of, "%Y%m%dT%H%M%SZ"))
     except ValueError:
-        raise signature.IncompleteSignature(
+        raise IncompleteSignature(
             "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header, "
             f"in the form 20260131T235959Z; got '{time_of}'."
         ) from None
@@ -171,12 +169,9 @@ def _epoch(time_of: str) -> float:
 def _check_names(request: Request, claim: Signed) -> None:
     """The host and every x-amz- header must be signed; the body's hash is signed as such anyway."""
     names = set(claim.headers)
-    spelt = request.environ.get("moto.preserved_header_names") or {}
-    for key in request.environ:
-        if key.startswith("HTTP_X_AMZ_") and key != "HTTP_X_AMZ_CONTENT_SHA256":
-            name = spelt.get(key, key[5:].replace("_", "-")).lower()
-            if name not in names:
-                raise AccessDenied(f"There were headers present in the request which were not signed: {name}")
+    for name in request.headers:
+        if name.startswith("x-amz-") and name not in names and name != "x-amz-content-sha256":
+            raise AccessDenied(f"There were headers present in the request which were not signed: {name}")
     if "host" not in names:
         raise SignatureMismatch("'Host' must be a 'SignedHeader' in the AWS Authorization.")
 

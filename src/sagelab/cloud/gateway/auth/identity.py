@@ -16,10 +16,10 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from xml.sax.saxutils import escape
 
-from sagelab.cloud.errors import AccessDenied, ValidationException
+from sagelab.cloud.errors import AccessDenied, NotImplementedHere, ValidationException
 from sagelab.cloud.gateway.auth.guard import Key
-from sagelab.cloud.gateway.http.request import Request
-from sagelab.cloud.gateway.moto.front import MotoFront, NotImplementedHere
+from sagelab.cloud.gateway.context import Context
+from sagelab.cloud.gateway.moto.front import MotoFront
 from sagelab.cloud.gateway.wire.faults import Answer
 from sagelab.cloud.home import SESSIONS, Home, write_private
 
@@ -45,8 +45,11 @@ class Identities:
             return self._own
         return self._sessions.get(access_key) or self._moto.key(access_key)
 
-    def answer(self, key: Key, request: Request) -> Answer | None:
+    def answer(self, context: Context) -> Answer | None:
         """The answer to an STS request that is ours; None where it is moto's."""
+        if context.service != "sts":
+            return None
+        key, request = context.caller.key, context.request
         match request.form.get("Action"):
             case "GetCallerIdentity" if key.owner or key.access_key in self._sessions:
                 return self._caller(key)

@@ -17,7 +17,7 @@ from functools import lru_cache
 from posixpath import normpath
 from urllib.parse import quote
 
-from sagelab.cloud.errors import ServiceError
+from sagelab.cloud.errors import IncompleteSignature
 from sagelab.cloud.gateway.http.request import Request
 
 ALGORITHM = "AWS4-HMAC-SHA256"
@@ -38,13 +38,6 @@ _SUBRESOURCES = frozenset(
     "response-content-language response-content-type response-expires restore retention select select-type "
     "storageClass tagging torrent uploadId uploads versionId versioning versions website".split()
 )
-
-
-class IncompleteSignature(ServiceError):
-    """An authorization that cannot be read."""
-
-    code = "IncompleteSignatureException"
-    status = 403
 
 
 @dataclass(frozen=True)
@@ -180,12 +173,7 @@ def sign_v2(request: Request, secret: str) -> str:
 
 def _amz_headers(request: Request) -> str:
     """x-amz- headers as lines; boto3 also signs the ones it puts into the query string."""
-    spelt = request.environ.get("moto.preserved_header_names") or {}
-    found = {
-        spelt.get(key, key[5:].replace("_", "-")).lower(): " ".join(str(value).split())
-        for key, value in request.environ.items()
-        if key.startswith("HTTP_X_AMZ_")
-    }
+    found = {name: _trimmed(value) for name, value in request.headers.items() if name.startswith("x-amz-")}
     found |= {name.lower(): value for name, value in request.query_pairs if name.lower().startswith("x-amz-")}
     return "".join(f"{name}:{value}\n" for name, value in sorted(found.items()))
 

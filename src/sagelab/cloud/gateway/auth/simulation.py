@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from xml.sax.saxutils import escape
 
-from sagelab.cloud.errors import ServiceError, ValidationException
+from sagelab.cloud.errors import MalformedPolicy, NoSuchEntity, ValidationException
 from sagelab.cloud.gateway.auth import policies
+from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.moto.front import MotoFront
 from sagelab.cloud.gateway.wire.faults import Answer
 
@@ -16,28 +17,20 @@ HONOURED = frozenset(
 _NAMESPACE = "https://iam.amazonaws.com/doc/2010-05-08/"
 
 
-class NoSuchEntity(ServiceError):
-    """The user or role is not there."""
-
-    code = "NoSuchEntity"
-    status = 404
-
-
-class MalformedPolicy(ServiceError):
-    code = "MalformedPolicyDocument"
-
-
-def simulate(moto: MotoFront, form: dict[str, str]) -> Answer:
-    """The answer to a simulation. NoSuchEntity, MalformedPolicy: there is nothing to simulate."""
+def simulate(moto: MotoFront, context: Context) -> Answer | None:
+    """The answer to a simulation, None where it is none. NoSuchEntity, MalformedPolicy: there is nothing to do."""
+    if context.service != "iam" or context.operation not in IAM_OPERATIONS:
+        return None
+    form = context.request.form
     for name in form:
         if name.partition(".")[0] not in HONOURED:
             raise ValidationException(f"{name}: the local cloud simulates identity policies, without it.")
     found = [_document(text) for text in _members(form, "PolicyInputList")]
     if form["Action"] == "SimulatePrincipalPolicy":
         found += _of_principal(moto, form.get("PolicySourceArn", ""))
-    context = _context(form)
+    values = _values(form)
     results = [
-        _result(action, resource, policies.evaluate(found, action, resource, context))
+        _result(action, resource, policies.evaluate(found, action, resource, values))
         for action in _members(form, "ActionNames")
         for resource in _members(form, "ResourceArns") or ["*"]
     ]
@@ -62,7 +55,7 @@ def _document(text: str) -> policies.Policy:
         raise MalformedPolicy(f"Syntax errors in policy: {error!r}") from None
 
 
-def _context(form: dict[str, str]) -> dict[str, list[str]]:
+def _values(form: dict[str, str]) -> dict[str, list[str]]:
     """ContextEntries.member.1.ContextKeyName and .ContextKeyValues.member.1, ..."""
     names = {key[: -len("ContextKeyName")]: value for key, value in form.items() if key.endswith("ContextKeyName")}
     return {name.lower(): _members(form, f"{at}ContextKeyValues") for at, name in names.items()}

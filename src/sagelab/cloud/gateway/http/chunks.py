@@ -10,18 +10,12 @@ import hmac
 import re
 from typing import IO
 
-from sagelab.cloud.errors import ServiceError, SignatureMismatch
+from sagelab.cloud.errors import IncompleteBody, SignatureMismatch
 from sagelab.cloud.gateway.auth.signature import Signed, sign_chunk
 from sagelab.cloud.gateway.http.request import BODY_LIMIT, Request
 
 _CHUNK = re.compile(rb"([0-9a-fA-F]{1,16});chunk-signature=([0-9a-f]{64})\r?\n")
 _PIECE = 1 << 20
-
-
-class IncompleteBody(ServiceError):
-    """A chunked body that ends early or is not in chunks."""
-
-    code = "IncompleteBody"
 
 
 def check(request: Request, claim: Signed, secret: str) -> None:

@@ -10,63 +10,43 @@ import contextlib
 import hashlib
 import io
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import IO, Any
-from urllib.parse import parse_qsl
+from typing import IO
+from urllib.parse import parse_qsl, unquote
 
-from sagelab.cloud.errors import ServiceError
+from sagelab.cloud.errors import BadLength, EntityTooLarge
+from sagelab.http1 import HungUp, Message, Refused
 
 MEMORY_LIMIT = 64 << 20
 # S3's limit of one PUT: https://docs.aws.amazon.com/AmazonS3/latest/userguide/upload-objects.html
 BODY_LIMIT = 5 << 30
 _TOO_SHORT = "You did not provide the number of bytes specified by the Content-Length HTTP header."
+_TOO_LARGE = "Your proposed upload exceeds the maximum allowed size of 5 GB."
 _PIECE = 1 << 20
 _SMALL_FORM = 1 << 20
 _CLAIM = re.compile(r"/([\w.-]+)/aws4_request")
-_DIGITS = re.compile(r"[0-9]{1,19}", re.ASCII)
-
-Environ = dict[str, Any]
+_ABSOLUTE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://([^/?]*)")
 
 
-@lru_cache(maxsize=1024)
-def environ_key(name: str) -> str:
-    """Where WSGI has a header."""
-    key = name.upper().replace("-", "_")
-    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
-
-
-class BadLength(ServiceError):
-    """The length of the body is missing, contradictory or not what arrived."""
-
-    code = "BadRequest"
-
-
-class EntityTooLarge(ServiceError):
-    code = "EntityTooLarge"
-
-
-@dataclass
 class Request:
-    """environ: WSGI's. folder: where bodies above 64 MB go."""
+    """message: its head. receive: gives the parts of its body. folder: where bodies above 64 MB go.
 
-    environ: Environ
-    folder: Path
-    drained: bool = False
-    _body: IO[bytes] = field(default_factory=io.BytesIO)
+    method: "POST". uri: path and query exactly as they were sent, without scheme and host. headers: by lower-case
+    name. size: bytes of the body, once it is read.
+    """
 
-    @property
-    def method(self) -> str:
-        return str(self.environ["REQUEST_METHOD"])
-
-    @cached_property
-    def uri(self) -> str:
-        """Path and query exactly as they were sent, without scheme and host."""
-        sent = str(self.environ.get("RAW_URI") or self.environ.get("REQUEST_URI") or "/")
-        return re.sub(r"^[a-zA-Z][a-zA-Z0-9+.-]*://[^/?]*", "", sent) or "/"
+    def __init__(self, message: Message, receive: Callable[[], Iterable[bytes]], folder: Path) -> None:
+        self.method, self.uri, self.headers = message.method, message.target, message.fields
+        if self.uri.startswith("//"):  # else it would be taken for the name of a host
+            self.uri = "/" + self.uri.lstrip("/")
+        elif found := _ABSOLUTE.match(self.uri):
+            self.uri = self.uri[found.end() :] or "/"
+            self.headers["host"] = found[1]
+        self._receive, self._folder, self.size = receive, folder, 0
+        self._body: IO[bytes] = io.BytesIO()
 
     @cached_property
     def path(self) -> str:
@@ -87,9 +67,8 @@ class Request:
         return dict(self.query_pairs)
 
     def header(self, name: str) -> str | None:
-        """One header by its lower-case name, or None."""
-        found = self.environ.get(environ_key(name))
-        return None if found is None else str(found)
+        """One header by its name, in whatever case, or None."""
+        return self.headers.get(name.lower())
 
     @property
     def claimed_service(self) -> str | None:
@@ -101,12 +80,12 @@ class Request:
     @property
     def target(self) -> str:
         """X-Amz-Target, "SageMaker.CreateTrainingJob", or ""."""
-        return self.header("x-amz-target") or ""
+        return self.headers.get("x-amz-target", "")
 
     @cached_property
     def form(self) -> dict[str, str]:
         """The query protocol's parameters: from a form body, else from the query string."""
-        if not (self.header("content-type") or "").startswith("application/x-www-form-urlencoded"):
+        if not self.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
             return self.parameters
         text = self.content(_SMALL_FORM).decode("utf-8", "replace")
         try:
@@ -115,23 +94,37 @@ class Request:
             return {}
 
     @cached_property
+    def operation(self) -> str:
+        """What the caller asks for, as well as the request tells."""
+        if self.target:
+            return self.target.rpartition(".")[2]
+        if "/operation/" in self.path:
+            return self.path.rpartition("/")[2]
+        return self.form.get("Action") or f"{self.method} {self.path}"
+
+    @cached_property
+    def place(self) -> tuple[str, str]:
+        """(bucket, key) that a request to S3 names, "" for what it does not."""
+        bucket, _, key = unquote(self.path).lstrip("/").partition("/")
+        return bucket, key
+
+    @cached_property
     def sha256(self) -> str:
         """Hex SHA-256 of the body."""
-        digest = hashlib.sha256()
-        for piece in self.pieces():
-            digest.update(piece)
+        digest = hashlib.sha256(self.content(_PIECE))
+        if self.size > _PIECE:
+            with self.rewound() as body:
+                body.seek(_PIECE)
+                for piece in iter(partial(body.read, _PIECE), b""):
+                    digest.update(piece)
         return digest.hexdigest()
 
     def content(self, limit: int = -1) -> bytes:
         """The body, or at most its first `limit` bytes."""
-        with self.rewound() as body:
-            return body.read(limit)
-
-    def pieces(self) -> Iterator[bytes]:
-        """The body, a megabyte at a time."""
-        with self.rewound() as body:
-            while piece := body.read(_PIECE):
-                yield piece
+        self._body.seek(0)
+        found = self._body.read(limit)
+        self._body.seek(0)
+        return found
 
     @contextlib.contextmanager
     def rewound(self) -> Iterator[IO[bytes]]:
@@ -141,58 +134,29 @@ class Request:
 
     def read(self) -> None:
         """Take the body off the wire. BadLength, EntityTooLarge: it is not what its headers say."""
-        length = self._length()
-        if length is not None and length <= MEMORY_LIMIT:
-            data = self.environ["wsgi.input"].read(length) if length else b""
-            if len(data) < length:
-                raise BadLength(_TOO_SHORT)
-            self._body = io.BytesIO(data)
-        else:
-            length = self._spool(length)
-        self.drained = True
-        self.environ.pop("HTTP_TRANSFER_ENCODING", None)
-        self.environ.update({"wsgi.input": self._body, "CONTENT_LENGTH": str(length)})
+        length = int(self.headers.get("content-length", 0))
+        if length > BODY_LIMIT:
+            raise EntityTooLarge(_TOO_LARGE)
+        try:
+            if length <= MEMORY_LIMIT and "transfer-encoding" not in self.headers:
+                data = b"".join(self._receive())
+                self._body, self.size = io.BytesIO(data), len(data)
+            else:
+                self._spool()
+        except HungUp:
+            raise BadLength(_TOO_SHORT) from None
+        except Refused as error:
+            raise BadLength(f"The chunked body cannot be read: {error}.") from None
 
     def close(self) -> None:
         self._body.close()
 
-    def _length(self) -> int | None:
-        """Bytes to come, or None where the body is sent in chunks."""
-        said, chunked = self.header("content-length"), self.header("transfer-encoding")
-        if chunked is not None:
-            if chunked.strip().lower() != "chunked" or said is not None:
-                raise BadLength("Transfer-Encoding must be chunked, without a Content-Length beside it.")
-            return None
-        if said is None or said == "":
-            return 0
-        if not _DIGITS.fullmatch(said):
-            raise BadLength("Content-Length must be one number, 0 or more.")
-        if int(said) > BODY_LIMIT:
-            raise EntityTooLarge("Your proposed upload exceeds the maximum allowed size of 5 GB.")
-        return int(said)
-
-    def _spool(self, length: int | None) -> int:
-        """Copy the body to a file (in memory while it is small); its number of bytes."""
-        self.folder.mkdir(mode=0o700, exist_ok=True)
-        self._body = SpooledTemporaryFile(MEMORY_LIMIT, dir=str(self.folder))  # noqa: SIM115 - closed by close()
-        done = 0
-        while length is None or done < length:
-            piece = self._piece(_PIECE if length is None else min(_PIECE, length - done))
-            if not piece:
-                break
-            done += len(piece)
-            if done > BODY_LIMIT:
-                raise EntityTooLarge("Your proposed upload exceeds the maximum allowed size of 5 GB.")
-            self._body.write(piece)
-        if length is not None and done < length:
-            raise BadLength(_TOO_SHORT)
-        self._body.seek(0)
-        return done
-
-    def _piece(self, size: int) -> bytes:
-        try:
-            return bytes(self.environ["wsgi.input"].read(size))
-        except (ConnectionError, TimeoutError):
-            raise
-        except OSError as broken:
-            raise BadLength(f"The chunked body cannot be read: {broken}.") from None
+    def _spool(self) -> None:
+        """Copy the body to a file; in memory while it is small."""
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        self._body = SpooledTemporaryFile(MEMORY_LIMIT, dir=str(self._folder))  # noqa: SIM115 - closed by close()
+        for part in self._receive():
+            self.size += len(part)
+            if self.size > BODY_LIMIT:
+                raise EntityTooLarge(_TOO_LARGE)
+            self._body.write(part)

@@ -1,4 +1,7 @@
-"""The server of the front door: a thread a connection, and an answer even where no file descriptor is left."""
+"""The server of the front door: a thread a connection, and an answer even where no file descriptor is left.
+
+Connections are kept: a notebook makes thousands of small calls.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,18 @@ import logging
 import os
 import resource
 import socket
-from contextlib import suppress
+import time
+from collections.abc import Callable
+from contextlib import closing, suppress
+from email.utils import formatdate
+from functools import lru_cache, partial
+from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import Any
 
-from werkzeug.serving import ThreadedWSGIServer
-
-from sagelab.cloud.gateway.http.handler import RequestHandler
+from sagelab.cloud.gateway.http.request import Request
+from sagelab.cloud.gateway.wire.faults import Answer
+from sagelab.http1 import Message, Refused, Served
 
 _REFUSAL = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nRetry-After: 1\r\n"
@@ -21,25 +30,27 @@ _REFUSAL = (
 _REASON = b"The local cloud has no file descriptor left for another connection; close some and try again.\n"
 
 TIMEOUT = 0.1  # seconds for one that is refused
+IDLE = 60  # seconds that a connection may be silent
 
 _log = logging.getLogger("sagelab")
 
 
-class Server(ThreadedWSGIServer):
-    """Serves `app` at a socket that listens.
+class Server(ThreadingTCPServer):
+    """Answers the requests that come over a socket that listens. folder: where large bodies go.
 
     One descriptor is held back. Where none is left it is given up for a moment, so that a connection is refused
     in words: left in the queue it would wait without an end, and be accepted again and again in vain.
     """
 
-    multithread = True
     daemon_threads = True
 
-    def __init__(self, listener: socket.socket, app: Any) -> None:
+    def __init__(self, listener: socket.socket, answer: Callable[[Request], Answer], folder: Path) -> None:
         _raise_limit()
+        self._answer, self._folder = answer, folder
         self._spare: int | None = None
-        host, port = listener.getsockname()
-        super().__init__(host, port, app, handler=RequestHandler, fd=listener.fileno())
+        super().__init__(listener.getsockname(), BaseRequestHandler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listener.dup()
         self._spare = os.open(os.devnull, os.O_RDONLY)
 
     def get_request(self) -> tuple[socket.socket, Any]:
@@ -51,6 +62,37 @@ class Server(ThreadedWSGIServer):
             if error.errno in (errno.EMFILE, errno.ENFILE):
                 self._refuse()
             raise
+
+    def finish_request(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - socketserver's names
+        """Answer what comes over one connection until it ends."""
+        request.settimeout(IDLE)
+        request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        served = Served(request)
+        with suppress(OSError):  # whoever has gone needs no answer
+            try:
+                while (message := served.next()) is not None:
+                    self._serve(served, message)
+                    if not message.kept:
+                        break
+            except Refused as error:
+                served.refuse(error.status)
+
+    def _serve(self, served: Served, message: Message) -> None:
+        with closing(Request(message, partial(served.body, message), self._folder)) as request:
+            answer = self._answer(request)
+            headers = answer.headers
+            if not any(name.lower() == "date" for name, _ in headers):
+                headers = [*headers, ("Date", _date(int(time.time())))]
+            if answer.stream is None:
+                served.answer(message, answer.status, headers, answer.body)
+            else:
+                with closing(answer.stream) as parts:
+                    served.answer(message, answer.status, headers, parts)
+        if not message.whole:
+            served.hang_up()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - socketserver's names
+        _log.exception("a connection ended in the middle of an answer")
 
     def _refuse(self) -> None:
         if self._spare is not None:
@@ -72,6 +114,11 @@ class Server(ThreadedWSGIServer):
         if self._spare is not None:
             os.close(self._spare)
             self._spare = None
+
+
+@lru_cache(maxsize=4)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)
 
 
 def _raise_limit() -> None:

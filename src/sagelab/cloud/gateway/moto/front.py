@@ -22,21 +22,25 @@ os.environ.setdefault("MOTO_DISABLE_GLOBAL_CORS", "true")
 
 from moto.backends import get_backend
 from moto.moto_server.werkzeug_app import (
+    BackendRequest,
     DomainDispatcherApplication,
-    MotoRequestHandler,
     create_backend_app,
 )
 
-from sagelab.cloud.errors import ServiceError, StorageUnavailable, storage_unavailable
+from sagelab.cloud.errors import GaveUp, NotImplementedHere, StorageUnavailable, storage_unavailable
 from sagelab.cloud.gateway.auth.guard import Key
 from sagelab.cloud.gateway.auth.policies import Policy, read
-from sagelab.cloud.gateway.http.request import Environ, Request
+from sagelab.cloud.gateway.context import Context
+from sagelab.cloud.gateway.http.request import Request
+from sagelab.cloud.gateway.moto import sagemaker
+from sagelab.cloud.gateway.moto.environ import Environ, environ_of
 from sagelab.cloud.gateway.moto.persistence.objects import key_for_new, key_over
 from sagelab.cloud.gateway.moto.persistence.persister import Persister
+from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 from sagelab.cloud.gateway.wire.faults import Answer
 from sagelab.cloud.home import ACCOUNT
 
-__all__ = ["Metrics", "MotoFront", "MotoRequestHandler", "Sample", "services"]
+__all__ = ["Metrics", "MotoFront", "Sample", "services"]
 
 App = Any  # a Flask application; its configuration says which of moto's services it is
 
@@ -47,26 +51,13 @@ _HIDDEN = frozenset({"moto_api", "instance_metadata", "sagemaker", "sagemakerrun
 _LOOKS_CLOSER = frozenset({"execute-api", "mediastore", "bedrock", "bedrock-agentcore"})
 
 _TURNS = 256
-# Operations that begin so leave everything as it was; KMS makes its own keys when they are first described.
-_READS = ("Get", "List", "Describe", "BatchGet", "Lookup", "Filter", "Simulate", "Search", "Query", "Scan")
+_MANAGED = "arn:aws:iam::aws:policy/"
 
 _log = logging.getLogger("sagelab")
 
 
-class NotImplementedHere(ServiceError):
-    """moto does not know the operation, or gave up on it."""
-
-    code = "NotImplemented"
-
-
 class NoSuchService(Exception):
     """moto has no app for a request, or none that may be reached."""
-
-
-class GaveUp(ServiceError):
-    """moto crashed. Not a 500, which a client would try again and again."""
-
-    code = "InternalFailure"
 
 
 class MotoFront:
@@ -90,31 +81,35 @@ class MotoFront:
     def close(self) -> None:
         self._persister.close()
 
-    def answer(self, request: Request, service: str, region: str) -> Answer:
+    def answer(self, context: Context) -> Answer:
         """moto's answer.
 
         NotImplementedHere: it has none. GaveUp: it crashed. StorageUnavailable: the home cannot hold it.
         """
-        environ = request.environ
-        environ.pop("HTTP_X_MOTO_ACCOUNT_ID", None)
-        if service == "s3" and request.method == "PUT":
+        service, region, environ = context.service, context.region, environ_of(context.request)
+        if service == "s3" and context.request.method == "PUT":
             _keep_form(environ)
         try:
+            lesson = sagemaker.teach(service)
             app = self._app(environ, service, region)
-            keeping = self._persister.keeping(app.config["SERVICE"], region, changes(request, service))
-            with self._turn(environ, service), keeping:
+            moving = service == "cloudformation" and lesson.unsettled(region)
+            keeping = self._persister.keeping(app.config["SERVICE"], region, moving or context.changes)
+            asking = SageMakerAccess.current.asked_by(context) if lesson else nullcontext()
+            with self._turn(environ, service), asking, keeping:
+                if moving:
+                    lesson.settle(region)
                 answer = _call(app, environ)
         except StorageUnavailable:
             raise
         except OSError as error:
             raise storage_unavailable(error) from None
         except (NoSuchService, NotImplementedError):
-            raise _unknown(request, service) from None
+            raise _unknown(context) from None
         except Exception as crash:
-            _log.exception("moto failed on %s %s", service, operation(request))
-            raise GaveUp(f"{service} {operation(request)} failed: {type(crash).__name__}: {crash}") from None
+            _log.exception("moto failed on %s %s", service, context.operation)
+            raise GaveUp(f"{service} {context.operation} failed: {type(crash).__name__}: {crash}") from None
         if answer.status >= 500 or (answer.status >= 400 and _is_page(answer.body)):
-            raise _unknown(request, service)
+            raise _unknown(context)
         return answer
 
     def _turn(self, environ: Environ, service: str) -> AbstractContextManager[Any]:
@@ -150,7 +145,7 @@ class MotoFront:
         try:
             return Metrics(request)
         except Exception as crash:
-            raise GaveUp(f"{operation(request)} cannot be read: {type(crash).__name__}: {crash}") from None
+            raise GaveUp(f"{request.operation} cannot be read: {type(crash).__name__}: {crash}") from None
 
     def policies(self, arn: str) -> list[Policy] | None:
         """Every policy of the user or role that `arn` is, or is a session of. None: there is none such."""
@@ -164,8 +159,11 @@ class MotoFront:
             holders = [role for role in list(iam.roles.values()) if role.name == name]
         return [policy for holder in holders for policy in _policies(holder)] if holders else None
 
-    def provide_policy(self, arn: str) -> None:
+    def provide_policy(self, context: Context) -> None:
         """Make a policy that AWS manages known to moto's IAM, where one is asked for by name."""
+        arn = context.request.form.get("PolicyArn", "") if context.service == "iam" else ""
+        if not arn.startswith(_MANAGED):
+            return
         from moto.iam.aws_managed_policies import aws_managed_policies_data
         from moto.iam.models import AWSManagedPolicy
 
@@ -206,11 +204,10 @@ class Metrics:
 
     def __init__(self, request: Request) -> None:
         from moto.cloudwatch.responses import CloudWatchResponse
-        from moto.moto_server.werkzeug_app import BackendRequest
 
         self._response = CloudWatchResponse()
         with request.rewound():
-            self._response.setup_class(BackendRequest(dict(request.environ)))
+            self._response.setup_class(BackendRequest(environ_of(request)))
         self.params: dict[str, Any] = self._response.params
 
     def samples(self, namespace: str, name: str, dimensions: dict[str, str]) -> list[Sample]:
@@ -264,25 +261,9 @@ def services() -> list[str]:
     return sorted({name for name, _ in backend_url_patterns} - _HIDDEN)
 
 
-def operation(request: Request) -> str:
-    """What the caller asked for, as well as the request tells."""
-    if request.target:
-        return request.target.rpartition(".")[2]
-    if "/operation/" in request.path:
-        return request.path.rpartition("/")[2]
-    return request.form.get("Action") or f"{request.method} {request.path}"
-
-
-def changes(request: Request, service: str) -> bool:
-    """Whether a request may change something."""
-    if request.target or request.form.get("Action"):
-        return service == "kms" or not operation(request).startswith(_READS)
-    return request.method not in ("GET", "HEAD")
-
-
-def _unknown(request: Request, service: str) -> NotImplementedHere:
+def _unknown(context: Context) -> NotImplementedHere:
     return NotImplementedHere(
-        f"{service} {operation(request)} is not something the local cloud can do; "
+        f"{context.service} {context.operation} is not something the local cloud can do; "
         "docs/operations.md says what it can."
     )
 

@@ -22,9 +22,9 @@ from typing import Any
 from botocore.loaders import Loader
 from botocore.model import ServiceModel, Shape
 
-from sagelab.cloud.errors import ServiceError
-from sagelab.cloud.gateway.http.request import Request
-from sagelab.cloud.gateway.moto.front import Metrics, MotoFront, Sample, operation
+from sagelab.cloud.errors import InvalidParameterCombination, InvalidParameterValue, ServiceError, ValidationError
+from sagelab.cloud.gateway.context import Context
+from sagelab.cloud.gateway.moto.front import Metrics, MotoFront, Sample
 from sagelab.cloud.gateway.wire.faults import Answer
 from sagelab.cloud.gateway.wire.validation import validate
 
@@ -35,18 +35,6 @@ _PERCENTILE = re.compile(r"p(100(?:\.0{1,10})?|\d{1,2}(?:\.\d{1,10})?)", re.ASCI
 Params = dict[str, Any]
 
 
-class InvalidParameterValue(ServiceError):
-    code = "InvalidParameterValue"
-
-
-class InvalidParameterCombination(ServiceError):
-    code = "InvalidParameterCombination"
-
-
-class ValidationError(ServiceError):
-    code = "ValidationError"
-
-
 @dataclass(frozen=True)
 class Period:
     """What was measured in one period, which begins at `start`."""
@@ -55,12 +43,12 @@ class Period:
     samples: Sequence[Sample]
 
 
-def percentiles(moto: MotoFront, request: Request) -> Answer | None:
+def percentiles(moto: MotoFront, context: Context) -> Answer | None:
     """The answer to a request that asks CloudWatch for percentiles. None: it does not, and moto answers."""
-    name = operation(request)
-    if name not in CLOUDWATCH_OPERATIONS:
+    name = context.operation
+    if context.service != "monitoring" or name not in CLOUDWATCH_OPERATIONS:
         return None
-    metrics = moto.metrics(request)
+    metrics = moto.metrics(context.request)
     validate(_shape(name), metrics.params)
     output = _data(metrics) if name == "GetMetricData" else _statistics(metrics)
     return None if output is None else metrics.answer(output)

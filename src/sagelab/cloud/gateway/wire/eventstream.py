@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from sagelab.cloud.errors import StreamError
 
@@ -17,7 +17,7 @@ CONTENT_TYPE = "application/vnd.amazon.eventstream"
 _STRING = 7
 
 
-def encode(parts: Iterator[bytes]) -> Iterator[bytes]:
+def encode(parts: Iterator[bytes]) -> Generator[bytes, None, None]:
     """Each part as an event PayloadPart; a StreamError of `parts` as the exception that ends the stream."""
     try:
         for part in parts:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
 
 from sagelab.cloud.errors import (
     AccessDenied,
     ExpiredRequest,
+    ExpiredToken,
     InvalidToken,
     MissingAuthentication,
     ServiceError,
     SignatureMismatch,
 )
-from sagelab.cloud.gateway.auth.guard import ExpiredToken
 from sagelab.cloud.gateway.http.request import Request
 
 _QUERY_CODES: dict[type[ServiceError], str] = {
@@ -50,7 +50,7 @@ class Answer:
     headers: list[tuple[str, str]]
     body: bytes = b""
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    stream: Iterator[bytes] | None = None
+    stream: Generator[bytes, None, None] | None = None
 
 
 def protocol_of(request: Request) -> str:

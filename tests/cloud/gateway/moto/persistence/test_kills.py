@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import random
-import sys
 import threading
-from pathlib import Path
 
 import pytest
+from load import Clients, Worker
+from place import Place
 
 from sagelab.cloud import control
 from sagelab.cloud.home import Home
 from tests.cloud.kills import kill
 
-sys.path.append(str(Path(__file__).parents[5] / "bench"))
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
 
-from load import Clients, Worker  # type: ignore[import-not-found]
-from place import Place  # type: ignore[import-not-found]
-
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
-
-KILLS = int(os.environ.get("SAGELAB_KILLS", "8"))
+FEW, MANY = 2, 100
 WORKERS = 6
 LATEST = 1.5  # seconds after the start of the load
 
@@ -44,10 +38,20 @@ def load(clients: Clients, workers: list[Worker], home: Home, seconds: float) ->
 
 
 def test_what_was_acknowledged_survives_kills_at_random_moments(home: Home) -> None:
+    survive(home, FEW)
+
+
+@pytest.mark.long
+def test_what_was_acknowledged_survives_many_kills(home: Home) -> None:
+    survive(home, MANY)
+
+
+def survive(home: Home, kills: int) -> None:
+    """Kill the local cloud that often at random moments, and look for what it had acknowledged."""
     moments = random.Random(8)
     workers = [Worker(number, random.Random(number)) for number in range(WORKERS)]
     connect(home).prepare()
-    for _ in range(KILLS):
+    for _ in range(kills):
         load(connect(home), workers, home, moments.uniform(0.05, LATEST))
         assert [error for worker in workers for error in worker.errors] == []
         after = connect(home)
@@ -55,5 +59,5 @@ def test_what_was_acknowledged_survives_kills_at_random_moments(home: Home) -> N
         for worker in workers:
             worker.settle(after)
     assert [lost for worker in workers for lost in worker.lost(after)] == []
-    assert sum(worker.done for worker in workers) > KILLS
-    assert sum(len(worker.known) for worker in workers) > KILLS
+    assert sum(worker.done for worker in workers) > kills
+    assert sum(len(worker.known) for worker in workers) > kills

@@ -3,125 +3,64 @@ import { ask, commandOf } from "./api.js";
 import { go } from "./router.js";
 import { Command, html, Notice, useEffect, useRef, useState } from "./ui.js";
 
-const isOneOf =
-  (...statuses) =>
-  (status) =>
-    statuses.includes(status);
-const isRunning = isOneOf("InProgress", "STARTING", "INPROGRESS");
-const hasEnded = isOneOf("Completed", "Failed", "Stopped", "COMPLETED", "FAILED", "STOPPED");
-const byName = (stem) => (item) => ({ [`${stem}Name`]: item[`${stem}Name`] });
-const deletes = (stem, what, when = () => true) => ({
-  label: "Delete",
-  danger: true,
-  operation: `Delete${stem}`,
-  params: byName(stem),
-  when,
-  leave: true,
-  what,
-});
-const stops = (stem, what, when = isRunning) => ({
-  label: "Stop",
-  operation: `Stop${stem}`,
-  params: byName(stem),
-  when,
-  what,
-});
+// What an action will do, where the kind has no words of its own.
+const WORDS = {
+  Start: "It starts again; it is billed from now on.",
+  Stop: "It is ended before it is done.",
+  Delete: "It goes, and cannot be brought back.",
+};
 
-// operation and params: the call. when: (status, item) -> whether it can be done. what: what it will do, in words.
-// leave: the page goes back to the list. open: answer -> the address to open in a tab of its own.
-export const ACTIONS = {
-  "stop-training-job": stops(
-    "TrainingJob",
-    "Its script gets SIGTERM and two minutes to save what it has; then it is killed. What is in /opt/ml/model by then is still uploaded.",
-  ),
-  "interrupt-training-job": {
-    label: "Take spot capacity away",
-    operation: "AddTags",
-    params: (job) => ({
-      ResourceArn: job.TrainingJobArn,
-      Tags: [{ Key: "sagelab:spot-interrupt", Value: "now" }],
-    }),
-    when: (status, job) => status === "InProgress" && job.EnableManagedSpotTraining,
-    what: "As when AWS needs the instance back: the script is interrupted, and the job starts again from its last checkpoint, or from the beginning where it keeps none.",
-  },
-  "delete-training-job": deletes(
-    "TrainingJob",
-    "The job's record goes. Its log and its model in S3 stay.",
-    hasEnded,
-  ),
-  "stop-tuning-job": stops(
-    "HyperParameterTuningJob",
-    "Its training jobs are stopped; those that have ended stay, and the best of them is the result.",
-  ),
-  "delete-tuning-job": deletes(
-    "HyperParameterTuningJob",
-    "The tuning job's record goes. Its training jobs stay.",
-    hasEnded,
-  ),
-  "stop-compilation-job": stops("CompilationJob", "The compiler is ended; there will be no compiled model."),
-  "delete-compilation-job": deletes(
-    "CompilationJob",
-    "The job's record goes. The compiled model in S3 stays.",
-    hasEnded,
-  ),
-  "stop-processing-job": stops(
-    "ProcessingJob",
-    "Its container gets SIGTERM and two minutes to end; then it is killed.",
-  ),
-  "delete-processing-job": deletes(
-    "ProcessingJob",
-    "The job's record goes. Its log and what it wrote to S3 stay.",
-    hasEnded,
-  ),
-  "stop-transform-job": stops("TransformJob", "Objects that are not through yet are left; answers in S3 stay."),
-  "delete-lifecycle-config": deletes(
-    "NotebookInstanceLifecycleConfig",
-    "The scripts go. A configuration that an instance has cannot be deleted.",
-  ),
-  "delete-model": deletes("Model", "The model goes; its data in S3 stays. Endpoints that serve it go on serving."),
-  "delete-endpoint-config": deletes(
-    "EndpointConfig",
-    "The configuration goes. An endpoint that uses it goes on serving, but can no longer be described in full or changed.",
-  ),
-  "delete-endpoint": deletes(
-    "Endpoint",
-    "Its servers are ended and its address answers no longer; nothing more is billed. Its configuration and its models stay.",
-    isOneOf("InService", "Failed", "OutOfService"),
-  ),
-  "open-notebook-instance": {
-    label: "Open JupyterLab",
-    primary: true,
-    operation: "CreatePresignedNotebookInstanceUrl",
-    params: byName("NotebookInstance"),
-    when: isOneOf("InService"),
-    open: (answer) => answer.AuthorizedUrl,
-  },
-  "start-notebook-instance": {
-    ...stops(
-      "NotebookInstance",
-      "The instance starts with the files it had; it is billed from now on.",
-      isOneOf("Stopped", "Failed"),
-    ),
-    label: "Start",
-    operation: "StartNotebookInstance",
-  },
-  "stop-notebook-instance": stops(
-    "NotebookInstance",
-    "Its kernels end and what they have in memory is lost. Files under /home/ec2-user/SageMaker stay.",
-    isOneOf("InService"),
-  ),
-  "delete-notebook-instance": deletes(
-    "NotebookInstance",
-    "The instance and all files on it go, and cannot be brought back.",
-    isOneOf("Stopped", "Failed"),
-  ),
+/**
+ * What the catalog's row of a kind lets be done, each {label, operation, params, when, what, danger, leave}.
+ * params: item -> those of the call. when: (status, item) -> whether it can be done. what: what it will do, in words.
+ * leave: the page goes back to the list. open: answer -> the address to open in a tab of its own.
+ */
+export function actionsOf(row, words = {}) {
+  const stop = row.removal.find((step) => step.verb === "Stop");
+  const resting = (status) => row.rests.includes(status) && row.ended.includes(status);
+  const when = {
+    Start: resting,
+    Stop: (status) => Boolean(stop) && stop.statuses.includes(status) && !/stopping/i.test(status),
+    Delete: stop ? resting : (status) => !row.rests.length || row.rests.includes(status),
+  };
+  return Object.keys(when)
+    .filter((verb) => row.verbs.includes(verb))
+    .map((verb) => ({
+      label: verb,
+      operation: `${verb}${row.stem}`,
+      params: (item) => ({ [row.name_member]: item[row.name_member] }),
+      when: when[verb],
+      what: words[verb] || WORDS[verb],
+      danger: verb === "Delete",
+      leave: verb === "Delete",
+    }));
+}
+
+export const OPEN = {
+  label: "Open JupyterLab",
+  primary: true,
+  operation: "CreatePresignedNotebookInstanceUrl",
+  params: (notebook) => ({ NotebookInstanceName: notebook.NotebookInstanceName }),
+  when: (status) => status === "InService",
+  open: (answer) => answer.AuthorizedUrl,
+};
+
+export const TAKE_AWAY = {
+  label: "Take spot capacity away",
+  operation: "AddTags",
+  params: (job) => ({
+    ResourceArn: job.TrainingJobArn,
+    Tags: [{ Key: "sagelab:spot-interrupt", Value: "now" }],
+  }),
+  when: (status, job) => status === "InProgress" && job.EnableManagedSpotTraining,
+  what: "As when AWS needs the instance back: the script is interrupted, and the job starts again from its last checkpoint, or from the beginning where it keeps none.",
 };
 
 /** The buttons of a resource's page. */
 export function Actions({ kind, item, changed }) {
   const [asked, askFor] = useState(null);
   const status = kind.status(item);
-  const possible = kind.actions.map((name) => ACTIONS[name]).filter((action) => action.when(status, item));
+  const possible = kind.actions.filter((action) => action.when(status, item));
   return html`
     <div class="actions">
       ${possible.map(

@@ -14,7 +14,7 @@ export function Detail({ kind, name }) {
   const concerns = (event) => {
     const its = event.type === "resource" && event.name === name && event.kind === kind.arn;
     if (its && event.status)
-      live.patch((data) => ({ ...data, result: { ...data.result, [`${kind.stem}Status`]: event.status } }));
+      live.patch((data) => ({ ...data, result: { ...data.result, [kind.statusMember]: event.status } }));
     return its || (event.type === "resource" && (kind.also || []).includes(event.kind));
   };
   const live = useLive(() => call("sagemaker", operation, params), [kind.path, name], concerns);
@@ -39,7 +39,7 @@ export function Detail({ kind, name }) {
           <${Section} title="Summary"><${Facts} rows=${kind.facts(item)} /><${Bill} item=${item} /><//>
           <${Timeline} kind=${kind} item=${item} />
           <${Files} item=${item} />
-          <${Tags} arn=${item[`${kind.stem}Arn`]} />
+          <${Tags} arn=${item[kind.arnMember]} />
         </div>
       </div>
       <${Section} title="AWS CLI"><p class="quiet">What this page asks, as a command; it works here after <code>eval "$(sagelab env)"</code>.</p>
@@ -89,7 +89,7 @@ function Configuration({ kind, item }) {
   const operation = kind.create;
   useEffect(() => {
     sent(operation, item).then(set, fail);
-  }, [item[`${kind.stem}Arn`], item.LastModifiedTime]);
+  }, [item[kind.arnMember], item.LastModifiedTime]);
   return html`
     <${Section} title="Configuration as sent" id="configuration" aside=${html`<code class="quiet">${operation}</code>`}>
       <${Notice} error=${error} />

@@ -65,6 +65,6 @@ function shrink(fine) {
 /** The pixels as the model of lab 1 takes them: (1, 28, 28, 1), three decimals. */
 export const instances = (pixels) => [
   Array.from({ length: SIDE }, (_, row) =>
-    Array.from({ length: SIDE }, (_, column) => [Math.round(pixels[row * SIDE + column] * 1000) / 1000]),
+    Array.from(pixels.slice(row * SIDE, (row + 1) * SIDE), (ink) => [Math.round(ink * 1000) / 1000]),
   ),
 ];

@@ -1,19 +1,14 @@
 // A document as indented text, in which what has a page of its own is a link.
-import { kindAt, link, roleLink, s3Link } from "./kinds.js";
+import { KINDS, link, roleLink, s3Link } from "./kinds.js";
 import { html } from "./ui.js";
 
-const NAMES = {
-  ModelName: "models",
-  EndpointConfigName: "endpoint-configurations",
-  EndpointName: "endpoints",
-  TrainingJobName: "training-jobs",
-};
+const PATHS = Object.fromEntries(KINDS.map((kind) => [kind.nameMember, kind.path]));
 
 function text(name, value) {
   if (typeof value !== "string") return JSON.stringify(value);
   if (value.startsWith("s3://")) return s3Link(value);
   if (/^arn:aws:iam::\d+:role\//.test(value)) return html`<span title=${value}>${roleLink(value)}</span>`;
-  if (NAMES[name] && kindAt(NAMES[name])) return link(NAMES[name], value);
+  if (PATHS[name]) return link(PATHS[name], value);
   return value;
 }
 

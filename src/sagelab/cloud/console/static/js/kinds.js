@@ -1,11 +1,14 @@
-// What the console knows of each kind of resource: how the API lists and describes it, what is shown, what can be done.
+// What the console knows of each kind of resource. The catalog's row says how the API names it, lists it, stops and
+// deletes it, and where its log is; that alone makes a list, a page and their actions. Here stands what is more.
 //
-// stem: of which the API makes TrainingJobName, TrainingJobArn, TrainingJobStatus. arn: the kind in an ARN.
-// columns: [label, row -> value, sort key of the List operation]. facts: description -> [[label, value]].
+// title, one: in words. columns: [label, row -> value, sort key of the List operation], before those of every kind.
+// facts: description -> [[label, value]], before those of every kind. detail: what a status is told with.
 // times: description -> [[status, since, until, message]], where the API gives no SecondaryStatusTransitions.
-// form: {operation, fields} of the page that makes one (create.js).
-// log: description -> [group, prefix of the streams' names]. actions: see actions.js.
+// sections: sections.js. form: {operation, fields} of the page that makes one (create.js).
+// words: what an action will do, by its verb. more: other actions (actions.js). also: kinds whose changes show here.
+import { actionsOf, OPEN, TAKE_AWAY } from "./actions.js";
 import { ask } from "./api.js";
+import CATALOG from "./catalog.js";
 import { html, Span, Status, Time } from "./ui.js";
 import { s3Page } from "./format.js";
 
@@ -16,23 +19,6 @@ export const s3Link = (uri) => uri && html`<a class="wrap" href=${s3Page(uri)}>$
 const image = (uri) => uri && html`<span class="wrap" title=${uri}>${uri.split("/").pop()}</span>`;
 const when = (value) => value && html`<${Time} value=${value} />`;
 const seconds = (value) => (value === undefined ? undefined : `${value.toLocaleString()} s`);
-const running =
-  (...statuses) =>
-  (found, status) =>
-    statuses.includes(status);
-const ended = running("Completed", "Failed", "Stopped", "COMPLETED", "FAILED", "STOPPED");
-
-// Of a job that the API tells two times of: its creation, and its end by the name of the member that has it.
-const createdAndTook = (end) => [
-  ["Created", (row) => when(row.CreationTime), "CreationTime"],
-  ["Took", (row) => html`<${Span} from=${row.CreationTime} to=${row[end]} />`],
-];
-const untilItsEnd = (stem, end) => (job) => [
-  ["InProgress", job.CreationTime, job[end]],
-  [job[`${stem}Status`], job[end], job[end]],
-];
-
-const JOB_STATUSES = ["InProgress", "Completed", "Failed", "Stopping", "Stopped"];
 
 function savings(job) {
   const { TrainingTimeInSeconds: training, BillableTimeInSeconds: billed } = job;
@@ -46,258 +32,6 @@ const compute = (job) =>
   (job.ResourceConfig.InstanceType
     ? instances(job.ResourceConfig)
     : (job.ResourceConfig.InstanceGroups || []).map(instances).join(", "));
-
-const trainingJobs = {
-  path: "training-jobs",
-  title: "Training jobs",
-  one: "training job",
-  stem: "TrainingJob",
-  arn: "training-job",
-  list: { operation: "ListTrainingJobs", items: "TrainingJobSummaries", statuses: JOB_STATUSES },
-  create: "CreateTrainingJob",
-  columns: [
-    ["Created", (row) => when(row.CreationTime), "CreationTime"],
-    [
-      "Took",
-      (row) =>
-        html`<${Span} from=${row.CreationTime} to=${row.TrainingEndTime || (ended(row, row.TrainingJobStatus) && row.LastModifiedTime)} />`,
-    ],
-  ],
-  detail: (row) => row.SecondaryStatus,
-  facts: (job) => [
-    ["Instances", compute(job)],
-    ["Created", when(job.CreationTime)],
-    ["Ended", when(job.TrainingEndTime)],
-    ["Training time", seconds(job.TrainingTimeInSeconds)],
-    ["Billable time", seconds(job.BillableTimeInSeconds)],
-    ["Spot savings", savings(job)],
-    ["Role", roleLink(job.RoleArn)],
-    ["Tuning job", link("tuning-jobs", job.TuningJobArn && job.TuningJobArn.split("/").pop())],
-    ["Image", image((job.AlgorithmSpecification || {}).TrainingImage)],
-  ],
-  sections: ["metrics", "log"],
-  log: (job) => ["/aws/sagemaker/TrainingJobs", `${job.TrainingJobName}/`],
-  actions: ["stop-training-job", "interrupt-training-job", "delete-training-job"],
-};
-
-const tuningJobs = {
-  path: "tuning-jobs",
-  title: "Tuning jobs",
-  one: "tuning job",
-  stem: "HyperParameterTuningJob",
-  arn: "hyper-parameter-tuning-job",
-  also: ["training-job"],
-  list: {
-    operation: "ListHyperParameterTuningJobs",
-    items: "HyperParameterTuningJobSummaries",
-    statuses: [...JOB_STATUSES, "Deleting", "DeleteFailed"],
-  },
-  create: "CreateHyperParameterTuningJob",
-  columns: [
-    ["Strategy", (row) => row.Strategy],
-    [
-      "Jobs",
-      (row) => row.TrainingJobStatusCounters && `${row.TrainingJobStatusCounters.Completed ?? 0} completed`,
-    ],
-    ...createdAndTook("HyperParameterTuningEndTime"),
-  ],
-  facts: (job) => {
-    const config = job.HyperParameterTuningJobConfig || {};
-    const goal = config.HyperParameterTuningJobObjective;
-    const counts = job.TrainingJobStatusCounters || {};
-    return [
-      ["Strategy", config.Strategy],
-      ["Objective", goal && `${goal.Type} ${goal.MetricName}`],
-      ["Best job", link("training-jobs", job.BestTrainingJob && job.BestTrainingJob.TrainingJobName)],
-      [
-        "Jobs",
-        Object.entries(counts)
-          .filter(([, count]) => count)
-          .map(([name, count]) => `${count} ${name}`)
-          .join(", "),
-      ],
-      [
-        "At most",
-        config.ResourceLimits &&
-          `${config.ResourceLimits.MaxNumberOfTrainingJobs ?? "any"} jobs, ${config.ResourceLimits.MaxParallelTrainingJobs} at a time`,
-      ],
-      ["Created", when(job.CreationTime)],
-      ["Ended", when(job.HyperParameterTuningEndTime)],
-    ];
-  },
-  times: untilItsEnd("HyperParameterTuningJob", "HyperParameterTuningEndTime"),
-  sections: ["search"],
-  actions: ["stop-tuning-job", "delete-tuning-job"],
-};
-
-const compilationJobs = {
-  path: "compilation-jobs",
-  title: "Compilation jobs",
-  one: "compilation job",
-  stem: "CompilationJob",
-  arn: "compilation-job",
-  list: {
-    operation: "ListCompilationJobs",
-    items: "CompilationJobSummaries",
-    statuses: ["INPROGRESS", "COMPLETED", "FAILED", "STARTING", "STOPPING", "STOPPED"],
-  },
-  create: "CreateCompilationJob",
-  columns: [
-    [
-      "Target",
-      (row) =>
-        row.CompilationTargetDevice ||
-        [
-          row.CompilationTargetPlatformOs,
-          row.CompilationTargetPlatformArch,
-          row.CompilationTargetPlatformAccelerator,
-        ]
-          .filter(Boolean)
-          .join(" "),
-    ],
-    ["Created", (row) => when(row.CreationTime), "CreationTime"],
-    ["Took", (row) => html`<${Span} from=${row.CompilationStartTime} to=${row.CompilationEndTime} />`],
-  ],
-  facts: (job) => [
-    [
-      "Framework",
-      job.InputConfig && [job.InputConfig.Framework, job.InputConfig.FrameworkVersion].filter(Boolean).join(" "),
-    ],
-    ["Input shape", job.InputConfig && html`<code>${job.InputConfig.DataInputConfig}</code>`],
-    [
-      "Target",
-      job.OutputConfig && (job.OutputConfig.TargetDevice || JSON.stringify(job.OutputConfig.TargetPlatform)),
-    ],
-    ["Created", when(job.CreationTime)],
-    ["Ended", when(job.CompilationEndTime)],
-    ["Role", roleLink(job.RoleArn)],
-  ],
-  times: (job) => [
-    ["STARTING", job.CreationTime, job.CompilationStartTime],
-    ["INPROGRESS", job.CompilationStartTime, job.CompilationEndTime],
-    [job.CompilationJobStatus, job.CompilationEndTime, job.CompilationEndTime],
-  ],
-  sections: ["log"],
-  log: (job) => ["/aws/sagemaker/CompilationJobs", job.CompilationJobName],
-  actions: ["stop-compilation-job", "delete-compilation-job"],
-};
-
-const processingJobs = {
-  path: "processing-jobs",
-  title: "Processing jobs",
-  one: "processing job",
-  stem: "ProcessingJob",
-  arn: "processing-job",
-  list: { operation: "ListProcessingJobs", items: "ProcessingJobSummaries", statuses: JOB_STATUSES },
-  create: "CreateProcessingJob",
-  columns: createdAndTook("ProcessingEndTime"),
-  facts: (job) => [
-    ["Instances", instances((job.ProcessingResources || {}).ClusterConfig)],
-    ["Created", when(job.CreationTime)],
-    ["Ended", when(job.ProcessingEndTime)],
-    ["Exit message", job.ExitMessage],
-    ["Role", roleLink(job.RoleArn)],
-    ["Image", image((job.AppSpecification || {}).ImageUri)],
-  ],
-  times: untilItsEnd("ProcessingJob", "ProcessingEndTime"),
-  sections: ["log"],
-  log: (job) => ["/aws/sagemaker/ProcessingJobs", `${job.ProcessingJobName}/`],
-  actions: ["stop-processing-job", "delete-processing-job"],
-};
-
-const transformJobs = {
-  path: "transform-jobs",
-  title: "Batch transform jobs",
-  one: "batch transform job",
-  stem: "TransformJob",
-  arn: "transform-job",
-  list: { operation: "ListTransformJobs", items: "TransformJobSummaries", statuses: JOB_STATUSES },
-  create: "CreateTransformJob",
-  columns: createdAndTook("TransformEndTime"),
-  facts: (job) => [
-    ["Model", link("models", job.ModelName)],
-    ["Instances", instances(job.TransformResources)],
-    ["Batch strategy", job.BatchStrategy],
-    ["Created", when(job.CreationTime)],
-    ["Ended", when(job.TransformEndTime)],
-  ],
-  times: untilItsEnd("TransformJob", "TransformEndTime"),
-  sections: ["log"],
-  log: (job) => ["/aws/sagemaker/TransformJobs", `${job.TransformJobName}/`],
-  actions: ["stop-transform-job"],
-};
-
-const models = {
-  path: "models",
-  title: "Models",
-  one: "model",
-  stem: "Model",
-  arn: "model",
-  list: { operation: "ListModels", items: "Models" },
-  create: "CreateModel",
-  columns: [["Created", (row) => when(row.CreationTime), "CreationTime"]],
-  facts: (model) => {
-    const container = model.PrimaryContainer || {};
-    return [
-      ["Created", when(model.CreationTime)],
-      ["Model data", s3Link(container.ModelDataUrl)],
-      ["Image", image(container.Image)],
-      ["Containers", model.Containers && model.Containers.length],
-      ["Role", roleLink(model.ExecutionRoleArn)],
-    ];
-  },
-  sections: [],
-  actions: ["delete-model"],
-};
-
-const endpointConfigs = {
-  path: "endpoint-configurations",
-  title: "Endpoint configurations",
-  one: "endpoint configuration",
-  stem: "EndpointConfig",
-  arn: "endpoint-config",
-  list: { operation: "ListEndpointConfigs", items: "EndpointConfigs" },
-  create: "CreateEndpointConfig",
-  columns: [["Created", (row) => when(row.CreationTime), "CreationTime"]],
-  facts: (config) => [["Created", when(config.CreationTime)]],
-  sections: ["variants"],
-  actions: ["delete-endpoint-config"],
-};
-
-const endpoints = {
-  path: "endpoints",
-  title: "Endpoints",
-  one: "endpoint",
-  stem: "Endpoint",
-  arn: "endpoint",
-  list: {
-    operation: "ListEndpoints",
-    items: "Endpoints",
-    statuses: [
-      "InService",
-      "Creating",
-      "Updating",
-      "Failed",
-      "Deleting",
-      "SystemUpdating",
-      "RollingBack",
-      "OutOfService",
-    ],
-  },
-  create: "CreateEndpoint",
-  columns: [
-    ["Created", (row) => when(row.CreationTime), "CreationTime"],
-    ["Changed", (row) => when(row.LastModifiedTime)],
-  ],
-  facts: (endpoint) => [
-    ["Configuration", link("endpoint-configurations", endpoint.EndpointConfigName)],
-    ["Created", when(endpoint.CreationTime)],
-    ["Changed", when(endpoint.LastModifiedTime)],
-  ],
-  sections: ["try", "traffic", "variants", "log"],
-  log: (endpoint) => [`/aws/sagemaker/Endpoints/${endpoint.EndpointName}`, ""],
-  actions: ["delete-endpoint"],
-};
 
 const ACCELERATORS = [
   "ml.eia1.medium",
@@ -314,118 +48,287 @@ const lifecycleConfigs = async () =>
     await ask("sagemaker", "ListNotebookInstanceLifecycleConfigs", { MaxResults: 100 })
   ).NotebookInstanceLifecycleConfigs.map((each) => [each.NotebookInstanceLifecycleConfigName]);
 
-const notebookInstances = {
-  path: "notebook-instances",
-  title: "Notebook instances",
-  one: "notebook instance",
-  stem: "NotebookInstance",
-  arn: "notebook-instance",
-  list: {
-    operation: "ListNotebookInstances",
-    items: "NotebookInstances",
-    statuses: ["InService", "Pending", "Stopping", "Stopped", "Updating", "Failed", "Deleting"],
-  },
-  create: "CreateNotebookInstance",
-  form: {
-    operation: "CreateNotebookInstance",
-    fields: [
-      { member: "NotebookInstanceName", label: "Name", required: true },
-      { member: "InstanceType", label: "Instance type", value: "ml.t3.medium", required: true },
-      { member: "RoleArn", label: "Execution role", required: true, options: roles },
-      {
-        member: "AcceleratorTypes",
-        label: "Elastic Inference accelerator",
-        options: () => ACCELERATORS,
-        read: (value) => [value],
-        note: "The course names one; AWS gives none to new customers since April 2023.",
-      },
-      {
-        member: "NotebookInstanceLifecycleConfigName",
-        label: "Lifecycle configuration",
-        options: lifecycleConfigs,
-      },
-      {
-        member: "DirectInternetAccess",
-        label: "Direct internet access",
-        required: true,
-        value: "Enabled",
-        options: () => [["Enabled"], ["Disabled"]],
-        note: "Disabled really cuts the network; it needs a subnet.",
-      },
-      { member: "SubnetId", label: "Subnet", note: "subnet-..., of your VPC; with it goes a security group." },
-      { member: "SecurityGroupIds", label: "Security group", read: (value) => [value] },
+// By their stems, in the order of the menu; a kind that has nothing special comes after them.
+const SPECIAL = {
+  NotebookInstance: {
+    form: {
+      operation: "CreateNotebookInstance",
+      fields: [
+        { member: "NotebookInstanceName", label: "Name", required: true },
+        { member: "InstanceType", label: "Instance type", value: "ml.t3.medium", required: true },
+        { member: "RoleArn", label: "Execution role", required: true, options: roles },
+        {
+          member: "AcceleratorTypes",
+          label: "Elastic Inference accelerator",
+          options: () => ACCELERATORS,
+          read: (value) => [value],
+          note: "The course names one; AWS gives none to new customers since April 2023.",
+        },
+        {
+          member: "NotebookInstanceLifecycleConfigName",
+          label: "Lifecycle configuration",
+          options: lifecycleConfigs,
+        },
+        {
+          member: "DirectInternetAccess",
+          label: "Direct internet access",
+          required: true,
+          value: "Enabled",
+          options: () => [["Enabled"], ["Disabled"]],
+          note: "Disabled really cuts the network; it needs a subnet.",
+        },
+        { member: "SubnetId", label: "Subnet", note: "subnet-..., of your VPC; with it goes a security group." },
+        { member: "SecurityGroupIds", label: "Security group", read: (value) => [value] },
+      ],
+    },
+    columns: [["Instance", (row) => row.InstanceType]],
+    facts: (notebook) => [
+      ["Instance", notebook.InstanceType],
+      ["Accelerators", (notebook.AcceleratorTypes || []).join(", ")],
+      ["Internet access", notebook.DirectInternetAccess],
+      [
+        "Lifecycle configuration",
+        link("lifecycle-configurations", notebook.NotebookInstanceLifecycleConfigName),
+      ],
     ],
+    words: {
+      Start: "The instance starts with the files it had; it is billed from now on.",
+      Stop: "Its kernels end and what they have in memory is lost. Files under /home/ec2-user/SageMaker stay.",
+      Delete: "The instance and all files on it go, and cannot be brought back.",
+    },
+    more: [OPEN],
   },
-  columns: [
-    ["Instance", (row) => row.InstanceType],
-    ["Created", (row) => when(row.CreationTime), "CreationTime"],
-  ],
-  facts: (notebook) => [
-    ["Instance", notebook.InstanceType],
-    ["Accelerators", (notebook.AcceleratorTypes || []).join(", ")],
-    ["Internet access", notebook.DirectInternetAccess],
-    [
-      "Lifecycle configuration",
-      link("lifecycle-configurations", notebook.NotebookInstanceLifecycleConfigName),
+  NotebookInstanceLifecycleConfig: {
+    facts: () => [],
+    sections: ["scripts"],
+    words: { Delete: "The scripts go. A configuration that an instance has cannot be deleted." },
+  },
+  ProcessingJob: {
+    facts: (job) => [
+      ["Instances", instances((job.ProcessingResources || {}).ClusterConfig)],
+      ["Exit message", job.ExitMessage],
+      ["Image", image((job.AppSpecification || {}).ImageUri)],
     ],
-    ["Created", when(notebook.CreationTime)],
-    ["Changed", when(notebook.LastModifiedTime)],
-    ["Role", roleLink(notebook.RoleArn)],
-  ],
-  sections: ["log"],
-  log: (notebook) => ["/aws/sagemaker/NotebookInstances", notebook.NotebookInstanceName],
-  actions: [
-    "open-notebook-instance",
-    "start-notebook-instance",
-    "stop-notebook-instance",
-    "delete-notebook-instance",
-  ],
+    words: {
+      Stop: "Its container gets SIGTERM and two minutes to end; then it is killed.",
+      Delete: "The job's record goes. Its log and what it wrote to S3 stay.",
+    },
+  },
+  TrainingJob: {
+    detail: (row) => row.SecondaryStatus,
+    facts: (job) => [
+      ["Instances", compute(job)],
+      ["Training time", seconds(job.TrainingTimeInSeconds)],
+      ["Billable time", seconds(job.BillableTimeInSeconds)],
+      ["Spot savings", savings(job)],
+      ["Tuning job", link("tuning-jobs", job.TuningJobArn && job.TuningJobArn.split("/").pop())],
+      ["Image", image((job.AlgorithmSpecification || {}).TrainingImage)],
+    ],
+    sections: ["metrics", "log"],
+    words: {
+      Stop: "Its script gets SIGTERM and two minutes to save what it has; then it is killed. What is in /opt/ml/model by then is still uploaded.",
+      Delete: "The job's record goes. Its log and its model in S3 stay.",
+    },
+    more: [TAKE_AWAY],
+  },
+  HyperParameterTuningJob: {
+    also: ["training-job"],
+    columns: [
+      ["Strategy", (row) => row.Strategy],
+      [
+        "Jobs",
+        (row) => row.TrainingJobStatusCounters && `${row.TrainingJobStatusCounters.Completed ?? 0} completed`,
+      ],
+    ],
+    facts: (job) => {
+      const config = job.HyperParameterTuningJobConfig || {};
+      const goal = config.HyperParameterTuningJobObjective;
+      const counts = job.TrainingJobStatusCounters || {};
+      return [
+        ["Strategy", config.Strategy],
+        ["Objective", goal && `${goal.Type} ${goal.MetricName}`],
+        ["Best job", link("training-jobs", job.BestTrainingJob && job.BestTrainingJob.TrainingJobName)],
+        [
+          "Jobs",
+          Object.entries(counts)
+            .filter(([, count]) => count)
+            .map(([name, count]) => `${count} ${name}`)
+            .join(", "),
+        ],
+        [
+          "At most",
+          config.ResourceLimits &&
+            `${config.ResourceLimits.MaxNumberOfTrainingJobs ?? "any"} jobs, ${config.ResourceLimits.MaxParallelTrainingJobs} at a time`,
+        ],
+      ];
+    },
+    sections: ["search"],
+    words: {
+      Stop: "Its training jobs are stopped; those that have ended stay, and the best of them is the result.",
+      Delete: "The tuning job's record goes. Its training jobs stay.",
+    },
+  },
+  CompilationJob: {
+    columns: [
+      [
+        "Target",
+        (row) =>
+          row.CompilationTargetDevice ||
+          [
+            row.CompilationTargetPlatformOs,
+            row.CompilationTargetPlatformArch,
+            row.CompilationTargetPlatformAccelerator,
+          ]
+            .filter(Boolean)
+            .join(" "),
+      ],
+    ],
+    facts: (job) => [
+      [
+        "Framework",
+        job.InputConfig && [job.InputConfig.Framework, job.InputConfig.FrameworkVersion].filter(Boolean).join(" "),
+      ],
+      ["Input shape", job.InputConfig && html`<code>${job.InputConfig.DataInputConfig}</code>`],
+      [
+        "Target",
+        job.OutputConfig && (job.OutputConfig.TargetDevice || JSON.stringify(job.OutputConfig.TargetPlatform)),
+      ],
+    ],
+    times: (job) => [
+      ["STARTING", job.CreationTime, job.CompilationStartTime],
+      ["INPROGRESS", job.CompilationStartTime, job.CompilationEndTime],
+      [job.CompilationJobStatus, job.CompilationEndTime, job.CompilationEndTime],
+    ],
+    words: {
+      Stop: "The compiler is ended; there will be no compiled model.",
+      Delete: "The job's record goes. The compiled model in S3 stays.",
+    },
+  },
+  Model: {
+    facts: (model) => {
+      const container = model.PrimaryContainer || {};
+      return [
+        ["Model data", s3Link(container.ModelDataUrl)],
+        ["Image", image(container.Image)],
+        ["Containers", model.Containers && model.Containers.length],
+      ];
+    },
+    words: { Delete: "The model goes; its data in S3 stays. Endpoints that serve it go on serving." },
+  },
+  EndpointConfig: {
+    facts: () => [],
+    sections: ["variants"],
+    words: {
+      Delete:
+        "The configuration goes. An endpoint that uses it goes on serving, but can no longer be described in full or changed.",
+    },
+  },
+  Endpoint: {
+    facts: (endpoint) => [["Configuration", link("endpoint-configurations", endpoint.EndpointConfigName)]],
+    sections: ["try", "traffic", "variants", "log"],
+    words: {
+      Delete:
+        "Its servers are ended and its address answers no longer; nothing more is billed. Its configuration and its models stay.",
+    },
+  },
+  TransformJob: {
+    title: "Batch transform jobs",
+    one: "batch transform job",
+    facts: (job) => [
+      ["Model", link("models", job.ModelName)],
+      ["Instances", instances(job.TransformResources)],
+      ["Batch strategy", job.BatchStrategy],
+    ],
+    words: { Stop: "Objects that are not through yet are left; answers in S3 stay." },
+  },
 };
 
-const lifecycleConfigurations = {
-  path: "lifecycle-configurations",
-  title: "Lifecycle configurations",
-  one: "lifecycle configuration",
-  stem: "NotebookInstanceLifecycleConfig",
-  arn: "notebook-instance-lifecycle-config",
-  list: { operation: "ListNotebookInstanceLifecycleConfigs", items: "NotebookInstanceLifecycleConfigs" },
-  create: "CreateNotebookInstanceLifecycleConfig",
-  columns: [
-    ["Created", (row) => when(row.CreationTime), "CreationTime"],
-    ["Changed", (row) => when(row.LastModifiedTime)],
-  ],
-  facts: (config) => [
-    ["Created", when(config.CreationTime)],
-    ["Changed", when(config.LastModifiedTime)],
-  ],
-  sections: ["scripts"],
-  actions: ["delete-lifecycle-config"],
-};
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
+const inWords = (member) => capital(member.replace(/(?<=[a-z0-9])(?=[A-Z])/g, " ").toLowerCase());
 
-/** Every kind that SageMaker's API lists, in the order of the menu. */
-export const KINDS = [
-  notebookInstances,
-  lifecycleConfigurations,
-  processingJobs,
-  trainingJobs,
-  tuningJobs,
-  compilationJobs,
-  models,
-  endpointConfigs,
-  endpoints,
-  transformJobs,
-].map((kind) => ({
-  ...kind,
-  name: (item) => item[`${kind.stem}Name`],
-  status: (item) => item[`${kind.stem}Status`],
-  address: (name) => `/${kind.path}/${encodeURIComponent(name)}`,
-  describe: (name) => [`Describe${kind.stem}`, { [`${kind.stem}Name`]: name }],
-}));
+/** The columns of every kind: when it was made, and how long it took or when it was changed. */
+const columnsOf = (row, ended) => [
+  ["Created", (item) => when(item.CreationTime), "CreationTime"],
+  ...(row.ends_member
+    ? [
+        [
+          "Took",
+          (item) =>
+            html`<${Span} from=${item.CreationTime} to=${item[row.ends_member] || (ended(item) && item.LastModifiedTime)} />`,
+        ],
+      ]
+    : row.verbs.includes("Update")
+      ? [["Changed", (item) => when(item.LastModifiedTime)]]
+      : []),
+];
+
+const times = (row, item) => [
+  ["Created", when(item.CreationTime)],
+  row.ends_member ? ["Ended", when(item[row.ends_member])] : ["Changed", when(item.LastModifiedTime)],
+  ["Role", roleLink(item.RoleArn || item.ExecutionRoleArn)],
+];
+
+/** The plain members of a description that has nothing special. */
+function plain(row, item) {
+  const told = ["CreationTime", "LastModifiedTime", "RoleArn", "ExecutionRoleArn", "FailureReason"];
+  told.push(row.name_member, row.arn_member, row.status_member, row.ends_member);
+  return Object.entries(item)
+    .filter(([member, value]) => typeof value !== "object" && !told.includes(member))
+    .map(([member, value]) => [inWords(member), shown(member, value)]);
+}
+
+function shown(member, value) {
+  if (member.endsWith("Time")) return when(value);
+  return String(value).startsWith("s3://") ? s3Link(value) : String(value);
+}
+
+function derive(row) {
+  const special = SPECIAL[row.stem] || {};
+  const name = (item) => item[row.name_member];
+  const status = (item) => item[row.status_member];
+  const ended = (item) => row.ended.includes(status(item));
+  const going = row.running.filter((each) => !/stopping/i.test(each));
+  const fill = (text, item) => text.replace("{name}", name(item));
+  return {
+    title: capital(row.plural),
+    one: row.noun,
+    sections: row.log ? ["log"] : [],
+    times:
+      row.ends_member &&
+      ((item) => [
+        [going.includes(status(item)) ? status(item) : going.at(-1), item.CreationTime, item[row.ends_member]],
+        [status(item), item[row.ends_member], item[row.ends_member]],
+      ]),
+    ...special,
+    path: row.path,
+    arn: row.arn,
+    nameMember: row.name_member,
+    arnMember: row.arn_member,
+    statusMember: row.status_member,
+    running: row.running,
+    list: { operation: `List${row.stem}s`, items: row.listed, statuses: row.filters.length ? row.filters : null },
+    create: `Create${row.stem}`,
+    columns: [...(special.columns || []), ...columnsOf(row, ended)],
+    facts: (item) => [...(special.facts ? special.facts(item) : plain(row, item)), ...times(row, item)],
+    log: row.log && ((item) => [fill(row.log.group, item), fill(row.log.streams, item)]),
+    actions: [...(special.more || []), ...actionsOf(row, special.words)],
+    name,
+    status,
+    address: (named) => `/${row.path}/${encodeURIComponent(named)}`,
+    describe: (named) => [`Describe${row.stem}`, { [row.name_member]: named }],
+  };
+}
+
+const ORDER = Object.keys(SPECIAL);
+const place = (row) => (ORDER.includes(row.stem) ? ORDER.indexOf(row.stem) : ORDER.length);
+
+/** Every kind of the catalog, in the order of the menu. */
+export const KINDS = [...CATALOG].sort((a, b) => place(a) - place(b)).map(derive);
 
 export const kindAt = (path) => KINDS.find((kind) => kind.path === path);
 export const statusCell = (kind, item) =>
   html`<${Status} value=${kind.status(item)} detail=${kind.detail && tonedDetail(kind, item)} />`;
 
 function tonedDetail(kind, item) {
-  return running("InProgress")(item, kind.status(item)) ? kind.detail(item) : undefined;
+  return kind.status(item) === "InProgress" ? kind.detail(item) : undefined;
 }

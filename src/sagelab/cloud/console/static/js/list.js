@@ -64,7 +64,7 @@ function withStatus(kind, data, event) {
   const { items } = kind.list;
   const rows = data.result[items].map((row) =>
     kind.name(row) === event.name && kind.arn === event.kind
-      ? { ...row, [`${kind.stem}Status`]: event.status }
+      ? { ...row, [kind.statusMember]: event.status }
       : row,
   );
   return { ...data, result: { ...data.result, [items]: rows } };

@@ -29,15 +29,16 @@ const RECENT = [
   ["Took", (job) => html`<${Span} from=${job.CreationTime} to=${job.TrainingEndTime} />`],
 ];
 
+const concernsResource = (event) => event.type === "resource";
+
 export function Overview() {
-  const any = (event) => event.type === "resource";
-  const live = useLive(overview, [], any);
+  const live = useLive(overview, [], concernsResource);
   const recent = useLive(
-    () => ask("sagemaker", "ListTrainingJobs", { MaxResults: LATEST }),
+    () => ask("sagemaker", "ListTrainingJobs", { MaxResults: LATEST, SortOrder: "Descending" }),
     [],
-    (event) => any(event) && event.kind === jobs.arn,
+    (event) => concernsResource(event) && event.kind === jobs.arn,
   );
-  const { running = [], unknown = [], prices } = live.data || {};
+  const { running = [], prices } = live.data || {};
   const forgotten = running.filter((each) => each.forgotten);
   const latest = recent.data ? recent.data.TrainingJobSummaries : [];
   return html`
@@ -46,7 +47,7 @@ export function Overview() {
     ${
       live.data &&
       html`
-      <${Tiles} running=${running} unknown=${unknown} prices=${prices} />
+      <${Tiles} running=${running} prices=${prices} />
       ${
         forgotten.length > 0 &&
         html`<div class="notice warn" role="status"><strong>Forgotten?</strong>
@@ -70,29 +71,19 @@ export function Overview() {
     }`;
 }
 
-function Tiles({ running, unknown, prices }) {
+function Tiles({ running, prices }) {
   const known = running.map((each) => each.dollars).filter((each) => each !== null);
   const sum = known.reduce((total, each) => total + each, 0);
   const missing = running.length - known.length;
-  const counted = KINDS.filter((kind) =>
-    [
-      "notebook-instances",
-      "processing-jobs",
-      "training-jobs",
-      "tuning-jobs",
-      "compilation-jobs",
-      "endpoints",
-      "transform-jobs",
-    ].includes(kind.path),
-  );
+  const counted = KINDS.filter((kind) => kind.running.length);
   return html`
     <div class="tiles">
       <div class="tile money"><span>An hour on AWS</span><strong>${dollars(sum)}</strong>
         <small>${prices.region}, prices of ${prices.date}${missing ? `; ${plural(missing, "price")} not known` : ""}</small></div>
       ${counted.map((kind) => {
         const count = running.filter((each) => each.kind === kind.path).length;
-        return html`<a key=${kind.path} class=${`tile ${count ? "busy" : ""}`} href=${`/${kind.path}`}><span>${kind.title}</span><strong>${unknown.includes(kind.path) ? "–" : count}</strong>
-          <small>${unknown.includes(kind.path) ? "not run here" : count ? "running" : "none runs"}</small></a>`;
+        return html`<a key=${kind.path} class=${`tile ${count ? "busy" : ""}`} href=${`/${kind.path}`}><span>${kind.title}</span><strong>${count}</strong>
+          <small>${count ? "running" : "none runs"}</small></a>`;
       })}
     </div>`;
 }

@@ -32,10 +32,10 @@ export {
 
 const TONES = {
   running:
-    /^(InProgress|INPROGRESS|Pending|Starting|STARTING|Creating|Updating|Downloading|Training|Uploading|Launching.*|Preparing.*|SystemUpdating|RollingBack|Restarting)$/,
-  good: /^(Completed|COMPLETED|InService)$/,
-  bad: /^(Failed|FAILED|OutOfService|.*RollbackFailed)$/,
-  waiting: /^(Stopping|STOPPING|Deleting|Interrupted|MaxRuntimeExceeded|MaxWaitTimeExceeded)$/,
+    /^(In_?Progress|Pending|Starting|Creating|Updating|Downloading|Training|Uploading|Launching.*|Preparing.*|SystemUpdating|RollingBack|Restarting)$/i,
+  good: /^(Completed|InService)$/i,
+  bad: /^(Failed|OutOfService|.*RollbackFailed)$/i,
+  waiting: /^(Stopping|Deleting|Interrupted|MaxRuntimeExceeded|MaxWaitTimeExceeded)$/i,
 };
 
 /** What a status means for the reader: running, good, bad, waiting or still. */

@@ -23,7 +23,7 @@ class BadImage(ControlError):
     """A folder or a name that cannot stand for an image."""
 
 
-class Images:
+class OwnImages:
     """The images that a folder of a home keeps, each a copy of what was added."""
 
     def __init__(self, folder: Path) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from sagelab.cloud.engine.images.own import BadImage, OwnImages, tagged
 from sagelab.cloud.home import Home
-from sagelab.cloud.images import BadImage, Images, tagged
 from tests.conftest import Sagelab
 
 
@@ -25,7 +25,7 @@ def command(folder: Path, name: str) -> Path:
 
 
 def test_image_is_a_copy_found_by_its_name(tmp_path: Path, program: Path) -> None:
-    images = Images(tmp_path / "images")
+    images = OwnImages(tmp_path / "images")
     assert images.add("registry.example/mine", program) == "registry.example/mine:latest"
     (program / "serve").unlink()
     found = images.find("registry.example/mine:latest", "serve")
@@ -37,7 +37,7 @@ def test_image_is_a_copy_found_by_its_name(tmp_path: Path, program: Path) -> Non
 
 
 def test_image_added_again_replaces_the_old_one(tmp_path: Path, program: Path) -> None:
-    images = Images(tmp_path / "images")
+    images = OwnImages(tmp_path / "images")
     images.add("mine:1", program)
     (program / "serve").unlink()
     images.add("mine:1", command(program, "train"))
@@ -51,12 +51,12 @@ def test_image_added_again_replaces_the_old_one(tmp_path: Path, program: Path) -
 def test_what_is_no_image_is_refused_in_words(tmp_path: Path, name: str, words: str) -> None:
     (tmp_path / "serve").write_text("#!/bin/sh\n")  # not executable
     with pytest.raises(BadImage, match=words):
-        Images(tmp_path / "images").add(name, tmp_path)
+        OwnImages(tmp_path / "images").add(name, tmp_path)
 
 
 def test_image_that_is_not_there_cannot_be_removed(tmp_path: Path) -> None:
     with pytest.raises(BadImage, match="no image mine:latest"):
-        Images(tmp_path / "images").remove("mine")
+        OwnImages(tmp_path / "images").remove("mine")
 
 
 def test_port_of_a_registry_is_no_tag() -> None:
@@ -68,7 +68,17 @@ def test_command_line_adds_lists_and_removes(tmp_path: Path, program: Path, sage
     home = Home(tmp_path / "home").path
     assert sagelab("image", "add", "mine:1", str(program), home=home).stdout == "mine:1 is an image now\n"
     assert sagelab("image", "list", home=home).stdout.split() == ["mine:1", "serve"]
+    environment, *_, own = sagelab("image", "ls", home=home).stdout.splitlines()
+    assert environment.split()[:3] == ["tensorflow", "always", "there"]
+    assert own.split() == ["mine:1", "serve"]
     assert sagelab("image", "remove", "mine:1", home=home).stdout == "mine:1 is gone\n"
     again = sagelab("image", "remove", "mine:1", home=home)
     assert again.returncode == 1
     assert "There is no image mine:1" in again.stderr
+
+
+def test_an_environment_that_nobody_knows_cannot_be_pulled(tmp_path: Path, sagelab: Sagelab) -> None:
+    refused = sagelab("image", "pull", "cobol", home=tmp_path / "home")
+    assert refused.returncode == 1
+    assert "There is no environment 'cobol'; there are tensorflow" in refused.stderr
+    assert sagelab("image", "pull", "tensorflow", home=tmp_path / "home").stdout == "tensorflow is here\n"

@@ -1,0 +1,168 @@
+"""The environments of images: the packages that stand behind one, made on first use as a registry pull is.
+
+An environment is a lock file with a hash for every package; what it makes lies in the home and is never written
+again. The one without a lock is this Python's own: always there, and warm first.
+
+    HOME/environments/NAME           a virtual environment; the file `made` in it says from what
+    HOME/environments/.package       the way from each of them to this package
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import sagelab
+from sagelab.cloud.errors import ClientError
+
+WORDS = 300  # characters of an installer's complaint that are passed on
+
+
+class PullFailed(ClientError):
+    """The packages of an image could not be had; nothing half made is left."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The packages of an image.
+
+    imports: what a warm Python of it has imported before a job comes. shown: the distributions whose versions the
+    log of a job names. lock: its lock file; None: this Python's own packages.
+    """
+
+    name: str
+    imports: tuple[str, ...] = ()
+    shown: tuple[tuple[str, str], ...] = ()
+    lock: Path | None = None
+
+    def versions(self) -> Iterator[str]:
+        """ "TensorFlow 2.21.0", for each distribution that is shown."""
+        pins = dict(self._pins())
+        for title, distribution in self.shown:
+            yield f"{title} {pins.get(distribution) or importlib.metadata.version(distribution)}"
+
+    @property
+    def text(self) -> str:
+        """The lock file's; empty where there is none."""
+        return self.lock.read_text() if self.lock else ""
+
+    def _pins(self) -> Iterator[tuple[str, str]]:
+        for line in self.text.splitlines():
+            name, equal, version = line.partition(" ")[0].partition("==")
+            if equal:
+                yield name, version
+
+
+# What `sagemaker_training` imports. Not itself: at its import it makes the folders of a job.
+TOOLKIT = tuple("asyncio boto3 boto3.s3.transfer inotify_simple paramiko psutil retrying six numpy".split())
+PLAIN = Environment("python")
+TENSORFLOW = Environment("tensorflow", (*TOOLKIT, "tensorflow", "keras"), (("TensorFlow", "tensorflow"),))
+
+
+class Environments:
+    """The environments of one home.
+
+    outside: the variables of whoever started the local cloud, which may name an index or a proxy.
+    """
+
+    def __init__(self, folder: Path, outside: Mapping[str, str] | None = None) -> None:
+        self._folder, self._outside = folder, dict(os.environ if outside is None else outside)
+
+    def python(self, environment: Environment) -> Path:
+        """The interpreter of an environment, which is there or pulled."""
+        return self._place(environment) / "bin/python" if environment.lock else Path(sys.executable)
+
+    def is_there(self, environment: Environment) -> bool:
+        """Whether it stands as its lock file and this Python ask for."""
+        if environment.lock is None:
+            return True
+        stamp = self._place(environment) / "made"
+        return stamp.exists() and stamp.read_text() == _fingerprint(environment)
+
+    def size(self, environment: Environment) -> int:
+        """Bytes of disk that it takes; 0 where it takes none of its own."""
+        files = self._place(environment).rglob("*") if environment.lock and self.is_there(environment) else ()
+        return sum(file.lstat().st_blocks * 512 for file in files)
+
+    def pull(self, environment: Environment) -> None:
+        """Make it, unless it is there; of several who ask at once one does it. PullFailed: why not."""
+        if environment.lock is None:
+            return
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        self._lead_to_package()
+        with self._turn(environment):
+            if not self.is_there(environment):
+                self._make(environment)
+
+    def remove(self, environment: Environment) -> bool:
+        """Forget what was pulled. False: nothing was."""
+        with self._turn(environment):
+            there = self._place(environment).exists()
+            shutil.rmtree(self._place(environment), ignore_errors=True)
+        return there
+
+    def _make(self, environment: Environment) -> None:
+        place = self._place(environment)
+        shutil.rmtree(place, ignore_errors=True)
+        try:
+            self._run(environment, sys.executable, "-m", "venv", "--without-pip", str(place))
+            self._run(environment, *_installer(place), "--require-hashes", "-r", str(environment.lock))
+            packages = next(place.glob("lib/python*/site-packages"))
+            (packages / "sagelab.pth").write_text(f"{self._folder / '.package'}\n")
+            (place / "made").write_text(_fingerprint(environment))
+        except BaseException:
+            shutil.rmtree(place, ignore_errors=True)
+            raise
+
+    def _run(self, environment: Environment, *command: str) -> None:
+        env = {name: value for name, value in self._outside.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
+        if "PIP_INDEX_URL" in env:
+            env.setdefault("UV_DEFAULT_INDEX", env["PIP_INDEX_URL"])
+        done = subprocess.run(command, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if done.returncode:
+            why = " ".join(done.stdout.split())[-WORDS:]
+            raise PullFailed(
+                f"The packages of the image's environment {environment.name} could not be downloaded: {why}."
+                f" With a network, `sagelab image pull {environment.name}` does it ahead of time."
+            )
+
+    def _lead_to_package(self) -> None:
+        """One folder with nothing but this package: an environment must see it, and none of its neighbours."""
+        link, target = self._folder / ".package/sagelab", Path(sagelab.__file__).resolve().parent
+        link.parent.mkdir(exist_ok=True)
+        if not link.is_symlink() or link.readlink() != target:
+            draft = link.with_name(f"sagelab.{os.getpid()}")
+            draft.symlink_to(target)
+            draft.rename(link)
+
+    @contextmanager
+    def _turn(self, environment: Environment) -> Iterator[None]:
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        with (self._folder / f".{environment.name}.lock").open("w") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            yield
+
+    def _place(self, environment: Environment) -> Path:
+        return self._folder / environment.name
+
+
+def _fingerprint(environment: Environment) -> str:
+    return hashlib.sha256(f"{environment.text}{sys.version}".encode()).hexdigest()
+
+
+def _installer(place: Path) -> list[str]:
+    """uv where it is, else this Python's pip: both take wheels alone, whose making runs nobody's code."""
+    uv = shutil.which("uv", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
+    if uv:
+        return [uv, "pip", "install", "--quiet", "--only-binary", ":all:", "--python", str(place / "bin/python")]
+    pip = [sys.executable, "-m", "pip", "--python", str(place / "bin/python"), "install"]
+    return [*pip, "--quiet", "--no-input", "--disable-pip-version-check", "--only-binary", ":all:"]

@@ -1,0 +1,131 @@
+"""The registry: which images are here, and what each is.
+
+A row says by which names of the SageMaker SDK's own tables an image goes, for what it is used, which environment
+is behind it, and what its entry point and its server are. A folder of the learner's own (own.py) becomes one when
+it is asked for.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sagelab.cloud.engine.images.environments import PLAIN, TENSORFLOW, Environment
+from sagelab.cloud.engine.images.neo import is_neo
+from sagelab.cloud.engine.images.own import OwnImages
+from sagelab.cloud.errors import ValidationException
+
+URI = re.compile(r"(?P<registry>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.(?P<domain>[a-z.]+)/(?P<image>\S+)")
+OWN = "A folder of your own with a `serve` or `train` program becomes an image here with `sagelab image add`."
+TRAIN, PROCESS, SERVE = "train", "process", "serve"
+SUBJECT = {TRAIN: "runtime for the training", PROCESS: "runtime for the processing", SERVE: "model server for the"}
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image, or one family of versions of it.
+
+    repository: the SDK's table and scope that list its URIs ("tensorflow/training"); of an own image its name.
+    uses: TRAIN, PROCESS, SERVE. environment: its packages. toolkit: whether its `train` is SageMaker's toolkit.
+    server: which model server stands for its `serve` (hosting/containers.py). least: the first version that runs
+    here. program: the folder that stands for it, of an own image.
+    """
+
+    repository: str
+    uses: tuple[str, ...]
+    environment: Environment
+    toolkit: bool = False
+    server: str = ""
+    least: tuple[int, ...] = ()
+    program: Path | None = None
+
+    def names(self) -> list[str]:
+        """The repositories and versions of the URIs, in words."""
+        groups: dict[str, list[str]] = {}
+        for version, row in _rows(self):
+            groups.setdefault(row["repository"], []).append(version)
+        return [f"{name} (versions {', '.join(group)})" for name, group in groups.items()]
+
+    def matches(self, uri: str) -> bool:
+        """Whether a URI is one of the image's: repository, registry of AWS's, and a tag of one of the versions."""
+        found = URI.fullmatch(uri)
+        if found is None:
+            return False
+        repository, _, tag = found["image"].partition(":")
+        return any(
+            repository == row["repository"]
+            and found["registry"] in row["registries"].values()
+            and re.match(rf"{version}(?!\d)|{version[:-2]}-", tag)
+            for version, row in _rows(self)
+        )
+
+
+# Of TensorFlow those of 2: code for 1 would not run here.
+IMAGES: tuple[Image, ...] = (
+    Image("tensorflow/training", (TRAIN, PROCESS), TENSORFLOW, toolkit=True, least=(2,)),
+    Image("tensorflow/inference", (SERVE,), TENSORFLOW, server="tensorflow", least=(2,)),
+    Image("tensorflow/eia", (SERVE,), TENSORFLOW, server="tensorflow", least=(2,)),
+    Image("sklearn/training", (PROCESS,), TENSORFLOW),
+)
+NEO = Image("neo", (SERVE,), PLAIN, server="neo")  # what a compilation job made; neo.py has its names
+
+
+def environments() -> dict[str, Environment]:
+    """Every environment that is behind an image, by its name."""
+    return {image.environment.name: image.environment for image in (*IMAGES, NEO)}
+
+
+class Registry:
+    """The images that run on this machine: the rows, and the learner's own folders."""
+
+    def __init__(self, own: OwnImages) -> None:
+        self._own = own
+
+    def find(self, uri: str, use: str) -> Image | None:
+        """The image that a URI names, where it is for this use; an own one comes first."""
+        if program := self._own.find(uri, use) if use != PROCESS else None:
+            return Image(uri, (use,), PLAIN, program=program)
+        if use == SERVE and is_neo(uri):
+            return NEO
+        return next((image for image in IMAGES if use in image.uses and image.matches(uri)), None)
+
+    def check(self, uri: str, use: str) -> None:
+        """ValidationException: no image here is named so, or none for this use; those that are, are named."""
+        if self.find(uri, use):
+            return
+        trouble = f"The local cloud has no {SUBJECT[use]} image {uri}"
+        if use == SERVE and self.find(uri, TRAIN):
+            trouble = f"{uri} is an image for training, which has no model server"
+        known = ", ".join(dict.fromkeys(name for image in IMAGES if use in image.uses for name in image.names()))
+        also = {SERVE: "; and models that it compiled with Neo's own images", PROCESS: "", TRAIN: ""}[use]
+        own = f" {OWN}" if use != PROCESS else ""
+        raise ValidationException(
+            f"{trouble}. It runs these images of the SageMaker SDK, in any region: {known}{also}.{own}"
+        )
+
+
+@functools.cache
+def _rows(image: Image) -> list[tuple[str, dict[str, Any]]]:
+    """(version, row) of the SDK's table, in order, of those that run here."""
+    framework, _, scope = image.repository.partition("/")
+    versions = _table(framework)[scope]["versions"].items()
+    found = [row for row in versions if _by_number(row[0]) >= image.least]
+    return sorted(found, key=lambda row: _by_number(row[0]))
+
+
+@functools.cache
+def _table(framework: str) -> dict[str, Any]:
+    files = importlib.metadata.files("sagemaker-core") or []
+    name = f"{framework}.json"
+    wanted = next(file for file in files if file.name == name and "image_uri_config" in str(file))
+    found: dict[str, Any] = json.loads(Path(str(wanted.locate())).read_text())
+    return found
+
+
+def _by_number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version))

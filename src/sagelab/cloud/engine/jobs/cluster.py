@@ -1,0 +1,192 @@
+"""The hosts of one job: their folders, what they print, how long they may, their end and the exit code of each."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sagelab.cloud.engine.context import EngineContext
+from sagelab.cloud.engine.data.workspace import Workspace, environment
+from sagelab.cloud.engine.images.environments import Environment
+from sagelab.cloud.engine.images.runtimes import Runtime, describe_here
+from sagelab.cloud.engine.jobs.failures import KILLED, explain_exit
+from sagelab.cloud.engine.jobs.logs import Listener, Reader, Stream
+from sagelab.cloud.engine.sandbox.launcher import Running
+from sagelab.cloud.engine.sandbox.namespaces import HostSpec
+from sagelab.cloud.errors import InternalServerError, JobError
+
+GRACE_SECONDS = 120.0  # between SIGTERM and SIGKILL, as StopTrainingJob has it
+
+
+@dataclass(frozen=True)
+class Task:
+    """What every host of a job runs.
+
+    argv: its first command. environment: beside what every host has. network: without one it has no keys either.
+    role: whose keys it has, good for `seconds` and a while. memory: bytes of a process, at most.
+    """
+
+    runtime: Runtime
+    argv: tuple[str, ...]
+    environment: dict[str, str]
+    network: bool
+    role: str
+    seconds: int
+    memory: int | None = None
+
+
+class Cluster:
+    """The hosts of one job, in the order of their life: make_folders, open_logs, start, wait, remove.
+
+    listener: hears every line that they print. seconds: how long they ran.
+    """
+
+    listener: Listener | None = None
+
+    def __init__(self, job: str, count: int, context: EngineContext) -> None:
+        self.job, self.context = job, context
+        self.hosts = [f"algo-{number + 1}" for number in range(count)]
+        self.folder = f"{job}-{time.time_ns():x}"
+        self.folders: dict[str, Path] = {}
+        self.streams: dict[str, Stream] = {}
+        self.seconds = 0.0
+        self._running: Running | None = None
+        self._readers: list[Reader] = []
+        self._kill: threading.Timer | None = None
+
+    def make_folders(self) -> list[Workspace]:
+        """A new folder for each host; the /opt/ml of each."""
+        make = self.context.launcher.make_folder
+        self.folders = {host: make(self.folder, host) for host in self.hosts}
+        return self.spaces
+
+    @property
+    def spaces(self) -> list[Workspace]:
+        return [Workspace(folder / "ml") for folder in self.folders.values()]
+
+    # Logs
+
+    def open_logs(self, group: str, runtime: Runtime, lines: list[str], name: str = "{job}/{host}-{now}") -> None:
+        """A log stream for each host, headed by what the local cloud has to say."""
+        logs, now = self.context.client("logs"), int(time.time())
+        for host in self.hosts:
+            stream = name.format(job=self.job, host=host, now=now)
+            self.streams[host] = Stream(logs, group, stream, self.listener)
+        weaker = self.context.launcher.sandbox_unavailable(runtime)
+        self.say(*lines, *([f"without namespaces of its own: {weaker}"] if weaker else []))
+
+    def say(self, *lines: str) -> None:
+        """Put lines of the local cloud's own into the log of every host."""
+        for stream in self.streams.values():
+            for line in lines:
+                stream.note(line)
+            stream.flush()
+
+    def on_lines(self) -> None:
+        """Lines of the hosts went to the log."""
+
+    # Running
+
+    def start(self, task: Task) -> None:
+        """Start the hosts."""
+        keys = self.context.access(task.role, task.seconds) if task.network else {}
+        env = environment(self.context.region) | keys | task.environment
+        hosts = [self.host(name, task, env) for name in self.hosts]
+        self._running = self.context.launcher.start(self.folder, task.runtime, hosts, network=task.network)
+        outputs, kill = self._running.outputs.items(), self._running.group.kill
+        self._readers = [Reader(pipe, self.streams[host], self.on_lines, kill) for host, pipe in outputs]
+        for reader in self._readers:
+            reader.start()
+
+    def host(self, name: str, task: Task, env: dict[str, str]) -> HostSpec:
+        net = zlib.crc32(self.folder.encode()) % 250 + 1
+        return HostSpec(
+            name=name,
+            folder=str(self.folders[name]),
+            argv=task.argv,
+            env=env,
+            peers={peer: f"127.1.{net}.{number}" for number, peer in enumerate(self.hosts, start=1)},
+            memory=task.memory or self.context.memory_limit,
+        )
+
+    def wait(self, limits: Mapping[str, float], on_due: Callable[[str], None]) -> None:
+        """Return when no process of the hosts is left and all that they printed is in the log.
+
+        limits: a name -> after how many seconds `on_due` is called with it.
+        """
+        group, began = self.running.group, time.monotonic()
+        due = {name: began + seconds for name, seconds in limits.items()}
+        while not group.ended.is_set():
+            first = min(due, key=lambda name: due[name])
+            left = due[first] - time.monotonic()
+            group.changed.wait(None if math.isinf(left) else max(0.0, left))
+            group.changed.clear()
+            if time.monotonic() >= due[first]:
+                due[first] = math.inf
+                on_due(first)
+            elif any(group.codes.values()) and len(group.codes) < len(self.hosts) and not self._kill:
+                group.kill()  # one host failed: the others would wait for it for ever
+        self.seconds = time.monotonic() - began
+        for reader in self._readers:
+            reader.join()
+
+    @property
+    def running(self) -> Running:
+        assert self._running is not None
+        return self._running
+
+    # Ending
+
+    def terminate(self, grace: float = GRACE_SECONDS) -> None:
+        """Ask the hosts to end: SIGTERM now, SIGKILL after `grace` seconds. Nothing where none runs."""
+        if self._running is None or self._running.group.ended.is_set() or self._kill:
+            return
+        self._signal(self._running.group.terminate)
+        self._kill = threading.Timer(grace, self._signal, [self._running.group.kill])
+        self._kill.daemon = True
+        self._kill.start()
+
+    def _signal(self, send: Callable[[], None]) -> None:
+        try:
+            self.hold()
+        finally:
+            send()
+
+    def hold(self) -> None:
+        """The hosts are ended from outside next."""
+
+    def kill(self) -> None:
+        """End the hosts at once, with nothing saved."""
+        if self._running:
+            self._running.group.kill()
+
+    @property
+    def codes(self) -> dict[str, int]:
+        """The exit code of each host."""
+        return {host: self.running.group.codes.get(host, KILLED) for host in self.hosts}
+
+    def check(self) -> None:
+        """InternalServerError: the hosts could not run, and it was not their own doing."""
+        if self.running.group.trouble:
+            raise InternalServerError(self.running.group.trouble)
+
+    def explain(self) -> JobError | None:
+        """Why the hosts failed; None where all ended well. InternalServerError: they could not run."""
+        self.check()
+        return explain_exit(self.codes, self.spaces, self.streams)
+
+    def remove(self) -> None:
+        """Leave nothing of them on this machine."""
+        if self._kill:
+            self._kill.cancel()
+        self.context.launcher.remove_folder(self.folder)
+
+
+def describe_stand_in(image: str, instance_type: str, environment: Environment) -> str:
+    """The first line of a log: what is here in place of an image on an instance."""
+    return f"{image} on {instance_type} is, here, {describe_here(environment)}"

@@ -1,0 +1,56 @@
+"""What is known of one request on its way through the gateway's chain: each fact is found once, and kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from sagelab.cloud.gateway.auth.guard import Caller
+from sagelab.cloud.gateway.http.request import Request
+from sagelab.cloud.gateway.wire.planes import SIGNING, Operation
+from sagelab.cloud.resources.call import Call
+
+# Operations that begin so leave everything as it was; KMS makes its own keys when they are first described.
+_READS = ("Get", "List", "Describe", "BatchGet", "Lookup", "Filter", "Simulate", "Search", "Query", "Scan")
+
+
+@dataclass
+class Context:
+    """caller: once it is identified. found, call: of SageMaker's planes alone, once found and once parsed."""
+
+    request: Request
+    caller: Caller = field(init=False)
+    found: Operation | None = None
+    call: Call | None = None
+
+    @cached_property
+    def service(self) -> str:
+        """The name that the request is signed for."""
+        return self.caller.service.lower()
+
+    @property
+    def is_sagemaker(self) -> bool:
+        """Whether one of SageMaker's planes is asked, and so the resources are; else it is moto that is."""
+        return self.service in SIGNING
+
+    @property
+    def region(self) -> str:
+        return self.caller.region
+
+    @property
+    def where(self) -> str:
+        """REGION:ACCOUNT, as ARNs have it."""
+        return f"{self.caller.region}:{self.caller.key.account}"
+
+    @property
+    def operation(self) -> str:
+        """The operation's name; of another service than SageMaker, as well as the request tells."""
+        return self.found.name if self.found else self.request.operation
+
+    @cached_property
+    def changes(self) -> bool:
+        """Whether a request to another service than SageMaker may change something."""
+        request = self.request
+        if request.target or request.form.get("Action"):
+            return self.service == "kms" or not self.operation.startswith(_READS)
+        return request.method not in ("GET", "HEAD")

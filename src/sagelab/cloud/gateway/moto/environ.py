@@ -1,0 +1,66 @@
+"""A request as moto takes it: the environment of a WSGI application."""
+
+from __future__ import annotations
+
+import sys
+from functools import lru_cache
+from typing import Any
+from urllib.parse import unquote
+
+from sagelab.cloud.gateway.http.request import Request
+
+Environ = dict[str, Any]
+
+# The body is whole when moto gets it; and whose account it is, the signature says.
+_DROPPED = frozenset({"transfer-encoding", "x-moto-account-id", "content-length"})
+_METADATA = "x-amz-meta-"
+
+
+def environ_of(request: Request) -> Environ:
+    """A new environment, with the body at its beginning.
+
+    A header with an underscore would stand for another in it. S3's metadata alone may have one: moto is told how
+    it is spelt, unless the other one is there as well.
+    """
+    path, _, query = request.uri.partition("#")[0].partition("?")
+    host, _, port = request.headers.get("host", "").rpartition(":")
+    with request.rewound() as body:
+        environ = {
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.input": body,
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": False,
+            "wsgi.run_once": False,
+            "REQUEST_METHOD": request.method,
+            "SCRIPT_NAME": "",
+            "PATH_INFO": unquote(path).encode().decode("latin-1"),
+            "QUERY_STRING": query,
+            "REQUEST_URI": request.uri,
+            "RAW_URI": request.uri,
+            "REMOTE_ADDR": host,
+            "SERVER_NAME": host,
+            "SERVER_PORT": port,
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "CONTENT_LENGTH": str(request.size),
+        }
+    spelt = environ["moto.preserved_header_names"] = {}
+    for name, value in request.headers.items():
+        if name in _DROPPED or ("_" in name and not _stands_alone(name, request)):
+            continue
+        environ[_key(name)] = value
+        if "_" in name:
+            spelt[_key(name)] = name
+    return environ
+
+
+def _stands_alone(name: str, request: Request) -> bool:
+    return name.startswith(_METADATA) and name.replace("_", "-") not in request.headers
+
+
+@lru_cache(maxsize=1024)
+def _key(name: str) -> str:
+    """Where WSGI has a header."""
+    key = name.upper().replace("-", "_")
+    return key if key == "CONTENT_TYPE" else f"HTTP_{key}"

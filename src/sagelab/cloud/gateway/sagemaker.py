@@ -1,0 +1,80 @@
+"""SageMaker's planes in the chain: an operation is found, parsed, validated and handed to its family."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from sagelab.cloud.errors import (
+    InternalFailure,
+    ServiceError,
+    UnknownOperation,
+    is_unwritable,
+    storage_unavailable,
+)
+from sagelab.cloud.gateway.context import Context
+from sagelab.cloud.gateway.wire import protocol, validation
+from sagelab.cloud.gateway.wire.faults import Answer
+from sagelab.cloud.gateway.wire.planes import Planes
+from sagelab.cloud.resources.call import Call, Family, Handler
+from sagelab.cloud.store import Store
+
+_log = logging.getLogger("sagelab")
+
+
+class SageMaker:
+    """Four handlers of the chain, which leave a request to any other service alone."""
+
+    def __init__(self, families: Iterable[Family], store: Store) -> None:
+        self._handlers, self._store = _merged(families), store
+        self.planes = Planes()
+
+    def find(self, context: Context) -> None:
+        """Which operation it is. UnknownOperation: SageMaker has none such, or nobody runs it here."""
+        if not context.is_sagemaker:
+            return
+        context.found = self.planes.find(context.request)
+        if context.operation not in self._handlers:
+            raise UnknownOperation(
+                f"{context.operation} is not something the local cloud runs yet; "
+                "docs/operations.md lists what it does."
+            )
+
+    def parse(self, context: Context) -> None:
+        """What it is given. Serialization- or ValidationException: it is not in the model's form."""
+        if context.found:
+            key, params = context.caller.key, protocol.parse(context.found, context.request)
+            context.call = Call(context.operation, params, context.region, key.account, key.arn)
+
+    def validate(self, context: Context) -> None:
+        """ValidationException: it breaks rules of the model."""
+        if context.found and context.call and (shape := context.found.model.input_shape) is not None:
+            validation.validate(shape, context.call.params)
+
+    def answer(self, context: Context) -> Answer | None:
+        """What the family answers. ServiceError: it refuses, or has failed."""
+        if not (context.found and context.call):
+            return None
+        try:
+            with self._store.refusing():
+                output = self._handlers[context.operation](context.call)
+            return protocol.answer(context.found, output)
+        except ServiceError:
+            raise
+        except Exception as error:
+            if is_unwritable(error):
+                raise storage_unavailable(error) from None
+            _log.exception("%s failed", context.operation)
+            reason = f"{context.operation} failed inside the local cloud; its log has the traceback."
+            raise InternalFailure(reason) from None
+
+
+def _merged(families: Iterable[Family]) -> dict[str, Handler]:
+    """One table of all families. ValueError: an operation with two owners."""
+    table: dict[str, Handler] = {}
+    for family in families:
+        for name, handler in family.operations().items():
+            if name in table:
+                raise ValueError(f"{name} has two owners.")
+            table[name] = handler
+    return table
