@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import wraps
+from functools import cache, wraps
 from typing import Any
 
 import pytest
@@ -178,4 +178,10 @@ def _short(stream: str) -> str:
 
 
 def _client(made: Made, service: str, region: str | None = None) -> Any:
-    return made.cloud.client(service, region=region or made.region, config=QUICK)
+    return _clients(made.cloud, made.cloud.url, service, region or made.region)
+
+
+@cache
+def _clients(cloud: LocalCloud, url: str, service: str, region: str) -> Any:
+    """A client made once; url: where the local cloud is now, for it may have had to move."""
+    return cloud.session(region).client(service, endpoint_url=url, config=QUICK)
