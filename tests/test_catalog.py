@@ -9,6 +9,7 @@ import pytest
 
 from sagelab import catalog
 from sagelab.catalog import Kind, Removal, Use
+from tests.cloud.new_kind.rows import JOB
 
 API = botocore.session.get_session().get_service_model("sagemaker")
 WHERE = "us-east-1:123456789012"
@@ -28,15 +29,7 @@ CLUSTER = Kind(
     listed="Clusters",
     service="elasticmapreduce",
 )
-RECOMMENDATION = Kind(
-    "inference-recommendations-job",
-    "InferenceRecommendationsJob",
-    "inference recommendations job",
-    name_member="JobName",
-    status_member="Status",
-    listed="InferenceRecommendationsJobs",
-)
-KINDS = pytest.mark.parametrize("kind", [*catalog.KINDS, PACKAGE, RECOMMENDATION], ids=lambda kind: kind.stem)
+KINDS = pytest.mark.parametrize("kind", [*catalog.KINDS, PACKAGE, JOB], ids=lambda kind: kind.stem)
 
 
 @KINDS
@@ -55,10 +48,13 @@ def test_members_are_those_of_the_api(kind: Kind) -> None:
 
 @KINDS
 def test_lists_come_in_the_order_that_aws_documents(kind: Kind) -> None:
-    members = API.operation_model(kind.operation("List")).input_shape.members
+    operation = API.operation_model(kind.operation("List"))
+    newest_first = "from the most current to the oldest" in operation.documentation  # against what SortOrder says
     for member, own in zip(("SortBy", "SortOrder"), kind.order, strict=True):
-        said = re.search(r"[Tt]he default is <code>(\w+)</code>", members[member].documentation)
-        assert said is None or said[1] == own, members[member].documentation
+        text = operation.input_shape.members[member].documentation
+        said = re.search(r"[Tt]he default is <code>(\w+)</code>", text)
+        wanted = "Descending" if newest_first and member == "SortOrder" else said[1] if said else own
+        assert own == wanted, text
 
 
 @pytest.mark.parametrize("kind", catalog.KINDS, ids=lambda kind: kind.stem)
@@ -80,10 +76,10 @@ def test_no_operation_is_of_two_kinds() -> None:
 
 
 def test_a_kind_whose_name_is_not_its_stems() -> None:
-    assert RECOMMENDATION.name_of({"JobName": "one"}) == "one"
-    assert RECOMMENDATION.arn_member == "JobArn"
-    assert RECOMMENDATION.arn_of("one", WHERE) == f"arn:aws:sagemaker:{WHERE}:inference-recommendations-job/one"
-    assert RECOMMENDATION.path == "inference-recommendations-jobs"
+    assert JOB.name_of({"JobName": "one"}) == "one"
+    assert JOB.arn_member == "JobArn"
+    assert JOB.arn_of("one", WHERE) == f"arn:aws:sagemaker:{WHERE}:inference-recommendations-job/one"
+    assert JOB.path == "recommendation-jobs"
 
 
 def test_a_kind_that_goes_by_arn_or_by_version(monkeypatch: pytest.MonkeyPatch) -> None:

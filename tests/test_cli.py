@@ -67,7 +67,10 @@ def test_status_gives_url_pid_and_home(sagelab: Any, cloud: Any) -> None:
     assert found["url"] == cloud.url
     assert found["home"] == str(cloud.home.path)
     os.kill(found["pid"], 0)
-    assert cloud.url in sagelab("status", home=cloud.home.path).stdout
+    assert found["jobs"] == sum(count for kind, count in found["runs"].items() if kind.endswith("jobs"))
+    said = sagelab("status", home=cloud.home.path).stdout
+    assert cloud.url in said
+    assert "running " in said
 
 
 def test_open_prints_an_address_that_logs_in_once(sagelab: Any, cloud: Any) -> None:

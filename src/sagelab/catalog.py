@@ -11,7 +11,6 @@ A path reads a request or a description: "A.B" is a member of a member, "A[].B" 
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -235,7 +234,6 @@ KINDS: tuple[Kind, ...] = (
         roles=("RoleArn",),
         log=Log("/aws/sagemaker/TrainingJobs", "{name}/"),
         searchable=True,
-        order=("CreationTime", "Ascending"),
     ),
     Kind(
         "processing-job",
@@ -324,7 +322,6 @@ def of_stem(stem: str) -> Kind:
     return next(kind for kind in KINDS if kind.stem == stem)
 
 
-@functools.cache
 def of_operation(operation: str) -> Kind | None:
     """The kind that an operation of the API is about; None where it is about none, or about several."""
     return next((kind for kind in KINDS if operation in kind.operations), None)

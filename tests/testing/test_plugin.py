@@ -44,6 +44,7 @@ def test_tests_find_the_local_cloud_and_leave_the_process_as_it_was(ran: Ran) ->
         "test_that_fails",
         "test_that_fails_for_its_module",
         "test_that_fails_for_itself",
+        "test_that_fails_in_other_ways",
     }, ran.said
     assert len(ran.outcomes) > 10
 
@@ -76,6 +77,15 @@ def test_report_of_a_test_that_fails_has_the_reason_and_the_end_of_the_log_of_it
 def test_report_has_the_job_of_a_wider_fixture_of_the_test(ran: Ran) -> None:
     found = section(ran, "test_that_fails_for_its_module", "training job of-the-module: Failed")
     assert "said by the job of the module" in found
+
+
+@slow
+def test_report_has_an_endpoint_and_the_training_jobs_of_a_search(ran: Ran) -> None:
+    kinds = ("endpoint", "hyper parameter tuning job", "training job")
+    found = [section(ran, "test_that_fails_in_other_ways", rf"{kind} \S+: Failed") for kind in kinds]
+    assert all(text.startswith("FailureReason: ") for text in found)
+    assert "said by serve" in found[0].splitlines()
+    assert "said by train" in found[2].splitlines()
 
 
 @slow
@@ -122,9 +132,10 @@ def test_local_cloud_ends_with_a_run_that_is_killed(waiting: tuple[subprocess.Po
 
 
 @slow
-def test_fresh_cloud_is_one_for_each_test(tmp_path: Path) -> None:
+def test_fresh_clouds_are_kept_apart_and_a_killed_one_comes_back(tmp_path: Path) -> None:
     ran = run(tmp_path, "fresh", "--sagelab-keep")
     assert set(ran.outcomes.values()) == {"passed"}, ran.said
+    assert len(ran.outcomes) == 5
     homes = re.findall(r"sagelab up --home (\S+)", ran.said)
     assert len(homes) == 3
     assert all((Path(home) / "sagelab.db").exists() for home in homes)

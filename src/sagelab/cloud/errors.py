@@ -22,7 +22,12 @@ ServiceError                        what a client sees: AWS's code, AWS's messag
 |-- NoSuchPath                  404  a path that nobody serves
 |-- BadLength                   400  a body that is not as long as its headers say
 |-- IncompleteBody              400  a body in signed chunks that ends early, or is in none
-|-- EntityTooLarge              400  a body over S3's limit
+|-- EntityTooLarge              400  a body over S3's limit, or over that of a form's policy
+|-- EntityTooSmall              400  a form's file under the limit of its policy
+|-- InvalidArgument             400  a form without one of the fields that it needs, or with a value that is none
+|-- InvalidPolicyDocument       400  a form's policy that cannot be read
+|-- MalformedForm               400  a form that is not well-formed multipart/form-data
+|-- FieldsTooLarge              400  too much before a form's file
 |-- IncompleteSignature         403  an authorization that cannot be read
 |-- AccessDenied                403  no, missing or foreign credentials
 |   |-- MissingAuthentication   403  no signature at all
@@ -38,7 +43,9 @@ StreamError                         ends an answer that comes in parts, as an ev
 
 JobError                            why a job ends as Failed; its text becomes FailureReason
 |-- ClientError                      the user's input is at fault (data, archive, image)
+|   '-- PullFailed                   an image whose environment cannot be made (engine/images)
 |-- AlgorithmError                   the user's code is at fault
+|-- NotStarted                       a notebook instance that cannot be opened (engine/notebooks/instance.py)
 '-- InternalServerError              the local cloud is at fault, or was stopped
 
 ControlError                        what did not go as asked, for a person: one sentence that says what to do
@@ -175,6 +182,26 @@ class IncompleteBody(ServiceError):
 
 class EntityTooLarge(ServiceError):
     code = "EntityTooLarge"
+
+
+class EntityTooSmall(ServiceError):
+    code = "EntityTooSmall"
+
+
+class InvalidArgument(ServiceError):
+    code = "InvalidArgument"
+
+
+class InvalidPolicyDocument(ServiceError):
+    code = "InvalidPolicyDocument"
+
+
+class MalformedForm(ServiceError):
+    code = "MalformedPOSTRequest"
+
+
+class FieldsTooLarge(ServiceError):
+    code = "MaxPostPreDataLengthExceeded"
 
 
 class IncompleteSignature(ServiceError):

@@ -29,6 +29,7 @@ from sagelab import catalog
 from sagelab.cloud import resources
 from sagelab.cloud.console.server import ConsoleServer
 from sagelab.cloud.context import Cloud
+from sagelab.cloud.engine.jobs.run import await_ends
 from sagelab.cloud.engine.sandbox.launcher import Launcher
 from sagelab.cloud.errors import ControlError, PortTaken, is_unwritable
 from sagelab.cloud.gateway.app import Gateway
@@ -38,6 +39,7 @@ from sagelab.cloud.store import Store
 
 BACKLOG = 128
 LOG_LIMIT = 5_000_000  # bytes; the log before that is kept once more as server.log.1
+LAST_WORDS = 10.0  # seconds for jobs to tell their end, and for the last lines of the logs
 POLL = 0.1  # seconds between two looks for the end, inside socketserver
 TRUST = {
     "Version": "2012-10-17",
@@ -90,7 +92,10 @@ def serve(home: Home, port: int | None, ready: Callable[[str], None]) -> None:
         gateway = Gateway(cloud, families, internal={"Status": lambda _: _status(cloud)})
         closing.callback(gateway.close)
         closing.callback(_serve_in_background(gateway, listener))
-        for family in families:  # closed before the server is: a job's last lines go through its front door
+        # Last lines and last steps go through the front door and into the store: what runs ends before those do.
+        closing.callback(await_ends, LAST_WORDS)
+        closing.callback(cloud.launcher.close)
+        for family in families:
             closing.callback(family.close)
         _create_role(cloud)
         started = datetime.now(UTC).isoformat()
@@ -106,7 +111,7 @@ def serve(home: Home, port: int | None, ready: Callable[[str], None]) -> None:
 
 
 def _build(home: Home, url: str, closing: ExitStack, outside: dict[str, str]) -> tuple[Cloud, list[Family]]:
-    """Cloud and families; what the cloud holds is closed in the order launcher, store."""
+    """Cloud and families; the store is closed last of all."""
     store = Store(home.database)
     closing.callback(store.close)
     launcher = Launcher(home, outside)

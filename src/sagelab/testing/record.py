@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import wraps
+from functools import cache, wraps
 from typing import Any
 
 import pytest
@@ -112,7 +112,7 @@ def _section(made: Made) -> Section | None:
         if status is None:
             return None
         reason = [f"FailureReason: {facts['FailureReason']}"] if facts.get("FailureReason") else []
-        text = "\n".join([*reason, *(_log(made) or ["(no log)"])])
+        text = "\n".join([*reason, *_log(made)]) or "There is no log."
     except (ClientError, BotoCoreError) as error:
         status, text = "unknown", f"It cannot be read any more: {error}"
     return f"sagelab: {made.noun} {made.name}: {status}", text
@@ -148,16 +148,19 @@ def _ask(made: Made, verb: str) -> dict[str, Any]:
 
 
 def _log(made: Made) -> list[str]:
-    """The last lines of all its log streams together."""
-    events = [event for region in {made.region, REGION} for event in _events(made, region)]
-    lines = [event["message"].rstrip()[:WIDTH] for event in sorted(events, key=lambda event: event["timestamp"])]
-    return lines[-LINES:]
+    """The last lines of its log; with several streams (hosts, servers) each line says which one it is of."""
+    found = [event for region in {made.region, REGION} for event in _events(made, region)]
+    events = sorted(found, key=lambda event: event[0])
+    several = len({stream for _, stream, _ in events}) > 1
+    lines = [f"{stream} | {message}" if several else message for _, stream, message in events]
+    return [line[:WIDTH] for line in lines[-LINES:]]
 
 
-def _events(made: Made, region: str) -> Iterator[dict[str, Any]]:
-    """The last events of each stream: a job's have its name, in its kind's group; an endpoint has its own group.
+def _events(made: Made, region: str) -> Iterator[tuple[int, str, str]]:
+    """Time, stream and text of the last events of each stream.
 
-    The local cloud writes the logs of all regions in one.
+    A job's streams begin with its name, in the group of its kind; an endpoint has a group of its own. The local
+    cloud writes the logs of all regions in one.
     """
     logs, kinds = _client(made, "logs", region), f"/aws/sagemaker/{made.kind}s"
     for group, start in ((kinds, {"logStreamNamePrefix": made.name}), (f"{kinds}/{made.name}", {})):
@@ -165,8 +168,20 @@ def _events(made: Made, region: str) -> Iterator[dict[str, Any]]:
             for stream in logs.describe_log_streams(logGroupName=group, **start)["logStreams"]:
                 name = stream["logStreamName"]
                 if not start or name.partition("/")[0] == made.name:
-                    yield from logs.get_log_events(logGroupName=group, logStreamName=name, limit=LINES)["events"]
+                    found = logs.get_log_events(logGroupName=group, logStreamName=name, limit=LINES)["events"]
+                    yield from ((one["timestamp"], _short(name), one["message"].rstrip()) for one in found)
+
+
+def _short(stream: str) -> str:
+    """The host of a stream: "algo-1" of "job/algo-1-1700000000"."""
+    return re.sub(r"-\d{10,}$", "", stream.rpartition("/")[2])
 
 
 def _client(made: Made, service: str, region: str | None = None) -> Any:
-    return made.cloud.client(service, region=region or made.region, config=QUICK)
+    return _clients(made.cloud, made.cloud.url, service, region or made.region)
+
+
+@cache
+def _clients(cloud: LocalCloud, url: str, service: str, region: str) -> Any:
+    """A client made once; url: where the local cloud is now, for it may have had to move."""
+    return cloud.session(region).client(service, endpoint_url=url, config=QUICK)

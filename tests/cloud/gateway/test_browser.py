@@ -108,3 +108,28 @@ def test_a_picture_in_a_foreign_page_is_not_shown(gateway: Any, page: Any) -> No
 def test_a_socket_of_a_foreign_page_is_not_opened(gateway: Any, page: Any) -> None:
     url = gateway.url.replace("http", "ws")
     assert page.evaluate(SEEN.format(kind="WebSocket", opened="onopen"), url) == 0
+
+
+def test_a_signed_form_uploads_from_a_page_of_this_machine_alone(gateway: Any, page: Any) -> None:
+    s3 = gateway.client("s3")
+    s3.create_bucket(Bucket="formed")
+    fields = {"success_action_status": "201"}
+    form = s3.generate_presigned_post("formed", "up/${filename}", Fields=fields, Conditions=[fields])
+    inputs = "".join(f'<input name="{name}" value="{value}">' for name, value in form["fields"].items())
+    html = f'<form method="POST" enctype="multipart/form-data" action="{form["url"]}">{inputs}'
+    html += '<input type="file" name="file"><button>Upload</button></form>'
+    s3.put_object(Bucket="formed", Key="form.html", Body=html.encode(), ContentType="text/html")
+    chosen = {"name": "note.txt", "mimeType": "text/plain", "buffer": b"of a browser"}
+
+    def upload() -> int:
+        page.set_input_files("input[type=file]", chosen)
+        with page.expect_navigation() as arrived:
+            page.click("button")
+        return int(arrived.value.status)
+
+    page.set_content(html)
+    assert upload() == 403
+    assert [one["Key"] for one in s3.list_objects_v2(Bucket="formed")["Contents"]] == ["form.html"]
+    page.goto(s3.generate_presigned_url("get_object", {"Bucket": "formed", "Key": "form.html"}))
+    assert upload() == 201
+    assert s3.get_object(Bucket="formed", Key="up/note.txt")["Body"].read() == b"of a browser"

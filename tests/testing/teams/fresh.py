@@ -1,6 +1,10 @@
-"""Tests that use the same names, each in a local cloud of its own; and one that asks late for the run's."""
+"""Tests that use the same names, each in a local cloud of its own; and one that kills the run's."""
 
 from __future__ import annotations
+
+import os
+import select
+import signal
 
 import boto3
 import pytest
@@ -29,3 +33,18 @@ def test_that_asks_late(request: pytest.FixtureRequest) -> None:
     with cloud.pointed():
         assert boto3.client("s3").meta.endpoint_url == cloud.url
         assert boto3.client("s3").list_buckets()["Buckets"] == []
+
+
+def test_that_kills_it(sagelab_cloud: LocalCloud) -> None:
+    boto3.client("s3").create_bucket(Bucket="made-before-the-kill")
+    server = sagelab_cloud.home.server()
+    assert server is not None
+    process = os.pidfd_open(server["pid"])
+    signal.pidfd_send_signal(process, signal.SIGKILL)
+    assert select.select([process], [], [], 60)[0]
+    os.close(process)
+
+
+@pytest.mark.usefixtures("sagelab_cloud")
+def test_that_comes_after() -> None:
+    assert [one["Name"] for one in boto3.client("s3").list_buckets()["Buckets"]] == ["made-before-the-kill"]

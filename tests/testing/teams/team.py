@@ -6,12 +6,15 @@ import json
 import os
 import subprocess
 import sys
+import time
+import unittest
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import WaiterError
 from moto import mock_aws
 
 from sagelab.testing import LocalCloud
@@ -22,19 +25,25 @@ FIRST = boto3.Session(region_name="eu-west-1")
 boto3.DEFAULT_SESSION = FIRST
 
 
+def common(cloud: LocalCloud, name: str) -> dict[str, Any]:
+    """What every training job has."""
+    return {
+        "RoleArn": cloud.role,
+        "OutputDataConfig": {"S3OutputPath": f"s3://{cloud.bucket}/{name}"},
+        "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 10},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+    }
+
+
 def train(cloud: LocalCloud, name: str, command: str) -> None:
+    algorithm = {
+        "TrainingImage": IMAGE,
+        "TrainingInputMode": "File",
+        "ContainerEntrypoint": ["/bin/bash", "-c"],
+        "ContainerArguments": [command],
+    }
     boto3.client("sagemaker").create_training_job(
-        TrainingJobName=name,
-        RoleArn=cloud.role,
-        AlgorithmSpecification={
-            "TrainingImage": IMAGE,
-            "TrainingInputMode": "File",
-            "ContainerEntrypoint": ["/bin/bash", "-c"],
-            "ContainerArguments": [command],
-        },
-        OutputDataConfig={"S3OutputPath": f"s3://{cloud.bucket}/{name}"},
-        ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 10},
-        StoppingCondition={"MaxRuntimeInSeconds": 600},
+        TrainingJobName=name, AlgorithmSpecification=algorithm, **common(cloud, name)
     )
 
 
@@ -85,12 +94,23 @@ def test_a_role_and_a_bucket_are_there(sagelab_cloud: LocalCloud) -> None:
     role = boto3.client("iam").get_role(RoleName=sagelab_cloud.role.rpartition("/")[2])["Role"]
     assert role["Arn"] == sagelab_cloud.role
     boto3.client("s3").head_bucket(Bucket=sagelab_cloud.bucket)
+    assert sagelab_cloud.console.startswith("http://127.0.0.1:")
     assert sagelab_cloud.session("eu-west-1").client("sqs").list_queues().get("QueueUrls") is None
 
 
 @pytest.mark.usefixtures("sagelab_cloud")
 def test_the_data_of_the_module_is_there(data: str) -> None:
     boto3.client("s3").head_bucket(Bucket=data)
+
+
+@pytest.mark.usefixtures("sagelab_cloud")
+class TestOfUnittest(unittest.TestCase):
+    def setUp(self) -> None:
+        self.sts = boto3.client("sts")
+
+    def test_as_unittest_has_it(self) -> None:
+        assert self.sts.get_caller_identity()["Account"] == "123456789012"
+        assert self.sts.meta.endpoint_url.startswith("http://127.0.0.1:")
 
 
 @mock_aws  # type: ignore[untyped-decorator]
@@ -126,6 +146,59 @@ def test_that_fails(sagelab_cloud: LocalCloud, sagelab_prefix: str) -> None:
 
 def test_that_fails_for_its_module(failed: str) -> None:
     assert wait(failed)["TrainingJobStatus"] == "Completed"
+
+
+@pytest.fixture
+def image(sagelab_cloud: LocalCloud, tmp_path: Path) -> str:
+    """Breaks when it trains and when it serves."""
+    for name in ("train", "serve"):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho said by {name}; exit 5\n")
+        (tmp_path / name).chmod(0o755)
+    command = [str(Path(sys.executable).with_name("sagelab")), "image", "add", "breaks:1", str(tmp_path)]
+    subprocess.run(command, env=sagelab_cloud.env, check=True)
+    return "breaks:1"
+
+
+def serve(cloud: LocalCloud, name: str, image: str) -> None:
+    sagemaker, container = boto3.client("sagemaker"), {"Image": image}
+    sagemaker.create_model(ModelName=name, ExecutionRoleArn=cloud.role, PrimaryContainer=container)
+    variant = {"VariantName": "one", "ModelName": name, "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
+    sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
+
+
+def search(cloud: LocalCloud, name: str, image: str) -> None:
+    rates = {"ContinuousParameterRanges": [{"Name": "rate", "MinValue": "0.1", "MaxValue": "0.9"}]}
+    how = {
+        "Strategy": "Random",
+        "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "loss"},
+        "ResourceLimits": {"MaxNumberOfTrainingJobs": 1, "MaxParallelTrainingJobs": 1},
+        "ParameterRanges": rates,
+    }
+    algorithm = {
+        "TrainingImage": image,
+        "TrainingInputMode": "File",
+        "MetricDefinitions": [{"Name": "loss", "Regex": "loss=(.*)"}],
+    }
+    job = common(cloud, name) | {"AlgorithmSpecification": algorithm}
+    boto3.client("sagemaker").create_hyper_parameter_tuning_job(
+        HyperParameterTuningJobName=name, HyperParameterTuningJobConfig=how, TrainingJobDefinition=job
+    )
+
+
+def test_that_fails_in_other_ways(sagelab_cloud: LocalCloud, sagelab_prefix: str, image: str) -> None:
+    search(sagelab_cloud, sagelab_prefix, image)
+    serve(sagelab_cloud, sagelab_prefix, image)
+    waiter = boto3.client("sagemaker").get_waiter("endpoint_in_service")
+    with pytest.raises(WaiterError):
+        waiter.wait(EndpointName=sagelab_prefix, WaiterConfig={"Delay": 1, "MaxAttempts": 200})
+    name, limit = {"HyperParameterTuningJobName": sagelab_prefix}, time.monotonic() + 200
+    status = "InProgress"
+    while status == "InProgress" and time.monotonic() < limit:
+        time.sleep(0.1)
+        found = boto3.client("sagemaker").describe_hyper_parameter_tuning_job(**name)
+        status = found["HyperParameterTuningJobStatus"]
+    assert status == "Completed"
 
 
 def test_that_fails_for_itself(sagelab_cloud: LocalCloud) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from sagelab.cloud.gateway.auth.identity import Identities
 from sagelab.cloud.gateway.auth.permissions import Permissions
 from sagelab.cloud.gateway.auth.simulation import simulate
 from sagelab.cloud.gateway.context import Context
+from sagelab.cloud.gateway.http import forms
 from sagelab.cloud.gateway.http.request import Request
 from sagelab.cloud.gateway.moto.front import MotoFront
 from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
@@ -47,13 +49,14 @@ class Gateway:
         self._moto = MotoFront(cloud.home.path, cloud.home.limit)
         self._sagemaker = SageMaker(families, cloud.store)
         identities = Identities(cloud.home, self._moto)
-        guard = Guard(cloud.url, identities.find)
+        guard = self._guard = Guard(cloud.url, identities.find)
         SageMakerAccess(cloud, identities.find)
         self.folder = cloud.home.path / "tmp"  # for large bodies
         self.chain: tuple[Handler, ...] = (
             guard.check_page,
             _hide_motos_pages,
             _read_body,
+            self._take_form,
             guard.identify,
             self._answer_own,
             self._sagemaker.find,
@@ -72,7 +75,7 @@ class Gateway:
         """An answer in any case; an error in the form that the caller's protocol has for it."""
         context = Context(request)
         try:
-            return next(answer for handler in self.chain if (answer := handler(context)) is not None)
+            return _first(self.chain, context)
         except ServiceError as error:
             failure = error
         except (ConnectionError, TimeoutError):
@@ -90,6 +93,18 @@ class Gateway:
     def close(self) -> None:
         """Nothing is answered any more."""
         self._moto.close()
+
+    def _take_form(self, context: Context) -> Answer | None:
+        """A form that uploads to S3 goes on as the put of its file, once its policy is signed and holds."""
+        upload = forms.read(context.request)
+        if upload is None:
+            return None
+        with closing(upload.put):
+            put = Context(upload.put)
+            self._guard.identify_form(put, upload.fields)
+            upload.check(put.caller.key.access_key, put.region)
+            rest = self.chain[self.chain.index(self._guard.identify) + 1 :]
+            return upload.answer(_first(rest, put))
 
     def _answer_own(self, context: Context) -> Answer | None:
         if context.service != INTERNAL:
@@ -110,6 +125,11 @@ class Gateway:
         if answer.status < 300 and context.changes:
             self._cloud.tell(context.service, context.request.place[0] if context.service == "s3" else "")
         return answer
+
+
+def _first(chain: Iterable[Handler], context: Context) -> Answer:
+    """The answer of the first handler that has one."""
+    return next(answer for handler in chain if (answer := handler(context)) is not None)
 
 
 def _hide_motos_pages(context: Context) -> None:

@@ -1,31 +1,20 @@
-"""The runtime plane: InvokeEndpoint and InvokeEndpointAsync."""
+"""The runtime plane: InvokeEndpoint and InvokeEndpointWithResponseStream."""
 
 from __future__ import annotations
 
-import logging
-import threading
-import uuid
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
-
-import botocore.exceptions
 
 from sagelab.cloud.context import Cloud
-from sagelab.cloud.engine.data import channels
 from sagelab.cloud.engine.hosting.client import Reply, ServerUnavailable
 from sagelab.cloud.engine.hosting.endpoint import Endpoint, Invocation, NoVariant
 from sagelab.cloud.errors import ModelError, ServiceError, StreamError, ValidationError
 from sagelab.cloud.resources.call import Call, Family, Params, operation
 from sagelab.cloud.resources.endpoints import Endpoints
 
-logger = logging.getLogger("sagelab")
-
 REFUSED = (
     "TargetModel TargetContainerHostname EnableExplanations InferenceComponentName SessionId PrefixAwareId"
 ).split()
-S3_TROUBLE = (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError)
-ASYNC_REFUSED = ("Filename", "S3OutputPathExtension", "RequestTTLSeconds", "InvocationTimeoutSeconds")
 
 
 class Invocations(Family):
@@ -39,8 +28,8 @@ class Invocations(Family):
 
     @operation("InvokeEndpoint")
     def invoke(self, call: Call) -> Params:
-        endpoint, invocation = self._find(call), _invocation(call.params, call.params.get("Body", b""))
-        variant, reply = self._ask(call, endpoint, invocation)
+        endpoint, invocation = self.find(call), read(call.params, call.params.get("Body", b""))
+        variant, reply = self.ask(call, endpoint, invocation)
         return {
             "Body": reply.body,
             "ContentType": reply.headers.get("content-type"),
@@ -51,7 +40,7 @@ class Invocations(Family):
     @operation("InvokeEndpointWithResponseStream")
     def invoke_stream(self, call: Call) -> Params:
         """The container's answer in parts, each as soon as it comes."""
-        endpoint, invocation = self._find(call), _invocation(call.params, call.params.get("Body", b""))
+        endpoint, invocation = self.find(call), read(call.params, call.params.get("Body", b""))
         try:
             variant, reply, parts = endpoint.stream(invocation)
         except (NoVariant, ServerUnavailable) as error:
@@ -65,50 +54,8 @@ class Invocations(Family):
             "CustomAttributes": reply.headers.get("x-amzn-sagemaker-custom-attributes"),
         }
 
-    @operation("InvokeEndpointAsync")
-    def invoke_async(self, call: Call) -> Params:
-        """Answer at once; the input is read from S3 and the output written there, or the failure."""
-        endpoint = self._find(call)
-        config = self.endpoints.store.get(call.arn("endpoint", endpoint.name)).get("AsyncInferenceConfig")
-        if config is None:
-            raise ValidationError(f"Endpoint {endpoint.name} is not an asynchronous endpoint.")
-        if "InputLocation" not in call.params:
-            raise ValidationError("InputLocation is required: the local cloud reads asynchronous input from S3.")
-        for parameter in ASYNC_REFUSED:
-            if parameter in call.params:
-                raise ValidationError(
-                    f"{parameter}: the local cloud does not do this for asynchronous invocations."
-                )
-        name = str(uuid.uuid4())
-        output = config["OutputConfig"]
-        locations = {"OutputLocation": f"{output['S3OutputPath'].rstrip('/')}/{name}.out"}
-        if "S3FailurePath" in output:
-            locations["FailureLocation"] = f"{output['S3FailurePath'].rstrip('/')}/{name}-error.out"
-        work = threading.Thread(target=self._answer_later, args=(call, endpoint, locations), daemon=True)
-        work.start()
-        return {"InferenceId": call.params.get("InferenceId", name), **locations}
-
-    def _answer_later(self, call: Call, endpoint: Endpoint, locations: dict[str, str]) -> None:
-        try:
-            s3 = endpoint.storage()
-        except (ServerUnavailable, *S3_TROUBLE) as error:
-            logger.warning("asynchronous invocation of %s: %s", endpoint.name, error)
-            return
-        try:
-            source = channels.locate(call.params["InputLocation"])
-            body = s3.get_object(Bucket=source.bucket, Key=source.key)["Body"].read()
-            _, reply = self._ask(call, endpoint, _invocation(call.params, body))
-            self._put(s3, locations["OutputLocation"], reply.body)
-        except (ModelError, ValidationError, ValueError, *S3_TROUBLE) as error:
-            if "FailureLocation" in locations:
-                self._put(s3, locations["FailureLocation"], str(error).encode())
-            logger.warning("asynchronous invocation of %s: %s", endpoint.name, error)
-
-    def _put(self, s3: Any, uri: str, body: bytes) -> None:
-        location = channels.locate(uri)
-        s3.put_object(Bucket=location.bucket, Key=location.key, Body=body)
-
-    def _find(self, call: Call) -> Endpoint:
+    def find(self, call: Call) -> Endpoint:
+        """The endpoint that a call is for. ValidationError: it does not serve, or not what is asked."""
         for name in REFUSED:
             if call.params.get(name):
                 raise ValidationError(f"{name}: the local cloud's endpoints have one model a variant.")
@@ -118,7 +65,8 @@ class Invocations(Family):
             raise ValidationError(f"Endpoint {name} of account {call.account} not found.")
         return endpoint
 
-    def _ask(self, call: Call, endpoint: Endpoint, invocation: Invocation) -> tuple[str, Reply]:
+    def ask(self, call: Call, endpoint: Endpoint, invocation: Invocation) -> tuple[str, Reply]:
+        """(variant, reply) of a container that answered well. ModelError, ValidationError: none did."""
         try:
             variant, reply = endpoint.invoke(invocation)
         except (NoVariant, ServerUnavailable) as error:
@@ -128,7 +76,8 @@ class Invocations(Family):
         return variant, reply
 
 
-def _invocation(params: Params, body: bytes) -> Invocation:
+def read(params: Params, body: bytes) -> Invocation:
+    """What a request asks of a container. body: its input."""
     return Invocation(
         body=body,
         content_type=params.get("ContentType") or "application/octet-stream",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from abc import abstractmethod
 from datetime import UTC, datetime
 from typing import ClassVar
@@ -23,8 +22,6 @@ from sagelab.cloud.resources.tags import read_tags
 from sagelab.cloud.store import Document, Exists, Missing, Resource
 
 logger = logging.getLogger("sagelab")
-
-PATIENCE = 10.0  # seconds for what is interrupted to tell its end
 
 
 class Jobs(Family):
@@ -197,14 +194,11 @@ class Jobs(Family):
         return self.kind.arn_of(call.params[self.kind.name_member], f"{call.region}:{call.account}")
 
     def close(self) -> None:
-        """End all jobs, with the honest reason: the local cloud ends."""
+        """End all jobs, with the honest reason: the local cloud ends. `await_ends` waits for that."""
         with self._lock:
             self._closed, runs = True, [*self.runs.values()]
         for run in runs:
             run.interrupt()
-        limit = time.monotonic() + PATIENCE
-        for run in runs:
-            run.join(max(0.0, limit - time.monotonic()))
 
     def recover(self, job: Document) -> None:
         """A job that was running when the local cloud was killed has ended with it."""

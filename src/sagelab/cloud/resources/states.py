@@ -147,15 +147,18 @@ class Stateful(Records, Generic[Running]):
         self.end(arn)
         self.change(arn, "Failed", FailureReason=reason[:FAILURE_REASON_LIMIT])
 
-    def rest(self, arn: str) -> Document | None:
-        """Wait until a resource is between states no more; its document. None: it is gone, or the cloud ends."""
+    def rest(self, arn: str, fits: Callable[[Document], bool] = lambda _: True) -> Document | None:
+        """Wait until a resource is between states no more, and fits; its document.
+
+        None: it is gone, or the local cloud ends.
+        """
         with self._changed:
             while not self._closing:
                 try:
                     document = self.store.get(arn)
                 except Missing:
                     return None
-                if document[self.kind.status_member] not in self._between:
+                if document[self.kind.status_member] not in self._between and fits(document):
                     return document
                 self._changed.wait()
         return None

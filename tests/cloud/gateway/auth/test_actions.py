@@ -12,6 +12,8 @@ import pytest
 from sagelab import catalog
 from sagelab.catalog import Kind
 from sagelab.cloud.gateway.auth.actions import Needed, of_sagemaker
+from tests.cloud.new_kind.rows import JOB
+from tests.test_catalog import CLUSTER, PACKAGE
 
 WHERE = "us-east-1:123456789012"
 ROLE = "arn:aws:iam::123456789012:role/Lab"
@@ -60,6 +62,27 @@ def test_an_address_of_a_notebook_instance_is_that_instances() -> None:
     assert resources(operation, NotebookInstanceName="mine") == [
         (f"sagemaker:{operation}", arn("notebook-instance/mine"))
     ]
+
+
+@pytest.mark.parametrize(
+    ("operation", "member", "name", "resource"),
+    [
+        ("DescribeModelPackage", "ModelPackageName", "digits/1", arn("model-package/digits/1")),
+        ("DescribeModelPackage", "ModelPackageName", arn("model-package/digits/1"), arn("model-package/digits/1")),
+        ("DescribeCluster", "ClusterId", "j-1", f"arn:aws:elasticmapreduce:{WHERE}:cluster/j-1"),
+        (
+            "StopInferenceRecommendationsJob",
+            "JobName",
+            "one",
+            arn("inference-recommendations-job/one"),
+        ),
+    ],
+)
+def test_a_kind_goes_by_its_own_members(
+    monkeypatch: pytest.MonkeyPatch, operation: str, member: str, name: str, resource: str
+) -> None:
+    monkeypatch.setattr(catalog, "KINDS", (*catalog.KINDS, PACKAGE, CLUSTER, JOB))
+    assert resources(operation, **{member: name}) == [(f"sagemaker:{operation}", resource)]
 
 
 @pytest.mark.parametrize("operation", ["CreateEndpoint", "UpdateEndpoint"])

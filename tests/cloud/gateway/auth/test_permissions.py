@@ -9,6 +9,8 @@ from typing import Any
 import botocore.exceptions
 import pytest
 
+from tests.conftest import LocalCloud
+
 ACCOUNT = "123456789012"
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
 
@@ -215,3 +217,34 @@ def test_simulation_of_nonsense_is_refused(gateway: Any) -> None:
         iam.simulate_custom_policy(PolicyInputList=["{no json"], ActionNames=["s3:GetObject"])
     with pytest.raises(botocore.exceptions.ClientError, match="NoSuchEntity"):
         simulate(gateway, f"arn:aws:iam::{ACCOUNT}:role/nobody-made-this", ["s3:GetObject"])
+
+
+def test_a_tuning_job_passes_on_the_role_of_its_training_jobs(
+    cloud: LocalCloud, unique: Callable[[str], str]
+) -> None:
+    definition = job("one", f"arn:aws:iam::{ACCOUNT}:role/Admin")
+    del definition["TrainingJobName"]
+    limits = {"MaxNumberOfTrainingJobs": 1, "MaxParallelTrainingJobs": 1}
+    tuner = Role(cloud, unique("role"), allow("sagemaker:*")).client("sagemaker")
+    said = refused(
+        tuner.create_hyper_parameter_tuning_job,
+        HyperParameterTuningJobName=unique("t")[:32],
+        HyperParameterTuningJobConfig={"Strategy": "Random", "ResourceLimits": limits},
+        TrainingJobDefinition=definition,
+    )
+    assert f"is not authorized to perform: iam:PassRole on resource: {definition['RoleArn']} because" in said
+
+
+@pytest.mark.parametrize("by", ["aws", "sagemaker"])
+def test_a_resource_is_held_to_its_tags(cloud: LocalCloud, unique: Callable[[str], str], by: str) -> None:
+    mine = {"StringEquals": {f"{by}:ResourceTag/team": "a"}}
+    operation, owner = "sagemaker:DeleteNotebookInstanceLifecycleConfig", cloud.client("sagemaker")
+    member = Role(cloud, unique("role"), allow(operation, Condition=mine)).client("sagemaker")
+    names = {team: unique(f"config-{team}") for team in "ab"}
+    for team, name in names.items():
+        tags = [{"Key": "team", "Value": team}]
+        owner.create_notebook_instance_lifecycle_config(NotebookInstanceLifecycleConfigName=name, Tags=tags)
+    delete = member.delete_notebook_instance_lifecycle_config
+    refused(delete, NotebookInstanceLifecycleConfigName=names["b"])
+    delete(NotebookInstanceLifecycleConfigName=names["a"])
+    owner.delete_notebook_instance_lifecycle_config(NotebookInstanceLifecycleConfigName=names["b"])

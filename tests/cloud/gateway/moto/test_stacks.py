@@ -12,9 +12,12 @@ import boto3
 import botocore.exceptions
 import pytest
 
+from sagelab.cloud import control
 from sagelab.cloud.engine.images.own import OwnImages
+from sagelab.cloud.home import Home
 from tests.cloud.instances import encode
 from tests.cloud.jobs import ROLE
+from tests.cloud.kills import kill
 from tests.conftest import LocalCloud
 
 NAME = "123456789012.dkr.ecr.us-east-1.amazonaws.com/stacked:1"
@@ -375,3 +378,24 @@ def test_caller_needs_the_rights_that_its_resources_need(
     assert stacks.describe(made)["StackStatus"] == "CREATE_COMPLETE"
     by_role = stacks.create({"Model": stacks.model()}, RoleARN=roles["stacks"])
     assert "not authorized to perform: sagemaker:CreateModel" in stacks.reasons(by_role)["Model"]
+
+
+@pytest.mark.slow
+def test_stack_and_its_resources_are_one_after_a_kill(home: Home) -> None:
+    control.up(home)
+    cloud = LocalCloud(home, str((home.server() or {})["url"]))
+    kind = "NotebookInstanceLifecycleConfig"
+    resources = {"Config": {"Type": f"AWS::SageMaker::{kind}", "Properties": {"OnStart": encode("true")}}}
+    outputs = {"Name": {"Value": {"Fn::GetAtt": ["Config", f"{kind}Name"]}}}
+    template = json.dumps({"Resources": resources, "Outputs": outputs})
+    cloud.client("cloudformation").create_stack(StackName="kept", TemplateBody=template)
+    kill(home)
+    control.up(home)
+    cloud = LocalCloud(home, str((home.server() or {})["url"]))
+    cfn, sagemaker = cloud.client("cloudformation"), cloud.client("sagemaker")
+    (stack,) = cfn.describe_stacks(StackName="kept")["Stacks"]
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
+    name = stack["Outputs"][0]["OutputValue"]
+    assert sagemaker.describe_notebook_instance_lifecycle_config(**{f"{kind}Name": name})
+    cfn.delete_stack(StackName="kept")
+    assert not sagemaker.list_notebook_instance_lifecycle_configs()[f"{kind}s"]

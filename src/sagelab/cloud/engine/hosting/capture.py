@@ -48,7 +48,7 @@ class Capture:
         self._lock = threading.Lock()
         self._records: dict[str, list[str]] = {}
         self._size = 0
-        self._outbox = BatchSender(f"capture {endpoint}", PAUSE, self._send)
+        self._sender = BatchSender(f"capture {endpoint}", PAUSE, self._send)
 
     def take(self, exchange: Exchange) -> None:
         """Keep the exchange, or not, by the sampling percentage."""
@@ -59,11 +59,11 @@ class Capture:
             self._records.setdefault(exchange.variant, []).append(line)
             self._size += len(line)
             full = self._size > FULL
-        self._outbox.wake(hurry=full)
+        self._sender.wake(hurry=full)
 
     def close(self) -> None:
         """Send the rest."""
-        self._outbox.close()
+        self._sender.close()
 
     def _send(self) -> None:
         with self._lock:

@@ -156,18 +156,24 @@ class Endpoint:
         self.measures.note(name, count, reply.status, reply.seconds, overhead)
         return reply
 
-    def storage(self) -> Any:
-        """A client of S3 with the rights of the model's role: of the first variant's, where they differ."""
+    @property
+    def instances(self) -> int:
+        """How many servers there are, of all variants."""
+        fleet = self.fleet
+        return sum(len(variant.servers) for variant in fleet.variants.values()) if fleet else 0
+
+    @property
+    def role(self) -> str:
+        """The model's role: of the first variant's, where they differ. ServerUnavailable: the endpoint is gone."""
         fleet = self.fleet
         if fleet is None:
             raise ServerUnavailable("the endpoint is gone")
-        first = next(iter(fleet.variants.values()))
-        return self.context.client_as(first.spec.role, "s3")
+        return next(iter(fleet.variants.values())).spec.role
 
     def _set_capture(self, config: dict[str, Any] | None) -> None:
         old, self.capture, self.capturing = self.capture, None, config
         if config and config.get("EnableCapture"):
-            self.capture = Capture(self.name, config, self.storage())
+            self.capture = Capture(self.name, config, self.context.client_as(self.role, "s3"))
         if old:
             old.close()
 

@@ -43,7 +43,8 @@ class Measures:
         self._lock = threading.Lock()
         self._seconds: dict[str, _Second] = defaultdict(_Second)
         self._instances: dict[str, int] = {}
-        self._outbox = BatchSender(f"measures {endpoint}", PAUSE, self._send)
+        self._backlog: tuple[int, int] | None = None
+        self._sender = BatchSender(f"measures {endpoint}", PAUSE, self._send)
 
     def note(self, variant: str, instances: int, status: int, model: float | None, overhead: float) -> None:
         """One invocation. status: of HTTP. model, overhead: seconds; model is None where no server answered."""
@@ -56,7 +57,16 @@ class Measures:
                 second.latencies["ModelLatency"].append(model * 1e6)
             second.latencies["OverheadLatency"].append(overhead * 1e6)
             self._instances[variant] = instances
-        self._outbox.wake()
+        self._sender.wake()
+
+    def backlog(self, size: int, instances: int) -> None:
+        """Asynchronous invocations that wait or are under way, and the servers that there are for them.
+
+        https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference-monitor.html
+        """
+        with self._lock:
+            self._backlog = size, instances
+        self._sender.wake()
 
     def usage(self, variant: str, cpu: float, memory: float) -> None:
         """CPU (100 is one core) and memory (percent of this machine's) of a variant's instances."""
@@ -65,12 +75,18 @@ class Measures:
 
     def close(self) -> None:
         """Send the rest."""
-        self._outbox.close()
+        self._sender.close()
 
     def _send(self) -> None:
         with self._lock:
             seconds, self._seconds = self._seconds, defaultdict(_Second)
+            backlog, self._backlog = self._backlog, None
         data = [datum for name, second in seconds.items() for datum in self._data(name, second)]
+        if backlog:
+            size, instances = backlog
+            data.append(self._datum(None, "ApproximateBacklogSize", "Count", Value=size))
+            each = size / max(1, instances)
+            data.append(self._datum(None, "ApproximateBacklogSizePerInstance", "Count", Value=each))
         self._put(NAMESPACE, data)
 
     def _data(self, variant: str, second: _Second) -> list[dict[str, Any]]:
@@ -88,8 +104,9 @@ class Measures:
             data.append(self._datum(variant, name, "Microseconds", Values=_thin(values)))
         return data
 
-    def _datum(self, variant: str, name: str, unit: str, **value: Any) -> dict[str, Any]:
-        dimensions = {"EndpointName": self._endpoint, "VariantName": variant}
+    def _datum(self, variant: str | None, name: str, unit: str, **value: Any) -> dict[str, Any]:
+        """variant: None for what is of the whole endpoint."""
+        dimensions = {"EndpointName": self._endpoint} | ({"VariantName": variant} if variant else {})
         return {
             "MetricName": name,
             "Dimensions": [{"Name": key, "Value": text} for key, text in dimensions.items()],

@@ -71,9 +71,10 @@ class Server:
         self.endpoint, self.spec, self.context = endpoint, spec, context
         self.instance = f"i-{secrets.token_hex(8)}"
         self.folder = Path()
-        self.ready = self.closing = False
+        self.ready = False
         self.busy = self.restarts = 0
         self._running: Running | None = None
+        self._readers: list[Reader] = []
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._stream: Stream | None = None
@@ -139,15 +140,16 @@ class Server:
     def close(self) -> None:
         """End the server and remove its folder."""
         with self._lock:
-            self.closing = True
-            running = self._running
+            self._closed.set()
+            running, readers = self._running, self._readers
         self.ready = False
-        self._closed.set()
         if running:
             running.group.terminate()
             if not running.group.ended.wait(GRACE):
                 running.group.kill()
                 running.group.ended.wait(GRACE)
+        for reader in readers:  # the last lines are in the log
+            reader.join(GRACE)
         self._channel.forget()
         if self.folder != Path():
             self.context.launcher.remove_folder(self.folder.parent.name)
@@ -188,14 +190,15 @@ class Server:
         (self.folder / "run/http.sock").unlink(missing_ok=True)
         (self.folder / "run/python.sock").unlink(missing_ok=True)
         with self._lock:
-            if self.closing:
+            if self._closed.is_set():
                 raise ClientError("The endpoint was deleted while it was created.")
             name = f"{self.endpoint}-{self.instance}-{self.restarts}"
             hosts = [self._host(container)]
             running = self.context.launcher.start(name, container.runtime, hosts, container.network)
             self._running = running
-        for pipe in running.outputs.values():
-            Reader(pipe, self._stream, lambda: None).start()
+            self._readers = [Reader(pipe, self._stream, lambda: None) for pipe in running.outputs.values()]
+            for reader in self._readers:
+                reader.start()
         self._wait_ping(running)
 
     def _host(self, container: Container) -> HostSpec:
@@ -240,7 +243,7 @@ class Server:
     def _guard(self) -> None:
         """Start the server again whenever it ends, at once at first, then ever more slowly."""
         pause = 0.0
-        while not self.closing:
+        while not self._closed.is_set():
             running = self._running
             assert running
             running.group.ended.wait()

@@ -21,7 +21,7 @@ import botocore.exceptions
 from sagelab.cloud.engine.context import EngineContext
 from sagelab.cloud.engine.data import channels
 from sagelab.cloud.engine.hosting.client import Reply, ServerUnavailable
-from sagelab.cloud.engine.hosting.server import Server, VariantSpec
+from sagelab.cloud.engine.hosting.server import Server, VariantSpec, close_all
 from sagelab.cloud.engine.jobs import batches
 from sagelab.cloud.engine.jobs.batches import BadData, Processing, Shape
 from sagelab.cloud.engine.jobs.jsonpath import Expression
@@ -82,8 +82,7 @@ class TransformRun(JobRun):
             threading.Thread(target=server.close, daemon=True).start()
 
     def clean(self) -> None:
-        for server in self.servers:
-            server.close()
+        close_all(self.servers)
 
     def _failure(self) -> ClientError:
         more = f" ({len(self.troubles) - 1} more objects failed)" if len(self.troubles) > 1 else ""

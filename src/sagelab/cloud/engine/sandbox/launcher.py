@@ -39,7 +39,7 @@ class Launcher:
         """outside: the variables of whoever started the local cloud, for what is downloaded."""
         self._home, self.images = home, Registry(OwnImages(home.images))
         self.environments = Environments(home.environments, outside)
-        self._lock = threading.Lock()
+        self._lock, self._closed = threading.Lock(), False
         self._fork_servers: dict[tuple[str, ...], ForkServer] = {}
         for leftover in home.jobs.iterdir():
             shutil.rmtree(leftover, ignore_errors=True)
@@ -47,11 +47,13 @@ class Launcher:
     def warm(self, runtime: Runtime) -> ForkServer:
         """The warm Python of a runtime; started if there is none. Does not wait for its imports.
 
-        PullFailed: its packages are not there, and could not be had.
+        PullFailed: its packages are not there, and could not be had. RuntimeError: the local cloud ends.
         """
         key, environment = (runtime.environment.name, *runtime.imports), runtime.environment
         self.environments.pull(environment)
         with self._lock:
+            if self._closed:
+                raise RuntimeError("the local cloud ends")
             fork_server = self._fork_servers.get(key)
             if fork_server is None or not fork_server.alive:
                 python = self.environments.python(environment)
@@ -98,8 +100,9 @@ class Launcher:
         shutil.rmtree(self._home.jobs / job, ignore_errors=True)
 
     def close(self) -> None:
-        """End every warm Python and all that it runs."""
+        """End every warm Python and all that it runs; no other is started."""
         with self._lock:
+            self._closed = True
             for fork_server in self._fork_servers.values():
                 if fork_server.alive:
                     fork_server.close()

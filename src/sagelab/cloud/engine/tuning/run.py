@@ -103,7 +103,7 @@ class TuningRun(JobRun):
         self._judge()
         searches = self._searches = Searches(self.plan, self.trials)
         while self.ending != INTERRUPTED:
-            while self._end is None and self._room() and searches.ready(self.trials):
+            while self._room() and searches.ready(self.trials):
                 if not self._start_next():
                     break
             if not self._slots:
@@ -111,6 +111,8 @@ class TuningRun(JobRun):
             self._next_event()
 
     def _room(self) -> bool:
+        if self._end is not None or self.ending == INTERRUPTED:
+            return False
         return len(self._slots) < self.plan.parallel and len(self.trials) < self.plan.max_jobs
 
     def _start_next(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import calendar
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from sagelab.cloud.errors import (
     ExpiredRequest,
     ExpiredToken,
     IncompleteSignature,
+    InvalidArgument,
     InvalidToken,
     MissingAuthentication,
     PayloadMismatch,
@@ -38,6 +39,10 @@ CLOCK_SKEW = 15 * 60
 _MISMATCH = (
     "The request signature we calculated does not match the signature you provided. Check your AWS Secret "
     "Access Key and signing method. Consult the service documentation for details."
+)
+_UNSIGNED_FORM = (
+    "Bucket POST must contain a field named 'X-Amz-Signature'.  If it is specified, please check the order of the "
+    "fields."
 )
 _UNSIGNED = "UNSIGNED-PAYLOAD"
 _STREAMING = frozenset({"STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"})
@@ -91,6 +96,34 @@ class Guard:
     def identify(self, context: Context) -> None:
         """Find who signed the request. AccessDenied, or one of its kinds: nobody we know did."""
         context.caller = self._caller(context.request)
+
+    def identify_form(self, context: Context, fields: Mapping[str, str]) -> None:
+        """Find who signed the policy of a form upload. AccessDenied, or one of its kinds: nobody we know did.
+
+        The policy is the credential: a page that can make a browser send a form has none to put into it.
+        """
+        if "policy" not in fields:
+            raise MissingAuthentication("Missing Authentication Token")
+        by_v4 = "x-amz-signature" in fields
+        if not by_v4 and not {"awsaccesskeyid", "signature"} <= fields.keys():
+            raise InvalidArgument(_UNSIGNED_FORM)
+        context.caller = self._signed_form(fields) if by_v4 else self._signed_form_v2(fields)
+
+    def _signed_form(self, fields: Mapping[str, str]) -> Caller:
+        claim = signature.read_form(fields)
+        key = self._key(claim.access_key, claim.token)
+        expected = signature.sign_text(fields["policy"], claim, key.secret)
+        fits = claim.service == "s3" and claim.time.startswith(claim.date)
+        if not hmac.compare_digest(expected.encode(), claim.signature.encode()) or not fits:
+            raise SignatureMismatch(_MISMATCH)
+        return Caller(key, claim.region, claim.service)
+
+    def _signed_form_v2(self, fields: Mapping[str, str]) -> Caller:
+        key = self._key(fields["awsaccesskeyid"], fields.get("x-amz-security-token"))
+        expected = signature.sign_policy_v2(fields["policy"], key.secret)
+        if not hmac.compare_digest(expected.encode(), fields["signature"].encode()):
+            raise SignatureMismatch(_MISMATCH)
+        return Caller(key, "us-east-1", "s3")
 
     def _caller(self, request: Request) -> Caller:
         if request.header("authorization") is not None:

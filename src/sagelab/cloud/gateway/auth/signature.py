@@ -1,4 +1,4 @@
-"""AWS's signatures, computed: Version 4 in a header or a query string, Version 2 in S3's presigned URLs.
+"""AWS's signatures, computed: Version 4 in a header, a query string or a form, Version 2 in S3's URLs and forms.
 
 Rules: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html and
 https://docs.aws.amazon.com/AmazonS3/latest/API/RESTAuthentication.html (Version 2). Pure functions; who
@@ -11,6 +11,7 @@ import base64
 import hashlib
 import hmac
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -88,6 +89,18 @@ def read_query(request: Request) -> Signed:
     headers = tuple(sent.get("X-Amz-SignedHeaders", "").split(";"))
     time, token = sent.get("X-Amz-Date", ""), sent.get("X-Amz-Security-Token")
     return Signed(key, date, region, service, headers, sent["X-Amz-Signature"], time, token, int(lifetime))
+
+
+def read_form(fields: Mapping[str, str]) -> Signed:
+    """The claim of a form upload (SigV4). IncompleteSignature: it is not in SigV4's form.
+
+    fields: by lower-case name. Its policy is what is signed, and says for how long.
+    """
+    if fields.get("x-amz-algorithm") != ALGORITHM:
+        raise IncompleteSignature(f'X-Amz-Algorithm only supports "{ALGORITHM}".')
+    key, date, region, service = _scope(fields.get("x-amz-credential", ""))
+    signature, time = fields.get("x-amz-signature", ""), fields.get("x-amz-date", "")
+    return Signed(key, date, region, service, (), signature, time, fields.get("x-amz-security-token"))
 
 
 def _dated(date: str | None) -> str:
@@ -169,6 +182,11 @@ def sign_v2(request: Request, secret: str) -> str:
     lines = [request.method, md5, kind, sent["Expires"]]
     text = "\n".join(lines) + "\n" + _amz_headers(request) + request.path + _subresource(request)
     return base64.b64encode(hmac.new(secret.encode(), text.encode("latin-1"), hashlib.sha1).digest()).decode()
+
+
+def sign_policy_v2(policy: str, secret: str) -> str:
+    """The Version 2 signature of a form's policy, in base64. policy: as it is sent, in base64 too."""
+    return base64.b64encode(hmac.new(secret.encode(), policy.encode(), hashlib.sha1).digest()).decode()
 
 
 def _amz_headers(request: Request) -> str:

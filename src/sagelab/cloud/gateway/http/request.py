@@ -11,7 +11,7 @@ import hashlib
 import io
 import re
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO
@@ -45,7 +45,7 @@ class Request:
         elif found := _ABSOLUTE.match(self.uri):
             self.uri = self.uri[found.end() :] or "/"
             self.headers["host"] = found[1]
-        self._receive, self._folder, self.size = receive, folder, 0
+        self._receive, self.folder, self.size = receive, folder, 0
         self._body: IO[bytes] = io.BytesIO()
 
     @cached_property
@@ -111,6 +111,8 @@ class Request:
     @cached_property
     def sha256(self) -> str:
         """Hex SHA-256 of the body."""
+        if self.size <= _PIECE:
+            return hashlib.sha256(self.content()).hexdigest()
         digest = hashlib.sha256()
         for piece in self.pieces():
             digest.update(piece)
@@ -118,14 +120,15 @@ class Request:
 
     def content(self, limit: int = -1) -> bytes:
         """The body, or at most its first `limit` bytes."""
-        with self.rewound() as body:
-            return body.read(limit)
+        self._body.seek(0)
+        found = self._body.read(limit)
+        self._body.seek(0)
+        return found
 
     def pieces(self) -> Iterator[bytes]:
         """The body, a megabyte at a time."""
         with self.rewound() as body:
-            while piece := body.read(_PIECE):
-                yield piece
+            yield from iter(partial(body.read, _PIECE), b"")
 
     @contextlib.contextmanager
     def rewound(self) -> Iterator[IO[bytes]]:
@@ -154,8 +157,8 @@ class Request:
 
     def _spool(self) -> None:
         """Copy the body to a file; in memory while it is small."""
-        self._folder.mkdir(mode=0o700, exist_ok=True)
-        self._body = SpooledTemporaryFile(MEMORY_LIMIT, dir=str(self._folder))  # noqa: SIM115 - closed by close()
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        self._body = SpooledTemporaryFile(MEMORY_LIMIT, dir=str(self.folder))  # noqa: SIM115 - closed by close()
         for part in self._receive():
             self.size += len(part)
             if self.size > BODY_LIMIT:

@@ -62,8 +62,8 @@ def parse(operation: Operation, shape: Shape, request: Request) -> Params:
                 found[member.name] = _from_query(
                     member.shape, [value for key, value in query if key == member.wire]
                 )
-            case "header":
-                found[member.name] = _from_text(member.shape, request.header(member.wire), "rfc822")
+            case "header" if (text := request.header(member.wire)) is not None:
+                found[member.name] = _from_text(member.shape, text, "rfc822")
     found |= _body(shape, layout.payload, request)
     return {name: value for name, value in found.items() if value is not None}
 

@@ -287,6 +287,7 @@ function derive(row) {
   const name = (item) => item[row.name_member];
   const status = (item) => item[row.status_member];
   const ended = (item) => row.ended.includes(status(item));
+  const going = row.running.filter((each) => !/stopping/i.test(each));
   const fill = (text, item) => text.replace("{name}", name(item));
   return {
     title: capital(row.plural),
@@ -295,7 +296,7 @@ function derive(row) {
     times:
       row.ends_member &&
       ((item) => [
-        [row.running[0], item.CreationTime, item[row.ends_member]],
+        [going.includes(status(item)) ? status(item) : going.at(-1), item.CreationTime, item[row.ends_member]],
         [status(item), item[row.ends_member], item[row.ends_member]],
       ]),
     ...special,
