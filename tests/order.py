@@ -1,7 +1,8 @@
 """Which tests run together, and which first: so that two or three workers end at nearly the same time.
 
-A group stays on one worker: a file, or what a test's marker `xdist_group` names. The longest group begins first,
-by the seconds that an earlier run took (durations.json). `pytest --record-durations` writes that table anew.
+A group stays on one worker: a file, for its tests share what they make; and all of the compiler's tests, for they
+have TensorFlow in the worker itself, which imports it once. The longest group begins first, by the seconds that an
+earlier run took (durations.json). `pytest --record-durations` writes that table anew.
 """
 
 from __future__ import annotations
@@ -11,30 +12,37 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 TABLE = Path(__file__).with_name("durations.json")
 SHORT = 0.5  # seconds; shorter tests are not in the table
 USUAL = 0.02  # seconds that such a test takes
+TOGETHER = "tests/neo/"
 
 
-def name(nodeid: str) -> str:
-    """The name of a test without the group that xdist puts behind it."""
-    return nodeid.rpartition("@")[0] if nodeid.rfind("@") > nodeid.rfind("]") else nodeid
+class Groups(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
+    """Hands a worker one group after the other, in the order in which they were collected."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return find_group(nodeid)
+
+
+def find_group(nodeid: str) -> str:
+    return TOGETHER if nodeid.startswith(TOGETHER) else nodeid.partition("::")[0]
 
 
 def arrange(items: list[pytest.Item]) -> None:
-    """Give every test its group, and put the groups in order, the longest first."""
+    """Put the groups in order, the longest first."""
     seconds = json.loads(TABLE.read_text()) if TABLE.exists() else {}
     lengths: dict[str, float] = defaultdict(float)
-    groups: dict[str, str] = {}
     for item in items:
-        marker = item.get_closest_marker("xdist_group")
-        group = str(marker.args[0]) if marker else item.nodeid.partition("::")[0]
-        if marker is None:
-            item.add_marker(pytest.mark.xdist_group(group))
-        groups[item.nodeid] = group
-        lengths[group] += seconds.get(item.nodeid, USUAL)
-    items.sort(key=lambda item: (-lengths[groups[item.nodeid]], groups[item.nodeid]))
+        lengths[find_group(item.nodeid)] += seconds.get(item.nodeid, USUAL)
+
+    def place(item: pytest.Item) -> tuple[float, str]:
+        group = find_group(item.nodeid)
+        return -lengths[group], group
+
+    items.sort(key=place)
 
 
 class Durations:
@@ -44,7 +52,7 @@ class Durations:
         self._seconds: dict[str, float] = defaultdict(float)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self._seconds[name(report.nodeid)] += report.duration
+        self._seconds[report.nodeid] += report.duration
 
     def pytest_sessionfinish(self) -> None:
         files = {test.partition("::")[0] for test in self._seconds}

@@ -17,7 +17,7 @@ ALLOWED = {
     "catalog": set(),
     "cli": {"sagelab", "cloud", "cloud.engine", "subprocesses", "notebooks", "neo", "edge", "lab"},
     "subprocesses": set(),
-    "testing": {"redirect"},
+    "testing": {"catalog", "redirect"},
     "notebooks": {"cloud", "lab"},
     "lab": {"sagelab", "redirect", "prices", "catalog"},
     "edge": {"neo", "lab"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import platform
 import re
 import subprocess
 import sys
@@ -10,7 +11,8 @@ import tomllib
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
-from importlib.metadata import packages_distributions
+from functools import cache
+from importlib.metadata import distributions, packages_distributions
 from pathlib import Path
 
 import pytest
@@ -61,6 +63,9 @@ def asked(extras: tuple[str, ...] = ("local", "test")) -> list[Requirement]:
     return [Requirement(line) for line in [*PROJECT["dependencies"], *more]]
 
 
+distributions_by_module = cache(packages_distributions)
+
+
 def imported(patterns: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """(file, the first name of a module of somebody else's) for every import, wherever it stands."""
     for path in sorted({path for pattern in patterns for path in ROOT.glob(pattern)}):
@@ -90,6 +95,15 @@ def test_lock_pins_each_package_to_one_version() -> None:
     names = Counter(line.partition("==")[0] for line in PINS)
     twice = [line for line in PINS if names[line.partition("==")[0]] > 1]
     assert all(" ; python_full_version " in line for line in twice)
+
+
+def test_lock_has_nothing_that_pip_refuses_on_this_python() -> None:
+    """uv takes a package whose Requires-Python ends before this Python; pip, which Conda runs, does not."""
+    asked_for = {
+        canonicalize_name(one.metadata["Name"]): one.metadata["Requires-Python"] for one in distributions()
+    }
+    here = platform.python_version()
+    assert [name for name in LOCKED if here not in SpecifierSet(asked_for.get(name) or "")] == []
 
 
 @pytest.mark.parametrize("name", LOCKS)
@@ -126,7 +140,7 @@ def test_a_notebook_on_aws_needs_none_of_the_local_cloud() -> None:
 @pytest.mark.parametrize(("patterns", "extras"), IMPORTERS.items(), ids=["on AWS", "here", "at work"])
 def test_what_is_imported_is_asked_for(patterns: tuple[str, ...], extras: tuple[str, ...]) -> None:
     declared = {canonicalize_name(requirement.name) for requirement in asked(extras)}
-    brought = packages_distributions()  # `sagemaker` itself brings nothing but what it asks for
+    brought = distributions_by_module()  # `sagemaker` itself brings nothing but what it asks for
     by_others = [
         f"{file}: {top}"
         for file, top in imported(patterns)

@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from setup import LOCK, ROOT, surroundings
@@ -38,15 +39,22 @@ def main() -> None:
 
 
 def compile_lock(lock: Path, *options: str, source: str, given: str = "") -> None:
-    """Lock what `source` asks for (- is what is given), for the oldest Python and later. SystemExit: why not."""
+    """Lock what `source` asks for (- is what is given), for the oldest Python and later. SystemExit: why not.
+
+    uv would keep the hashes that it finds, of another version too: it is shown versions alone.
+    """
     uv = shutil.which("uv", path=str(Path(sys.executable).parent)) or "uv"
-    plain = ("--quiet", "--no-header", "--no-annotate", "--generate-hashes")
-    command = [uv, "pip", "compile", *plain, "--universal", "--python-version", OLDEST, "--output-file", str(lock)]
-    done = subprocess.run(
-        [*command, *options, source], cwd=ROOT, env=surroundings(), input=given, text=True, stderr=subprocess.PIPE
-    )
-    if done.returncode:
-        sys.exit(done.stderr)
+    plain = ("--quiet", "--no-header", "--no-annotate", "--generate-hashes", "--universal")
+    with tempfile.TemporaryDirectory() as folder:
+        draft = Path(folder, lock.name)
+        draft.write_text("\n".join(pins(lock.read_text())))
+        command = [uv, "pip", "compile", *plain, "--python-version", OLDEST, "--output-file", str(draft)]
+        done = subprocess.run(
+            [*command, *options, source], cwd=ROOT, env=surroundings(), input=given, capture_output=True, text=True
+        )
+        if done.returncode:
+            sys.exit(done.stderr)
+        lock.write_text(draft.read_text())
 
 
 def pins(lock: str) -> list[str]:

@@ -12,9 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from sagelab.lab import digits
 from tests.built import build
+from tests.clients.conformance import ASKS, note
 from tests.cloud.endpoints import DOUBLER, pack_folder
 from tests.conftest import LocalCloud
 
@@ -94,6 +97,19 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as the course's notebook has it: its training script, and its digits in data/."""
+    folder = tmp_path_factory.mktemp("course")
+    shutil.copy(ROOT / "labs" / "01-train-a-digit-classifier" / "mnist-train-cnn.py", folder)
+    shutil.copytree(SCRIPTS / "code", folder / "code")
+    (folder / "data").mkdir()
+    data = digits.load()
+    np.savez(folder / "data/training.npz", image=data.images[:2000], label=data.labels[:2000])
+    np.savez(folder / "data/validation.npz", image=data.held_out_images[:500], label=data.held_out_labels[:500])
+    return folder
+
+
+@pytest.fixture(scope="session")
 def v2() -> str:
     """The Python that has the SageMaker Python SDK v2."""
     return str(environment("v2") / "bin" / "python")
@@ -103,3 +119,14 @@ def v2() -> str:
 def aws() -> str:
     """The AWS CLI."""
     return str(environment("cli") / "bin" / "aws")
+
+
+def check(ran: Ran) -> None:
+    """It ran to its end, no call failed that must not, and the page of conformance has them all."""
+    assert ran.code == 0, ran.out[-4000:] + ran.err[-4000:]
+    assert [call for call in ran.calls if call["error"] and call["operation"] not in ASKS] == []
+    note(ran.source, ran.calls)
+
+
+def play(run: Run, name: str, folder: Path) -> Ran:
+    return run(sys.executable, "-W", "ignore", str(SCRIPTS / name), cwd=folder)

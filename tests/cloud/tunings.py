@@ -35,14 +35,12 @@ class Tunings:
 
     def __post_init__(self) -> None:
         self.sagemaker = self.jobs.sagemaker
-        self.script = b""  # the last archive that was put into S3
         # Without the client's own checks, so that it is the service which refuses.
         self.raw = self.jobs.cloud.client("sagemaker", config=Config(parameter_validation=False))
 
     def definition(self, source: str = PARABOLA, **changes: Any) -> dict[str, Any]:
         """A TrainingJobDefinition of a script in Script Mode."""
-        self.script = pack({"train.py": source})
-        uri = self.jobs.put(f"code/{uuid.uuid4().hex}/sourcedir.tar.gz", self.script)
+        uri = self.jobs.put(f"code/{uuid.uuid4().hex}/sourcedir.tar.gz", pack({"train.py": source}))
         static = {"sagemaker_program": '"train.py"', "sagemaker_submit_directory": f'"{uri}"'}
         definition = {
             "AlgorithmSpecification": {

@@ -11,6 +11,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 SUITES = Path(__file__).parent / "teams"
+OTHERS = [
+    option for name in ("nbval", "hypothesispytest", "anyio") for option in ("-p", f"no:{name}")
+]  # slow to load
 STRICT = "[pytest]\nfilterwarnings = error\naddopts = --import-mode=importlib --strict-config --strict-markers\n"
 PROFILE = "[profile production]\nregion = eu-west-1\n"
 TIMEOUT = 560
@@ -35,7 +38,7 @@ def command(folder: Path, suite: str, *options: str, python: str = sys.executabl
     (folder / "pytest.ini").write_text(STRICT)
     (folder / "aws.config").write_text(PROFILE)
     shutil.copy(SUITES / f"{suite}.py", folder / "test_suite.py")
-    return [python, "-m", "pytest", "-p", "no:cacheprovider", *options]
+    return [python, "-m", "pytest", "-p", "no:cacheprovider", *OTHERS, *options]
 
 
 def environment(folder: Path) -> dict[str, str]:

@@ -81,7 +81,7 @@ def test_report_has_the_job_of_a_wider_fixture_of_the_test(ran: Ran) -> None:
 
 @slow
 def test_report_has_an_endpoint_and_the_training_jobs_of_a_search(ran: Ran) -> None:
-    kinds = ("endpoint", "hyper parameter tuning job", "training job")
+    kinds = ("endpoint", "tuning job", "training job")
     found = [section(ran, "test_that_fails_in_other_ways", rf"{kind} \S+: Failed") for kind in kinds]
     assert all(text.startswith("FailureReason: ") for text in found)
     assert "said by serve" in found[0].splitlines()

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from sagelab.serving.access_log import AccessLog
 from sagelab.serving.app import Service
 from sagelab.serving.connections import Workers
 from sagelab.serving.errors import BadModel
@@ -28,14 +29,14 @@ def main() -> NoReturn:
     asked_to_end = _watch_signals()
     options = _options()
     try:
-        workers = _start(options)
+        workers, log = _start(options)
     except BadModel as error:
         print(f"Error: {error}", file=sys.stderr, flush=True)
         sys.exit(1)
     asked_to_end()
     for each in workers:
         each.close(FINISH)
-    sys.stdout.flush()
+    log.close()
     sys.stderr.flush()
     # A handler that goes on for longer than FINISH, or TensorFlow's own threads, would hold a plain exit up.
     os._exit(0)
@@ -61,7 +62,7 @@ def _watch_signals() -> Callable[[], None]:
     return wait
 
 
-def _start(options: argparse.Namespace) -> list[Workers]:
+def _start(options: argparse.Namespace) -> tuple[list[Workers], AccessLog]:
     """Load the model and its code, and answer from now on. BadModel: why not."""
     model, code = _load(options), options.model / "code"
     inference = Inference(code) if (code / "inference.py").is_file() else None
@@ -69,9 +70,10 @@ def _start(options: argparse.Namespace) -> list[Workers]:
     listening = _listen(options)
     threads = (options.threads or os.cpu_count() or 1) + 1
     service = Service(model, inference, rest.getsockname()[1] if rest else 0, threads)
-    workers = service.listen(listening, rest)
+    log = AccessLog()
+    workers = service.listen(listening, rest, log.note)
     print(f"Listening on {', '.join(_name(one) for one in (*listening, *([rest] if rest else ())))}", flush=True)
-    return workers
+    return workers, log
 
 
 def _options() -> argparse.Namespace:

@@ -7,13 +7,12 @@ import re
 import socket
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sagelab.serving import formats
-from sagelab.serving.connections import Request, Response, Workers
+from sagelab.serving.connections import Note, Request, Response, Workers
 from sagelab.serving.errors import BadRequest
 from sagelab.serving.inference import Context, Inference
 from sagelab.serving.model import Model
@@ -39,13 +38,13 @@ class Service:
     rest_port: int = 8501
     threads: int = 2
 
-    def listen(self, listeners: list[socket.socket], rest: socket.socket | None) -> list[Workers]:
+    def listen(self, listeners: list[socket.socket], rest: socket.socket | None, note: Note) -> list[Workers]:
         """Answer what comes. rest: has workers of its own, for the learner's code waits for its answers."""
         routes = _Routes(self)
         count = HANDLERS if self.inference else self.threads
-        found = [Workers(listeners, routes.answer, _print_line, count)]
+        found = [Workers(listeners, routes.answer, note, count)]
         if rest:
-            found.append(Workers([rest], routes.answer, _print_line, self.threads))
+            found.append(Workers([rest], routes.answer, note, self.threads))
         return found
 
 
@@ -180,12 +179,3 @@ def _accept(header: str) -> str:
         if kind in ("*/*", "application/*", ""):
             return formats.JSON
     raise BadRequest(f"Not Acceptable: {header}. The answer can be {' or '.join(WRITTEN)}.", 406)
-
-
-def _print_line(request: Request, status: int, size: int) -> None:
-    """A line a request on stdout, in the combined format that nginx prints in the container."""
-    when = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime())
-    agent = request.headers.get("user-agent", "-")
-    what = f"{request.method} {request.path} HTTP/{request.version}"
-    sys.stdout.write(f'localhost - - [{when}] "{what}" {status} {size} "-" "{agent}"\n')
-    sys.stdout.flush()

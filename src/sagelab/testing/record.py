@@ -1,8 +1,7 @@
 """What tests make of SageMaker's: its log for the report of a test that fails, its end where it is left running.
 
-Every call of boto3 and of both SDKs goes through one method of botocore, where a Create that succeeded is noted.
-Names follow from AWS's own: CreateTrainingJob has a TrainingJobName, DescribeTrainingJob a TrainingJobStatus, and
-the log is in /aws/sagemaker/TrainingJobs.
+Every call of boto3 and of both SDKs goes through one method of botocore, where what was made is noted. How a kind
+is called, described and ended, and where its log is, the catalog says.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import wraps
+from functools import cache, wraps
 from typing import Any
 
 import pytest
@@ -20,29 +19,28 @@ from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sagelab import catalog
+from sagelab.catalog import Kind
 from sagelab.testing.cloud import REGION, LocalCloud
 
 LINES, WIDTH = 40, 500  # of a log that a report has
 MOST = 10  # resources that a report tells of
 TRIALS = 3  # failed ones of a tuning job
-TUNING = "HyperParameterTuningJob"
+TUNING, TRAINING = (catalog.of_stem(stem) for stem in ("HyperParameterTuningJob", "TrainingJob"))
+MAKES = ("Create", "Start")
 QUICK = Config(connect_timeout=5, read_timeout=5, retries={"max_attempts": 0})
 Section = tuple[str, str]  # of a report: its title, its text
 
 
 @dataclass(frozen=True)
 class Made:
-    """A resource that a test made. kind: "TrainingJob". owner: a fixture of a wider scope, where one made it."""
+    """A resource that a test made. name: or its ARN. owner: a fixture of a wider scope, where one made it."""
 
     cloud: LocalCloud
-    kind: str
+    kind: Kind
     name: str
     region: str
     owner: str | None = None
-
-    @property
-    def noun(self) -> str:
-        return re.sub(r"(?<!^)(?=[A-Z])", " ", self.kind).lower()
 
 
 class Record:
@@ -90,32 +88,32 @@ class Record:
         @wraps(call)
         def noting(client: Any, operation: str, params: dict[str, Any]) -> Any:
             answer = call(client, operation, params)
-            self._note(client.meta, operation, params)
+            cloud = self._clouds.get(client.meta.endpoint_url.rstrip("/"))
+            if cloud and client.meta.service_model.service_name == "sagemaker":
+                self._note(cloud, client.meta.region_name, operation, params | answer)
             return answer
 
         return noting
 
-    def _note(self, meta: Any, operation: str, params: dict[str, Any]) -> None:
-        cloud, kind = self._clouds.get(meta.endpoint_url.rstrip("/")), operation.removeprefix("Create")
-        if cloud is None or kind == operation or meta.service_model.service_name != "sagemaker":
-            return
-        if name := params.get(f"{kind}Name"):
-            key = (meta.endpoint_url, meta.region_name, kind, name)
-            self._made[key] = Made(cloud, kind, name, meta.region_name, self._owner)
+    def _note(self, cloud: LocalCloud, region: str, operation: str, facts: dict[str, Any]) -> None:
+        kind = catalog.of_operation(operation)
+        if kind and operation in map(kind.operation, MAKES) and (name := kind.name_of(facts)):
+            made = Made(cloud, kind, name, region, self._owner)
+            self._made.setdefault((cloud.url, region, kind.stem, name), made)
 
 
 def _section(made: Made) -> Section | None:
     """None: it is a record that neither runs nor fails, such as a model."""
     try:
         facts = _ask(made, "Describe")
-        status = facts.get(f"{made.kind}Status")
+        status = facts.get(made.kind.status_member)
         if status is None:
             return None
         reason = [f"FailureReason: {facts['FailureReason']}"] if facts.get("FailureReason") else []
         text = "\n".join([*reason, *_log(made)]) or "There is no log."
     except (ClientError, BotoCoreError) as error:
         status, text = "unknown", f"It cannot be read any more: {error}"
-    return f"sagelab: {made.noun} {made.name}: {status}", text
+    return f"sagelab: {made.kind.noun} {made.name}: {status}", text
 
 
 def _trials(made: Made) -> list[Made]:
@@ -127,23 +125,19 @@ def _trials(made: Made) -> list[Made]:
             HyperParameterTuningJobName=made.name, StatusEquals="Failed", MaxResults=TRIALS
         )
         names = [job["TrainingJobName"] for job in answer["TrainingJobSummaries"]]
-        return [Made(made.cloud, "TrainingJob", name, made.region) for name in names]
+        return [Made(made.cloud, TRAINING, name, made.region) for name in names]
     return []
 
 
 def _end(made: Made) -> None:
-    operations = _client(made, "sagemaker").meta.service_model.operation_names
-    if f"Stop{made.kind}" in operations:
-        _ask(made, "Stop")
-    elif made.kind == "Endpoint":
-        _ask(made, "Delete")
+    """Take the first step of its removal, if it is something that runs."""
+    if made.kind.running:
+        _ask(made, made.kind.removal[0].verb)
 
 
 def _ask(made: Made, verb: str) -> dict[str, Any]:
-    client, operation = _client(made, "sagemaker"), f"{verb}{made.kind}"
-    if operation not in client.meta.service_model.operation_names:
-        return {}
-    answer: dict[str, Any] = getattr(client, xform_name(operation))(**{f"{made.kind}Name": made.name})
+    act = getattr(_client(made, "sagemaker"), xform_name(made.kind.operation(verb)))
+    answer: dict[str, Any] = act(**{made.kind.name_member: made.name})
     return answer
 
 
@@ -157,19 +151,18 @@ def _log(made: Made) -> list[str]:
 
 
 def _events(made: Made, region: str) -> Iterator[tuple[int, str, str]]:
-    """Time, stream and text of the last events of each stream.
-
-    A job's streams begin with its name, in the group of its kind; an endpoint has a group of its own. The local
-    cloud writes the logs of all regions in one.
-    """
-    logs, kinds = _client(made, "logs", region), f"/aws/sagemaker/{made.kind}s"
-    for group, start in ((kinds, {"logStreamNamePrefix": made.name}), (f"{kinds}/{made.name}", {})):
-        with suppress(logs.exceptions.ResourceNotFoundException):
-            for stream in logs.describe_log_streams(logGroupName=group, **start)["logStreams"]:
-                name = stream["logStreamName"]
-                if not start or name.partition("/")[0] == made.name:
-                    found = logs.get_log_events(logGroupName=group, logStreamName=name, limit=LINES)["events"]
-                    yield from ((one["timestamp"], _short(name), one["message"].rstrip()) for one in found)
+    """Time, stream and text of the last events of each stream. The local cloud writes all regions' logs in one."""
+    if made.kind.log is None:
+        return
+    logs = _client(made, "logs", region)
+    group, start = (part.format(name=made.name) for part in (made.kind.log.group, made.kind.log.streams))
+    with suppress(logs.exceptions.ResourceNotFoundException):
+        named = {"logStreamNamePrefix": start} if start else {}
+        for stream in logs.describe_log_streams(logGroupName=group, **named)["logStreams"]:
+            name = stream["logStreamName"]
+            if not start or name.partition("/")[0] == made.name:
+                found = logs.get_log_events(logGroupName=group, logStreamName=name, limit=LINES)["events"]
+                yield from ((one["timestamp"], _short(name), one["message"].rstrip()) for one in found)
 
 
 def _short(stream: str) -> str:
@@ -178,4 +171,10 @@ def _short(stream: str) -> str:
 
 
 def _client(made: Made, service: str, region: str | None = None) -> Any:
-    return made.cloud.client(service, region=region or made.region, config=QUICK)
+    return _clients(made.cloud, made.cloud.url, service, region or made.region)
+
+
+@cache
+def _clients(cloud: LocalCloud, url: str, service: str, region: str) -> Any:
+    """A client made once; url: where the local cloud is now, for it may have had to move."""
+    return cloud.session(region).client(service, endpoint_url=url, config=QUICK)

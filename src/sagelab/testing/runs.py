@@ -34,13 +34,16 @@ class Run:
         self._folder, self._owner = folder, owner
         self._record = Record()
         self._pointed: list[LocalCloud] = []
+        self._shared: LocalCloud | None = None
         self._fresh: LocalCloud | None = None
         self._trouble: str | None = None
         self._leaving = ExitStack()
 
     def cloud(self) -> LocalCloud:
         """The local cloud of the whole run; started if it does not run, be it that it was killed."""
-        return self._start(self._folder / SHARED)
+        self._shared = self._shared or LocalCloud(Home(self._folder / SHARED))
+        self._start(self._shared)
+        return self._shared
 
     @contextmanager
     def fresh(self) -> Iterator[LocalCloud]:
@@ -49,7 +52,9 @@ class Run:
             yield self._fresh
             return
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        cloud = self._fresh = self._start(Path(tempfile.mkdtemp(prefix="fresh-", dir=self._folder)))
+        cloud = LocalCloud(Home(tempfile.mkdtemp(prefix="fresh-", dir=self._folder)))
+        self._start(cloud)
+        self._fresh = cloud
         try:
             with self._at(cloud):
                 yield cloud
@@ -105,17 +110,16 @@ class Run:
             finally:
                 self._pointed.pop()
 
-    def _start(self, home: Path) -> LocalCloud:
-        """A local cloud that runs on this home. A test fails with one sentence where it does not start."""
-        if self._trouble is None:
-            cloud = LocalCloud(Home(home))
-            try:
+    def _start(self, cloud: LocalCloud) -> None:
+        """Start a local cloud if it does not run. Where it cannot, tests fail with one sentence."""
+        try:
+            if self._trouble is None:
                 control.up(cloud.home, owner=self._owner)
                 self._record.watch(cloud)
-                return cloud
-            except ControlError as error:
-                self._trouble = f"The local cloud does not start; `sagelab doctor` looks why. {error}"
-        pytest.fail(self._trouble, pytrace=False)
+        except ControlError as error:
+            self._trouble = f"The local cloud does not start; `sagelab doctor` looks why. {error}"
+        if self._trouble:
+            pytest.fail(self._trouble, pytrace=False)
 
 
 def end(folder: Path, *, keep: bool) -> None:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+import unittest
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -93,12 +94,23 @@ def test_a_role_and_a_bucket_are_there(sagelab_cloud: LocalCloud) -> None:
     role = boto3.client("iam").get_role(RoleName=sagelab_cloud.role.rpartition("/")[2])["Role"]
     assert role["Arn"] == sagelab_cloud.role
     boto3.client("s3").head_bucket(Bucket=sagelab_cloud.bucket)
+    assert sagelab_cloud.console.startswith("http://127.0.0.1:")
     assert sagelab_cloud.session("eu-west-1").client("sqs").list_queues().get("QueueUrls") is None
 
 
 @pytest.mark.usefixtures("sagelab_cloud")
 def test_the_data_of_the_module_is_there(data: str) -> None:
     boto3.client("s3").head_bucket(Bucket=data)
+
+
+@pytest.mark.usefixtures("sagelab_cloud")
+class TestOfUnittest(unittest.TestCase):
+    def setUp(self) -> None:
+        self.sts = boto3.client("sts")
+
+    def test_as_unittest_has_it(self) -> None:
+        assert self.sts.get_caller_identity()["Account"] == "123456789012"
+        assert self.sts.meta.endpoint_url.startswith("http://127.0.0.1:")
 
 
 @mock_aws  # type: ignore[untyped-decorator]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,27 @@ def ask(hosting: Hosting, name: str, text: bytes) -> str:
     return str(answer["Body"].read().decode())
 
 
+@dataclass(frozen=True)
+class Silent:
+    """An endpoint whose server never answers, and the monotonic seconds when it was asked for."""
+
+    endpoint: str
+    began: float
+
+
+@pytest.fixture(scope="module")
+def silent(hosting: Hosting, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Silent]:
+    folder, images = tmp_path_factory.mktemp("silent"), OwnImages(hosting.cloud.home.images)
+    (folder / "serve").write_text("#!/bin/sh\nexec sleep 600\n")
+    (folder / "serve").chmod(0o755)
+    began = time.monotonic()
+    image = images.add("sleeps:1", folder)
+    yield Silent(serve(hosting, image, ContainerStartupHealthCheckTimeoutInSeconds=60), began)
+    images.remove("sleeps:1")
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("silent")  # from now on it has a minute, in which the other tests run
 def test_each_server_of_an_own_image_has_port_8080(hosting: Hosting, image: str) -> None:
     name = serve(hosting, image, count=2)
     assert hosting.wait(name)["EndpointStatus"] == "InService", hosting.describe(name)
@@ -112,21 +133,6 @@ def test_serve_that_ends_fails_the_endpoint_with_its_words(hosting: Hosting, tmp
     assert "no weights here" in described["FailureReason"]
 
 
-@pytest.mark.slow
-def test_server_that_never_answers_ping_fails_the_endpoint(hosting: Hosting, tmp_path: Path) -> None:
-    images = OwnImages(hosting.cloud.home.images)
-    (tmp_path / "serve").write_text("#!/bin/sh\nexec sleep 600\n")
-    (tmp_path / "serve").chmod(0o755)
-    began = time.monotonic()
-    name = serve(hosting, images.add("sleeps:1", tmp_path), ContainerStartupHealthCheckTimeoutInSeconds=60)
-    described = hosting.wait(name)
-    images.remove("sleeps:1")
-    assert 60 <= time.monotonic() - began < TIMEOUT
-    assert described["EndpointStatus"] == "Failed"
-    assert "did not pass the ping health check" in described["FailureReason"]
-    assert not list(hosting.cloud.home.jobs.glob(f"{name}*"))
-
-
 def test_accelerator_is_refused_for_an_own_image(hosting: Hosting, image: str) -> None:
     config = hosting.config(hosting.model(None, Image=image), AcceleratorType="ml.eia1.medium")
     with pytest.raises(botocore.exceptions.ClientError, match="AcceleratorType is for the TensorFlow images"):
@@ -159,3 +165,12 @@ def test_where_namespaces_are_forbidden_an_own_image_has_a_port_of_its_own(
     assert "SAGEMAKER_BIND_TO_PORT" in plain.log(name)
     plain.close()
     control.down(home)
+
+
+@pytest.mark.slow
+def test_server_that_never_answers_ping_fails_the_endpoint(hosting: Hosting, silent: Silent) -> None:
+    described = hosting.wait(silent.endpoint)
+    assert 60 <= time.monotonic() - silent.began < TIMEOUT
+    assert described["EndpointStatus"] == "Failed"
+    assert "did not pass the ping health check" in described["FailureReason"]
+    assert not list(hosting.cloud.home.jobs.glob(f"{silent.endpoint}*"))

@@ -111,12 +111,11 @@ class Request:
     @cached_property
     def sha256(self) -> str:
         """Hex SHA-256 of the body."""
-        digest = hashlib.sha256(self.content(_PIECE))
-        if self.size > _PIECE:
-            with self.rewound() as body:
-                body.seek(_PIECE)
-                for piece in iter(partial(body.read, _PIECE), b""):
-                    digest.update(piece)
+        if self.size <= _PIECE:
+            return hashlib.sha256(self.content()).hexdigest()
+        digest = hashlib.sha256()
+        for piece in self.pieces():
+            digest.update(piece)
         return digest.hexdigest()
 
     def content(self, limit: int = -1) -> bytes:
@@ -125,6 +124,11 @@ class Request:
         found = self._body.read(limit)
         self._body.seek(0)
         return found
+
+    def pieces(self) -> Iterator[bytes]:
+        """The body, a megabyte at a time."""
+        with self.rewound() as body:
+            yield from iter(partial(body.read, _PIECE), b"")
 
     @contextlib.contextmanager
     def rewound(self) -> Iterator[IO[bytes]]:

@@ -1,0 +1,18 @@
+"""The SageMaker Python SDK v3, unmodified: its ModelBuilder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.clients.conftest import Run, check, play
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # a script has a dozen jobs and endpoints
+
+
+def test_model_builder_builds_deploys_and_invokes(run: Run, table: Path) -> None:
+    ran = play(run, "builder_v3.py", table)
+    check(ran)
+    assert "answer {'predictions': [[2.0, 4.0]]}" in ran.out
+    assert {"sagemaker.CreateEndpoint", "sagemaker.DeleteEndpoint"} <= ran.operations

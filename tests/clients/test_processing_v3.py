@@ -1,0 +1,24 @@
+"""The SageMaker Python SDK v3, unmodified: its processors and its transformer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.clients.conftest import Ran, Run, check, play
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # a script has a dozen jobs and endpoints
+
+
+@pytest.fixture(scope="session")
+def processing(run: Run, table: Path) -> Ran:
+    return play(run, "processing_v3.py", table)
+
+
+def test_processors_and_transformer_run(processing: Ran) -> None:
+    check(processing)
+    assert "rows to train with 6" in processing.out
+    assert "answers 3" in processing.out
+    for host in ("algo-1", "algo-2"):
+        assert f"hello from a folder on {host}" in processing.out + processing.err

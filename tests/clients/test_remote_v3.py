@@ -1,0 +1,19 @@
+"""The SageMaker Python SDK v3, unmodified: a remote function."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.clients.conftest import Run, check, play
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # a script has a dozen jobs and endpoints
+
+
+def test_remote_function_runs_as_a_job_and_comes_back(run: Run, table: Path) -> None:
+    ran = play(run, "remote_v3.py", table)
+    check(ran)
+    assert "came back ([3, 6, 9], 'algo-1', 'far')" in ran.out
+    assert "working on 3 numbers" in ran.out
+    assert "raised here: division by zero" in ran.out
