@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,10 +27,10 @@ BACKLOG = 1024  # connections that may wait to be accepted
 
 def main() -> NoReturn:
     """Exit code 0 after SIGTERM, 1 for a model that cannot be served, with its reason on stderr."""
-    asked_to_end = _watch_signals()
+    serving, asked_to_end = _watch_signals()
     options = _options()
     try:
-        workers, log = _start(options)
+        workers, log = _start(options, serving)
     except BadModel as error:
         print(f"Error: {error}", file=sys.stderr, flush=True)
         sys.exit(1)
@@ -42,28 +43,26 @@ def main() -> NoReturn:
     os._exit(0)
 
 
-def _watch_signals() -> Callable[[], None]:
-    """A function that returns once SIGTERM or SIGINT has come. Before it is called they end the process."""
+def _watch_signals() -> tuple[Callable[[], None], Callable[[], None]]:
+    """Two functions: SIGTERM and SIGINT end the process until the first is called; the second waits for one."""
     reader, writer = os.pipe()
-    waiting = False
+    serves = threading.Event()
 
     def note(*_: int | FrameType | None) -> None:
-        if not waiting:
+        if not serves.is_set():
             os._exit(0)
         os.write(writer, b".")
 
     def wait() -> None:
-        nonlocal waiting
-        waiting = True
         os.read(reader, 1)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, note)
-    return wait
+    return serves.set, wait
 
 
-def _start(options: argparse.Namespace) -> tuple[list[Workers], AccessLog]:
-    """Load the model and its code, and answer from now on. BadModel: why not."""
+def _start(options: argparse.Namespace, serving: Callable[[], None]) -> tuple[list[Workers], AccessLog]:
+    """Load the model and its code, and answer from now on. BadModel: why not. serving: called before the first."""
     model, code = _load(options), options.model / "code"
     inference = Inference(code) if (code / "inference.py").is_file() else None
     rest = _tcp(options.rest_port) if inference else None
@@ -71,6 +70,7 @@ def _start(options: argparse.Namespace) -> tuple[list[Workers], AccessLog]:
     threads = (options.threads or os.cpu_count() or 1) + 1
     service = Service(model, inference, rest.getsockname()[1] if rest else 0, threads)
     log = AccessLog()
+    serving()
     workers = service.listen(listening, rest, log.note)
     print(f"Listening on {', '.join(_name(one) for one in (*listening, *([rest] if rest else ())))}", flush=True)
     return workers, log
