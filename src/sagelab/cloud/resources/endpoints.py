@@ -22,6 +22,8 @@ from sagelab.cloud.resources.models import Models
 from sagelab.cloud.resources.states import Act, Move, Stateful
 from sagelab.cloud.store import Document
 
+# Seconds: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpointAsync.html
+ASYNC_TIMEOUT = 900.0
 ENDED = "The local cloud ended while the endpoint was being created; create it again."
 
 
@@ -143,7 +145,9 @@ class Endpoints(Stateful[Endpoint]):
 
     def _specs(self, call: Call, config: Document) -> list[VariantSpec]:
         notes = hosting_rules.notes(config)
-        return [self._spec(call, variant, notes) for variant in config["ProductionVariants"]]
+        specs = [self._spec(call, variant, notes) for variant in config["ProductionVariants"]]
+        asynchronous = "AsyncInferenceConfig" in config
+        return [replace(spec, timeout=ASYNC_TIMEOUT) for spec in specs] if asynchronous else specs
 
     def _spec(self, call: Call, variant: Params, notes: list[str]) -> VariantSpec:
         model = self.models.named(call, variant["ModelName"])

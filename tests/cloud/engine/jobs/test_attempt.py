@@ -215,8 +215,8 @@ def test_interruption_during_the_last_upload(jobs: Jobs) -> None:
 
 
 def test_wait_that_lasts_too_long_ends_the_job(jobs: Jobs) -> None:
-    limits = {"MaxRuntimeInSeconds": 3, "MaxWaitTimeInSeconds": 3}
-    request = spot(jobs, epochs(9, 1), {"wait": 1000}, StoppingCondition=limits)
+    limits = {"MaxRuntimeInSeconds": 20, "MaxWaitTimeInSeconds": 20}
+    request = spot(jobs, epochs(99, 1), {"wait": 1000}, StoppingCondition=limits)
     job = interrupt_at(jobs, request, "begins epoch 1")
     assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("Stopped", "MaxWaitTimeExceeded")
     assert stages(job) == [*ATTEMPT, "Interrupted", "Stopping", "MaxWaitTimeExceeded"]
