@@ -103,13 +103,6 @@ class Environments:
             if not self.is_there(environment):
                 self._make(environment)
 
-    def remove(self, environment: Environment) -> bool:
-        """Forget what was pulled. False: nothing was."""
-        with self._turn(environment):
-            there = self._place(environment).exists()
-            shutil.rmtree(self._place(environment), ignore_errors=True)
-        return there
-
     def _make(self, environment: Environment) -> None:
         place = self._place(environment)
         shutil.rmtree(place, ignore_errors=True)
@@ -146,7 +139,6 @@ class Environments:
 
     @contextmanager
     def _turn(self, environment: Environment) -> Iterator[None]:
-        self._folder.mkdir(mode=0o700, exist_ok=True)
         with (self._folder / f".{environment.name}.lock").open("w") as turn:
             fcntl.flock(turn, fcntl.LOCK_EX)
             yield

@@ -1,7 +1,7 @@
 """The registry: which images are here, and what each is.
 
 A row says by which names of the SageMaker SDK's own tables an image goes, for what it is used, which environment
-is behind it, and what its entry point and its server are. A folder of the learner's own (own.py) becomes one when
+is behind it, and what its server is. A folder of the learner's own (own.py) becomes one when
 it is asked for.
 """
 
@@ -31,7 +31,7 @@ class Image:
     """One image, or one family of versions of it.
 
     repository: the SDK's table and scope that list its URIs ("tensorflow/training"); of an own image its name.
-    uses: TRAIN, PROCESS, SERVE. environment: its packages. toolkit: whether its `train` is SageMaker's toolkit.
+    uses: TRAIN, PROCESS, SERVE. environment: its packages.
     server: which model server stands for its `serve` (hosting/containers.py). least: the first version that runs
     here. program: the folder that stands for it, of an own image.
     """
@@ -39,7 +39,6 @@ class Image:
     repository: str
     uses: tuple[str, ...]
     environment: Environment
-    toolkit: bool = False
     server: str = ""
     least: tuple[int, ...] = ()
     program: Path | None = None
@@ -67,7 +66,7 @@ class Image:
 
 # Of TensorFlow those of 2: code for 1 would not run here.
 IMAGES: tuple[Image, ...] = (
-    Image("tensorflow/training", (TRAIN, PROCESS), TENSORFLOW, toolkit=True, least=(2,)),
+    Image("tensorflow/training", (TRAIN, PROCESS), TENSORFLOW, least=(2,)),
     Image("tensorflow/inference", (SERVE,), TENSORFLOW, server="tensorflow", least=(2,)),
     Image("tensorflow/eia", (SERVE,), TENSORFLOW, server="tensorflow", least=(2,)),
     Image("sklearn/training", (PROCESS,), TENSORFLOW),
