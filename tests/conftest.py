@@ -20,7 +20,7 @@ import pytest
 
 from sagelab.cloud import control
 from sagelab.cloud.home import Home
-from tests import order
+from tests import order, signers
 from tests.kernels import Kernels
 
 Sagelab = Callable[..., subprocess.CompletedProcess[str]]
@@ -36,7 +36,7 @@ class LocalCloud:
     @property
     def session(self) -> boto3.Session:
         keys = self.home.credentials()
-        return boto3.Session(keys.access_key_id, keys.secret_access_key, region_name="us-east-1")
+        return signers.session(keys.access_key_id, keys.secret_access_key)
 
     @property
     def env(self) -> dict[str, str]:

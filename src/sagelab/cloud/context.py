@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from botocore.loaders import create_loader
+
 if TYPE_CHECKING:
     from sagelab.cloud.engine.context import EngineContext
     from sagelab.cloud.engine.sandbox.launcher import Launcher
@@ -26,6 +28,7 @@ class Cloud:
         self.account = home.account
         self.families: list[Family] = []  # of resources; `resources.families` fills it
         self._listeners: list[Callable[[str, str], None]] = []
+        self._models = create_loader()
         self._clients: dict[object, Any] = {}
         self._clients_as: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
@@ -105,6 +108,8 @@ class Cloud:
         own = self.home.credentials()
         session = boto3.Session(*(keys or (own.access_key_id, own.secret_access_key)), region_name=self.region)
         session.events.register("needs-retry", _ask_again)
+        # All of them read AWS's models once: parsing them is most of what a client costs.
+        session._session.register_component("data_loader", self._models)
         return session
 
 

@@ -25,6 +25,7 @@ from sagelab.cloud.gateway.http.server import Server
 from sagelab.cloud.home import Home
 from sagelab.cloud.resources.call import Call, Handler
 from sagelab.cloud.store import Store
+from tests import signers
 
 
 class Jobs:
@@ -91,11 +92,7 @@ class Serving:
 
     def session(self, **keys: str) -> boto3.Session:
         own = self.home.credentials()
-        chosen = keys or {
-            "aws_access_key_id": own.access_key_id,
-            "aws_secret_access_key": own.secret_access_key,
-        }
-        return boto3.Session(region_name="us-east-1", **chosen)
+        return signers.session(*keys.values()) if keys else signers.session(own.access_key_id, own.secret_access_key)
 
     def client(self, service: str, config: Config | None = None, **keys: str) -> Any:
         once = Config(retries={"total_max_attempts": 1})
