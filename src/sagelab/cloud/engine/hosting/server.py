@@ -192,9 +192,8 @@ class Server:
         with self._lock:
             if self._closed.is_set():
                 raise ClientError("The endpoint was deleted while it was created.")
-            name = f"{self.endpoint}-{self.instance}-{self.restarts}"
             hosts = [self._host(container)]
-            running = self.context.launcher.start(name, container.runtime, hosts, container.network)
+            running = self.context.launcher.start(container.runtime, hosts, container.network)
             self._running = running
             self._readers = [Reader(pipe, self._stream, lambda: None) for pipe in running.outputs.values()]
             for reader in self._readers:

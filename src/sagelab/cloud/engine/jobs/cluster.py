@@ -97,7 +97,7 @@ class Cluster:
         keys = self.context.access(task.role, task.seconds) if task.network else {}
         env = environment(self.context.region) | keys | task.environment
         hosts = [self.host(name, task, env) for name in self.hosts]
-        self._running = self.context.launcher.start(self.folder, task.runtime, hosts, network=task.network)
+        self._running = self.context.launcher.start(task.runtime, hosts, network=task.network)
         outputs, kill = self._running.outputs.items(), self._running.group.kill
         self._readers = [Reader(pipe, self.streams[host], self.on_lines, kill) for host, pipe in outputs]
         for reader in self._readers:

@@ -185,8 +185,8 @@ class NotebookInstance:
         with self._lock:
             if self.closing:
                 raise NotStarted("The local cloud ended while the notebook instance was starting.")
-            name, hosts = self._folder.parent.name, [self._host(wanted)]
-            running = self._running = context.launcher.start(name, runtimes.PYTHON, hosts, not spec.isolated)
+            hosts = [self._host(wanted)]
+            running = self._running = context.launcher.start(runtimes.PYTHON, hosts, not spec.isolated)
         self._follow(running)
         return running
 

@@ -64,8 +64,8 @@ class Launcher:
         """Whether the warm Python of a runtime is there at once; it is started if its packages are there."""
         return self.environments.is_there(runtime.environment) and self.warm(runtime).ready
 
-    def start(self, name: str, runtime: Runtime, hosts: list[HostSpec], network: bool) -> Running:
-        """Start the hosts of job `name`. Their folders are made by `make_folder`."""
+    def start(self, runtime: Runtime, hosts: list[HostSpec], network: bool) -> Running:
+        """Start the hosts of a job. Their folders are made by `make_folder`."""
         fork_server = self.warm(runtime)
         fork_server.wait_ready()
         forks = () if fork_server.sandbox_unavailable else runtime.forks
@@ -77,7 +77,7 @@ class Launcher:
             for host in hosts:
                 _write_commands(Path(host.folder) / "bin", forks, self.environments.python(runtime.environment))
             hosts = [replace(host, forks=forks) for host in hosts]
-            group = fork_server.start(name, [(host, pipes[host.name][1]) for host in hosts], network)
+            group = fork_server.start([(host, pipes[host.name][1]) for host in hosts], network)
         finally:
             for _, writer in pipes.values():
                 os.close(writer)
