@@ -60,7 +60,7 @@ class Relay:
             back.close()
             return
         try:
-            await asyncio.gather(_pass(here, forth), _pass(there, back))
+            await asyncio.gather(pump(here, forth), pump(there, back))
         except asyncio.CancelledError:
             return  # the relay is closed; a task that says so would be logged as a fault
         finally:
@@ -68,7 +68,8 @@ class Relay:
             forth.close()
 
 
-async def _pass(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+async def pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    """Pass on what comes, and its end."""
     with contextlib.suppress(OSError):
         while part := await source.read(PART):
             target.write(part)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 
 from sagelab.cloud.context import Cloud
-from sagelab.cloud.engine.context import GRACE, EngineContext
+from sagelab.cloud.engine.context import EngineContext
 
 ROLE = "arn:aws:iam::123456789012:role/Worker"
 HOUR = timedelta(hours=1)
@@ -75,11 +76,18 @@ def test_a_roles_client_renews_its_keys_before_they_expire(cloud: Cloud, sts: St
     assert key_of(client) == key_of(client)
 
 
-def test_what_runs_has_keys_for_longer_than_it_may_run(sts: Sts) -> None:
+def test_what_runs_has_keys_of_its_role_that_are_renewed_before_they_expire(sts: Sts) -> None:
     unused: Any = None
     place = EngineContext(unused, lambda _: sts, unused, "http://127.0.0.1:1", "us-east-1", 1)
-    assert place.access(ROLE, 86400)["AWS_ACCESS_KEY_ID"] == "AccessKeyId-1"
-    assert sts.asked[0]["DurationSeconds"] == 86400 + GRACE
+    keys = place.network(ROLE).keys
+    assert keys
+    assert [json.loads(keys.read())["AccessKeyId"] for _ in range(2)] == ["AccessKeyId-1"] * 2
+    sts.lasting = timedelta(0)
+    again = place.network(ROLE).keys
+    assert again
+    assert again.token != keys.token
+    assert json.loads(again.read())["AccessKeyId"] == "AccessKeyId-3"
+    assert {one["RoleArn"] for one in sts.asked} == {ROLE}
 
 
 @pytest.mark.parametrize(("code", "times", "asked"), [("RequestTimeTooSkewed", 2, 3), ("AccessDenied", 2, 1)])

@@ -192,6 +192,7 @@ def test_network_isolation_cuts_the_network_and_keeps_the_channels(jobs: Jobs) -
     assert "here" in log
     assert "reached" not in log
     assert "AWS_SECRET" not in log
+    assert "AWS_CONTAINER" not in log
 
 
 def test_job_sees_its_own_processes_and_nothing_of_this_machine(jobs: Jobs) -> None:

@@ -45,7 +45,7 @@ def attack(launcher: Launcher) -> Attack:
         (folder / "ml/attack.py").write_text(textwrap.dedent(code))
         command = ("/bin/bash", "-c", "python3 /opt/ml/attack.py 2>&1; echo went on")
         host = HostSpec("algo-1", str(folder), command, environment("us-east-1") | env)
-        running = launcher.start(FORKED, [host], network=False)
+        running = launcher.start(FORKED, [host], None)
         with os.fdopen(running.outputs["algo-1"]) as output:
             said = output.read()
         assert running.group.ended.wait(30)
@@ -203,7 +203,7 @@ from sagelab.cloud.engine.sandbox.namespaces import HostSpec
 from sagelab.cloud.home import Home
 launcher = Launcher(Home(Path({str(tmp_path)!r})))
 host = HostSpec("a", str(launcher.make_folder("keys", "a")), ("/bin/cat", "/proc/keys"), {{}})
-running = launcher.start(PYTHON, [host], network=False)
+running = launcher.start(PYTHON, [host], None)
 print(os.fdopen(running.outputs["a"]).read(), "end")
 launcher.close()
 """

@@ -102,7 +102,7 @@ class ForkServerProcess:
                 asked = json.load(file)
             hosts = [HostSpec(**{**host, "argv": tuple(host["argv"])}) for host in asked["hosts"]]
             group = Group(name, self.channel, isolated=not self.sandbox_unavailable)
-            code = group.run(hosts, list(outputs), asked["network"])
+            code = group.run(hosts, list(outputs), asked["ports"])
         except BaseException as error:
             tell(self.channel, event="broken", group=name, reason=str(error)[:REASON])
         finally:
@@ -147,10 +147,14 @@ class Group:
         self.half: dict[str, str] = {}
         self.asked: list[int] = []
 
-    def run(self, hosts: list[HostSpec], outputs: list[int], network: bool) -> int:
-        """Start every host and wait for all. outputs: a file descriptor a host for what it prints."""
+    def run(self, hosts: list[HostSpec], outputs: list[int], ports: list[int]) -> int:
+        """Start every host and wait for all. outputs: a file descriptor a host for what it prints.
+
+        ports: of their loopback, whose sockets are handed to the local cloud's process.
+        """
         if self.isolated:
-            namespaces.isolate_users(network)
+            namespaces.isolate_users()
+            self._hand_out(namespaces.listen(ports))
         privileges.die_with_parent()
         prefer_as_victim()
         signal.signal(signal.SIGTERM, self._pass_on)
@@ -163,6 +167,13 @@ class Group:
         self._listen({words[number]: host.name for number, host in enumerate(hosts)})
         tell(self.channel, event="gone", group=self.name)
         return 0
+
+    def _hand_out(self, listeners: list[socket.socket]) -> None:
+        if listeners:
+            words = json.dumps({"event": "listening", "group": self.name}).encode()
+            socket.send_fds(self.channel, [words], [listener.fileno() for listener in listeners])
+        for listener in listeners:
+            listener.close()
 
     def _keep(self, host: HostSpec, output: int) -> IO[str]:
         """Fork the keeper of a host; returns the pipe that it tells over."""

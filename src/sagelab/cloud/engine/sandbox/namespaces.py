@@ -48,6 +48,7 @@ PROGRAM = "/opt/program"  # where AWS's own example of a custom container has it
 KERNEL = "acpi bus fs irq scsi sys sysrq-trigger".split()
 # What tells of the keys and the workings of the machine, and of no process of the host.
 MASKED = "kcore keys key-users latency_stats sched_debug timer_list".split()
+BACKLOG = 1024
 DEVICES = "null zero full random urandom tty".split()
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -82,17 +83,16 @@ class HostSpec:
     disk: int | None = None
 
 
-def isolate_users(network: bool) -> None:
-    """Enter a user namespace of one's own (and, without `network`, a net with nothing but its loopback)."""
+def isolate_users() -> None:
+    """Enter a user namespace of one's own, and a network with nothing but its loopback."""
     uid, gid = os.getuid(), os.getgid()
-    _unshare(CLONE_NEWUSER | (0 if network else CLONE_NEWNET))
+    _unshare(CLONE_NEWUSER | CLONE_NEWNET)
     privileges.hide(False)  # else the files that name its users are not its own
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
     Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
     privileges.hide()
-    if not network:
-        _raise_loopback()
+    _raise_loopback()
 
 
 def isolate_host() -> None:
@@ -127,7 +127,7 @@ def probe() -> str | None:
     if child == 0:
         os.close(reader)
         try:
-            isolate_users(network=False)
+            isolate_users()
             _unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS)
             _mount(None, "/", None, MS_REC | MS_PRIVATE)
             _mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID)
@@ -259,6 +259,11 @@ def _restrict(source: Path, target: Path, restrict: int) -> None:
         MOUNT_SETATTR, AT_FDCWD, str(target).encode(), AT_RECURSIVE, attributes, len(attributes)
     )
     _check(result, f"mount_setattr of {target}")
+
+
+def listen(ports: list[int]) -> list[socket.socket]:
+    """Sockets that listen on the loopback of the network that one is in."""
+    return [socket.create_server(("127.0.0.1", port), backlog=BACKLOG) for port in ports]
 
 
 def _raise_loopback() -> None:

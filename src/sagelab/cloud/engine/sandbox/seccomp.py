@@ -58,7 +58,7 @@ ABSENT = {
 
 # What is refused by its arguments.
 CLONE, SOCKET, PRCTL, IOCTL = (56, 220), (41, 198), (157, 167), (16, 29)
-PRLIMIT, OF_OTHERS = (302, 261), ((144, 119), (142, 118), (314, 274))  # sched_setscheduler, _setparam, _setattr
+PRLIMIT = (302, 261)
 NAMESPACES = 0x7E020000  # each CLONE_NEW... that clone knows
 FAMILIES = (0, 1, 2, 10, 16)  # none, Unix, IPv4, IPv6, netlink: not the machine's under this one (vsock)
 SET_DUMPABLE = 4
@@ -99,8 +99,6 @@ def _by_arguments() -> Iterator[tuple[tuple[int, int], list[Line]]]:
     # New limits for another process: process 1's limits are what lets it count.
     new = [_argument(2), (EQUAL, 0, 2, 0), _argument(2, high=True), (EQUAL, 1, 0, 0), refuse]
     yield PRLIMIT, [_argument(0), (EQUAL, len(new), 0, 0), *new]
-    for pair in OF_OTHERS:
-        yield pair, [_argument(0), (EQUAL, 1, 0, 0), refuse]
 
 
 def _on(call: int, then: list[Line]) -> list[Line]:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
+from sagelab.cloud.engine.sandbox.network import Ways
 from sagelab.cloud.engine.sandbox.processes import Inode
 from sagelab.cloud.home import Home
 
@@ -29,6 +30,7 @@ logger = logging.getLogger("sagelab")
 
 IDLE_SECONDS = 900.0
 PACKET = 1 << 20
+FILES = 8  # that come with one message, at most
 
 
 class Group:
@@ -40,8 +42,10 @@ class Group:
     writing when their host's first command ended, and they with it.
     """
 
-    def __init__(self, hosts: list[str], signal_group: Callable[[str, int], None]) -> None:
-        self.hosts, self._signal_group = hosts, signal_group
+    def __init__(
+        self, hosts: list[str], signal_group: Callable[[str, int], None], ways: Ways | None = None
+    ) -> None:
+        self.hosts, self._signal_group, self.ways = hosts, signal_group, ways
         self.mark = secrets.token_hex(8)  # its name in the fork server, whose memory every job can read
         self.codes: dict[str, int] = {}
         self.half: set[Inode] = set()
@@ -92,15 +96,18 @@ class ForkServer:
             )  # fmt: skip
         threading.Thread(target=self._listen, daemon=True, name="fork_server").start()
 
-    def start(self, hosts: list[tuple[HostSpec, int]], network: bool) -> Group:
-        """Start hosts, each with the file descriptor its output goes to. RuntimeError: the process is gone."""
+    def start(self, hosts: list[tuple[HostSpec, int]], ways: Ways | None = None) -> Group:
+        """Start hosts, each with the file descriptor its output goes to. RuntimeError: the process is gone.
+
+        ways: out of their network, if there are any; closed at their end.
+        """
         self.wait_ready()
-        group = Group([host.name for host, _ in hosts], self._send_signal)
+        group = Group([host.name for host, _ in hosts], self._send_signal, ways)
         with self._lock:
             if self._idle:
                 self._idle.cancel()
             self._groups[group.mark] = group
-            request = {"hosts": [asdict(host) for host, _ in hosts], "network": network}
+            request = {"hosts": [asdict(host) for host, _ in hosts], "ports": ways.ports if ways else []}
             with _as_file(json.dumps(request).encode()) as file:
                 message = json.dumps({"start": group.mark}).encode()
                 socket.send_fds(self._channel, [message], [file.fileno(), *(fd for _, fd in hosts)])
@@ -137,20 +144,20 @@ class ForkServer:
     def _listen(self) -> None:
         while True:
             try:
-                data = self._channel.recv(PACKET)
+                data, files, _, _ = socket.recv_fds(self._channel, PACKET, FILES)
             except OSError:
-                data = b""
+                data, files = b"", []
             if not data:
                 break
-            self._hear(data)
+            self._hear(data, [socket.socket(fileno=file) for file in files])
         self._lost()
 
-    def _hear(self, data: bytes) -> None:
+    def _hear(self, data: bytes, listeners: list[socket.socket] | None = None) -> None:
         """A message that makes no sense ends the group that it names, and nothing else."""
         message: Any = None
         try:
             message = json.loads(data)
-            self._note(message)
+            self._note(message, listeners or [])
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             logger.error("the fork server said %r", data[:200])
             group = self._groups.get(str(message.get("group"))) if isinstance(message, dict) else None
@@ -158,7 +165,7 @@ class ForkServer:
                 group.trouble = "the hosts of the job told something that makes no sense"
                 group.kill()
 
-    def _note(self, message: dict[str, Any]) -> None:
+    def _note(self, message: dict[str, Any], listeners: list[socket.socket]) -> None:
         if message["event"] == "ready":
             self.sandbox_unavailable = message["sandbox_unavailable"]
             self._ready.set()
@@ -169,6 +176,8 @@ class ForkServer:
         if message["event"] == "started":
             group.pid = int(message["pid"])
             group.started.set()
+        elif message["event"] == "listening" and group.ways:
+            group.ways.open(listeners)
         elif message["event"] == "ended":
             group.note_end(message["host"], message["code"], message["half"])
         elif message["event"] == "broken":
@@ -183,6 +192,8 @@ class ForkServer:
                 self._idle = threading.Timer(IDLE_SECONDS, self.close)
                 self._idle.daemon = True
                 self._idle.start()
+        if group.ways:
+            group.ways.close()
         group.started.set()
         group.ended.set()
         group.changed.set()
