@@ -78,7 +78,10 @@ def test_a_roles_client_renews_its_keys_before_they_expire(cloud: Cloud, sts: St
 
 def test_what_runs_has_keys_of_its_role_that_are_renewed_before_they_expire(sts: Sts) -> None:
     unused: Any = None
-    place = EngineContext(unused, lambda _: sts, unused, "http://127.0.0.1:1", "us-east-1", 1)
+    ended = list[Any]()
+    place = EngineContext(
+        unused, lambda _: sts, unused, "http://127.0.0.1:1", "us-east-1", 1, lambda *key: ended.append(key)
+    )
     keys = place.network(ROLE).keys
     assert keys
     assert [json.loads(keys.read())["AccessKeyId"] for _ in range(2)] == ["AccessKeyId-1"] * 2
@@ -88,6 +91,19 @@ def test_what_runs_has_keys_of_its_role_that_are_renewed_before_they_expire(sts:
     assert again.token != keys.token
     assert json.loads(again.read())["AccessKeyId"] == "AccessKeyId-3"
     assert {one["RoleArn"] for one in sts.asked} == {ROLE}
+    again.end()
+    assert [key for key, _ in ended] == ["AccessKeyId-2", "AccessKeyId-3"]
+    with pytest.raises(RuntimeError):
+        again.read()
+
+
+def test_an_ended_key_is_remembered_until_it_would_expire(cloud: Cloud) -> None:
+    now = datetime.now(UTC).timestamp()
+    cloud.end_key("long", now + 3600)
+    cloud.end_key("short", now - 1)
+    assert cloud.has_ended("short")
+    cloud.end_key("other", now + 3600)
+    assert [cloud.has_ended(name) for name in ("long", "short", "other", "none")] == [True, False, True, False]
 
 
 @pytest.mark.parametrize(("code", "times", "asked"), [("RequestTimeTooSkewed", 2, 3), ("AccessDenied", 2, 1)])

@@ -18,7 +18,8 @@ MEMORY_SHARE = 0.8
 class EngineContext:
     """client: service -> boto3 client to the front door at `url`. memory: bytes of this machine.
 
-    client_as: role's ARN, service -> a client with the rights of that role.
+    client_as: role's ARN, service -> a client with the rights of that role. end_key: makes an access key worth
+    nothing, which would be good until then (epoch seconds).
     """
 
     launcher: Launcher
@@ -27,6 +28,7 @@ class EngineContext:
     url: str
     region: str
     memory: int
+    end_key: Callable[[str, float], None]
 
     @property
     def memory_limit(self) -> int:
@@ -35,7 +37,7 @@ class EngineContext:
 
     def network(self, role: str | None = None) -> Network:
         """What is reached by what runs under a role, whose keys it has. botocore's ClientError: nobody may."""
-        return Network(self.url, RoleKeys(self.client("sts"), role).offer() if role else None)
+        return Network(self.url, RoleKeys(self.client("sts"), role, self.end_key).offer() if role else None)
 
     @property
     def surroundings(self) -> dict[str, str]:

@@ -34,7 +34,7 @@ VCPUS = {"medium": 1, "large": 2, "xlarge": 4}
 class Container:
     """How to start a server.
 
-    command: for /bin/sh. runtime: the Python it is forked from. network: whether it reaches the local cloud and the internet.
+    command: for /bin/sh. runtime: the Python it is forked from. network: whether it has one.
     environment: what it is told. notes: heads the log. program: the folder that the image stands for, if it is
     the learner's.
     """

@@ -30,10 +30,14 @@ TARGET = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/@\[\]]+):(\d{1,5})")
 
 @dataclass(frozen=True)
 class Keys:
-    """token: what must come with a request for them. read: the keys, as JSON; renewed when they run out."""
+    """token: what must come with a request for them. read: the keys, as JSON; renewed when they run out.
+
+    end: is called when the host has ended.
+    """
 
     token: str
     read: Callable[[], bytes]
+    end: Callable[[], None] = lambda: None
 
 
 class Door(Relay):

@@ -157,6 +157,7 @@ class Group:
             self._hand_out(namespaces.listen(ports))
         privileges.die_with_parent()
         prefer_as_victim()
+        privileges.hide()
         signal.signal(signal.SIGTERM, self._pass_on)
         signal.signal(signal.SIGUSR1, self._pass_on)
         words = [self._keep(host, output) for host, output in zip(hosts, outputs, strict=True)]

@@ -91,7 +91,6 @@ def isolate_users() -> None:
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
     Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
-    privileges.hide()
     _raise_loopback()
 
 
@@ -205,7 +204,7 @@ def _make_devices(dev: Path) -> None:
         (dev / name).touch()
         _mount(f"/dev/{name}", dev / name, None, MS_BIND)
     (dev / "shm").mkdir()
-    _mount("tmpfs", dev / "shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
+    _mount("tmpfs", dev / "shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777,nr_inodes=131072")
     for name, target in (("fd", "fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
         (dev / name).symlink_to(f"/proc/self/{target}")
 

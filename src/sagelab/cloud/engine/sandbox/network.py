@@ -70,6 +70,8 @@ class Ways:
             self._closed, served, self._served = True, self._served, []
         for each in served:
             each.close()
+        if self.network.keys:
+            self.network.keys.end()
 
     def prepare(self, host: HostSpec, apart: bool) -> HostSpec:
         """The host, told of the ways. apart: it has a network of its own. What it is told itself counts more."""
