@@ -155,6 +155,26 @@ def test_process_one_survives_what_is_no_request(attack: Attack) -> None:
     assert "The Zen of Python" in said or "The Zen of Pytho" in said
 
 
+def test_process_one_waits_for_nobody_who_asks_and_does_not_listen(attack: Attack) -> None:
+    said = attack(
+        r"""
+        import json, os, socket, subprocess
+        open("/tmp/nothing.py", "w").close()
+        request = json.dumps({"arguments": ["/tmp/nothing.py"], "env": {}, "folder": "/", "shim": os.getpid()})
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as channel:
+            channel.connect("/run/sagelab/python.sock")
+            try:
+                for _ in range(2000):
+                    channel.send(request.encode())
+            except OSError as error:
+                print("closed", error)
+        print(subprocess.run(["python3", "-m", "this"], capture_output=True).stdout.decode()[:16])
+        """,
+    )
+    assert "closed" in said
+    assert "The Zen of Pyth" in said
+
+
 BAD_EVENTS: list[object] = [
     [], 7, {},
     {"event": "ended", "host": "algo-9", "code": 0, "half": ""},

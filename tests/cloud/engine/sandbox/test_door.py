@@ -89,6 +89,10 @@ def test_plain_requests_and_tunnels_reach_the_users_index(index: int) -> None:
         ("GET / HTTP/1.1", 400),
         ("GET /credentials HTTP/1.1", 404),
         ("nonsense", 400),
+        ("GET http://8.8.8.8/x\nGET http://10.0.0.1/ HTTP/1.1", 400),
+        ("POST http://8.8.8.8/ HTTP/1.1\r\nTransfer-Encoding: chunked", 400),
+        ("POST http://8.8.8.8/ HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2", 400),
+        ("GET http://8.8.8.8/ HTTP/1.1\r\nX: a\n\nGET http://10.0.0.1/ HTTP/1.1", 400),
         ("GET " + "x" * 70_000 + " HTTP/1.1", 400),
     ],
 )
@@ -102,6 +106,9 @@ def test_the_users_proxy_is_told_who_the_user_is_and_not_by_the_host(index: int)
         answer = ask(port, "GET http://8.8.8.8/x HTTP/1.1\r\nHost: 8.8.8.8\r\nProxy-Authorization: other\r\n\r\n")
         assert answer.endswith("http://8.8.8.8/x close Basic bWU6c2VjcmV0")
         assert ask(port, "GET http://10.0.0.1/x HTTP/1.1\r\n\r\n").startswith("HTTP/1.1 403 ")
+        second = "GET http://10.0.0.1/y HTTP/1.1\r\nHost: 10.0.0.1\r\n\r\n"
+        answer = ask(port, f"GET http://8.8.8.8/x HTTP/1.1\r\nHost: 8.8.8.8\r\n\r\n{second}")
+        assert answer.count("HTTP/1.1 200") == 1
 
 
 def test_keys_are_for_whoever_has_the_token() -> None:

@@ -101,6 +101,12 @@ HIDDEN = {
         "os.mkdir('/tmp/d'); open('/tmp/d/x', 'wb').write(os.urandom(48 << 20)); os.chmod('/tmp/d', 0)",
         DISK_WORDS,
     ),
+    "deeper than a path can be": (
+        "os.chdir('/tmp'); [(os.mkdir('d' * 200), os.chdir('d' * 200)) for _ in range(25)];"
+        "open('x', 'wb').write(os.urandom(48 << 20))",
+        DISK_WORDS,
+    ),
+    "where the commands talk": ("open('/run/sagelab/x', 'wb').write(os.urandom(48 << 20))", DISK_WORDS),
     "files of no size": (
         "[open(f'/tmp/{n}', 'w').close() for n in range(2100)]",
         "more files than VolumeSizeInGB",

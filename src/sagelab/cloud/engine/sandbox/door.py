@@ -18,13 +18,14 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from sagelab.cloud.engine.sandbox.internet import Address, Internet, Refused, authorization
-from sagelab.relay import Relay, pump
+from sagelab.relay import PART, Relay, pump
 
 logger = logging.getLogger("sagelab")
 
 PATH = "/credentials"
 HEAD_SECONDS, CONNECT_SECONDS = 30.0, 30.0
 HOP = re.compile(r"(?i)(proxy-[a-z-]+|connection|keep-alive)\s*:")
+CONTROL, LENGTH = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]"), re.compile(r"[0-9]{1,15}")
 TARGET = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/@\[\]]+):(\d{1,5})")
 
 
@@ -55,6 +56,8 @@ class Door(Relay):
             if target == PATH:
                 back.write(await self._credentials(method, lines))
             else:
+                if CONTROL.search(head.replace(b"\r\n", b"")):
+                    raise ValueError("control characters")
                 await self._forward(method, target, lines, (here, back))
         except Refused as refusal:
             back.write(answer("403 Forbidden", str(refusal)))
@@ -86,13 +89,16 @@ class Door(Relay):
         if self._internet is None:
             raise Refused("This host has no internet.")
         scheme, host, port = _read_target(method, target)
+        length = _length(lines)
         proxy = self._internet.upstream(scheme, host)
         there, forth = await self._connect(self._internet, host, port, proxy)
         try:
             forth.write(_opening(method, target, lines, proxy))
             if method == "CONNECT" and proxy is None:
                 ends[1].write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            await asyncio.gather(pump(ends[0], forth), pump(there, ends[1]))
+            # What follows a plain request is no second one, for a server that was not looked at.
+            sent = pump(ends[0], forth) if method == "CONNECT" else _send_body(ends[0], forth, length)
+            await asyncio.gather(sent, pump(there, ends[1]))
         finally:
             forth.close()
 
@@ -112,6 +118,22 @@ class Door(Relay):
             except (OSError, TimeoutError) as error:
                 trouble = error
         raise trouble
+
+
+def _length(lines: list[str]) -> int:
+    """Bytes of the body of a plain request. ValueError: it does not say, or says it twice."""
+    fields = [(name.strip().lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+    said = [value for name, value in fields if name == "content-length"]
+    if len(said) > 1 or "transfer-encoding" in dict(fields) or not all(LENGTH.fullmatch(text) for text in said):
+        raise ValueError("no length")
+    return int(said[0]) if said else 0
+
+
+async def _send_body(source: asyncio.StreamReader, target: asyncio.StreamWriter, length: int) -> None:
+    while length and (part := await source.read(min(length, PART))):
+        length -= len(part)
+        target.write(part)
+        await target.drain()
 
 
 def _read_target(method: str, target: str) -> tuple[str, str, int]:

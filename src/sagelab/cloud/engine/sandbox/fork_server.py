@@ -266,7 +266,7 @@ def _become_first(host: HostSpec, output: int, report: int, isolated: bool) -> N
             os.setsid()
             privileges.adopt_orphans()
             os.chdir(host.program or Path(host.folder) / "ml")
-        limits = Limits(host.processes, host.disk, host.memory) if isolated else None
+        limits = Limits(host.processes, host.disk, host.memory, tuple(host.mounts)) if isolated else None
         code = Init(host.argv, host.env, host.forks if isolated else (), report, limits).run()
     except BaseException as error:
         os.write(2, f"sagelab: the host did not start: {error}\n".encode())

@@ -145,12 +145,13 @@ class Init:
 
     def _accept(self, listener: socket.socket) -> None:
         client, _ = listener.accept()
+        client.setblocking(False)  # whoever asks and does not listen holds up nobody
         self.events.register(client, selectors.EVENT_READ, self._serve)
 
     def _serve(self, client: socket.socket) -> None:
         """A request of a shim, or its end: a shim that was killed takes its fork with it."""
         message, streams = receive(client)
-        if not _is_request(message):
+        if not _is_request(message) or client in self.clients.values():
             self._forget(client)
         else:
             self._run(client, message, streams)
@@ -233,7 +234,7 @@ def receive(channel: socket.socket) -> tuple[dict[str, Any], list[int]]:
     """One message and the file descriptors sent with it; {} at the channel's end, and for what is no message."""
     try:
         data, ancillary, _, _ = channel.recvmsg(1 << 20, socket.CMSG_SPACE(64 * 4))
-    except ConnectionError:
+    except (ConnectionError, BlockingIOError):
         return {}, []
     passed = array.array("i")
     for level, kind, content in ancillary:

@@ -7,9 +7,11 @@ Standard library alone, imported before the fork.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import Generic, TypeVar
 
 Found = TypeVar("Found")
 
-FOLDERS = ("/opt/ml", "/tmp", "/root")
+FOLDERS = ("/opt/ml", "/tmp", "/root", "/run/sagelab")
 PAUSE = 0.5  # seconds between two looks
 SHARE = 20  # a look may take a 20th of the time
 MARK = "[sagelab] the host was ended: "
@@ -31,14 +33,16 @@ OWN = b"Private_"  # lines of smaps_rollup with what no other process has: the w
 class Limits:
     """What a host may have, of each at once; None for any.
 
-    processes: how many. disk: bytes in /opt/ml, /tmp and /root together, with a file for every 16 KB of them, as
-    ext4 has. memory: bytes that its processes together have for themselves, and in files of memory.
+    processes: how many. disk: bytes in FOLDERS and `more` together, with a file for every 16 KB of them, as ext4
+    has. memory: bytes that its processes together have for themselves, and in files of memory.
     """
 
-    def __init__(self, processes: int, disk: int | None = None, memory: int | None = None) -> None:
+    def __init__(
+        self, processes: int, disk: int | None = None, memory: int | None = None, more: tuple[str, ...] = ()
+    ) -> None:
         self.processes, self.disk, self.memory = processes, disk, memory
-        self._disk_used = _Look(_disk)
-        self._memory_used = _Look(lambda: _memory(memory or 0))
+        self._disk_used = _Look(lambda: _disk((*FOLDERS, *more)))
+        self._memory_used = _Look(lambda: _memory(memory or 0, (*FOLDERS, *more)))
 
     def breach(self) -> str | None:
         """What the host has too much of, in words for its user; None where all is well."""
@@ -75,13 +79,13 @@ def _processes() -> list[str]:
     return [name for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - often: names, not paths
 
 
-def _memory(most: int) -> int:
+def _memory(most: int, folders: tuple[str, ...]) -> int:
     """Bytes that the processes have for themselves; or, where even what they share does not make it `most`, 0.
 
     What is resident is read in no time, what of it is a process's own takes the kernel a walk through its pages.
     """
     names = _processes()
-    files = _in_memory()
+    files = _in_memory(folders)
     if sum(_resident(name) for name in names) + files <= most:
         return 0
     used, mapped = 0, 0
@@ -102,21 +106,21 @@ def _resident(name: str) -> int:
         return 0
 
 
-def _disk() -> tuple[int, int]:
+def _disk(folders: tuple[str, ...]) -> tuple[int, int]:
     """Bytes and files on the disk: those that have a name, and those that are open without one."""
-    places = {os.stat(folder).st_dev for folder in FOLDERS if os.path.isdir(folder)}  # noqa: PTH116, PTH112
+    places = {os.stat(folder).st_dev for folder in folders if os.path.isdir(folder)}  # noqa: PTH116, PTH112
     nameless = {(file.st_dev, file.st_ino): file.st_blocks * 512 for file in _nameless() if file.st_dev in places}
-    named = [measure(folder) for folder in FOLDERS]
+    named = [measure(folder) for folder in folders]
     return (
         sum(size for size, _ in named) + sum(nameless.values()),
         sum(files for _, files in named) + len(nameless),
     )
 
 
-def _in_memory() -> int:
+def _in_memory(folders: tuple[str, ...]) -> int:
     """Bytes of files that are memory: in /dev/shm, and those that never had a name (memfd_create)."""
     shm = os.statvfs(SHM)
-    disk = {os.stat(folder).st_dev for folder in (*FOLDERS, SHM) if os.path.isdir(folder)}  # noqa: PTH116, PTH112
+    disk = {os.stat(folder).st_dev for folder in (*folders, SHM) if os.path.isdir(folder)}  # noqa: PTH116, PTH112
     found = {(file.st_dev, file.st_ino): file.st_blocks * 512 for file in _nameless() if file.st_dev not in disk}
     return (shm.f_blocks - shm.f_bfree) * shm.f_frsize + sum(found.values())
 
@@ -132,11 +136,13 @@ def _nameless() -> Iterator[os.stat_result]:
         yield from (file for file in files if stat.S_ISREG(file.st_mode) and file.st_nlink == 0)
 
 
-def _stat(entry: os.DirEntry[str]) -> os.stat_result | None:
+def _stat(entry: os.DirEntry[str], follow: bool = True) -> os.stat_result | None:
     try:
-        return entry.stat()
-    except OSError:  # it is closed meanwhile
-        return None
+        return entry.stat(follow_symlinks=follow)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise
+        return None  # it is gone meanwhile
 
 
 def measure(folder: str) -> tuple[int, int]:
@@ -145,15 +151,14 @@ def measure(folder: str) -> tuple[int, int]:
     while waiting:
         try:
             with os.scandir(waiting.pop()) as entries:
-                for entry in entries:
-                    count += 1
-                    if entry.is_dir(follow_symlinks=False):
-                        if entry.path not in theirs:
-                            waiting.append(entry.path)
-                    else:
-                        size += entry.stat(follow_symlinks=False).st_blocks * 512
-        except OSError:  # it changes under our eyes
-            continue
+                found = [(entry, file) for entry in entries if (file := _stat(entry, follow=False))]
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:  # what lies so deep has no other name to be counted by
+                return sys.maxsize, sys.maxsize
+            continue  # it is gone meanwhile
+        count += len(found)
+        waiting += [one.path for one, file in found if stat.S_ISDIR(file.st_mode) and one.path not in theirs]
+        size += sum(file.st_blocks * 512 for _, file in found if not stat.S_ISDIR(file.st_mode))
     return size, count
 
 
