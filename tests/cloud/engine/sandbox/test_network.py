@@ -128,6 +128,11 @@ def test_ports_and_abstract_sockets_of_this_machine_are_not_there(
     assert len(said.splitlines()) == len(places) + 1
 
 
+def test_devices_of_this_machine_are_not_there(start: Start) -> None:
+    script = "import os\nprint(sorted(os.listdir('/sys/class/net')), os.access('/sys/kernel', os.W_OK))\n"
+    assert hear(start(script)) == "['lo'] False\n"
+
+
 FETCH = """
 import os, urllib.error, urllib.request
 def fetch(url):

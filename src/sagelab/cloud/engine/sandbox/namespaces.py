@@ -45,7 +45,7 @@ ETC = (
 ).split()
 PROGRAM = "/opt/program"  # where AWS's own example of a custom container has its program, too
 # What a root of this machine, which is root of the host too, could set the whole kernel by.
-KERNEL = "acpi bus fs irq scsi sys sysrq-trigger".split()
+KERNEL = "acpi bus fs irq mtrr scsi sys sysrq-trigger".split()
 # What tells of the keys and the workings of the machine, and of no process of the host.
 MASKED = "kcore keys key-users latency_stats sched_debug timer_list".split()
 BACKLOG = 1024
@@ -165,8 +165,21 @@ def _bind_system(root: Path) -> None:
     for entry in ETC:
         if Path("/etc", entry).exists():
             _bind(Path("/etc", entry).resolve(), root / "etc" / entry)
-    _bind(Path("/sys"), root / "sys")
+    _mount_system(root / "sys")
     _make_devices(root / "dev")
+
+
+def _mount_system(target: Path) -> None:
+    """/sys with the devices of this network alone; where a machine allows no new one, its own."""
+    groups = Path("/sys/fs/cgroup")
+    target.mkdir()
+    try:
+        _mount("sysfs", target, "sysfs", MS_RDONLY | MS_NOSUID | MS_NODEV)
+    except OSError:
+        _bind(Path("/sys"), target)
+        return
+    if groups.is_dir():  # what a runtime reads its limits from
+        _restrict(groups, target / "fs/cgroup", MOUNT_ATTR_RDONLY)
 
 
 def python_folders() -> list[str]:
