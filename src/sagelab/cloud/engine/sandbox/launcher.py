@@ -87,6 +87,10 @@ class Launcher:
                 _write_commands(Path(host.folder) / "bin", forks, self.environments.python(runtime.environment))
             hosts = [replace(host, forks=forks) for host in hosts]
             group = fork_server.start([(host, pipes[host.name][1]) for host in hosts], ways)
+        except BaseException:
+            if ways:
+                ways.close()
+            raise
         finally:
             for _, writer in pipes.values():
                 os.close(writer)
