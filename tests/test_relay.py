@@ -74,3 +74,21 @@ def test_closed_relay_lets_go_of_its_port_and_its_connections(far: tuple[Path, s
             assert client.recv(1) == b""
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), 10)
+
+
+def test_more_connections_than_its_share_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay, "MOST", 2)
+    listener, target = socket.create_server(("127.0.0.1", 0)), socket.create_server(("127.0.0.1", 0))
+    carrier = relay.Relay(listener, lambda: socket.create_connection(target.getsockname()))
+    held = []
+    for _ in range(2):
+        held.append(socket.create_connection(listener.getsockname(), timeout=30))
+        held.append(target.accept()[0])
+    with socket.create_connection(listener.getsockname(), timeout=30) as more:
+        assert more.recv(1) == b""
+    held[0].sendall(b"x")
+    assert held[1].recv(1) == b"x"
+    for connection in held:
+        connection.close()
+    carrier.close()
+    target.close()

@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PART = 1 << 16
+MOST = 512  # connections at a time
 
 
 class Relay:
@@ -31,6 +32,7 @@ class Relay:
 
     def __init__(self, listener: socket.socket, dial: Callable[[], socket.socket]) -> None:
         self._listener, self._dial = listener, dial
+        self._carried = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True, name="relay")
         self._thread.start()
@@ -41,7 +43,7 @@ class Relay:
         self._thread.join()
 
     def _run(self) -> None:
-        server = self._loop.run_until_complete(asyncio.start_server(self._carry, sock=self._listener))
+        server = self._loop.run_until_complete(asyncio.start_server(self._accept, sock=self._listener))
         self._loop.run_forever()
         server.close()
         self._loop.run_until_complete(self._end_all())
@@ -53,6 +55,17 @@ class Relay:
             task.cancel()
         await asyncio.gather(*carried, return_exceptions=True)
 
+    async def _accept(self, here: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+        """Each connection takes files of this process, which must not run out of them."""
+        if self._carried >= MOST:
+            back.close()
+            return
+        self._carried += 1
+        try:
+            await self._carry(here, back)
+        finally:
+            self._carried -= 1
+
     async def _carry(self, here: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         try:
             there, forth = await asyncio.open_connection(sock=self._dial())
@@ -60,7 +73,7 @@ class Relay:
             back.close()
             return
         try:
-            await asyncio.gather(_pass(here, forth), _pass(there, back))
+            await asyncio.gather(pump(here, forth), pump(there, back))
         except asyncio.CancelledError:
             return  # the relay is closed; a task that says so would be logged as a fault
         finally:
@@ -68,7 +81,8 @@ class Relay:
             forth.close()
 
 
-async def _pass(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+async def pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    """Pass on what comes, and its end."""
     with contextlib.suppress(OSError):
         while part := await source.read(PART):
             target.write(part)

@@ -24,11 +24,9 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def gate() -> Iterator[Gate]:
+def gate(cloud: LocalCloud) -> Gate:
     """Holds a job until the test opens it."""
-    gate = Gate()
-    yield gate
-    gate.close()
+    return Gate(cloud.home)
 
 
 @pytest.fixture(scope="module")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
-import socket
 import tarfile
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sagelab.cloud.home import ACCOUNT, ROLE_NAME
+from sagelab.cloud.home import ACCOUNT, ROLE_NAME, Home
 from tests.cloud.streams import Streams, said
 from tests.conftest import LocalCloud
 from tests.waiting import until
@@ -34,19 +33,16 @@ def pack(files: dict[str, str], folder: Path | None = None) -> bytes:
 
 
 class Gate:
-    """Where a job waits until its test lets it on: a port that refuses connections until then."""
+    """Where a job waits until its test lets it on: for a file in its /opt/ml."""
 
-    def __init__(self) -> None:
-        self._socket = socket.socket()
-        self._socket.bind(("127.0.0.1", 0))
-        port = self._socket.getsockname()[1]
-        self.wait = f"until (exec 9<> /dev/tcp/127.0.0.1/{port}) 2> /dev/null; do sleep 0.05; done"  # bash
+    def __init__(self, home: Home) -> None:
+        self._home, self._name = home, f"gate-{uuid.uuid4().hex[:8]}"
+        self.wait = f"touch /opt/ml/{self._name}; while [ -e /opt/ml/{self._name} ]; do sleep 0.05; done"  # bash
 
     def open(self) -> None:
-        self._socket.listen()
-
-    def close(self) -> None:
-        self._socket.close()
+        """Let on the jobs that wait; one that comes to it later waits for the next time."""
+        for file in until(lambda: list(self._home.jobs.glob(f"*/*/ml/{self._name}")), bool):
+            file.unlink()
 
 
 @dataclass

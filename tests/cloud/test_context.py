@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 
 from sagelab.cloud.context import Cloud
-from sagelab.cloud.engine.context import GRACE, EngineContext
+from sagelab.cloud.engine.context import EngineContext
 
 ROLE = "arn:aws:iam::123456789012:role/Worker"
 HOUR = timedelta(hours=1)
@@ -75,11 +76,34 @@ def test_a_roles_client_renews_its_keys_before_they_expire(cloud: Cloud, sts: St
     assert key_of(client) == key_of(client)
 
 
-def test_what_runs_has_keys_for_longer_than_it_may_run(sts: Sts) -> None:
+def test_what_runs_has_keys_of_its_role_that_are_renewed_before_they_expire(sts: Sts) -> None:
     unused: Any = None
-    place = EngineContext(unused, lambda _: sts, unused, "http://127.0.0.1:1", "us-east-1", 1)
-    assert place.access(ROLE, 86400)["AWS_ACCESS_KEY_ID"] == "AccessKeyId-1"
-    assert sts.asked[0]["DurationSeconds"] == 86400 + GRACE
+    ended = list[Any]()
+    place = EngineContext(
+        unused, lambda _: sts, unused, "http://127.0.0.1:1", "us-east-1", 1, lambda *key: ended.append(key)
+    )
+    keys = place.network(ROLE).keys
+    assert keys
+    assert [json.loads(keys.read())["AccessKeyId"] for _ in range(2)] == ["AccessKeyId-1"] * 2
+    sts.lasting = timedelta(0)
+    again = place.network(ROLE).keys
+    assert again
+    assert again.token != keys.token
+    assert json.loads(again.read())["AccessKeyId"] == "AccessKeyId-3"
+    assert {one["RoleArn"] for one in sts.asked} == {ROLE}
+    again.end()
+    assert [key for key, _ in ended] == ["AccessKeyId-2", "AccessKeyId-3"]
+    with pytest.raises(RuntimeError):
+        again.read()
+
+
+def test_an_ended_key_is_remembered_until_it_would_expire(cloud: Cloud) -> None:
+    now = datetime.now(UTC).timestamp()
+    cloud.end_key("long", now + 3600)
+    cloud.end_key("short", now - 1)
+    assert cloud.has_ended("short")
+    cloud.end_key("other", now + 3600)
+    assert [cloud.has_ended(name) for name in ("long", "short", "other", "none")] == [True, False, True, False]
 
 
 @pytest.mark.parametrize(("code", "times", "asked"), [("RequestTimeTooSkewed", 2, 3), ("AccessDenied", 2, 1)])

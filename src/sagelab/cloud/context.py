@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,17 @@ class Cloud:
         self._models = create_loader()
         self._clients: dict[object, Any] = {}
         self._clients_as: dict[tuple[str, str], Any] = {}
+        self._ended: dict[str, float] = {}  # access keys of hosts that are gone -> until when they would be good
         self._lock = threading.Lock()
+
+    def end_key(self, access_key: str, until: float) -> None:
+        """Answer to an access key no more. until: epoch seconds; it expires then by itself."""
+        with self._lock:
+            self._ended = {key: end for key, end in self._ended.items() if end > time.time()} | {access_key: until}
+
+    def has_ended(self, access_key: str) -> bool:
+        """Whether `end_key` was called for it."""
+        return access_key in self._ended
 
     def listen(self, listener: Callable[[str, str], None]) -> None:
         """Call `listener` after a request changed something in another service than SageMaker.
@@ -100,7 +111,8 @@ class Cloud:
         """What the engine needs to run something in a region."""
         from sagelab.cloud.engine.context import EngineContext, machine_memory
 
-        return EngineContext(self.launcher, self.client, self.client_as, self.url, region, machine_memory())
+        memory = machine_memory()
+        return EngineContext(self.launcher, self.client, self.client_as, self.url, region, memory, self.end_key)
 
     def _session(self, keys: tuple[str, str, str | None] | None = None) -> Any:
         import boto3

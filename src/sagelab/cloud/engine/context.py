@@ -7,17 +7,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from sagelab.cloud.engine.role_keys import RoleKeys
 from sagelab.cloud.engine.sandbox.launcher import Launcher
+from sagelab.cloud.engine.sandbox.network import Network
 
 MEMORY_SHARE = 0.8
-GRACE = 3600  # seconds that keys are good for after the time that a job may take
 
 
 @dataclass(frozen=True)
 class EngineContext:
     """client: service -> boto3 client to the front door at `url`. memory: bytes of this machine.
 
-    client_as: role's ARN, service -> a client with the rights of that role.
+    client_as: role's ARN, service -> a client with the rights of that role. end_key: makes an access key worth
+    nothing, which would be good until then (epoch seconds).
     """
 
     launcher: Launcher
@@ -26,23 +28,21 @@ class EngineContext:
     url: str
     region: str
     memory: int
+    end_key: Callable[[str, float], None]
 
     @property
     def memory_limit(self) -> int:
         """Bytes of private memory that a process of a job or an endpoint may ask for."""
         return int(self.memory * MEMORY_SHARE)
 
-    def access(self, role: str, seconds: int) -> dict[str, str]:
-        """Keys of a role for what runs under it for so long, as the environment of a container has them."""
-        session = {"RoleArn": role, "RoleSessionName": "SageMaker", "DurationSeconds": seconds + GRACE}
-        keys = self.client("sts").assume_role(**session)["Credentials"]
-        return {
-            "AWS_ENDPOINT_URL": self.url,
-            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
-            "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
-            "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
-            "AWS_SESSION_TOKEN": keys["SessionToken"],
-        }
+    def network(self, role: str | None = None) -> Network:
+        """What is reached by what runs under a role, whose keys it has. botocore's ClientError: nobody may."""
+        return Network(self.url, RoleKeys(self.client("sts"), role, self.end_key).offer() if role else None)
+
+    @property
+    def surroundings(self) -> dict[str, str]:
+        """What the environment of a container with a network has, for its SDKs to find the local cloud."""
+        return {"AWS_ENDPOINT_URL": self.url, "AWS_DISABLE_HOST_PREFIX_INJECTION": "true"}
 
 
 def machine_memory() -> int:

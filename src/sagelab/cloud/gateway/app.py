@@ -49,7 +49,9 @@ class Gateway:
         self._moto = MotoFront(cloud.home.path, cloud.home.limit)
         self._sagemaker = SageMaker(families, cloud.store)
         identities = Identities(cloud.home, self._moto)
-        guard = self._guard = Guard(cloud.url, identities.find)
+        guard = self._guard = Guard(
+            cloud.url, lambda name: None if cloud.has_ended(name) else identities.find(name)
+        )
         SageMakerAccess(cloud, identities.find)
         self.folder = cloud.home.path / "tmp"  # for large bodies
         self.chain: tuple[Handler, ...] = (

@@ -48,7 +48,7 @@ def run(launcher: Launcher, name: str, script: str, forks: tuple[str, ...]) -> t
     folder = launcher.make_folder(name, "algo-1")
     (folder / "ml/look.py").write_text(script)
     host = HostSpec("algo-1", str(folder), ("python3", "/opt/ml/look.py"), variables("us-east-1"))
-    running = launcher.start(name, Runtime("tiny", TINY.imports, forks, TINY), [host], network=False)
+    running = launcher.start(Runtime("tiny", TINY.imports, forks, TINY), [host], None)
     with os.fdopen(running.outputs["algo-1"]) as output:
         said = output.read()
     running.group.ended.wait()

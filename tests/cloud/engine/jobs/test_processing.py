@@ -160,6 +160,7 @@ def test_isolated_job_has_no_network_and_no_keys(jobs: Jobs) -> None:
     printed = log(jobs, job["ProcessingJobName"])
     assert "reached" not in printed
     assert "AWS_SECRET" not in printed
+    assert "AWS_CONTAINER" not in printed
 
 
 @pytest.mark.parametrize("path", ["/opt/ml/processing/out", "/opt/ml/output/message"])

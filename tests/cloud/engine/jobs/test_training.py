@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import boto3
+import botocore.exceptions
 import pytest
 
 from tests.cloud.jobs import Jobs
@@ -183,6 +185,16 @@ def test_job_uses_its_roles_keys_on_the_local_cloud(jobs: Jobs) -> None:
     assert ":assumed-role/SageMakerLabRole/" in jobs.log(job["TrainingJobName"])
 
 
+def test_the_keys_of_a_job_end_with_it(jobs: Jobs) -> None:
+    code = "import boto3; k = boto3.Session().get_credentials().get_frozen_credentials(); print(*k[:3])"
+    job = jobs.run(jobs.shell(f"python3 -c '{code}'; env | grep -c SECRET"))
+    printed, secrets = jobs.log(job["TrainingJobName"]).splitlines()
+    assert secrets == "0"
+    session = boto3.Session(*printed.split(), region_name="us-east-1")
+    with pytest.raises(botocore.exceptions.ClientError, match="InvalidClientTokenId"):
+        session.client("sts", endpoint_url=jobs.cloud.url).get_caller_identity()
+
+
 def test_network_isolation_cuts_the_network_and_keeps_the_channels(jobs: Jobs) -> None:
     port = jobs.cloud.url.rpartition(":")[2]
     channel = jobs.channel("training", jobs.put("data/x.txt", b"here"))
@@ -192,6 +204,7 @@ def test_network_isolation_cuts_the_network_and_keeps_the_channels(jobs: Jobs) -
     assert "here" in log
     assert "reached" not in log
     assert "AWS_SECRET" not in log
+    assert "AWS_CONTAINER" not in log
 
 
 def test_job_sees_its_own_processes_and_nothing_of_this_machine(jobs: Jobs) -> None:

@@ -58,3 +58,75 @@ def test_the_script_of_the_toolkit_hears_a_request_that_came_before_it(
         timeout=50,
     )
     assert done.stdout.splitlines() == [f"script {first}", "script 0"], done.stderr
+
+
+# A host without namespaces: SIGTERM as soon as its first command says that all stands.
+ASKED = """
+import os, signal, sys, threading
+from sagelab.cloud.engine.sandbox.init import Init
+
+reader, writer = os.pipe()
+said = os.dup(1)
+os.dup2(writer, 1)
+os.close(writer)
+
+def follow():
+    for line in os.fdopen(reader):
+        os.write(said, line.encode())
+        if line == "ready\\n":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+threading.Thread(target=follow, daemon=True).start()
+init = Init(tuple(sys.argv[1:]), dict(os.environ), (), os.open(os.devnull, os.O_WRONLY))
+code = init.run()
+os.write(said, f"exit code {code}\\n".encode())
+os._exit(0)
+"""
+HEARS = """
+import multiprocessing, signal, subprocess, sys, time
+
+def save(*_):
+    print("saved while", "helped" if child.poll() is None else "alone", flush=True)
+    child.kill()
+    sys.exit(0)
+
+signal.signal(signal.SIGTERM, save)
+"""
+POPEN = 'child = subprocess.Popen(["sleep", "60"])\n'
+POOL = """
+import os
+pool = multiprocessing.Pool(2, initializer=signal.signal, initargs=(signal.SIGTERM, signal.SIG_DFL))
+child = subprocess.Popen(["sleep", "60"])
+pool.map(abs, [1, 2])
+"""
+END = 'print("ready", flush=True)\ntime.sleep(60)\n'
+
+
+def ask(*command: str) -> list[str]:
+    """What a host prints that is asked to end when it is ready."""
+    done = subprocess.run(
+        [sys.executable, "-c", ASKED, *command],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        stdin=subprocess.DEVNULL,
+    )
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("children", [POPEN, POOL], ids=["Popen", "Pool"])
+def test_a_script_with_children_hears_a_request_to_end_and_they_do_not(tmp_path: Path, children: str) -> None:
+    (tmp_path / "script.py").write_text(HEARS + children + END)
+    shell = f"{sys.executable} {tmp_path}/script.py; echo the shell goes on; exit 3"
+    assert ask("/bin/bash", "-c", shell) == ["ready", "saved while helped", "the shell goes on", "exit code 3"]
+
+
+def test_a_script_with_children_that_hears_nothing_is_ended_with_them(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text("import subprocess, time\n" + POPEN + END)
+    shell = f"{sys.executable} {tmp_path}/script.py; echo $?"
+    assert ask("/bin/bash", "-c", shell) == ["ready", "143", "exit code 0"]
+
+
+def test_a_shell_that_waits_for_the_request_hears_it() -> None:
+    shell = "trap 'echo heard; kill %1; exit 4' TERM; sleep 60 & echo ready; wait"
+    assert ask("/bin/bash", "-c", shell) == ["ready", "heard", "exit code 4"]

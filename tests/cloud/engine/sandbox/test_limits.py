@@ -7,9 +7,16 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from sagelab.cloud.engine.data.workspace import environment
+from sagelab.cloud.engine.images.runtimes import PYTHON
+from sagelab.cloud.engine.sandbox.launcher import Launcher
+from sagelab.cloud.engine.sandbox.namespaces import HostSpec
+from sagelab.cloud.home import Home
 
 APART = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]
 ROOM = """
@@ -39,8 +46,8 @@ ROOM = """
 
 DISK = """
     import sys
-    from sagelab.cloud.engine.sandbox.limits import size_of
-    print(size_of(sys.argv[1]))
+    from sagelab.cloud.engine.sandbox.limits import measure
+    print(measure(sys.argv[1])[0])
 """
 
 
@@ -73,3 +80,74 @@ def test_what_is_mounted_to_be_read_is_no_disk_of_the_host(tmp_path: Path) -> No
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=os.environ)
     assert done.stderr == ""
     assert 1_000_000 <= int(done.stdout) < 1_100_000
+
+
+@pytest.fixture(scope="module")
+def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
+    launcher = Launcher(Home(tmp_path_factory.mktemp("home")))
+    if reason := launcher.sandbox_unavailable(PYTHON):
+        pytest.skip(f"namespaces are forbidden here: {reason}")
+    yield launcher
+    launcher.close()
+
+
+DISK_WORDS, MEMORY_WORDS = "more disk than VolumeSizeInGB", "more memory than there is"
+HIDDEN = {
+    "deleted but open": (
+        "f = open('/tmp/x', 'wb'); os.unlink('/tmp/x'); f.write(os.urandom(48 << 20)); f.flush()",
+        DISK_WORDS,
+    ),
+    "a folder that nobody may read": (
+        "os.mkdir('/tmp/d'); open('/tmp/d/x', 'wb').write(os.urandom(48 << 20)); os.chmod('/tmp/d', 0)",
+        DISK_WORDS,
+    ),
+    "deeper than a path can be": (
+        "os.chdir('/tmp'); [(os.mkdir('d' * 200), os.chdir('d' * 200)) for _ in range(25)];"
+        "open('x', 'wb').write(os.urandom(48 << 20))",
+        DISK_WORDS,
+    ),
+    "where the commands talk": ("open('/run/sagelab/x', 'wb').write(os.urandom(48 << 20))", DISK_WORDS),
+    "files of no size": (
+        "[open(f'/tmp/{n}', 'w').close() for n in range(2100)]",
+        "more files than VolumeSizeInGB",
+    ),
+    "a file in memory": (
+        "m = os.memfd_create('m'); [os.write(m, bytes(1 << 20)) for _ in range(300)]",
+        MEMORY_WORDS,
+    ),
+    "a folder in memory": (
+        "f = open('/dev/shm/x', 'wb'); [f.write(bytes(1 << 20)) for _ in range(300)]",
+        MEMORY_WORDS,
+    ),
+    "memory of two": (
+        "m = mmap.mmap(-1, 300 << 20); [m.write(bytes(1 << 20)) for _ in range(300)]; os.fork(); m[::4096]",
+        MEMORY_WORDS,
+    ),
+    "in the hands of a program that cannot be read": (
+        "f = open('/tmp/x', 'wb'); os.unlink('/tmp/x'); f.write(os.urandom(48 << 20)); f.flush();"
+        "shutil.copy('/bin/sleep', '/tmp/s'); os.chmod('/tmp/s', 0o111);"
+        "subprocess.Popen(['/tmp/s', '60'], pass_fds=[f.fileno()]); f.close()",
+        DISK_WORDS,
+    ),
+}
+
+
+@pytest.mark.parametrize("way", HIDDEN)
+def test_what_is_hidden_counts(launcher: Launcher, way: str) -> None:
+    code, words = HIDDEN[way]
+    name = "hidden-" + way.replace(" ", "-")
+    folder = launcher.make_folder(name, "algo-1")
+    (folder / "ml/hide.py").write_text(f"import mmap, os, shutil, subprocess, time\n{code}\ntime.sleep(60)\n")
+    argv = ("python3", "/opt/ml/hide.py")
+    host = HostSpec(
+        "algo-1", str(folder), argv, environment("us-east-1"), memory=256 << 20, disk=32 << 20, processes=9
+    )
+    running = launcher.start(PYTHON, [host], None)
+    with os.fdopen(running.outputs["algo-1"]) as output:
+        said = output.read()
+    assert running.group.ended.wait(30)
+    if (folder / "tmp/d").exists():
+        (folder / "tmp/d").chmod(0o700)
+    launcher.remove_folder(name)
+    assert words in said
+    assert running.group.codes == {"algo-1": 137}

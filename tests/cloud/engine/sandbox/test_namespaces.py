@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,7 +38,8 @@ def test_files_of_the_user_are_not_there(jobs: Jobs, credentials: Path) -> None:
         jobs, f"cat {credentials} {folder} /proc/1/root{credentials} /old{credentials} ../..{credentials}"
     )
     assert SECRET not in said
-    assert said.count("No such file") == 5
+    assert said.count("No such file") == 4
+    assert f"/proc/1/root{credentials}: Permission denied" in said
 
 
 def test_store_and_secret_of_the_local_cloud_are_not_there(jobs: Jobs) -> None:
@@ -107,19 +107,16 @@ def test_packages_of_the_interpreter_are_read_only(jobs: Jobs) -> None:
     assert "Read-only file system" in tried(jobs, f'python3 -c "{code}"')
 
 
-def test_isolated_network_reaches_nothing_of_this_machine(jobs: Jobs) -> None:
+@pytest.mark.parametrize("isolated", [True, False])
+def test_no_network_reaches_anything_of_this_machine(jobs: Jobs, isolated: bool) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         command = f"(echo > /dev/tcp/127.0.0.1/{port}) && echo reached; cat /proc/net/dev"
-        said = tried(jobs, command, EnableNetworkIsolation=True)
+        said = tried(jobs, command, EnableNetworkIsolation=isolated)
         assert "reached" not in said
         assert [line.split(":")[0].strip() for line in said.splitlines() if ":" in line and "|" not in line][
             -1:
         ] == ["lo"]
-        thread = threading.Thread(target=lambda: listener.accept()[0].close(), daemon=True)
-        thread.start()
-        assert "reached" in tried(jobs, command)  # so the attempt above would have been seen
-        thread.join(30)
 
 
 def test_host_with_too_many_processes_is_ended_with_the_reason(jobs: Jobs) -> None:

@@ -23,7 +23,7 @@ BIND_TO = "SAGEMAKER_BIND_TO_PORT"  # the platform's own way to say another port
 ACCELERATED = (
     "{}: the model is compiled ahead of time for this processor (IREE), which stands in for the accelerator"
 )
-OWN_NETWORK = "the container has a network of its own, with its loopback alone: its port 8080 is nobody else's"
+OWN_NETWORK = "the container has a network of its own: its port 8080 is nobody else's"
 SHARED_NETWORK = (
     "this machine has no namespaces, so the container must listen on the port that SAGEMAKER_BIND_TO_PORT names"
 )
@@ -34,7 +34,7 @@ VCPUS = {"medium": 1, "large": 2, "xlarge": 4}
 class Container:
     """How to start a server.
 
-    command: for /bin/sh. runtime: the Python it is forked from. network: whether it shares this machine's.
+    command: for /bin/sh. runtime: the Python it is forked from. network: whether it has one.
     environment: what it is told. notes: heads the log. program: the folder that the image stands for, if it is
     the learner's.
     """
@@ -68,7 +68,7 @@ def neo_serving(instance_type: str, isolated: bool) -> Container:
     return Container(command, runtimes.PYTHON, not isolated, {}, (f"{runtimes.describe_here()}, {count} threads",))
 
 
-def own_image(program: Path, sandbox_unavailable: str | None) -> Container:
+def own_image(program: Path, sandbox_unavailable: str | None, isolated: bool) -> Container:
     """The learner's `serve`. sandbox_unavailable: why this machine has no namespaces, if it has none."""
     port = _free_port() if sandbox_unavailable else PORT
     # No child of `serve`: a request to end goes to processes without children.
@@ -77,7 +77,7 @@ def own_image(program: Path, sandbox_unavailable: str | None) -> Container:
         "its folder at /opt/program and this machine's Python",
         SHARED_NETWORK if sandbox_unavailable else OWN_NETWORK,
     )
-    return Container(command, runtimes.PYTHON, bool(sandbox_unavailable), {BIND_TO: str(port)}, notes, program)
+    return Container(command, runtimes.PYTHON, not isolated, {BIND_TO: str(port)}, notes, program)
 
 
 def threads(instance_type: str) -> int:

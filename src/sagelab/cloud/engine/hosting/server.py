@@ -34,7 +34,6 @@ LOG_GROUP = "/aws/sagemaker/Endpoints/{}"
 PING_PAUSE = 0.02
 LONGEST_PAUSE = 30.0
 GRACE = 10.0  # seconds that a server has to end after SIGTERM
-A_YEAR = 365 * 24 * 3600  # seconds that the keys of a container are good for
 
 
 @dataclass(frozen=True)
@@ -168,7 +167,7 @@ class Server:
         if image is None:
             raise ClientError(f"There is no image {spec.image} any more; `sagelab image add` brings it back.")
         if image.program:
-            return containers.own_image(image.program, launcher.sandbox_unavailable(PYTHON))
+            return containers.own_image(image.program, launcher.sandbox_unavailable(PYTHON), spec.isolated)
         if image.server == "neo":
             return containers.neo_serving(spec.instance_type, spec.isolated)
         return containers.tensorflow_serving(self.folder, spec.instance_type, spec.accelerator, spec.isolated)
@@ -192,9 +191,9 @@ class Server:
         with self._lock:
             if self._closed.is_set():
                 raise ClientError("The endpoint was deleted while it was created.")
-            name = f"{self.endpoint}-{self.instance}-{self.restarts}"
             hosts = [self._host(container)]
-            running = self.context.launcher.start(name, container.runtime, hosts, container.network)
+            network = self.context.network(self.spec.role) if container.network else None
+            running = self.context.launcher.start(container.runtime, hosts, network)
             self._running = running
             self._readers = [Reader(pipe, self._stream, lambda: None) for pipe in running.outputs.values()]
             for reader in self._readers:
@@ -203,12 +202,12 @@ class Server:
 
     def _host(self, container: Container) -> HostSpec:
         spec, context = self.spec, self.context
-        keys = context.access(spec.role, A_YEAR) if container.network else {}
+        surroundings = context.surroundings if container.network else {}
         return HostSpec(
             name="model",
             folder=str(self.folder),
             argv=("/bin/sh", "-c", container.command),
-            env=environment(context.region) | container.environment | keys | spec.environment,
+            env=environment(context.region) | container.environment | surroundings | spec.environment,
             memory=context.memory_limit,
             program=str(container.program) if container.program else None,
         )

@@ -28,7 +28,7 @@ class Task:
     """What every host of a job runs.
 
     argv: its first command. environment: beside what every host has. network: without one it has no keys either.
-    role: whose keys it has, good for `seconds` and a while. memory: bytes of a process, at most.
+    role: whose keys it has. seconds: that it may run. memory: bytes of a process, at most.
     """
 
     runtime: Runtime
@@ -94,10 +94,10 @@ class Cluster:
 
     def start(self, task: Task) -> None:
         """Start the hosts."""
-        keys = self.context.access(task.role, task.seconds) if task.network else {}
-        env = environment(self.context.region) | keys | task.environment
+        network = self.context.network(task.role) if task.network else None
+        env = environment(self.context.region) | (self.context.surroundings if network else {}) | task.environment
         hosts = [self.host(name, task, env) for name in self.hosts]
-        self._running = self.context.launcher.start(self.folder, task.runtime, hosts, network=task.network)
+        self._running = self.context.launcher.start(task.runtime, hosts, network)
         outputs, kill = self._running.outputs.items(), self._running.group.kill
         self._readers = [Reader(pipe, self.streams[host], self.on_lines, kill) for host, pipe in outputs]
         for reader in self._readers:

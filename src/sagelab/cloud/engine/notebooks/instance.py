@@ -185,8 +185,8 @@ class NotebookInstance:
         with self._lock:
             if self.closing:
                 raise NotStarted("The local cloud ended while the notebook instance was starting.")
-            name, hosts = self._folder.parent.name, [self._host(wanted)]
-            running = self._running = context.launcher.start(name, runtimes.PYTHON, hosts, not spec.isolated)
+            hosts = [self._host(wanted)]
+            running = self._running = context.launcher.start(runtimes.PYTHON, hosts, None if spec.isolated else context.network())
         self._follow(running)
         return running
 
@@ -232,7 +232,6 @@ class NotebookInstance:
             "PYTHONPATH": f"{REDIRECT}:{packages}",
             "PIP_TARGET": packages,
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-            "NO_PROXY": "127.0.0.1,localhost",
         }
 
     # Logs

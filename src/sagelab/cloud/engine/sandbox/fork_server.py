@@ -4,6 +4,9 @@
 `warm.ForkServer`, one JSON message a packet: start a group of hosts, send a signal to a group; it answers when it
 is ready, and when each host and the group have ended. When the socket closes, it and all that it started end.
 
+What a group runs is in a file that comes with the message, and that the group alone reads: of one job's
+environment nothing is in the memory that the next job is forked with.
+
 A group is a process with a user namespace (and, where asked, a network) that its hosts share:
 
     fork_server --fork--> group --fork--> host's keeper --fork--> process 1 of the host (init.py)
@@ -15,6 +18,7 @@ import contextlib
 import importlib
 import json
 import os
+import re
 import selectors
 import signal
 import socket
@@ -24,13 +28,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
-from sagelab.cloud.engine.sandbox import namespaces
+from sagelab.cloud.engine.sandbox import namespaces, privileges
 from sagelab.cloud.engine.sandbox.init import REQUESTS, Init, receive
 from sagelab.cloud.engine.sandbox.limits import Limits
 from sagelab.cloud.engine.sandbox.namespaces import PROGRAM, HostSpec
 from sagelab.cloud.engine.sandbox.processes import descendants, send
 
 TIMEOUT = 8.0  # seconds in which what was killed must be gone
+LINE = 1 << 17  # characters of what a host's keeper or process 1 tells at once
+REASON = 1000  # characters
+NUMBER, HALF = re.compile(r"\d{1,9}\n"), re.compile(r"half( \d{1,20}:\d{1,20})+\n")
 
 
 class ForkServerProcess:
@@ -39,7 +46,7 @@ class ForkServerProcess:
     def __init__(self, channel: socket.socket, sandbox_unavailable: str | None) -> None:
         self.channel, self.sandbox_unavailable = channel, sandbox_unavailable
         self.groups: dict[int, str] = {}
-        namespaces.adopt_orphans()  # the hosts of a group that was killed: `_end` waits for them
+        privileges.adopt_orphans()  # the hosts of a group that was killed: `_end` waits for them
 
     def serve(self) -> None:
         wake, waker = os.pipe()
@@ -60,22 +67,23 @@ class ForkServerProcess:
                     self._reap()
 
     def _obey(self) -> None:
-        message, outputs = receive(self.channel)
+        message, files = receive(self.channel)
         if not message:
             self._end()
         if "start" in message:
-            self._start(message, outputs)
+            self._start(message["start"], files)
         else:
             self._signal(message["group"], message["signal"])
 
-    def _start(self, message: dict[str, Any], outputs: list[int]) -> None:
+    def _start(self, name: str, files: list[int]) -> None:
+        """files: what the group runs, and where each of its hosts prints to."""
         pid = os.fork()
         if pid == 0:
-            self._become_group(message, outputs)
-        for output in outputs:
-            os.close(output)
-        self.groups[pid] = message["start"]
-        tell(self.channel, event="started", group=message["start"], pid=pid)
+            self._become_group(name, *files)
+        for file in files:
+            os.close(file)
+        self.groups[pid] = name
+        tell(self.channel, event="started", group=name, pid=pid)
 
     def _signal(self, group: str, number: int) -> None:
         """Where there are no namespaces, no kernel ends the processes of a host: its first process must."""
@@ -85,16 +93,18 @@ class ForkServerProcess:
             if name == group:
                 os.kill(pid, number)
 
-    def _become_group(self, message: dict[str, Any], outputs: list[int]) -> None:
+    def _become_group(self, name: str, request: int, *outputs: int) -> None:
         code = 1
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            hosts = [HostSpec(**{**host, "argv": tuple(host["argv"])}) for host in message["hosts"]]
-            group = Group(message["start"], self.channel, isolated=not self.sandbox_unavailable)
-            code = group.run(hosts, outputs, message["network"])
+            with os.fdopen(request, "rb") as file:
+                asked = json.load(file)
+            hosts = [HostSpec(**{**host, "argv": tuple(host["argv"])}) for host in asked["hosts"]]
+            group = Group(name, self.channel, isolated=not self.sandbox_unavailable)
+            code = group.run(hosts, list(outputs), asked["ports"])
         except BaseException as error:
-            tell(self.channel, event="broken", group=message["start"], reason=str(error))
+            tell(self.channel, event="broken", group=name, reason=str(error)[:REASON])
         finally:
             os._exit(code)
 
@@ -137,12 +147,17 @@ class Group:
         self.half: dict[str, str] = {}
         self.asked: list[int] = []
 
-    def run(self, hosts: list[HostSpec], outputs: list[int], network: bool) -> int:
-        """Start every host and wait for all. outputs: a file descriptor a host for what it prints."""
+    def run(self, hosts: list[HostSpec], outputs: list[int], ports: list[int]) -> int:
+        """Start every host and wait for all. outputs: a file descriptor a host for what it prints.
+
+        ports: of their loopback, whose sockets are handed to the local cloud's process.
+        """
         if self.isolated:
-            namespaces.isolate_users(network)
-        namespaces.die_with_parent()
+            namespaces.isolate_users()
+            self._hand_out(namespaces.listen(ports))
+        privileges.die_with_parent()
         prefer_as_victim()
+        privileges.hide()
         signal.signal(signal.SIGTERM, self._pass_on)
         signal.signal(signal.SIGUSR1, self._pass_on)
         words = [self._keep(host, output) for host, output in zip(hosts, outputs, strict=True)]
@@ -154,6 +169,13 @@ class Group:
         tell(self.channel, event="gone", group=self.name)
         return 0
 
+    def _hand_out(self, listeners: list[socket.socket]) -> None:
+        if listeners:
+            words = json.dumps({"event": "listening", "group": self.name}).encode()
+            socket.send_fds(self.channel, [words], [listener.fileno() for listener in listeners])
+        for listener in listeners:
+            listener.close()
+
     def _keep(self, host: HostSpec, output: int) -> IO[str]:
         """Fork the keeper of a host; returns the pipe that it tells over."""
         reader, writer = os.pipe()
@@ -163,15 +185,18 @@ class Group:
             self.channel.close()
             _become_keeper(host, output, writer, self.isolated)
         os.close(writer)
-        words = os.fdopen(reader)
-        self.first[host.name] = int(self._read(host.name, words) or 0)
+        words = os.fdopen(reader, encoding="ascii", errors="replace")
+        self.first[host.name] = self._read(host.name, words) or 0
         return words
 
-    def _read(self, host: str, words: IO[str]) -> str:
-        """What a host's keeper tells next; what process 1 tells is kept."""
-        while (line := words.readline().strip()).startswith("half "):
-            self.half[host] = line.removeprefix("half ")
-        return line
+    def _read(self, host: str, words: IO[str]) -> int | None:
+        """The number that a host's keeper tells next; what process 1 tells is kept. None: no more is told."""
+        while line := words.readline(LINE):
+            if HALF.fullmatch(line):
+                self.half[host] = line.removeprefix("half ").strip()
+            elif NUMBER.fullmatch(line):
+                return int(line)
+        return None
 
     def _listen(self, hosts: dict[IO[str], str]) -> None:
         """Tell the end of each host. A keeper that was killed tells none, and its host was killed with it."""
@@ -182,7 +207,8 @@ class Group:
             for key, _ in events.select():
                 words = cast("IO[str]", key.fileobj)
                 host = hosts[words]
-                code = int(self._read(host, words) or 128 + signal.SIGKILL)
+                told = self._read(host, words)
+                code = 128 + signal.SIGKILL if told is None else told
                 events.unregister(words)
                 half = self.half.get(host, "")
                 tell(self.channel, event="ended", group=self.name, host=host, code=code, half=half)
@@ -204,7 +230,7 @@ def _become_keeper(host: HostSpec, output: int, writer: int, isolated: bool) -> 
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         if isolated:
             namespaces.isolate_host()
-        namespaces.die_with_parent()
+        privileges.die_with_parent()
         signal.pthread_sigmask(signal.SIG_BLOCK, REQUESTS)  # process 1 hears them when it can do as they say
         first = os.fork()
         if first == 0:
@@ -223,12 +249,14 @@ def _become_keeper(host: HostSpec, output: int, writer: int, isolated: bool) -> 
 def _become_first(host: HostSpec, output: int, report: int, isolated: bool) -> None:
     code = 1
     try:
-        namespaces.die_with_parent()
+        privileges.die_with_parent()
         with Path(os.devnull).open("rb") as nothing:
             os.dup2(nothing.fileno(), 0)
         os.dup2(output, 1)
         os.dup2(output, 2)
-        os.close(output)
+        privileges.close_others(report)
+        if isolated:
+            privileges.leave_keyring()
         if host.cores:
             os.sched_setaffinity(0, host.cores)
         if isolated:
@@ -236,9 +264,9 @@ def _become_first(host: HostSpec, output: int, report: int, isolated: bool) -> N
             os.chdir(PROGRAM if host.program else "/opt/ml")
         else:
             os.setsid()
-            namespaces.adopt_orphans()
+            privileges.adopt_orphans()
             os.chdir(host.program or Path(host.folder) / "ml")
-        limits = Limits(host.processes, host.disk, host.memory) if isolated else None
+        limits = Limits(host.processes, host.disk, host.memory, tuple(host.mounts)) if isolated else None
         code = Init(host.argv, host.env, host.forks if isolated else (), report, limits).run()
     except BaseException as error:
         os.write(2, f"sagelab: the host did not start: {error}\n".encode())
@@ -266,4 +294,5 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    privileges.hide()
     main(sys.argv[1:])

@@ -5,18 +5,21 @@ arguments, environment, folder and standard streams over a socket, and process 1
 so that the script finds TensorFlow imported. What such a fork cannot stand in for (options of the interpreter,
 pip, variables that TensorFlow or Keras read at import) the shim leaves to the real interpreter.
 
-A request to end (SIGTERM) goes to the processes that have no children of their own, the user's scripts, and not
-to the shells and drivers around them, which then see their command end and finish their work.
+A request to end (SIGTERM) goes to the user's scripts, and not to the shells and drivers around them, which then
+see their command end and finish their work. What such a script has started itself is the script's to end, if it
+hears the request; else it is asked, too.
 """
 
 from __future__ import annotations
 
 import array
 import atexit
+import contextlib
 import io
 import json
 import os
 import random
+import re
 import runpy
 import selectors
 import signal
@@ -28,16 +31,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sagelab.cloud.engine.sandbox import processes
+from sagelab.cloud.engine.sandbox import privileges, processes
 from sagelab.cloud.engine.sandbox.limits import MARK, PAUSE, Limits
 from sagelab.cloud.engine.sandbox.processes import descendants
 
 SOCKET = "/run/sagelab/python.sock"
 REQUESTS = (signal.SIGTERM, signal.SIGUSR1)  # to ask the user's processes to end; to end all of them
 EXECUTABLE = "/opt/sagelab/bin/python3"
-REPORTED = 5_000  # files half written, of a host that left more behind
+REPORTED = 2_500  # files half written, of a host that left more behind
 TOOLKIT = "sagemaker_training.cli.train"
 TRAIN = ("train",)  # the command of an image that SageMaker's toolkit runs
+SHELL = re.compile(r"\S*\b(sh|bash|dash|busybox|sudo|env|timeout|nohup|nice|time|tini|dumb-init)\b")
+DRIVERS = ("/sm_drivers/", "sagemaker_training")  # of both SDKs
 
 
 class Init:
@@ -57,7 +62,9 @@ class Init:
         self.argv, self.env, self.forks, self.report, self.limits = argv, env, forks, report, limits
         self.events = selectors.DefaultSelector()
         self.clients: dict[int, socket.socket] = {}
-        self.shims: set[int] = set()
+        self.forked: dict[int, tuple[int, str]] = {}  # pid of a fork -> its shim's, its command
+        self.served = False
+        self.wakers: list[int] = []
         self.first: int = 0
         self.code: int | None = None
         self.asked = False  # to end
@@ -70,6 +77,7 @@ class Init:
         signal.signal(signal.SIGTERM, lambda *_: self.terminate())
         signal.signal(signal.SIGUSR1, lambda *_: self.kill())
         signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+        self.wakers.append(waker)
         self.events.register(wake, selectors.EVENT_READ, self._reap)
         if "python3" in self.forks:
             self._listen()
@@ -99,11 +107,20 @@ class Init:
     def terminate(self) -> None:
         """Ask the user's own processes to end. One that stands still hears it too, before anything else."""
         self.asked = True
-        tree = descendants(os.getpid())
-        for pid in set(tree) - set(tree.values()) - self.shims:
+        tree, forked = descendants(os.getpid()), dict(self.forked)
+        forks = {pid: shim for pid, (shim, _) in forked.items() if pid in tree and shim in tree}
+        shims = {shim for shim, _ in forked.values()}
+        for pid in processes.find_heads(os.getpid(), tree | forks, shims, self._drives):
             processes.send(pid, signal.SIGTERM)
         for pid in tree:
             processes.send(pid, signal.SIGCONT)
+
+    def _drives(self, pid: int) -> bool:
+        """Whether a process is there to run another one: a shell, or the program that AWS has around a script."""
+        if pid == self.first and self.argv == TRAIN:
+            return True
+        command = self.forked[pid][1] if pid in self.forked else processes.command(pid)
+        return bool(SHELL.match(command)) or any(mark in command for mark in DRIVERS)
 
     def kill(self) -> None:
         """End every process of the host now."""
@@ -128,24 +145,29 @@ class Init:
 
     def _accept(self, listener: socket.socket) -> None:
         client, _ = listener.accept()
+        client.setblocking(False)  # whoever asks and does not listen holds up nobody
         self.events.register(client, selectors.EVENT_READ, self._serve)
 
     def _serve(self, client: socket.socket) -> None:
         """A request of a shim, or its end: a shim that was killed takes its fork with it."""
         message, streams = receive(client)
-        if not message:
+        if not _is_request(message) or client in self.clients.values():
             self._forget(client)
-            return
-        begins = not self.shims
-        self.shims.add(message["shim"])
+        else:
+            self._run(client, message, streams)
+        for stream in streams:
+            os.close(stream)
+
+    def _run(self, client: socket.socket, message: dict[str, Any], streams: list[int]) -> None:
+        begins, self.served = not self.served, True
         pid = self._fork(lambda: _run_request(message, streams))
+        self.forked[pid] = message["shim"], " ".join(message["arguments"])
         if self.asked and begins and self.argv == TRAIN:
             # Whom the request reached was a helper of SageMaker's toolkit, which went on to start the script.
             processes.send(pid, signal.SIGTERM)
-        for stream in streams:
-            os.close(stream)
         self.clients[pid] = client
-        client.send(json.dumps({"pid": pid}).encode())
+        with contextlib.suppress(OSError):  # the shim is gone, as its end of the channel tells next
+            client.send(json.dumps({"pid": pid}).encode())
 
     def _forget(self, client: socket.socket) -> None:
         self.events.unregister(client)
@@ -168,9 +190,11 @@ class Init:
     def _ended(self, pid: int, code: int) -> None:
         if pid == self.first:
             self.code = code if code >= 0 else 128 - code
+        self.forked.pop(pid, None)
         client = self.clients.pop(pid, None)
         if client is not None:
-            client.send(json.dumps({"code": code}).encode())
+            with contextlib.suppress(OSError):  # the shim is gone
+                client.send(json.dumps({"code": code}).encode())
             self.events.unregister(client)
             client.close()
 
@@ -191,28 +215,43 @@ class Init:
             os._exit(127)
 
     def _become_child(self) -> None:
+        if self.limits:
+            privileges.forget()
+        privileges.hide(False)
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGCHLD, *REQUESTS):
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, REQUESTS)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        os.close(self.report)
+        for own in (self.report, *self.wakers):
+            os.close(own)
         for key in list(self.events.get_map().values()):
             os.close(key.fd)
         self.events.close()
 
 
 def receive(channel: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """One message and the file descriptors sent with it; ({}, []) at the end of the channel."""
+    """One message and the file descriptors sent with it; {} at the channel's end, and for what is no message."""
     try:
         data, ancillary, _, _ = channel.recvmsg(1 << 20, socket.CMSG_SPACE(64 * 4))
-    except ConnectionError:
+    except (ConnectionError, BlockingIOError):
         return {}, []
     passed = array.array("i")
     for level, kind, content in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             passed.frombytes(content[: len(content) - len(content) % passed.itemsize])
-    return (json.loads(data) if data else {}), list(passed)
+    try:
+        message = json.loads(data) if data else {}
+    except (ValueError, RecursionError):
+        message = {}
+    return (message if isinstance(message, dict) else {}), list(passed)
+
+
+def _is_request(message: dict[str, Any]) -> bool:
+    """Whether this is a shim's, as far as process 1 reads it: any program of the host can write to its socket."""
+    arguments = message.get("arguments")
+    texts = isinstance(arguments, list) and all(isinstance(argument, str) for argument in arguments)
+    return texts and bool(arguments) and isinstance(message.get("shim"), int)
 
 
 def run_python(arguments: list[str], env: dict[str, str]) -> None:

@@ -16,7 +16,9 @@ from sagelab.cloud.engine.images.own import OwnImages
 from sagelab.cloud.engine.images.registry import Registry
 from sagelab.cloud.engine.images.runtimes import Runtime
 from sagelab.cloud.engine.sandbox import shim
+from sagelab.cloud.engine.sandbox.internet import Internet
 from sagelab.cloud.engine.sandbox.namespaces import PROGRAM, HostSpec
+from sagelab.cloud.engine.sandbox.network import Network, Ways
 from sagelab.cloud.engine.sandbox.warm import ForkServer, Group
 from sagelab.cloud.home import Home
 
@@ -39,6 +41,7 @@ class Launcher:
         """outside: the variables of whoever started the local cloud, for what is downloaded."""
         self._home, self.images = home, Registry(OwnImages(home.images))
         self.environments = Environments(home.environments, outside)
+        self._internet = Internet(dict(os.environ if outside is None else outside))
         self._lock, self._closed = threading.Lock(), False
         self._fork_servers: dict[tuple[str, ...], ForkServer] = {}
         for leftover in home.jobs.iterdir():
@@ -64,24 +67,42 @@ class Launcher:
         """Whether the warm Python of a runtime is there at once; it is started if its packages are there."""
         return self.environments.is_there(runtime.environment) and self.warm(runtime).ready
 
-    def start(self, name: str, runtime: Runtime, hosts: list[HostSpec], network: bool) -> Running:
-        """Start the hosts of job `name`. Their folders are made by `make_folder`."""
+    def start(self, runtime: Runtime, hosts: list[HostSpec], network: Network | None) -> Running:
+        """Start the hosts of a job. Their folders are made by `make_folder`.
+
+        network: what they reach; None: one another alone.
+        """
         fork_server = self.warm(runtime)
         fork_server.wait_ready()
         forks = () if fork_server.sandbox_unavailable else runtime.forks
         hosts = [_with_program(host) for host in hosts]
         if fork_server.sandbox_unavailable:
             hosts = [without_namespaces(host) for host in hosts]
+        ways = self._open_ways(network, apart=not fork_server.sandbox_unavailable)
+        if ways:
+            hosts = [ways.prepare(host, apart=not fork_server.sandbox_unavailable) for host in hosts]
         pipes = {host.name: os.pipe() for host in hosts}
         try:
             for host in hosts:
                 _write_commands(Path(host.folder) / "bin", forks, self.environments.python(runtime.environment))
             hosts = [replace(host, forks=forks) for host in hosts]
-            group = fork_server.start(name, [(host, pipes[host.name][1]) for host in hosts], network)
+            group = fork_server.start([(host, pipes[host.name][1]) for host in hosts], ways)
+        except BaseException:
+            if ways:
+                ways.close()
+            raise
         finally:
             for _, writer in pipes.values():
                 os.close(writer)
         return Running(group, {name: reader for name, (reader, _) in pipes.items()})
+
+    def _open_ways(self, network: Network | None, apart: bool) -> Ways | None:
+        if network is None:
+            return None
+        ways = Ways(network, self._internet)
+        if not apart:
+            ways.open_here()
+        return ways
 
     def sandbox_unavailable(self, runtime: Runtime) -> str | None:
         """Why hosts are plain processes on this machine; None where they have namespaces of their own."""

@@ -1,58 +1,74 @@
 """How many processes, how much memory and how much disk a host may have: its process 1 looks, and ends it at more.
 
-The kernel's own limits (memory of one process, open files) are in sandbox.py; it has none of these three for
-a host without control groups. Standard library alone, imported before the fork.
+The kernel's own limits (memory of one process, open files) are in privileges.py; it has none of these for a host
+without control groups. What has no name counts, too: files that were deleted and are open, memory that is a file.
+Standard library alone, imported before the fork.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Generic, TypeVar
 
-FOLDERS = ("/opt/ml", "/tmp", "/root")
+Found = TypeVar("Found")
+
+FOLDERS = ("/opt/ml", "/tmp", "/root", "/run/sagelab")
 PAUSE = 0.5  # seconds between two looks
 SHARE = 20  # a look may take a 20th of the time
 MARK = "[sagelab] the host was ended: "
+BYTES_A_FILE = 16_384
+SHM = "/dev/shm"
 PAGE = os.sysconf("SC_PAGE_SIZE")
+SHARED = b"Pss_Shmem"  # the line with what it shares of files in memory, each page counted once among all
 OWN = b"Private_"  # lines of smaps_rollup with what no other process has: the warm Python's pages are not a job's
 
 
 class Limits:
     """What a host may have, of each at once; None for any.
 
-    processes: how many. disk: bytes in /opt/ml, /tmp and /root together. memory: bytes that its processes together
-    have for themselves.
+    processes: how many. disk: bytes in FOLDERS and `more` together, with a file for every 16 KB of them, as ext4
+    has. memory: bytes that its processes together have for themselves, and in files of memory.
     """
 
-    def __init__(self, processes: int, disk: int | None = None, memory: int | None = None) -> None:
+    def __init__(
+        self, processes: int, disk: int | None = None, memory: int | None = None, more: tuple[str, ...] = ()
+    ) -> None:
         self.processes, self.disk, self.memory = processes, disk, memory
-        self._disk_used = _Look(lambda: sum(size_of(folder) for folder in FOLDERS))
-        self._memory_used = _Look(lambda: _memory(memory or 0))
+        self._disk_used = _Look(lambda: _disk((*FOLDERS, *more)))
+        self._memory_used = _Look(lambda: _memory(memory or 0, (*FOLDERS, *more)))
 
     def breach(self) -> str | None:
         """What the host has too much of, in words for its user; None where all is well."""
         if len(_processes()) > self.processes:
             return f"it has more than {self.processes:,} processes"
-        if self.memory is not None and self._memory_used() > self.memory:
+        if self.memory is not None and (self._memory_used() or 0) > self.memory:
             return f"its processes together use more memory than there is for it ({self.memory >> 20:,} MB)"
-        if self.disk is not None and self._disk_used() > self.disk:
-            return f"it uses more disk than VolumeSizeInGB allows ({self.disk >> 30} GB)"
+        if self.disk is not None:
+            size, files = self._disk_used() or (0, 0)
+            if size > self.disk:
+                return f"it uses more disk than VolumeSizeInGB allows ({self.disk >> 30} GB)"
+            if files > self.disk // BYTES_A_FILE:
+                return f"it has more files than VolumeSizeInGB allows ({self.disk // BYTES_A_FILE:,})"
         return None
 
 
-class _Look:
-    """A number that takes time to find: how long it took decides when it is looked for again; 0 until then."""
+class _Look(Generic[Found]):
+    """What takes time to find: how long it took decides when it is looked for again; None until then."""
 
-    def __init__(self, find: Callable[[], int]) -> None:
+    def __init__(self, find: Callable[[], Found]) -> None:
         self._find, self._next = find, 0.0
 
-    def __call__(self) -> int:
+    def __call__(self) -> Found | None:
         began = time.monotonic()
         if began < self._next:
-            return 0
+            return None
         found = self._find()
         now = time.monotonic()
         self._next = now + max(PAUSE, SHARE * (now - began))
@@ -63,22 +79,24 @@ def _processes() -> list[str]:
     return [name for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - often: names, not paths
 
 
-def _memory(most: int) -> int:
+def _memory(most: int, folders: tuple[str, ...]) -> int:
     """Bytes that the processes have for themselves; or, where even what they share does not make it `most`, 0.
 
     What is resident is read in no time, what of it is a process's own takes the kernel a walk through its pages.
     """
     names = _processes()
-    if sum(_resident(name) for name in names) <= most:
+    files = _in_memory(folders)
+    if sum(_resident(name) for name in names) + files <= most:
         return 0
-    used = 0
+    used, mapped = 0, 0
     for name in names:
         try:
             lines = Path(f"/proc/{name}/smaps_rollup").read_bytes().splitlines()
         except OSError:  # it has ended, or is not ours to see
             continue
         used += sum(int(line.split()[1]) for line in lines if line.startswith(OWN))
-    return used << 10
+        mapped += sum(int(line.split()[1]) for line in lines if line.startswith(SHARED))
+    return (used << 10) + max(mapped << 10, files)
 
 
 def _resident(name: str) -> int:
@@ -88,21 +106,60 @@ def _resident(name: str) -> int:
         return 0
 
 
-def size_of(folder: str) -> int:
-    """Bytes below a folder, without what others put there to be read: the machine's Python may be in /root."""
-    size, waiting, theirs = 0, [folder], _read_only()
+def _disk(folders: tuple[str, ...]) -> tuple[int, int]:
+    """Bytes and files on the disk: those that have a name, and those that are open without one."""
+    places = {os.stat(folder).st_dev for folder in folders if os.path.isdir(folder)}  # noqa: PTH116, PTH112
+    nameless = {(file.st_dev, file.st_ino): file.st_blocks * 512 for file in _nameless() if file.st_dev in places}
+    named = [measure(folder) for folder in folders]
+    return (
+        sum(size for size, _ in named) + sum(nameless.values()),
+        sum(files for _, files in named) + len(nameless),
+    )
+
+
+def _in_memory(folders: tuple[str, ...]) -> int:
+    """Bytes of files that are memory: in /dev/shm, and those that never had a name (memfd_create)."""
+    shm = os.statvfs(SHM)
+    disk = {os.stat(folder).st_dev for folder in (*folders, SHM) if os.path.isdir(folder)}  # noqa: PTH116, PTH112
+    found = {(file.st_dev, file.st_ino): file.st_blocks * 512 for file in _nameless() if file.st_dev not in disk}
+    return (shm.f_blocks - shm.f_bfree) * shm.f_frsize + sum(found.values())
+
+
+def _nameless() -> Iterator[os.stat_result]:
+    """The files that a process has open and that nobody else could find."""
+    for name in _processes():
+        try:
+            with os.scandir(f"/proc/{name}/fd") as entries:
+                files = [file for entry in entries if (file := _stat(entry))]
+        except OSError:  # it has ended
+            continue
+        yield from (file for file in files if stat.S_ISREG(file.st_mode) and file.st_nlink == 0)
+
+
+def _stat(entry: os.DirEntry[str], follow: bool = True) -> os.stat_result | None:
+    try:
+        return entry.stat(follow_symlinks=follow)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise
+        return None  # it is gone meanwhile
+
+
+def measure(folder: str) -> tuple[int, int]:
+    """Bytes and files below a folder, without what others put there to be read: a Python may be in /root."""
+    size, count, waiting, theirs = 0, 0, [folder], _read_only()
     while waiting:
         try:
             with os.scandir(waiting.pop()) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        if entry.path not in theirs:
-                            waiting.append(entry.path)
-                    else:
-                        size += entry.stat(follow_symlinks=False).st_blocks * 512
-        except OSError:  # it changes under our eyes
-            continue
-    return size
+                found = [(entry, file) for entry in entries if (file := _stat(entry, follow=False))]
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:  # what lies so deep has no other name to be counted by
+                return sys.maxsize, sys.maxsize
+            continue  # it is gone meanwhile
+        count += len(found)
+        waiting += [one.path for one, file in found if stat.S_ISDIR(file.st_mode) and one.path not in theirs]
+        size += sum(file.st_blocks * 512 for _, file in found if not stat.S_ISDIR(file.st_mode))
+    return size, count
 
 
 def _read_only() -> set[str]:

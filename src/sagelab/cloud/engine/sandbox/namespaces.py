@@ -21,13 +21,13 @@ import ctypes
 import fcntl
 import os
 import platform
-import resource
-import signal
 import socket
 import struct
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from sagelab.cloud.engine.sandbox import privileges
 
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
@@ -36,7 +36,6 @@ MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 MOUNT_SETATTR, AT_FDCWD, AT_RECURSIVE = 442, -100, 0x8000
 MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV = 1, 2, 4
 MNT_DETACH = 2
-PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 24, 36, 38
 PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 
@@ -46,8 +45,10 @@ ETC = (
 ).split()
 PROGRAM = "/opt/program"  # where AWS's own example of a custom container has its program, too
 # What a root of this machine, which is root of the host too, could set the whole kernel by.
-KERNEL = "acpi bus fs irq scsi sys sysrq-trigger".split()
-FILES, THREADS = 65_536, 16_384  # a process may have open; the user of a host may have at once
+KERNEL = "acpi bus fs irq mtrr scsi sys sysrq-trigger".split()
+# What tells of the keys and the workings of the machine, and of no process of the host.
+MASKED = "kcore keys key-users latency_stats sched_debug timer_list".split()
+BACKLOG = 1024
 DEVICES = "null zero full random urandom tty".split()
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -82,15 +83,15 @@ class HostSpec:
     disk: int | None = None
 
 
-def isolate_users(network: bool) -> None:
-    """Enter a user namespace of one's own (and, without `network`, a net with nothing but its loopback)."""
+def isolate_users() -> None:
+    """Enter a user namespace of one's own, and a network with nothing but its loopback."""
     uid, gid = os.getuid(), os.getgid()
-    _unshare(CLONE_NEWUSER | (0 if network else CLONE_NEWNET))
+    _unshare(CLONE_NEWUSER | CLONE_NEWNET)
+    privileges.hide(False)  # else the files that name its users are not its own
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
     Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
-    if not network:
-        _raise_loopback()
+    _raise_loopback()
 
 
 def isolate_host() -> None:
@@ -98,18 +99,8 @@ def isolate_host() -> None:
     _unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS)
 
 
-def die_with_parent() -> None:
-    """Be killed when the parent ends. Call after the last change of credentials, which clears it."""
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-
-
-def adopt_orphans() -> None:
-    """Be the parent of what one's descendants leave behind, as process 1 is."""
-    _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
 def enter(host: HostSpec) -> None:
-    """As process 1 of a new host: build its file system, make it the root, give up all privileges."""
+    """As process 1 of a new host: build its file system, make it the root, give up privileges (privileges.py)."""
     _libc.sethostname(host.name.encode(), len(host.name))
     _mount(None, "/", None, MS_REC | MS_PRIVATE)
     root = Path(host.folder) / "root"
@@ -124,8 +115,8 @@ def enter(host: HostSpec) -> None:
         _bind(Path(host.program), root / PROGRAM.lstrip("/"))
     _write_hosts(root, host.peers)
     _pivot(root)
-    _limit(host)
-    _drop_privileges()
+    privileges.limit(host.memory)
+    privileges.drop()
 
 
 def probe() -> str | None:
@@ -135,11 +126,12 @@ def probe() -> str | None:
     if child == 0:
         os.close(reader)
         try:
-            isolate_users(network=False)
+            isolate_users()
             _unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS)
             _mount(None, "/", None, MS_REC | MS_PRIVATE)
             _mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID)
             _probe_proc()
+            privileges.drop()
         except OSError as error:
             os.write(writer, f"{error.strerror}: {error.filename or 'namespaces'}".encode())
         finally:
@@ -173,8 +165,21 @@ def _bind_system(root: Path) -> None:
     for entry in ETC:
         if Path("/etc", entry).exists():
             _bind(Path("/etc", entry).resolve(), root / "etc" / entry)
-    _bind(Path("/sys"), root / "sys")
+    _mount_system(root / "sys")
     _make_devices(root / "dev")
+
+
+def _mount_system(target: Path) -> None:
+    """/sys with the devices of this network alone; where a machine allows no new one, its own."""
+    groups = Path("/sys/fs/cgroup")
+    target.mkdir()
+    try:
+        _mount("sysfs", target, "sysfs", MS_RDONLY | MS_NOSUID | MS_NODEV)
+    except OSError:
+        _bind(Path("/sys"), target)
+        return
+    if groups.is_dir():  # what a runtime reads its limits from
+        _restrict(groups, target / "fs/cgroup", MOUNT_ATTR_RDONLY)
 
 
 def python_folders() -> list[str]:
@@ -212,7 +217,7 @@ def _make_devices(dev: Path) -> None:
         (dev / name).touch()
         _mount(f"/dev/{name}", dev / name, None, MS_BIND)
     (dev / "shm").mkdir()
-    _mount("tmpfs", dev / "shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
+    _mount("tmpfs", dev / "shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777,nr_inodes=131072")
     for name, target in (("fd", "fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
         (dev / name).symlink_to(f"/proc/self/{target}")
 
@@ -238,6 +243,9 @@ def _pivot(root: Path) -> None:
     for entry in KERNEL:
         if (root / "proc" / entry).exists():
             _restrict(root / "proc" / entry, root / "proc" / entry, MOUNT_ATTR_RDONLY)
+    for entry in MASKED:
+        if (root / "proc" / entry).exists():
+            _mount("/dev/null", root / "proc" / entry, None, MS_BIND)
     os.chdir(root)
     number = PIVOT_ROOT[platform.machine()]
     _check(_libc.syscall(number, b".", b"old"), "pivot_root")
@@ -245,25 +253,6 @@ def _pivot(root: Path) -> None:
     _check(_libc.umount2(b"/old", MNT_DETACH), "umount /old")
     Path("/old").rmdir()
     _mount(None, "/", None, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, "size=64m,mode=755")
-
-
-def _limit(host: HostSpec) -> None:
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    for kind, most in ((resource.RLIMIT_NOFILE, FILES), (resource.RLIMIT_NPROC, THREADS)):
-        hard = resource.getrlimit(kind)[1]
-        limit = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(kind, (limit, limit))
-    if host.memory:
-        resource.setrlimit(resource.RLIMIT_DATA, (host.memory, host.memory))
-
-
-def _drop_privileges() -> None:
-    """No capability can come back: not by exec as this namespace's root, not by a set-user-id program."""
-    for capability in range(64):
-        _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
-    _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    header = struct.pack("Ii", 0x20080522, 0)
-    _check(_libc.capset(header, struct.pack("6I", *[0] * 6)), "capset")
 
 
 def _bind(source: Path, target: Path, restrict: int = MOUNT_ATTR_RDONLY) -> None:
@@ -282,6 +271,11 @@ def _restrict(source: Path, target: Path, restrict: int) -> None:
         MOUNT_SETATTR, AT_FDCWD, str(target).encode(), AT_RECURSIVE, attributes, len(attributes)
     )
     _check(result, f"mount_setattr of {target}")
+
+
+def listen(ports: list[int]) -> list[socket.socket]:
+    """Sockets that listen on the loopback of the network that one is in."""
+    return [socket.create_server(("127.0.0.1", port), backlog=BACKLOG) for port in ports]
 
 
 def _raise_loopback() -> None:

@@ -11,13 +11,14 @@ import os
 import signal
 import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 KEEPERS = 2  # generations of the platform's own between a group and the processes of its hosts: keeper, process 1
 TIMEOUT = 1.0  # seconds in which a stopped process stands still
 
 Inode = tuple[int, int]  # device, number
+Drives = Callable[[int], bool]  # whether a process is there to run another
 
 
 def descendants(ancestor: int) -> dict[int, int]:
@@ -44,6 +45,43 @@ def find_own(group: int, above: int = KEEPERS) -> set[int]:
     """
     parents = descendants(group)
     return {pid for pid in parents if _generation(pid, group, parents) > above}
+
+
+def find_heads(root: int, parents: dict[int, int], shims: set[int], drives: Drives) -> set[int]:
+    """The processes below `root` that are asked to end: those that hear it, with none that hear it above.
+
+    Of what has no hearing each is asked, but for one that drives others: it sees them end. shims: drive, though
+    they have a hearing.
+    """
+    children: dict[int, list[int]] = {}
+    for pid, parent in parents.items():
+        children.setdefault(parent, []).append(pid)
+    heads, level = set(), list(children.get(root, []))
+    while level:
+        pid = level.pop()
+        below = children.get(pid, [])
+        if pid in shims or (below and not hears(pid) and drives(pid)):
+            level += below
+        else:
+            heads.add(pid)
+            level += [] if hears(pid) else below
+    return heads
+
+
+def hears(pid: int, number: int = signal.SIGTERM) -> bool:
+    """Whether a process has a handler of its own for a signal."""
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        caught = next(line for line in lines if line.startswith("SigCgt:"))
+        return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
+    return False
+
+
+def command(pid: int) -> str:
+    """What a process was started as; empty if it has ended."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+    return ""
 
 
 def find_ended(pids: Iterable[int]) -> set[int]:

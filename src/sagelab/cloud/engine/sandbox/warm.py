@@ -9,17 +9,20 @@ from __future__ import annotations
 import json
 import logging
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
+from sagelab.cloud.engine.sandbox.network import Ways
 from sagelab.cloud.engine.sandbox.processes import Inode
 from sagelab.cloud.home import Home
 
@@ -27,6 +30,7 @@ logger = logging.getLogger("sagelab")
 
 IDLE_SECONDS = 900.0
 PACKET = 1 << 20
+FILES = 8  # that come with one message, at most
 
 
 class Group:
@@ -38,8 +42,11 @@ class Group:
     writing when their host's first command ended, and they with it.
     """
 
-    def __init__(self, name: str, signal_group: Callable[[str, int], None]) -> None:
-        self.name, self._signal_group = name, signal_group
+    def __init__(
+        self, hosts: list[str], signal_group: Callable[[str, int], None], ways: Ways | None = None
+    ) -> None:
+        self.hosts, self._signal_group, self.ways = hosts, signal_group, ways
+        self.mark = secrets.token_hex(8)  # its name in the fork server, whose memory every job can read
         self.codes: dict[str, int] = {}
         self.half: set[Inode] = set()
         self.trouble: str | None = None
@@ -48,13 +55,22 @@ class Group:
         self.ended = threading.Event()
         self.changed = threading.Event()
 
+    def note_end(self, host: str, code: int, half: str) -> None:
+        """A host has ended. ValueError, TypeError: that is no host of this group, or no end of one."""
+        if host not in self.hosts or not 0 <= code <= 255:
+            raise ValueError(host)
+        files = [file.partition(":") for file in half.split()]
+        self.half |= {(int(device), int(number)) for device, _, number in files}
+        self.codes[host] = code
+        self.changed.set()
+
     def terminate(self) -> None:
         """Ask the user's processes to end (SIGTERM)."""
-        self._signal_group(self.name, signal.SIGTERM)
+        self._signal_group(self.mark, signal.SIGTERM)
 
     def kill(self) -> None:
         """End every process of every host (SIGKILL)."""
-        self._signal_group(self.name, signal.SIGKILL)
+        self._signal_group(self.mark, signal.SIGKILL)
 
 
 class ForkServer:
@@ -80,16 +96,21 @@ class ForkServer:
             )  # fmt: skip
         threading.Thread(target=self._listen, daemon=True, name="fork_server").start()
 
-    def start(self, name: str, hosts: list[tuple[HostSpec, int]], network: bool) -> Group:
-        """Start hosts, each with the file descriptor its output goes to. RuntimeError: the process is gone."""
+    def start(self, hosts: list[tuple[HostSpec, int]], ways: Ways | None = None) -> Group:
+        """Start hosts, each with the file descriptor its output goes to. RuntimeError: the process is gone.
+
+        ways: out of their network, if there are any; closed at their end.
+        """
         self.wait_ready()
-        group = Group(name, self._send_signal)
+        group = Group([host.name for host, _ in hosts], self._send_signal, ways)
         with self._lock:
             if self._idle:
                 self._idle.cancel()
-            self._groups[name] = group
-            request = {"start": name, "hosts": [asdict(host) for host, _ in hosts], "network": network}
-            socket.send_fds(self._channel, [json.dumps(request).encode()], [fd for _, fd in hosts])
+            self._groups[group.mark] = group
+            request = {"hosts": [asdict(host) for host, _ in hosts], "ports": ways.ports if ways else []}
+            with _as_file(json.dumps(request).encode()) as file:
+                message = json.dumps({"start": group.mark}).encode()
+                socket.send_fds(self._channel, [message], [file.fileno(), *(fd for _, fd in hosts)])
         return group
 
     @property
@@ -123,15 +144,28 @@ class ForkServer:
     def _listen(self) -> None:
         while True:
             try:
-                data = self._channel.recv(PACKET)
+                data, files, _, _ = socket.recv_fds(self._channel, PACKET, FILES)
             except OSError:
-                data = b""
+                data, files = b"", []
             if not data:
                 break
-            self._note(json.loads(data))
+            self._hear(data, [socket.socket(fileno=file) for file in files])
         self._lost()
 
-    def _note(self, message: dict[str, Any]) -> None:
+    def _hear(self, data: bytes, listeners: list[socket.socket] | None = None) -> None:
+        """A message that makes no sense ends the group that it names, and nothing else."""
+        message: Any = None
+        try:
+            message = json.loads(data)
+            self._note(message, listeners or [])
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            logger.error("the fork server said %r", data[:200])
+            group = self._groups.get(str(message.get("group"))) if isinstance(message, dict) else None
+            if group:
+                group.trouble = "the hosts of the job told something that makes no sense"
+                group.kill()
+
+    def _note(self, message: dict[str, Any], listeners: list[socket.socket]) -> None:
         if message["event"] == "ready":
             self.sandbox_unavailable = message["sandbox_unavailable"]
             self._ready.set()
@@ -140,26 +174,26 @@ class ForkServer:
         if group is None:
             return  # its end was told before
         if message["event"] == "started":
-            group.pid = message["pid"]
+            group.pid = int(message["pid"])
             group.started.set()
+        elif message["event"] == "listening" and group.ways:
+            group.ways.open(listeners)
         elif message["event"] == "ended":
-            group.codes[message["host"]] = message["code"]
-            for file in message["half"].split():
-                device, _, number = file.partition(":")
-                group.half.add((int(device), int(number)))
-            group.changed.set()
+            group.note_end(message["host"], message["code"], message["half"])
         elif message["event"] == "broken":
-            group.trouble = message["reason"]
-        else:
+            group.trouble = str(message["reason"])
+        elif message["event"] == "gone":
             self._forget(group)
 
     def _forget(self, group: Group) -> None:
         with self._lock:
-            self._groups.pop(group.name, None)
+            self._groups.pop(group.mark, None)
             if not self._groups and self.alive:
                 self._idle = threading.Timer(IDLE_SECONDS, self.close)
                 self._idle.daemon = True
                 self._idle.start()
+        if group.ways:
+            group.ways.close()
         group.started.set()
         group.ended.set()
         group.changed.set()
@@ -173,6 +207,15 @@ class ForkServer:
             self._forget(group)
         self.process.wait()
         self._channel.close()
+
+
+@contextmanager
+def _as_file(content: bytes) -> Iterator[IO[bytes]]:
+    """A file of no name with this in it, to be read from its start."""
+    with os.fdopen(os.memfd_create("request"), "w+b", buffering=0) as file:
+        file.write(content)
+        file.seek(0)
+        yield file
 
 
 def command(python: Path, fd: int, imports: tuple[str, ...]) -> list[str]:

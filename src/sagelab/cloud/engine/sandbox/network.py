@@ -1,0 +1,89 @@
+"""The network of a job's hosts: their own, with ways out of it that the local cloud's process serves.
+
+    host --127.0.0.1, the local cloud's port--> Relay --> the local cloud
+    host --127.0.0.1:3128--> Door --> the internet; the keys of its role
+    host --127.0.0.1, a port of an index of packages that the user has on this machine--> Relay --> that index
+
+The sockets are made inside, by the group of the hosts (namespaces.py), and handed out by file descriptor: nothing
+more runs for them, and whoever connects before they are served waits.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from dataclasses import dataclass, replace
+from functools import partial
+from urllib.parse import urlsplit
+
+from sagelab.cloud.engine.sandbox.door import PATH, Door, Keys
+from sagelab.cloud.engine.sandbox.internet import Internet
+from sagelab.cloud.engine.sandbox.namespaces import HostSpec
+from sagelab.relay import Relay
+
+DOOR = 3128
+HERE = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Network:
+    """What a job reaches. url: of the local cloud. keys: of its role."""
+
+    url: str
+    keys: Keys | None = None
+
+
+class Ways:
+    """The ways out of one job's network, from `open` to `close`."""
+
+    def __init__(self, network: Network, internet: Internet) -> None:
+        self.network, self._internet = network, internet
+        self._served: list[Relay] = []
+        self._closed, self._lock = False, threading.Lock()
+        self.door = (HERE, DOOR)
+
+    @property
+    def ports(self) -> list[int]:
+        """On what the group is to listen."""
+        return [urlsplit(self.network.url).port or 80, DOOR, *self._internet.here]
+
+    def open(self, listeners: list[socket.socket]) -> None:
+        """Serve the sockets of `ports`."""
+        with self._lock:
+            for port, listener in zip(self.ports, listeners, strict=True):
+                if self._closed:
+                    listener.close()
+                elif port == DOOR:
+                    self._served.append(Door(listener, self._internet, self.network.keys))
+                else:
+                    self._served.append(Relay(listener, partial(socket.create_connection, (HERE, port), 10)))
+
+    def open_here(self) -> None:
+        """For hosts that have no network of their own: the keys alone, at a port of this machine."""
+        if self.network.keys:
+            listener = socket.create_server((HERE, 0))
+            self.door = listener.getsockname()
+            self._served.append(Door(listener, None, self.network.keys))
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed, served, self._served = True, self._served, []
+        for each in served:
+            each.close()
+        if self.network.keys:
+            self.network.keys.end()
+
+    def prepare(self, host: HostSpec, apart: bool) -> HostSpec:
+        """The host, told of the ways. apart: it has a network of its own. What it is told itself counts more."""
+        env = self._internet.environment() | _proxies(host, self.door) if apart else {}
+        if self.network.keys:
+            env["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"http://{HERE}:{self.door[1]}{PATH}"
+            env["AWS_CONTAINER_AUTHORIZATION_TOKEN"] = self.network.keys.token
+        return replace(host, env=env | host.env)
+
+
+def _proxies(host: HostSpec, door: tuple[str, int]) -> dict[str, str]:
+    url = f"http://{door[0]}:{door[1]}"
+    direct = ",".join(["localhost", HERE, "::1", host.name, *host.peers, *host.peers.values()])
+    names = {"HTTP_PROXY": url, "HTTPS_PROXY": url, "NO_PROXY": direct}
+    return names | {name.lower(): value for name, value in names.items()}

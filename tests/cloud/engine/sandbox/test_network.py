@@ -1,0 +1,227 @@
+"""The network of a host, tried from inside: what is of this machine, of the internet, and of the host alone."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import secrets
+import socket
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sagelab.cloud.engine.data.workspace import environment
+from sagelab.cloud.engine.images.runtimes import PYTHON
+from sagelab.cloud.engine.sandbox.door import Keys
+from sagelab.cloud.engine.sandbox.launcher import Launcher, Running
+from sagelab.cloud.engine.sandbox.namespaces import HostSpec
+from sagelab.cloud.engine.sandbox.network import Network
+from sagelab.cloud.home import Home
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    """Stands for the local cloud, or for an index of packages."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(f"{self.path} on {self.connection.getsockname()[1]}".encode())
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def serve() -> http.server.ThreadingHTTPServer:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    return server
+
+
+@pytest.fixture(scope="module")
+def ports() -> Iterator[tuple[int, int, int]]:
+    """Of this machine: the local cloud's, an index's, somebody else's."""
+    servers = [serve() for _ in range(3)]
+    yield tuple(server.server_address[1] for server in servers)  # type: ignore[misc]
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture(scope="module")
+def launcher(tmp_path_factory: pytest.TempPathFactory, ports: tuple[int, int, int]) -> Iterator[Launcher]:
+    outside = {"PIP_INDEX_URL": f"http://127.0.0.1:{ports[1]}/simple", "PIP_CONFIG_FILE": os.devnull}
+    launcher = Launcher(Home(tmp_path_factory.mktemp("home")), outside)
+    if reason := launcher.sandbox_unavailable(PYTHON):
+        pytest.skip(f"namespaces are forbidden here: {reason}")
+    yield launcher
+    launcher.close()
+
+
+Start = Callable[..., Running]
+
+
+@pytest.fixture
+def start(launcher: Launcher, ports: tuple[int, int, int]) -> Iterator[Start]:
+    """Starts hosts, one for each script, of one job."""
+    made = []
+
+    def run(*scripts: str, keys: Keys | None = None, network: bool = True) -> Running:
+        job, hosts = f"net-{secrets.token_hex(4)}", []
+        made.append(job)
+        for number, script in enumerate(scripts, start=1):
+            folder = launcher.make_folder(job, f"algo-{number}")
+            (folder / "ml/script.py").write_text(script)
+            argv = ("python3", "/opt/ml/script.py")
+            peers = {f"algo-{peer}": f"127.1.9.{peer}" for peer in range(1, len(scripts) + 1)}
+            hosts.append(HostSpec(f"algo-{number}", str(folder), argv, environment("us-east-1"), peers))
+        return launcher.start(PYTHON, hosts, Network(f"http://127.0.0.1:{ports[0]}", keys) if network else None)
+
+    yield run
+    for job in made:
+        launcher.remove_folder(job)
+
+
+def hear(running: Running, host: str = "algo-1") -> str:
+    """What a host prints, to its end."""
+    with os.fdopen(running.outputs[host]) as output:
+        said = output.read()
+    assert running.group.ended.wait(30)
+    assert not any(running.group.codes.values()), said
+    return said
+
+
+DIAL = """
+import socket, sys
+def dial(family, address):
+    try:
+        with socket.socket(family) as connection:
+            connection.settimeout(5)
+            connection.connect(address)
+            print(address, "reached", flush=True)
+    except OSError as error:
+        print(address, error, flush=True)
+"""
+
+
+@pytest.mark.parametrize("network", [True, False])
+def test_ports_and_abstract_sockets_of_this_machine_are_not_there(
+    start: Start, ports: tuple[int, int, int], network: bool
+) -> None:
+    name = f"\0sagelab-test-{secrets.token_hex(4)}"
+    other = socket.create_server(("", 0))
+    abstract = socket.socket(socket.AF_UNIX)
+    abstract.bind(name)
+    abstract.listen()
+    own = {str(entry[4][0]) for entry in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
+    places = [("127.0.0.1", ports[2]), *((address, other.getsockname()[1]) for address in own)]
+    script = DIAL + f"for place in {places!r}: dial(socket.AF_INET, place)\ndial(socket.AF_UNIX, {name!r})\n"
+    said = hear(start(script, network=network))
+    other.close()
+    abstract.close()
+    assert "reached" not in said
+    assert len(said.splitlines()) == len(places) + 1
+
+
+def test_devices_of_this_machine_are_not_there(start: Start) -> None:
+    script = "import os\nprint(sorted(os.listdir('/sys/class/net')), os.access('/sys/kernel', os.W_OK))\n"
+    assert hear(start(script)) == "['lo'] False\n"
+
+
+FETCH = """
+import os, urllib.error, urllib.request
+def fetch(url):
+    try:
+        print(urllib.request.urlopen(url, timeout=20).read().decode(), flush=True)
+    except urllib.error.HTTPError as error:
+        print(error.code, error.read().decode(), flush=True)
+    except OSError as error:
+        print(url, error, flush=True)
+"""
+
+
+def test_the_local_cloud_and_the_users_index_are_reached_and_nothing_beside_them(
+    start: Start, ports: tuple[int, int, int]
+) -> None:
+    cloud, index, other = ports
+    script = FETCH + (
+        f"fetch('http://127.0.0.1:{cloud}/cloud')\nfetch(os.environ['PIP_INDEX_URL'])\n"
+        f"os.environ['NO_PROXY'] = os.environ['no_proxy'] = ''\n"
+        f"fetch('http://127.0.0.1:{other}/')\nfetch('http://localhost:{other}/')\nfetch('http://10.0.0.1/')\n"
+    )
+    said = hear(start(script)).splitlines()
+    assert said[:2] == [f"/cloud on {cloud}", f"/simple on {index}"]
+    assert [line[:3] for line in said[2:]] == ["403"] * 3
+
+
+def test_hosts_of_a_job_reach_one_another_and_jobs_do_not(start: Start) -> None:
+    listen = """
+import socket
+with socket.create_server(("0.0.0.0", 7777)) as server:
+    print("listens", flush=True)
+    server.accept()[0].sendall(b"hello")
+"""
+    dial = """
+import socket, time
+for _ in range(500):
+    try:
+        print(socket.create_connection(("algo-1", 7777), 5).recv(9), flush=True)
+        break
+    except OSError:
+        time.sleep(0.02)
+"""
+    waiting = start(listen)
+    with os.fdopen(waiting.outputs["algo-1"]) as output:
+        assert output.readline() == "listens\n"
+        # Another job takes the same port, and its second host finds it there.
+        running = start(listen, dial)
+        assert hear(running, "algo-2") == "b'hello'\n"
+        os.close(running.outputs["algo-1"])
+        waiting.group.kill()
+        assert output.read() == ""
+    assert waiting.group.ended.wait(30)
+
+
+def test_keys_are_had_inside_with_the_token_and_not_after_the_end(start: Start) -> None:
+    keys, inside = Keys("of-this-job", lambda: json.dumps({"AccessKeyId": "AKIA"}).encode()), []
+    script = """
+import os, urllib.request
+url, token = (os.environ["AWS_CONTAINER_" + name] for name in ("CREDENTIALS_FULL_URI", "AUTHORIZATION_TOKEN"))
+print(urllib.request.urlopen(urllib.request.Request(url, headers={"Authorization": token})).read().decode())
+try:
+    urllib.request.urlopen(url)
+except OSError as error:
+    print(error.code)
+print([name for name in os.environ if "SECRET" in name or "SESSION" in name])
+"""
+    running = start(script, keys=keys)
+    assert running.group.ways
+    inside += running.group.ways._served
+    said = hear(running).splitlines()
+    assert said == ['{"AccessKeyId": "AKIA"}', "401", "[]"]
+    assert running.group.ways._served == []
+
+
+def test_where_there_are_no_namespaces_the_keys_end_with_the_job(tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as settings:
+        settings.setenv("SAGELAB_SANDBOX", "plain")
+        launcher = Launcher(Home(tmp_path), {})
+        folder = launcher.make_folder("plain", "algo-1")
+        script = folder / "ml/script.py"
+        script.write_text("import os, sys\nprint(os.environ['AWS_CONTAINER_CREDENTIALS_FULL_URI'], flush=True)\n")
+        argv = ("/bin/bash", "-c", f"python3 {script}; until [ -e {folder}/ml/end ]; do sleep 0.02; done")
+        host = HostSpec("algo-1", str(folder), argv, environment("us-east-1"))
+        running = launcher.start(PYTHON, [host], Network("http://127.0.0.1:1", Keys("token", lambda: b"{}")))
+    with os.fdopen(running.outputs["algo-1"]) as output:
+        request = urllib.request.Request(output.readline().strip(), headers={"Authorization": "token"})
+        assert urllib.request.urlopen(request, timeout=20).read() == b"{}"
+        (folder / "ml/end").touch()
+        assert running.group.ended.wait(30)
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(request, timeout=20)
+    launcher.close()
