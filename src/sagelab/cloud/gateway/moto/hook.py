@@ -33,4 +33,4 @@ def _ask(response: Any, _resource: str = "*") -> None:
         judge(response._get_action())
 
 
-ActionAuthenticatorMixin._authenticate_and_authorize_normal_action = _ask  # type: ignore[method-assign]
+ActionAuthenticatorMixin._authenticate_and_authorize_normal_action = _ask
