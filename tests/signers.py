@@ -15,5 +15,7 @@ def session(key: str, secret: str, token: str | None = None) -> boto3.Session:
     """The session of one signer, which may make clients in several threads."""
     made = boto3.Session(key, secret, token, region_name="us-east-1")
     made._session.register_component("data_loader", MODELS)
-    made.client("sts")  # botocore makes the parts of a session with the first client, and not safely in two threads
+    made.client(
+        "sts"
+    )  # botocore makes the parts of a session with the first client, and not safely in two threads
     return made

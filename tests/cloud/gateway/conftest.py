@@ -92,7 +92,9 @@ class Serving:
 
     def session(self, **keys: str) -> boto3.Session:
         own = self.home.credentials()
-        return signers.session(*keys.values()) if keys else signers.session(own.access_key_id, own.secret_access_key)
+        return (
+            signers.session(*keys.values()) if keys else signers.session(own.access_key_id, own.secret_access_key)
+        )
 
     def client(self, service: str, config: Config | None = None, **keys: str) -> Any:
         once = Config(retries={"total_max_attempts": 1})

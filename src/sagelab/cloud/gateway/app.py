@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sagelab.cloud.errors import AccessDenied, InternalFailure, NoSuchPath, ServiceError, UnknownOperation
+from sagelab.cloud.gateway.auth import readings
 from sagelab.cloud.gateway.auth.guard import Guard
 from sagelab.cloud.gateway.auth.identity import Identities
 from sagelab.cloud.gateway.auth.permissions import Permissions
@@ -60,10 +61,11 @@ class Gateway:
             _read_body,
             self._take_form,
             guard.identify,
+            readings.check,
             self._answer_own,
             self._sagemaker.find,
             self._sagemaker.parse,
-            Permissions(self._moto, cloud.home.caller_arn, cloud.store.tags).check,
+            Permissions(self._moto, cloud.store.tags).check,
             self._sagemaker.validate,
             self._sagemaker.answer,
             identities.answer,
@@ -114,7 +116,8 @@ class Gateway:
         request = context.request
         prefix, _, name = request.target.partition(".")
         handler = self._internal.get(name) if prefix == "Sagelab" else None
-        if not context.caller.key.owner:
+        key = context.caller.key
+        if not key.owner or key.token is not None:
             raise AccessDenied("Only the local cloud's own access key may do this.")
         if handler is None:
             raise UnknownOperation(f"{request.target} is not an operation of the local cloud.")

@@ -248,3 +248,29 @@ def test_a_resource_is_held_to_its_tags(cloud: LocalCloud, unique: Callable[[str
     refused(delete, NotebookInstanceLifecycleConfigName=names["b"])
     delete(NotebookInstanceLifecycleConfigName=names["a"])
     owner.delete_notebook_instance_lifecycle_config(NotebookInstanceLifecycleConfigName=names["b"])
+
+
+def test_session_of_a_role_that_is_gone_may_do_nothing(
+    gateway: Any, role: Callable[..., Role], bucket: str
+) -> None:
+    gone, iam = role(allow("*")), gateway.client("iam")
+    gone.client("s3").get_object(Bucket=bucket, Key="data/a")
+    name = gone.arn.rpartition("/")[2]
+    iam.delete_role_policy(RoleName=name, PolicyName="inline")
+    iam.delete_role(RoleName=name)
+    refused(gone.client("s3").get_object, Bucket=bucket, Key="data/a")
+    refused(gone.client("iam").list_users)
+
+
+def test_name_of_a_session_makes_nobody_the_owner(gateway: Any) -> None:
+    role = f"arn:aws:iam::{ACCOUNT}:role/{gateway.home.role_arn.rpartition('/')[2]}"
+    sts = gateway.client("sts")
+    issued = sts.assume_role(RoleArn=role, RoleSessionName=gateway.home.caller_arn.rpartition("/")[2])[
+        "Credentials"
+    ]
+    keys = {"aws_access_key_id": issued["AccessKeyId"], "aws_secret_access_key": issued["SecretAccessKey"]}
+    iam = gateway.client("iam", **keys, aws_session_token=issued["SessionToken"])
+    refused(iam.list_users)
+    own = sts.get_session_token()["Credentials"]
+    keys = {"aws_access_key_id": own["AccessKeyId"], "aws_secret_access_key": own["SecretAccessKey"]}
+    gateway.client("iam", **keys, aws_session_token=own["SessionToken"]).list_users()

@@ -76,3 +76,10 @@ def test_a_condition_holds_as_iam_has_it(condition: dict[str, Any], values: list
 def test_keys_without_a_value_are_reported() -> None:
     statement = {"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"StringEquals": {"aws:X": "a"}}}
     assert evaluate([{"Statement": [statement]}], "s3:GetObject", BUCKET).missing == ("aws:X",)
+
+
+def test_pattern_of_many_stars_is_matched_at_once() -> None:
+    assert not conditions.like("*a" * 60 + "*b", "a" * 2000)
+    assert conditions.like("*a" * 60 + "*b", "a" * 2000 + "b")
+    assert conditions.like("a?c*", "abc")
+    assert not conditions.like("a?c", "ac")

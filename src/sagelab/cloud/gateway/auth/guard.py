@@ -52,7 +52,8 @@ _NOT_HASHES = _STREAMING | {_UNSIGNED, "STREAMING-UNSIGNED-PAYLOAD-TRAILER"}
 
 @dataclass(frozen=True)
 class Key:
-    """An access key somebody was given. arn, user_id, account: whose it is. owner: the home's own key.
+    """An access key somebody was given. arn, user_id, account: whose it is. owner: the home's own key, or
+    a session that was made from it (GetSessionToken); no ARN says so, as a session of a role may have any name.
 
     token: the session token that must come with it, or None. expires: epoch seconds, or None.
     """

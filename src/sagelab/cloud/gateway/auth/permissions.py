@@ -1,8 +1,8 @@
 """Whether a caller may do what it asks: its own policies and a bucket's, in AWS's words where they say no.
 
 The home's own key may do everything that no bucket policy denies. A user, or a session of a role, is held to the
-policies of that user or role, and may do what a bucket's policy allows it; a role that nobody made has none to be
-held to, and may do as much as the home's own key.
+policies of that user or role, and may do what a bucket's policy allows it; where the user or role is gone, or
+nobody made it, there is no policy that would allow anything.
 """
 
 from __future__ import annotations
@@ -23,24 +23,21 @@ _ARTICLES = {"identity": "an", "resource": "a"}
 class Permissions:
     """The identity policies that moto's IAM holds, evaluated.
 
-    owner: the ARN that may do everything. tags: of a resource of the store, by its ARN.
+    tags: of a resource of the store, by its ARN.
     """
 
-    def __init__(self, moto: MotoFront, owner: str, tags: Tags) -> None:
-        self._moto, self._owner, self._tags = moto, owner, tags
+    def __init__(self, moto: MotoFront, tags: Tags) -> None:
+        self._moto, self._tags = moto, tags
 
     def check(self, context: Context) -> None:
         """AccessDenied: the caller may not do what it asks for."""
         key = context.caller.key
-        owns = key.owner or key.arn == self._owner
-        if owns and context.service != "s3":
+        if key.owner and context.service != "s3":
             return
-        found = None if owns else self._moto.policies(key.arn)
-        if found is None and context.service != "s3":
-            return
+        found = None if key.owner else self._moto.policies(key.arn) or []
         for one in self._needed(context):
             said = self._bucket_says(context, one)
-            if said == "explicitDeny" and not (owns and one.action in _ROOTS):
+            if said == "explicitDeny" and not (key.owner and one.action in _ROOTS):
                 raise AccessDenied(_words(key.arn, one, "explicitDeny", "resource"))
             if found is None:
                 continue

@@ -8,7 +8,6 @@ Keys of a condition that nobody gave a value for are reported as missing, as IAM
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -69,8 +68,8 @@ def read(document: str) -> Policy:
 
 def _names_action(statement: Policy, action: str) -> bool:
     if "NotAction" in statement:
-        return not any(conditions.like(item, action, re.IGNORECASE) for item in _listed(statement["NotAction"]))
-    return any(conditions.like(item, action, re.IGNORECASE) for item in _listed(statement.get("Action", [])))
+        return not any(conditions.like(item, action, any_case=True) for item in _listed(statement["NotAction"]))
+    return any(conditions.like(item, action, any_case=True) for item in _listed(statement.get("Action", [])))
 
 
 def _names_resource(statement: Policy, resource: str) -> bool:

@@ -14,6 +14,7 @@ import threading
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,13 @@ from moto.moto_server.werkzeug_app import (
     create_backend_app,
 )
 
-from sagelab.cloud.errors import GaveUp, NotImplementedHere, StorageUnavailable, storage_unavailable
+from sagelab.cloud.errors import AccessDenied, GaveUp, NotImplementedHere, StorageUnavailable, storage_unavailable
+from sagelab.cloud.gateway.auth import readings
 from sagelab.cloud.gateway.auth.guard import Key
 from sagelab.cloud.gateway.auth.policies import Policy, read
 from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.http.request import Request
-from sagelab.cloud.gateway.moto import sagemaker
+from sagelab.cloud.gateway.moto import hook, sagemaker
 from sagelab.cloud.gateway.moto.environ import Environ, environ_of
 from sagelab.cloud.gateway.moto.persistence.objects import bucket_of, key_for_new, key_over
 from sagelab.cloud.gateway.moto.persistence.persister import Persister
@@ -93,13 +95,16 @@ class MotoFront:
             lesson = sagemaker.teach(service)
             app = self._app(environ, service, region)
             moving = service == "cloudformation" and lesson.unsettled(region)
+            if app.config["SERVICE"] == "s3" and service != "s3":
+                raise AccessDenied("Credential should be scoped to correct service: 's3'.")
             keeping = self._persister.keeping(app.config["SERVICE"], region, moving or context.changes)
             asking = SageMakerAccess.current.asked_by(context) if lesson else nullcontext()
-            with self._turn(environ, service), asking, keeping:
+            judging = hook.asking(partial(readings.agree, context))
+            with self._turn(environ, service), asking, keeping, judging:
                 if moving:
                     lesson.settle(region)
                 answer = _call(app, environ)
-        except StorageUnavailable:
+        except (AccessDenied, StorageUnavailable):
             raise
         except OSError as error:
             raise storage_unavailable(error) from None
