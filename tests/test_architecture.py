@@ -148,3 +148,30 @@ def test_a_module_says_why_it_exists() -> None:
 def test_every_module_is_named_in_the_picture_of_the_house() -> None:
     picture = (SRC.parent / "docs" / "architecture.md").read_text()
     assert [name_of(path) for path in MODULES if path.name != "__init__.py" and path.name not in picture] == []
+
+
+# Why these modules of the engine open paths themselves. Whatever else is below a host's folder goes by trees.py.
+OPENS = {
+    "data.archives": "an archive that was fetched, which no host sees",
+    "data.channels": "what is laid out before a host's code runs",
+    "data.trees": "the one way to what a host's code can change",
+    "data.workspace": "what is laid out before a host's code runs",
+    "hosting.usage": "/proc, the kernel's own",
+    "jobs.attempt": "the code that was unpacked, before it runs",
+    "notebooks.instance": "pipes in a mounted folder, by O_NOFOLLOW",
+    "notebooks.volumes": "what is laid out before an instance's code runs",
+}
+
+
+def test_what_a_host_changes_is_opened_in_one_way() -> None:
+    rooms = ("data.", "jobs.", "hosting.", "compilation.", "notebooks.")  # sandbox and images touch no such folder
+    touching = {"open", "read_text", "read_bytes", "glob", "rglob", "iterdir", "rmtree", "scandir", "copytree"}
+    found: dict[str, set[str]] = {}
+    for path in MODULES:
+        name = name_of(path).removeprefix("sagelab.cloud.engine.")
+        if name.startswith(rooms) and name not in OPENS:
+            calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+            used = {call.func.attr for call in calls if isinstance(call.func, ast.Attribute)} & touching
+            if used:
+                found[name] = used
+    assert found == {}

@@ -92,3 +92,15 @@ def test_more_connections_than_its_share_are_closed(monkeypatch: pytest.MonkeyPa
         connection.close()
     carrier.close()
     target.close()
+
+
+def test_link_in_the_place_of_a_socket_is_not_followed(near: int, far: tuple[Path, socket.socket]) -> None:
+    """What a host's code puts there must not lead to another program's socket."""
+    path, listener = far
+    path.rename(path.with_name("another.sock"))
+    path.symlink_to("another.sock")
+    with socket.create_connection(("127.0.0.1", near), 10) as client:
+        assert client.recv(1) == b""
+    listener.settimeout(0)
+    with pytest.raises(BlockingIOError):
+        listener.accept()

@@ -17,6 +17,7 @@ import contextlib
 import os
 import signal
 import socket
+import stat
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -102,11 +103,11 @@ def listen(path: Path) -> socket.socket:
 
 
 def dial(path: Path) -> socket.socket:
-    """A connection to the Unix socket at `path`. OSError: nobody listens."""
+    """A connection to the Unix socket at `path`; a link there is not followed. OSError: nobody listens."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        with _short(path) as name:
-            connection.connect(name)
+        with _short(path) as name, _socket(name) as itself:
+            connection.connect(itself)
     except OSError:
         connection.close()
         raise
@@ -121,6 +122,18 @@ def _short(path: Path) -> Iterator[str]:
         yield f"/proc/self/fd/{folder}/{path.name}"
     finally:
         os.close(folder)
+
+
+@contextmanager
+def _socket(path: str) -> Iterator[str]:
+    """A name of a socket that stays its own, whatever is put in its place. ConnectionRefusedError: it is none."""
+    descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+            raise ConnectionRefusedError(f"{path} is no socket")
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
 
 
 def main() -> None:

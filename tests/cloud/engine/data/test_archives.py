@@ -12,6 +12,7 @@ import pytest
 
 from sagelab.cloud.engine.data import archives
 from sagelab.cloud.engine.data.archives import BadArchive
+from sagelab.cloud.engine.data.trees import Tree
 
 
 def write(file: Path, *members: tarfile.TarInfo, content: bytes = b"x") -> Path:
@@ -127,6 +128,7 @@ def test_links_of_a_job_are_not_followed_into_its_model(tmp_path: Path) -> None:
     model.mkdir()
     (model / "link").symlink_to(tmp_path / "secret")
     (model / "folder").symlink_to(tmp_path)
-    archives.pack([model], tmp_path / "model.tar.gz")
+    with (tmp_path / "model.tar.gz").open("w+b") as out:
+        archives.pack([Tree(tmp_path, "model")], out)
     with tarfile.open(tmp_path / "model.tar.gz") as found:
         assert {one.name: one.issym() for one in found} == {"link": True, "folder": True}

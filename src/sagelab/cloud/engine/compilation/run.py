@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import tempfile
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -166,13 +167,14 @@ class CompilationRun(JobRun):
 
     def _upload(self, space: Workspace) -> dict[str, Any]:
         """The artifact, as one archive; what DescribeCompilationJob tells of it."""
-        manifest = runtime.read_manifest(space.model)
-        archive = space.path.parent / "artifact.tar.gz"
-        archives.pack([space.model], archive)
+        manifest = runtime.Manifest.from_json(space.tree.read(f"model/{runtime.MANIFEST}", 1 << 20).decode())
         location = channels.locate(artifact_uri(self.order.job))
-        digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-        key_id = self.order.job["OutputConfig"].get("KmsKeyId")
-        channels.upload_file(self.context.client_as(self.order.job["RoleArn"], "s3"), archive, location, key_id)
+        with tempfile.TemporaryFile(dir=space.path.parent) as archive:
+            archives.pack([space.tree.below("model")], archive)
+            digest = hashlib.file_digest(archive, "sha256").hexdigest()
+            archive.seek(0)
+            key_id = self.order.job["OutputConfig"].get("KmsKeyId")
+            channels.upload(self.context.client_as(self.order.job["RoleArn"], "s3"), archive, location, key_id)
         facts: dict[str, Any] = {
             "ModelArtifacts": {"S3ModelArtifacts": str(location)},
             "ModelDigests": {"ArtifactDigest": f"sha256:{digest}"},
@@ -186,7 +188,7 @@ class CompilationRun(JobRun):
 
 def _size(space: Workspace) -> int:
     """Bytes of the model."""
-    return sum(file.stat().st_size for file in (space.path / "input/model").rglob("*") if file.is_file())
+    return sum(entry.facts.st_size for entry in space.tree.below("input/model").walk() if entry.is_file)
 
 
 def explain(code: int, failure: str, tail: list[str], tight: bool = False) -> JobError:

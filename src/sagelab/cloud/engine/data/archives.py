@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
+import stat
 import tarfile
 import zlib
-from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
+from typing import IO
+
+from sagelab.cloud.engine.data.trees import Entry, Refused, Tree
 
 MAX_MEMBERS = 200_000
 MAX_BYTES = 20 * 1024**3
-
-
+UNREADABLE = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile)
 MAX_HEADER = 1 << 20
 _IN_MEMORY = (
     tarfile.XHDTYPE,
@@ -30,14 +34,63 @@ class BadArchive(Exception):
 def unpack(archive: Path, folder: Path) -> None:
     """Unpack a .tar.gz (or .tar) into `folder`. BadArchive: it is corrupt, too large, or climbs out of it.
 
-    Nothing is written before every member was looked at.
+    Nothing is written before every member was looked at, and nothing through a link that the archive brought.
     """
+    tree = Tree(folder)
     try:
-        with tarfile.open(archive, "r:*", tarinfo=_Member) as source:
-            for member in _checked(source, folder):
-                source.extract(member, folder, filter="data")
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, OSError) as error:
+        with _open(archive) as source:
+            members = _checked(source, folder)
+            folder.mkdir(parents=True, exist_ok=True)
+            for member in members:
+                _extract(source, member, tree)
+    except Refused as error:
+        raise BadArchive(f"a member of it would be written through what {error}") from error
+    except (*UNREADABLE, RecursionError, ValueError, LookupError, OSError) as error:
         raise BadArchive(f"it is not a readable tar.gz file ({error})") from error
+
+
+def _open(archive: Path) -> tarfile.TarFile:
+    with archive.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    return tarfile.open(archive, "r:gz" if packed else "r:", tarinfo=_Member)
+
+
+def _extract(source: tarfile.TarFile, member: tarfile.TarInfo, tree: Tree) -> None:
+    """Make a member by descriptors, so that what it is called never leads through a link."""
+    name = str(PurePosixPath(member.name))
+    if name == ".":
+        return
+    with tree.parent(name) as (folder, last):
+        if member.isdir():
+            with suppress(FileExistsError):
+                os.mkdir(last, dir_fd=folder)
+            return
+        with suppress(FileNotFoundError):
+            os.unlink(last, dir_fd=folder)  # of two members with one name the last counts
+        if member.issym():
+            os.symlink(member.linkname, last, dir_fd=folder)
+        elif member.islnk():
+            _link(tree, str(PurePosixPath(member.linkname)), folder, last)
+        else:
+            _write(source, member, folder, last)
+
+
+def _link(tree: Tree, target: str, folder: int, name: str) -> None:
+    """A hard link to a file that was made before; never to what a link leads to."""
+    with tree.parent(target) as (there, last):
+        if stat.S_ISLNK(os.stat(last, dir_fd=there, follow_symlinks=False).st_mode):
+            raise Refused("is a link, not a file")
+        os.link(last, name, src_dir_fd=there, dst_dir_fd=folder, follow_symlinks=False)
+
+
+def _write(source: tarfile.TarFile, member: tarfile.TarInfo, folder: int, name: str) -> None:
+    mode = (member.mode & 0o755) | 0o600
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode, dir_fd=folder)
+    content = source.extractfile(member)
+    with os.fdopen(descriptor, "wb") as out:
+        if content is not None:
+            shutil.copyfileobj(content, out, 1 << 20)
+        os.utime(out.fileno(), (member.mtime, member.mtime))
 
 
 class _Member(tarfile.TarInfo):
@@ -47,6 +100,12 @@ class _Member(tarfile.TarInfo):
         if self.type in _IN_MEMORY and self.size > MAX_HEADER:
             raise tarfile.ReadError(f"a header of {self.size:,} bytes")
         found: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]
+        return found
+
+    def _block(self, count: int) -> int:
+        if count < 0:
+            raise tarfile.ReadError("a negative size")
+        found: int = super()._block(count)  # type: ignore[misc]
         return found
 
 
@@ -74,32 +133,42 @@ def _check_member(member: tarfile.TarInfo, folder: Path) -> None:
             raise BadArchive(f"its link {member.name!r} leads outside its folder, to {member.linkname!r}")
 
 
-def pack(folders: list[Path], archive: Path) -> None:
-    """Write what `folders` hold, merged, as one .tar.gz; of two files with one name, the first counts.
+def pack(trees: list[Tree], out: IO[bytes]) -> None:
+    """Write what `trees` hold, merged, as one .tar.gz; of two files with one name, the first counts.
 
-    Links are kept as links and never followed.
+    Links are kept as links and never followed. `out` is at its beginning then. Refused: a tree is none.
+    BadArchive: they hold too much.
     """
-    with tarfile.open(archive, "w:gz", compresslevel=1) as out:
+    with tarfile.open(fileobj=out, mode="w:gz", compresslevel=1) as archive:
         seen: set[str] = set()
-        for folder in folders:
-            for file in walk(folder):
-                name = str(file.relative_to(folder))
-                if name not in seen:
-                    seen.add(name)
-                    out.add(file, name, recursive=False, filter=_without_owner)
+        for tree in trees:
+            same: dict[tuple[int, int], str] = {}
+            for entry in tree.walk():
+                if entry.name not in seen:
+                    seen.add(entry.name)
+                    _add(archive, tree, entry, same)
+                if archive.offset > MAX_BYTES or len(seen) > MAX_MEMBERS:
+                    raise BadArchive(f"holds more than {MAX_MEMBERS} files or {MAX_BYTES >> 30} GB")
+    out.seek(0)
 
 
-def walk(folder: Path) -> Iterator[Path]:
-    """Every file, folder and link below `folder`, sorted, no link followed; nothing if it is itself a link."""
-    if folder.is_symlink() or not folder.is_dir():
-        return
-    for entry in sorted(folder.iterdir()):
-        if entry.is_symlink() or entry.is_file() or entry.is_dir():
-            yield entry
-        yield from walk(entry)
-
-
-def _without_owner(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    member.uid = member.gid = 0
-    member.uname = member.gname = ""
-    return member
+def _add(archive: tarfile.TarFile, tree: Tree, entry: Entry, same: dict[tuple[int, int], str]) -> None:
+    """same: the names that files with several have in the archive."""
+    member = tarfile.TarInfo(entry.name)
+    member.mode, member.mtime = stat.S_IMODE(entry.facts.st_mode), entry.facts.st_mtime
+    if entry.is_folder:
+        member.type = tarfile.DIRTYPE
+        archive.addfile(member)
+    elif entry.target is not None:
+        member.type, member.linkname = tarfile.SYMTYPE, entry.target
+        archive.addfile(member)
+    elif entry.is_file:
+        inode = entry.facts.st_dev, entry.facts.st_ino
+        if entry.facts.st_nlink > 1 and inode in same:
+            member.type, member.linkname = tarfile.LNKTYPE, same[inode]
+            archive.addfile(member)
+            return
+        same[inode] = entry.name
+        with tree.open(entry.name) as content:
+            member.size = os.fstat(content.fileno()).st_size
+            archive.addfile(member, content)

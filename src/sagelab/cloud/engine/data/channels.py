@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 import botocore.exceptions
 
 from sagelab.cloud.engine.data import archives
+from sagelab.cloud.engine.data.trees import Entry, Refused, Tree
 from sagelab.cloud.errors import ClientError
 
 
@@ -91,30 +95,39 @@ def download_archive(s3: Any, uri: str, folder: Path, scratch: Path) -> None:
         scratch.unlink(missing_ok=True)
 
 
-def upload_file(s3: Any, file: Path, location: Location, key_id: str | None = None) -> None:
-    """Put one file. ClientError: S3 refuses it."""
+def upload(s3: Any, body: IO[bytes], location: Location, key_id: str | None = None) -> None:
+    """Put what a file holds. ClientError: S3 refuses it."""
     extra = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_id} if key_id else {}
     try:
-        with file.open("rb") as body:
-            s3.put_object(Bucket=location.bucket, Key=location.key, Body=body, **extra)
+        s3.put_object(Bucket=location.bucket, Key=location.key, Body=body, **extra)
     except botocore.exceptions.ClientError as error:
         raise ClientError(f"Upload of {location} failed: {error}") from error
 
 
-def upload_packed(s3: Any, folders: list[Path], location: Location, key_id: str | None = None) -> None:
-    """Put what the folders hold as one tar.gz."""
-    archive = folders[0].with_name(f"{folders[0].name}.tar.gz")
-    archives.pack(folders, archive)
-    upload_file(s3, archive, location, key_id)
-    archive.unlink()
+def upload_packed(s3: Any, folders: list[Tree], location: Location, key_id: str | None = None) -> None:
+    """Put what the folders hold as one tar.gz. ClientError: what they hold cannot be packed."""
+    with tempfile.TemporaryFile(dir=folders[0].root.parent) as archive:
+        try:
+            archives.pack(folders, archive)
+        except (Refused, archives.BadArchive) as error:
+            raise ClientError(f"/opt/ml/{folders[0].name} {error}") from error
+        upload(s3, archive, location, key_id)
 
 
-def upload_folders(s3: Any, folders: list[Path], location: Location, key_id: str | None = None) -> None:
+def upload_folders(s3: Any, folders: list[Tree], location: Location, key_id: str | None = None) -> None:
     """Put every file of the folders as an object of its own."""
     for folder in folders:
-        for file in archives.walk(folder):
-            if file.is_file() and not file.is_symlink():
-                upload_file(s3, file, location.join(str(file.relative_to(folder))), key_id)
+        for entry in files(folder):
+            with suppress(FileNotFoundError, Refused), folder.open(entry.name) as body:
+                upload(s3, body, location.join(entry.name), key_id)
+
+
+def files(folder: Tree) -> Iterator[Entry]:
+    """The regular files below. ClientError: the job made a link of the folder, or nested others too deeply."""
+    try:
+        yield from (entry for entry in folder.walk() if entry.is_file)
+    except Refused as error:
+        raise ClientError(f"/opt/ml/{folder.name} {error}") from error
 
 
 def list_files(s3: Any, source: dict[str, Any]) -> list[tuple[Location, str]]:

@@ -12,22 +12,18 @@ scripts must name their files apart.
 from __future__ import annotations
 
 import logging
-import os
-import shutil
-import stat
 import tempfile
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import botocore.exceptions
 
 from sagelab.cloud.engine.data import channels
 from sagelab.cloud.engine.data.channels import Location
+from sagelab.cloud.engine.data.trees import Refused, Tree, Version, read_version
 from sagelab.cloud.engine.sandbox import processes
 from sagelab.cloud.errors import ClientError
 
@@ -37,26 +33,16 @@ PERIOD = 0.25  # seconds between two looks, or more where a look takes long
 SHARE = 0.01  # of the time that looking may take
 RETRY = 0.5  # seconds until the next try where S3 refuses
 TIMEOUT = 15.0  # seconds for which S3 may refuse at a job's end
-COPIED_AT_ONCE = 1 << 20
 
 # UnicodeError: a file's name is no text, so it can be no key.
+LASTING = (Refused, UnicodeError)  # what the job made, and no waiting mends
 Trouble = (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError, OSError, UnicodeError)
-
-
-@dataclass(frozen=True)
-class Version:
-    """What tells one content of a file from the next. modified: ns since the epoch."""
-
-    device: int
-    inode: int
-    size: int
-    modified: int
 
 
 class CheckpointFolder:
     """The checkpoint folder of one host and its place in S3."""
 
-    def __init__(self, s3: Any, location: Location, folder: Path, scratch: Path) -> None:
+    def __init__(self, s3: Any, location: Location, folder: Tree, scratch: Path) -> None:
         """scratch: a folder on the same machine that the job does not see."""
         self.s3, self.location, self.folder, self.scratch = s3, location, folder, scratch
         self.cost = 0.0  # seconds of processor time of the last look
@@ -69,8 +55,9 @@ class CheckpointFolder:
     def fill(self) -> None:
         """Fetch what S3 has. ClientError: it cannot be."""
         prefix = Location(self.location.bucket, f"{self.location.key.rstrip('/')}/".lstrip("/"))
-        for name in channels.download_prefix(self.s3, prefix, self.folder):
-            self.stored[name] = read_version((self.folder / name).stat())
+        target = self.folder.root / self.folder.name
+        for name in channels.download_prefix(self.s3, prefix, target):
+            self.stored[name] = read_version((target / name).stat())
         self._seen = self._whole = dict(self.stored)
 
     def sync(self, group: int) -> None:
@@ -132,33 +119,19 @@ class CheckpointFolder:
 
     def _look(self) -> dict[str, Version]:
         """Every regular file below the folder by its name there; no link is followed."""
-        found: dict[str, Version] = {}
-        for folder, _, names, descriptor in os.fwalk(self.folder):
-            for name in names:
-                with suppress(FileNotFoundError):
-                    facts = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
-                    if stat.S_ISREG(facts.st_mode):
-                        found[f"{folder}/{name}"[len(str(self.folder)) + 1 :]] = read_version(facts)
-        return found
+        try:
+            return {entry.name: read_version(entry.facts) for entry in self.folder.walk() if entry.is_file}
+        except Refused as error:
+            raise Refused(f"the folder {error}") from error
 
     def _send(self, now: dict[str, Version], names: set[str]) -> None:
         """Put files in the order in which they were written."""
         for name in sorted(names, key=lambda name: now[name].modified):
             with tempfile.TemporaryFile(dir=self.scratch) as copy:
-                if self._copy(name, now[name], copy):
+                if self.folder.copy(name, now[name], copy):
                     location = self.location.join(name)
                     self.s3.put_object(Bucket=location.bucket, Key=location.key, Body=copy)
                     self.stored[name] = now[name]
-
-    def _copy(self, name: str, version: Version, copy: IO[bytes]) -> bool:
-        """Copy a file; False where it is not this version from beginning to end, or gone."""
-        with ExitStack() as opened, suppress(FileNotFoundError):
-            source = opened.enter_context(open_inside(self.folder, name))
-            if read_version(os.fstat(source.fileno())) == version:
-                shutil.copyfileobj(source, copy, COPIED_AT_ONCE)
-                copy.seek(0)
-                return read_version(os.fstat(source.fileno())) == version
-        return False
 
     def _delete(self, names: list[str]) -> None:
         for name in names:
@@ -179,6 +152,7 @@ class Checkpoints(threading.Thread):
         self.group = 0
         self._ended = threading.Event()
         self._trouble: str | None = None
+        self._lasting = False
         self._left: set[str] = set()
 
     def fill(self) -> None:
@@ -216,7 +190,7 @@ class Checkpoints(threading.Thread):
             self.join()
         limit = time.monotonic() + timeout
         while not self._try(lambda folder: self._finish(folder, crashed)):
-            if time.monotonic() > limit:
+            if self._lasting or time.monotonic() > limit:
                 raise ClientError(f"Checkpoints could not be saved in {self.folders[0].location}: {self._trouble}")
             time.sleep(RETRY)
 
@@ -233,26 +207,9 @@ class Checkpoints(threading.Thread):
         except Trouble as error:
             if self._trouble is None:
                 self.say(f"checkpoints do not reach S3, and are tried again: {error}")
-            self._trouble = str(error)
+            self._trouble, self._lasting = str(error), isinstance(error, LASTING)
             return False
         if self._trouble:
             self.say("checkpoints reach S3 again")
         self._trouble = None
         return True
-
-
-def read_version(facts: os.stat_result) -> Version:
-    return Version(facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
-
-
-def open_inside(folder: Path, name: str) -> IO[bytes]:
-    """Open a file below a folder that strangers write to: no link on the way is followed."""
-    *folders, file = name.split("/")
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    for flags, part in [*((os.O_DIRECTORY, part) for part in folders), (os.O_NONBLOCK, file)]:
-        try:
-            inner = os.open(part, os.O_RDONLY | os.O_NOFOLLOW | flags, dir_fd=descriptor)
-        finally:
-            os.close(descriptor)
-        descriptor = inner
-    return os.fdopen(descriptor, "rb")

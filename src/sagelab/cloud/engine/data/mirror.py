@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 import threading
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from sagelab.cloud.engine.data import archives, channels
+from sagelab.cloud.engine.data import channels
+from sagelab.cloud.engine.data.trees import Entry, Tree, Version, read_version
 from sagelab.cloud.errors import ClientError
 
 logger = logging.getLogger("sagelab")
 
 PAUSE = 1.0  # seconds between two looks; a file that is the same at both has come to rest
-Stamp = tuple[int, int]
 
 
 class Mirror:
@@ -23,10 +23,10 @@ class Mirror:
     pairs: each folder and the place its files go to. ClientError at the end: S3 did not take one.
     """
 
-    def __init__(self, s3: Any, pairs: list[tuple[Path, channels.Location]], key_id: str | None) -> None:
+    def __init__(self, s3: Any, pairs: list[tuple[Tree, channels.Location]], key_id: str | None) -> None:
         self._s3, self._pairs, self._key_id = s3, pairs, key_id
-        self._seen: dict[Path, Stamp] = {}
-        self._sent: dict[Path, Stamp] = {}
+        self._seen: dict[tuple[Tree, str], Version] = {}
+        self._sent: dict[tuple[Tree, str], Version] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True, name="mirror")
 
@@ -53,17 +53,14 @@ class Mirror:
     def _copy(self, moving: bool) -> None:
         """Copy what is new. moving: also what may still be written to."""
         for folder, location in self._pairs:
-            for file in archives.walk(folder):
-                if file.is_file() and not file.is_symlink():
-                    self._offer(file, location.join(str(file.relative_to(folder))), moving)
+            for entry in channels.files(folder):
+                self._offer(folder, entry, location.join(entry.name), moving)
 
-    def _offer(self, file: Path, location: channels.Location, moving: bool) -> None:
-        try:
-            stat = file.stat()
-            stamp = stat.st_size, stat.st_mtime_ns
-            if self._sent.get(file) != stamp and (moving or self._seen.get(file) == stamp):
-                channels.upload_file(self._s3, file, location, self._key_id)
-                self._sent[file] = stamp
-            self._seen[file] = stamp
-        except FileNotFoundError:
-            self._seen.pop(file, None)
+    def _offer(self, folder: Tree, entry: Entry, location: channels.Location, moving: bool) -> None:
+        file, version = (folder, entry.name), read_version(entry.facts)
+        if self._sent.get(file) != version and (moving or self._seen.get(file) == version):
+            with tempfile.TemporaryFile(dir=folder.root.parent) as copy:
+                if folder.copy(entry.name, version, copy):
+                    channels.upload(self._s3, copy, location, self._key_id)
+                    self._sent[file] = version
+        self._seen[file] = version

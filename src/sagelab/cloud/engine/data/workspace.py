@@ -6,10 +6,11 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-ru
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+from sagelab.cloud.engine.data.trees import Tree
 
 FOLDERS = ("code", "model", "checkpoints", "input/config", "input/data", "output/data")
 CHECKPOINTS = "/opt/ml/checkpoints"
@@ -22,6 +23,11 @@ class Workspace:
     """The folder that a host sees as /opt/ml."""
 
     path: Path
+
+    @property
+    def tree(self) -> Tree:
+        """The folder as whoever is outside of the host touches it once code has run there."""
+        return Tree(self.path)
 
     @property
     def code(self) -> Path:
@@ -45,6 +51,12 @@ class Workspace:
             return self.path / seen.relative_to("/opt/ml")
         return self.path.with_name("checkpoints")
 
+    def checkpoint_tree(self, job: dict[str, Any]) -> Tree:
+        """The same, as it is touched once code has run there."""
+        folder = self.checkpoints(job)
+        inside = folder.is_relative_to(self.path)
+        return Tree(self.path, str(folder.relative_to(self.path))) if inside else Tree(folder)
+
     def make(self, job: dict[str, Any], host: str, hosts: list[str]) -> None:
         """Lay it out for one host of a training job, with the files that tell the job what it is."""
         for folder in FOLDERS:
@@ -60,13 +72,7 @@ class Workspace:
 
     def failure(self) -> str:
         """What the job wrote to output/failure; empty if it did not."""
-        file = self.path / "output/failure"
-        try:
-            descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        except OSError:
-            return ""
-        with os.fdopen(descriptor, "rb") as text:
-            return text.read(1 << 16).decode("utf-8", "replace").strip()
+        return self.tree.read("output/failure", 1 << 16).decode("utf-8", "replace").strip()
 
     def _write(self, name: str, content: Any) -> None:
         (self.path / f"input/config/{name}.json").write_text(json.dumps(content))

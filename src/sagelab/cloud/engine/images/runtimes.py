@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import platform
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sagelab.cloud.engine.data.trees import Tree
 from sagelab.cloud.engine.images.environments import PLAIN, Environment
 from sagelab.cloud.engine.images.environments import TENSORFLOW as PACKAGES
 
 WANTS_TENSORFLOW = re.compile(rb"\b(?:tensorflow|keras)\b")
+READ = 1 << 20  # bytes of a script: what it imports is at its beginning
 READ_AT_IMPORT = re.compile(rb"KERAS_BACKEND|TF_USE_LEGACY_KERAS|TF_ENABLE_ONEDNN|XLA_FLAGS")
 
 
@@ -45,12 +48,18 @@ def choose(code: Path | None, toolkit: bool, environment: Environment = PACKAGES
         return Runtime(environment.name, environment.imports, ("train", "python3"), environment)
     if code is None or _replaces_packages(code):
         return TOOLKIT if toolkit else PYTHON
-    sources = [file.read_bytes() for file in code.rglob("*.py") if file.is_file()]
+    sources = list(_read_sources(Tree(code)))
     if any(READ_AT_IMPORT.search(source) for source in sources):
         return TOOLKIT if toolkit else PYTHON
     if toolkit or any(WANTS_TENSORFLOW.search(source) for source in sources):
         return TENSORFLOW
     return PYTHON
+
+
+def _read_sources(code: Tree) -> Iterator[bytes]:
+    for entry in code.walk():
+        if entry.is_file and entry.name.endswith(".py"):
+            yield code.read(entry.name, READ)
 
 
 def _replaces_packages(code: Path) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from sagelab.cloud.engine.context import EngineContext
@@ -71,7 +70,7 @@ class Attempt(Cluster):
             return
         location = channels.locate(self.request["CheckpointConfig"]["S3Uri"])
         folders = [
-            CheckpointFolder(s3, location, space.checkpoints(self.request), space.path.parent)
+            CheckpointFolder(s3, location, space.checkpoint_tree(self.request), space.path.parent)
             for space in self.spaces
         ]
         self.checkpoints = Checkpoints(folders, self.say)
@@ -156,13 +155,11 @@ class Attempt(Cluster):
         config = self.request["OutputDataConfig"]
         s3, key_id = self.context.client_as(self.request["RoleArn"], "s3"), config.get("KmsKeyId")
         location = channels.locate(config["S3OutputPath"]).join(self.job, "output")
-        parts: dict[str, list[Path]] = {"output": [space.output for space in self.spaces]}
+        parts = {"output": [space.tree.below("output/data") for space in self.spaces]}
         if model:
-            parts["model"] = [space.model for space in self.spaces]
+            parts["model"] = [space.tree.below("model") for space in self.spaces]
         for name, folders in parts.items():
             go_on()
-            if any(folder.is_symlink() for folder in folders):
-                raise ClientError(f"/opt/ml/{name} is a link, not a folder")
             if config.get("CompressionType") == "NONE":
                 channels.upload_folders(s3, folders, location.join(name), key_id)
             else:

@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/build-your-own-processing-contai
 from __future__ import annotations
 
 import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from sagelab.cloud.engine.context import EngineContext
 from sagelab.cloud.engine.data import channels
 from sagelab.cloud.engine.data.mirror import Mirror
+from sagelab.cloud.engine.data.trees import Tree
 from sagelab.cloud.engine.images import environments, registry, runtimes
 from sagelab.cloud.engine.jobs.cluster import Cluster, Task, describe_stand_in
 from sagelab.cloud.engine.jobs.run import OVERTIME, JobRun, Report, Step
@@ -133,10 +133,10 @@ class ProcessingRun(JobRun):
         if found:
             self.facts["ExitMessage"] = found[:MESSAGE_LIMIT].decode(errors="ignore")
 
-    def _pairs(self, *modes: str) -> list[tuple[Path, channels.Location]]:
+    def _pairs(self, *modes: str) -> list[tuple[Tree, channels.Location]]:
         """The folders of the outputs of these upload modes, on every host, and where their files go."""
         return [
-            (inside(folder, output["LocalPath"]), channels.locate(output["S3Uri"]))
+            (find_tree(folder, output["LocalPath"]), channels.locate(output["S3Uri"]))
             for output in self._outputs()
             if output["S3UploadMode"] in modes
             for folder in self.cluster.folders.values()
@@ -153,20 +153,15 @@ class ProcessingRun(JobRun):
 
 
 def inside(folder: Path, path: str) -> Path:
-    """A path of the container as the local cloud sees it. ClientError: the job made a link of a part of it."""
-    below = PurePosixPath(path).relative_to(BASE)
-    found = (folder / "ml").resolve() / below
-    if found.resolve() != found:
-        raise ClientError(f"{path} is a link, not a folder")
-    return found
+    """A path of the container as the local cloud sees it, before anything has run there."""
+    return folder / "ml" / PurePosixPath(path).relative_to(BASE)
+
+
+def find_tree(folder: Path, path: str) -> Tree:
+    """The same, as it is touched once code has run there."""
+    return Tree(folder / "ml", str(PurePosixPath(path).relative_to(BASE)))
 
 
 def read_message(folder: Path) -> bytes:
-    """/opt/ml/output/message; no link is followed."""
-    try:
-        file = inside(folder, f"{BASE}/output/message")
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except (OSError, ClientError):
-        return b""
-    with os.fdopen(descriptor, "rb") as text:
-        return text.read(MESSAGE_LIMIT + 4)
+    """/opt/ml/output/message."""
+    return Tree(folder / "ml").read("output/message", MESSAGE_LIMIT + 4)

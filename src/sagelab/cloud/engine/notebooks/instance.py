@@ -259,14 +259,14 @@ class NotebookInstance:
         """A script prints to a named pipe, and so to a log stream of its own."""
         pipe = self._folder / "run" / hooks.log_name(hook)
         os.mkfifo(pipe, 0o600)
-        self._read(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), self._stream(hooks.log_name(hook)))
+        self._read(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW), self._stream(hooks.log_name(hook)))
 
     def _close_streams(self) -> None:
         """Have all that was printed in the log. A pipe that no script opened is opened: its reader ends."""
         for hook in hooks.HOOKS:
             with suppress(OSError):
                 pipe = self._folder / "run" / hooks.log_name(hook)
-                os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+                os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW))
         for reader in self._readers:
             reader.join()
 

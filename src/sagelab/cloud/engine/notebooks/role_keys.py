@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import botocore.exceptions
+
+from sagelab.cloud.engine.data.trees import Tree
 
 logger = logging.getLogger("sagelab")
 
@@ -51,8 +52,6 @@ class RoleKeys:
         """Write new keys as one step; the seconds until half of their time is over."""
         keys = self._sts.assume_role(RoleArn=self._role, RoleSessionName="SageMaker")["Credentials"]
         until = keys.pop("Expiration")
-        partial = self._file.with_suffix(".new")
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump({"Version": 1, **keys, "Expiration": until.isoformat()}, file)
-        partial.replace(self._file)
+        content = json.dumps({"Version": 1, **keys, "Expiration": until.isoformat()})
+        Tree(self._file.parent).replace(self._file.name, content.encode())
         return float((until - datetime.now(UTC)).total_seconds() / 2)

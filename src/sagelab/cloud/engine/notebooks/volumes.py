@@ -9,6 +9,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from sagelab.cloud.engine.data import trees
+
 PROJECT = Path(__file__).parents[5]  # of an installation from the repository, which `make setup` makes
 LABS = ("notebooks", "labs")
 IGNORED = (".ipynb_checkpoints", "__pycache__")
@@ -44,7 +46,7 @@ class Volume:
 
     def remove(self) -> None:
         """Delete it and all that is on it."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        trees.remove(self.folder)
 
     @property
     def _mark(self) -> Path:

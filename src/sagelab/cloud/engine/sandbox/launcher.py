@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import stat
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sagelab.cloud.engine.data import trees
 from sagelab.cloud.engine.images.environments import Environments
 from sagelab.cloud.engine.images.own import OwnImages
 from sagelab.cloud.engine.images.registry import Registry
@@ -45,7 +45,7 @@ class Launcher:
         self._lock, self._closed = threading.Lock(), False
         self._fork_servers: dict[tuple[str, ...], ForkServer] = {}
         for leftover in home.jobs.iterdir():
-            shutil.rmtree(leftover, ignore_errors=True)
+            trees.remove(leftover)
 
     def warm(self, runtime: Runtime) -> ForkServer:
         """The warm Python of a runtime; started if there is none. Does not wait for its imports.
@@ -118,7 +118,7 @@ class Launcher:
         return folder
 
     def remove_folder(self, job: str) -> None:
-        shutil.rmtree(self._home.jobs / job, ignore_errors=True)
+        trees.remove(self._home.jobs / job)
 
     def close(self) -> None:
         """End every warm Python and all that it runs; no other is started."""
