@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from sagelab.cloud import damage
 from sagelab.cloud.home import HOST, PORT, Home
 
 PACKAGES = ("boto3", "sagemaker", "tensorflow", "moto", "werkzeug", "jupyterlab")
@@ -31,7 +32,7 @@ class Check:
 def examine(home: Home) -> list[Check]:
     """Every check, on this machine as it is now."""
     checks: list[Callable[[], Check]] = [_python, _packages, _namespaces, _memory]
-    return [*(check() for check in checks), _disk(home), _port(home), _emulation()]
+    return [*(check() for check in checks), _disk(home), *_home(home), _port(home), _emulation()]
 
 
 def _python() -> Check:
@@ -86,6 +87,15 @@ def _disk(home: Home) -> Check:
     if free >= DISK:
         return Check("disk", "good", found)
     return Check("disk", "weaker", found, f"Below {DISK / 1e9:.0f} GB models and data may not fit.")
+
+
+def _home(home: Home) -> list[Check]:
+    """A finding for each file that is damaged."""
+    found = [
+        Check("home", "missing", f"{error.file} {error.what}", error.advice)
+        for error in damage.find(home, whole=True)
+    ]
+    return found or [Check("home", "good", "no file of it is damaged")]
 
 
 def _emulation() -> Check:

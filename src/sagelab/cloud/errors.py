@@ -52,6 +52,7 @@ ControlError                        what did not go as asked, for a person: one 
 |-- NotRunning                       no local cloud runs on this home
 |-- PortTaken                        another program listens there
 |-- HomeRefused                      its file system takes nothing: full, read only, forbidden
+|-- HomeDamaged                      a file of it cannot be read: says which, and what can be saved
 |-- StartFailed                      the local cloud ended before it was ready
 '-- BadImage                         a folder or a name that cannot stand for an image (images.py)
 """
@@ -61,6 +62,7 @@ from __future__ import annotations
 import errno
 import logging
 import sqlite3
+from pathlib import Path
 
 log = logging.getLogger("sagelab")
 
@@ -283,6 +285,13 @@ class NotRunning(ControlError):
 
 class PortTaken(ControlError):
     pass
+
+
+class HomeDamaged(ControlError):
+    def __init__(self, file: Path, what: str, advice: str) -> None:
+        """what: is wrong with the file. advice: a sentence on what to do."""
+        super().__init__(f"{file} {what}. {advice}")
+        self.file, self.what, self.advice = file, what, advice
 
 
 class HomeRefused(ControlError):

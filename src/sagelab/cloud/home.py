@@ -10,6 +10,7 @@
   sdk.yaml           defaults for the SageMaker SDK: no telemetry
   sagelab.db         the store: SageMaker's resources
   services.db        what every other service holds, but for the bytes of S3 objects
+  databases.made     says that both were there: one that is missing later was lost
   objects/           those bytes
   sessions.json      mode 0600: temporary keys that GetSessionToken gave out
   jobs/              the folders of running jobs; empty when none runs
@@ -38,7 +39,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from sagelab.cloud.errors import ControlError
+from sagelab.cloud.errors import ControlError, HomeDamaged
 
 ACCOUNT = "123456789012"
 ROLE_NAME = "SageMakerLabRole"
@@ -46,7 +47,9 @@ DEFAULT_REGION = "us-east-1"
 HOST, PORT = "127.0.0.1", 8273  # where a local cloud listens, unless told otherwise
 CONSOLE_PORT = 8274  # an origin of its own: what lies in a bucket is opened at the other one
 SESSIONS = "sessions.json"
+DATABASES_MADE = "databases.made"
 STATE = (
+    DATABASES_MADE,
     *("sagelab.db*", "services.db*", "objects", SESSIONS, "jobs", "images", "notebooks", "python", "tmp"),
     *("server.json", "server.log*", "settings.json"),
 )
@@ -57,6 +60,9 @@ SageMaker:
     Modules:
       TelemetryOptOut: true
 """
+NEW_KEY = "Put a copy of it back, or delete it: a new access key is made, and those that programs were given end."
+NEW_SESSIONS = "Delete it: temporary keys that were given out end, and nothing else is lost."
+NEW_SETTINGS = "Delete it: what you had set (the spot market) is as at first again, and nothing else is lost."
 LIMIT_GB = 50
 PRIVATE = 0o700
 FLOCK = "hhqqi4x"  # struct flock of 64-bit Linux: type, whence, start, length, pid
@@ -137,21 +143,35 @@ class Home:
         return f"arn:aws:sts::{self.account}:assumed-role/{ROLE_NAME}/sagelab"
 
     def credentials(self) -> Credentials:
-        """The access key of this local cloud; a random one is made at the first call."""
+        """The access key of this local cloud; a random one is made at the first call. HomeDamaged: it is lost."""
         file = self.path / "credentials.json"
-        try:
-            return Credentials(**json.loads(file.read_text()))
-        except FileNotFoundError:
+        if not file.exists():
             write_private(file, asdict(_new_credentials()), keep=True)
-            return Credentials(**json.loads(file.read_text()))
+        found = read_json(file, NEW_KEY)
+        try:
+            keys = Credentials(**found)
+        except TypeError as error:
+            raise HomeDamaged(file, f"is damaged ({error})", NEW_KEY) from error
+        if not all(isinstance(key, str) and key for key in found.values()):
+            raise HomeDamaged(file, "is damaged (a key is no text)", NEW_KEY)
+        return keys
 
     def settings(self) -> dict[str, Any]:
-        """What the user has set, by area; empty where nothing was."""
-        try:
-            found: dict[str, Any] = json.loads((self.path / "settings.json").read_text())
-            return found
-        except FileNotFoundError:
-            return {}
+        """What the user has set, by area; empty where nothing was. HomeDamaged: it cannot be read."""
+        return read_json(self.path / "settings.json", NEW_SETTINGS)
+
+    def sessions(self) -> dict[str, Any]:
+        """The temporary keys that were given out, by their ids. HomeDamaged: they cannot be read."""
+        return read_json(self.path / SESSIONS, NEW_SESSIONS)
+
+    @property
+    def had_databases(self) -> bool:
+        """Whether a local cloud has run here with both."""
+        return (self.path / DATABASES_MADE).exists()
+
+    def note_databases(self) -> None:
+        """Both databases are there now."""
+        (self.path / DATABASES_MADE).touch(mode=0o600)
 
     def set(self, area: str, facts: dict[str, Any]) -> None:
         """Keep the settings of an area, in place of those before."""
@@ -208,10 +228,10 @@ class Home:
 
     def _announced(self) -> dict[str, Any] | None:
         try:
-            found: dict[str, Any] = json.loads((self.path / "server.json").read_text())
-            return found
-        except (FileNotFoundError, json.JSONDecodeError):
+            found = json.loads((self.path / "server.json").read_text())
+        except (FileNotFoundError, ValueError):
             return None
+        return found if isinstance(found, dict) else None
 
     def _open_lock(self, name: str) -> IO[str]:
         return os.fdopen(os.open(self.path / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+")
@@ -233,6 +253,19 @@ def _blocks(file: Path) -> int:
         return file.lstat().st_blocks * 512
     except FileNotFoundError:  # a running job's folder changes under our eyes
         return 0
+
+
+def read_json(file: Path, advice: str) -> dict[str, Any]:
+    """An object of JSON; empty where there is no file. HomeDamaged: it is none, with what to do about it."""
+    try:
+        found = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (ValueError, RecursionError) as error:
+        raise HomeDamaged(file, f"is damaged ({error})", advice) from error
+    if not isinstance(found, dict):
+        raise HomeDamaged(file, "is damaged (it is no object of JSON)", advice)
+    return found
 
 
 def write_private(file: Path, content: dict[str, Any], *, keep: bool = False) -> None:

@@ -26,7 +26,7 @@ from typing import IO, Any
 
 import sagelab
 from sagelab import catalog
-from sagelab.cloud import resources
+from sagelab.cloud import damage, resources
 from sagelab.cloud.console.server import ConsoleServer
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.jobs.run import await_ends
@@ -85,6 +85,7 @@ def serve(home: Home, port: int | None, ready: Callable[[str], None]) -> None:
     _held.append(home.hold())
     with ExitStack() as closing:
         closing.enter_context(_write_log(home))
+        damage.refuse(home)
         listener, console_listener = (closing.enter_context(_listen(ports)) for ports in (wanted, wanted_console))
         ended = _watch_signals()
         url = f"http://{HOST}:{listener.getsockname()[1]}"
@@ -97,6 +98,7 @@ def serve(home: Home, port: int | None, ready: Callable[[str], None]) -> None:
         closing.callback(cloud.launcher.close)
         for family in families:
             closing.callback(family.close)
+        home.note_databases()
         _create_role(cloud)
         started = datetime.now(UTC).isoformat()
         console = ConsoleServer(cloud, console_listener, started)
@@ -278,6 +280,11 @@ def main() -> None:
             raise
         log.exception("the home cannot be written")
         sys.exit(f"The local cloud cannot write to its home {options.home}: {error}")
+    except sqlite3.DatabaseError as error:
+        log.exception("the home is damaged")
+        sys.exit(
+            f"A database in {options.home} is damaged ({error}); `sagelab doctor` says which, and what to do."
+        )
 
 
 if __name__ == "__main__":

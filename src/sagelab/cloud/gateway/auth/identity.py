@@ -7,7 +7,6 @@ so the first is ours, and the second is refused.
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
 import threading
 import time
@@ -16,12 +15,12 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from xml.sax.saxutils import escape
 
-from sagelab.cloud.errors import AccessDenied, NotImplementedHere, ValidationException
+from sagelab.cloud.errors import AccessDenied, HomeDamaged, NotImplementedHere, ValidationException
 from sagelab.cloud.gateway.auth.guard import Key
 from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.moto.front import MotoFront
 from sagelab.cloud.gateway.wire.faults import Answer
-from sagelab.cloud.home import SESSIONS, Home, write_private
+from sagelab.cloud.home import NEW_SESSIONS, SESSIONS, Home, write_private
 
 # The operations of STS that moto must not answer, at least for some of the keys.
 STS_OPERATIONS = ("GetCallerIdentity", "GetFederationToken", "GetSessionToken")
@@ -96,9 +95,9 @@ class Identities:
 
 def _kept_sessions(home: Home) -> list[Key]:
     try:
-        return [Key(**fields) for fields in json.loads((home.path / SESSIONS).read_text()).values()]
-    except FileNotFoundError:
-        return []
+        return [Key(**fields) for fields in home.sessions().values()]
+    except TypeError as error:
+        raise HomeDamaged(home.path / SESSIONS, f"is damaged ({error})", NEW_SESSIONS) from error
 
 
 def _elements(fields: Mapping[str, str | None]) -> str:
