@@ -31,9 +31,15 @@ def find_group(nodeid: str) -> str:
     return TOGETHER if nodeid.startswith(TOGETHER) else nodeid.partition("::")[0]
 
 
+def read_table() -> dict[str, float]:
+    """The seconds that tests took in an earlier run; none of those that take less than SHORT."""
+    found: dict[str, float] = json.loads(TABLE.read_text()) if TABLE.exists() else {}
+    return found
+
+
 def arrange(items: list[pytest.Item]) -> None:
     """Put the groups in order, the longest first."""
-    seconds = json.loads(TABLE.read_text()) if TABLE.exists() else {}
+    seconds = read_table()
     lengths: dict[str, float] = defaultdict(float)
     for item in items:
         lengths[find_group(item.nodeid)] += seconds.get(item.nodeid, USUAL)
@@ -46,7 +52,7 @@ def arrange(items: list[pytest.Item]) -> None:
 
 
 class Durations:
-    """Writes the table at the end of a run; files that were not run keep their rows."""
+    """Writes the table at the end of a run; tests that were not run keep their rows."""
 
     def __init__(self) -> None:
         self._seconds: dict[str, float] = defaultdict(float)
@@ -55,8 +61,6 @@ class Durations:
         self._seconds[report.nodeid] += report.duration
 
     def pytest_sessionfinish(self) -> None:
-        files = {test.partition("::")[0] for test in self._seconds}
-        before = json.loads(TABLE.read_text()) if TABLE.exists() else {}
-        rows = {test: seconds for test, seconds in before.items() if test.partition("::")[0] not in files}
+        rows = {test: seconds for test, seconds in read_table().items() if test not in self._seconds}
         rows |= {test: round(seconds, 1) for test, seconds in self._seconds.items() if seconds >= SHORT}
         TABLE.write_text(json.dumps(dict(sorted(rows.items())), indent=0, ensure_ascii=False) + "\n")
