@@ -101,16 +101,18 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(order.Durations())
 
 
+def leave_out(config: pytest.Config, items: list[pytest.Item], unwanted: Callable[[pytest.Item], bool]) -> None:
+    config.hook.pytest_deselected(items=[item for item in items if unwanted(item)])
+    items[:] = [item for item in items if not unwanted(item)]
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if "long" not in config.option.markexpr:
-        long = [item for item in items if item.get_closest_marker("long")]
-        config.hook.pytest_deselected(items=long)
-        items[:] = [item for item in items if item not in long]
+        leave_out(config, items, lambda item: item.get_closest_marker("long") is not None)
     if "not slow" in config.option.markexpr:
         known = order.read_table()
-        config.hook.pytest_deselected(items=[item for item in items if item.nodeid in known])
-        items[:] = [item for item in items if item.nodeid not in known]
+        leave_out(config, items, lambda item: item.nodeid in known)
     if is_worker(config):
         order.arrange(items)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from functools import cache
 from pathlib import Path
 
@@ -48,6 +49,11 @@ SERVES = {"sagelab.cloud.server", "sagelab.cloud.control", "sagelab.cloud.doctor
 KNOWS_HTTP = {"http", "urllib.request", "werkzeug", "flask", "moto", "requests"}
 
 
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def name_of(path: Path) -> str:
     return ".".join(path.relative_to(SRC).with_suffix("").parts).removesuffix(".__init__")
 
@@ -64,7 +70,7 @@ def room_of(module: str) -> str:
 def imports_of(path: Path) -> set[str]:
     """Every module that a file names in an import, wherever it stands."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -128,7 +134,7 @@ def test_the_redirect_stands_alone() -> None:
 
 
 def test_relative_imports_are_not_used() -> None:
-    nodes = {name_of(path): ast.walk(ast.parse(path.read_text())) for path in MODULES}
+    nodes = {name_of(path): ast.walk(parsed(path)) for path in MODULES}
     relative = [
         name for name, found in nodes.items() if any(isinstance(n, ast.ImportFrom) and n.level for n in found)
     ]
@@ -170,7 +176,7 @@ def test_what_a_host_changes_is_opened_in_one_way() -> None:
     for path in MODULES:
         name = name_of(path).removeprefix("sagelab.cloud.engine.")
         if name.startswith(rooms) and name not in OPENS:
-            calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+            calls = [node for node in ast.walk(parsed(path)) if isinstance(node, ast.Call)]
             used = {call.func.attr for call in calls if isinstance(call.func, ast.Attribute)} & touching
             if used:
                 found[name] = used

@@ -28,11 +28,11 @@ PART = 1 << 16
 MOST = 512  # connections at a time
 
 
-class Relay:
-    """Serves `listener` until it is closed. dial: a new connection to the other side; OSError: there is none."""
+class Carrier:
+    """Serves `listener` until it is closed; `carry` says what becomes of a connection, and closes it."""
 
-    def __init__(self, listener: socket.socket, dial: Callable[[], socket.socket]) -> None:
-        self._listener, self._dial = listener, dial
+    def __init__(self, listener: socket.socket) -> None:
+        self._listener = listener
         self._carried = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True, name="relay")
@@ -63,11 +63,22 @@ class Relay:
             return
         self._carried += 1
         try:
-            await self._carry(here, back)
+            await self.carry(here, back)
         finally:
             self._carried -= 1
 
-    async def _carry(self, here: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+    async def carry(self, here: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+        raise NotImplementedError
+
+
+class Relay(Carrier):
+    """To the other side of a connection. dial: a new one to it; OSError: there is none."""
+
+    def __init__(self, listener: socket.socket, dial: Callable[[], socket.socket]) -> None:
+        self._dial = dial
+        super().__init__(listener)
+
+    async def carry(self, here: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         try:
             there, forth = await asyncio.open_connection(sock=self._dial())
         except OSError:

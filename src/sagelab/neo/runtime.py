@@ -100,9 +100,18 @@ class Manifest:
 def read_manifest(folder: Path) -> Manifest:
     """BadArtifact: there is none."""
     try:
-        return Manifest.from_json((folder / MANIFEST).read_text())
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        text = (folder / MANIFEST).read_bytes()
+    except OSError as error:
         raise BadArtifact(f"{folder} is not a compiled model: {error}") from error
+    return parse_manifest(text, str(folder))
+
+
+def parse_manifest(text: bytes, name: str) -> Manifest:
+    """BadArtifact: it is none. name: of what it is said to describe."""
+    try:
+        return Manifest.from_json(text.decode())
+    except (ValueError, TypeError, KeyError) as error:
+        raise BadArtifact(f"{name} is not a compiled model: {error}") from error
 
 
 def load(path: Path | str, threads: int | None = 1) -> Program:

@@ -142,7 +142,9 @@ def test_killed_cloud_leaves_no_process_and_its_instances_are_stopped(home: Home
     server = home.server()
     assert server is not None
     assert processes(str(home.notebooks)) or processes("sagelab.workbench")
-    fork_servers = [pid for pid in processes("sagelab.cloud.engine.sandbox.fork_server") if home_of(pid) == str(home.python)]
+    fork_servers = [
+        pid for pid in processes("sagelab.cloud.engine.sandbox.fork_server") if home_of(pid) == str(home.python)
+    ]
     assert fork_servers
     wait_end(server["pid"])
     for pid in fork_servers:

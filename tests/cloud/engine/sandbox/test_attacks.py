@@ -19,7 +19,7 @@ from sagelab.cloud.engine.images.runtimes import Runtime
 from sagelab.cloud.engine.sandbox.launcher import Launcher
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
 from sagelab.cloud.engine.sandbox.warm import Group
-from sagelab.cloud.home import Home
+from tests.cloud.engine.sandbox.launching import launching
 
 # Scripts are forks of the warm Python: they have all that a job can have of the platform in their memory.
 FORKED = Runtime("forked", (), ("python3",), PLAIN)
@@ -28,11 +28,7 @@ Attack = Callable[..., str]
 
 @pytest.fixture(scope="module")
 def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
-    launcher = Launcher(Home(tmp_path_factory.mktemp("home")))
-    if reason := launcher.sandbox_unavailable(FORKED):
-        pytest.skip(f"namespaces are forbidden here: {reason}")
-    yield launcher
-    launcher.close()
+    yield from launching(tmp_path_factory, FORKED)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from sagelab.cloud.engine.data.workspace import environment
 from sagelab.cloud.engine.images.runtimes import PYTHON
 from sagelab.cloud.engine.sandbox.launcher import Launcher
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
-from sagelab.cloud.home import Home
+from tests.cloud.engine.sandbox.launching import launching
 
 APART = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]
 ROOM = """
@@ -84,11 +84,7 @@ def test_what_is_mounted_to_be_read_is_no_disk_of_the_host(tmp_path: Path) -> No
 
 @pytest.fixture(scope="module")
 def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
-    launcher = Launcher(Home(tmp_path_factory.mktemp("home")))
-    if reason := launcher.sandbox_unavailable(PYTHON):
-        pytest.skip(f"namespaces are forbidden here: {reason}")
-    yield launcher
-    launcher.close()
+    yield from launching(tmp_path_factory, PYTHON)
 
 
 DISK_WORDS, MEMORY_WORDS = "more disk than VolumeSizeInGB", "more memory than there is"

@@ -23,6 +23,7 @@ from sagelab.cloud.engine.sandbox.launcher import Launcher, Running
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
 from sagelab.cloud.engine.sandbox.network import Network
 from sagelab.cloud.home import Home
+from tests.cloud.engine.sandbox.launching import launching
 
 
 class Server(http.server.BaseHTTPRequestHandler):
@@ -56,11 +57,7 @@ def ports() -> Iterator[tuple[int, int, int]]:
 @pytest.fixture(scope="module")
 def launcher(tmp_path_factory: pytest.TempPathFactory, ports: tuple[int, int, int]) -> Iterator[Launcher]:
     outside = {"PIP_INDEX_URL": f"http://127.0.0.1:{ports[1]}/simple", "PIP_CONFIG_FILE": os.devnull}
-    launcher = Launcher(Home(tmp_path_factory.mktemp("home")), outside)
-    if reason := launcher.sandbox_unavailable(PYTHON):
-        pytest.skip(f"namespaces are forbidden here: {reason}")
-    yield launcher
-    launcher.close()
+    yield from launching(tmp_path_factory, PYTHON, outside)
 
 
 Start = Callable[..., Running]

@@ -98,3 +98,8 @@ def test_scope_of_another_service_opens_nothing(
     bucket = unique("bucket")
     gateway.client("s3").create_bucket(Bucket=bucket)
     assert send(gateway, limited("*"), f"/{bucket}", service, method="GET") == 403
+
+
+def test_form_of_too_many_fields_is_refused(limited: Callable[..., dict[str, str]], gateway: Any) -> None:
+    body = "Action=ListUsers&" + "&".join(f"field{number}=1" for number in range(10_001))
+    assert send(gateway, limited("iam:*"), "/", "iam", body, **{"Content-Type": FORM}) == 403

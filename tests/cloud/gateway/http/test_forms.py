@@ -11,13 +11,13 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree
 
-import boto3
 import pytest
 import requests
 from botocore.config import Config
 from requests import Response
 
 from sagelab.cloud.gateway.auth import signature
+from tests import signers
 from tests.cloud.gateway.conftest import Serving
 
 VERSIONS = ["s3", "s3v4"]
@@ -79,7 +79,7 @@ def test_form_of_boto3_uploads_and_replaces(gateway: Serving, bucket: str, versi
 def test_default_client_and_session_keys_upload_too(gateway: Serving, bucket: str, version: str) -> None:
     issued = gateway.client("sts").get_session_token()["Credentials"]
     signing = (issued["AccessKeyId"], issued["SecretAccessKey"], issued["SessionToken"])
-    session = boto3.Session(*signing, region_name="us-east-1")
+    session = signers.session(*signing)
     client = session.client("s3", endpoint_url=gateway.url, config=Config(signature_version=version))
     assert send(client.generate_presigned_post(bucket, "session")).status_code == 204
     default = gateway.session().client("s3", endpoint_url=gateway.url)
@@ -266,7 +266,7 @@ def test_role_uploads_what_it_may_put(gateway: Serving, bucket: str, unique: Cal
     iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=document)
     issued = gateway.client("sts").assume_role(RoleArn=arn, RoleSessionName="lab")["Credentials"]
     signing = (issued["AccessKeyId"], issued["SecretAccessKey"], issued["SessionToken"])
-    s3 = boto3.Session(*signing, region_name="us-east-1").client("s3", endpoint_url=gateway.url)
+    s3 = signers.session(*signing).client("s3", endpoint_url=gateway.url)
     assert send(s3.generate_presigned_post(bucket, "open/${filename}")).status_code == 204
     refused = error(send(s3.generate_presigned_post(bucket, "${filename}"), name="closed/a"))
     assert refused[:2] == (403, "AccessDenied")

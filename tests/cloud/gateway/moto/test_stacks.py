@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import boto3
 import botocore.exceptions
 import pytest
 
 from sagelab.cloud import control
 from sagelab.cloud.engine.images.own import OwnImages
 from sagelab.cloud.home import Home
+from tests import signers
 from tests.cloud.instances import encode
 from tests.cloud.jobs import ROLE
 from tests.cloud.kills import kill
@@ -367,7 +367,7 @@ def test_caller_needs_the_rights_that_its_resources_need(
     def client(kind: str) -> Any:
         keys = sts.assume_role(RoleArn=roles[kind], RoleSessionName="lab")["Credentials"]
         signing = (keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
-        return boto3.Session(*signing, region_name="us-east-1").client("cloudformation", endpoint_url=cloud.url)
+        return signers.session(*signing).client("cloudformation", endpoint_url=cloud.url)
 
     refused = stacks.create({"Model": stacks.model()}, client=client("stacks"))
     assert stacks.describe(refused)["StackStatus"] == "ROLLBACK_COMPLETE"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import boto3
 import pytest
 
+from tests import signers
 from tests.cloud.instances import encode
 from tests.cloud.jobs import Jobs
 from tests.conftest import LocalCloud
@@ -90,12 +90,8 @@ def test_caller_needs_the_right_to_tag_the_resource_too(
     policy = '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "tag:*", "Resource": "*"}}'
     iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=policy)
     keys = sts.assume_role(RoleArn=role, RoleSessionName="lab")["Credentials"]
-    client = boto3.Session(
-        aws_access_key_id=keys["AccessKeyId"],
-        aws_secret_access_key=keys["SecretAccessKey"],
-        aws_session_token=keys["SessionToken"],
-        region_name="us-east-1",
-    ).client("resourcegroupstaggingapi", endpoint_url=cloud.url)
+    session = signers.session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
+    client = session.client("resourcegroupstaggingapi", endpoint_url=cloud.url)
     failed = client.tag_resources(ResourceARNList=[arn], Tags={"new": "2"})["FailedResourcesMap"]
     assert "not authorized to perform: sagemaker:AddTags" in failed[arn]["ErrorMessage"]
     assert jobs.sagemaker.list_tags(ResourceArn=arn)["Tags"] == []

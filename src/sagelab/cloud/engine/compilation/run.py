@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import tempfile
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +28,7 @@ from sagelab.neo import emulator, room, runtime
 from sagelab.neo.compiler import OUT_OF_MEMORY
 
 LOG_GROUP = "/aws/sagemaker/CompilationJobs"
+MANIFEST_LIMIT = 1 << 20  # bytes
 COMMAND = ("python3", "-m", "sagelab.neo", "input/config/request.json")
 MEMORY = 12 << 30  # bytes that a process of a compilation job may ask for, where the machine has so many
 CRASHES = (134, 139)  # SIGABRT, SIGSEGV
@@ -167,10 +167,11 @@ class CompilationRun(JobRun):
 
     def _upload(self, space: Workspace) -> dict[str, Any]:
         """The artifact, as one archive; what DescribeCompilationJob tells of it."""
-        manifest = runtime.Manifest.from_json(space.tree.read(f"model/{runtime.MANIFEST}", 1 << 20).decode())
+        model = space.tree.below("model")
+        manifest = runtime.parse_manifest(model.read(runtime.MANIFEST, MANIFEST_LIMIT), "what the compiler made")
         location = channels.locate(artifact_uri(self.order.job))
-        with tempfile.TemporaryFile(dir=space.path.parent) as archive:
-            archives.pack([space.tree.below("model")], archive)
+        with model.scratch() as archive:
+            archives.pack([model], archive)
             digest = hashlib.file_digest(archive, "sha256").hexdigest()
             archive.seek(0)
             key_id = self.order.job["OutputConfig"].get("KmsKeyId")

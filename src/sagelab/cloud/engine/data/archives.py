@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import shutil
 import stat
@@ -16,7 +15,6 @@ from sagelab.cloud.engine.data.trees import Entry, Refused, Tree
 
 MAX_MEMBERS = 200_000
 MAX_BYTES = 20 * 1024**3
-UNREADABLE = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile)
 MAX_HEADER = 1 << 20
 _IN_MEMORY = (
     tarfile.XHDTYPE,
@@ -45,7 +43,7 @@ def unpack(archive: Path, folder: Path) -> None:
                 _extract(source, member, tree)
     except Refused as error:
         raise BadArchive(f"a member of it would be written through what {error}") from error
-    except (*UNREADABLE, RecursionError, ValueError, LookupError, OSError) as error:
+    except (tarfile.TarError, EOFError, zlib.error, RecursionError, ValueError, LookupError, OSError) as error:
         raise BadArchive(f"it is not a readable tar.gz file ({error})") from error
 
 
@@ -156,19 +154,18 @@ def _add(archive: tarfile.TarFile, tree: Tree, entry: Entry, same: dict[tuple[in
     """same: the names that files with several have in the archive."""
     member = tarfile.TarInfo(entry.name)
     member.mode, member.mtime = stat.S_IMODE(entry.facts.st_mode), entry.facts.st_mtime
-    if entry.is_folder:
+    if entry.is_file:
+        first = same.setdefault((entry.facts.st_dev, entry.facts.st_ino), entry.name)
+        if first == entry.name:
+            with tree.open(entry.name) as content:
+                member.size = os.fstat(content.fileno()).st_size
+                archive.addfile(member, content)
+            return
+        member.type, member.linkname = tarfile.LNKTYPE, first
+    elif entry.is_folder:
         member.type = tarfile.DIRTYPE
-        archive.addfile(member)
     elif entry.target is not None:
         member.type, member.linkname = tarfile.SYMTYPE, entry.target
-        archive.addfile(member)
-    elif entry.is_file:
-        inode = entry.facts.st_dev, entry.facts.st_ino
-        if entry.facts.st_nlink > 1 and inode in same:
-            member.type, member.linkname = tarfile.LNKTYPE, same[inode]
-            archive.addfile(member)
-            return
-        same[inode] = entry.name
-        with tree.open(entry.name) as content:
-            member.size = os.fstat(content.fileno()).st_size
-            archive.addfile(member, content)
+    else:
+        return  # a pipe, a socket
+    archive.addfile(member)

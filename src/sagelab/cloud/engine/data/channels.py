@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -106,7 +105,7 @@ def upload(s3: Any, body: IO[bytes], location: Location, key_id: str | None = No
 
 def upload_packed(s3: Any, folders: list[Tree], location: Location, key_id: str | None = None) -> None:
     """Put what the folders hold as one tar.gz. ClientError: what they hold cannot be packed."""
-    with tempfile.TemporaryFile(dir=folders[0].root.parent) as archive:
+    with folders[0].scratch() as archive:
         try:
             archives.pack(folders, archive)
         except (Refused, archives.BadArchive) as error:

@@ -12,11 +12,9 @@ scripts must name their files apart.
 from __future__ import annotations
 
 import logging
-import tempfile
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import botocore.exceptions
@@ -42,9 +40,8 @@ Trouble = (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError, O
 class CheckpointFolder:
     """The checkpoint folder of one host and its place in S3."""
 
-    def __init__(self, s3: Any, location: Location, folder: Tree, scratch: Path) -> None:
-        """scratch: a folder on the same machine that the job does not see."""
-        self.s3, self.location, self.folder, self.scratch = s3, location, folder, scratch
+    def __init__(self, s3: Any, location: Location, folder: Tree) -> None:
+        self.s3, self.location, self.folder = s3, location, folder
         self.cost = 0.0  # seconds of processor time of the last look
         self.stored: dict[str, Version] = {}  # as S3 has them
         self._seen: dict[str, Version] = {}  # as the last look found them
@@ -55,9 +52,8 @@ class CheckpointFolder:
     def fill(self) -> None:
         """Fetch what S3 has. ClientError: it cannot be."""
         prefix = Location(self.location.bucket, f"{self.location.key.rstrip('/')}/".lstrip("/"))
-        target = self.folder.root / self.folder.name
-        for name in channels.download_prefix(self.s3, prefix, target):
-            self.stored[name] = read_version((target / name).stat())
+        for name in channels.download_prefix(self.s3, prefix, self.folder.path):
+            self.stored[name] = read_version((self.folder.path / name).stat())
         self._seen = self._whole = dict(self.stored)
 
     def sync(self, group: int) -> None:
@@ -127,7 +123,7 @@ class CheckpointFolder:
     def _send(self, now: dict[str, Version], names: set[str]) -> None:
         """Put files in the order in which they were written."""
         for name in sorted(names, key=lambda name: now[name].modified):
-            with tempfile.TemporaryFile(dir=self.scratch) as copy:
+            with self.folder.scratch() as copy:
                 if self.folder.copy(name, now[name], copy):
                     location = self.location.join(name)
                     self.s3.put_object(Bucket=location.bucket, Key=location.key, Body=copy)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 import threading
 from types import TracebackType
 from typing import Any
@@ -59,7 +58,7 @@ class Mirror:
     def _offer(self, folder: Tree, entry: Entry, location: channels.Location, moving: bool) -> None:
         file, version = (folder, entry.name), read_version(entry.facts)
         if self._sent.get(file) != version and (moving or self._seen.get(file) == version):
-            with tempfile.TemporaryFile(dir=folder.root.parent) as copy:
+            with folder.scratch() as copy:
                 if folder.copy(entry.name, version, copy):
                     channels.upload(self._s3, copy, location, self._key_id)
                     self._sent[file] = version

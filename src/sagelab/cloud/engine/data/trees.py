@@ -8,12 +8,13 @@ meanwhile. It holds in a plain process as well, where code and local cloud see t
 from __future__ import annotations
 
 import errno
-import itertools
 import os
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import BufferedRandom
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -64,6 +65,15 @@ class Tree:
 
     root: Path
     name: str = ""
+
+    @property
+    def path(self) -> Path:
+        """Where it is, for whoever lays it out before anything has run there."""
+        return self.root / self.name
+
+    def scratch(self) -> BufferedRandom:
+        """A new file of no name, beside the root, where no host sees it."""
+        return tempfile.TemporaryFile(dir=self.root.parent)
 
     def below(self, name: str) -> Tree:
         return Tree(self.root, f"{self.name}/{name}".strip("/"))
@@ -206,7 +216,7 @@ def remove(folder: Path) -> None:
 
 def _empty(top: int) -> None:
     """Every folder is moved up to the top before it is emptied, so that no depth is too much."""
-    waiting, numbers = [""], itertools.count()
+    waiting = [""]
     while waiting:
         inner = waiting.pop()
         with suppress(OSError):
@@ -214,7 +224,7 @@ def _empty(top: int) -> None:
             try:
                 for name in os.listdir(descriptor):  # noqa: PTH208
                     with suppress(OSError):
-                        waiting += _take_out(name, descriptor, top, numbers)
+                        waiting += _take_out(name, descriptor, top)
             finally:
                 os.close(descriptor)
     for name in os.listdir(top):
@@ -222,12 +232,12 @@ def _empty(top: int) -> None:
             os.rmdir(name, dir_fd=top)
 
 
-def _take_out(name: str, folder: int, top: int, numbers: Iterator[int]) -> list[str]:
-    """Delete a file; move a folder to the top, under a name of its own: the name."""
+def _take_out(name: str, folder: int, top: int) -> list[str]:
+    """Delete a file; move a folder to the top: its new name there."""
     if not stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
         os.unlink(name, dir_fd=folder)
         return []
     _permit(name, folder, 0o700)
-    moved = f".removed-{os.urandom(8).hex()}-{next(numbers)}"
+    moved = f".removed-{os.urandom(8).hex()}"
     os.rename(name, moved, src_dir_fd=folder, dst_dir_fd=top)
     return [moved]

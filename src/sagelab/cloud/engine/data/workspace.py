@@ -37,25 +37,15 @@ class Workspace:
     def model(self) -> Path:
         return self.path / "model"
 
-    @property
-    def output(self) -> Path:
-        return self.path / "output/data"
-
     def channel(self, name: str) -> Path:
         return self.path / "input/data" / name
 
-    def checkpoints(self, job: dict[str, Any]) -> Path:
+    def checkpoints(self, job: dict[str, Any]) -> Tree:
         """What the host sees at CheckpointConfig.LocalPath: part of its /opt/ml, or a folder beside it."""
         seen = PurePosixPath(checkpoint_path(job))
         if seen.is_relative_to("/opt/ml"):
-            return self.path / seen.relative_to("/opt/ml")
-        return self.path.with_name("checkpoints")
-
-    def checkpoint_tree(self, job: dict[str, Any]) -> Tree:
-        """The same, as it is touched once code has run there."""
-        folder = self.checkpoints(job)
-        inside = folder.is_relative_to(self.path)
-        return Tree(self.path, str(folder.relative_to(self.path))) if inside else Tree(folder)
+            return self.tree.below(str(seen.relative_to("/opt/ml")))
+        return Tree(self.path.with_name("checkpoints"))
 
     def make(self, job: dict[str, Any], host: str, hosts: list[str]) -> None:
         """Lay it out for one host of a training job, with the files that tell the job what it is."""
@@ -68,7 +58,7 @@ class Workspace:
         self._write("resourceconfig", describe_hosts(job, host, hosts))
         if "CheckpointConfig" in job:
             self._write("checkpointconfig", job["CheckpointConfig"] | {"LocalPath": checkpoint_path(job)})
-            self.checkpoints(job).mkdir(parents=True, exist_ok=True)
+            self.checkpoints(job).path.mkdir(parents=True, exist_ok=True)
 
     def failure(self) -> str:
         """What the job wrote to output/failure; empty if it did not."""

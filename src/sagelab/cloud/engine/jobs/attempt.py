@@ -69,10 +69,7 @@ class Attempt(Cluster):
         if "CheckpointConfig" not in self.request:
             return
         location = channels.locate(self.request["CheckpointConfig"]["S3Uri"])
-        folders = [
-            CheckpointFolder(s3, location, space.checkpoint_tree(self.request), space.path.parent)
-            for space in self.spaces
-        ]
+        folders = [CheckpointFolder(s3, location, space.checkpoints(self.request)) for space in self.spaces]
         self.checkpoints = Checkpoints(folders, self.say)
         self.checkpoints.fill()
 
@@ -124,7 +121,7 @@ class Attempt(Cluster):
         if "CheckpointConfig" not in self.request:
             return {}
         folder = space.checkpoints(self.request)
-        return {} if folder.is_relative_to(space.path) else {checkpoint_path(self.request): str(folder)}
+        return {} if folder.root == space.path else {checkpoint_path(self.request): str(folder.path)}
 
     def start(self, task: Task) -> None:
         super().start(task)

@@ -64,12 +64,12 @@ class ProcessingRun(JobRun):
             self._write_config(folder, name)
             for source in self.job.get("ProcessingInputs", []):
                 self.go_on()
-                target = inside(folder, source["S3Input"]["LocalPath"])
+                target = inside(folder, source["S3Input"]["LocalPath"]).path
                 target.mkdir(parents=True, exist_ok=True)
                 channel = {"DataSource": {"S3DataSource": source["S3Input"]}}
                 channels.download_channel(self._s3, channel, target, number, len(self.cluster.hosts))
             for output in self._outputs():
-                inside(folder, output["LocalPath"]).mkdir(parents=True, exist_ok=True)
+                inside(folder, output["LocalPath"]).path.mkdir(parents=True, exist_ok=True)
         self.go_on()
 
     @property
@@ -99,7 +99,7 @@ class ProcessingRun(JobRun):
         """The folder of the script that the command names."""
         folder = next(iter(self.cluster.folders.values()))
         named = [part for part in self._command() if part.startswith(f"{BASE}/") and ".." not in part]
-        files = [inside(folder, part) for part in named]
+        files = [inside(folder, part).path for part in named]
         return next((file.parent for file in files if file.is_file()), None)
 
     def _process(self) -> None:
@@ -136,7 +136,7 @@ class ProcessingRun(JobRun):
     def _pairs(self, *modes: str) -> list[tuple[Tree, channels.Location]]:
         """The folders of the outputs of these upload modes, on every host, and where their files go."""
         return [
-            (find_tree(folder, output["LocalPath"]), channels.locate(output["S3Uri"]))
+            (inside(folder, output["LocalPath"]), channels.locate(output["S3Uri"]))
             for output in self._outputs()
             if output["S3UploadMode"] in modes
             for folder in self.cluster.folders.values()
@@ -152,13 +152,8 @@ class ProcessingRun(JobRun):
         return key_id
 
 
-def inside(folder: Path, path: str) -> Path:
-    """A path of the container as the local cloud sees it, before anything has run there."""
-    return folder / "ml" / PurePosixPath(path).relative_to(BASE)
-
-
-def find_tree(folder: Path, path: str) -> Tree:
-    """The same, as it is touched once code has run there."""
+def inside(folder: Path, path: str) -> Tree:
+    """A path of the container as the local cloud sees it."""
     return Tree(folder / "ml", str(PurePosixPath(path).relative_to(BASE)))
 
 

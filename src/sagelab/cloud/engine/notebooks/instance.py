@@ -186,7 +186,9 @@ class NotebookInstance:
             if self.closing:
                 raise NotStarted("The local cloud ended while the notebook instance was starting.")
             hosts = [self._host(wanted)]
-            running = self._running = context.launcher.start(runtimes.PYTHON, hosts, None if spec.isolated else context.network())
+            running = self._running = context.launcher.start(
+                runtimes.PYTHON, hosts, None if spec.isolated else context.network()
+            )
         self._follow(running)
         return running
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from sagelab.cloud.engine.sandbox.internet import Address, Internet, Refused, authorization
-from sagelab.relay import PART, Relay, pump
+from sagelab.relay import PART, Carrier, pump
 
 logger = logging.getLogger("sagelab")
 
@@ -41,14 +41,14 @@ class Keys:
     end: Callable[[], None] = lambda: None
 
 
-class Door(Relay):
+class Door(Carrier):
     """Serves `listener` until it is closed. internet, keys: None where there are none for this host."""
 
     def __init__(self, listener: socket.socket, internet: Internet | None, keys: Keys | None) -> None:
         self._internet, self._keys = internet, keys
-        super().__init__(listener, lambda: socket.socket())
+        super().__init__(listener)
 
-    async def _carry(self, here: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+    async def carry(self, here: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         try:
             head = await asyncio.wait_for(here.readuntil(b"\r\n\r\n"), HEAD_SECONDS)
             request, *lines = head.decode("latin-1").split("\r\n")[:-2]

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from sagelab.cloud.engine.sandbox.door import PATH, Door, Keys
 from sagelab.cloud.engine.sandbox.internet import Internet
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
-from sagelab.relay import Relay
+from sagelab.relay import Carrier, Relay
 
 DOOR = 3128
 HERE = "127.0.0.1"
@@ -38,7 +38,7 @@ class Ways:
 
     def __init__(self, network: Network, internet: Internet) -> None:
         self.network, self._internet = network, internet
-        self._served: list[Relay] = []
+        self._served: list[Carrier] = []
         self._closed, self._lock = False, threading.Lock()
         self.door = (HERE, DOOR)
 

@@ -46,9 +46,8 @@ def hide(hidden: bool = True) -> None:
 
 def leave_keyring() -> None:
     """Have a new, empty session keyring, in place of that of whoever started the local cloud."""
-    _libc.syscall(
-        KEYCTL[platform.machine()], JOIN_SESSION_KEYRING, None
-    )  # a kernel without keys has none to leave
+    # Its answer does not matter: a kernel without keys has none to leave.
+    _libc.syscall(KEYCTL[platform.machine()], JOIN_SESSION_KEYRING, None)
 
 
 def close_others(kept: int) -> None:

@@ -58,7 +58,11 @@ def agree(context: Context, executed: str | None) -> None:
 def _check_form(context: Context) -> None:
     request = context.request
     text = request.content().decode("utf-8", "replace")
-    if repeated := _repeated(parse_qsl(text, keep_blank_values=True, max_num_fields=10_000)):
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=10_000)
+    except ValueError:
+        raise AccessDenied("The form has more fields than can be read.") from None
+    if repeated := _repeated(pairs):
         raise AccessDenied(f"The form has {repeated} more than once.")
     if request.target or "Action" in request.parameters:
         raise AccessDenied("The request names its operation twice.")

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import botocore.exceptions
 import pytest
 from botocore.config import Config
 
 from sagelab.cloud import control
 from sagelab.cloud.home import Home
+from tests import signers
 from tests.cloud.kills import kill
 from tests.conftest import LocalCloud
 
@@ -135,9 +135,7 @@ def look_at_identities(cloud: LocalCloud, made: dict[str, Any]) -> Any:
 
 
 def _who(cloud: LocalCloud, keys: dict[str, Any]) -> Any:
-    session = boto3.Session(
-        keys["AccessKeyId"], keys["SecretAccessKey"], keys.get("SessionToken"), region_name="us-east-1"
-    )
+    session = signers.session(keys["AccessKeyId"], keys["SecretAccessKey"], keys.get("SessionToken"))
     return session.client("sts", endpoint_url=cloud.url).get_caller_identity()
 
 
