@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import random
 import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -38,6 +40,14 @@ def processes_of(home: Home) -> list[list[str]]:
     ]
 
 
+def port_of_its_own() -> int:
+    """A free port that nobody else is given: neither the first choice of every home nor one of the kernel's own."""
+    for port in random.sample(range(20_000, 32_000), 100):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("no port is free")
+
+
 def test_up_returns_when_it_answers_and_down_when_it_is_gone(home: Home) -> None:
     url = control.up(home)
     assert answers(url)
@@ -56,7 +66,7 @@ def test_two_that_start_at_once_get_the_same_one(home: Home) -> None:
 
 
 def test_a_home_keeps_its_port(home: Home) -> None:
-    url = control.up(home)
+    url = control.up(home, port_of_its_own())
     control.down(home)
     assert control.up(home) == url
 
