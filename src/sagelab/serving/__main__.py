@@ -64,7 +64,7 @@ def _watch_signals() -> tuple[Callable[[], None], Callable[[], None]]:
 def _start(options: argparse.Namespace, serving: Callable[[], None]) -> tuple[list[Workers], AccessLog]:
     """Load the model and its code, and answer from now on. BadModel: why not. serving: called before the first."""
     model, code = _load(options), options.model / "code"
-    inference = Inference(code) if (code / "inference.py").is_file() else None
+    inference = Inference(code, options.installed) if (code / "inference.py").is_file() else None
     rest = _tcp(options.rest_port) if inference else None
     listening = _listen(options)
     threads = (options.threads or os.cpu_count() or 1) + 1
@@ -89,6 +89,7 @@ def _options() -> argparse.Namespace:
     add(
         "--rest-port", type=int, default=0, help="TCP port of TensorFlow Serving's REST API, for code/inference.py"
     )
+    add("--installed", action="store_true", help="code/requirements.txt is installed already")
     add("--threads", type=int, default=None, help="threads to compute with; all processors if not given")
     options = parser.parse_args()
     if options.socket is None and options.port is None:
