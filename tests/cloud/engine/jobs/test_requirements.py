@@ -23,7 +23,7 @@ print(subprocess.run(["heard-of"], capture_output=True, text=True).stdout)
 def archive(folder: Path, source: str, requirements: str) -> bytes:
     """A sourcedir.tar.gz with a wheel in its folder 1."""
     make_wheel(folder, "heard-of-never", "1.5", script="heard-of")
-    return pack({"train.py": source, "requirements.txt": requirements}, folder)
+    return pack({"train.py": source, "requirements.txt": requirements, "__init__.py": ""}, folder)
 
 
 def test_script_finds_what_its_requirements_name_and_is_warm_all_the_same(jobs: Jobs, tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def run(command: Command) -> None:
     _renew(command)
     code = 0
     try:
-        _run_main(command.arguments)
+        _run_main(command)
     except SystemExit as end:
         code = _exit_code(end)
     except BaseException as error:
@@ -75,24 +75,27 @@ def _fits(command: Command) -> bool:
     first, env = command.arguments[0], command.env
     if first != "-m" and not first.endswith(".py"):
         return False  # maybe an archive, or compiled: the real interpreter knows
-    folders = [_first_folder(command.arguments), *_python_path(env)]
+    folders = [_first_folder(command), *_python_path(env)]
     new = [folder for folder in folders if not folder.startswith((sys.prefix, sys.base_prefix))]
     return not warmth.changed(env) and not warmth.shadowed(new, LAYERED)
 
 
-def _first_folder(arguments: list[str]) -> str:
-    """What an interpreter puts first on its path."""
-    return str(Path.cwd() if arguments[0] == "-m" else Path(arguments[0]).resolve().parent)
+def _first_folder(command: Command) -> str:
+    """What an interpreter puts first on its path; SageMaker's toolkit hands all of its path on to the script."""
+    if command.arguments[0] != "-m":
+        return str(Path(command.arguments[0]).resolve().parent)
+    return COMMANDS if command.own else str(Path.cwd())
 
 
 def _python_path(env: dict[str, str]) -> list[str]:
     return [folder for folder in env.get("PYTHONPATH", "").split(os.pathsep) if folder]
 
 
-def _run_main(arguments: list[str]) -> None:
+def _run_main(command: Command) -> None:
     """Run it as the module `__main__`, which stays: threads and children look for it there."""
+    arguments = command.arguments
     main = sys.modules["__main__"] = sys.modules["__mp_main__"] = ModuleType("__main__")
-    sys.path.insert(0, _first_folder(arguments))
+    sys.path.insert(0, _first_folder(command))
     if arguments[0] == "-m":
         sys.argv = ["-m", *arguments[2:]]
         runpy._run_module_as_main(arguments[1])  # type: ignore[attr-defined]
