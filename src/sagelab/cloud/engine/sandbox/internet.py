@@ -14,6 +14,7 @@ import re
 import socket
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
@@ -53,7 +54,7 @@ class Internet:
         uv = {UV[name]: value for name, value in self.pip.items() if name in UV}
         return {f"PIP_{name.upper().replace('-', '_')}": value for name, value in self.pip.items()} | uv
 
-    @property
+    @cached_property
     def certificates(self) -> bytes:
         """Those that this machine's user trusts beyond the system's own, as PEM; empty if there are none."""
         named = (self._outside.get(name) for name in CERTIFICATES)
