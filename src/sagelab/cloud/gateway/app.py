@@ -49,7 +49,7 @@ class Gateway:
         self._cloud, self._internal = cloud, internal or {}
         self._moto = MotoFront(cloud.home.path, cloud.home.limit)
         self._sagemaker = SageMaker(families, cloud.store)
-        identities = Identities(cloud.home, self._moto)
+        identities = Identities(cloud.home, self._moto, cloud.service_keys)
         guard = self._guard = Guard(
             cloud.url, lambda name: None if cloud.has_ended(name) else identities.find(name)
         )
@@ -61,6 +61,8 @@ class Gateway:
             _read_body,
             self._take_form,
             guard.identify,
+            readings.check_scope,
+            self._moto.name,
             readings.check,
             self._answer_own,
             self._sagemaker.find,

@@ -31,12 +31,14 @@ from moto.moto_server.werkzeug_app import (
 from sagelab.cloud.errors import AccessDenied, GaveUp, NotImplementedHere, StorageUnavailable, storage_unavailable
 from sagelab.cloud.gateway.auth import readings
 from sagelab.cloud.gateway.auth.guard import Key
-from sagelab.cloud.gateway.auth.policies import Policy, read
+from sagelab.cloud.gateway.auth.needed import Needed
+from sagelab.cloud.gateway.auth.policies import Policy
+from sagelab.cloud.gateway.auth.verdict import Guarded, Rights
 from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.http.request import Request
-from sagelab.cloud.gateway.moto import hook, sagemaker
+from sagelab.cloud.gateway.moto import hook, iam, routes, sagemaker
 from sagelab.cloud.gateway.moto.environ import Environ, environ_of
-from sagelab.cloud.gateway.moto.persistence.objects import bucket_of, key_for_new, key_over
+from sagelab.cloud.gateway.moto.persistence.objects import key_for_new, key_over
 from sagelab.cloud.gateway.moto.persistence.persister import Persister
 from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 from sagelab.cloud.gateway.wire.faults import Answer
@@ -145,6 +147,13 @@ class MotoFront:
             return _assumed(access_key)
         return _user(access_key) if access_key.startswith("AKIA") else None
 
+    def name(self, context: Context) -> None:
+        """Find the operation of a request that names it by its method and path."""
+        request = context.request
+        by_path = not (context.is_sagemaker or request.target or request.form.get("Action"))
+        if by_path and (context.service != "s3" or context.is_control):
+            context.named = routes.operation_of(request, context.service)
+
     def metrics(self, request: Request) -> Metrics:
         """A CloudWatch request for metrics. GaveUp: moto cannot read it."""
         try:
@@ -154,15 +163,15 @@ class MotoFront:
 
     def policies(self, arn: str) -> list[Policy] | None:
         """Every policy of the user or role that `arn` is, or is a session of. None: there is none such."""
-        kind, _, name = arn.split(":", 5)[5].partition("/")
-        name = name.partition("/")[0] if kind == "assumed-role" else name.rpartition("/")[2]
-        iam = get_backend("iam")[arn.split(":")[4]]["aws"]
-        if kind == "user":
-            user = iam.users.get(name)
-            holders = [user, *(group for group in iam.groups.values() if user in group.users)] if user else []
-        else:
-            holders = [role for role in list(iam.roles.values()) if role.name == name]
-        return [policy for holder in holders for policy in _policies(holder)] if holders else None
+        return iam.policies_of(arn)
+
+    def rights(self, key: Key) -> Rights:
+        """What the policies of a key's user, role and session let it do."""
+        return iam.rights_of(key)
+
+    def guarded(self, needed: Needed, key: Key) -> Guarded:
+        """The policy of the resource that something is needed of."""
+        return iam.guarded(needed, key)
 
     def provide_policy(self, context: Context) -> None:
         """Make a policy that AWS manages known to moto's IAM, where one is asked for by name."""
@@ -176,11 +185,6 @@ class MotoFront:
         if arn not in iam.managed_policies and (data := json.loads(aws_managed_policies_data).get(name)):
             policy = AWSManagedPolicy.from_data(name, ACCOUNT, "us-east-1", data)
             iam.managed_policies[policy.arn] = policy
-
-    def bucket_policy(self, bucket: str) -> Policy | None:
-        """The policy of a bucket, or None."""
-        found = bucket_of(bucket)
-        return read(found.policy.decode()) if found is not None and found.policy else None
 
     def over(self, bucket: str, name: str, version: str | None) -> str | None:
         """The ARN of the customer's KMS key that an S3 object is under, or None."""
@@ -332,18 +336,6 @@ def _is_page(body: bytes) -> bool:
     return body[:20].lstrip().lower().startswith((b"<!doctype html", b"<html"))
 
 
-def _policies(holder: Any) -> list[Policy]:
-    """The inline and attached policies of a user, group or role."""
-    attached = [
-        version.document
-        for policy in holder.managed_policies.values()
-        for version in policy.versions
-        if version.version_id == policy.default_version_id
-    ]
-    texts = [*holder.policies.values(), *attached]
-    return [read(text) if isinstance(text, str) else text for text in texts]
-
-
 def _assumed(access_key: str) -> Key | None:
     for account in get_backend("sts").values():
         for backend in list(account.values()):
@@ -351,7 +343,14 @@ def _assumed(access_key: str) -> Key | None:
                 if role.access_key_id == access_key:
                     until = role.expiration.replace(tzinfo=UTC).timestamp()
                     who = (role.arn, role.user_id, role.account_id)
-                    return Key(access_key, role.secret_access_key, *who, role.session_token, until)
+                    return Key(
+                        access_key,
+                        role.secret_access_key,
+                        *who,
+                        role.session_token,
+                        until,
+                        session_policy=role.policy or "",
+                    )
     return None
 
 
