@@ -34,7 +34,7 @@ from sagelab.cloud.gateway.auth.guard import Key
 from sagelab.cloud.gateway.auth.policies import Policy, read
 from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.http.request import Request
-from sagelab.cloud.gateway.moto import hook, log_events, sagemaker
+from sagelab.cloud.gateway.moto import hook, log_events, s3, sagemaker
 from sagelab.cloud.gateway.moto.environ import Environ, environ_of
 from sagelab.cloud.gateway.moto.persistence.objects import bucket_of, key_for_new, key_over
 from sagelab.cloud.gateway.moto.persistence.persister import Persister
@@ -70,6 +70,7 @@ class MotoFront:
 
     def __init__(self, folder: Path, limit: int) -> None:
         log_events.install()
+        s3.install()
         self._persister = Persister(folder, limit)
         self._dispatcher = DomainDispatcherApplication(_create)
         self._apps: dict[tuple[object, ...], App] = {}
