@@ -137,6 +137,18 @@ def test_folder_of_an_ended_job_is_removed(jobs: Jobs) -> None:
     assert not list(jobs.cloud.home.jobs.glob(f"{job['TrainingJobName']}*"))
 
 
+@pytest.mark.parametrize("before", ["", "name? ", " 50%|█████     | 1/2 [00:01<00:01]", "  | "])
+def test_error_is_found_behind_a_line_that_was_not_ended(before: str) -> None:
+    error = ["Traceback (most recent call last):", '  File "train.py", line 1, in <module>', "EOFError: no line"]
+    assert find_error(["epoch 1", before + error[0], *error[1:]]) == "\n".join(error)
+
+
+def test_script_that_asks_or_shows_its_progress_tells_its_error(jobs: Jobs) -> None:
+    source = "import sys\nsys.stderr.write('\\r 50%|###  | 1/2')\nname = input('name? ')"
+    job = jobs.run(jobs.script(source))
+    assert "\nEOFError: EOF when reading a line" in job["FailureReason"]
+
+
 def test_last_error_skips_what_drivers_report_of_it() -> None:
     tail = [
         "epoch 1",

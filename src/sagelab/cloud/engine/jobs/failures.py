@@ -59,11 +59,14 @@ def find_error(tail: list[str]) -> str:
     """The user's own error in the last lines of a log; empty if there is none.
 
     It is a traceback, not one in which a driver reports that its command failed; or, for a syntax error, the
-    lines that point at it.
+    lines that point at it. A traceback begins in the middle of a line where that was not ended: behind a prompt,
+    or the last state of a progress bar.
     """
-    starts = [number for number, line in enumerate(tail) if line.startswith(TRACEBACK)]
-    for start in starts:
-        lines = _one_traceback(tail[start:])
+    for start, line in enumerate(tail):
+        _, begun, rest = line.partition(TRACEBACK)
+        if not begun:
+            continue
+        lines = _one_traceback([begun + rest, *tail[start + 1 :]])
         if "CalledProcessError" not in lines[-1]:
             return "\n".join(lines)
     for number, line in enumerate(tail):
