@@ -149,6 +149,15 @@ def test_script_that_asks_or_shows_its_progress_tells_its_error(jobs: Jobs) -> N
     assert "\nEOFError: EOF when reading a line" in job["FailureReason"]
 
 
+def test_path_of_s3_that_tensorflow_cannot_open_is_told_with_what_to_do_instead(jobs: Jobs) -> None:
+    job = jobs.run(jobs.script("import tensorflow as tf\ntf.io.gfile.GFile('s3://bucket/key').read()"))
+    assert "File system scheme 's3' not implemented" in job["FailureReason"]
+    assert (
+        "TensorFlow has no s3:// paths here: use an input channel, /opt/ml/model, or boto3."
+        in job["FailureReason"]
+    )
+
+
 def test_last_error_skips_what_drivers_report_of_it() -> None:
     tail = [
         "epoch 1",

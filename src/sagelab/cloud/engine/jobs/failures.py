@@ -20,6 +20,9 @@ TRACEBACK = "Traceback (most recent call last)"
 SYNTAX_ERROR = re.compile(r"(?:Syntax|Indentation|Tab)Error: ")
 MEMORY_ERROR = re.compile(r"[\w.]*MemoryError\b")
 ERROR_LINE = re.compile(r"[A-Za-z_][\w.]*(?:(?:Error|Exception|Interrupt|Exit)(?::.*)?|: .*)$")
+# What TensorFlow says of a path that only tensorflow-io could open, and what to do instead.
+NO_S3 = re.compile(r"File system scheme 's3' not implemented")
+S3_ADVICE = "(TensorFlow has no s3:// paths here: use an input channel, /opt/ml/model, or boto3.)"
 ROOM = FAILURE_REASON_LIMIT - len("AlgorithmError: , exit code: 255")
 OUT_OF_MEMORY = (
     "Please use an instance type with more memory, or reduce the size of job data processed on an instance."
@@ -43,6 +46,8 @@ def _explain_host(code: int, failure: str, tail: list[str]) -> JobError:
         if line.startswith(limits.MARK):
             return ClientError(f"The host was ended: {line.removeprefix(limits.MARK)}.")
     error = find_error(tail)
+    if any(NO_S3.search(line) for line in tail):
+        error = f"{error}\n{S3_ADVICE}".strip()
     if code == KILLED or any(MEMORY_ERROR.match(line) for line in tail):
         return ClientError(f"{OUT_OF_MEMORY} Exit code: {code}. {_shorten(failure or error, 700)}")
     if not failure:
