@@ -26,6 +26,9 @@ KEYS = [
     "a/../b",
     "%",
     "x#y",
+    "line\nbreak",
+    "\n",
+    "tab\t and \r and \x7f",
     "/",
 ]
 

@@ -36,7 +36,7 @@ from sagelab.cloud.gateway.auth.policies import Policy
 from sagelab.cloud.gateway.auth.verdict import Guarded, Rights
 from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.http.request import Request
-from sagelab.cloud.gateway.moto import hook, iam, routes, sagemaker
+from sagelab.cloud.gateway.moto import hook, iam, log_events, routes, s3, sagemaker
 from sagelab.cloud.gateway.moto.environ import Environ, environ_of
 from sagelab.cloud.gateway.moto.persistence.objects import key_for_new, key_over
 from sagelab.cloud.gateway.moto.persistence.persister import Persister
@@ -71,6 +71,8 @@ class MotoFront:
     """
 
     def __init__(self, folder: Path, limit: int) -> None:
+        log_events.install()
+        s3.install()
         self._persister = Persister(folder, limit)
         self._dispatcher = DomainDispatcherApplication(_create)
         self._apps: dict[tuple[object, ...], App] = {}
