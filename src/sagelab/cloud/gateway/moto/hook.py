@@ -1,7 +1,8 @@
-"""moto's own question before it runs an action: does it read the operation that was judged?
+"""moto's own question before it runs an action: is it the operation that was judged, and is it more than a record?
 
 `BaseResponse.call_action` asks `_authenticate_and_authorize_normal_action` just before it runs what it has found;
-what is asked there is ours. S3 never asks it: its requests are held to one reading at the door (auth/readings.py).
+what is asked there is ours. S3 never asks it: its requests are held to one reading at the door (auth/readings.py),
+and which of AWS's operations one is, AWS's model says.
 """
 
 from __future__ import annotations
@@ -9,9 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import Any
 
 from moto.core.authorization import ActionAuthenticatorMixin
+from moto.core.routing import get_service_router
+from moto.core.utils import get_service_model
+from moto.moto_server.werkzeug_app import BackendRequest
+from werkzeug.exceptions import HTTPException
+
+from sagelab.cloud.gateway.moto import checks, services
 
 Judge = Callable[[str | None], None]
 
@@ -28,9 +36,34 @@ def asking(judge: Judge) -> Iterator[None]:
         _judge.reset(before)
 
 
+def admit(service: str, environ: dict[str, Any]) -> None:
+    """A request is about to go to one of moto's services, by its name. NotImplementedHere: nothing would be done."""
+    services.check_service(service)
+    checks.hold(service)
+    if service == "s3":
+        services.check("s3", _operation(environ))
+
+
+def _operation(environ: dict[str, Any]) -> str:
+    try:
+        return str(get_service_router("s3").match(BackendRequest(environ))[0].name)
+    except HTTPException:
+        return f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
+
+
 def _ask(response: Any, _resource: str = "*") -> None:
+    action = response._get_action()
     if (judge := _judge.get()) is not None:
-        judge(response._get_action())
+        judge(action)
+    if action is not None:
+        package = type(response).__module__.split(".")[1]
+        services.check(package, action if action.lower() in _operations(response.boto3_service_name) else "")
+
+
+@cache
+def _operations(service: str) -> frozenset[str]:
+    """Those of AWS's model: moto would run any method of its own that a request names."""
+    return frozenset(name.lower() for name in get_service_model(service).operation_names)
 
 
 ActionAuthenticatorMixin._authenticate_and_authorize_normal_action = _ask

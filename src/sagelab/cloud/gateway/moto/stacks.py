@@ -17,7 +17,7 @@ from moto.core.exceptions import AWSError, ServiceException
 from moto.core.responses import ActionResult
 from werkzeug.exceptions import HTTPException
 
-from sagelab.cloud.gateway.moto import targets  # noqa: F401 - what stacks make of other services is held to it too
+from sagelab.cloud.errors import ServiceError
 from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 from sagelab.cloud.gateway.moto.stack_resources import CLASSES, PREFIX, TYPES, ResourceFailed, StackResource
 from sagelab.cloud.gateway.moto.templates import Template, check, check_set, ordered, references
@@ -29,8 +29,8 @@ _TYPE_CHANGED = (
     "Update of resource type is not permitted. The new template modifies resource type of the following"
     " resources: "
 )
-# How the models of moto's services refuse something.
-_REFUSALS = (HTTPException, AWSError, ServiceException)
+# How the models of moto's services, and what they are held to, refuse something.
+_REFUSALS = (HTTPException, AWSError, ServiceException, ServiceError)
 
 _log = logging.getLogger("sagelab")
 

@@ -1,4 +1,4 @@
-"""CloudFormation's templates: what of SageMaker stands in one, and what refers to what."""
+"""CloudFormation's templates: what stands in one that no stack can make, and what refers to what."""
 
 from __future__ import annotations
 
@@ -7,30 +7,38 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import ValidationError
 
-from sagelab.cloud.gateway.moto.stack_resources import PREFIX, TYPES
+from sagelab.cloud.gateway.moto.services import type_refusal
+from sagelab.cloud.gateway.moto.stack_resources import PREFIX
 
 _REFERENCE = re.compile(r"\$\{([^!.}]+)")
 _IN_SETS = "AWS::SageMaker resources in stack sets are not something the local cloud can do."
+_NOTE = "AWS::CDK::Metadata"  # says which tool wrote the template, and makes nothing
 
 Template = dict[str, Any]
 
 
 def check(template: Template) -> None:
-    """ValidationError: something of SageMaker stands in a template that no stack can make."""
-    kinds = {str(resource.get("Type")) for resource in (template.get("Resources") or {}).values()}
-    if unknown := sorted(kind for kind in kinds if kind.startswith(PREFIX) and kind not in TYPES):
+    """ValidationError: something stands in a template that no stack can make; moto would leave it out unsaid."""
+    kinds = sorted({str(resource.get("Type")) for resource in (template.get("Resources") or {}).values()})
+    for kind in kinds:
+        made = parsing.get_model_map().get(kind)
+        if why := type_refusal(kind, made.__module__.split(".")[1] if made else None):
+            raise ValidationError(message=f"{kind} is not something the local cloud can do. {why}")
+    if unknown := [kind for kind in kinds if kind not in parsing.get_model_map() and kind != _NOTE]:
         raise ValidationError(
             message=f"Template format error: Unrecognized resource types: [{', '.join(unknown)}]"
         )
 
 
 def check_set(template: Template) -> None:
-    """ValidationError: something of SageMaker stands in the template of a stack set."""
+    """ValidationError: something of SageMaker, or that no stack can make, stands in a stack set's template."""
     resources = template.get("Resources") or {}
     if any(str(resource.get("Type")).startswith(PREFIX) for resource in resources.values()):
         raise ValidationError(message=_IN_SETS)
+    check(template)
 
 
 def references(resource: Any) -> Iterator[str]:
