@@ -37,7 +37,7 @@ def asking(judge: Judge) -> Iterator[None]:
 
 
 def admit(service: str, environ: dict[str, Any]) -> None:
-    """A request is about to go to one of moto's services, by its name. NotImplementedHere: nothing would be done."""
+    """Before a request goes to a service, by moto's name for it. NotImplementedHere: nothing would be done."""
     services.check_service(service)
     checks.hold(service)
     if service == "s3":

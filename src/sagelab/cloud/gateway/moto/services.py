@@ -48,7 +48,7 @@ def services() -> list[str]:
 
 @lru_cache(maxsize=8192)
 def verdict(service: str, operation: str) -> Verdict:
-    """What becomes of an operation, in AWS's spelling or one of moto's ("SubmitJob", "submit_job", "submitjob")."""
+    """What becomes of an operation, in AWS's spelling or one of moto's ("SubmitJob", "submit_job")."""
     row, name = _TABLE.get(service, {}), operation.lower().replace("_", "")
     if why := row.get("why"):
         return Verdict(REFUSED, why)
