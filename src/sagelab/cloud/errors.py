@@ -7,7 +7,7 @@ ServiceError                        what a client sees: AWS's code, AWS's messag
 |-- ValidationException         400  a request that breaks a rule of the model or of the service
 |-- SerializationException      400  a body that cannot be read as the model says
 |-- UnknownOperation            400  an operation of SageMaker that nobody owns yet
-|-- NotImplementedHere          400  an operation that moto does not know
+|-- NotImplementedHere          400  what moto does not know, or would only say that it had done
 |-- GaveUp                      400  moto crashed; not a 500, which a client would try again and again
 |-- ResourceInUse               400  a name used twice
 |-- ResourceNotFound            400  a name nobody made
@@ -32,6 +32,7 @@ ServiceError                        what a client sees: AWS's code, AWS's messag
 |-- MalformedForm               400  a form that is not well-formed multipart/form-data
 |-- FieldsTooLarge              400  too much before a form's file
 |-- IncompleteSignature         403  an authorization that cannot be read
+|-- InvalidAuthenticationCode   403  of an MFA device, a code that it does not show
 |-- AccessDenied                403  no, missing or foreign credentials
 |   |-- MissingAuthentication   403  no signature at all
 |   |-- SignatureMismatch       403  a signature that does not fit the request
@@ -166,6 +167,11 @@ class ModelError(ServiceError):
 class NoSuchEntity(ServiceError):
     code = "NoSuchEntity"
     status = 404
+
+
+class InvalidAuthenticationCode(ServiceError):
+    code = "InvalidAuthenticationCode"
+    status = 403
 
 
 class MalformedPolicy(ServiceError):

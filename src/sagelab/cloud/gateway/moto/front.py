@@ -21,6 +21,7 @@ from typing import Any
 # Read at import: the guard refuses foreign pages, so no answer needs CORS headers.
 os.environ.setdefault("MOTO_DISABLE_GLOBAL_CORS", "true")
 
+from botocore.model import OperationNotFoundError
 from moto.backends import get_backend
 from moto.moto_server.werkzeug_app import (
     BackendRequest,
@@ -28,7 +29,7 @@ from moto.moto_server.werkzeug_app import (
     create_backend_app,
 )
 
-from sagelab.cloud.errors import AccessDenied, GaveUp, NotImplementedHere, StorageUnavailable, storage_unavailable
+from sagelab.cloud.errors import AccessDenied, GaveUp, NotImplementedHere, ServiceError, storage_unavailable
 from sagelab.cloud.gateway.auth import readings
 from sagelab.cloud.gateway.auth.guard import Key
 from sagelab.cloud.gateway.auth.needed import Needed
@@ -50,7 +51,9 @@ App = Any  # a Flask application; its configuration says which of moto's service
 
 # What the labs call first.
 FIRST = ("s3", "iam", "sts", "logs", "monitoring")
-_HIDDEN = frozenset({"moto_api", "instance_metadata", "sagemaker", "sagemakerruntime", "sagemakermetrics"})
+_HIDDEN = frozenset(
+    {"moto_api", "moto_api._internal", "instance_metadata", "sagemaker", "sagemakerruntime", "sagemakermetrics"}
+)
 # For these moto looks at more than the service and the region to choose an app.
 _LOOKS_CLOSER = frozenset({"execute-api", "mediastore", "bedrock", "bedrock-agentcore"})
 
@@ -101,6 +104,7 @@ class MotoFront:
             moving = service == "cloudformation" and lesson.unsettled(region)
             if app.config["SERVICE"] == "s3" and service != "s3":
                 raise AccessDenied("Credential should be scoped to correct service: 's3'.")
+            hook.admit(app.config["SERVICE"], context.operation)
             keeping = self._persister.keeping(app.config["SERVICE"], region, moving or context.changes)
             asking = SageMakerAccess.current.asked_by(context) if lesson else nullcontext()
             judging = hook.asking(partial(readings.agree, context))
@@ -108,11 +112,11 @@ class MotoFront:
                 if moving:
                     lesson.settle(region)
                 answer = _call(app, environ)
-        except (AccessDenied, StorageUnavailable):
+        except ServiceError:
             raise
         except OSError as error:
             raise storage_unavailable(error) from None
-        except (NoSuchService, NotImplementedError):
+        except (NoSuchService, NotImplementedError, OperationNotFoundError):
             raise _unknown(context) from None
         except Exception as crash:
             _log.exception("moto failed on %s %s", service, context.operation)

@@ -2,7 +2,7 @@
 
 moto has a SageMaker of its own, which pretends. CloudFormation's resources (stacks.py) and the tags of the
 Resource Groups Tagging API (tag_sources.py) are the local cloud's instead; what else would call it is refused
-(targets.py).
+(targets.py, services.toml).
 """
 
 from __future__ import annotations
@@ -24,11 +24,7 @@ if TYPE_CHECKING:
     from sagelab.cloud.context import Cloud
 
 # By the name that a service signs with: the module that teaches moto's of it where SageMaker is.
-LESSONS = {
-    "cloudformation": "stacks",
-    "tagging": "tag_sources",
-    **dict.fromkeys(("states", "events", "scheduler", "pipes"), "targets"),
-}
+LESSONS = {"cloudformation": "stacks", "tagging": "tag_sources"}
 LONGEST_WAIT = 50.0  # seconds; boto3 waits 60 for an answer
 
 
