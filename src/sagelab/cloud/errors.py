@@ -207,6 +207,24 @@ class EntityTooLarge(ServiceError):
     code = "EntityTooLarge"
 
 
+class RequestTooLarge(ServiceError):
+    code = "RequestEntityTooLargeException"
+    status = 413
+
+
+class BadDigest(ServiceError):
+    code = "BadDigest"
+
+
+class MalformedTrailer(ServiceError):
+    code = "MalformedTrailerError"
+
+
+class MissingLength(ServiceError):
+    code = "MissingContentLength"
+    status = 411
+
+
 class EntityTooSmall(ServiceError):
     code = "EntityTooSmall"
 

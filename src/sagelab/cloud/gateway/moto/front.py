@@ -11,10 +11,12 @@ import json
 import logging
 import os
 import threading
+from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +38,12 @@ from sagelab.cloud.gateway.auth.needed import Needed
 from sagelab.cloud.gateway.auth.policies import Policy
 from sagelab.cloud.gateway.auth.verdict import Guarded, Rights
 from sagelab.cloud.gateway.context import Context
+from sagelab.cloud.gateway.http import checksums
 from sagelab.cloud.gateway.http.request import Request
+from sagelab.cloud.gateway.http.spool import Disk
 from sagelab.cloud.gateway.moto import hook, iam, log_events, routes, s3, sagemaker
 from sagelab.cloud.gateway.moto.environ import Environ, environ_of
-from sagelab.cloud.gateway.moto.persistence.objects import key_for_new, key_over
+from sagelab.cloud.gateway.moto.persistence.objects import as_files, key_for_new, key_over
 from sagelab.cloud.gateway.moto.persistence.persister import Persister
 from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 from sagelab.cloud.gateway.wire.faults import Answer
@@ -57,10 +61,20 @@ _HIDDEN = frozenset(
 # For these moto looks at more than the service and the region to choose an app.
 _LOOKS_CLOSER = frozenset({"execute-api", "mediastore", "bedrock", "bedrock-agentcore"})
 
+_CONTENT = "sagelab.content"  # where the environment has a large body
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _TURNS = 256
 _MANAGED = "arn:aws:iam::aws:policy/"
 
 _log = logging.getLogger("sagelab")
+
+
+class _S3Request(BackendRequest):  # type: ignore[misc]
+    """A request whose body stays in its file where it is large and an object's content."""
+
+    def get_data(self, *args: Any, **kwargs: Any) -> Any:
+        content = self.environ.get(_CONTENT)
+        return super().get_data(*args, **kwargs) if content is None else content
 
 
 class NoSuchService(Exception):
@@ -70,13 +84,13 @@ class NoSuchService(Exception):
 class MotoFront:
     """moto's own dispatcher behind a cache of its choices.
 
-    folder: where what moto holds is kept. limit: bytes that all S3 objects together may have.
+    folder: where what moto holds is kept. disk: the room that S3's objects have.
     """
 
-    def __init__(self, folder: Path, limit: int) -> None:
+    def __init__(self, folder: Path, disk: Disk) -> None:
         log_events.install()
         s3.install()
-        self._persister = Persister(folder, limit)
+        self._persister = Persister(folder, disk)
         self._dispatcher = DomainDispatcherApplication(_create)
         self._apps: dict[tuple[object, ...], App] = {}
         self._lock = threading.Lock()
@@ -96,8 +110,8 @@ class MotoFront:
         NotImplementedHere: it has none. GaveUp: it crashed. StorageUnavailable: the home cannot hold it.
         """
         service, region, environ = context.service, context.region, environ_of(context.request)
-        if service == "s3" and context.request.method == "PUT":
-            _keep_form(environ)
+        if service == "s3":
+            _prepare(environ, context.request)
         try:
             lesson = sagemaker.teach(service)
             app = self._app(environ, service, region)
@@ -108,7 +122,10 @@ class MotoFront:
             keeping = self._persister.keeping(app.config["SERVICE"], region, moving or context.changes)
             asking = SageMakerAccess.current.asked_by(context) if lesson else nullcontext()
             judging = hook.asking(partial(readings.agree, context))
-            with self._turn(environ, service), asking, keeping, judging:
+            filing = (
+                as_files() if service == "s3" and "select" not in context.request.parameters else nullcontext()
+            )
+            with self._turn(environ, service), asking, keeping, judging, filing:
                 if moving:
                     lesson.settle(region)
                 answer = _call(app, environ)
@@ -270,6 +287,8 @@ def _create(service: Any) -> Any:
     if service is None or service in _HIDDEN:
         raise NoSuchService
     app = create_backend_app(service)
+    if service == "s3":
+        app.request_class = _S3Request
     app.config["SERVICE"] = service
     return app
 
@@ -300,14 +319,22 @@ def _choice(environ: Environ, service: str, region: str) -> tuple[object, ...] |
     return service, region, service == "ses" and path.startswith("/v2/")
 
 
-def _keep_form(environ: Environ) -> None:
-    """moto takes an object sent as a form (what curl and urllib call any data) for fields, and loses it."""
-    if (
-        environ.get("CONTENT_TYPE", "")
-        .lower()
-        .startswith(("application/x-www-form-urlencoded", "multipart/form-data"))
-    ):
+def _prepare(environ: Environ, request: Request) -> None:
+    """Let moto find what it would look for in a body of S3.
+
+    It takes an object sent as a form (what curl and urllib call any data) for fields, and loses it. It looks for a
+    checksum among an object's own bytes. A large body it gets as the file that it is.
+    """
+    if request.method == "PUT" and environ.get("CONTENT_TYPE", "").lower().startswith(_FORMS):
         environ["CONTENT_TYPE"] = "binary/octet-stream"
+    algorithm = request.header("x-amz-sdk-checksum-algorithm")
+    content = request.file()
+    if algorithm and request.header(f"x-amz-checksum-{algorithm}") is None:
+        value = checksums.compute(request.content() if content is None else content, algorithm)
+        environ[f"HTTP_X_AMZ_CHECKSUM_{algorithm.upper()}"] = value.decode()
+    if content is not None and request.is_upload:
+        content.md5  # noqa: B018 - while nobody waits for it
+        environ[_CONTENT] = content
 
 
 def _harmless(path: str) -> str:
@@ -323,19 +350,27 @@ def _scoped(service: str, region: str) -> Environ:
 
 
 def _call(app: App, environ: Environ) -> Answer:
-    """The whole answer of a WSGI application; moto makes each in memory."""
+    """The answer of a WSGI application: a whole one, as moto makes most, or the content of a large object."""
     said: list[Any] = []
 
     def start_response(status: str, headers: list[tuple[str, str]], _exc_info: Any = None) -> Any:
         said[:] = [int(status.split(None, 1)[0]), headers]
 
     parts = app(environ, start_response)
+    pieces = iter(parts)
+    start = list(islice(pieces, 2))
+    if len(start) == 2 and app.config["SERVICE"] == "s3":
+        return Answer(said[0], said[1], b"", "", _stream(start, pieces, parts))
+    return Answer(said[0], said[1], b"".join(_stream(start, pieces, parts)), "")
+
+
+def _stream(start: list[bytes], rest: Iterator[bytes], parts: Any) -> Generator[bytes, None, None]:
     try:
-        body = b"".join(parts)
+        yield from start
+        yield from rest
     finally:
         if close := getattr(parts, "close", None):
             close()
-    return Answer(said[0], said[1], body, "")
 
 
 def _is_page(body: bytes) -> bool:
