@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -15,8 +16,10 @@ from botocore.serialize import create_serializer
 from sagelab.cloud.errors import AccessDenied, InvalidBucketName, InvalidUri, MalformedXml, ServiceError
 from sagelab.cloud.gateway.auth import s3, s3_actions
 from sagelab.cloud.gateway.http.request import Request
+from sagelab.cloud.gateway.http.spool import Disk, Spool
 from sagelab.http1 import Message
 
+SPOOL = Spool(Path("unused"), Disk(1 << 20))
 MODEL = ServiceModel(Loader().load_service_model("s3", "service-2"), "s3")
 LEFT_OUT = {"WriteGetObjectResponse", "ListDirectoryBuckets"}
 OPERATIONS = [name for name in MODEL.operation_names if not MODEL.operation_model(name).deprecated]
@@ -26,8 +29,8 @@ def request(method: str, uri: str, body: bytes = b"", headers: dict[str, str] | 
     message = Message()
     message.method, message.target = method, uri
     message.fields = {name.replace("_", "-"): value for name, value in (headers or {}).items()}
-    made = Request(message, lambda: [body], None)  # type: ignore[arg-type]
-    made.read()
+    made = Request(message, lambda: [body], SPOOL)
+    made.read(1 << 20)
     return made
 
 

@@ -80,8 +80,8 @@ class Request:
 
     def write(self, content: bytes) -> None:
         """Take this for the body that came; its hash was checked before."""
-        self._body.close()
-        self._body, self.size = io.BytesIO(content), len(content)
+        self.close()
+        self._body, self._spooled, self.size = io.BytesIO(content), None, len(content)
 
     def header(self, name: str) -> str | None:
         """One header by its name, in whatever case, or None."""
