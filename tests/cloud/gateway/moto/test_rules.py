@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import time
 from typing import Any
 
@@ -62,6 +63,54 @@ def test_device_is_enabled_by_two_codes_that_it_shows(gateway: Any) -> None:
     assert iam.list_mfa_devices(UserName="with-device")["MFADevices"] == []
     iam.enable_mfa_device(**enabling, AuthenticationCode1=before, AuthenticationCode2=now)
     assert len(iam.list_mfa_devices(UserName="with-device")["MFADevices"]) == 1
+
+
+def test_alarm_has_no_data_at_first_and_keeps_its_state(gateway: Any) -> None:
+    cloudwatch = gateway.client("cloudwatch")
+    alarm = {
+        "AlarmName": "alarm",
+        "Namespace": "n",
+        "MetricName": "m",
+        "ComparisonOperator": "GreaterThanThreshold",
+        "EvaluationPeriods": 1,
+        "Period": 60,
+        "Statistic": "Average",
+        "Threshold": 1,
+    }
+
+    def state() -> str:
+        return str(cloudwatch.describe_alarms(AlarmNames=["alarm"])["MetricAlarms"][0]["StateValue"])
+
+    cloudwatch.put_metric_alarm(**alarm)
+    assert state() == "INSUFFICIENT_DATA"
+    cloudwatch.set_alarm_state(AlarmName="alarm", StateValue="ALARM", StateReason="by hand")
+    cloudwatch.put_metric_alarm(**alarm | {"Threshold": 2})
+    assert state() == "ALARM"
+
+
+def test_gateway_endpoint_needs_no_route_table(gateway: Any) -> None:
+    resources = {
+        "Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16"}},
+        "Endpoint": {
+            "Type": "AWS::EC2::VPCEndpoint",
+            "Properties": {"VpcId": {"Ref": "Vpc"}, "ServiceName": "com.amazonaws.us-east-1.s3"},
+        },
+    }
+    stacks = gateway.client("cloudformation")
+    stacks.create_stack(StackName="gateways", TemplateBody=json.dumps({"Resources": resources}))
+    (endpoint,) = gateway.client("ec2").describe_vpc_endpoints()["VpcEndpoints"]
+    assert (endpoint["VpcEndpointType"], endpoint.get("RouteTableIds", [])) == ("Gateway", [])
+    stacks.delete_stack(StackName="gateways")
+
+
+def test_sign_in_that_is_not_checked_is_refused(gateway: Any) -> None:
+    body = b'{"AuthFlow": "USER_SRP_AUTH", "ClientId": "c", "AuthParameters": {"USERNAME": "u"}}'
+    headers = {
+        "X-Amz-Target": "AWSCognitoIdentityProviderService.InitiateAuth",
+        "Content-Type": "application/x-amz-json-1.1",
+    }
+    status, _, said = gateway.signed("POST", "/", "cognito-idp", body, headers)
+    assert (status, b"USER_PASSWORD_AUTH" in said) == (400, True)
 
 
 def test_user_is_made_without_an_invitation(gateway: Any) -> None:

@@ -15,7 +15,8 @@ from typing import Any
 
 from sagelab.cloud.gateway.moto import rules, targets
 
-Check = Callable[[dict[str, Any]], None]
+# Given the arguments, which it may mend; what it returns is given the result.
+Check = Callable[[dict[str, Any]], Callable[[Any], None] | None]
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,12 @@ class _Held:
 
 
 _HELD: dict[str, tuple[_Held, ...]] = {
-    "cognitoidp": (_Held("cognitoidp.models.CognitoIdpBackend", "admin_create_user", rules.check_new_user),),
+    "cloudwatch": (_Held("cloudwatch.models.CloudWatchBackend", "put_metric_alarm", rules.keep_state),),
+    "cognitoidp": (
+        _Held("cognitoidp.models.CognitoIdpBackend", "admin_create_user", rules.check_new_user),
+        _Held("cognitoidp.models.CognitoIdpBackend", "initiate_auth", rules.check_sign_in),
+    ),
+    "ec2": (_Held("ec2.models.vpcs.VPCBackend", "create_vpc_endpoint", rules.complete_endpoint),),
     "events": (
         _Held("events.models.EventsBackend", "put_rule", targets.check_rule),
         _Held("events.models.Rule", "put_targets", targets.check_targets),
@@ -58,7 +64,7 @@ _HELD: dict[str, tuple[_Held, ...]] = {
     ),
 }
 # Services that make what others keep.
-_MAKERS = {"cloudformation": ("events", "s3", "sns", "stepfunctions")}
+_MAKERS = {"cloudformation": ("ec2", "events", "s3", "sns", "stepfunctions")}
 
 _lock = threading.Lock()
 _done: set[str] = set()
@@ -87,7 +93,11 @@ def _checked(method: Callable[..., Any], check: Check) -> Callable[..., Any]:
 
     @functools.wraps(method)
     def checked(*arguments: Any, **named: Any) -> Any:
-        check(signature.bind(*arguments, **named).arguments)
-        return method(*arguments, **named)
+        asked = signature.bind(*arguments, **named)
+        then = check(asked.arguments)
+        result = method(*asked.args, **asked.kwargs)
+        if then is not None:
+            then(result)
+        return result
 
     return checked

@@ -13,8 +13,7 @@ import os
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -43,13 +42,12 @@ from sagelab.cloud.gateway.http.request import Request
 from sagelab.cloud.gateway.http.spool import Disk
 from sagelab.cloud.gateway.moto import hook, iam, log_events, routes, s3, sagemaker
 from sagelab.cloud.gateway.moto.environ import Environ, environ_of
+from sagelab.cloud.gateway.moto.metrics import Metrics
 from sagelab.cloud.gateway.moto.persistence.objects import as_files, key_for_new, key_over
 from sagelab.cloud.gateway.moto.persistence.persister import Persister
 from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 from sagelab.cloud.gateway.wire.faults import Answer
 from sagelab.cloud.home import ACCOUNT
-
-__all__ = ["Metrics", "MotoFront", "Sample", "services"]
 
 App = Any  # a Flask application; its configuration says which of moto's services it is
 
@@ -221,65 +219,6 @@ class MotoFront:
         """The unique id of an IAM role, or None where there is no such role."""
         roles = get_backend("iam")[account]["aws"].roles.values()
         return next((role.id for role in list(roles) if role.name == name), None)
-
-
-@dataclass(frozen=True)
-class Sample:
-    """`count` equal values of a metric. value None: a statistic set, which says no more than its extremes."""
-
-    time: datetime
-    value: float | None
-    count: int
-    unit: str
-
-
-class Metrics:
-    """One CloudWatch request as moto reads it, in any protocol, the data that moto keeps, and the way back.
-
-    params: the request in the input shape's form; times are naive, in UTC.
-    """
-
-    def __init__(self, request: Request) -> None:
-        from moto.cloudwatch.responses import CloudWatchResponse
-
-        self._response = CloudWatchResponse()
-        with request.rewound():
-            self._response.setup_class(BackendRequest(environ_of(request)))
-        self.params: dict[str, Any] = self._response.params
-
-    def samples(self, namespace: str, name: str, dimensions: dict[str, str]) -> list[Sample]:
-        """Everything measured of one metric, whose dimensions are exactly these."""
-        return [
-            _sample(datum)
-            for datum in self._response.cloudwatch_backend.get_all_metrics()
-            if (datum.namespace, datum.name) == (namespace, name)
-            and {one.name: one.value for one in datum.dimensions} == dimensions
-        ]
-
-    def data(
-        self, queries: list[dict[str, Any]], window: tuple[datetime, datetime], descending: bool
-    ) -> list[dict[str, Any]]:
-        """moto's own results of GetMetricData."""
-        order = "TimestampDescending" if descending else "TimestampAscending"
-        backend = self._response.cloudwatch_backend
-        found: list[dict[str, Any]] = backend.get_metric_data(queries, *window, order) if queries else []
-        return found
-
-    def answer(self, output: dict[str, Any]) -> Answer:
-        """The answer that carries `output`, in the protocol of the request."""
-        from moto.core.responses import ActionResult
-
-        status, headers, body = self._response.serialized(ActionResult(output))
-        content = body if isinstance(body, bytes) else str(body).encode()
-        return Answer(status, [(name, str(value)) for name, value in headers.items()], content)
-
-
-def _sample(datum: Any) -> Sample:
-    unit = datum.unit or "None"
-    if hasattr(datum, "value"):
-        return Sample(datum.timestamp, datum.value, 1, unit)
-    value = datum.min if datum.min == datum.max else None
-    return Sample(datum.timestamp, value, max(1, round(datum.sample_count)), unit)
 
 
 def _create(service: Any) -> Any:

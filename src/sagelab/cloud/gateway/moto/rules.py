@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import time
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -24,6 +25,10 @@ _INVITES = (
 )
 _NO_DEVICE = "A device of its own is not something the local cloud can check. Use a virtual one."
 _WRONG_CODE = "Authentication code for device is not valid."
+_NO_CHALLENGE = (
+    "Sign-in by {} is not something the local cloud can do. Sign in with a password (USER_PASSWORD_AUTH)."
+)
+_STATE = ("state_reason", "state_reason_data", "state_updated_timestamp", "state_value")
 _STEP = 30  # seconds that a code is shown
 _LATE = range(-3, 2)  # codes before and after the present one of which two may be consecutive
 
@@ -66,6 +71,28 @@ def check_codes(asked: Asked) -> None:
     asked_for = (str(asked["authentication_code_1"]), str(asked["authentication_code_2"]))
     if asked_for not in pairwise(codes):
         raise InvalidAuthenticationCode(_WRONG_CODE)
+
+
+def check_sign_in(asked: Asked) -> None:
+    """A sign-in to Cognito by which the password is looked at."""
+    if asked["auth_flow"] in ("USER_SRP_AUTH", "CUSTOM_AUTH"):
+        raise NotImplementedHere(_NO_CHALLENGE.format(asked["auth_flow"]))
+
+
+def complete_endpoint(asked: Asked) -> None:
+    """An endpoint of a VPC is a gateway where nothing else is said, and needs no route table."""
+    asked["endpoint_type"] = asked.get("endpoint_type") or "Gateway"
+    asked["route_table_ids"] = asked.get("route_table_ids") or []
+
+
+def keep_state(asked: Asked) -> Callable[[Any], None]:
+    """An alarm of CloudWatch's has no data at first, and its state stays when it is put again.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+    """
+    before = asked["self"].alarms.get(asked["name"])
+    kept = {name: getattr(before, name) for name in _STATE} if before else {"state_value": "INSUFFICIENT_DATA"}
+    return lambda alarm: vars(alarm).update(kept)
 
 
 def check_new_user(asked: Asked) -> None:
