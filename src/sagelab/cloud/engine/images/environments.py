@@ -123,6 +123,8 @@ class Environments:
             self._run(environment, sys.executable, "-m", "venv", "--without-pip", str(place))
             self._run(environment, *_installer(place), "--require-hashes", "-r", str(environment.lock))
             packages = next(place.glob("lib/python*/site-packages"))
+            for part in _toolkit():
+                _copy(part, packages / part.name)
             (packages / "sagelab.pth").write_text(f"{self._folder / '.package'}\n")
             (place / "made").write_text(_fingerprint(environment))
         except BaseException:
@@ -142,16 +144,13 @@ class Environments:
             )
 
     def _lead_to_package(self) -> None:
-        """One folder with this package and SageMaker's toolkit: an environment sees them, and none of their
-        neighbours. The toolkit has no wheel, so that no lock can have it."""
-        folder = self._folder / ".package"
-        folder.mkdir(exist_ok=True)
-        for target in (Path(sagelab.__file__).resolve().parent, *_toolkit()):
-            link = folder / target.name
-            if not link.is_symlink() or link.readlink() != target:
-                draft = link.with_name(f".{target.name}.{os.getpid()}")
-                draft.symlink_to(target)
-                draft.rename(link)
+        """One folder with nothing but this package: an environment must see it, and none of its neighbours."""
+        link, target = self._folder / ".package/sagelab", Path(sagelab.__file__).resolve().parent
+        link.parent.mkdir(exist_ok=True)
+        if not link.is_symlink() or link.readlink() != target:
+            draft = link.with_name(f"sagelab.{os.getpid()}")
+            draft.symlink_to(target)
+            draft.rename(link)
 
     @contextmanager
     def _turn(self, environment: Environment) -> Iterator[None]:
@@ -164,12 +163,19 @@ class Environments:
 
 
 def _toolkit() -> Iterator[Path]:
-    """Where the parts of SageMaker's training toolkit are that only its source distribution has."""
+    """What there is of SageMaker's training toolkit, which has no wheel that a lock could name."""
     for name in ("sagemaker_training", "inotify_simple", "gethostname"):
         spec = importlib.util.find_spec(name)
         if spec and spec.origin:
             origin = Path(spec.origin)
             yield origin.parent if origin.name == "__init__.py" else origin
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    else:
+        shutil.copy2(source, target)
 
 
 def _fingerprint(environment: Environment) -> str:
