@@ -48,7 +48,7 @@ def _operation(environ: dict[str, Any]) -> str:
     try:
         return str(get_service_router("s3").match(BackendRequest(environ))[0].name)
     except HTTPException:
-        return f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
+        return "That"
 
 
 def _ask(response: Any, _resource: str = "*") -> None:
