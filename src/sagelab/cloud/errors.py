@@ -20,6 +20,9 @@ ServiceError                        what a client sees: AWS's code, AWS's messag
 |-- NoSuchEntity                404  a user or a role that IAM does not have
 |-- MalformedPolicy             400  a policy that cannot be read
 |-- NoSuchPath                  404  a path that nobody serves
+|-- InvalidUri                  400  a path to S3 that is no text
+|-- InvalidBucketName           400  a path to S3 whose bucket nobody can make
+|-- MalformedXml                400  a document for S3 that cannot be read
 |-- BadLength                   400  a body that is not as long as its headers say
 |-- IncompleteBody              400  a body in signed chunks that ends early, or is in none
 |-- EntityTooLarge              400  a body over S3's limit, or over that of a form's policy
@@ -180,6 +183,18 @@ class NoSuchPath(ServiceError):
     status = 404
 
 
+class InvalidUri(ServiceError):
+    code = "InvalidURI"
+
+
+class InvalidBucketName(ServiceError):
+    code = "InvalidBucketName"
+
+
+class MalformedXml(ServiceError):
+    code = "MalformedXML"
+
+
 class BadLength(ServiceError):
     code = "BadRequest"
 
@@ -190,6 +205,24 @@ class IncompleteBody(ServiceError):
 
 class EntityTooLarge(ServiceError):
     code = "EntityTooLarge"
+
+
+class RequestTooLarge(ServiceError):
+    code = "RequestEntityTooLargeException"
+    status = 413
+
+
+class BadDigest(ServiceError):
+    code = "BadDigest"
+
+
+class MalformedTrailer(ServiceError):
+    code = "MalformedTrailerError"
+
+
+class MissingLength(ServiceError):
+    code = "MissingContentLength"
+    status = 411
 
 
 class EntityTooSmall(ServiceError):

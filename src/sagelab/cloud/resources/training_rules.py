@@ -14,11 +14,12 @@ from sagelab.cloud.engine.images import registry
 from sagelab.cloud.engine.images.registry import Registry
 from sagelab.cloud.engine.jobs import market, metrics
 from sagelab.cloud.engine.jobs.market import Market
-from sagelab.cloud.errors import ValidationException
+from sagelab.cloud.errors import ResourceLimitExceeded, ValidationException
 from sagelab.cloud.resources import checks
 from sagelab.cloud.resources.call import Params
 
 DEFAULT_RUNTIME = 86400
+MAX_INSTANCES = 100  # of a processing job on AWS
 
 # Where no checkpoints can lie: in the platform's folders, in the system's, and right in these.
 OWN_OF_OPT_ML = ("/opt/ml/code", "/opt/ml/input", "/opt/ml/model", "/opt/ml/output")
@@ -112,6 +113,12 @@ def _check_resources(job: Params) -> None:
         raise ValidationException(
             "ResourceConfig: the local cloud needs InstanceType and InstanceCount (InstanceGroups need AWS)."
         )
+    checks.positive(resources["InstanceCount"], "resourceConfig.instanceCount")
+    checks.positive(resources.get("VolumeSizeInGB"), "resourceConfig.volumeSizeInGB")
+    if resources["InstanceCount"] > MAX_INSTANCES:
+        raise ResourceLimitExceeded(
+            f"The local cloud runs at most {MAX_INSTANCES} instances for a job, processes of this machine."
+        )
 
 
 def _check_times(job: Params) -> None:
@@ -178,14 +185,5 @@ def _check_data(job: Params, cloud: Cloud) -> None:
     checks.bucket("OutputDataConfig.S3OutputPath", job["OutputDataConfig"]["S3OutputPath"], cloud)
     if "CheckpointConfig" in job:
         checks.bucket("CheckpointConfig.S3Uri", job["CheckpointConfig"]["S3Uri"], cloud)
-    s3 = cloud.client("s3")
     for channel in job.get("InputDataConfig", []):
-        uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
-        place = checks.location("S3Uri", uri)
-        if not checks.has_objects(s3, place):
-            raise ValidationException(
-                f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the'
-                f" bucket exists in the selected region ({s3.meta.region_name}), that objects exist under that S3"
-                f' prefix, and that the role "{job["RoleArn"]}" has "s3:ListBucket" permissions on bucket'
-                f' "{place.bucket}".'
-            )
+        checks.data(channel["DataSource"]["S3DataSource"]["S3Uri"], job["RoleArn"], cloud)

@@ -28,8 +28,8 @@ class TransformJobs(Jobs):
         self.models = models
 
     def check(self, call: Call) -> None:
-        self.models.named(call, call.params["ModelName"])
-        transform_rules.check(call.params, self.cloud)
+        model = self.models.named(call, call.params["ModelName"])
+        transform_rules.check(call.params, model["ExecutionRoleArn"], self.cloud)
 
     def defaults(self, params: Params) -> Params:
         return transform_rules.defaults(params)

@@ -10,7 +10,9 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import json
+import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from sagelab.cloud.engine.images.environments import PLAIN, TENSORFLOW, Environm
 from sagelab.cloud.engine.images.neo import is_neo
 from sagelab.cloud.engine.images.own import OwnImages
 from sagelab.cloud.errors import ValidationException
+from sagelab.cloud.home import DEFAULT_REGION
 
 URI = re.compile(r"(?P<registry>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.(?P<domain>[a-z.]+)/(?P<image>\S+)")
 OWN = "A folder of your own with a `serve` or `train` program becomes an image here with `sagelab image add`."
@@ -42,6 +45,11 @@ class Image:
     server: str = ""
     least: tuple[int, ...] = ()
     program: Path | None = None
+
+    @property
+    def words(self) -> list[str]:
+        """What its repository's name is made of."""
+        return str(_rows(self)[0][1]["repository"]).split("-")
 
     def names(self) -> list[str]:
         """The repositories and versions of the URIs, in words."""
@@ -100,12 +108,44 @@ class Registry:
         trouble = f"The local cloud has no {SUBJECT[use]} image {uri}"
         if use == SERVE and self.find(uri, TRAIN):
             trouble = f"{uri} is an image for training, which has no model server"
+        near = nearest(uri, [image for image in IMAGES if use in image.uses])
         known = ", ".join(dict.fromkeys(name for image in IMAGES if use in image.uses for name in image.names()))
         also = {SERVE: "; and models that it compiled with Neo's own images", PROCESS: "", TRAIN: ""}[use]
         own = f" {OWN}" if use != PROCESS else ""
         raise ValidationException(
-            f"{trouble}. It runs these images of the SageMaker SDK, in any region: {known}{also}.{own}"
+            f"{trouble}. {near}{own} It runs these images of the SageMaker SDK, in any region: {known}{also}."
         )
+
+
+def nearest(uri: str, images: Sequence[Image]) -> str:
+    """The image among several that is most like what was asked for, and how the SDK gives it, in a sentence.
+
+    Its repository has the most words in common; of the same framework it is the next version up, else the last.
+    """
+    name, _, tag = uri.rpartition("/")[2].partition(":")
+    likeness = [(len({*name.split("-")} & {*words}), -len(words)) for words in (image.words for image in images)]
+    image = images[likeness.index(max(likeness))]
+    version, row = _next_version(image, tag if name.split("-")[0] == image.words[0] else "")
+    found = URI.fullmatch(uri)
+    region = found["region"] if found and found["region"] in row["registries"] else DEFAULT_REGION
+    domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    framework, _, scope = image.repository.partition("/")
+    python = row.get("py_versions", [""])[-1]
+    tagged = "-".join(part for part in (version, "cpu", python) if part)
+    options = {"version": version, "py_version": python, "image_scope": scope, "instance_type": "ml.m5.large"}
+    given = ", ".join(f'{option}="{value}"' for option, value in options.items() if value)
+    place = f"{row['registries'][region]}.dkr.ecr.{region}.{domain}/{row['repository']}"
+    return (
+        f"The nearest that runs is {place}:{tagged},"
+        f' in the SageMaker SDK image_uris.retrieve("{framework}", "{region}", {given}).'
+    )
+
+
+def _next_version(image: Image, tag: str) -> tuple[str, dict[str, Any]]:
+    """The first version of an image that is not before a tag's, if there is one, else the last."""
+    asked = re.match(r"v?(\d[\d.]*)", tag)
+    number = _by_number(asked[1]) if asked else (math.inf,)
+    return next((one for one in _rows(image) if _by_number(one[0]) >= number), _rows(image)[-1])
 
 
 @functools.cache

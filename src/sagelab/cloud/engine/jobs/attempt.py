@@ -37,7 +37,7 @@ class Attempt(Cluster):
     ) -> None:
         super().__init__(job["TrainingJobName"], job["ResourceConfig"]["InstanceCount"], context)
         self.request, self.metrics, self.cores = job, metrics, cores
-        self.listener = metrics.read
+        self.listener = self._read
         # The folder that the job's image stands for, where it is the user's own.
         image = context.launcher.images.find(job["AlgorithmSpecification"]["TrainingImage"], registry.TRAIN)
         self.program = image.program if image else None
@@ -129,6 +129,10 @@ class Attempt(Cluster):
             group = self.running.group
             group.started.wait()
             self.checkpoints.watch(group.pid)
+
+    def _read(self, line: str, time_ms: int) -> None:
+        if said := self.metrics.read(line, time_ms):
+            self.say(*said)
 
     def on_lines(self) -> None:
         self.metrics.send(self.context.client("cloudwatch"), self.job)

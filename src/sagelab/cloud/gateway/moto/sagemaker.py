@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from sagelab.cloud.context import STACKS
 from sagelab.cloud.errors import AccessDenied
 from sagelab.cloud.gateway.auth.guard import Key
 from sagelab.cloud.gateway.context import Context
@@ -57,7 +58,7 @@ class SageMakerAccess:
     def client(self, region: str, role: str | None = None) -> Any:
         """A client with the rights of who asks, or of a role that was passed on."""
         if role is not None:
-            session = self._cloud.client("sts").assume_role(RoleArn=role, RoleSessionName="AWSCloudFormation")
+            session = self._cloud.assuming(STACKS).assume_role(RoleArn=role, RoleSessionName="AWSCloudFormation")
             keys = session["Credentials"]
             signing = (keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
             return self._cloud.client_with(signing, "sagemaker", region)
