@@ -164,6 +164,7 @@ def test_what_happens_goes_on_happening(gateway: Any) -> None:
     dynamodb.create_table(TableName="kept", BillingMode="PAY_PER_REQUEST", **table)
     dynamodb.put_item(TableName="kept", Item={"k": {"S": "a"}})
     assert dynamodb.scan(TableName="kept")["Count"] == 1
+    dynamodb.delete_table(TableName="kept")
     sqs, sns = gateway.client("sqs"), gateway.client("sns")
     url = sqs.create_queue(QueueName="kept")["QueueUrl"]
     topic = sns.create_topic(Name="kept")["TopicArn"]

@@ -85,7 +85,7 @@ def test_rule_puts_events_where_it_says(gateway: Any) -> None:
 def test_topic_takes_no_subscription_that_hears_nothing(gateway: Any, topic: str, protocol: str) -> None:
     sns = gateway.client("sns")
     assert protocol in refusal(sns.subscribe, TopicArn=topic, Protocol=protocol, Endpoint="http://127.0.0.1:9/")
-    assert sns.list_subscriptions()["Subscriptions"] == []
+    assert sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"] == []
     assert "telephone" in refusal(sns.publish, PhoneNumber="+447700900000", Message="m")
 
 
