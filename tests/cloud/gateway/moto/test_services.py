@@ -151,3 +151,59 @@ def test_types_of_refused_services_are_refused() -> None:
         creations = [services.verdict(service, f"{verb}{made}") for verb in ("Create", "Run", "Put")]
         if any(one.known and one.kind == services.REFUSED for one in creations):
             assert why, kind
+
+
+@pytest.mark.slow
+def test_what_happens_goes_on_happening(gateway: Any) -> None:
+    """The data services that code beside SageMaker uses, each once to and fro."""
+    table = {
+        "AttributeDefinitions": [{"AttributeName": "k", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "k", "KeyType": "HASH"}],
+    }
+    dynamodb = gateway.client("dynamodb")
+    dynamodb.create_table(TableName="kept", BillingMode="PAY_PER_REQUEST", **table)
+    dynamodb.put_item(TableName="kept", Item={"k": {"S": "a"}})
+    assert dynamodb.scan(TableName="kept")["Count"] == 1
+    dynamodb.delete_table(TableName="kept")
+    sqs, sns = gateway.client("sqs"), gateway.client("sns")
+    url = sqs.create_queue(QueueName="kept")["QueueUrl"]
+    topic = sns.create_topic(Name="kept")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:us-east-1:123456789012:kept")
+    sns.publish(TopicArn=topic, Message="heard")
+    assert "heard" in sqs.receive_message(QueueUrl=url)["Messages"][0]["Body"]
+    kinesis = gateway.client("kinesis")
+    kinesis.create_stream(StreamName="kept", ShardCount=1)
+    shard = kinesis.put_record(StreamName="kept", Data=b"a", PartitionKey="k")["ShardId"]
+    start = kinesis.get_shard_iterator(StreamName="kept", ShardId=shard, ShardIteratorType="TRIM_HORIZON")
+    assert kinesis.get_records(ShardIterator=start["ShardIterator"])["Records"][0]["Data"] == b"a"
+    secrets, ssm = gateway.client("secretsmanager"), gateway.client("ssm")
+    secrets.create_secret(Name="kept", SecretString="s")
+    assert secrets.get_secret_value(SecretId="kept")["SecretString"] == "s"
+    ssm.put_parameter(Name="kept", Value="p", Type="String")
+    assert ssm.get_parameter(Name="kept")["Parameter"]["Value"] == "p"
+
+
+@pytest.mark.slow
+def test_records_are_kept(gateway: Any) -> None:
+    ec2 = gateway.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.1.0.0/24")["Subnet"]["SubnetId"]
+    address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+    assert ec2.create_nat_gateway(SubnetId=subnet, AllocationId=address)["NatGateway"]["SubnetId"] == subnet
+    group = ec2.create_security_group(VpcId=vpc, GroupName="g", Description="g")["GroupId"]
+    ec2.authorize_security_group_ingress(
+        GroupId=group, IpProtocol="tcp", FromPort=1, ToPort=1, CidrIp="10.0.0.0/8"
+    )
+    scaling, target = gateway.client("application-autoscaling"), "endpoint/e/variant/v"
+    dimension = {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": target,
+        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+    }
+    scaling.register_scalable_target(**dimension, MinCapacity=1, MaxCapacity=2)
+    assert scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
+    glue = gateway.client("glue")
+    glue.create_database(DatabaseInput={"Name": "d"})
+    glue.create_table(DatabaseName="d", TableInput={"Name": "t"})
+    assert glue.get_table(DatabaseName="d", Name="t")["Table"]["Name"] == "t"
+    assert gateway.client("ecr").create_repository(repositoryName="kept")["repository"]["repositoryName"] == "kept"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import botocore.exceptions
@@ -85,8 +87,19 @@ def test_rule_puts_events_where_it_says(gateway: Any) -> None:
 def test_topic_takes_no_subscription_that_hears_nothing(gateway: Any, topic: str, protocol: str) -> None:
     sns = gateway.client("sns")
     assert protocol in refusal(sns.subscribe, TopicArn=topic, Protocol=protocol, Endpoint="http://127.0.0.1:9/")
-    assert sns.list_subscriptions()["Subscriptions"] == []
+    assert sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"] == []
     assert "telephone" in refusal(sns.publish, PhoneNumber="+447700900000", Message="m")
+
+
+def test_message_of_a_topic_is_kept_with_its_queue(gateway: Any) -> None:
+    sns = gateway.client("sns")
+    topic = sns.create_topic(Name="keeping")["TopicArn"]
+    gateway.client("sqs").create_queue(QueueName="keeping")
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=f"{OWN}:sqs:us-east-1:{ACCOUNT}:keeping")
+    sns.publish(TopicArn=topic, Message="to be kept")
+    with closing(sqlite3.connect(gateway.home.path / "services.db")) as db:
+        states = db.execute("SELECT state FROM backends WHERE service='sqs' AND region='us-east-1'").fetchall()
+    assert b"to be kept" in states[0][0]
 
 
 def test_log_goes_to_no_function(gateway: Any) -> None:
