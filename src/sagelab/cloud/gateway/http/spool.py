@@ -1,4 +1,4 @@
-"""Where bodies are on their way: the first megabyte of each in memory, larger ones in files.
+"""Where bodies are on their way: in memory as far as there is room for all of them together, the rest in files.
 
 What is in files counts with the objects of S3 against one limit of the home, from the first byte on: so nobody
 fills the disk by sending what is never kept. A file that becomes an object's content is moved, not copied.
@@ -13,11 +13,10 @@ import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import cached_property
 from pathlib import Path
 
 PIECE = 1 << 20  # bytes that are read at once
-SMALL = 1 << 20  # bytes of a body that stay in memory
+SMALL = 1 << 20  # bytes of an object's content that stay in memory
 TOGETHER = 64 << 20  # bytes that all bodies have in memory together
 _PREFIX = "body-"
 
@@ -62,6 +61,7 @@ class Content:
     def __init__(self, file: _Open, start: int, size: int, spooled: Spooled | None = None) -> None:
         """spooled: the body that it is the whole of, or None."""
         self._file, self._start, self._size, self.spooled = file, start, size, spooled
+        self._md5 = ""
 
     @classmethod
     def of(cls, path: Path, start: int, size: int) -> Content:
@@ -81,13 +81,14 @@ class Content:
             at += len(piece)
             yield piece
 
-    @cached_property
     def md5(self) -> str:
-        """Its MD5 in hex, as S3's ETag has it."""
-        digest = hashlib.md5(usedforsecurity=False)
-        for piece in self:
-            digest.update(piece)
-        return digest.hexdigest()
+        """Its MD5 in hex, as S3's ETag has it; computed once."""
+        if not self._md5:
+            digest = hashlib.md5(usedforsecurity=False)
+            for piece in self:
+                digest.update(piece)
+            self._md5 = digest.hexdigest()
+        return self._md5
 
 
 class _Open:

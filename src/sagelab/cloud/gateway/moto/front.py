@@ -323,7 +323,7 @@ def _prepare(environ: Environ, request: Request) -> None:
         value = checksums.compute(request.content() if content is None else content, algorithm)
         environ[f"HTTP_X_AMZ_CHECKSUM_{algorithm.upper()}"] = value.decode()
     if content is not None and request.is_upload:
-        content.md5  # noqa: B018 - while nobody waits for it
+        content.md5()  # while nobody waits for it
         environ[_CONTENT] = content
 
 
