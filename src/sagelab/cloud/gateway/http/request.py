@@ -132,7 +132,7 @@ class Request:
         return not _DOCUMENTS & self.parameters.keys()
 
     def sha256(self) -> str:
-        """Hex SHA-256 of the body, computed anew: a cached_property is computed for one request after the other."""
+        """Hex SHA-256 of the body; no cached_property, which is computed for one request after the other."""
         if self.size <= PIECE:
             return hashlib.sha256(self.content()).hexdigest()
         digest = hashlib.sha256()
