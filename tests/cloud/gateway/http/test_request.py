@@ -6,6 +6,7 @@ import gzip
 import http.client
 import json
 import socket
+import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -61,6 +62,15 @@ def test_body_of_nobody_is_not_waited_for(gateway: Serving) -> None:
     assert (status, json.loads(body)["__type"]) == (403, "MissingAuthenticationTokenException")
     form = {"Content-Type": "application/x-www-form-urlencoded"} | HUGE
     assert b"<Code>MissingAuthenticationToken</Code>" in announce(gateway, "POST", "/", form)[1]
+
+
+def test_who_sends_all_before_listening_hears_why(gateway: Serving, bucket: str) -> None:
+    content = bytes(20 * MB)
+    assert gateway.send("PUT", f"/{bucket}/key", content)[0] == 403
+    own = gateway.home.credentials()
+    forger = gateway.client("s3", aws_access_key_id=own.access_key_id, aws_secret_access_key="x")
+    with pytest.raises(botocore.exceptions.ClientError, match="SignatureDoesNotMatch"):
+        forger.put_object(Bucket=bucket, Key="key", Body=content)
 
 
 def test_nobody_is_told_to_go_on(gateway: Serving) -> None:
@@ -173,6 +183,21 @@ def test_hash_of_a_large_body_keeps_no_other_request_waiting(spool: Spool) -> No
 
             patch.setattr(large, "pieces", pieces)
             assert large.sha256()
+
+
+def test_parts_of_two_bytes_take_no_more_than_they_are(spool: Spool) -> None:
+    message = Message()
+    message.method, message.target = "POST", "/"
+    message.fields = {}
+    parts = (bytes((number % 256, number % 251)) for number in range(50_000))
+    with closing(Request(message, lambda: parts, spool)) as request:
+        tracemalloc.start()
+        try:
+            request.read(DOCUMENT_LIMIT)
+            assert tracemalloc.get_traced_memory()[1] < MB
+        finally:
+            tracemalloc.stop()
+        assert request.content()[-2:] == bytes((49_999 % 256, 49_999 % 251))
 
 
 def test_many_small_bodies_leave_the_memory_to_others(spool: Spool) -> None:

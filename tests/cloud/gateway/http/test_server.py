@@ -31,7 +31,7 @@ class Full(Server):
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
     listener = socket.create_server(("127.0.0.1", 0))
     server = Full(listener, lambda _: Answer(500, []), Spool(tmp_path_factory.mktemp("tmp"), Disk(0)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     yield listener.getsockname()
     server.shutdown()

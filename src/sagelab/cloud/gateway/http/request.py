@@ -35,6 +35,7 @@ _TOO_SHORT = "You did not provide the number of bytes specified by the Content-L
 _TOO_LARGE = "Your proposed upload exceeds the maximum allowed size of 5 GB."
 _TOO_LONG = f"The request is larger than {DOCUMENT_LIMIT >> 20} MB, which is all that the local cloud takes."
 _SMALL_FORM = 1 << 20
+_SMALL_PART = 1 << 12
 # What S3 puts on an object that is a document, and not its content.
 _DOCUMENTS = frozenset(("acl", "legal-hold", "retention", "tagging"))
 _GZIP = 16 + zlib.MAX_WBITS
@@ -59,7 +60,7 @@ class Request:
             self.headers["host"] = found[1]
         self._receive, self.spool, self.size = receive, spool, 0
         self._taken = False
-        self._parts: list[bytes] = []  # of it in memory, while it comes
+        self._parts: list[bytes | bytearray] = []  # of it in memory, while it comes
         self._held = 0  # bytes of them
         self._body: IO[bytes] = io.BytesIO()
         self._spooled: Spooled | None = None
@@ -210,6 +211,13 @@ class Request:
         if self._spooled:
             self._spooled.close()
 
+    def _hold(self, part: bytes) -> None:
+        """Small parts are held as one: a million objects of two bytes would be more than the body."""
+        if self._parts and isinstance(last := self._parts[-1], bytearray) and len(last) < PIECE:
+            last += part
+        else:
+            self._parts.append(part if len(part) > _SMALL_PART else bytearray(part))
+
     def _let_go(self) -> None:
         self.spool.memory.give(self._held)
         self._held = 0
@@ -223,7 +231,7 @@ class Request:
         """In memory while it has no more than `most` bytes and there is room; from then on in a file."""
         if self._spooled is None and self.size <= most and self.spool.memory.take(len(part)):
             self._held += len(part)
-            self._parts.append(part)
+            self._hold(part)
             return
         try:
             if self._spooled is None:

@@ -124,7 +124,7 @@ class Spooled:
         self._size, self._moved = 0, False
         self.file = open(path, "x+b", opener=_private)  # noqa: SIM115 - closed by close()
 
-    def write(self, part: bytes) -> None:
+    def write(self, part: bytes | bytearray) -> None:
         """OSError: there is no room."""
         self._disk.reserve(len(part))
         self._size += len(part)
