@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -297,7 +298,7 @@ def test_an_answer_that_could_be_read_in_two_ways_is_none(data: bytes) -> None:
 def test_who_is_hung_up_on_is_not_listened_to_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that sends a byte now and then would keep a connection otherwise."""
     times = iter(range(1000))
-    monkeypatch.setattr(http1.time, "monotonic", lambda: next(times))
+    monkeypatch.setattr(http1, "time", SimpleNamespace(monotonic=lambda: next(times)))
     with connection() as (client, server):
         client.sendall(b"x" * 100)
 

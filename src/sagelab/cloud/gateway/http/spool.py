@@ -11,7 +11,7 @@ import hashlib
 import os
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,7 +26,7 @@ class Quota:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._used, self._lock = 0, threading.Lock()
+        self._used, self._lock = 0, threading.RLock()  # again where a collected file gives back its own
 
     def take(self, size: int, *, anyway: bool = False) -> bool:
         """Whether there was room for `size` more bytes, which count from now on; `anyway`: in any case."""
@@ -58,15 +58,10 @@ class Content:
     open as long as there is any Content of it, so it can be read even when its name is gone.
     """
 
-    def __init__(self, file: _Open, start: int, size: int, spooled: Spooled | None = None) -> None:
+    def __init__(self, file: OpenFile, start: int, size: int, spooled: Spooled | None = None) -> None:
         """spooled: the body that it is the whole of, or None."""
         self._file, self._start, self._size, self.spooled = file, start, size, spooled
         self._md5 = ""
-
-    @classmethod
-    def of(cls, path: Path, start: int, size: int) -> Content:
-        """FileNotFoundError: it is gone."""
-        return cls(_Open(os.open(path, os.O_RDONLY | os.O_CLOEXEC)), start, size)
 
     def __len__(self) -> int:
         return self._size
@@ -91,14 +86,16 @@ class Content:
         return self._md5
 
 
-class _Open:
-    """A file descriptor that is closed when nobody has it any more."""
+class OpenFile:
+    """A file descriptor that is closed when nobody has it any more. closed: called then."""
 
-    def __init__(self, descriptor: int) -> None:
-        self.descriptor = descriptor
+    def __init__(self, descriptor: int, closed: Callable[[], None] | None = None) -> None:
+        self.descriptor, self._closed = descriptor, closed
 
     def __del__(self) -> None:
         os.close(self.descriptor)
+        if self._closed:
+            self._closed()
 
 
 class Spool:
@@ -133,7 +130,7 @@ class Spooled:
     def content(self) -> Content:
         """All that was written."""
         self.file.flush()
-        return Content(_Open(os.dup(self.file.fileno())), 0, self._size, self)
+        return Content(OpenFile(os.dup(self.file.fileno())), 0, self._size, self)
 
     def move(self, path: Path) -> bool:
         """Whether the file has the name `path` now, and counts as that; it can be moved once."""
