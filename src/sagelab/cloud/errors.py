@@ -92,6 +92,13 @@ class StorageUnavailable(ServiceError):
     status = 503
 
 
+class TooManyConnections(ServiceError):
+    """There is no room for another one now, and may be in a moment."""
+
+    code = "ServiceUnavailable"
+    status = 503
+
+
 _UNWRITABLE = frozenset(
     (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EPERM, errno.EIO)
 )

@@ -63,6 +63,7 @@ class Gateway:
             self._take_form,
             guard.identify,
             readings.check_scope,
+            _unzip,
             self._moto.name,
             readings.check,
             self._answer_own,
@@ -138,6 +139,12 @@ class Gateway:
 def _first(chain: Iterable[Handler], context: Context) -> Answer:
     """The answer of the first handler that has one."""
     return next(answer for handler in chain if (answer := handler(context)) is not None)
+
+
+def _unzip(context: Context) -> None:
+    """SDKs compress some large requests: from here on everybody reads what is in them. S3 keeps what comes."""
+    if context.request.header("content-encoding") == "gzip" and context.service != "s3":
+        context.request.unzip()
 
 
 def _hide_motos_pages(context: Context) -> None:

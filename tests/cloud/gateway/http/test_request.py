@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import json
 import socket
+import tracemalloc
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ import botocore.exceptions
 import pytest
 from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
+from botocore.config import Config
 from botocore.credentials import Credentials
 
 from sagelab.cloud.errors import EntityTooLarge, RequestTooLarge, StorageUnavailable
@@ -58,6 +62,15 @@ def test_body_of_nobody_is_not_waited_for(gateway: Serving) -> None:
     assert (status, json.loads(body)["__type"]) == (403, "MissingAuthenticationTokenException")
     form = {"Content-Type": "application/x-www-form-urlencoded"} | HUGE
     assert b"<Code>MissingAuthenticationToken</Code>" in announce(gateway, "POST", "/", form)[1]
+
+
+def test_who_sends_all_before_listening_hears_why(gateway: Serving, bucket: str) -> None:
+    content = bytes(20 * MB)
+    assert gateway.send("PUT", f"/{bucket}/key", content)[0] == 403
+    own = gateway.home.credentials()
+    forger = gateway.client("s3", aws_access_key_id=own.access_key_id, aws_secret_access_key="x")
+    with pytest.raises(botocore.exceptions.ClientError, match="SignatureDoesNotMatch"):
+        forger.put_object(Bucket=bucket, Key="key", Body=content)
 
 
 def test_nobody_is_told_to_go_on(gateway: Serving) -> None:
@@ -137,7 +150,7 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
     assert list((tmp_path / "tmp").glob("*")) == []
 
 
-def test_no_more_than_a_megabyte_of_a_body_is_in_memory(spool: Spool, tmp_path: Path) -> None:
+def test_no_more_than_a_megabyte_of_an_object_is_in_memory(spool: Spool, tmp_path: Path) -> None:
     with closing(made(spool, [b"x" * SMALL])) as small:
         small.read(BODY_LIMIT)
         assert (small.file(), small.content()) == (None, b"x" * SMALL)
@@ -156,6 +169,35 @@ def test_bodies_on_their_way_share_one_limit(spool: Spool) -> None:
             second.read(BODY_LIMIT)
     with closing(made(spool, [b"x" * MB] * 4)) as third:
         third.read(BODY_LIMIT)
+
+
+def test_hash_of_a_large_body_keeps_no_other_request_waiting(spool: Spool) -> None:
+    """One body is hashed while another's hash has begun and not ended."""
+    with closing(made(spool, [b"x" * SMALL, b"y"])) as large, closing(made(spool, [b"x"])) as small:
+        large.read(BODY_LIMIT)
+        small.read(BODY_LIMIT)
+        with ThreadPoolExecutor(1) as pool, pytest.MonkeyPatch.context() as patch:
+
+            def pieces() -> Iterator[bytes]:
+                yield pool.submit(small.sha256).result(timeout=30).encode()
+
+            patch.setattr(large, "pieces", pieces)
+            assert large.sha256()
+
+
+def test_parts_of_two_bytes_take_no_more_than_they_are(spool: Spool) -> None:
+    message = Message()
+    message.method, message.target = "POST", "/"
+    message.fields = {}
+    parts = (bytes((number % 256, number % 251)) for number in range(50_000))
+    with closing(Request(message, lambda: parts, spool)) as request:
+        tracemalloc.start()
+        try:
+            request.read(DOCUMENT_LIMIT)
+            assert tracemalloc.get_traced_memory()[1] < MB
+        finally:
+            tracemalloc.stop()
+        assert request.content()[-2:] == bytes((49_999 % 256, 49_999 % 251))
 
 
 def test_many_small_bodies_leave_the_memory_to_others(spool: Spool) -> None:
@@ -201,6 +243,39 @@ def test_body_that_fills_the_disk_is_refused_in_words(
         assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
     gateway.client("s3").put_object(Bucket=bucket, Key="key", Body=bytes(2 * MB))
     assert list((gateway.home.path / "tmp").iterdir()) == []
+
+
+def test_compressed_request_is_read_as_what_is_in_it(gateway: Serving) -> None:
+    client = gateway.client("cloudwatch", Config(request_min_compression_size_bytes=1))
+    datum = {"MetricName": "loss", "Value": 1.0}
+    client.put_metric_data(Namespace="Compressed", MetricData=[datum])
+    assert [one["MetricName"] for one in client.list_metrics(Namespace="Compressed")["Metrics"]] == ["loss"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (gzip.compress(bytes(33 * MB)), 413, b"RequestEntityTooLargeException"),
+        (gzip.compress(b"{}")[:-1], 400, b"SerializationException"),
+        (gzip.compress(b"{}") + b"{}", 400, b"SerializationException"),
+        (b"{}", 400, b"SerializationException"),
+    ],
+)
+def test_compressed_request_is_no_larger_than_another(
+    gateway: Serving, body: bytes, status: int, code: bytes
+) -> None:
+    headers = {"Content-Encoding": "gzip", "Content-Type": "application/x-amz-json-1.0"}
+    for more in ({"X-Amz-Target": "DynamoDB_20120810.ListTables"}, {}):
+        service = "dynamodb" if more else "lambda"
+        answer = gateway.signed("POST", "/", service, body, headers | more)
+        assert (answer[0], code in answer[2]) == (status, True)
+
+
+def test_compressed_object_stays_as_it_is(gateway: Serving, bucket: str) -> None:
+    content = gzip.compress(b"content")
+    gateway.client("s3").put_object(Bucket=bucket, Key="key", Body=content, ContentEncoding="gzip")
+    found = gateway.client("s3").get_object(Bucket=bucket, Key="key")
+    assert (found["Body"].read(), found["ContentEncoding"]) == (content, "gzip")
 
 
 def test_query_of_a_request_says_whether_its_body_is_content(tmp_path: Path) -> None:

@@ -145,13 +145,14 @@ class Guard:
         check_time(claim)
         _check_names(request, claim)
         key = self._key(claim.access_key, claim.token)
-        payload = _declared(request, claim)
-        if payload is None:
+        declared = _declared(request, claim)
+        if declared is None:
             request.read(DOCUMENT_LIMIT)
-            payload = request.sha256
+        payload = request.sha256() if declared is None else declared
         if not hmac.compare_digest(signature.sign(request, claim, key.secret, payload), claim.signature):
             raise SignatureMismatch(_MISMATCH)
-        _read_body(request, claim, key, payload)
+        if declared is not None:
+            _read_body(request, claim, key, declared)
         return Caller(key, claim.region, claim.service)
 
     def _signed_v2(self, request: Request) -> Caller:
@@ -228,14 +229,14 @@ def _declared(request: Request, claim: Signed) -> str | None:
     return said
 
 
-def _read_body(request: Request, claim: Signed, key: Key, payload: str) -> None:
+def _read_body(request: Request, claim: Signed, key: Key, declared: str) -> None:
     """Read the body of a request whose head is signed. PayloadMismatch: it is not the one that was signed."""
     limit = _limit(request, claim.service)
-    if payload in chunks.SIGNED or payload == chunks.UNSIGNED:
+    if declared in chunks.SIGNED or declared == chunks.UNSIGNED:
         chunks.read(request, claim, key.secret, limit)
         return
     request.read(limit)
-    if payload != _UNSIGNED and not hmac.compare_digest(payload.encode(), request.sha256.encode()):
+    if declared != _UNSIGNED and not hmac.compare_digest(declared.encode(), request.sha256().encode()):
         raise PayloadMismatch("The provided 'x-amz-content-sha256' header does not match what was computed.")
 
 

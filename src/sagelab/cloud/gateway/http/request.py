@@ -1,7 +1,8 @@
 """One HTTP request as the gateway sees it: the bytes as they came, and a body that is read once.
 
 A signature covers the path and the query as they were sent, so neither is decoded here. A body is read when it is
-known whose it is, or little of it has to be read to know; above a megabyte it is in a file (spool.py).
+known whose it is, or little of it has to be read to know. What may become an object is in a file from a megabyte
+on, and so is whatever finds no room in the memory that all bodies share (spool.py).
 """
 
 from __future__ import annotations
@@ -10,12 +11,19 @@ import contextlib
 import hashlib
 import io
 import re
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, partial
 from typing import IO
 from urllib.parse import parse_qsl, unquote
 
-from sagelab.cloud.errors import BadLength, EntityTooLarge, RequestTooLarge, storage_unavailable
+from sagelab.cloud.errors import (
+    BadLength,
+    EntityTooLarge,
+    RequestTooLarge,
+    SerializationException,
+    storage_unavailable,
+)
 from sagelab.cloud.gateway.http.spool import PIECE, SMALL, Content, Spool, Spooled
 from sagelab.http1 import HungUp, Message, Refused
 
@@ -27,8 +35,10 @@ _TOO_SHORT = "You did not provide the number of bytes specified by the Content-L
 _TOO_LARGE = "Your proposed upload exceeds the maximum allowed size of 5 GB."
 _TOO_LONG = f"The request is larger than {DOCUMENT_LIMIT >> 20} MB, which is all that the local cloud takes."
 _SMALL_FORM = 1 << 20
+_SMALL_PART = 1 << 12
 # What S3 puts on an object that is a document, and not its content.
 _DOCUMENTS = frozenset(("acl", "legal-hold", "retention", "tagging"))
+_GZIP = 16 + zlib.MAX_WBITS
 _CONTROL = "/v20180820/"  # where S3 Control's paths begin
 _CLAIM = re.compile(r"/([\w.-]+)/aws4_request")
 _ABSOLUTE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://([^/?]*)")
@@ -50,7 +60,8 @@ class Request:
             self.headers["host"] = found[1]
         self._receive, self.spool, self.size = receive, spool, 0
         self._taken = False
-        self._held = 0  # bytes of it in memory
+        self._parts: list[bytes | bytearray] = []  # of it in memory, while it comes
+        self._held = 0  # bytes of them
         self._body: IO[bytes] = io.BytesIO()
         self._spooled: Spooled | None = None
 
@@ -132,9 +143,8 @@ class Request:
             return False
         return not _DOCUMENTS & self.parameters.keys()
 
-    @cached_property
     def sha256(self) -> str:
-        """Hex SHA-256 of the body."""
+        """Hex SHA-256 of the body; no cached_property, which is computed for one request after the other."""
         if self.size <= PIECE:
             return hashlib.sha256(self.content()).hexdigest()
         digest = hashlib.sha256()
@@ -185,16 +195,39 @@ class Request:
         if parts is None:
             self.check_size(int(self.headers.get("content-length", 0)), limit)
             parts = self.parts()
+        most = SMALL if self.is_upload else limit
         for part in parts:
             self.size += len(part)
             self.check_size(self.size, limit)
-            self._keep(part)
-        self._body.seek(0)
+            self._keep(part, most)
+        if self._spooled is None:
+            self._body = io.BytesIO(b"".join(self._parts))
+            self._parts.clear()
+
+    def unzip(self) -> None:
+        """Take off `Content-Encoding: gzip`. RequestTooLarge, SerializationException: what is in it is refused."""
+        inflater, content = zlib.decompressobj(_GZIP), b""
+        try:
+            content = inflater.decompress(self.content(), DOCUMENT_LIMIT + 1)
+        except zlib.error:
+            raise SerializationException("The body is not compressed as its Content-Encoding says.") from None
+        self.check_size(len(content), DOCUMENT_LIMIT)
+        if not inflater.eof or inflater.unused_data:
+            raise SerializationException("The compressed body does not end where it says.")
+        self.headers.pop("content-encoding")
+        self._body, self.size = io.BytesIO(content), len(content)
 
     def close(self) -> None:
         self._let_go()
         if self._spooled:
             self._spooled.close()
+
+    def _hold(self, part: bytes) -> None:
+        """Small parts are held as one: a million objects of two bytes would be more than the body."""
+        if self._parts and isinstance(last := self._parts[-1], bytearray) and len(last) < PIECE:
+            last += part
+        else:
+            self._parts.append(part if len(part) > _SMALL_PART else bytearray(part))
 
     def _let_go(self) -> None:
         self.spool.memory.give(self._held)
@@ -205,17 +238,19 @@ class Request:
         if size > limit:
             raise EntityTooLarge(_TOO_LARGE) if limit == BODY_LIMIT else RequestTooLarge(_TOO_LONG)
 
-    def _keep(self, part: bytes) -> None:
-        """In memory while it is small and there is room; from then on in a file."""
-        if self._spooled is None and self.size <= SMALL and self.spool.memory.take(len(part)):
+    def _keep(self, part: bytes, most: int) -> None:
+        """In memory while it has no more than `most` bytes and there is room; from then on in a file."""
+        if self._spooled is None and self.size <= most and self.spool.memory.take(len(part)):
             self._held += len(part)
-            self._body.write(part)
+            self._hold(part)
             return
         try:
             if self._spooled is None:
                 self._spooled = self.spool.file()
-                self._spooled.write(self.content())
                 self._body = self._spooled.file
+                for kept in self._parts:
+                    self._spooled.write(kept)
+                self._parts.clear()
                 self._let_go()
             self._spooled.write(part)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Where bodies are on their way: the first megabyte of each in memory, larger ones in files.
+"""Where bodies are on their way: in memory as far as there is room for all of them together, the rest in files.
 
 What is in files counts with the objects of S3 against one limit of the home, from the first byte on: so nobody
 fills the disk by sending what is never kept. A file that becomes an object's content is moved, not copied.
@@ -11,13 +11,12 @@ import hashlib
 import os
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import cached_property
 from pathlib import Path
 
 PIECE = 1 << 20  # bytes that are read at once
-SMALL = 1 << 20  # bytes of a body that stay in memory
+SMALL = 1 << 20  # bytes of an object's content that stay in memory
 TOGETHER = 64 << 20  # bytes that all bodies have in memory together
 _PREFIX = "body-"
 
@@ -27,7 +26,7 @@ class Quota:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._used, self._lock = 0, threading.Lock()
+        self._used, self._lock = 0, threading.RLock()  # again where a collected file gives back its own
 
     def take(self, size: int, *, anyway: bool = False) -> bool:
         """Whether there was room for `size` more bytes, which count from now on; `anyway`: in any case."""
@@ -59,14 +58,10 @@ class Content:
     open as long as there is any Content of it, so it can be read even when its name is gone.
     """
 
-    def __init__(self, file: _Open, start: int, size: int, spooled: Spooled | None = None) -> None:
+    def __init__(self, file: OpenFile, start: int, size: int, spooled: Spooled | None = None) -> None:
         """spooled: the body that it is the whole of, or None."""
         self._file, self._start, self._size, self.spooled = file, start, size, spooled
-
-    @classmethod
-    def of(cls, path: Path, start: int, size: int) -> Content:
-        """FileNotFoundError: it is gone."""
-        return cls(_Open(os.open(path, os.O_RDONLY | os.O_CLOEXEC)), start, size)
+        self._md5 = ""
 
     def __len__(self) -> int:
         return self._size
@@ -81,23 +76,26 @@ class Content:
             at += len(piece)
             yield piece
 
-    @cached_property
     def md5(self) -> str:
-        """Its MD5 in hex, as S3's ETag has it."""
-        digest = hashlib.md5(usedforsecurity=False)
-        for piece in self:
-            digest.update(piece)
-        return digest.hexdigest()
+        """Its MD5 in hex, as S3's ETag has it; computed once."""
+        if not self._md5:
+            digest = hashlib.md5(usedforsecurity=False)
+            for piece in self:
+                digest.update(piece)
+            self._md5 = digest.hexdigest()
+        return self._md5
 
 
-class _Open:
-    """A file descriptor that is closed when nobody has it any more."""
+class OpenFile:
+    """A file descriptor that is closed when nobody has it any more. closed: called then."""
 
-    def __init__(self, descriptor: int) -> None:
-        self.descriptor = descriptor
+    def __init__(self, descriptor: int, closed: Callable[[], None] | None = None) -> None:
+        self.descriptor, self._closed = descriptor, closed
 
     def __del__(self) -> None:
         os.close(self.descriptor)
+        if self._closed:
+            self._closed()
 
 
 class Spool:
@@ -123,7 +121,7 @@ class Spooled:
         self._size, self._moved = 0, False
         self.file = open(path, "x+b", opener=_private)  # noqa: SIM115 - closed by close()
 
-    def write(self, part: bytes) -> None:
+    def write(self, part: bytes | bytearray) -> None:
         """OSError: there is no room."""
         self._disk.reserve(len(part))
         self._size += len(part)
@@ -132,7 +130,7 @@ class Spooled:
     def content(self) -> Content:
         """All that was written."""
         self.file.flush()
-        return Content(_Open(os.dup(self.file.fileno())), 0, self._size, self)
+        return Content(OpenFile(os.dup(self.file.fileno())), 0, self._size, self)
 
     def move(self, path: Path) -> bool:
         """Whether the file has the name `path` now, and counts as that; it can be moved once."""

@@ -25,7 +25,6 @@ os.environ.setdefault("MOTO_DISABLE_GLOBAL_CORS", "true")
 from botocore.model import OperationNotFoundError
 from moto.backends import get_backend
 from moto.moto_server.werkzeug_app import (
-    BackendRequest,
     DomainDispatcherApplication,
     create_backend_app,
 )
@@ -37,11 +36,10 @@ from sagelab.cloud.gateway.auth.needed import Needed
 from sagelab.cloud.gateway.auth.policies import Policy
 from sagelab.cloud.gateway.auth.verdict import Guarded, Rights
 from sagelab.cloud.gateway.context import Context
-from sagelab.cloud.gateway.http import checksums
 from sagelab.cloud.gateway.http.request import Request
 from sagelab.cloud.gateway.http.spool import Disk
-from sagelab.cloud.gateway.moto import hook, iam, log_events, routes, s3, sagemaker
-from sagelab.cloud.gateway.moto.environ import Environ, environ_of
+from sagelab.cloud.gateway.moto import hook, iam, log_events, outgoing, routes, s3, sagemaker
+from sagelab.cloud.gateway.moto.environ import Environ, S3Request, environ_of, prepare
 from sagelab.cloud.gateway.moto.metrics import Metrics
 from sagelab.cloud.gateway.moto.persistence.objects import as_files, key_for_new, key_over
 from sagelab.cloud.gateway.moto.persistence.persister import Persister
@@ -59,20 +57,10 @@ _HIDDEN = frozenset(
 # For these moto looks at more than the service and the region to choose an app.
 _LOOKS_CLOSER = frozenset({"execute-api", "mediastore", "bedrock", "bedrock-agentcore"})
 
-_CONTENT = "sagelab.content"  # where the environment has a large body
-_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _TURNS = 256
 _MANAGED = "arn:aws:iam::aws:policy/"
 
 _log = logging.getLogger("sagelab")
-
-
-class _S3Request(BackendRequest):  # type: ignore[misc]
-    """A request whose body stays in its file where it is large and an object's content."""
-
-    def get_data(self, *args: Any, **kwargs: Any) -> Any:
-        content = self.environ.get(_CONTENT)
-        return super().get_data(*args, **kwargs) if content is None else content
 
 
 class NoSuchService(Exception):
@@ -88,6 +76,7 @@ class MotoFront:
     def __init__(self, folder: Path, disk: Disk) -> None:
         log_events.install()
         s3.install()
+        outgoing.refuse()
         self._persister = Persister(folder, disk)
         self._dispatcher = DomainDispatcherApplication(_create)
         self._apps: dict[tuple[object, ...], App] = {}
@@ -109,7 +98,7 @@ class MotoFront:
         """
         service, region, environ = context.service, context.region, environ_of(context.request)
         if service == "s3":
-            _prepare(environ, context.request)
+            prepare(environ, context.request)
         try:
             lesson = sagemaker.teach(service)
             app = self._app(environ, service, region)
@@ -134,6 +123,8 @@ class MotoFront:
         except (NoSuchService, NotImplementedError, OperationNotFoundError):
             raise _unknown(context) from None
         except Exception as crash:
+            if isinstance(crash.__cause__, ServiceError):
+                raise crash.__cause__ from None
             _log.exception("moto failed on %s %s", service, context.operation)
             raise GaveUp(f"{service} {context.operation} failed: {type(crash).__name__}: {crash}") from None
         if answer.status >= 500 or (answer.status >= 400 and _is_page(answer.body)):
@@ -227,7 +218,7 @@ def _create(service: Any) -> Any:
         raise NoSuchService
     app = create_backend_app(service)
     if service == "s3":
-        app.request_class = _S3Request
+        app.request_class = S3Request
     app.config["SERVICE"] = service
     return app
 
@@ -256,24 +247,6 @@ def _choice(environ: Environ, service: str, region: str) -> tuple[object, ...] |
     if service == "s3":
         return service, region, path.startswith("/v20180820/")
     return service, region, service == "ses" and path.startswith("/v2/")
-
-
-def _prepare(environ: Environ, request: Request) -> None:
-    """Let moto find what it would look for in a body of S3.
-
-    It takes an object sent as a form (what curl and urllib call any data) for fields, and loses it. It looks for a
-    checksum among an object's own bytes. A large body it gets as the file that it is.
-    """
-    if request.method == "PUT" and environ.get("CONTENT_TYPE", "").lower().startswith(_FORMS):
-        environ["CONTENT_TYPE"] = "binary/octet-stream"
-    algorithm = request.header("x-amz-sdk-checksum-algorithm")
-    content = request.file()
-    if algorithm and request.header(f"x-amz-checksum-{algorithm}") is None:
-        value = checksums.compute(request.content() if content is None else content, algorithm)
-        environ[f"HTTP_X_AMZ_CHECKSUM_{algorithm.upper()}"] = value.decode()
-    if content is not None and request.is_upload:
-        content.md5  # noqa: B018 - while nobody waits for it
-        environ[_CONTENT] = content
 
 
 def _harmless(path: str) -> str:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 import secrets
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from sagelab.cloud.gateway.http.spool import Content, Disk
+from sagelab.cloud.gateway.http.spool import Content, Disk, OpenFile
 
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
@@ -32,6 +34,9 @@ class Bodies:
     def __init__(self, folder: Path, disk: Disk) -> None:
         """disk: the room that all bodies have together, and those on their way."""
         self._folder, self._disk = folder, disk
+        self._readers: dict[str, int] = {}  # how many read a file
+        self._unlinked: dict[str, int] = {}  # bytes of a file that has no name, and still has readers
+        self._lock = threading.RLock()
         folder.mkdir(mode=0o700, exist_ok=True)
 
     def write(self, content: bytes | Content | Joined) -> Body:
@@ -51,15 +56,22 @@ class Bodies:
 
     def open(self, body: Body) -> Content:
         """FileNotFoundError: it is gone."""
-        return Content.of(self._file(body.name), body.start, body.size)
+        with self._lock:
+            descriptor = os.open(self._file(body.name), os.O_RDONLY | os.O_CLOEXEC)
+            self._readers[body.name] = self._readers.get(body.name, 0) + 1
+        return Content(OpenFile(descriptor, partial(self._leave, body.name)), body.start, body.size)
 
     def remove(self, names: Iterable[str]) -> None:
+        """Delete files. Who reads one may read on; its bytes count until the last has."""
         for name in names:
-            with suppress(FileNotFoundError):
+            with suppress(FileNotFoundError), self._lock:
                 file = self._file(name)
                 size = file.stat().st_size
                 file.unlink()
-                self._disk.give(size)
+                if name in self._readers:
+                    self._unlinked[name] = size
+                else:
+                    self._disk.give(size)
 
     def sweep(self, named: set[str]) -> None:
         """Delete every file that no row names: what was being written when the process was killed.
@@ -73,6 +85,15 @@ class Bodies:
                         self._disk.take(file.stat().st_size, anyway=True)
                     else:
                         Path(file.path).unlink()
+
+    def _leave(self, name: str) -> None:
+        """One reader less."""
+        with self._lock:
+            left = self._readers.pop(name) - 1
+            if left:
+                self._readers[name] = left
+            else:
+                self._disk.give(self._unlinked.pop(name, 0))
 
     def _file(self, name: str) -> Path:
         return self._folder / name[:2] / name

@@ -163,7 +163,7 @@ class Key(s3.FakeKey):  # type: ignore[misc]
 
 def _md5(content: bytes | Content | Joined) -> str:
     if isinstance(content, Content):
-        return content.md5
+        return content.md5()
     digest = hashlib.md5(usedforsecurity=False)
     for part in [content] if isinstance(content, bytes) else content:
         digest.update(part)
