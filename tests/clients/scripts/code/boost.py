@@ -18,7 +18,7 @@ def predict_fn(data, model):
     return model.predict(data, output_margin=True)
 
 
-def output_fn(prediction, accept):
+def output_fn(prediction, _accept):
     return ",".join(map(str, prediction)), "text/csv"
 
 

@@ -113,6 +113,7 @@ def test_options_files_and_failures_are_as_a_fresh_interpreter_has_them(launcher
         ' subprocess.run([sys.executable, "read.py", str(f.fileno())], pass_fds=[f.fileno()])\';'
         " python3 read.py 3 3< seven",
         {
+            "closes.py": "import sys; sys.stdout.close()",
             "fail.py": "def f():\n    1 / 0\nf()\n",
             "read.py": "import os, sys; print(os.read(int(sys.argv[1]), 9))",
         },

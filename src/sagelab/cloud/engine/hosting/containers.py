@@ -18,6 +18,11 @@ from sagelab.cloud.engine.images.runtimes import Runtime
 MODEL, COMPILED, SOCKET = "/opt/ml/model", "/opt/ml/model.compiled", "/run/sagelab/http.sock"
 SERVE = f"python3 -m sagelab.serving --model {MODEL} --socket {SOCKET}"
 SCRIPTS = "python3 -m sagelab.serving.scripts"
+INSTALL = (
+    f"python3 -m pip install --quiet --disable-pip-version-check --requirement {MODEL}/code/requirements.txt"
+    " || { echo 'pip could not install code/requirements.txt (its own words stand above)."
+    " Without a network, put the packages into code/lib of the model archive.'; exit 1; }"
+)
 COMPILE = f"python3 -m sagelab.serving.accelerate {MODEL} {COMPILED}"
 RELAY = f"python3 -m sagelab.relay {SOCKET}"
 PORT = 8080  # https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
@@ -54,24 +59,15 @@ def tensorflow_serving(folder: Path, instance_type: str, accelerator: str | None
     count = threads(instance_type)
     serve = f"{SERVE} --threads {count}"
     command = f"{COMPILE} && exec {serve} --compiled {COMPILED}" if accelerator else f"exec {serve}"
-    runtime, environment = _for_code(folder / "ml/model/code")
+    code = folder / "ml/model/code"
+    # The server imports TensorFlow in any case; code that replaces it needs a Python of its own.
+    runtime = runtimes.choose(code, toolkit=True) if code.is_dir() else runtimes.TENSORFLOW
+    if (code / "requirements.txt").exists() and not (code / "lib").is_dir():
+        command = f"{{ {INSTALL}; }} && {command} --installed"
     notes = [f"{runtimes.describe_here()}, {count} threads"]
     if accelerator:
         notes.append(ACCELERATED.format(accelerator))
-    return Container(command, runtime, not isolated, environment, tuple(notes))
-
-
-def _for_code(code: Path) -> tuple[Runtime, dict[str, str]]:
-    """What runs the server with this code beside its model.
-
-    The server imports TensorFlow in any case; code that replaces it, or may do so with what it installs, needs a
-    Python of its own. Which modules the code brings, a fork sees on its path.
-    """
-    if not code.is_dir():
-        return runtimes.TENSORFLOW, {}
-    installs = (code / "requirements.txt").exists() and not (code / "lib").is_dir()
-    runtime = runtimes.TOOLKIT if installs else runtimes.choose(code, toolkit=True)
-    return runtime, {"PYTHONPATH": f"{MODEL}/code:{MODEL}/code/lib"}
+    return Container(command, runtime, not isolated, {}, tuple(notes))
 
 
 def script_serving(image: Image, folder: Path, instance_type: str, isolated: bool) -> Container:

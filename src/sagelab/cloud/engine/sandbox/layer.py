@@ -19,7 +19,6 @@ from sagelab.cloud.engine.sandbox.interpreter import PACKAGES
 from sagelab.cloud.engine.sandbox.namespaces import COMMANDS, LAYER, HostSpec
 
 PYTHON = f"{LAYER}/bin/python3"
-MARK = "SAGELAB_LAYER"  # set where what pip installs is the host's own
 # A virtual environment has no packages of a user's, and pip refuses to install any; a container's Python does not.
 USER = """\
 import sys; {"pip", "pip3"} & {one.rpartition("/")[2] for one in sys.orig_argv[1:4]} and "--user" in sys.argv \
@@ -39,7 +38,7 @@ def lay_out(host: HostSpec, python: Path, overlay: bool) -> HostSpec:
     bins = [str(prefix / "bin")]
     if not overlay:
         python, prefix, bins = Path(PYTHON), Path(LAYER), [f"{LAYER}/bin", *bins]
-    own = {MARK: LAYER, "UV_LINK_MODE": "copy"}  # uv cannot link into a layer
+    own = {"UV_LINK_MODE": "copy"}  # uv cannot link into a layer
     if virtual:
         own["VIRTUAL_ENV"] = str(prefix)
     path = host.env.get("PATH", "").replace(f"{COMMANDS}:", f"{COMMANDS}:{':'.join(bins)}:", 1)

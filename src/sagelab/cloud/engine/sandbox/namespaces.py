@@ -151,6 +151,7 @@ def probe_overlay(folder: Path) -> str | None:
         (layer / name).mkdir()
 
     def act() -> None:
+        os.setxattr(layer / "upper", "user.sagelab", b"")  # the kernel keeps there what a folder stands for
         _mount_overlay(Path(sys.prefix), layer, layer / "seen")
         next((layer / "seen/bin").iterdir()).unlink()
 
