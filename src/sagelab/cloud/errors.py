@@ -24,7 +24,9 @@ ServiceError                        what a client sees: AWS's code, AWS's messag
 |-- IncompleteBody              400  a body in signed chunks that ends early, or is in none
 |-- EntityTooLarge              400  a body over S3's limit, or over that of a form's policy
 |-- EntityTooSmall              400  a form's file under the limit of its policy
-|-- InvalidArgument             400  a form without one of the fields that it needs, or with a value that is none
+|-- InvalidArgument             400  a form without a field that it needs, or a value that is none
+|-- InvalidURI                  400  a path of S3's that is no text
+|-- MalformedXML                400  a body of S3's that is no XML
 |-- InvalidPolicyDocument       400  a form's policy that cannot be read
 |-- MalformedForm               400  a form that is not well-formed multipart/form-data
 |-- FieldsTooLarge              400  too much before a form's file
@@ -192,6 +194,14 @@ class EntityTooSmall(ServiceError):
 
 class InvalidArgument(ServiceError):
     code = "InvalidArgument"
+
+
+class InvalidURI(ServiceError):
+    code = "InvalidURI"
+
+
+class MalformedXML(ServiceError):
+    code = "MalformedXML"
 
 
 class InvalidPolicyDocument(ServiceError):

@@ -22,6 +22,7 @@ from sagelab.cloud.gateway.auth.simulation import simulate
 from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.http import forms
 from sagelab.cloud.gateway.http.request import Request
+from sagelab.cloud.gateway.moto import s3
 from sagelab.cloud.gateway.moto.front import MotoFront
 from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 from sagelab.cloud.gateway.moto.statistics import percentiles
@@ -62,6 +63,7 @@ class Gateway:
             self._take_form,
             guard.identify,
             readings.check,
+            s3.check,
             self._answer_own,
             self._sagemaker.find,
             self._sagemaker.parse,

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
+from xml.parsers.expat import ExpatError
 
 # Read at import: the guard refuses foreign pages, so no answer needs CORS headers.
 os.environ.setdefault("MOTO_DISABLE_GLOBAL_CORS", "true")
@@ -28,7 +29,14 @@ from moto.moto_server.werkzeug_app import (
     create_backend_app,
 )
 
-from sagelab.cloud.errors import AccessDenied, GaveUp, NotImplementedHere, StorageUnavailable, storage_unavailable
+from sagelab.cloud.errors import (
+    AccessDenied,
+    GaveUp,
+    MalformedXML,
+    NotImplementedHere,
+    StorageUnavailable,
+    storage_unavailable,
+)
 from sagelab.cloud.gateway.auth import readings
 from sagelab.cloud.gateway.auth.guard import Key
 from sagelab.cloud.gateway.auth.policies import Policy, read
@@ -53,6 +61,7 @@ _HIDDEN = frozenset({"moto_api", "instance_metadata", "sagemaker", "sagemakerrun
 _LOOKS_CLOSER = frozenset({"execute-api", "mediastore", "bedrock", "bedrock-agentcore"})
 
 _TURNS = 256
+_NO_XML = "The XML you provided was not well-formed or did not validate against our published schema"
 _MANAGED = "arn:aws:iam::aws:policy/"
 
 _log = logging.getLogger("sagelab")
@@ -112,6 +121,8 @@ class MotoFront:
             raise storage_unavailable(error) from None
         except (NoSuchService, NotImplementedError):
             raise _unknown(context) from None
+        except ExpatError:
+            raise MalformedXML(_NO_XML) from None
         except Exception as crash:
             _log.exception("moto failed on %s %s", service, context.operation)
             raise GaveUp(f"{service} {context.operation} failed: {type(crash).__name__}: {crash}") from None
