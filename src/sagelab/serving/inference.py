@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import os
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from sagelab.serving.errors import BadModel, BadRequest
 Predict = Callable[[bytes], bytes]
 Answer = Callable[[io.BytesIO, "Context", Predict], Any]
 PLAIN = (bytes, bytearray, str)
+LAYER = "SAGELAB_LAYER"  # set in a host whose packages are its own to change
 
 
 class Context(NamedTuple):
@@ -92,21 +94,24 @@ def _provide_packages(code: Path) -> None:
         if (code / "requirements.txt").exists():
             print("code/lib is there: code/requirements.txt is ignored", file=sys.stderr, flush=True)
     elif (code / "requirements.txt").exists():
-        sys.path.insert(1, _install(code / "requirements.txt"))
+        _install(code / "requirements.txt")
 
 
-def _install(requirements: Path) -> str:
-    """The folder that pip installed into: one of this process's own, not the environment that all share."""
-    folder = tempfile.mkdtemp(prefix="packages-")
+def _install(requirements: Path) -> None:
+    """Have pip install it: for this host, or, outside of one, into a folder of this process's own."""
+    where = []
+    if LAYER not in os.environ:
+        where = ["--target", tempfile.mkdtemp(prefix="packages-")]
+        sys.path.insert(1, where[1])
     print(f"installing the packages of {requirements} ...", file=sys.stderr, flush=True)
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    done = subprocess.run([*pip, "--target", folder, "--requirement", str(requirements)])
+    done = subprocess.run([*pip, *where, "--requirement", str(requirements)])
     if done.returncode:
         raise BadModel(
             "pip could not install code/requirements.txt (its own words stand above). Without a network, put the"
             " packages into code/lib of the model archive."
         )
-    return folder
+    importlib.invalidate_caches()
 
 
 def _respond(sent: Any, context: Context, predict: Predict) -> Any:

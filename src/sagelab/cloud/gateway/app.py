@@ -22,6 +22,7 @@ from sagelab.cloud.gateway.auth.simulation import simulate
 from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.http import forms
 from sagelab.cloud.gateway.http.request import Request
+from sagelab.cloud.gateway.http.spool import Disk, Spool
 from sagelab.cloud.gateway.moto import s3
 from sagelab.cloud.gateway.moto.front import MotoFront
 from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
@@ -48,20 +49,22 @@ class Gateway:
 
     def __init__(self, cloud: Cloud, families: Iterable[Family], internal: Internal | None = None) -> None:
         self._cloud, self._internal = cloud, internal or {}
-        self._moto = MotoFront(cloud.home.path, cloud.home.limit)
+        disk = Disk(cloud.home.limit)
+        self.spool = Spool(cloud.home.path / "tmp", disk)
+        self._moto = MotoFront(cloud.home.path, disk)
         self._sagemaker = SageMaker(families, cloud.store)
-        identities = Identities(cloud.home, self._moto)
+        identities = Identities(cloud.home, self._moto, cloud.service_keys)
         guard = self._guard = Guard(
             cloud.url, lambda name: None if cloud.has_ended(name) else identities.find(name)
         )
         SageMakerAccess(cloud, identities.find)
-        self.folder = cloud.home.path / "tmp"  # for large bodies
         self.chain: tuple[Handler, ...] = (
             guard.check_page,
             _hide_motos_pages,
-            _read_body,
             self._take_form,
             guard.identify,
+            readings.check_scope,
+            self._moto.name,
             readings.check,
             s3.check,
             self._answer_own,
@@ -144,7 +147,3 @@ def _hide_motos_pages(context: Context) -> None:
     path = context.request.path
     if path == "/moto-api" or path.startswith("/moto-api/"):
         raise NoSuchPath("The specified resource does not exist.")
-
-
-def _read_body(context: Context) -> None:
-    context.request.read()

@@ -52,13 +52,24 @@ def tensorflow_serving(folder: Path, instance_type: str, accelerator: str | None
     count = threads(instance_type)
     serve = f"{SERVE} --threads {count}"
     command = f"{COMPILE} && exec {serve} --compiled {COMPILED}" if accelerator else f"exec {serve}"
-    code = folder / "ml/model/code"
-    # The server imports TensorFlow in any case; code that replaces it needs a Python of its own.
-    runtime = runtimes.choose(code, toolkit=True) if code.is_dir() else runtimes.TENSORFLOW
+    runtime, environment = _for_code(folder / "ml/model/code")
     notes = [f"{runtimes.describe_here()}, {count} threads"]
     if accelerator:
         notes.append(ACCELERATED.format(accelerator))
-    return Container(command, runtime, not isolated, {}, tuple(notes))
+    return Container(command, runtime, not isolated, environment, tuple(notes))
+
+
+def _for_code(code: Path) -> tuple[Runtime, dict[str, str]]:
+    """What runs the server with this code beside its model.
+
+    The server imports TensorFlow in any case; code that replaces it, or may do so with what it installs, needs a
+    Python of its own. Which modules the code brings, a fork sees on its path.
+    """
+    if not code.is_dir():
+        return runtimes.TENSORFLOW, {}
+    installs = (code / "requirements.txt").exists() and not (code / "lib").is_dir()
+    runtime = runtimes.TOOLKIT if installs else runtimes.choose(code, toolkit=True)
+    return runtime, {"PYTHONPATH": f"{MODEL}/code:{MODEL}/code/lib"}
 
 
 def neo_serving(instance_type: str, isolated: bool) -> Container:

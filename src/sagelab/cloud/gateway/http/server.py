@@ -15,11 +15,11 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from email.utils import formatdate
 from functools import lru_cache, partial
-from pathlib import Path
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import Any
 
 from sagelab.cloud.gateway.http.request import Request
+from sagelab.cloud.gateway.http.spool import Spool
 from sagelab.cloud.gateway.wire.faults import Answer
 from sagelab.http1 import Message, Refused, Served
 
@@ -36,7 +36,7 @@ _log = logging.getLogger("sagelab")
 
 
 class Server(ThreadingTCPServer):
-    """Answers the requests that come over a socket that listens. folder: where large bodies go.
+    """Answers the requests that come over a socket that listens. spool: where large bodies go.
 
     One descriptor is held back. Where none is left it is given up for a moment, so that a connection is refused
     in words: left in the queue it would wait without an end, and be accepted again and again in vain.
@@ -44,9 +44,9 @@ class Server(ThreadingTCPServer):
 
     daemon_threads = True
 
-    def __init__(self, listener: socket.socket, answer: Callable[[Request], Answer], folder: Path) -> None:
+    def __init__(self, listener: socket.socket, answer: Callable[[Request], Answer], spool: Spool) -> None:
         _raise_limit()
-        self._answer, self._folder = answer, folder
+        self._answer, self._spool = answer, spool
         self._spare: int | None = None
         super().__init__(listener.getsockname(), BaseRequestHandler, bind_and_activate=False)
         self.socket.close()
@@ -78,7 +78,7 @@ class Server(ThreadingTCPServer):
                 served.refuse(error.status)
 
     def _serve(self, served: Served, message: Message) -> None:
-        with closing(Request(message, partial(served.body, message), self._folder)) as request:
+        with closing(Request(message, partial(served.body, message), self._spool)) as request:
             answer = self._answer(request)
             headers = answer.headers
             if not any(name.lower() == "date" for name, _ in headers):

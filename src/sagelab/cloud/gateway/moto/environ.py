@@ -11,8 +11,10 @@ from sagelab.cloud.gateway.http.request import Request
 
 Environ = dict[str, Any]
 
-# The body is whole when moto gets it; and whose account it is, the signature says.
-_DROPPED = frozenset({"transfer-encoding", "x-moto-account-id", "content-length"})
+# The body is whole and plain when moto gets it; and whose account it is, the signature says.
+_DROPPED = frozenset({"transfer-encoding", "x-moto-account-id", "content-length"}) | {
+    *("x-amz-content-sha256", "x-amz-decoded-content-length", "x-amz-trailer")
+}
 _METADATA = "x-amz-meta-"
 
 

@@ -16,6 +16,7 @@ from moto.core.base_backend import AccountSpecificBackend, BackendDict, backend_
 from moto.core.common_models import BaseModel
 
 from sagelab.cloud.errors import storage_unavailable
+from sagelab.cloud.gateway.http.spool import Disk
 from sagelab.cloud.gateway.moto.persistence import pickles
 from sagelab.cloud.gateway.moto.persistence.bodies import Bodies
 from sagelab.cloud.gateway.moto.persistence.change_tracking import ChangeTracking, recording, strays
@@ -40,10 +41,10 @@ class Persister:
 
     current: Persister | None = None
 
-    def __init__(self, folder: Path, limit: int) -> None:
-        """limit: bytes that all S3 objects together may have."""
+    def __init__(self, folder: Path, disk: Disk) -> None:
+        """disk: the room that S3's objects have."""
         self._db = Database(folder / "services.db")
-        self._rows = Rows(self._db, Bodies(folder / "objects", limit))
+        self._rows = Rows(self._db, Bodies(folder / "objects", disk))
         self._streams, self._samples = Streams(self._db), Samples(self._db)
         self._digests: dict[tuple[str, str, str], bytes] = {}
         self._locks: dict[str, threading.RLock] = defaultdict(threading.RLock)
