@@ -1,1 +1,1 @@
-"""SageMaker's built-in algorithms: each a program that knows a container's folders, and nothing of the local cloud."""
+"""SageMaker's built-in algorithms: programs that know a container's folders, and nothing of the local cloud."""

@@ -94,4 +94,4 @@ def _words(text: str) -> list[str]:
 
 
 def _interval(low: float, high: float, inside: str = "[]") -> str:
-    return f"{inside[0]}{'-inf' if low == -math.inf else f'{low:g}'}, {'inf' if high == math.inf else f'{high:g}'}{inside[1]}"
+    return f"{inside[0]}{low:g}, {high:g}{inside[1]}"

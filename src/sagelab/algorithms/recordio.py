@@ -17,7 +17,7 @@ from sagelab.algorithms.job import UserError
 MAGIC = 0xCED7230A
 FEATURES, LABEL = 1, 2  # of Record, each a map of names to Values
 # Value's kinds of tensor, by their field: float32, float64, int32.
-KINDS = {2: np.dtype("<f4"), 3: np.dtype("<f8"), 7: np.dtype("<i4")}
+KINDS: dict[int, np.dtype[Any]] = {2: np.dtype("<f4"), 3: np.dtype("<f8"), 7: np.dtype("<i4")}
 VARINTS = {7}
 VALUES, KEYS, SHAPE = 1, 2, 3  # of each tensor
 NAMED_VALUE = 2  # of an entry of a map

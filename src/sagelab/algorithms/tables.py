@@ -58,7 +58,7 @@ def kind_of(content_type: str | None) -> str:
 
 
 def read_files(folder: Path, kind: str, weighted: bool = False) -> Table | None:
-    """All files of a channel together; None where there is none. weighted: of CSV, the second column is weights."""
+    """All files of a channel together; None where there is none. weighted: CSV's second column is weights."""
     files = sorted(
         file
         for file in folder.rglob("*")
@@ -156,7 +156,7 @@ def _libsvm(text: str, labelled: bool) -> Table:
 def _join(tables: list[Table]) -> Table:
     if len(tables) == 1:
         return tables[0]
-    together = {}
+    together: dict[str, Any] = {}
     for name in ("features", "labels", "weights"):
         parts = [getattr(table, name) for table in tables]
         if any(part is None for part in parts):

@@ -10,8 +10,9 @@ import os
 import pickle
 import re
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from sagelab.algorithms.xgboost_metrics import CUSTOM, KNOWN, combined
 MODEL, CHECKPOINT = "xgboost-model", "xgboost-checkpoint"
 KEPT = 5  # checkpoints
 TRACKER_PORT = 9099
+JOINED = 60  # seconds in which the hosts must have found one another, and come to an end together
 PICKLED = ("0.72", "0.90", "1.0", "1.2", "1")  # versions whose artifact is a pickled Booster
 
 OBJECTIVES = (
@@ -79,7 +81,7 @@ PARAMETERS = {
     "objective": choice(*OBJECTIVES),
     "num_class": integer(2),
     "base_score": number(0),
-    "_tuning_objective_metric": words(*KNOWN),
+    "_tuning_objective_metric": words(*KNOWN, fits=lambda name: name.rpartition(":")[2] in KNOWN),
     "eval_metric": words(*KNOWN, fits=lambda name: name in KNOWN or _has_threshold(name)),
     "seed": integer(-(2**31) + 1, 2**31 - 2),
     "num_parallel_tree": integer(1),
@@ -99,9 +101,9 @@ ALIASES = {
     "reg_alpha": "alpha",
 }
 # What today's xgboost has no use for, with what it is now.
-GONE = frozenset(
-    "sketch_eps dsplit predictor prob_buffer_row deterministic_histogram single_precision_histogram lambda_bias".split()
-)
+GONE = {"sketch_eps", "dsplit", "predictor", "prob_buffer_row", "deterministic_histogram", "lambda_bias"} | {
+    "single_precision_histogram"
+}
 # What users do wrong, in xgboost's own words.
 FAULTS = re.compile(
     r"label must be|base_score must be|label must be nonnegative|greater equal to 0|Label set cannot be empty|"
@@ -155,7 +157,8 @@ def _matrix(job: Job, channel: str, kind: str, weighted: bool) -> xgboost.DMatri
 def _fit(job: Job, settings: dict[str, Any], data: dict[str, xgboost.DMatrix], first: bool) -> xgboost.Booster:
     rounds, patience = settings.pop("num_round"), settings.pop("early_stopping_rounds", None)
     keep = settings.pop("save_model_on_termination", "false") == "true"
-    asked = [*settings.pop("eval_metric", []), *settings.pop("_tuning_objective_metric", [])]
+    tuned = [name.rpartition(":")[2] for name in settings.pop("_tuning_objective_metric", [])]
+    asked = [*settings.pop("eval_metric", []), *tuned]
     own = [name for name in dict.fromkeys(asked) if name in CUSTOM]
     settings["eval_metric"] = [name for name in dict.fromkeys(asked) if name not in CUSTOM]
     if not settings["eval_metric"]:
@@ -184,7 +187,7 @@ def _fit(job: Job, settings: dict[str, Any], data: dict[str, xgboost.DMatrix], f
         raise
 
 
-class Lines(xgboost.callback.TrainingCallback):
+class Lines(xgboost.callback.TrainingCallback):  # type: ignore[misc] # xgboost is in its own environment
     """A line of the log after each round, as AWS's container prints it. done: rounds before this run."""
 
     def __init__(self, done: int) -> None:
@@ -202,7 +205,7 @@ class Lines(xgboost.callback.TrainingCallback):
         return False
 
 
-class Keeper(xgboost.callback.TrainingCallback):
+class Keeper(xgboost.callback.TrainingCallback):  # type: ignore[misc]
     """Leaves a checkpoint after each round, the last of them alone, and where asked the model so far."""
 
     def __init__(self, folder: Path | None, model: Path | None, done: int) -> None:
@@ -223,14 +226,14 @@ def _resume(folder: Path | None) -> tuple[Path | None, int]:
     """The newest checkpoint that can be read, and the rounds that it has behind it."""
     files = folder.glob(f"{CHECKPOINT}.*") if folder else ()
     numbered = {int(file.suffix[1:]): file for file in files if file.suffix[1:].isdecimal()}
-    for number in sorted(numbered, reverse=True):
+    for done in sorted(numbered, reverse=True):
         try:
-            load(numbered[number])
+            load(numbered[done])
         except (xgboost.core.XGBoostError, ValueError, OSError):
             continue
-        say(f"Checkpoint loaded from {numbered[number]}")
-        say(f"Resuming from iteration {number + 1}")
-        return numbered[number], number + 1
+        say(f"Checkpoint loaded from {numbered[done]}")
+        say(f"Resuming from iteration {done + 1}")
+        return numbered[done], done + 1
     return None, 0
 
 
@@ -257,11 +260,10 @@ def load(file: Path) -> xgboost.Booster:
 
 @contextmanager
 def _communicator(job: Job) -> Iterator[bool]:
-    """Whether this host is the first, which alone prints and saves; several are joined by xgboost's own tracker."""
+    """Whether this host is the first, which alone prints and saves; xgboost's own tracker joins several."""
     host, hosts = job.hosts
     if len(hosts) == 1:
-        with nullcontext():
-            yield True
+        yield True
         return
     from xgboost import collective
     from xgboost.tracker import RabitTracker
@@ -271,12 +273,22 @@ def _communicator(job: Job) -> Iterator[bool]:
     if tracker:
         tracker.start()
     address = socket.gethostbyname(sorted(hosts)[0])
-    with collective.CommunicatorContext(
-        dmlc_tracker_uri=address, dmlc_tracker_port=TRACKER_PORT, dmlc_task_id=host
-    ):
+    _wait_for(address, TRACKER_PORT)
+    joined = {"dmlc_tracker_uri": address, "dmlc_tracker_port": TRACKER_PORT, "dmlc_task_id": host}
+    with collective.CommunicatorContext(**joined):
         yield collective.get_rank() == 0
     if tracker:
-        tracker.wait_for(60)
+        tracker.wait_for(JOINED)
+
+
+def _wait_for(address: str, port: int) -> None:
+    """Return when somebody listens there: xgboost itself asks again after ever longer pauses."""
+    limit = time.monotonic() + JOINED
+    while time.monotonic() < limit:
+        with suppress(OSError), socket.create_connection((address, port), 1):
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"The first host did not open port {port}.")
 
 
 def _has_threshold(name: str) -> bool:

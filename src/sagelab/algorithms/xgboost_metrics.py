@@ -1,4 +1,4 @@
-"""The metrics of SageMaker's XGBoost: xgboost's own, and those that its container computes with scikit-learn.
+"""The metrics of SageMaker's XGBoost that its container computes with scikit-learn.
 
 https://docs.aws.amazon.com/sagemaker/latest/dg/xgboost-tuning.html
 """
@@ -10,13 +10,9 @@ from typing import Any
 
 import numpy as np
 
-Score = Callable[[Any, Any], float]
+from sagelab.algorithms.definitions import XGBOOST, XGBOOST_SCORES
 
-OWN = (
-    *("aft-nloglik", "auc", "aucpr", "cox-nloglik", "error", "gamma-deviance", "gamma-nloglik", "logloss", "mae"),
-    *("interval-regression-accuracy", "map", "mape", "merror", "mlogloss", "mphe", "ndcg", "poisson-nloglik"),
-    *("rmse", "rmsle", "tweedie-nloglik"),
-)
+Score = Callable[[Any, Any], float]
 
 
 def _score(name: str, **how: Any) -> Score:
@@ -48,7 +44,7 @@ CUSTOM: dict[str, Score] = {
     **_averaged,
 }
 NUMBERS = ("mse", "r2")  # of numbers; the others of classes
-KNOWN = (*OWN, *CUSTOM)
+KNOWN = (*XGBOOST, *XGBOOST_SCORES)
 
 
 def combined(names: list[str], objective: str) -> Callable[[Any, Any], list[tuple[str, float]]]:

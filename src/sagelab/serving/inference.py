@@ -45,7 +45,7 @@ class Inference:
     """`inference.py`, imported. What it raises at import is left to end the process, with its traceback."""
 
     def __init__(self, code: Path) -> None:
-        _provide_packages(code)
+        provide_packages(code)
         module = _import(code / "inference.py")
         self._answer = _whole(module) or _around(module)
         if self._answer is None:
@@ -86,7 +86,7 @@ def _import(file: Path) -> ModuleType:
     return module
 
 
-def _provide_packages(code: Path) -> None:
+def provide_packages(code: Path) -> None:
     """code/ and code/lib are on the path; else code/requirements.txt is installed, as the container does it."""
     sys.path.insert(0, str(code))
     if (code / "lib").is_dir():

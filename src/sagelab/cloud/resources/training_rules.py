@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
+from sagelab.algorithms.definitions import definitions
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.data.workspace import checkpoint_path, input_mode
 from sagelab.cloud.engine.images import registry
@@ -52,6 +53,7 @@ NOTED = {
 def check(job: Params, cloud: Cloud) -> None:
     """ValidationException: the request breaks a rule."""
     checks.refused(job, REFUSED)
+    define_metrics(job["AlgorithmSpecification"], job.get("HyperParameters", {}), cloud.launcher.images)
     _check_algorithm(job["AlgorithmSpecification"], cloud.launcher.images)
     _check_resources(job)
     _check_times(job)
@@ -59,6 +61,20 @@ def check(job: Params, cloud: Cloud) -> None:
     _check_checkpoint_path(job)
     checks.role(job["RoleArn"], cloud)
     _check_data(job, cloud)
+
+
+def define_metrics(algorithm: Params, hyperparameters: Params, images: Registry) -> None:
+    """A built-in algorithm brings the definitions of its metrics. ValidationException: the request has others."""
+    image = images.find(algorithm.get("TrainingImage", ""), registry.TRAIN)
+    if image is None or not registry.is_algorithm(image, hyperparameters):
+        return
+    own = definitions(image.algorithm)
+    if algorithm.get("MetricDefinitions") not in (None, [], own):
+        raise ValidationException(
+            "You can't override the metric definitions for Amazon SageMaker algorithms. Please retry the request"
+            " without specifying metric definitions."
+        )
+    algorithm["MetricDefinitions"] = own
 
 
 def notes(job: Params) -> list[str]:

@@ -14,8 +14,8 @@ from sagelab.cloud.gateway.auth.guard import Key
 from sagelab.cloud.gateway.auth.needed import Needed
 from sagelab.cloud.gateway.auth.policies import evaluate
 from sagelab.cloud.gateway.auth.verdict import Guarded, Rights, reach
-from sagelab.cloud.gateway.moto.services import services
 from sagelab.cloud.gateway.moto.routes import MODELS
+from sagelab.cloud.gateway.moto.services import services
 from tests.cloud.gateway.auth.test_permissions import Role, allow, deny, refused
 from tests.trusts import ACCOUNT, TRUST, trusting
 

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sagelab.cloud.engine.images import runtimes
+from sagelab.cloud.engine.images.registry import Image
 from sagelab.cloud.engine.images.runtimes import Runtime
 
 MODEL, COMPILED, SOCKET = "/opt/ml/model", "/opt/ml/model.compiled", "/run/sagelab/http.sock"
 SERVE = f"python3 -m sagelab.serving --model {MODEL} --socket {SOCKET}"
+SCRIPTS = "python3 -m sagelab.serving.scripts"
 COMPILE = f"python3 -m sagelab.serving.accelerate {MODEL} {COMPILED}"
 RELAY = f"python3 -m sagelab.relay {SOCKET}"
 PORT = 8080  # https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
@@ -70,6 +72,18 @@ def _for_code(code: Path) -> tuple[Runtime, dict[str, str]]:
     installs = (code / "requirements.txt").exists() and not (code / "lib").is_dir()
     runtime = runtimes.TOOLKIT if installs else runtimes.choose(code, toolkit=True)
     return runtime, {"PYTHONPATH": f"{MODEL}/code:{MODEL}/code/lib"}
+
+
+def script_serving(image: Image, folder: Path, instance_type: str, isolated: bool) -> Container:
+    """The model servers of scikit-learn's and XGBoost's images, with the learner's script or the algorithm."""
+    count = threads(instance_type)
+    command = f"exec {SCRIPTS} {image.server} --model {MODEL} --socket {SOCKET} --threads {count}"
+    places = (folder / "ml/code", folder / "ml/model/code")
+    installs = any((place / "requirements.txt").exists() for place in places)
+    environment = image.environment
+    runtime = Runtime(environment.name, environment.imports, () if installs else ("python3",), environment)
+    notes = (f"{runtimes.describe_here(environment)}, {count} threads",)
+    return Container(command, runtime, not isolated, {}, notes)
 
 
 def neo_serving(instance_type: str, isolated: bool) -> Container:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import importlib.metadata
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -20,6 +21,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from packaging.markers import Marker
 
 import sagelab
 from sagelab.cloud.errors import ClientError
@@ -57,8 +60,9 @@ class Environment:
 
     def _pins(self) -> Iterator[tuple[str, str]]:
         for line in self.text.splitlines():
-            name, equal, version = line.partition(" ")[0].partition("==")
-            if equal:
+            pin, _, marker = line.removesuffix("\\").partition(";")
+            name, equal, version = pin.strip().partition("==")
+            if equal and (not marker.strip() or Marker(marker.strip()).evaluate()):
                 yield name, version
 
 
@@ -66,6 +70,15 @@ class Environment:
 TOOLKIT = tuple("asyncio boto3 boto3.s3.transfer inotify_simple paramiko psutil retrying six numpy".split())
 PLAIN = Environment("python")
 TENSORFLOW = Environment("tensorflow", (*TOOLKIT, "tensorflow", "keras"), (("TensorFlow", "tensorflow"),))
+SKLEARN = Environment(
+    "scikit-learn", (*TOOLKIT, "sklearn", "pandas", "scipy.sparse", "joblib"), (("scikit-learn", "scikit-learn"),)
+)
+XGBOOST = Environment(
+    "xgboost",
+    (*TOOLKIT, "xgboost", "sklearn", "pandas", "scipy.sparse", "joblib"),
+    (("XGBoost", "xgboost-cpu"), ("scikit-learn", "scikit-learn")),
+    Path(__file__).with_name("locks") / "xgboost.lock",
+)
 
 
 class Environments:
@@ -129,13 +142,16 @@ class Environments:
             )
 
     def _lead_to_package(self) -> None:
-        """One folder with nothing but this package: an environment must see it, and none of its neighbours."""
-        link, target = self._folder / ".package/sagelab", Path(sagelab.__file__).resolve().parent
-        link.parent.mkdir(exist_ok=True)
-        if not link.is_symlink() or link.readlink() != target:
-            draft = link.with_name(f"sagelab.{os.getpid()}")
-            draft.symlink_to(target)
-            draft.rename(link)
+        """One folder with this package and SageMaker's toolkit: an environment sees them, and none of their
+        neighbours. The toolkit has no wheel, so that no lock can have it."""
+        folder = self._folder / ".package"
+        folder.mkdir(exist_ok=True)
+        for target in (Path(sagelab.__file__).resolve().parent, *_toolkit()):
+            link = folder / target.name
+            if not link.is_symlink() or link.readlink() != target:
+                draft = link.with_name(f".{target.name}.{os.getpid()}")
+                draft.symlink_to(target)
+                draft.rename(link)
 
     @contextmanager
     def _turn(self, environment: Environment) -> Iterator[None]:
@@ -145,6 +161,15 @@ class Environments:
 
     def _place(self, environment: Environment) -> Path:
         return self._folder / environment.name
+
+
+def _toolkit() -> Iterator[Path]:
+    """Where the parts of SageMaker's training toolkit are that only its source distribution has."""
+    for name in ("sagemaker_training", "inotify_simple", "gethostname"):
+        spec = importlib.util.find_spec(name)
+        if spec and spec.origin:
+            origin = Path(spec.origin)
+            yield origin.parent if origin.name == "__init__.py" else origin
 
 
 def _fingerprint(environment: Environment) -> str:

@@ -12,12 +12,12 @@ import importlib.metadata
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sagelab.cloud.engine.images.environments import PLAIN, TENSORFLOW, Environment
+from sagelab.cloud.engine.images.environments import PLAIN, SKLEARN, TENSORFLOW, XGBOOST, Environment
 from sagelab.cloud.engine.images.neo import is_neo
 from sagelab.cloud.engine.images.own import OwnImages
 from sagelab.cloud.errors import ValidationException
@@ -36,7 +36,8 @@ class Image:
     repository: the SDK's table and scope that list its URIs ("tensorflow/training"); of an own image its name.
     uses: TRAIN, PROCESS, SERVE. environment: its packages.
     server: which model server stands for its `serve` (hosting/containers.py). least: the first version that runs
-    here. program: the folder that stands for it, of an own image.
+    here. program: the folder that stands for it, of an own image. algorithm: the module that trains where a job
+    names no script.
     """
 
     repository: str
@@ -45,6 +46,7 @@ class Image:
     server: str = ""
     least: tuple[int, ...] = ()
     program: Path | None = None
+    algorithm: str = ""
 
     @property
     def words(self) -> list[str]:
@@ -60,15 +62,24 @@ class Image:
 
     def matches(self, uri: str) -> bool:
         """Whether a URI is one of the image's: repository, registry of AWS's, and a tag of one of the versions."""
+        return self.version(uri) is not None
+
+    def version(self, uri: str) -> str | None:
+        """Which version of the image a URI names; None where it is not one of the image's."""
         found = URI.fullmatch(uri)
         if found is None:
-            return False
+            return None
         repository, _, tag = found["image"].partition(":")
-        return any(
-            repository == row["repository"]
-            and found["registry"] in row["registries"].values()
-            and re.match(rf"{version}(?!\d)|{version[:-2]}-", tag)
-            for version, row in _rows(self)
+        tag = _aliases(self).get(tag, tag)
+        return next(
+            (
+                version
+                for version, row in _rows(self)
+                if repository == row["repository"]
+                and found["registry"] in row["registries"].values()
+                and re.match(rf"{version}(?!\d)|{version[:-2]}-", tag)
+            ),
+            None,
         )
 
 
@@ -77,7 +88,10 @@ IMAGES: tuple[Image, ...] = (
     Image("tensorflow/training", (TRAIN, PROCESS), TENSORFLOW, least=(2,)),
     Image("tensorflow/inference", (SERVE,), TENSORFLOW, server="tensorflow", least=(2,)),
     Image("tensorflow/eia", (SERVE,), TENSORFLOW, server="tensorflow", least=(2,)),
-    Image("sklearn/training", (PROCESS,), TENSORFLOW),
+    Image("sklearn/training", (TRAIN, PROCESS), SKLEARN),
+    Image("sklearn/inference", (SERVE,), SKLEARN, server="scikit-learn"),
+    Image("xgboost/training", (TRAIN, PROCESS), XGBOOST, algorithm="sagelab.algorithms.xgboost"),
+    Image("xgboost/inference", (SERVE,), XGBOOST, server="xgboost"),
 )
 NEO = Image("neo", (SERVE,), PLAIN, server="neo")  # what a compilation job made; neo.py has its names
 
@@ -85,6 +99,11 @@ NEO = Image("neo", (SERVE,), PLAIN, server="neo")  # what a compilation job made
 def environments() -> dict[str, Environment]:
     """Every environment that is behind an image, by its name."""
     return {image.environment.name: image.environment for image in (*IMAGES, NEO)}
+
+
+def is_algorithm(image: Image, hyperparameters: Mapping[str, str]) -> bool:
+    """Whether a training job of an image runs its built-in algorithm, as it names no script of its own."""
+    return bool(image.algorithm) and "sagemaker_program" not in hyperparameters
 
 
 class Registry:
@@ -155,6 +174,14 @@ def _rows(image: Image) -> list[tuple[str, dict[str, Any]]]:
     versions = _table(framework)[scope]["versions"].items()
     found = [row for row in versions if _by_number(row[0]) >= image.least]
     return sorted(found, key=lambda row: _by_number(row[0]))
+
+
+@functools.cache
+def _aliases(image: Image) -> dict[str, str]:
+    """The tags that stand for a version: "latest" for XGBoost's first."""
+    framework, _, scope = image.repository.partition("/")
+    found: dict[str, str] = _table(framework)[scope].get("version_aliases", {})
+    return found if framework == "xgboost" else {}
 
 
 @functools.cache
