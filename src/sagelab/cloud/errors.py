@@ -27,7 +27,7 @@ ServiceError                        what a client sees: AWS's code, AWS's messag
 |-- IncompleteBody              400  a body in signed chunks that ends early, or is in none
 |-- EntityTooLarge              400  a body over S3's limit, or over that of a form's policy
 |-- EntityTooSmall              400  a form's file under the limit of its policy
-|-- InvalidArgument             400  a form without one of the fields that it needs, or with a value that is none
+|-- InvalidArgument             400  a form without a field that it needs, or a value that is none
 |-- InvalidPolicyDocument       400  a form's policy that cannot be read
 |-- MalformedForm               400  a form that is not well-formed multipart/form-data
 |-- FieldsTooLarge              400  too much before a form's file

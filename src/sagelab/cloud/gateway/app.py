@@ -23,6 +23,7 @@ from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.http import forms
 from sagelab.cloud.gateway.http.request import Request
 from sagelab.cloud.gateway.http.spool import Disk, Spool
+from sagelab.cloud.gateway.moto import s3
 from sagelab.cloud.gateway.moto.front import MotoFront
 from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 from sagelab.cloud.gateway.moto.statistics import percentiles
@@ -66,6 +67,7 @@ class Gateway:
             _unzip,
             self._moto.name,
             readings.check,
+            s3.check,
             self._answer_own,
             self._sagemaker.find,
             self._sagemaker.parse,

@@ -13,6 +13,8 @@ from sagelab.cloud.errors import ValidationException
 
 PARIS, VIRGINIA = (f"763104351884.dkr.ecr.{region}.amazonaws.com" for region in ("eu-west-3", "us-east-1"))
 
+ACCOUNT = "683313688378.dkr.ecr.us-east-1.amazonaws.com"
+
 
 def refusal(folder: Path, uri: str, use: str) -> str:
     with pytest.raises(ValidationException) as caught:
@@ -32,6 +34,7 @@ def refusal(folder: Path, uri: str, use: str) -> str:
         ),
         ("busybox", TRAIN, f"{VIRGINIA}/tensorflow-training:2.21.0-cpu-py312"),
         (f"{PARIS}/tensorflow-training:2.18-cpu-py310", SERVE, f"{PARIS}/tensorflow-inference:2.18.0-cpu"),
+        (f"{ACCOUNT}/sagemaker-xgboost:2.0-1", TRAIN, f"{ACCOUNT}/sagemaker-xgboost:3.0-5"),
         (f"{PARIS}/tensorflow-inference-eia:1.14.0-cpu", SERVE, f"{PARIS}/tensorflow-inference-eia:2.0.0-cpu"),
     ],
 )
@@ -43,9 +46,9 @@ def test_a_refusal_names_the_nearest_image_that_runs(tmp_path: Path, asked: str,
 
 
 def test_what_the_sdk_is_told_is_what_it_takes(tmp_path: Path) -> None:
-    said = refusal(tmp_path, "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1", PROCESS)
+    said = refusal(tmp_path, "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:0.10-1", PROCESS)
     call = re.search(r"image_uris\.retrieve\((.*?)\)", said)
     assert call
     place, region, *options = call[1].split(", ")
     assert (place, region) == ('"sklearn"', '"us-east-1"')
-    assert options[:3] == ['version="1.9-0"', 'py_version="py3"', 'image_scope="training"']
+    assert options[:3] == ['version="0.20.0"', 'py_version="py3"', 'image_scope="training"']

@@ -62,6 +62,13 @@ def test_failure_file_that_is_a_link_is_not_followed(jobs: Jobs) -> None:
     assert "root:" not in job["FailureReason"]
 
 
+def test_output_whose_name_is_not_utf8_fails_the_job_in_words(jobs: Jobs) -> None:
+    output = {"S3OutputPath": f"s3://{jobs.bucket}/out", "CompressionType": "NONE"}
+    job = jobs.run(jobs.shell("touch $'/opt/ml/model/\\xff'", OutputDataConfig=output))
+    assert job["FailureReason"].startswith("ClientError: Upload of 's3://")
+    assert job["FailureReason"].endswith("failed: the file's name is not UTF-8")
+
+
 def test_model_folder_that_is_a_link_is_not_followed(jobs: Jobs) -> None:
     job = jobs.run(jobs.shell("cd /opt/ml; rmdir model; ln -s /etc model"))
     assert job["FailureReason"] == "ClientError: /opt/ml/model is a link, not a folder"

@@ -150,7 +150,8 @@ def nearest(uri: str, images: Sequence[Image]) -> str:
     domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
     framework, _, scope = image.repository.partition("/")
     python = row.get("py_versions", [""])[-1]
-    tagged = "-".join(part for part in (version, "cpu", python) if part)
+    processors = row.get("processors") or _table(framework)[scope].get("processors", [])
+    tagged = "-".join(part for part in (version, "cpu" if "cpu" in processors else "", python) if part)
     options = {"version": version, "py_version": python, "image_scope": scope, "instance_type": "ml.m5.large"}
     given = ", ".join(f'{option}="{value}"' for option, value in options.items() if value)
     place = f"{row['registries'][region]}.dkr.ecr.{region}.{domain}/{row['repository']}"
@@ -162,7 +163,7 @@ def nearest(uri: str, images: Sequence[Image]) -> str:
 
 def _next_version(image: Image, tag: str) -> tuple[str, dict[str, Any]]:
     """The first version of an image that is not before a tag's, if there is one, else the last."""
-    asked = re.match(r"v?(\d[\d.]*)", tag)
+    asked = re.match(r"v?(\d[\d.]*(?:-\d+(?=-|$))?)", tag)
     number = _by_number(asked[1]) if asked else (math.inf,)
     return next((one for one in _rows(image) if _by_number(one[0]) >= number), _rows(image)[-1])
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sagelab.cloud.gateway.moto import rules, targets
+from sagelab.cloud.gateway.moto import rules, s3, targets
 
 # Given the arguments, which it may mend; what it returns is given the result.
 Check = Callable[[dict[str, Any]], Callable[[Any], None] | None]
@@ -50,7 +50,10 @@ _HELD: dict[str, tuple[_Held, ...]] = {
         _Held("kms.models.KmsBackend", "decrypt", rules.check_ciphertext),
     ),
     "logs": (_Held("logs.models.LogsBackend", "put_subscription_filter", targets.check_log_filter),),
-    "s3": (_Held("s3.models.FakeBucket", "set_notification_configuration", targets.check_notifications),),
+    "s3": (
+        _Held("s3.models.FakeBucket", "set_notification_configuration", targets.check_notifications),
+        _Held("s3.models.S3Backend", "put_bucket_policy", s3.check_policy),
+    ),
     "sns": (
         _Held("sns.models.SNSBackend", "publish", targets.check_publication),
         _Held("sns.models.SNSBackend", "subscribe", targets.check_subscription),

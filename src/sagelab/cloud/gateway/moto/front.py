@@ -18,6 +18,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from xml.parsers.expat import ExpatError
 
 # Read at import: the guard refuses foreign pages, so no answer needs CORS headers.
 os.environ.setdefault("MOTO_DISABLE_GLOBAL_CORS", "true")
@@ -29,7 +30,14 @@ from moto.moto_server.werkzeug_app import (
     create_backend_app,
 )
 
-from sagelab.cloud.errors import AccessDenied, GaveUp, NotImplementedHere, ServiceError, storage_unavailable
+from sagelab.cloud.errors import (
+    AccessDenied,
+    GaveUp,
+    MalformedXml,
+    NotImplementedHere,
+    ServiceError,
+    storage_unavailable,
+)
 from sagelab.cloud.gateway.auth import readings
 from sagelab.cloud.gateway.auth.guard import Key
 from sagelab.cloud.gateway.auth.needed import Needed
@@ -58,6 +66,7 @@ _HIDDEN = frozenset(
 _LOOKS_CLOSER = frozenset({"execute-api", "mediastore", "bedrock", "bedrock-agentcore"})
 
 _TURNS = 256
+_NO_XML = "The XML you provided was not well-formed or did not validate against our published schema"
 _MANAGED = "arn:aws:iam::aws:policy/"
 
 _log = logging.getLogger("sagelab")
@@ -122,6 +131,8 @@ class MotoFront:
             raise storage_unavailable(error) from None
         except (NoSuchService, NotImplementedError, OperationNotFoundError):
             raise _unknown(context) from None
+        except ExpatError:
+            raise MalformedXml(_NO_XML) from None
         except Exception as crash:
             if isinstance(crash.__cause__, ServiceError):
                 raise crash.__cause__ from None
