@@ -15,13 +15,14 @@ XGBOOST_SCORES = (
     *("accuracy", "balanced_accuracy", "f1", "f1_binary", "f1_macro", "mse", "precision", "precision_macro"),
     *("precision_micro", "r2", "recall", "recall_macro", "recall_micro"),
 )
+_NUMBER = r"([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)"
 _BY_MODULE = {"sagelab.algorithms.xgboost": (*XGBOOST, *XGBOOST_SCORES)}
 
 
 def definitions(module: str) -> list[dict[str, str]]:
     """MetricDefinitions of the algorithm that a module is."""
     return [
-        {"Name": f"{channel}:{metric}", "Regex": rf".*\[[0-9]+\].*#011{channel}-{metric}:(\S+).*"}
+        {"Name": f"{channel}:{metric}", "Regex": rf".*\[[0-9]+\].*#011{channel}-{metric}:{_NUMBER}.*"}
         for channel in ("train", "validation")
         for metric in _BY_MODULE[module]
     ]

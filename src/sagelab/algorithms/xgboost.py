@@ -28,7 +28,7 @@ MODEL, CHECKPOINT = "xgboost-model", "xgboost-checkpoint"
 KEPT = 5  # checkpoints
 TRACKER_PORT = 9099
 JOINED = 60  # seconds in which the hosts must have found one another, and come to an end together
-PICKLED = ("0.72", "0.90", "1.0", "1.2", "1")  # versions whose artifact is a pickled Booster
+PICKLED = ("1", "0.90", "1.0", "1.2")  # versions whose artifact is a pickled Booster
 
 OBJECTIVES = (
     *("binary:logistic", "binary:logitraw", "binary:hinge", "count:poisson", "multi:softmax", "multi:softprob"),
@@ -240,7 +240,7 @@ def _resume(folder: Path | None) -> tuple[Path | None, int]:
 def _save(booster: xgboost.Booster, file: Path) -> None:
     """In the version's own form, whole or not at all."""
     draft = file.with_name(f".{file.name}")
-    if os.environ.get("SAGEMAKER_FRAMEWORK_VERSION", "").rpartition("-")[0] in PICKLED and file.name == MODEL:
+    if os.environ.get("SAGEMAKER_FRAMEWORK_VERSION", "").partition("-")[0] in PICKLED and file.name == MODEL:
         draft.write_bytes(pickle.dumps(booster))
     else:
         draft.write_bytes(booster.save_raw("ubj"))

@@ -24,7 +24,7 @@ labels = (features[:, 0] + 2 * features[:, 1] > 0).astype(int)
 def upload(name: str, rows: np.ndarray) -> str:
     text = io.StringIO()
     np.savetxt(text, rows, delimiter=",", fmt="%g")
-    return sess.upload_string_as_file_body(text.getvalue(), bucket, f"frameworks-v2/{name}/rows.csv")
+    return str(sess.upload_string_as_file_body(text.getvalue(), bucket, f"frameworks-v2/{name}/rows.csv"))
 
 
 table = np.column_stack([labels, features])

@@ -3,22 +3,23 @@
 import argparse
 import os
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import xgboost
 
 
-def model_fn(model_dir):
+def model_fn(model_dir: str) -> xgboost.Booster:
     booster = xgboost.Booster()
     booster.load_model(Path(model_dir, "boost.json"))
     return booster
 
 
-def predict_fn(data, model):
+def predict_fn(data: xgboost.DMatrix, model: xgboost.Booster) -> Any:
     return model.predict(data, output_margin=True)
 
 
-def output_fn(prediction, _accept):
+def output_fn(prediction: Any, _accept: str) -> tuple[str, str]:
     return ",".join(map(str, prediction)), "text/csv"
 
 

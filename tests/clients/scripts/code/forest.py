@@ -9,8 +9,9 @@ import pandas as pd
 from sklearn.ensemble import RandomForestClassifier
 
 
-def model_fn(model_dir):
-    return joblib.load(Path(model_dir, "model.joblib"))
+def model_fn(model_dir: str) -> RandomForestClassifier:
+    found: RandomForestClassifier = joblib.load(Path(model_dir, "model.joblib"))
+    return found
 
 
 if __name__ == "__main__":
