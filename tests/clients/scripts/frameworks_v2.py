@@ -1,7 +1,8 @@
-"""scikit-learn and XGBoost in SDK v2's words, as AWS's own examples have them; code/ lies beside it."""
+"""scikit-learn and XGBoost in SDK v2's words, as AWS's own examples have them; models/ lies beside it."""
 
 # %% scikit-learn: a script that trains, and serves
 import io
+import time
 
 import numpy as np
 import sagemaker
@@ -9,6 +10,7 @@ from sagemaker import image_uris
 from sagemaker.deserializers import JSONDeserializer
 from sagemaker.estimator import Estimator
 from sagemaker.inputs import TrainingInput
+from sagemaker.predictor import Predictor
 from sagemaker.serializers import CSVSerializer
 from sagemaker.sklearn.estimator import SKLearn
 from sagemaker.tuner import ContinuousParameter, HyperparameterTuner
@@ -27,19 +29,29 @@ def upload(name: str, rows: np.ndarray) -> str:
     return str(sess.upload_string_as_file_body(text.getvalue(), bucket, f"frameworks-v2/{name}/rows.csv"))
 
 
+def ready(predictor: Predictor) -> Predictor:
+    """Once its endpoint is in service; the SDK itself looks every half minute."""
+    while (
+        sess.sagemaker_client.describe_endpoint(EndpointName=predictor.endpoint_name)["EndpointStatus"]
+        == "Creating"
+    ):
+        time.sleep(0.2)
+    return predictor
+
+
 table = np.column_stack([labels, features])
 train, validation = upload("train", table[:200]), upload("validation", table[200:])
 
 sklearn = SKLearn(
     entry_point="forest.py",
-    source_dir="code",
+    source_dir="models",
     framework_version="1.2-1",
     role=role,
     instance_type="ml.m5.large",
     hyperparameters={"trees": 20},
 )
 sklearn.fit({"train": train})
-predictor = sklearn.deploy(initial_instance_count=1, instance_type="ml.m5.large")
+predictor = ready(sklearn.deploy(initial_instance_count=1, instance_type="ml.m5.large", wait=False))
 found = predictor.predict(features[200:])
 print("scikit-learn", found.dtype, (found == labels[200:]).mean() > 0.8)
 predictor.delete_endpoint()
@@ -63,7 +75,8 @@ tuner = HyperparameterTuner(
 )
 tuner.fit(channels)
 best = tuner.best_estimator()
-predictor = best.deploy(1, "ml.m5.large", serializer=CSVSerializer(), deserializer=JSONDeserializer())
+kinds = {"serializer": CSVSerializer(), "deserializer": JSONDeserializer()}
+predictor = ready(best.deploy(1, "ml.m5.large", wait=False, **kinds))
 scores = [one["score"] for one in predictor.predict(features[200:])["predictions"]]
 print("algorithm", ((np.array(scores) > 0.5) == labels[200:]).mean() > 0.85)
 predictor.delete_endpoint()
@@ -77,7 +90,7 @@ print("transform", len(lines), np.allclose([float(line) for line in lines], scor
 # %% XGBoost with a script
 framework = XGBoost(
     entry_point="boost.py",
-    source_dir="code",
+    source_dir="models",
     framework_version="1.7-1",
     role=role,
     instance_count=1,
@@ -85,6 +98,6 @@ framework = XGBoost(
     hyperparameters={"rounds": 5},
 )
 framework.fit({"train": train})
-predictor = framework.deploy(1, "ml.m5.large", serializer=CSVSerializer())
+predictor = ready(framework.deploy(1, "ml.m5.large", serializer=CSVSerializer(), wait=False))
 print("script", predictor.predict(features[200:203]).decode().count(","))
 predictor.delete_endpoint()

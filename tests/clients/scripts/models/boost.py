@@ -28,6 +28,6 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int)
     options = parser.parse_args()
     table = pd.read_csv(Path(os.environ["SM_CHANNEL_TRAIN"], "rows.csv"), header=None)
-    data = xgboost.DMatrix(table.iloc[:, 1:], table[0])
+    data = xgboost.DMatrix(table.iloc[:, 1:].values, table[0])
     booster = xgboost.train({"objective": "binary:logistic"}, data, options.rounds)
     booster.save_model(Path(os.environ["SM_MODEL_DIR"], "boost.json"))
