@@ -20,6 +20,7 @@ from tests.built import build
 from tests.clients.conformance import ASKS, note
 from tests.cloud.endpoints import DOUBLER, pack_folder
 from tests.conftest import LocalCloud
+from tests.wheels import make_wheel
 
 ROOT = Path(__file__).parents[2]
 RECORDER = Path(__file__).parent / "recorder"
@@ -90,6 +91,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with rows.csv, rows.jsonl, scripts in code/, and a model.tar.gz that doubles two numbers."""
     folder = tmp_path_factory.mktemp("table")
     shutil.copytree(SCRIPTS / "code", folder / "code")
+    make_wheel(folder / "code/wheels", "heard-of-never", "1.5")  # what requirements.txt asks for, and no index has
     (folder / "rows.csv").write_text("\n".join(f"{n},{n + 1}" for n in range(8)))
     (folder / "rows.jsonl").write_text("\n".join(f"[{n}, {n + 1}]" for n in range(3)))
     (folder / "model.tar.gz").write_bytes(pack_folder(build(DOUBLER, "2")))

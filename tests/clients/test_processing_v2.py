@@ -33,6 +33,11 @@ def test_script_runs_on_two_hosts_and_its_log_streams(processing: Ran) -> None:
         assert f"hello from two hosts on {host}" in processing.out
 
 
+def test_folder_of_code_has_the_packages_that_it_asks_for(processing: Ran) -> None:
+    assert "good morning from a folder on algo-1" in processing.out
+    assert processing.out.count("with its packages: True") == 1
+
+
 def test_transformer_answers_every_line(processing: Ran) -> None:
     (line,) = [line for line in processing.out.splitlines() if line.startswith("answer ")]
     assert json.loads(line.removeprefix("answer ")) == {"predictions": [[0.0, 2.0], [2.0, 4.0], [4.0, 6.0]]}

@@ -22,3 +22,4 @@ def test_processors_and_transformer_run(processing: Ran) -> None:
     assert "answers 3" in processing.out
     for host in ("algo-1", "algo-2"):
         assert f"hello from a folder on {host}" in processing.out + processing.err
+    assert "with its packages: True" in processing.out + processing.err

@@ -43,6 +43,8 @@ def test_trainer_goes_on_from_its_checkpoints_on_spot(trainer: Ran, cloud: Local
         assert f"before algo-{number} []" in printed
         assert "word good evening {'depth': 3} ['algo-1', 'algo-2']" in printed
         assert "Requirement already satisfied: numpy" in printed
+        assert "Successfully installed heard-of-never-1.5" in printed
+        assert "heard-of-never runs" in printed
         assert "files ['resume.py', 'split.py', 'train_steps.py']" in printed
     assert all("['state-algo-1', 'state-algo-2']" in printed for printed in second)
 

@@ -32,7 +32,7 @@ class Check:
 def examine(home: Home) -> list[Check]:
     """Every check, on this machine as it is now."""
     checks: list[Callable[[], Check]] = [_python, _packages, _namespaces, _memory]
-    return [*(check() for check in checks), _disk(home), *_home(home), _port(home), _emulation()]
+    return [*(check() for check in checks), _layers(home), _disk(home), *_home(home), _port(home), _emulation()]
 
 
 def _python() -> Check:
@@ -66,6 +66,16 @@ def _namespaces() -> Check:
         "In a container, --security-opt seccomp=unconfined allows namespaces."
     )
     return Check("namespaces", "weaker", reason, advice)
+
+
+def _layers(home: Home) -> Check:
+    from sagelab.cloud.engine.sandbox import namespaces
+
+    reason = namespaces.probe() or namespaces.probe_overlay(home.python)
+    if reason is None:
+        return Check("layers", "good", "a job changes its packages as in a container")
+    advice = "A job installs packages into a virtual environment, and can remove none of its image's."
+    return Check("layers", "weaker", reason, advice)
 
 
 def _memory() -> Check:

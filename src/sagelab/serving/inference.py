@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import pkgutil
 import subprocess
 import sys
 import tempfile
@@ -40,10 +41,13 @@ class Context(NamedTuple):
 
 
 class Inference:
-    """`inference.py`, imported. What it raises at import is left to end the process, with its traceback."""
+    """`inference.py`, imported. What it raises at import is left to end the process, with its traceback.
 
-    def __init__(self, code: Path) -> None:
-        _provide_packages(code)
+    installed: code/requirements.txt was installed before this process began.
+    """
+
+    def __init__(self, code: Path, installed: bool = False) -> None:
+        provide_packages(code, installed)
         module = _import(code / "inference.py")
         self._answer = _whole(module) or _around(module)
         if self._answer is None:
@@ -84,15 +88,32 @@ def _import(file: Path) -> ModuleType:
     return module
 
 
-def _provide_packages(code: Path) -> None:
+def provide_packages(code: Path, installed: bool) -> None:
     """code/ and code/lib are on the path; else code/requirements.txt is installed, as the container does it."""
     sys.path.insert(0, str(code))
+    _forget({module.name for module in pkgutil.iter_modules([str(code)])})
     if (code / "lib").is_dir():
         sys.path.insert(1, str(code / "lib"))
         if (code / "requirements.txt").exists():
             print("code/lib is there: code/requirements.txt is ignored", file=sys.stderr, flush=True)
-    elif (code / "requirements.txt").exists():
+    elif (code / "requirements.txt").exists() and not installed:
         sys.path.insert(1, _install(code / "requirements.txt"))
+
+
+def _forget(names: set[str]) -> None:
+    """Let these modules be imported anew: the code's own come before those of the server's packages.
+
+    Not what has machine code in it: a process loads that once.
+    """
+    found = {name: module for name, module in sys.modules.items() if name.partition(".")[0] in names}
+    compiled = {name.partition(".")[0] for name, module in found.items() if _is_compiled(module)}
+    for name in found:
+        if name.partition(".")[0] not in compiled:
+            del sys.modules[name]
+
+
+def _is_compiled(module: ModuleType) -> bool:
+    return (getattr(module, "__file__", None) or "").endswith(".so")
 
 
 def _install(requirements: Path) -> str:

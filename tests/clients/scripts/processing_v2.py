@@ -47,7 +47,7 @@ framework_processor = FrameworkProcessor(
     instance_count=1,
 )
 framework_processor.run(code="greet.py", source_dir="code", arguments=["from", "a", "folder"], wait=False)
-framework_processor.latest_job.wait(logs=False)
+framework_processor.latest_job.wait(logs=True)
 print("status", framework_processor.latest_job.describe()["ProcessingJobStatus"])
 
 # %% Batch transform

@@ -23,6 +23,7 @@ from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.http import forms
 from sagelab.cloud.gateway.http.request import Request
 from sagelab.cloud.gateway.http.spool import Disk, Spool
+from sagelab.cloud.gateway.moto import s3
 from sagelab.cloud.gateway.moto.front import MotoFront
 from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 from sagelab.cloud.gateway.moto.statistics import percentiles
@@ -52,7 +53,7 @@ class Gateway:
         self.spool = Spool(cloud.home.path / "tmp", disk)
         self._moto = MotoFront(cloud.home.path, disk)
         self._sagemaker = SageMaker(families, cloud.store)
-        identities = Identities(cloud.home, self._moto)
+        identities = Identities(cloud.home, self._moto, cloud.service_keys)
         guard = self._guard = Guard(
             cloud.url, lambda name: None if cloud.has_ended(name) else identities.find(name)
         )
@@ -62,8 +63,11 @@ class Gateway:
             _hide_motos_pages,
             self._take_form,
             guard.identify,
+            readings.check_scope,
             _unzip,
+            self._moto.name,
             readings.check,
+            s3.check,
             self._answer_own,
             self._sagemaker.find,
             self._sagemaker.parse,

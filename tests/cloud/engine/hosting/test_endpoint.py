@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from tests.cloud.endpoints import Hosting, pack_folder
 from tests.cloud.jobs import pack
 from tests.waiting import TIMEOUT, until
+from tests.wheels import make_wheel
 
 ONE = {"instances": [[1.0, 2.0]]}
 
@@ -30,6 +32,17 @@ def blue_green(kind: str, wait: int = 0, longest: int | None = None) -> dict[str
     routing = {"Type": kind, "WaitIntervalInSeconds": wait}
     limit = {"MaximumExecutionTimeoutInSeconds": longest} if longest else {}
     return {"BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": routing, **limit}}
+
+
+# Which packages a server has, as its own code sees them.
+PACKAGES = """
+import json
+import heard_of_never
+import six
+
+def handler(data, context):
+    return json.dumps({"installed": heard_of_never.__name__, "six": getattr(six, "OURS", "theirs")})
+"""
 
 
 @pytest.fixture(scope="module")
@@ -322,3 +335,26 @@ def test_accelerated_variant_answers_as_the_plain_one(hosting: Hosting, doubler:
     assert hosting.invoke(name, ONE) == {"predictions": [[2.0, 4.0]]}
     assert "ml.eia1.medium: the model is compiled ahead of time" in hosting.log(name)
     hosting.delete(name)
+
+
+@pytest.mark.parametrize(("own", "six"), [("beside", "theirs"), ("six", "ours")])
+def test_packages_of_code_are_installed_and_its_own_modules_come_first(
+    hosting: Hosting, doubler: Path, tmp_path: Path, own: str, six: str
+) -> None:
+    folder = shutil.copytree(doubler, tmp_path / "1")
+    make_wheel(folder, "heard-of-never", "1.5")
+    modules = {"inference.py": PACKAGES, f"{own}.py": "OURS = 'ours'"}
+    wanted = {"requirements.txt": "--no-index\n--find-links ../1\nheard-of-never\nnumpy\n"}
+    archive = pack({f"code/{name}": text for name, text in (modules | wanted).items()}, folder)
+    name = hosting.serve(hosting.config(hosting.model(archive)))
+    answer = hosting.invoke(name, ONE)
+    assert answer == {"installed": "heard_of_never", "six": six}
+    hosting.delete(name)
+
+
+def test_package_that_there_is_not_fails_the_endpoint_in_words(hosting: Hosting, doubler: Path) -> None:
+    code = {"code/inference.py": PACKAGES, "code/requirements.txt": "--no-index\nnone-such-here\n"}
+    name = hosting.start(hosting.config(hosting.model(pack(code, doubler))))
+    assert hosting.wait(name)["EndpointStatus"] == "Failed"
+    assert "No matching distribution found for none-such-here" in hosting.log(name)
+    assert "pip could not install code/requirements.txt" in hosting.log(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from sagelab.lab.jupyter import Jupyter
 from tests.cloud.instances import Instances
 from tests.cloud.kills import wait_end
 from tests.conftest import LocalCloud
+from tests.wheels import make_wheel
 
 NEEDS_NAMESPACES = pytest.mark.skipif(namespaces.probe() is not None, reason="this machine forbids namespaces")
 pytestmark = pytest.mark.slow
@@ -76,15 +78,22 @@ def test_terminal_opens_with_the_rights_that_were_asked(instances: Instances) ->
     assert "/run/sagelab/bin" not in said
 
 
-def test_script_runs_as_root_with_the_roles_rights_and_its_users_home(instances: Instances) -> None:
+def test_script_runs_as_root_with_the_roles_rights_and_its_users_home(
+    instances: Instances, tmp_path: Path
+) -> None:
+    wheel = make_wheel(tmp_path, "heard-of-never", "1.5")
+    content = base64.b64encode(wheel.read_bytes()).decode()
     script = (
         "#!/bin/bash\nset -e\necho id $(id -u)\n"
         "sudo -u ec2-user -i <<'EOF'\necho mine > ~/SageMaker/made.txt\nEOF\n"
         "python3 -c \"import boto3; print(boto3.client('sts').get_caller_identity()['Arn'])\"\n"
+        f"echo {content} | base64 -d > /tmp/{wheel.name}\npip install --quiet --no-index /tmp/{wheel.name}\n"
     )
     name = instances.create(LifecycleConfigName=instances.config(OnStart=script))
     assert instances.describe(name)["NotebookInstanceStatus"] == "InService", instances.describe(name)
     assert "made.txt" in Jupyter(instances.url(name)).files()
+    said = Jupyter(instances.url(name)).run("import heard_of_never\nheard_of_never.main()")
+    assert said == "heard-of-never runs\n"
     log = instances.log(name, "LifecycleConfigOnStart")
     assert "id 0" in log
     assert "/SageMaker" in log

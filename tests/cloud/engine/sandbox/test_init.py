@@ -38,7 +38,8 @@ init = Init((sys.argv[1],), dict(os.environ), ("python3", "train"), os.open(os.d
 init.terminate()
 for number in range(2):
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    script = {"arguments": [sys.argv[2]], "env": dict(os.environ), "folder": "/", "shim": 100_000 + number}
+    script = {"options": [], "arguments": [sys.argv[2]], "env": dict(os.environ)}
+    script |= {"folder": "/", "shim": 100_000 + number}
     socket.send_fds(ours, [json.dumps(script).encode()], [0, 1, 2])
     init._serve(theirs)
     print("script", os.waitstatus_to_exitcode(os.waitpid(json.loads(ours.recv(4096))["pid"], 0)[1]), flush=True)

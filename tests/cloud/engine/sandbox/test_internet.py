@@ -39,7 +39,26 @@ def test_the_users_own_index_may_be_anywhere_and_only_it() -> None:
     assert internet.find("127.0.0.1", 3141) == [("127.0.0.1", 3141)]
     with pytest.raises(Refused):
         internet.find("127.0.0.1", 3142)
-    assert internet.environment() == {"PIP_INDEX_URL": "http://127.0.0.1:3141/simple"}
+    index = "http://127.0.0.1:3141/simple"
+    assert internet.environment() == {"PIP_INDEX_URL": index, "UV_DEFAULT_INDEX": index}
+
+
+def test_hosts_that_pip_is_told_to_trust_may_be_anywhere_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    internet = Internet({"PIP_TRUSTED_HOST": "files.inside:8080 127.0.0.1", "PIP_CONFIG_FILE": "/dev/null"})
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", ("10.1.2.3", 0))])
+    assert internet.find("files.inside", 8080) == [("10.1.2.3", 8080)]
+    assert internet.find("127.0.0.1", 443) == [("10.1.2.3", 443)]
+    with pytest.raises(Refused):
+        internet.find("files.inside", 443)
+
+
+def test_certificates_that_the_user_trusts_come_without_a_key(tmp_path: Path) -> None:
+    certificate = "-----BEGIN CERTIFICATE-----\nTUlJ\n-----END CERTIFICATE-----"
+    key = "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----"
+    (tmp_path / "ours.pem").write_text(f"# ours\n{key}\n{certificate}\n")
+    assert Internet({"REQUESTS_CA_BUNDLE": str(tmp_path / "ours.pem")}).certificates.decode() == certificate
+    assert Internet({"PIP_CERT": str(tmp_path / "none.pem")}).certificates == b""
+    assert Internet({}).certificates == b""
 
 
 def test_pips_settings_come_from_its_files_without_passwords(tmp_path: Path) -> None:
@@ -51,6 +70,8 @@ def test_pips_settings_come_from_its_files_without_passwords(tmp_path: Path) -> 
     assert Internet({"PIP_CONFIG_FILE": str(file)}).environment() == {
         "PIP_EXTRA_INDEX_URL": "https://more.example/simple",
         "PIP_TRUSTED_HOST": "a.example",
+        "UV_INDEX": "https://more.example/simple",
+        "UV_INSECURE_HOST": "a.example",
     }
 
 

@@ -19,10 +19,11 @@ from tests.cloud.instances import encode
 from tests.cloud.jobs import ROLE
 from tests.cloud.kills import kill
 from tests.conftest import LocalCloud
+from tests.trusts import trusting
 
 NAME = "123456789012.dkr.ecr.us-east-1.amazonaws.com/stacked:1"
 TIMEOUT = 240
-TRUST = '{"Version": "2012-10-17", "Statement": []}'
+STACKS = trusting({"AWS": "123456789012", "Service": "cloudformation.amazonaws.com"})
 # Serves, or ends at once.
 SERVE = """#!/usr/bin/env python3
 import http.server, os, signal, sys
@@ -359,7 +360,7 @@ def test_caller_needs_the_rights_that_its_resources_need(
     statements = {"stacks": ["cloudformation:*"], "all": ["cloudformation:*", "sagemaker:*", "iam:PassRole"]}
     for kind, actions in statements.items():
         name = unique(kind)
-        roles[kind] = iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+        roles[kind] = iam.create_role(RoleName=name, AssumeRolePolicyDocument=STACKS)["Role"]["Arn"]
         statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
         policy = {"Version": "2012-10-17", "Statement": statement}
         iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=json.dumps(policy))

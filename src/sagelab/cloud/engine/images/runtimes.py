@@ -17,7 +17,10 @@ from sagelab.cloud.engine.images.environments import TENSORFLOW as PACKAGES
 
 WANTS_TENSORFLOW = re.compile(rb"\b(?:tensorflow|keras)\b")
 READ = 1 << 20  # bytes of a script: what it imports is at its beginning
-READ_AT_IMPORT = re.compile(rb"KERAS_BACKEND|TF_USE_LEGACY_KERAS|TF_ENABLE_ONEDNN|XLA_FLAGS")
+# Variables that a script sets for what it imports next, which a warm Python has imported already.
+READ_AT_IMPORT = re.compile(
+    rb"""["'](?:KERAS_|TF_(?!CPP_|CONFIG|FORCE_GPU)|XLA_|OMP_|KMP_|MKL_|OPENBLAS_|NUMEXPR_|MPLBACKEND)"""
+)
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ def choose(code: Path | None, toolkit: bool, environment: Environment = PACKAGES
     toolkit: the image's own `train` runs it, for the job names no entry point. It imports what the environment is
     for itself, so that a warm one serves it whatever the code is.
     """
-    if environment.lock is not None:
+    if environment is not PACKAGES:
         return Runtime(environment.name, environment.imports, ("train", "python3"), environment)
     if code is None or _replaces_packages(code):
         return TOOLKIT if toolkit else PYTHON
@@ -64,8 +67,7 @@ def _read_sources(code: Tree) -> Iterator[bytes]:
 
 def _replaces_packages(code: Path) -> bool:
     """Whether the code brings what a warm Python has imported already, maybe in another version."""
-    names = ("requirements.txt", "tensorflow", "keras", "tensorflow.py", "keras.py")
-    return any((code / name).exists() for name in names)
+    return any((code / name).exists() for name in ("tensorflow", "keras", "tensorflow.py", "keras.py"))
 
 
 def describe_here(environment: Environment = PACKAGES) -> str:

@@ -220,8 +220,6 @@ class NotebookInstance:
         )
 
     def _environment(self) -> dict[str, str]:
-        """PIP_TARGET: this Python's own packages are read only; what is added lasts until the instance stops."""
-        packages = f"{HOME}/.packages"
         return environment(self.context.region) | {
             tokens.KEY: self.key,
             "AWS_ENDPOINT_URL": self.context.url,
@@ -231,8 +229,7 @@ class NotebookInstance:
             "AWS_EC2_METADATA_DISABLED": "true",
             "SAGEMAKER_USER_CONFIG_OVERRIDE": f"{RUN}/sdk.yaml",
             "SAGELAB_INSTANCE": self.spec.name,
-            "PYTHONPATH": f"{REDIRECT}:{packages}",
-            "PIP_TARGET": packages,
+            "PYTHONPATH": str(REDIRECT),
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         }
 

@@ -28,7 +28,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
-from sagelab.cloud.engine.sandbox import namespaces, privileges
+from sagelab.cloud.engine.sandbox import namespaces, privileges, warmth
 from sagelab.cloud.engine.sandbox.init import REQUESTS, Init, receive
 from sagelab.cloud.engine.sandbox.limits import Limits
 from sagelab.cloud.engine.sandbox.namespaces import PROGRAM, HostSpec
@@ -43,8 +43,8 @@ NUMBER, HALF = re.compile(r"\d{1,9}\n"), re.compile(r"half( \d{1,20}:\d{1,20})+\
 class ForkServerProcess:
     """The loop of the process: requests in, ends out."""
 
-    def __init__(self, channel: socket.socket, sandbox_unavailable: str | None) -> None:
-        self.channel, self.sandbox_unavailable = channel, sandbox_unavailable
+    def __init__(self, channel: socket.socket, sandbox_unavailable: str | None, overlay: bool) -> None:
+        self.channel, self.sandbox_unavailable, self.overlay = channel, sandbox_unavailable, overlay
         self.groups: dict[int, str] = {}
         privileges.adopt_orphans()  # the hosts of a group that was killed: `_end` waits for them
 
@@ -57,7 +57,7 @@ class ForkServerProcess:
         events = selectors.DefaultSelector()
         events.register(self.channel, selectors.EVENT_READ)
         events.register(wake, selectors.EVENT_READ)
-        tell(self.channel, event="ready", sandbox_unavailable=self.sandbox_unavailable)
+        tell(self.channel, event="ready", sandbox_unavailable=self.sandbox_unavailable, overlay=self.overlay)
         while True:
             for key, _ in events.select():
                 if key.fileobj is self.channel:
@@ -267,7 +267,7 @@ def _become_first(host: HostSpec, output: int, report: int, isolated: bool) -> N
             privileges.adopt_orphans()
             os.chdir(host.program or Path(host.folder) / "ml")
         limits = Limits(host.processes, host.disk, host.memory, tuple(host.mounts)) if isolated else None
-        code = Init(host.argv, host.env, host.forks if isolated else (), report, limits).run()
+        code = Init(host.argv, host.env, host.forks if isolated else (), report, limits, host.python).run()
     except BaseException as error:
         os.write(2, f"sagelab: the host did not start: {error}\n".encode())
     finally:
@@ -287,9 +287,11 @@ def prefer_as_victim() -> None:
 def main(argv: list[str]) -> None:
     channel = socket.socket(fileno=int(argv[0]))
     sandbox_unavailable = namespaces.probe() if argv[1] == "auto" else "SAGELAB_SANDBOX=plain"
-    for name in argv[2:]:
-        importlib.import_module(name)
-    ForkServerProcess(channel, sandbox_unavailable).serve()
+    overlay = not sandbox_unavailable and not namespaces.probe_overlay(Path.home())
+    with warmth.noting_reads():
+        for name in argv[2:]:
+            importlib.import_module(name)
+    ForkServerProcess(channel, sandbox_unavailable, overlay).serve()
 
 
 if __name__ == "__main__":

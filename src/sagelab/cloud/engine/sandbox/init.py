@@ -3,7 +3,8 @@
 Where the host grew from a warm Python (HostSpec.forks), the command `python3` in it is `shim.py`: it sends its
 arguments, environment, folder and standard streams over a socket, and process 1 forks itself to run the script,
 so that the script finds TensorFlow imported. What such a fork cannot stand in for (options of the interpreter,
-pip, variables that TensorFlow or Keras read at import) the shim leaves to the real interpreter.
+pip) the shim leaves to the real interpreter, and where it would be another than a fresh one the fork does
+(interpreter.py).
 
 A request to end (SIGTERM) goes to the user's scripts, and not to the shells and drivers around them, which then
 see their command end and finish their work. What such a script has started itself is the script's to end, if it
@@ -13,31 +14,25 @@ hears the request; else it is asked, too.
 from __future__ import annotations
 
 import array
-import atexit
 import contextlib
-import io
 import json
 import os
-import random
 import re
-import runpy
 import selectors
 import signal
 import socket
 import sys
-import threading
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from sagelab.cloud.engine.sandbox import privileges, processes
+from sagelab.cloud.engine.sandbox import interpreter, privileges, processes
+from sagelab.cloud.engine.sandbox.interpreter import Command
 from sagelab.cloud.engine.sandbox.limits import MARK, PAUSE, Limits
 from sagelab.cloud.engine.sandbox.processes import descendants
 
 SOCKET = "/run/sagelab/python.sock"
 REQUESTS = (signal.SIGTERM, signal.SIGUSR1)  # to ask the user's processes to end; to end all of them
-EXECUTABLE = "/opt/sagelab/bin/python3"
 REPORTED = 2_500  # files half written, of a host that left more behind
 TOOLKIT = "sagemaker_training.cli.train"
 TRAIN = ("train",)  # the command of an image that SageMaker's toolkit runs
@@ -48,7 +43,7 @@ DRIVERS = ("/sm_drivers/", "sagemaker_training")  # of both SDKs
 class Init:
     """Process 1. `run` returns the exit code of the first command: 128 + n if signal n ended it.
 
-    report: a pipe to tell over what was half written at the end.
+    report: a pipe to tell over what was half written at the end. python: the real interpreter of the host.
     """
 
     def __init__(
@@ -58,8 +53,10 @@ class Init:
         forks: tuple[str, ...],
         report: int,
         limits: Limits | None = None,
+        python: str = sys.executable,
     ) -> None:
         self.argv, self.env, self.forks, self.report, self.limits = argv, env, forks, report, limits
+        self.python = python
         self.events = selectors.DefaultSelector()
         self.clients: dict[int, socket.socket] = {}
         self.forked: dict[int, tuple[int, str]] = {}  # pid of a fork -> its shim's, its command
@@ -134,7 +131,7 @@ class Init:
 
     def _start_first(self) -> int:
         if self.argv == TRAIN and "train" in self.forks:
-            return self._fork(lambda: run_python(["-m", TOOLKIT], self.env))
+            return self._fork(lambda: interpreter.run(Command(["-m", TOOLKIT], self.env, self.python, own=True)))
         return self._fork(lambda: _execute(self.argv, self.env))
 
     def _listen(self) -> None:
@@ -160,7 +157,7 @@ class Init:
 
     def _run(self, client: socket.socket, message: dict[str, Any], streams: list[int]) -> None:
         begins, self.served = not self.served, True
-        pid = self._fork(lambda: _run_request(message, streams))
+        pid = self._fork(lambda: _run_request(message, streams, self.python))
         self.forked[pid] = message["shim"], " ".join(message["arguments"])
         if self.asked and begins and self.argv == TRAIN:
             # Whom the request reached was a helper of SageMaker's toolkit, which went on to start the script.
@@ -254,63 +251,15 @@ def _is_request(message: dict[str, Any]) -> bool:
     return texts and bool(arguments) and isinstance(message.get("shim"), int)
 
 
-def run_python(arguments: list[str], env: dict[str, str]) -> None:
-    """Be `python3 ARGUMENTS` in this process, and exit as it would. ARGUMENTS: a script or -m module."""
-    os.environ.clear()
-    os.environ.update(env)
-    _renew(env)
-    code = 0
-    try:
-        _run_main(arguments)
-    except SystemExit as end:
-        code = _exit_code(end)
-    except BaseException as error:
-        code = 1
-        if isinstance(error, KeyboardInterrupt):
-            code = 130
-        sys.excepthook(type(error), error.with_traceback(_own_part(error)), error.__traceback__)
-    _finish(code)
-
-
-def _run_main(arguments: list[str]) -> None:
-    if arguments[0] == "-m":
-        sys.argv = ["-m", *arguments[2:]]
-        sys.path.insert(0, str(Path.cwd()))
-        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
-    else:
-        sys.argv = arguments
-        sys.path.insert(0, str(Path(arguments[0]).resolve().parent))
-        runpy.run_path(arguments[0], run_name="__main__")
-
-
-def _renew(env: dict[str, str]) -> None:
-    """What must not be shared with the parent: streams, randomness, the search path's own part."""
-    raw = bool(env.get("PYTHONUNBUFFERED"))
-    entry = open(0, "rb", closefd=False)  # noqa: SIM115
-    sys.stdin = sys.__stdin__ = io.TextIOWrapper(entry, "utf-8")  # type: ignore[misc]
-    for name, number in (("stdout", 1), ("stderr", 2)):
-        binary = open(number, "wb", 0 if raw else -1, closefd=False)  # noqa: SIM115
-        stream = io.TextIOWrapper(
-            binary, "utf-8", "backslashreplace", line_buffering=name == "stderr", write_through=raw
-        )
-        setattr(sys, name, stream)
-        setattr(sys, f"__{name}__", stream)
-    random.seed()
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed()
-    sys.executable = EXECUTABLE
-    extra = [folder for folder in env.get("PYTHONPATH", "").split(os.pathsep) if folder]
-    sys.path[:] = [*extra, *(folder for folder in sys.path if folder.startswith((sys.prefix, sys.base_prefix)))]
-
-
-def _run_request(message: dict[str, Any], streams: list[int]) -> None:
+def _run_request(message: dict[str, Any], streams: list[int], python: str) -> None:
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
     for stream in streams:
         if stream > 2:
             os.close(stream)
     os.chdir(message["folder"])
-    run_python(message["arguments"], message["env"])
+    options = tuple(message["options"])
+    interpreter.run(Command(message["arguments"], message["env"], python, options))
 
 
 def _execute(argv: tuple[str, ...], env: dict[str, str]) -> None:
@@ -319,30 +268,3 @@ def _execute(argv: tuple[str, ...], env: dict[str, str]) -> None:
     except OSError as error:
         os.write(2, f"{argv[0]}: {error.strerror}\n".encode())
         os._exit(127)
-
-
-def _own_part(error: BaseException) -> Any:
-    """The traceback from the user's first frame on: without this module's and runpy's own."""
-    frames = error.__traceback__
-    while frames and frames.tb_frame.f_code.co_filename.endswith(("init.py", "<frozen runpy>", "runpy.py")):
-        frames = frames.tb_next
-    return frames
-
-
-def _exit_code(end: SystemExit) -> int:
-    if end.code is None or isinstance(end.code, int):
-        return (end.code or 0) & 0xFF
-    print(end.code, file=sys.stderr)
-    return 1
-
-
-def _finish(code: int) -> None:
-    """End as an interpreter does: threads joined, atexit run, streams flushed."""
-    try:
-        threading._shutdown()  # type: ignore[attr-defined]
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except BaseException:
-        code = code or 120
-    os._exit(code)

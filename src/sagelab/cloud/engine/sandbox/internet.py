@@ -10,6 +10,7 @@ import base64
 import configparser
 import ipaddress
 import os
+import re
 import socket
 import sys
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,10 @@ from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined
 
 NETWORKS = [ipaddress.ip_network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")]
 INSIDE = (".local", ".localhost", ".internal", ".lan", ".home.arpa")  # names that no public server knows
-INDEXES = ("index-url", "extra-index-url")
+INDEXES = ("index-url", "extra-index-url", "find-links")
+UV = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "trusted-host": "UV_INSECURE_HOST"}
+CERTIFICATES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")  # a private key beside them stays outside
+CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
 LOOPBACK, MOST = ("127.0.0.1", "localhost"), 4
 PORTS = {"http": 80, "https": 443}
 
@@ -37,6 +41,7 @@ class Internet:
         self._outside = outside
         self.pip = dict(_pip(outside))
         self._trusted = {_place(urlsplit(url)) for name in INDEXES for url in self.pip.get(name, "").split()}
+        self._trusted |= {place for host in self.pip.get("trusted-host", "").split() for place in _places(host)}
 
     @property
     def here(self) -> list[int]:
@@ -44,8 +49,19 @@ class Internet:
         return sorted({port for host, port in self._trusted if host in LOOPBACK})[:MOST]
 
     def environment(self) -> dict[str, str]:
-        """pip's settings, in the environment of a host."""
-        return {f"PIP_{name.upper().replace('-', '_')}": value for name, value in self.pip.items()}
+        """pip's settings, in the environment of a host, and what they are for uv."""
+        uv = {UV[name]: value for name, value in self.pip.items() if name in UV}
+        return {f"PIP_{name.upper().replace('-', '_')}": value for name, value in self.pip.items()} | uv
+
+    @property
+    def certificates(self) -> bytes:
+        """Those that this machine's user trusts beyond the system's own, as PEM; empty if there are none."""
+        named = (self._outside.get(name) for name in CERTIFICATES)
+        file = next((Path(path) for path in named if path), None)
+        try:
+            return b"\n".join(CERTIFICATE.findall(file.read_bytes())) if file else b""
+        except OSError:
+            return b""
 
     def upstream(self, scheme: str, host: str) -> SplitResult | None:
         """The proxy that this machine's user goes by, if one does for such an address."""
@@ -140,3 +156,9 @@ def _is_open(url: str) -> bool:
 
 def _place(parts: SplitResult) -> Address:
     return (parts.hostname or "").lower(), parts.port or PORTS.get(parts.scheme, 0)
+
+
+def _places(host: str) -> list[Address]:
+    """Where pip goes that trusts a host: to its port, or to those of the web."""
+    name, _, port = host.lower().partition(":")
+    return [(name, int(port))] if port.isdigit() else [(name, each) for each in PORTS.values()]

@@ -15,9 +15,9 @@ from sagelab.cloud.engine.images.environments import Environments
 from sagelab.cloud.engine.images.own import OwnImages
 from sagelab.cloud.engine.images.registry import Registry
 from sagelab.cloud.engine.images.runtimes import Runtime
-from sagelab.cloud.engine.sandbox import shim
+from sagelab.cloud.engine.sandbox import layer, shim
 from sagelab.cloud.engine.sandbox.internet import Internet
-from sagelab.cloud.engine.sandbox.namespaces import PROGRAM, HostSpec
+from sagelab.cloud.engine.sandbox.namespaces import COMMANDS, LAYER, PROGRAM, HostSpec
 from sagelab.cloud.engine.sandbox.network import Network, Ways
 from sagelab.cloud.engine.sandbox.warm import ForkServer, Group
 from sagelab.cloud.home import Home
@@ -75,7 +75,8 @@ class Launcher:
         fork_server = self.warm(runtime)
         fork_server.wait_ready()
         forks = () if fork_server.sandbox_unavailable else runtime.forks
-        hosts = [_with_program(host) for host in hosts]
+        python = self.environments.python(runtime.environment)
+        hosts = [layer.lay_out(_with_program(host), python, fork_server.overlay) for host in hosts]
         if fork_server.sandbox_unavailable:
             hosts = [without_namespaces(host) for host in hosts]
         ways = self._open_ways(network, apart=not fork_server.sandbox_unavailable)
@@ -84,7 +85,7 @@ class Launcher:
         pipes = {host.name: os.pipe() for host in hosts}
         try:
             for host in hosts:
-                _write_commands(Path(host.folder) / "bin", forks, self.environments.python(runtime.environment))
+                _write_commands(Path(host.folder) / "bin", forks, host.python)
             hosts = [replace(host, forks=forks) for host in hosts]
             group = fork_server.start([(host, pipes[host.name][1]) for host in hosts], ways)
         except BaseException:
@@ -130,12 +131,12 @@ class Launcher:
             self._fork_servers.clear()
 
 
-def _write_commands(folder: Path, forks: tuple[str, ...], python: Path) -> None:
+def _write_commands(folder: Path, forks: tuple[str, ...], python: str) -> None:
     """The commands of a host; they are there already where it is started again."""
     if any(folder.iterdir()):
         return
     real = f'#!/bin/sh\nexec {python} "$@"\n'
-    asking = shim.SCRIPT.replace("{python!r}", repr(str(python))).replace("{python}", str(python))
+    asking = shim.SCRIPT.replace("{python!r}", repr(python)).replace("{python}", python)
     _write_command(folder / "python3", asking if "python3" in forks else real)
     (folder / "python").symlink_to("python3")
     for name in ("pip", "pip3"):
@@ -153,7 +154,8 @@ def without_namespaces(host: HostSpec) -> HostSpec:
     base = f"{host.folder}/ml"
     paths = {
         "/opt/ml": base,
-        "/opt/sagelab/bin": f"{host.folder}/bin",
+        COMMANDS: f"{host.folder}/bin",
+        LAYER: f"{host.folder}/layer/upper",
         "/run/sagelab": f"{host.folder}/run",
         PROGRAM: host.program or PROGRAM,
         **host.mounts,
@@ -168,7 +170,8 @@ def without_namespaces(host: HostSpec) -> HostSpec:
         "HOME": f"{host.folder}/home",
         "TMPDIR": f"{host.folder}/tmp",
     }
-    return replace(host, argv=tuple(_moved(part, paths) for part in host.argv), env=env)
+    argv = tuple(_moved(part, paths) for part in host.argv)
+    return replace(host, argv=argv, env=env, python=_moved(host.python, paths))
 
 
 def _moved(text: str, paths: dict[str, str]) -> str:

@@ -19,7 +19,7 @@ from typing import Generic, TypeVar
 
 Found = TypeVar("Found")
 
-FOLDERS = ("/opt/ml", "/tmp", "/root", "/run/sagelab")
+FOLDERS = ("/opt/ml", "/tmp", "/root", "/run/sagelab", "/opt/sagelab/layer")
 PAUSE = 0.5  # seconds between two looks
 SHARE = 20  # a look may take a 20th of the time
 MARK = "[sagelab] the host was ended: "
@@ -108,7 +108,7 @@ def _resident(name: str) -> int:
 
 def _disk(folders: tuple[str, ...]) -> tuple[int, int]:
     """Bytes and files on the disk: those that have a name, and those that are open without one."""
-    places = {os.stat(folder).st_dev for folder in folders if os.path.isdir(folder)}  # noqa: PTH116, PTH112
+    places = _devices((*folders, sys.prefix))
     nameless = {(file.st_dev, file.st_ino): file.st_blocks * 512 for file in _nameless() if file.st_dev in places}
     named = [measure(folder) for folder in folders]
     return (
@@ -117,10 +117,14 @@ def _disk(folders: tuple[str, ...]) -> tuple[int, int]:
     )
 
 
+def _devices(folders: tuple[str, ...]) -> set[int]:
+    return {os.stat(folder).st_dev for folder in folders if os.path.isdir(folder)}  # noqa: PTH116, PTH112
+
+
 def _in_memory(folders: tuple[str, ...]) -> int:
     """Bytes of files that are memory: in /dev/shm, and those that never had a name (memfd_create)."""
     shm = os.statvfs(SHM)
-    disk = {os.stat(folder).st_dev for folder in (*folders, SHM) if os.path.isdir(folder)}  # noqa: PTH116, PTH112
+    disk = _devices((*folders, SHM, sys.prefix))
     found = {(file.st_dev, file.st_ino): file.st_blocks * 512 for file in _nameless() if file.st_dev not in disk}
     return (shm.f_blocks - shm.f_bfree) * shm.f_frsize + sum(found.values())
 
@@ -147,7 +151,7 @@ def _stat(entry: os.DirEntry[str], follow: bool = True) -> os.stat_result | None
 
 def measure(folder: str) -> tuple[int, int]:
     """Bytes and files below a folder, without what others put there to be read: a Python may be in /root."""
-    size, count, waiting, theirs = 0, 0, [folder], _read_only()
+    size, count, waiting, theirs = 0, 0, [folder], _others()
     while waiting:
         try:
             with os.scandir(waiting.pop()) as entries:
@@ -162,11 +166,12 @@ def measure(folder: str) -> tuple[int, int]:
     return size, count
 
 
-def _read_only() -> set[str]:
-    """The places where something is mounted that is not to be written."""
+def _others() -> set[str]:
+    """The places where what is mounted is not to be written, or lies over packages: its layer is measured."""
     lines = Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines()
-    mounts = [line.split(" ")[4:6] for line in lines]
-    return {_unescape(path) for path, options in mounts if "ro" in options.split(",")}
+    mounts = [(line.split(" "), line.partition(" - ")[2]) for line in lines]
+    found = [parts[4] for parts, kind in mounts if "ro" in parts[5].split(",") or kind.startswith("overlay ")]
+    return {_unescape(path) for path in found}
 
 
 def _unescape(path: str) -> str:

@@ -6,7 +6,7 @@ Runs in a child process that `fork_server` forked, before anything of the user's
     /opt/sagelab            the commands `python3`, `train`, ... of its runtime
     /tmp, /root, /dev/shm   its own, empty at the start
     /usr /lib /bin /etc     this machine's, read only; of /etc the few files that programs need
-    this Python             its interpreter and packages, read only
+    this Python             its interpreter, read only; its packages, under a layer of the host's own (layer.py)
     /proc                   its own processes and no others
 
 Nothing else of this machine is there: not its home folders, not the local cloud's store. The kernel ends all
@@ -24,9 +24,12 @@ import platform
 import socket
 import struct
 import sys
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sagelab.cloud.engine.data import trees
 from sagelab.cloud.engine.sandbox import privileges
 
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
@@ -43,6 +46,7 @@ ETC = (
     "alternatives ca-certificates fonts group ld.so.cache ld.so.conf ld.so.conf.d localtime magic"
     " mime.types nsswitch.conf passwd protocols resolv.conf services ssl timezone"
 ).split()
+COMMANDS, LAYER = "/opt/sagelab/bin", "/opt/sagelab/layer"
 PROGRAM = "/opt/program"  # where AWS's own example of a custom container has its program, too
 # What a root of this machine, which is root of the host too, could set the whole kernel by.
 KERNEL = "acpi bus fs irq mtrr scsi sys sysrq-trigger".split()
@@ -65,7 +69,8 @@ class HostSpec:
     processors that it may run on (empty: all). mounts: more folders of its own, path in the host -> folder on this
     machine. terminals: whether it may open any. program: the folder of an image of the learner's own, on this
     machine; the host has it at /opt/program, first on the PATH. processes,
-    disk: how many processes and bytes of disk it may have (limits.py).
+    disk: how many processes and bytes of disk it may have (limits.py). python: its interpreter; one below LAYER is
+    that of a virtual environment which the layer is (layer.py).
     """
 
     name: str
@@ -81,6 +86,12 @@ class HostSpec:
     program: str | None = None
     processes: int = 1024
     disk: int | None = None
+    python: str = sys.executable
+
+    @property
+    def overlay(self) -> bool:
+        """Whether its layer lies over the packages of its image."""
+        return not self.python.startswith(f"{LAYER}/")
 
 
 def isolate_users() -> None:
@@ -111,6 +122,7 @@ def enter(host: HostSpec) -> None:
         _mount_terminals(root / "dev")
     for python in python_folders():  # after its own /root and /tmp, which may have a Python below them
         _bind(Path(python), root / python.lstrip("/"))
+    _mount_layer(root, Path(host.folder, "layer"), host.overlay)
     if host.program:
         _bind(Path(host.program), root / PROGRAM.lstrip("/"))
     _write_hosts(root, host.peers)
@@ -120,7 +132,37 @@ def enter(host: HostSpec) -> None:
 
 
 def probe() -> str | None:
-    """None where this machine allows all that `enter` does, else the reason it gives."""
+    """None where this machine allows all that `enter` does but a layer over packages, else the reason it gives."""
+
+    def act() -> None:
+        _mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID)
+        _probe_proc()
+        privileges.drop()
+
+    return _try_apart(act)
+
+
+def probe_overlay(folder: Path) -> str | None:
+    """None where a layer in such a folder can lie over this Python's packages, else the reason."""
+    if Path(sys.prefix).is_relative_to("/usr"):
+        return "the packages are the system's own"
+    layer = Path(tempfile.mkdtemp(dir=folder))
+    for name in ("upper", "work", "seen"):
+        (layer / name).mkdir()
+
+    def act() -> None:
+        os.setxattr(layer / "upper", "user.sagelab", b"")  # the kernel keeps there what a folder stands for
+        _mount_overlay(Path(sys.prefix), layer, layer / "seen")
+        next((layer / "seen/bin").iterdir()).unlink()
+
+    try:
+        return _try_apart(act)
+    finally:
+        trees.remove(layer)
+
+
+def _try_apart(act: Callable[[], None]) -> str | None:
+    """Do something in namespaces of its own; the reason where the kernel refuses."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -129,9 +171,7 @@ def probe() -> str | None:
             isolate_users()
             _unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS)
             _mount(None, "/", None, MS_REC | MS_PRIVATE)
-            _mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID)
-            _probe_proc()
-            privileges.drop()
+            act()
         except OSError as error:
             os.write(writer, f"{error.strerror}: {error.filename or 'namespaces'}".encode())
         finally:
@@ -182,6 +222,28 @@ def _mount_system(target: Path) -> None:
         _restrict(groups, target / "fs/cgroup", MOUNT_ATTR_RDONLY)
 
 
+def _mount_layer(root: Path, layer: Path, overlay: bool) -> None:
+    """The packages of this Python as the host may change them, and at LAYER what it has changed."""
+    seen = root / LAYER.lstrip("/")
+    if overlay:
+        _mount_overlay(Path(sys.prefix), layer, root / sys.prefix.lstrip("/"))
+        _bind(layer / "upper", seen)
+    else:
+        _bind(layer / "upper", seen, restrict=MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+
+
+def _mount_overlay(lower: Path, layer: Path, target: Path) -> None:
+    """Mount a folder so that what is written to it goes to layer/upper. Paths of any characters are right."""
+    places = {"lowerdir": lower, "upperdir": layer / "upper", "workdir": layer / "work"}
+    opened = {name: os.open(place, os.O_PATH | os.O_DIRECTORY) for name, place in places.items()}
+    options = ",".join(f"{name}=/proc/self/fd/{number}" for name, number in opened.items())
+    try:
+        _mount("overlay", target, "overlay", MS_NOSUID | MS_NODEV, f"{options},userxattr")
+    finally:
+        for number in opened.values():
+            os.close(number)
+
+
 def python_folders() -> list[str]:
     """The folders that this interpreter and its packages live in, outermost first, without those in /usr."""
     package = Path(__file__).parents[3]  # sagelab itself; an environment of an image has a link to it
@@ -206,7 +268,7 @@ def _bind_own(root: Path, host: HostSpec) -> None:
     more = {target: Path(host.mounts[target]) for target in sorted(host.mounts)}  # a folder before what lies in it
     for target, source in (own | more).items():
         _bind(source, root / target.lstrip("/"), restrict=MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
-    _bind(folder / "bin", root / "opt/sagelab/bin")
+    _bind(folder / "bin", root / COMMANDS.lstrip("/"))
     (root / "var").mkdir()
     (root / "var/tmp").symlink_to("/tmp")
 

@@ -14,14 +14,17 @@ import socket
 import threading
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from urllib.parse import urlsplit
 
+from sagelab.cloud.engine.data.trees import Tree
 from sagelab.cloud.engine.sandbox.door import PATH, Door, Keys
-from sagelab.cloud.engine.sandbox.internet import Internet
+from sagelab.cloud.engine.sandbox.internet import CERTIFICATES, Internet
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
 from sagelab.relay import Carrier, Relay
 
 DOOR = 3128
+BUNDLE = "certificates.pem"
 HERE = "127.0.0.1"
 
 
@@ -75,11 +78,22 @@ class Ways:
 
     def prepare(self, host: HostSpec, apart: bool) -> HostSpec:
         """The host, told of the ways. apart: it has a network of its own. What it is told itself counts more."""
-        env = self._internet.environment() | _proxies(host, self.door) if apart else {}
+        env = self._internet.environment() | _certify(host, self._internet.certificates, apart)
+        if apart:
+            env |= _proxies(host, self.door)
         if self.network.keys:
             env["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"http://{HERE}:{self.door[1]}{PATH}"
             env["AWS_CONTAINER_AUTHORIZATION_TOKEN"] = self.network.keys.token
         return replace(host, env=env | host.env)
+
+
+def _certify(host: HostSpec, certificates: bytes, apart: bool) -> dict[str, str]:
+    """Give a host the certificates that its user trusts."""
+    if not certificates:
+        return {}
+    Tree(Path(host.folder, "run")).replace(BUNDLE, certificates)
+    path = f"/run/sagelab/{BUNDLE}" if apart else f"{host.folder}/run/{BUNDLE}"
+    return dict.fromkeys(CERTIFICATES, path)
 
 
 def _proxies(host: HostSpec, door: tuple[str, int]) -> dict[str, str]:

@@ -9,25 +9,36 @@ SCRIPT = """\
 import json, os, signal, socket, sys
 
 PYTHON = {python!r}
-READ_AT_IMPORT = ("TF_", "KERAS_", "XLA_", "OMP_", "MKL_", "KMP_", "JAX_", "PYTHONHASHSEED", "PYTHONMALLOC")
 
 
-def warm(arguments):
-    arguments = list(arguments)
-    while arguments and arguments[0] in ("-u", "-B", "--"):
-        arguments.pop(0)
-    if not arguments or any(name.startswith(READ_AT_IMPORT) for name in os.environ):
-        return None
-    if arguments[0] == "-m" and len(arguments) > 1 and not arguments[1].startswith(("pip", "venv")):
-        return arguments
-    return arguments if not arguments[0].startswith("-") and os.path.isfile(arguments[0]) else None
+def split(arguments):
+    # Options that a fork has anyway, and the rest, where a fork can be asked for it.
+    others = (number for number, one in enumerate(arguments) if one not in ("-u", "-B", "--"))
+    count = next(others, len(arguments))
+    options, rest = arguments[:count], arguments[count:]
+    if rest[:1] == ["-m"]:
+        return options, (rest if len(rest) > 1 and not rest[1].startswith(("pip", "venv")) else None)
+    return options, (rest if rest and not rest[0].startswith("-") and os.path.isfile(rest[0]) else None)
 
 
-def ask(arguments):
+def inherits():
+    # Whether files came with the command beside its streams: they cannot follow into a fork.
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            os.fstat(int(name))
+        except OSError:
+            continue
+        if int(name) > 2:
+            return True
+    return False
+
+
+def ask(options, arguments):
     channel = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
     channel.connect("/run/sagelab/python.sock")
-    request = dict(arguments=arguments, env=dict(os.environ), folder=os.getcwd(), shim=os.getpid())
+    request = dict(options=options, arguments=arguments, env=dict(os.environ))
+    request |= dict(folder=os.getcwd(), shim=os.getpid())
     socket.send_fds(channel, [json.dumps(request).encode()], [0, 1, 2])
     pid = json.loads(channel.recv(4096))["pid"]
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
@@ -36,10 +47,10 @@ def ask(arguments):
     return json.loads(answer)["code"] if answer else 1
 
 
-arguments = warm(sys.argv[1:])
-if arguments is None:
+options, arguments = split(sys.argv[1:])
+if arguments is None or inherits():
     os.execv(PYTHON, [PYTHON, *sys.argv[1:]])
-code = ask(arguments)
+code = ask(options, arguments)
 if code < 0:
     signal.signal(-code, signal.SIG_DFL)
     os.kill(os.getpid(), -code)

@@ -87,6 +87,7 @@ class ForkServer:
         self._groups: dict[str, Group] = {}
         self._idle: threading.Timer | None = None
         self.sandbox_unavailable: str | None = None
+        self.overlay = False  # whether a host's layer can lie over its packages
         self.alive = True
         with theirs, home.log.open("ab") as out:
             self.process = subprocess.Popen(
@@ -167,7 +168,7 @@ class ForkServer:
 
     def _note(self, message: dict[str, Any], listeners: list[socket.socket]) -> None:
         if message["event"] == "ready":
-            self.sandbox_unavailable = message["sandbox_unavailable"]
+            self.sandbox_unavailable, self.overlay = message["sandbox_unavailable"], bool(message["overlay"])
             self._ready.set()
             return
         group = self._groups.get(message["group"])
@@ -229,12 +230,13 @@ def environment(home: Home, python: Path) -> dict[str, str]:
     This Python is told where this package is; an environment of an image has a way there of its own.
     """
     own = {"PYTHONPATH": str(Path(__file__).parents[4])} if str(python) == sys.executable else {}
-    keep = {name: os.environ[name] for name in ("PATH", "LANG", "TZ", "LD_LIBRARY_PATH") if name in os.environ}
+    keep = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
     return (
         keep
         | own
         | {
             "HOME": str(home.python),
+            "LANG": "C.UTF-8",
             "PYTHONDONTWRITEBYTECODE": "1",
             "CUDA_VISIBLE_DEVICES": "-1",
             "TF_CPP_MIN_LOG_LEVEL": "3",

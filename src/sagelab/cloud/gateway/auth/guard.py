@@ -54,7 +54,8 @@ class Key:
     """An access key somebody was given. arn, user_id, account: whose it is. owner: the home's own key, or
     a session that was made from it (GetSessionToken); no ARN says so, as a session of a role may have any name.
 
-    token: the session token that must come with it, or None. expires: epoch seconds, or None.
+    token: the session token that must come with it, or None. expires: epoch seconds, or None. service: a service
+    of AWS's, "sagemaker.amazonaws.com", where that is who signs. session_policy: what limits a role's session.
     """
 
     access_key: str
@@ -65,6 +66,8 @@ class Key:
     token: str | None = None
     expires: float | None = None
     owner: bool = False
+    service: str = ""
+    session_policy: str = ""
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,17 @@ class Request:
     def parameters(self) -> dict[str, str]:
         return dict(self.query_pairs)
 
+    def settle(self, uri: str, headers: dict[str, str]) -> None:
+        """Take this path and query, and these headers, for those that came; the signature was checked before."""
+        self.uri, self.headers = uri, headers
+        for read in ("path", "query", "query_pairs", "parameters", "form", "operation", "place"):
+            self.__dict__.pop(read, None)
+
+    def write(self, content: bytes) -> None:
+        """Take this for the body that came; its hash was checked before."""
+        self.close()
+        self._body, self._spooled, self.size = io.BytesIO(content), None, len(content)
+
     def header(self, name: str) -> str | None:
         """One header by its name, in whatever case, or None."""
         return self.headers.get(name.lower())

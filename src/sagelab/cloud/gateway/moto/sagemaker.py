@@ -2,7 +2,7 @@
 
 moto has a SageMaker of its own, which pretends. CloudFormation's resources (stacks.py) and the tags of the
 Resource Groups Tagging API (tag_sources.py) are the local cloud's instead; what else would call it is refused
-(targets.py).
+(targets.py, services.toml).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from sagelab.cloud.context import STACKS
 from sagelab.cloud.errors import AccessDenied
 from sagelab.cloud.gateway.auth.guard import Key
 from sagelab.cloud.gateway.context import Context
@@ -23,11 +24,7 @@ if TYPE_CHECKING:
     from sagelab.cloud.context import Cloud
 
 # By the name that a service signs with: the module that teaches moto's of it where SageMaker is.
-LESSONS = {
-    "cloudformation": "stacks",
-    "tagging": "tag_sources",
-    **dict.fromkeys(("states", "events", "scheduler", "pipes"), "targets"),
-}
+LESSONS = {"cloudformation": "stacks", "tagging": "tag_sources"}
 LONGEST_WAIT = 50.0  # seconds; boto3 waits 60 for an answer
 
 
@@ -61,7 +58,7 @@ class SageMakerAccess:
     def client(self, region: str, role: str | None = None) -> Any:
         """A client with the rights of who asks, or of a role that was passed on."""
         if role is not None:
-            session = self._cloud.client("sts").assume_role(RoleArn=role, RoleSessionName="AWSCloudFormation")
+            session = self._cloud.assuming(STACKS).assume_role(RoleArn=role, RoleSessionName="AWSCloudFormation")
             keys = session["Credentials"]
             signing = (keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
             return self._cloud.client_with(signing, "sagemaker", region)

@@ -17,10 +17,18 @@ from moto.core.exceptions import AWSError, ServiceException
 from moto.core.responses import ActionResult
 from werkzeug.exceptions import HTTPException
 
-from sagelab.cloud.gateway.moto import targets  # noqa: F401 - what stacks make of other services is held to it too
+from sagelab.cloud.errors import ServiceError
 from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 from sagelab.cloud.gateway.moto.stack_resources import CLASSES, PREFIX, TYPES, ResourceFailed, StackResource
-from sagelab.cloud.gateway.moto.templates import Template, check, check_set, ordered, references
+from sagelab.cloud.gateway.moto.templates import (
+    Template,
+    check,
+    check_set,
+    ordered,
+    parse,
+    read_safely,
+    references,
+)
 from sagelab.cloud.home import ACCOUNT
 
 _WITHOUT_OUTPUTS = ("CREATE_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK", "DELETE")
@@ -29,8 +37,8 @@ _TYPE_CHANGED = (
     "Update of resource type is not permitted. The new template modifies resource type of the following"
     " resources: "
 )
-# How the models of moto's services refuse something.
-_REFUSALS = (HTTPException, AWSError, ServiceException)
+# How the models of moto's services, and what they are held to, refuse something.
+_REFUSALS = (HTTPException, AWSError, ServiceException, ServiceError)
 
 _log = logging.getLogger("sagelab")
 
@@ -109,6 +117,10 @@ class Stack(models.Stack):  # type: ignore[misc]
     @property
     def exports(self) -> list[Any]:
         return [] if self.status.startswith(("ROLLBACK", "DELETE")) else super().exports
+
+    @staticmethod
+    def parse_template(template: Any) -> Template:
+        return parse(template)
 
     def _parse_template(self) -> None:
         template = self.parse_template(self.template)
@@ -246,6 +258,10 @@ class Backend(models.CloudFormationBackend):  # type: ignore[misc]
                 del self.stacks[stack.stack_id]
             raise
 
+    def create_change_set(self, stack_name: str, change_set_name: str, template: str, **options: Any) -> Any:
+        check(parse(template or "{}"))  # before there is a stack to review
+        return super().create_change_set(stack_name, change_set_name, template, **options)
+
     def execute_change_set(self, change_set_name: str, stack_name: str | None = None) -> None:
         """ValidationError: there is no such change set, or what it says is refused as a whole."""
         change_set = next(
@@ -275,15 +291,15 @@ class Backend(models.CloudFormationBackend):  # type: ignore[misc]
             self.stacks |= {stack.stack_id: stack for stack in found}
 
     def create_stack_set(self, name: str, template: str, *args: Any, **options: Any) -> Any:
-        check_set(models.Stack.parse_template(template or "{}"))
+        check_set(parse(template or "{}"))
         return super().create_stack_set(name, template, *args, **options)
 
     def update_stack_set(self, stackset_name: str, template: str, *args: Any, **options: Any) -> Any:
-        check_set(models.Stack.parse_template(template or "{}"))
+        check_set(parse(template or "{}"))
         return super().update_stack_set(stackset_name, template, *args, **options)
 
     def validate_template(self, template: str) -> list[Any]:
-        check(models.Stack.parse_template(template))
+        check(parse(template))
         found: list[Any] = super().validate_template(template)
         return found
 
@@ -340,6 +356,7 @@ def _stacks(region: str) -> list[Stack]:
 
 def _install() -> None:
     """From now on moto's CloudFormation is this one, and none of its stacks makes anything in moto's SageMaker."""
+    read_safely()
     models.Stack, models.ChangeSet, models.ResourceMap = Stack, ChangeSet, ResourceMap
     models.cloudformation_backends.backend = Backend
     responses.StackResourceDTO = ResourceOfStack

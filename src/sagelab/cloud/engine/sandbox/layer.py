@@ -1,0 +1,66 @@
+"""What a host adds to the packages of its image: a layer over them that is the host's own, and gone with it.
+
+Where the kernel has overlayfs for users, the environment of the host's Python can be written in the host, as in a
+container: what changes is in the layer, and the image never is. Elsewhere, and in a plain process, the layer is a
+virtual environment whose packages come before the image's.
+
+    FOLDER/layer/upper      what the host has added or changed, from the environment's folder on; in it at LAYER
+    FOLDER/layer/work       the kernel's own
+"""
+
+from __future__ import annotations
+
+import site
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from sagelab.cloud.engine.sandbox.interpreter import PACKAGES
+from sagelab.cloud.engine.sandbox.namespaces import COMMANDS, LAYER, HostSpec
+
+PYTHON = f"{LAYER}/bin/python3"
+# A virtual environment has no packages of a user's, and pip refuses to install any; a container's Python does not.
+USER = """\
+import sys; {"pip", "pip3"} & {one.rpartition("/")[2] for one in sys.orig_argv[1:4]} and "--user" in sys.argv \
+and sys.argv.remove("--user")
+"""
+
+
+def lay_out(host: HostSpec, python: Path, overlay: bool) -> HostSpec:
+    """Make a host's layer, unless it is started again and has one, and tell the host of it.
+
+    python: of its image. overlay: whether the layer lies over the image's packages.
+    """
+    prefix = python.parent.parent
+    virtual = not overlay or (prefix / "pyvenv.cfg").exists()
+    if not Path(host.folder, "layer").exists():
+        _make(Path(host.folder, "layer"), None if overlay else python, USER if virtual else "")
+    bins = [str(prefix / "bin")]
+    if not overlay:
+        python, prefix, bins = Path(PYTHON), Path(LAYER), [f"{LAYER}/bin", *bins]
+    own = {"UV_LINK_MODE": "copy"}  # uv cannot link into a layer
+    if virtual:
+        own["VIRTUAL_ENV"] = str(prefix)
+    path = host.env.get("PATH", "").replace(f"{COMMANDS}:", f"{COMMANDS}:{':'.join(bins)}:", 1)
+    return replace(host, python=str(python), env=own | host.env | {"PATH": path})
+
+
+def _make(layer: Path, python: Path | None, user: str) -> None:
+    """python: whose packages a virtual environment finds after its own; None: it is none."""
+    packages = layer / "upper" / PACKAGES
+    packages.mkdir(parents=True)
+    (layer / "work").mkdir()
+    (packages / "user.pth").write_text(user)
+    if python:
+        _make_environment(layer / "upper", python)
+
+
+def _make_environment(folder: Path, python: Path) -> None:
+    base = Path(sys._base_executable)  # type: ignore[attr-defined]
+    (folder / "bin").mkdir()
+    (folder / "bin/python3").symlink_to(base)
+    (folder / "bin/python").symlink_to("python3")
+    (folder / "pyvenv.cfg").write_text(f"home = {base.parent}\ninclude-system-site-packages = false\n")
+    image = site.getsitepackages() if str(python) == sys.executable else [str(python.parent.parent / PACKAGES)]
+    lines = [f"import site; site.addsitedir({one!r})\n" for one in image]
+    (folder / PACKAGES / "image.pth").write_text("".join(lines))
