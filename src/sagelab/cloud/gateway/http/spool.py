@@ -133,11 +133,16 @@ class Spooled:
         return Content(OpenFile(os.dup(self.file.fileno())), 0, self._size, self)
 
     def move(self, path: Path) -> bool:
-        """Whether the file has the name `path` now, and counts as that; it can be moved once."""
+        """Whether the file has the name `path` now, and counts as that: once, and on its own disk alone."""
         if self._moved:
             return False
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        self._path.rename(path)
+        try:
+            self._path.rename(path)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            return False
         self._moved = True
         return True
 

@@ -57,21 +57,26 @@ class Bodies:
     def open(self, body: Body) -> Content:
         """FileNotFoundError: it is gone."""
         with self._lock:
-            descriptor = os.open(self._file(body.name), os.O_RDONLY | os.O_CLOEXEC)
             self._readers[body.name] = self._readers.get(body.name, 0) + 1
+        try:
+            descriptor = os.open(self._file(body.name), os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            self._leave(body.name)
+            raise
         return Content(OpenFile(descriptor, partial(self._leave, body.name)), body.start, body.size)
 
     def remove(self, names: Iterable[str]) -> None:
         """Delete files. Who reads one may read on; its bytes count until the last has."""
         for name in names:
-            with suppress(FileNotFoundError), self._lock:
+            with suppress(FileNotFoundError):
                 file = self._file(name)
                 size = file.stat().st_size
-                file.unlink()
-                if name in self._readers:
-                    self._unlinked[name] = size
-                else:
-                    self._disk.give(size)
+                file.unlink()  # which takes a while for a large one
+                with self._lock:
+                    if name in self._readers:
+                        self._unlinked[name] = size
+                    else:
+                        self._disk.give(size)
 
     def sweep(self, named: set[str]) -> None:
         """Delete every file that no row names: what was being written when the process was killed.
