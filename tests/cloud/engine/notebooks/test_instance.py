@@ -135,6 +135,7 @@ def test_where_namespaces_are_forbidden_it_is_a_plain_process_that_never_claims_
     jupyter = Jupyter(made.url(name))
     assert {"labs", "notebooks"} <= set(jupyter.files())
     assert jupyter.run("import boto3; print(len(boto3.client('s3').list_buckets()['Buckets']))").strip().isdigit()
+    assert "jupyter-config-data" in jupyter.http.get(f"{jupyter.base}/lab").text
     assert "without namespaces of its own" in made.log(name, "jupyter.log")
     subnet = made.cloud.client("ec2").describe_subnets()["Subnets"][0]["SubnetId"]
     cut = made.create(DirectInternetAccess="Disabled", SubnetId=subnet)

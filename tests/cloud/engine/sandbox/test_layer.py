@@ -27,9 +27,10 @@ HERE |= {"UV_OFFLINE": "1", "UV_NO_INDEX": "1", "UV_FIND_LINKS": "/opt/ml/wheels
 NAMES = ("one", "two", "three")
 BESIDE = "import os, sys; sys.path.append(os.path.abspath('beside'))"
 
-WAYS = """
+WAYS = f"""
 set -e
-pip install --quiet --user wheel-one 2>&1
+minor={sys.version_info.minor}
+pip3.$minor install --quiet --user wheel-one 2>&1
 python3 install.py wheel-two 2>&1
 $(command -v uv) pip install --quiet wheel-three 2>&1
 for name in one two three; do wheel-$name; done

@@ -13,6 +13,7 @@ import os
 import secrets
 import shutil
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -220,6 +221,7 @@ class NotebookInstance:
         )
 
     def _environment(self) -> dict[str, str]:
+        """JUPYTER_...: of its image, where its Python is that of a layer (sandbox/layer.py)."""
         return environment(self.context.region) | {
             tokens.KEY: self.key,
             "AWS_ENDPOINT_URL": self.context.url,
@@ -230,6 +232,8 @@ class NotebookInstance:
             "SAGEMAKER_USER_CONFIG_OVERRIDE": f"{RUN}/sdk.yaml",
             "SAGELAB_INSTANCE": self.spec.name,
             "PYTHONPATH": str(REDIRECT),
+            "JUPYTER_PATH": f"{sys.prefix}/share/jupyter",
+            "JUPYTER_CONFIG_PATH": f"{sys.prefix}/etc/jupyter",
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         }
 

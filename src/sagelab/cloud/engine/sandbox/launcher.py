@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -138,9 +139,10 @@ def _write_commands(folder: Path, forks: tuple[str, ...], python: str) -> None:
     real = f'#!/bin/sh\nexec {python} "$@"\n'
     asking = shim.SCRIPT.replace("{python!r}", repr(python)).replace("{python}", python)
     _write_command(folder / "python3", asking if "python3" in forks else real)
-    (folder / "python").symlink_to("python3")
-    for name in ("pip", "pip3"):
-        _write_command(folder / name, f'#!/bin/sh\nexec {python} -m pip "$@"\n')
+    _write_command(folder / "pip3", f'#!/bin/sh\nexec {python} -m pip "$@"\n')
+    for name in ("python", "pip"):
+        for version in ("", f"3.{sys.version_info.minor}"):
+            (folder / f"{name}{version}").symlink_to(f"{name}3")
     _write_command(folder / "train", TOOLKIT.format(python="python3"))
 
 

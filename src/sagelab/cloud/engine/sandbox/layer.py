@@ -19,9 +19,10 @@ from sagelab.cloud.engine.sandbox.interpreter import PACKAGES
 from sagelab.cloud.engine.sandbox.namespaces import COMMANDS, LAYER, HostSpec
 
 PYTHON = f"{LAYER}/bin/python3"
-# A virtual environment has no packages of a user's, and pip refuses to install any; a container's Python does not.
+# A container's Python has packages of a user's; here there is one user, and pip refuses them in an environment.
 USER = """\
-import sys; {"pip", "pip3"} & {one.rpartition("/")[2] for one in sys.orig_argv[1:4]} and "--user" in sys.argv \
+import sys; "--user" in sys.argv \
+and (sys.argv[0].endswith(("/pip", "/pip3")) or sys.orig_argv[1:3] == ["-m", "pip"]) \
 and sys.argv.remove("--user")
 """
 
@@ -32,25 +33,24 @@ def lay_out(host: HostSpec, python: Path, overlay: bool) -> HostSpec:
     python: of its image. overlay: whether the layer lies over the image's packages.
     """
     prefix = python.parent.parent
-    virtual = not overlay or (prefix / "pyvenv.cfg").exists()
     if not Path(host.folder, "layer").exists():
-        _make(Path(host.folder, "layer"), None if overlay else python, USER if virtual else "")
+        _make(Path(host.folder, "layer"), None if overlay else python)
     bins = [str(prefix / "bin")]
     if not overlay:
         python, prefix, bins = Path(PYTHON), Path(LAYER), [f"{LAYER}/bin", *bins]
     own = {"UV_LINK_MODE": "copy"}  # uv cannot link into a layer
-    if virtual:
+    if not overlay or (prefix / "pyvenv.cfg").exists():
         own["VIRTUAL_ENV"] = str(prefix)
     path = host.env.get("PATH", "").replace(f"{COMMANDS}:", f"{COMMANDS}:{':'.join(bins)}:", 1)
     return replace(host, python=str(python), env=own | host.env | {"PATH": path})
 
 
-def _make(layer: Path, python: Path | None, user: str) -> None:
+def _make(layer: Path, python: Path | None) -> None:
     """python: whose packages a virtual environment finds after its own; None: it is none."""
     packages = layer / "upper" / PACKAGES
     packages.mkdir(parents=True)
     (layer / "work").mkdir()
-    (packages / "user.pth").write_text(user)
+    (packages / "user.pth").write_text(USER)
     if python:
         _make_environment(layer / "upper", python)
 
