@@ -99,5 +99,5 @@ framework = XGBoost(
 )
 framework.fit({"train": train})
 predictor = ready(framework.deploy(1, "ml.m5.large", serializer=CSVSerializer(), wait=False))
-print("script", predictor.predict(features[200:203]).decode().count(","))
+print("script", len(predictor.predict(features[200:203])[0]))
 predictor.delete_endpoint()

@@ -100,7 +100,8 @@ def test_forged_presigned_url_is_seen_by_its_head(gateway: Serving, bucket: str)
     S3SigV4QueryAuth(Credentials(own.access_key_id, "another"), "s3", "us-east-1", 60).add_auth(request)
     assert announce(gateway, "PUT", request.url.removeprefix(gateway.url), HUGE)[0] == 403
     url = gateway.client("s3").generate_presigned_url("put_object", {"Bucket": bucket, "Key": "key"})
-    assert announce(gateway, "PUT", url.removeprefix(gateway.url)[:-1] + "0", HUGE)[0] == 403
+    forged = url.removeprefix(gateway.url)[:-1] + ("1" if url.endswith("0") else "0")
+    assert announce(gateway, "PUT", forged, HUGE)[0] == 403
 
 
 def test_stranger_to_a_service_that_signs_the_body_is_sent_away(gateway: Serving) -> None:
