@@ -116,7 +116,7 @@ def test_parquet_has_its_label_first(channel: Callable[..., Path]) -> None:
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64, np.int32])
 def test_records_are_read(kind: type) -> None:
-    rows = np.abs(ROWS).astype(kind)
+    rows: Any = np.abs(ROWS).astype(kind)
     features, labels = recordio.read(b"".join(record(row, label) for row, label in zip(rows, LABELS, strict=True)))
     np.testing.assert_array_equal(features, rows)
     np.testing.assert_array_equal(labels, LABELS)

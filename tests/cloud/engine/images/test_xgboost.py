@@ -111,7 +111,7 @@ def test_job_goes_on_after_its_newest_checkpoint(jobs: Jobs) -> None:
     ],
 )
 def test_what_the_user_does_wrong_is_the_reason(jobs: Jobs, changes: dict[str, str], why: str) -> None:
-    ended = jobs.run(request(jobs, **changes))
+    ended = jobs.run(request(jobs, "1.7-1", 1, **changes))
     assert ended["TrainingJobStatus"] == "Failed"
     assert why in ended["FailureReason"]
 
