@@ -1,17 +1,22 @@
-"""What moto would send to elsewhere is not sent: nobody is dialled, and the caller hears why."""
+"""What moto would send to elsewhere is not sent, should a request for it ever come so far: nobody is dialled."""
 
 from __future__ import annotations
 
-import json
 import socket
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
-import botocore.exceptions
 import pytest
 import requests
+from moto.events.models import Rule
+from moto.firehose.models import FirehoseBackend
+from moto.sns.models import Subscription, Topic, sns_backends
 
+from sagelab.cloud.errors import NotImplementedHere
 from tests.cloud.gateway.conftest import Serving
+
+pytestmark = pytest.mark.usefixtures("gateway")
 
 
 @pytest.fixture
@@ -29,40 +34,36 @@ def url(listener: socket.socket) -> str:
     return f"http://127.0.0.1:{listener.getsockname()[1]}/secret"
 
 
-def refused(call: Callable[..., Any], **params: Any) -> None:
-    with pytest.raises(botocore.exceptions.ClientError, match=r"sends nothing to 127\.0\.0\.1:") as error:
-        call(**params)
-    assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+def publish(url: str) -> None:
+    topic = Topic("topic", sns_backends["123456789012"]["us-east-1"])
+    Subscription("123456789012", topic, url, "http").publish("hello", "1")
 
 
-def test_subscription_of_sns_is_not_called(gateway: Serving, unique: Callable[[str], str], url: str) -> None:
-    sns = gateway.client("sns")
-    topic = sns.create_topic(Name=unique("topic"))["TopicArn"]
-    sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=url)
-    refused(sns.publish, TopicArn=topic, Message="hello")
+def test_subscription_of_sns_is_not_called(url: str) -> None:
+    with pytest.raises(NotImplementedHere, match=r"sends nothing to 127\.0\.0\.1:"):
+        publish(url)
 
 
-def test_destination_of_eventbridge_is_not_called(
-    gateway: Serving, unique: Callable[[str], str], url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nor_from_a_thread_of_moto_s_own(url: str) -> None:
+    with ThreadPoolExecutor(1) as pool, pytest.raises(NotImplementedHere):
+        pool.submit(publish, url).result()
+
+
+def test_destination_of_eventbridge_is_not_called(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOTO_EVENTS_INVOKE_HTTP", "true")
-    events, name = gateway.client("events"), unique("destination")
-    auth = {"ApiKeyAuthParameters": {"ApiKeyName": "k", "ApiKeyValue": "v"}}
-    connection = events.create_connection(Name=name, AuthorizationType="API_KEY", AuthParameters=auth)
-    way = {"ConnectionArn": connection["ConnectionArn"], "InvocationEndpoint": url, "HttpMethod": "POST"}
-    destination = events.create_api_destination(Name=name, **way)["ApiDestinationArn"]
-    events.put_rule(Name=name, EventPattern=json.dumps({"source": [name]}))
-    events.put_targets(Rule=name, Targets=[{"Id": "1", "Arn": destination}])
-    entry = {"Source": name, "DetailType": "t", "Detail": "{}"}
-    refused(events.put_events, Entries=[entry])
+    destination = SimpleNamespace(invocation_endpoint=url, http_method="POST")
+    monkeypatch.setattr(Rule, "_find_api_destination", lambda *_: destination)
+    arn = "arn:aws:events:us-east-1:123456789012:api-destination/name/1"
+    targets = [{"Id": "1", "Arn": arn}]
+    rule = Rule("name", "123456789012", "us-east-1", None, None, None, None, "default", None, None, targets)
+    with pytest.raises(NotImplementedHere):
+        rule.send_to_targets({"source": "s", "detail-type": "t", "detail": {}}, transform_input=False)
 
 
-def test_endpoint_of_firehose_is_not_called(gateway: Serving, unique: Callable[[str], str], url: str) -> None:
-    firehose, name = gateway.client("firehose"), unique("stream")
-    s3 = {"RoleARN": "arn:aws:iam::123456789012:role/r", "BucketARN": "arn:aws:s3:::none"}
-    endpoint = {"EndpointConfiguration": {"Url": url}, "S3Configuration": s3}
-    firehose.create_delivery_stream(DeliveryStreamName=name, HttpEndpointDestinationConfiguration=endpoint)
-    refused(firehose.put_record, DeliveryStreamName=name, Record={"Data": b"hello"})
+def test_endpoint_of_firehose_is_not_called(url: str) -> None:
+    with pytest.raises(RuntimeError, match="HTTP destination failed") as refused:
+        FirehoseBackend.put_http_records({"EndpointConfiguration": {"Url": url}}, [{"Data": b"hello"}])
+    assert isinstance(refused.value.__cause__, NotImplementedHere)
 
 
 def test_others_in_the_same_process_call_whom_they_want(gateway: Serving) -> None:
