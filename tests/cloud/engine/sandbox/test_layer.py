@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,9 @@ from sagelab.cloud.engine.images.runtimes import Runtime
 from sagelab.cloud.engine.sandbox.launcher import Launcher
 from sagelab.cloud.engine.sandbox.limits import MARK
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
+from sagelab.cloud.engine.sandbox.network import Network
 from sagelab.cloud.home import Home
+from tests.cloud.engine.sandbox.launching import launching
 from tests.wheels import make_wheel
 
 RUNTIME = Runtime("layered", ("six",), ("train", "python3"))
@@ -141,13 +146,31 @@ def test_package_that_was_removed_is_gone_for_a_warm_script_too(form: Form) -> N
     assert "No module named 'six'" in said
 
 
-def test_layer_counts_as_disk(form: Form) -> None:
+@pytest.mark.parametrize("deleted", [False, True])
+def test_layer_counts_as_disk(form: Form, deleted: bool) -> None:
     if form.name == "plain":
         pytest.skip("a plain process has no limits")
-    fill = "import six, pathlib; (pathlib.Path(six.__file__).parent / 'big').write_bytes(b'x' * (50 << 20))"
-    if form.name == "environment":
-        fill = fill.replace(
-            "six, pathlib; (pathlib.Path(six.__file__).parent", "sys, pathlib; (pathlib.Path(sys.prefix)"
-        )
-    code, said = form.run(f'python3 -c "{fill}"; sleep 30', {}, disk=40 << 20)
+    place = "pathlib.Path(sysconfig.get_path('purelib'), 'big')"
+    fill = f"import sysconfig, pathlib, time; p = {place}; f = p.open('wb'); p.unlink() if {deleted} else None"
+    code, said = form.run(f'python3 -c "{fill}; f.write(bytes(50 << 20)); time.sleep(60)"', {}, disk=40 << 20)
     assert (code, MARK in said) == (137, True), said
+
+
+def test_pip_finds_the_index_that_the_user_has_on_this_machine(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    make_wheel(tmp_path / "simple/wheel-one", "wheel-one", "1.0")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as index:
+        threading.Thread(target=index.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{index.server_port}/simple"
+        for launcher in launching(tmp_path_factory, RUNTIME, {"PIP_INDEX_URL": url}):
+            folder = launcher.make_folder("index", "algo-1")
+            command = ("bash", "-c", "pip install --quiet wheel-one && python3 -c 'import wheel_one'")
+            host = HostSpec("algo-1", str(folder), command, environment("us-east-1"))
+            running = launcher.start(RUNTIME, [host], Network("http://127.0.0.1:1"))
+            with os.fdopen(running.outputs["algo-1"]) as output:
+                said = output.read()
+            running.group.ended.wait()
+            assert running.group.codes == {"algo-1": 0}, said
+        index.shutdown()

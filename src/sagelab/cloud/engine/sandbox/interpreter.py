@@ -29,10 +29,9 @@ from types import ModuleType
 from typing import Any
 
 from sagelab.cloud.engine.sandbox import warmth
-from sagelab.cloud.engine.sandbox.namespaces import COMMANDS, LAYER
+from sagelab.cloud.engine.sandbox.namespaces import COMMANDS, LAYER, PACKAGES
 
 EXECUTABLE = f"{COMMANDS}/python3"
-PACKAGES = f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
 LAYERED = f"{LAYER}/{PACKAGES}"
 OWN_FRAMES = (__file__, runpy.__file__, "<frozen runpy>")
 

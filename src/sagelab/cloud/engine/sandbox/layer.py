@@ -15,8 +15,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from sagelab.cloud.engine.sandbox.interpreter import PACKAGES
-from sagelab.cloud.engine.sandbox.namespaces import COMMANDS, LAYER, HostSpec
+from sagelab.cloud.engine.sandbox.namespaces import COMMANDS, LAYER, LAYER_FILE, PACKAGES, HostSpec
 
 PYTHON = f"{LAYER}/bin/python3"
 # A container's Python has packages of a user's; here there is one user, and pip refuses them in an environment.
@@ -50,7 +49,7 @@ def _make(layer: Path, python: Path | None) -> None:
     packages = layer / "upper" / PACKAGES
     packages.mkdir(parents=True)
     (layer / "work").mkdir()
-    (packages / "user.pth").write_text(USER)
+    (layer / "upper" / LAYER_FILE).write_text(USER)
     if python:
         _make_environment(layer / "upper", python)
 

@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from sagelab.cloud.engine.sandbox.namespaces import LAYER_FILE
+
 Found = TypeVar("Found")
 
 FOLDERS = ("/opt/ml", "/tmp", "/root", "/run/sagelab", "/opt/sagelab/layer")
@@ -41,8 +43,11 @@ class Limits:
         self, processes: int, disk: int | None = None, memory: int | None = None, more: tuple[str, ...] = ()
     ) -> None:
         self.processes, self.disk, self.memory = processes, disk, memory
-        self._disk_used = _Look(lambda: _disk((*FOLDERS, *more)))
-        self._memory_used = _Look(lambda: _memory(memory or 0, (*FOLDERS, *more)))
+        folders = (*FOLDERS, *more)
+        # A file below the layer seems to be on a device that no folder is on; one is there before the host's code.
+        devices = _devices((*folders, sys.prefix, f"{sys.prefix}/{LAYER_FILE}"))
+        self._disk_used = _Look(lambda: _disk(folders, devices))
+        self._memory_used = _Look(lambda: _memory(memory or 0, devices))
 
     def breach(self) -> str | None:
         """What the host has too much of, in words for its user; None where all is well."""
@@ -79,13 +84,13 @@ def _processes() -> list[str]:
     return [name for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - often: names, not paths
 
 
-def _memory(most: int, folders: tuple[str, ...]) -> int:
+def _memory(most: int, disks: set[int]) -> int:
     """Bytes that the processes have for themselves; or, where even what they share does not make it `most`, 0.
 
     What is resident is read in no time, what of it is a process's own takes the kernel a walk through its pages.
     """
     names = _processes()
-    files = _in_memory(folders)
+    files = _in_memory(disks)
     if sum(_resident(name) for name in names) + files <= most:
         return 0
     used, mapped = 0, 0
@@ -106,10 +111,9 @@ def _resident(name: str) -> int:
         return 0
 
 
-def _disk(folders: tuple[str, ...]) -> tuple[int, int]:
+def _disk(folders: tuple[str, ...], devices: set[int]) -> tuple[int, int]:
     """Bytes and files on the disk: those that have a name, and those that are open without one."""
-    places = _devices((*folders, sys.prefix))
-    nameless = {(file.st_dev, file.st_ino): file.st_blocks * 512 for file in _nameless() if file.st_dev in places}
+    nameless = {(file.st_dev, file.st_ino): file.st_blocks * 512 for file in _nameless() if file.st_dev in devices}
     named = [measure(folder) for folder in folders]
     return (
         sum(size for size, _ in named) + sum(nameless.values()),
@@ -117,15 +121,15 @@ def _disk(folders: tuple[str, ...]) -> tuple[int, int]:
     )
 
 
-def _devices(folders: tuple[str, ...]) -> set[int]:
-    return {os.stat(folder).st_dev for folder in folders if os.path.isdir(folder)}  # noqa: PTH116, PTH112
+def _devices(places: tuple[str, ...]) -> set[int]:
+    return {os.stat(place).st_dev for place in places if os.path.exists(place)}  # noqa: PTH116, PTH110
 
 
-def _in_memory(folders: tuple[str, ...]) -> int:
+def _in_memory(disks: set[int]) -> int:
     """Bytes of files that are memory: in /dev/shm, and those that never had a name (memfd_create)."""
     shm = os.statvfs(SHM)
-    disk = _devices((*folders, SHM, sys.prefix))
-    found = {(file.st_dev, file.st_ino): file.st_blocks * 512 for file in _nameless() if file.st_dev not in disk}
+    known = disks | _devices((SHM,))
+    found = {(file.st_dev, file.st_ino): file.st_blocks * 512 for file in _nameless() if file.st_dev not in known}
     return (shm.f_blocks - shm.f_bfree) * shm.f_frsize + sum(found.values())
 
 

@@ -47,6 +47,8 @@ ETC = (
     " mime.types nsswitch.conf passwd protocols resolv.conf services ssl timezone"
 ).split()
 COMMANDS, LAYER = "/opt/sagelab/bin", "/opt/sagelab/layer"
+PACKAGES = f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"  # of an environment
+LAYER_FILE = f"{PACKAGES}/user.pth"  # what every layer has from its beginning
 PROGRAM = "/opt/program"  # where AWS's own example of a custom container has its program, too
 # What a root of this machine, which is root of the host too, could set the whole kernel by.
 KERNEL = "acpi bus fs irq mtrr scsi sys sysrq-trigger".split()

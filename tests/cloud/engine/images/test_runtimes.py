@@ -1,0 +1,33 @@
+"""Which warm Python runs a job's code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sagelab.cloud.engine.images.runtimes import PYTHON, TENSORFLOW, TOOLKIT, choose
+
+QUIET = "import os\nos.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'\nimport tensorflow\n"
+ONE_THREAD = "import os\nos.environ['OMP_NUM_THREADS'] = '1'\nimport tensorflow\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "toolkit", "runtime"),
+    [
+        ({"train.py": "import keras"}, False, TENSORFLOW),
+        ({"train.py": "import keras", "requirements.txt": "six"}, False, TENSORFLOW),
+        ({"train.py": "print()"}, False, PYTHON),
+        ({"train.py": "print()"}, True, TENSORFLOW),
+        ({"train.py": QUIET}, False, TENSORFLOW),
+        ({"train.py": ONE_THREAD}, False, PYTHON),
+        ({"train.py": ONE_THREAD}, True, TOOLKIT),
+        ({"train.py": "import keras", "keras.py": ""}, False, PYTHON),
+    ],
+)
+def test_code_is_run_by_the_python_that_suits_it(
+    tmp_path: Path, files: dict[str, str], toolkit: bool, runtime: object
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert choose(tmp_path, toolkit) == runtime
