@@ -381,6 +381,40 @@ def test_caller_needs_the_rights_that_its_resources_need(
     assert "not authorized to perform: sagemaker:CreateModel" in stacks.reasons(by_role)["Model"]
 
 
+def test_stack_makes_nothing_that_who_asks_may_not(
+    stacks: Stacks, cloud: LocalCloud, unique: Callable[[str], str]
+) -> None:
+    iam, sts, roles = cloud.client("iam"), cloud.client("sts"), {}
+    for kind, actions in {"stacks": [], "half": ["sqs:CreateQueue"], "whole": ["sqs:*"]}.items():
+        roles[kind] = iam.create_role(RoleName=unique(kind), AssumeRolePolicyDocument=STACKS)["Role"]["Arn"]
+        statement = {"Effect": "Allow", "Action": ["cloudformation:*", *actions], "Resource": "*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": statement})
+        iam.put_role_policy(RoleName=roles[kind].rpartition("/")[2], PolicyName="inline", PolicyDocument=policy)
+
+    def client(kind: str) -> Any:
+        keys = sts.assume_role(RoleArn=roles[kind], RoleSessionName="lab")["Credentials"]
+        signing = (keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
+        return signers.session(*signing).client("cloudformation", endpoint_url=cloud.url)
+
+    queue, raised = {"Queue": {"Type": "AWS::SQS::Queue"}}, unique("raised")
+    properties = {"RoleName": raised, "AssumeRolePolicyDocument": json.loads(STACKS)}
+    user = {"Role": {"Type": "AWS::IAM::Role", "Properties": properties}}
+    for kind in ("stacks", "half"):
+        with pytest.raises(botocore.exceptions.ClientError, match=r"not authorized to perform: sqs:\*"):
+            stacks.create(queue, client=client(kind))
+    with pytest.raises(botocore.exceptions.ClientError, match=r"not authorized to perform: iam:\*"):
+        stacks.create(user, client=client("whole"))
+    with pytest.raises(botocore.exceptions.ClientError, match="NoSuchEntity"):
+        iam.get_role(RoleName=raised)
+    made = stacks.create(queue, client=client("whole"))
+    assert stacks.describe(made)["StackStatus"] == "CREATE_COMPLETE"
+    for call in (client("stacks").delete_stack, client("half").delete_stack):
+        with pytest.raises(botocore.exceptions.ClientError, match=r"not authorized to perform: sqs:\*"):
+            call(StackName=made)
+    with pytest.raises(botocore.exceptions.ClientError, match=r"not authorized to perform: sqs:\*"):
+        stacks.create(queue, RoleARN=roles["half"])
+
+
 @pytest.mark.slow
 def test_stack_and_its_resources_are_one_after_a_kill(home: Home) -> None:
     control.up(home)

@@ -54,7 +54,7 @@ def evaluate(
 
 def statements(policy: Policy) -> list[Policy]:
     """The statements of a policy, which may have one alone."""
-    return _listed(policy.get("Statement", []))
+    return listed(policy.get("Statement", []))
 
 
 def _applies(statement: Policy, resource: str | None, known: conditions.Context, variables: bool) -> bool:
@@ -72,14 +72,14 @@ def read(document: str) -> Policy:
 
 def _names_action(statement: Policy, action: str) -> bool:
     if "NotAction" in statement:
-        return not any(conditions.like(item, action, any_case=True) for item in _listed(statement["NotAction"]))
-    return any(conditions.like(item, action, any_case=True) for item in _listed(statement.get("Action", [])))
+        return not any(conditions.like(item, action, any_case=True) for item in listed(statement["NotAction"]))
+    return any(conditions.like(item, action, any_case=True) for item in listed(statement.get("Action", [])))
 
 
 def _names_resource(statement: Policy, resource: str, known: conditions.Context, variables: bool) -> bool:
     """Trust policies name none: they are about the role that has them."""
     left_out = "NotResource" in statement
-    for item in _listed(statement.get("NotResource" if left_out else "Resource", [])):
+    for item in listed(statement.get("NotResource" if left_out else "Resource", [])):
         pattern = conditions.expand(str(item), known, variables=variables)
         if pattern is None:
             if left_out and statement["Effect"] == "Allow":
@@ -89,5 +89,6 @@ def _names_resource(statement: Policy, resource: str, known: conditions.Context,
     return left_out
 
 
-def _listed(value: Any) -> list[Any]:
+def listed(value: Any) -> list[Any]:
+    """What a policy may give as one or as a list."""
     return value if isinstance(value, list) else [value]

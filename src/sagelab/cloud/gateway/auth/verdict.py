@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sagelab.cloud.gateway.auth import policies, principals
+from sagelab.cloud.gateway.auth import conditions, policies, principals
 from sagelab.cloud.gateway.auth.guard import Key
 from sagelab.cloud.gateway.auth.needed import Context, Needed
 from sagelab.cloud.gateway.auth.policies import Policy
@@ -65,6 +65,32 @@ def reach(key: Key, rights: Rights, resource: Guarded, needed: Needed, context: 
     if resource.decides and said([_of(policy, "account", key)]) != "allowed":
         return Verdict("implicitDeny", "resource-based policy")
     return Verdict("implicitDeny", limit) if own == "allowed" and limit else Verdict(own)
+
+
+def may_all(rights: Rights, service: str) -> bool:
+    """Whether every action of a service is allowed on everything, and none is denied, whatever the conditions."""
+    return rights.own is None or all(
+        _is_whole(each, service) for each in (rights.own, *dict(rights.limits).values())
+    )
+
+
+def _is_whole(found: Sequence[Policy], service: str) -> bool:
+    statements = [one for policy in found for one in policies.statements(policy)]
+    allows = [one for one in statements if one["Effect"] == "Allow" and not one.get("Condition")]
+    denies = [one for one in statements if one["Effect"] == "Deny"]
+    whole = {"*", f"{service}:*"}
+    allowed = any(whole & _of_all(one, "Action") and "*" in _of_all(one, "Resource") for one in allows)
+    return allowed and not any(_touches(one, service) for one in denies)
+
+
+def _of_all(statement: Policy, member: str) -> set[str]:
+    return {str(item) for item in policies.listed(statement.get(member, []))}
+
+
+def _touches(statement: Policy, service: str) -> bool:
+    """Whether a statement may be about an action of a service."""
+    named = {action.partition(":")[0] for action in _of_all(statement, "Action")}
+    return "NotAction" in statement or any(conditions.like(name, service, any_case=True) for name in named)
 
 
 def _of(policy: Policy, kind: str, key: Key) -> Policy:

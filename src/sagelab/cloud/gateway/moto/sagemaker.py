@@ -57,15 +57,19 @@ class SageMakerAccess:
 
     def client(self, region: str, role: str | None = None) -> Any:
         """A client with the rights of who asks, or of a role that was passed on."""
+        key = self.holder(role)
+        return self._cloud.client_with((key.access_key, key.secret, key.token), "sagemaker", region)
+
+    def holder(self, role: str | None) -> Key:
+        """The key of who asks, or of a session of a role that was passed on. ClientError: none can be had."""
+        name = getattr(self._thread, "access_key", None) or ""
         if role is not None:
             session = self._cloud.assuming(STACKS).assume_role(RoleArn=role, RoleSessionName="AWSCloudFormation")
-            keys = session["Credentials"]
-            signing = (keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
-            return self._cloud.client_with(signing, "sagemaker", region)
-        key = self._find(getattr(self._thread, "access_key", None) or "")
+            name = session["Credentials"]["AccessKeyId"]
+        key = self._find(name)
         if key is None:
             raise AccessDenied("Nobody asked for this.")
-        return self._cloud.client_with((key.access_key, key.secret, key.token), "sagemaker", region)
+        return key
 
     def own(self, region: str) -> Any:
         """A client with the local cloud's own rights."""

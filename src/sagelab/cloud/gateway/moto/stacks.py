@@ -18,6 +18,7 @@ from moto.core.responses import ActionResult
 from werkzeug.exceptions import HTTPException
 
 from sagelab.cloud.errors import ServiceError
+from sagelab.cloud.gateway.moto import stack_rights
 from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 from sagelab.cloud.gateway.moto.stack_resources import CLASSES, PREFIX, TYPES, ResourceFailed, StackResource
 from sagelab.cloud.gateway.moto.templates import (
@@ -146,6 +147,8 @@ class Stack(models.Stack):  # type: ignore[misc]
         """ValidationError: the update as a whole is refused. A resource that fails leaves it UPDATE_FAILED."""
         wanted = self.parse_template(template)
         check(wanted)
+        for each in (wanted, self.template_dict):  # what goes is deleted with the same rights
+            stack_rights.check(each, role_arn or self.role_arn)
         self.resource_map.build_resource_diff(wanted, parameters)
         self.role_arn = role_arn or self.role_arn
         self.tags = self.tags if tags is None else tags
@@ -245,7 +248,9 @@ class Backend(models.CloudFormationBackend):  # type: ignore[misc]
     _url_module = urls
 
     def create_stack(self, name: str, template: str, parameters: Any, **options: Any) -> Stack:
-        before = set(self.stacks)
+        before, wanted = set(self.stacks), parse(template or "{}")
+        check(wanted)
+        stack_rights.check(wanted, options.get("role_arn"))
         try:
             return cast(Stack, super().create_stack(name, template, parameters, **options))
         except Exception as error:
@@ -270,6 +275,7 @@ class Backend(models.CloudFormationBackend):  # type: ignore[misc]
         if change_set is None:
             raise ValidationError(message=f"ChangeSet [{change_set_name}] does not exist")
         stack = self.stacks[change_set.stack_id]
+        stack_rights.check(parse(change_set.template), stack.role_arn)
         change_set.execution_status = "EXECUTE_COMPLETE"
         if change_set.change_set_type != "CREATE":
             stack.update(change_set.template, parameters=change_set.parameters)
@@ -285,6 +291,8 @@ class Backend(models.CloudFormationBackend):  # type: ignore[misc]
 
     def delete_stack(self, name_or_stack_id: str) -> None:
         found = [one for one in self.stacks.values() if name_or_stack_id in (one.name, one.stack_id)]
+        for stack in found:
+            stack_rights.check(stack.template_dict, stack.role_arn)
         try:
             super().delete_stack(name_or_stack_id)
         except ResourceFailed:
