@@ -21,6 +21,7 @@ from sagelab.cloud import control
 from sagelab.cloud.gateway.auth.guard import Guard, Key
 from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.http.request import Request
+from sagelab.cloud.gateway.http.spool import Disk, Spool
 from sagelab.http1 import Message
 
 BUCKET, MB = "bench-kept", 1 << 20
@@ -69,8 +70,8 @@ def _request(headers: dict[str, str], body: bytes) -> Request:
     message = Message()
     message.method, message.target = "POST", "/"
     message.fields = {name.lower(): value for name, value in headers.items()} | {"host": "127.0.0.1:8273"}
-    request = Request(message, lambda: [body], Path("/nonexistent"))
-    request.read()
+    request = Request(message, lambda: [body], Spool(Path("/nonexistent"), Disk(0)))
+    request.read(len(body))
     return request
 
 

@@ -24,7 +24,8 @@ ALLOWED = {
     "edge": {"neo", "lab"},
     "redirect": set(),
     "neo": set(),
-    "serving": {"neo", "http1"},
+    "algorithms": set(),
+    "serving": {"neo", "http1", "algorithms"},
     "cloud": {
         "sagelab",
         "catalog",
@@ -37,7 +38,7 @@ ALLOWED = {
     },
     "cloud.console": {"sagelab", "catalog", "cloud", "prices"},
     "cloud.gateway": {"sagelab", "catalog", "cloud", "cloud.resources", "http1"},
-    "cloud.resources": {"sagelab", "catalog", "prices", "cloud", "cloud.engine", "neo"},
+    "cloud.resources": {"sagelab", "catalog", "prices", "cloud", "cloud.engine", "neo", "algorithms"},
     "cloud.engine": {"sagelab", "cloud", "neo", "redirect", "workbench", "relay", "http1"},
     "workbench": {"relay"},
     "relay": set(),

@@ -6,11 +6,13 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sagelab import http1
 from sagelab.http1 import HEAD_LIMIT, HEADERS_LIMIT, Asked, HungUp, Message, Refused, Served, head
 
 GET = b"GET /next HTTP/1.1\r\n\r\n"
@@ -291,3 +293,20 @@ def test_an_answer_without_a_body_has_none(status: int) -> None:
 def test_an_answer_that_could_be_read_in_two_ways_is_none(data: bytes) -> None:
     with pytest.raises(Refused):
         replies(data)
+
+
+def test_who_is_hung_up_on_is_not_listened_to_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that sends a byte now and then would keep a connection otherwise."""
+    times = iter(range(1000))
+    monkeypatch.setattr(http1, "time", SimpleNamespace(monotonic=lambda: next(times)))
+    with connection() as (client, server):
+        client.sendall(b"x" * 100)
+
+        class Slow(socket.socket):
+            def recv(self, _size: int, _flags: int = 0) -> bytes:
+                return super().recv(1)
+
+        with Slow(fileno=server.detach()) as slow:
+            Served(slow).hang_up()
+            assert len(slow.recv(1)) == 1
+        assert next(times) < 20

@@ -10,6 +10,7 @@ Rules: https://www.rfc-editor.org/rfc/rfc9112 (6.3: the length of a body, 11.2: 
 from __future__ import annotations
 
 import socket
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
@@ -26,7 +27,8 @@ HEAD_LIMIT = 1 << 16  # bytes of a first line and its headers, or of what frames
 HEADERS_LIMIT = 100
 PIECE = 1 << 16  # bytes that are read at once
 BODILESS = (204, 304)
-LAST_READ, DRAINED = 1.0, 1 << 26  # seconds without a byte, and bytes, of who is hung up on
+# Seconds without a byte, seconds in all, and bytes, of who is hung up on: SDKs send a body before they listen.
+LAST_READ, LAST_READS, DRAINED = 1.0, 5.0, 1 << 26
 REASONS = {status.value: status.phrase for status in HTTPStatus}
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -251,8 +253,8 @@ class Served:
         """Let a client that is still sending read its answer before the connection goes."""
         self._socket.shutdown(socket.SHUT_WR)
         self._socket.settimeout(LAST_READ)
-        left = DRAINED
-        while left > 0 and (piece := self._socket.recv(PIECE)):
+        left, end = DRAINED, time.monotonic() + LAST_READS
+        while left > 0 and time.monotonic() < end and (piece := self._socket.recv(PIECE)):
             left -= len(piece)
 
 

@@ -41,7 +41,7 @@ def processes_of(home: Home) -> list[list[str]]:
 
 
 def port_of_its_own() -> int:
-    """A free port that nobody else is given: neither the first choice of every home nor one of the kernel's own."""
+    """A free port that nobody else is given: no home's first choice, and none of the kernel's own."""
     for port in random.sample(range(20_000, 32_000), 100):
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port

@@ -108,7 +108,7 @@ def test_without_a_descriptor_left_a_connection_is_refused_in_words_and_later_on
             break
         assert said.startswith(b"HTTP/1.1 503")
         assert b"no file descriptor left" in said
-        with pytest.raises(botocore.exceptions.ClientError, match=r"503|Service Unavailable"):
+        with pytest.raises(botocore.exceptions.ClientError, match="no file descriptor left"):
             own.client("s3", config=ONCE).put_object(Bucket="descriptors", Key="during", Body=b"2")
     again = own.client("s3", config=ONCE)
     again.put_object(Bucket="descriptors", Key="after", Body=b"3")

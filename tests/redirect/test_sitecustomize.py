@@ -123,3 +123,36 @@ def test_bucket_in_the_name_of_a_host_stays_there() -> None:
         "client.head_object(Bucket='bucket', Key='key')"
     )
     assert run(code, endpoint="http://localhost:9").strip() == "http://bucket.localhost:9/key"
+
+
+PROFILES = [
+    "boto3.Session(profile_name='work')",
+    "boto3.Session(profile_name='default')",
+    "boto3.Session(botocore_session=botocore.session.Session(profile='work'))",
+    "os.environ.update(AWS_PROFILE='work') or boto3.Session()",
+]
+
+
+@pytest.mark.parametrize("session", PROFILES)
+def test_a_profile_that_is_in_no_file_here_is_forgotten(cloud: LocalCloud, session: str) -> None:
+    code = f"import boto3, botocore.session, os; print({session}.client('sts').get_caller_identity()['Account'])"
+    done = subprocess.run([sys.executable, "-c", code], env=cloud.env, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "123456789012"
+    assert "AWS is the local cloud here, with its own keys; not those of the profile" in done.stderr
+
+
+def test_a_profile_that_is_in_a_file_here_is_used(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("[profile work]\nregion = eu-west-3\n")
+    code = (
+        f"import boto3, os; os.environ['AWS_CONFIG_FILE'] = {str(tmp_path / 'config')!r};"
+        "print(boto3.Session(profile_name='work').region_name)"
+    )
+    assert run(code).strip() == "eu-west-3"
+
+
+def test_a_profile_is_looked_up_where_no_local_cloud_is_named() -> None:
+    code = (
+        "import boto3, os; os.environ['AWS_CONFIG_FILE'] = os.devnull\n"
+        "try:\n    boto3.Session(profile_name='work')\nexcept Exception as error:\n    print(type(error).__name__)"
+    )
+    assert run(code, endpoint=None).strip() == "ProfileNotFound"

@@ -20,6 +20,7 @@ EXPORT = """
 import sys
 from pathlib import Path
 import numpy as np, tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 from sagelab.serving.accelerate import compile_model
 
 spec = tf.TensorSpec
@@ -48,13 +49,27 @@ class Tiny(tf.Module):
         return {"root": tf.sqrt(x)}
 
     @tf.function(input_signature=[spec((None,), tf.float32, "x")])
+    def halve(self, x):
+        return {"y": x / 2 + 3}
+
+    @tf.function(input_signature=[spec((None,), tf.float32, "x")])
     def mean(self, x):
         return {"mean": tf.reduce_mean(x)}
 
 folder = Path(sys.argv[1])
 tiny = Tiny()
-signatures = {"serving_default": tiny.digits} | {n: getattr(tiny, n) for n in ("pair", "shout", "root", "mean")}
+others = {name: getattr(tiny, name) for name in ("pair", "shout", "root", "halve", "mean")}
+signatures = {"serving_default": tiny.digits} | others
 tf.saved_model.save(tiny, str(folder / "tiny" / "3"), signatures=signatures)
+# A signature by hand, in whose words a column has an axis more than the placeholder has.
+file = folder / "tiny" / "3" / "saved_model.pb"
+proto = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+definitions = proto.meta_graphs[0].signature_def
+definitions["plus_three"].CopyFrom(definitions["halve"])
+for side in (definitions["plus_three"].inputs, definitions["plus_three"].outputs):
+    for tensor in side.values():
+        tensor.tensor_shape.dim.add(size=1)
+file.write_bytes(proto.SerializeToString())
 compile_model(folder / "tiny" / "3", folder / "tiny.compiled", (2, 1))
 """
 

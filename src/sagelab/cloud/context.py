@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from sagelab.cloud.resources.call import Family
     from sagelab.cloud.store import Store
 
+SERVICE, STACKS = "sagemaker.amazonaws.com", "cloudformation.amazonaws.com"
 OUT_OF_DATE = ("RequestTimeTooSkewed", "InvalidSignatureException", "ExpiredToken", "ExpiredTokenException")
 RETRIES = 3
 
@@ -28,6 +30,11 @@ class Cloud:
         self.url, self.region = url, region
         self.account = home.account
         self.families: list[Family] = []  # of resources; `resources.families` fills it
+        # Keys of this process alone, by which services of AWS's that it is take on the roles they are given.
+        self.service_keys = {
+            name: (f"ASIASERVICE{secrets.token_hex(4).upper()}", secrets.token_urlsafe(30))
+            for name in (SERVICE, STACKS)
+        }
         self._listeners: list[Callable[[str, str], None]] = []
         self._models = create_loader()
         self._clients: dict[object, Any] = {}
@@ -57,11 +64,17 @@ class Cloud:
             listener(service, name)
 
     def client(self, service: str) -> Any:
-        """A boto3 client to this local cloud's own front door, made once a service."""
+        """A boto3 client to this local cloud's own front door, made once a service; of STS, SageMaker's own."""
+        if service == "sts":
+            return self.assuming(SERVICE)
         with self._lock:
             if service not in self._clients:
                 self._clients[service] = self._session().client(service, endpoint_url=self.url)
             return self._clients[service]
+
+    def assuming(self, name: str) -> Any:
+        """A client of STS that takes on roles as a service of AWS's, where they trust it. name: a key's."""
+        return self.client_with((*self.service_keys[name], None), "sts", self.region)
 
     def client_with(self, keys: tuple[str, str, str | None], service: str, region: str) -> Any:
         """A boto3 client to the front door that signs with somebody's keys: (id, secret, session token).

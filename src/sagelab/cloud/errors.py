@@ -7,7 +7,7 @@ ServiceError                        what a client sees: AWS's code, AWS's messag
 |-- ValidationException         400  a request that breaks a rule of the model or of the service
 |-- SerializationException      400  a body that cannot be read as the model says
 |-- UnknownOperation            400  an operation of SageMaker that nobody owns yet
-|-- NotImplementedHere          400  an operation that moto does not know
+|-- NotImplementedHere          400  what moto does not know, or would only say that it had done
 |-- GaveUp                      400  moto crashed; not a 500, which a client would try again and again
 |-- ResourceInUse               400  a name used twice
 |-- ResourceNotFound            400  a name nobody made
@@ -20,15 +20,19 @@ ServiceError                        what a client sees: AWS's code, AWS's messag
 |-- NoSuchEntity                404  a user or a role that IAM does not have
 |-- MalformedPolicy             400  a policy that cannot be read
 |-- NoSuchPath                  404  a path that nobody serves
+|-- InvalidUri                  400  a path to S3 that is no text
+|-- InvalidBucketName           400  a path to S3 whose bucket nobody can make
+|-- MalformedXml                400  a document for S3 that cannot be read
 |-- BadLength                   400  a body that is not as long as its headers say
 |-- IncompleteBody              400  a body in signed chunks that ends early, or is in none
 |-- EntityTooLarge              400  a body over S3's limit, or over that of a form's policy
 |-- EntityTooSmall              400  a form's file under the limit of its policy
-|-- InvalidArgument             400  a form without one of the fields that it needs, or with a value that is none
+|-- InvalidArgument             400  a form without a field that it needs, or a value that is none
 |-- InvalidPolicyDocument       400  a form's policy that cannot be read
 |-- MalformedForm               400  a form that is not well-formed multipart/form-data
 |-- FieldsTooLarge              400  too much before a form's file
 |-- IncompleteSignature         403  an authorization that cannot be read
+|-- InvalidAuthenticationCode   403  of an MFA device, a code that it does not show
 |-- AccessDenied                403  no, missing or foreign credentials
 |   |-- MissingAuthentication   403  no signature at all
 |   |-- SignatureMismatch       403  a signature that does not fit the request
@@ -83,6 +87,13 @@ class ServiceError(Exception):
 
 class StorageUnavailable(ServiceError):
     """The change could not be written down, so it was not made."""
+
+    code = "ServiceUnavailable"
+    status = 503
+
+
+class TooManyConnections(ServiceError):
+    """There is no room for another one now, and may be in a moment."""
 
     code = "ServiceUnavailable"
     status = 503
@@ -165,6 +176,11 @@ class NoSuchEntity(ServiceError):
     status = 404
 
 
+class InvalidAuthenticationCode(ServiceError):
+    code = "InvalidAuthenticationCode"
+    status = 403
+
+
 class MalformedPolicy(ServiceError):
     code = "MalformedPolicyDocument"
 
@@ -172,6 +188,18 @@ class MalformedPolicy(ServiceError):
 class NoSuchPath(ServiceError):
     code = "NoSuchBucket"
     status = 404
+
+
+class InvalidUri(ServiceError):
+    code = "InvalidURI"
+
+
+class InvalidBucketName(ServiceError):
+    code = "InvalidBucketName"
+
+
+class MalformedXml(ServiceError):
+    code = "MalformedXML"
 
 
 class BadLength(ServiceError):
@@ -184,6 +212,24 @@ class IncompleteBody(ServiceError):
 
 class EntityTooLarge(ServiceError):
     code = "EntityTooLarge"
+
+
+class RequestTooLarge(ServiceError):
+    code = "RequestEntityTooLargeException"
+    status = 413
+
+
+class BadDigest(ServiceError):
+    code = "BadDigest"
+
+
+class MalformedTrailer(ServiceError):
+    code = "MalformedTrailerError"
+
+
+class MissingLength(ServiceError):
+    code = "MissingContentLength"
+    status = 411
 
 
 class EntityTooSmall(ServiceError):

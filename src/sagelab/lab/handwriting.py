@@ -94,7 +94,7 @@ def _ink(scene: Array) -> Array:
     The ink may have any colour: its direction is the axis along which the photo differs most from its paper,
     and of the two ends of that axis it is the rarer one, for paper is what there is more of.
     """
-    from scipy.ndimage import gaussian_filter  # type: ignore[import-untyped]
+    from scipy.ndimage import gaussian_filter
 
     paper = _paper(scene)
     light = paper.mean(2, keepdims=True) + DARK

@@ -4,9 +4,9 @@ Most find the local cloud by that alone. Both SageMaker SDKs ask STS for the acc
 `endpoint_url`, which would reach for the internet; and some operations put a word before the endpoint's host
 (123456789012.127.0.0.1 for S3 Control, data-127.0.0.1 for Cloud Map), which is a name of nobody's. So the one
 function of botocore that makes clients drops that endpoint again, and has each request go to the host that is
-named, before it is signed. Python runs this file by itself in every process that has its folder on
-PYTHONPATH: it imports nothing but the standard library, costs about a millisecond, and afterwards runs the
-`sitecustomize` it hides, if there is one.
+named, before it is signed. A profile of the user's own AWS files, which are left out here, is forgotten. Python
+runs this file by itself in every process that has its folder on PYTHONPATH: it imports nothing but the standard
+library, costs about a millisecond, and afterwards runs the `sitecustomize` it hides, if there is one.
 """
 
 from __future__ import annotations
@@ -74,6 +74,25 @@ def _redirect(module: Any) -> None:
     create_client.redirects = TARGET  # type: ignore[attr-defined]
     create_client.__doc__, create_client.__wrapped__ = create.__doc__, create  # type: ignore[attr-defined]
     module.Session.create_client = create_client
+    module.Session.get_scoped_config = _without_profile(module.Session.get_scoped_config)
+
+
+def _without_profile(get_scoped_config: Any) -> Any:
+    """A session whose profile is in none of the files that are read has the keys of the environment instead."""
+
+    def forgetting(self: Any) -> Any:
+        name = self.get_config_variable("profile")
+        if name and _is_local() and name not in self.available_profiles:
+            self.set_config_variable("profile", None)
+            for variable in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
+                os.environ.pop(variable, None)
+            print(
+                f"sagelab: AWS is the local cloud here, with its own keys; not those of the profile {name!r}.",
+                file=sys.stderr,
+            )
+        return get_scoped_config(self)
+
+    return forgetting
 
 
 def _drop_prefix(request: Any, **_: Any) -> None:
@@ -84,6 +103,12 @@ def _drop_prefix(request: Any, **_: Any) -> None:
     host = urlsplit(endpoint).netloc
     if asked.netloc != host and asked.netloc.endswith(host) and urlsplit(endpoint).hostname in HERE:
         request.url = asked._replace(netloc=host).geturl()
+
+
+def _is_local() -> bool:
+    from urllib.parse import urlsplit
+
+    return urlsplit(os.environ.get("AWS_ENDPOINT_URL", "")).hostname in HERE
 
 
 def _is_aws(url: str | None) -> bool:

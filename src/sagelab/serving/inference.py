@@ -47,7 +47,7 @@ class Inference:
     """
 
     def __init__(self, code: Path, installed: bool = False) -> None:
-        _provide_packages(code, installed)
+        provide_packages(code, installed)
         module = _import(code / "inference.py")
         self._answer = _whole(module) or _around(module)
         if self._answer is None:
@@ -88,7 +88,7 @@ def _import(file: Path) -> ModuleType:
     return module
 
 
-def _provide_packages(code: Path, installed: bool) -> None:
+def provide_packages(code: Path, installed: bool) -> None:
     """code/ and code/lib are on the path; else code/requirements.txt is installed, as the container does it."""
     sys.path.insert(0, str(code))
     _forget({module.name for module in pkgutil.iter_modules([str(code)])})

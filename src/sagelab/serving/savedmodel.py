@@ -44,16 +44,17 @@ def _signature(session: Any, definition: Any) -> Signature:
     inputs, outputs = (dict(sorted(side.items())) for side in (definition.inputs, definition.outputs))
     call = session.make_callable([one.name for one in outputs.values()], [one.name for one in inputs.values()])
     return Signature(
-        inputs={name: _spec(tensor) for name, tensor in inputs.items()},
-        outputs={name: _spec(tensor) for name, tensor in outputs.items()},
+        inputs={name: _spec(session, tensor) for name, tensor in inputs.items()},
+        outputs={name: _spec(session, tensor) for name, tensor in outputs.items()},
         predict=_predict(call, tuple(inputs), tuple(outputs)),
     )
 
 
-def _spec(tensor: Any) -> Spec:
+def _spec(session: Any, tensor: Any) -> Spec:
+    """The shape is what the graph takes, whatever the signature says: TensorFlow Serving does not look at that."""
     import tensorflow as tf
 
-    shape = tf.TensorShape(tensor.tensor_shape)
+    shape = session.graph.get_tensor_by_name(tensor.name).shape
     sizes = None if shape.rank is None else tuple(shape.as_list())
     return Spec(np.dtype(tf.as_dtype(tensor.dtype).as_numpy_dtype), sizes)
 

@@ -36,12 +36,11 @@ class Page:
     key: str = ""
 
     def request(self, method: str, path: str, body: Any = None, **changes: str | None) -> Answer:
-        """changes: headers other than the page's own; None leaves one out."""
+        """body: bytes as they are, else as JSON. changes: headers beside the page's own; None leaves one out."""
+        content = body if isinstance(body, bytes | None) else json.dumps(body)
         connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=30)
         try:
-            connection.request(
-                method, path, json.dumps(body) if body is not None else None, self.headers(**changes)
-            )
+            connection.request(method, path, content, self.headers(**changes))
             answer = connection.getresponse()
             headers = {name.lower(): value for name, value in answer.getheaders()}
             return Answer(answer.status, headers, answer.read())

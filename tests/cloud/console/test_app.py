@@ -123,6 +123,7 @@ def test_an_objects_first_mebibyte_is_shown_and_all_of_it_is_downloaded(page: Pa
     body = page.call("s3", "GetObject", Bucket=jobs.bucket, Key="large.txt").json["result"]["Body"]
     assert len(body["base64"]) * 3 // 4 <= (1 << 20) + 2
     url = page.request("POST", "/api/download", {"bucket": jobs.bucket, "key": "large.txt"}).json["url"]
+    assert page.request("POST", "/api/download", {"bucket": "no bucket", "key": ""}).status == 400
     assert url.startswith(jobs.cloud.url)  # another origin than the console's
     with urllib.request.urlopen(url, timeout=30) as answer:
         assert answer.headers["Content-Disposition"] == 'attachment; filename="large.txt"'

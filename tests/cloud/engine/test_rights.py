@@ -10,13 +10,13 @@ import boto3
 import botocore.exceptions
 import pytest
 
-from sagelab.cloud.server import TRUST
 from tests.cloud.jobs import Jobs
+from tests.trusts import TRUST
 
 
 def make_role(jobs: Jobs, name: str, *statements: dict[str, Any]) -> str:
     iam = jobs.cloud.client("iam")
-    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
     document = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
     iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=document)
     return str(arn)

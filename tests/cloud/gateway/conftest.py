@@ -124,14 +124,20 @@ class Serving:
         alter: Callable[[dict[str, str]], None] | None = None,
     ) -> tuple[int, dict[str, str], bytes]:
         """One signed request; `alter` changes its headers after signing."""
+        sent = self.sign(method, path, service, body, headers)
+        if alter is not None:
+            alter(sent)
+        return self.send(method, path, body, sent)
+
+    def sign(
+        self, method: str, path: str, service: str, body: bytes = b"", headers: dict[str, str] | None = None
+    ) -> dict[str, str]:
+        """The headers of a signed request."""
         own = self.home.credentials()
         request = AWSRequest(method, self.url + path, data=body, headers=headers or {})
         kind = S3SigV4Auth if service == "s3" else SigV4Auth
         kind(Credentials(own.access_key_id, own.secret_access_key), service, "us-east-1").add_auth(request)
-        sent = {**dict(request.headers.items()), "Host": urlsplit(self.url).netloc}
-        if alter is not None:
-            alter(sent)
-        return self.send(method, path, body, sent)
+        return {**dict(request.headers.items()), "Host": urlsplit(self.url).netloc}
 
     def control(self, operation: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
         """One signed call of SageMaker's control plane with any body."""
@@ -151,7 +157,7 @@ def serve(folder: Path) -> Iterator[Serving]:
     store = Store(home.database)
     cloud = Cloud(home, store, None, url, "us-east-1")  # type: ignore[arg-type]
     gateway = Gateway(cloud, [jobs], {"Status": lambda params: {"asked": params}})  # type: ignore[list-item]
-    server = Server(listener, gateway.answer, gateway.folder)
+    server = Server(listener, gateway.answer, gateway.spool)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

@@ -68,6 +68,15 @@ def limits(runtime: int | None, wait: int) -> dict[str, Any]:
     return {"StoppingCondition": {name: value for name, value in given.items() if value is not None}}
 
 
+AT_LEAST_1 = "failed to satisfy constraint: Member must have value greater than or equal to 1"
+
+
+def resources(**changes: int | None) -> dict[str, Any]:
+    """A ResourceConfig in a request. None: left out."""
+    given = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1} | changes
+    return {"ResourceConfig": {name: value for name, value in given.items() if value is not None}}
+
+
 def market(name: str, value: str) -> dict[str, Any]:
     """A tag of a spot market in a request."""
     return {"Tags": [{"Key": f"sagelab:spot-{name}", "Value": value}]}
@@ -105,6 +114,9 @@ def market(name: str, value: str) -> dict[str, Any]:
         ),
         ({"AlgorithmSpecification": {"TrainingImage": IMAGE, "TrainingInputMode": "Floppy"}}, "enum value set"),
         ({"ResourceConfig": {"InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}}, "InstanceCount"),
+        (resources(InstanceCount=0), f"Value '0' at 'resourceConfig.instanceCount' {AT_LEAST_1}"),
+        (resources(VolumeSizeInGB=0), f"Value '0' at 'resourceConfig.volumeSizeInGB' {AT_LEAST_1}"),
+        (resources(VolumeSizeInGB=None), "Value null at 'resourceConfig.volumeSizeInGB' failed"),
         ({"TrainingJobName": "no_underscores"}, "failed to satisfy constraint"),
     ],
 )
@@ -152,6 +164,11 @@ def test_bad_channel_is_refused_in_words(jobs: Jobs, change: dict[str, Any], wor
 def test_channel_name_used_twice_is_refused(jobs: Jobs) -> None:
     channel = jobs.channel("training", jobs.put("data/x.txt", b""))
     assert "more than once" in refused(jobs, jobs.shell("true", InputDataConfig=[channel, channel]))[1]
+
+
+def test_more_instances_than_a_machine_has_are_refused(jobs: Jobs) -> None:
+    code, message = refused(jobs, jobs.shell("true", **resources(InstanceCount=2**31 - 1)))
+    assert (code, "at most 100 instances" in message) == ("ResourceLimitExceeded", True)
 
 
 def test_metric_expression_that_cannot_be_read_is_refused(jobs: Jobs) -> None:

@@ -12,7 +12,7 @@ from tests.cloud.resources.hosting import made
 
 def request(jobs: Jobs, **changes: Any) -> dict[str, Any]:
     """A CreateTransformJob request that is right but for its `changes`."""
-    source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{jobs.bucket}/in/"}
+    source = {"S3DataType": "S3Prefix", "S3Uri": jobs.put("in/rows.csv", b"1,2")}
     return {
         "TransformJobName": f"transform-{uuid.uuid4().hex[:12]}",
         "ModelName": changes.pop("ModelName", None) or made(jobs),
@@ -36,6 +36,10 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "bucket": ({"TransformOutput": {"S3OutputPath": "s3://no-such-bucket-here/x"}}, "could not be reached"),
     "output": ({"TransformOutput": {"S3OutputPath": "https://example.com/x"}}, "S3OutputPath"),
+    "prefix": (
+        {"input": {"DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://no-such-bucket/in"}}}},
+        'No S3 objects found under S3 URL "s3://no-such-bucket/in" given in input data source.',
+    ),
     "capture": ({"DataCaptureConfig": {"DestinationS3Uri": "s3://b/x"}}, "endpoints only"),
 }
 

@@ -127,6 +127,11 @@ def test_a_definition_is_held_to_the_rules_of_training_jobs(tunings: Tunings) ->
         "no runtime for the training image"
         in tunings.refused(tunings.request(TrainingJobDefinition=definition))[1]
     )
+    nobody = {"InstanceType": "ml.m5.large", "InstanceCount": 0, "VolumeSizeInGB": 1}
+    for resources in ({"ResourceConfig": nobody}, {"HyperParameterTuningResourceConfig": nobody}):
+        definition = {name: one for name, one in tunings.definition().items() if name != "ResourceConfig"}
+        request = tunings.request(TrainingJobDefinition=definition | resources)
+        assert "Member must have value greater than or equal to 1" in tunings.refused(request)[1]
     channel = tunings.jobs.channel("training", f"s3://{tunings.jobs.bucket}/nothing/here")
     empty = tunings.definition(InputDataConfig=[channel])
     assert "No S3 objects found" in tunings.refused(tunings.request(TrainingJobDefinition=empty))[1]

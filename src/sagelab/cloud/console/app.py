@@ -14,7 +14,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from sagelab import catalog
-from sagelab.cloud.console import calls, commands, overview
+from sagelab.cloud.console import calls, commands, messages, overview
 from sagelab.cloud.console.calls import CallRefused
 from sagelab.cloud.console.events import Hub
 from sagelab.cloud.console.guard import Guarded
@@ -54,7 +54,7 @@ class Console:
             Mount("/static", _Static(directory=STATIC)),
             Route("/{path:path}", page),
         ]
-        return Guarded(Starlette(routes=routes), self._port)
+        return Guarded(Starlette(routes=routes, exception_handlers={CallRefused: refuse_call}), self._port)
 
     async def login(self, request: Request) -> Response:
         sent = await _read(request)
@@ -84,21 +84,15 @@ class Console:
         """One call: {service, operation, params} -> {result, command}."""
         if refused := self._refuse(request):
             return refused
-        try:
-            wanted = _wanted(await _read(request))
-            result = await run_in_threadpool(calls.call, self._cloud.client, *wanted)
-        except CallRefused as error:
-            return _error(403 if error.code == calls.NOT_ALLOWED else 400, error.code, error.message)
+        wanted = _wanted(await _read(request))
+        result = await run_in_threadpool(calls.call, self._cloud.client, *wanted)
         return JSONResponse({"result": result, "command": commands.command(*wanted)}, headers=NO_STORE)
 
     async def command(self, request: Request) -> Response:
         """The same without the call: {service, operation, params} -> {command}."""
         if refused := self._refuse(request):
             return refused
-        try:
-            wanted = _wanted(await _read(request))
-        except CallRefused as error:
-            return _error(403, error.code, error.message)
+        wanted = _wanted(await _read(request))
         return JSONResponse({"command": commands.command(*wanted)}, headers=NO_STORE)
 
     async def sent(self, request: Request) -> Response:
@@ -107,7 +101,7 @@ class Console:
             return refused
         sent = await _read(request)
         operation, described = sent.get("operation"), sent.get("described")
-        if operation not in CREATES or not isinstance(described, dict):
+        if not isinstance(operation, str) or operation not in CREATES or not isinstance(described, dict):
             return _error(400, "ValidationException", f"operation: one of {', '.join(sorted(CREATES))}.")
         params = await run_in_threadpool(commands.sent, self._cloud.client("sagemaker"), operation, described)
         command = commands.command("sagemaker", operation, params)
@@ -142,6 +136,12 @@ class Console:
 CREATES = frozenset(kind.operation("Create") for kind in catalog.KINDS if "Create" in kind.verbs)
 
 
+async def refuse_call(_: Request, error: Exception) -> Response:
+    """What is told of a call that was not made, or that AWS's API refused."""
+    assert isinstance(error, CallRefused)
+    return _error(403 if error.code == calls.NOT_ALLOWED else 400, error.code, error.message)
+
+
 async def page(_: Request) -> Response:
     """The page itself, at every address of its own: it holds nothing that needs a login."""
     return FileResponse(STATIC / "index.html", headers=REVALIDATE)
@@ -161,17 +161,13 @@ class _Static(StaticFiles):
 
 
 async def _read(request: Request) -> dict[str, Any]:
-    """The JSON object that was sent; an empty one where it is none."""
+    """The JSON object that was sent. CallRefused: it is too large, or no sound JSON."""
     content = bytearray()
     async for part in request.stream():
         content += part
         if len(content) > REQUEST_LIMIT:
-            return {}
-    try:
-        found = json.loads(content)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+            raise CallRefused(messages.INVALID, f"A request has at most {REQUEST_LIMIT >> 20} MiB.")
+    return messages.parse(bytes(content))
 
 
 def _wanted(sent: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:

@@ -80,7 +80,7 @@ def call(client: Client, service: str, operation: str, params: Params) -> Params
         answer = getattr(client(service), xform_name(operation))(**params)
     except botocore.exceptions.ClientError as error:
         raise CallRefused(error.response["Error"]["Code"], error.response["Error"]["Message"]) from None
-    except (botocore.exceptions.BotoCoreError, TypeError) as error:
+    except Exception as error:  # boto3 stumbles in many ways over parameters that are none
         raise CallRefused(type(error).__name__, str(error)) from None
     answer.pop("ResponseMetadata", None)
     found: Params = plain(answer)
@@ -111,12 +111,15 @@ def _read(body: Any) -> Params:
 
 
 def presign(client: Client, bucket: str, key: str) -> str:
-    """An address that downloads an object for five minutes, at the gateway's port and never at the console's."""
+    """An address that downloads an object for five minutes, at the gateway's port and never at the console's.
+
+    CallRefused: there can be no object of this name.
+    """
     name = key.rsplit("/", 1)[-1].replace('"', "")
     disposition = f'attachment; filename="{name}"' if name.isascii() and name.isprintable() else "attachment"
-    url: str = client("s3").generate_presigned_url(
-        "get_object",
-        Params={"Bucket": bucket, "Key": key, "ResponseContentDisposition": disposition},
-        ExpiresIn=300,
-    )
+    params = {"Bucket": bucket, "Key": key, "ResponseContentDisposition": disposition}
+    try:
+        url: str = client("s3").generate_presigned_url("get_object", Params=params, ExpiresIn=300)
+    except botocore.exceptions.BotoCoreError as error:
+        raise CallRefused(type(error).__name__, str(error)) from None
     return url

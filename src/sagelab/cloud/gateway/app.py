@@ -22,6 +22,8 @@ from sagelab.cloud.gateway.auth.simulation import simulate
 from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.http import forms
 from sagelab.cloud.gateway.http.request import Request
+from sagelab.cloud.gateway.http.spool import Disk, Spool
+from sagelab.cloud.gateway.moto import s3
 from sagelab.cloud.gateway.moto.front import MotoFront
 from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 from sagelab.cloud.gateway.moto.statistics import percentiles
@@ -47,21 +49,25 @@ class Gateway:
 
     def __init__(self, cloud: Cloud, families: Iterable[Family], internal: Internal | None = None) -> None:
         self._cloud, self._internal = cloud, internal or {}
-        self._moto = MotoFront(cloud.home.path, cloud.home.limit)
+        disk = Disk(cloud.home.limit)
+        self.spool = Spool(cloud.home.path / "tmp", disk)
+        self._moto = MotoFront(cloud.home.path, disk)
         self._sagemaker = SageMaker(families, cloud.store)
-        identities = Identities(cloud.home, self._moto)
+        identities = Identities(cloud.home, self._moto, cloud.service_keys)
         guard = self._guard = Guard(
             cloud.url, lambda name: None if cloud.has_ended(name) else identities.find(name)
         )
         SageMakerAccess(cloud, identities.find)
-        self.folder = cloud.home.path / "tmp"  # for large bodies
         self.chain: tuple[Handler, ...] = (
             guard.check_page,
             _hide_motos_pages,
-            _read_body,
             self._take_form,
             guard.identify,
+            readings.check_scope,
+            _unzip,
+            self._moto.name,
             readings.check,
+            s3.check,
             self._answer_own,
             self._sagemaker.find,
             self._sagemaker.parse,
@@ -137,12 +143,14 @@ def _first(chain: Iterable[Handler], context: Context) -> Answer:
     return next(answer for handler in chain if (answer := handler(context)) is not None)
 
 
+def _unzip(context: Context) -> None:
+    """SDKs compress some large requests: from here on everybody reads what is in them. S3 keeps what comes."""
+    if context.request.header("content-encoding") == "gzip" and context.service != "s3":
+        context.request.unzip()
+
+
 def _hide_motos_pages(context: Context) -> None:
     """moto's own pages can reset everything; to a client they do not exist."""
     path = context.request.path
     if path == "/moto-api" or path.startswith("/moto-api/"):
         raise NoSuchPath("The specified resource does not exist.")
-
-
-def _read_body(context: Context) -> None:
-    context.request.read()

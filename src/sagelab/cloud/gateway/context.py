@@ -11,17 +11,20 @@ from sagelab.cloud.gateway.wire.planes import SIGNING, Operation
 from sagelab.cloud.resources.call import Call
 
 # Operations that begin so leave everything as it was; KMS makes its own keys when they are first described.
+CONTROL = "/v20180820/"  # where S3 Control's paths begin
 _READS = ("Get", "List", "Describe", "BatchGet", "Lookup", "Filter", "Simulate", "Search", "Query", "Scan")
 
 
 @dataclass
 class Context:
-    """caller: once it is identified. found, call: of SageMaker's planes alone, once found and once parsed."""
+    """caller: once it is identified. found, call: of SageMaker's planes alone, once found and once parsed. named:
+    the operation of another service that is told by a request's method and path, once that is read."""
 
     request: Request
     caller: Caller = field(init=False)
     found: Operation | None = None
     call: Call | None = None
+    named: str = ""
 
     @cached_property
     def service(self) -> str:
@@ -45,7 +48,12 @@ class Context:
     @property
     def operation(self) -> str:
         """The operation's name; of another service than SageMaker, as well as the request tells."""
-        return self.found.name if self.found else self.request.operation
+        return self.found.name if self.found else self.named or self.request.operation
+
+    @property
+    def is_control(self) -> bool:
+        """Whether a request signed for S3 is one of S3 Control's."""
+        return self.service == "s3" and self.request.path.startswith(CONTROL)
 
     @cached_property
     def changes(self) -> bool:

@@ -16,6 +16,7 @@ from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.wire import protocol, validation
 from sagelab.cloud.gateway.wire.faults import Answer
 from sagelab.cloud.gateway.wire.planes import Planes
+from sagelab.cloud.resources import absent
 from sagelab.cloud.resources.call import Call, Family, Handler
 from sagelab.cloud.store import Store
 
@@ -34,7 +35,7 @@ class SageMaker:
         if not context.is_sagemaker:
             return
         context.found = self.planes.find(context.request)
-        if context.operation not in self._handlers:
+        if self._handler(context) is None:
             raise UnknownOperation(
                 f"{context.operation} is not something the local cloud runs yet; "
                 "docs/operations.md lists what it does."
@@ -53,11 +54,11 @@ class SageMaker:
 
     def answer(self, context: Context) -> Answer | None:
         """What the family answers. ServiceError: it refuses, or has failed."""
-        if not (context.found and context.call):
+        if not (context.found and context.call and (handler := self._handler(context))):
             return None
         try:
             with self._store.refusing():
-                output = self._handlers[context.operation](context.call)
+                output = handler(context.call)
             return protocol.answer(context.found, output)
         except ServiceError:
             raise
@@ -67,6 +68,12 @@ class SageMaker:
             _log.exception("%s failed", context.operation)
             reason = f"{context.operation} failed inside the local cloud; its log has the traceback."
             raise InternalFailure(reason) from None
+
+    def _handler(self, context: Context) -> Handler | None:
+        """What answers the operation that was found: its family, or the one answer for what is never here."""
+        if context.found is None:
+            return None
+        return self._handlers.get(context.operation) or absent.find(context.found.model)
 
 
 def _merged(families: Iterable[Family]) -> dict[str, Handler]:

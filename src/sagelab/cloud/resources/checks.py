@@ -68,6 +68,17 @@ def has_objects(s3: Any, place: channels.Location, prefix: bool = True) -> bool:
         return False
 
 
+def data(uri: str, role_arn: str, cloud: Cloud) -> None:
+    """There are objects under the s3:// URI of an S3DataSource, which the role is to read."""
+    s3, place = cloud.client("s3"), location("S3Uri", uri)
+    if not has_objects(s3, place):
+        raise ValidationException(
+            f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the'
+            f" bucket exists in the selected region ({s3.meta.region_name}), that objects exist under that S3"
+            f' prefix, and that the role "{role_arn}" has "s3:ListBucket" permissions on bucket "{place.bucket}".'
+        )
+
+
 def unique(what: str, names: Iterable[Any], where: str) -> None:
     """No name stands twice. what: "Channel name". where: the member that has them."""
     for name, count in Counter(names).items():
@@ -91,6 +102,17 @@ def refused(given: Params, features: Mapping[str, str], where: str = "") -> None
 def noted(given: Params, features: Mapping[str, str]) -> list[str]:
     """A sentence for each thing that is asked for and that this machine does not do. features: member -> why."""
     return [f"{name}: {why}" for name, why in features.items() if given.get(name)]
+
+
+def positive(value: int | None, path: str) -> None:
+    """A number of instances, or of gigabytes, that the model lets be 0 or left out is there, and at least 1."""
+    if value is None:
+        raise missing(path)
+    if value < 1:
+        raise ValidationException(
+            f"1 validation error detected: Value '{value}' at '{path}' failed to satisfy constraint:"
+            " Member must have value greater than or equal to 1"
+        )
 
 
 def missing(path: str) -> ValidationException:

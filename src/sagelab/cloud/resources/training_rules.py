@@ -8,17 +8,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
+from sagelab.algorithms.definitions import definitions
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.data.workspace import checkpoint_path, input_mode
 from sagelab.cloud.engine.images import registry
 from sagelab.cloud.engine.images.registry import Registry
 from sagelab.cloud.engine.jobs import market, metrics
 from sagelab.cloud.engine.jobs.market import Market
-from sagelab.cloud.errors import ValidationException
+from sagelab.cloud.errors import ResourceLimitExceeded, ValidationException
 from sagelab.cloud.resources import checks
 from sagelab.cloud.resources.call import Params
 
 DEFAULT_RUNTIME = 86400
+MAX_INSTANCES = 100  # of a processing job on AWS
 
 # Where no checkpoints can lie: in the platform's folders, in the system's, and right in these.
 OWN_OF_OPT_ML = ("/opt/ml/code", "/opt/ml/input", "/opt/ml/model", "/opt/ml/output")
@@ -51,6 +53,7 @@ NOTED = {
 def check(job: Params, cloud: Cloud) -> None:
     """ValidationException: the request breaks a rule."""
     checks.refused(job, REFUSED)
+    define_metrics(job["AlgorithmSpecification"], job.get("HyperParameters", {}), cloud.launcher.images)
     _check_algorithm(job["AlgorithmSpecification"], cloud.launcher.images)
     _check_resources(job)
     _check_times(job)
@@ -58,6 +61,20 @@ def check(job: Params, cloud: Cloud) -> None:
     _check_checkpoint_path(job)
     checks.role(job["RoleArn"], cloud)
     _check_data(job, cloud)
+
+
+def define_metrics(algorithm: Params, hyperparameters: Params, images: Registry) -> None:
+    """A built-in algorithm brings the definitions of its metrics. ValidationException: the request has others."""
+    image = images.find(algorithm.get("TrainingImage", ""), registry.TRAIN)
+    if image is None or not registry.is_algorithm(image, hyperparameters):
+        return
+    own = definitions(image.algorithm)
+    if algorithm.get("MetricDefinitions") not in (None, [], own):
+        raise ValidationException(
+            "You can't override the metric definitions for Amazon SageMaker algorithms. Please retry the request"
+            " without specifying metric definitions."
+        )
+    algorithm["MetricDefinitions"] = own
 
 
 def notes(job: Params) -> list[str]:
@@ -111,6 +128,12 @@ def _check_resources(job: Params) -> None:
     if not resources or "InstanceType" not in resources or "InstanceCount" not in resources:
         raise ValidationException(
             "ResourceConfig: the local cloud needs InstanceType and InstanceCount (InstanceGroups need AWS)."
+        )
+    checks.positive(resources["InstanceCount"], "resourceConfig.instanceCount")
+    checks.positive(resources.get("VolumeSizeInGB"), "resourceConfig.volumeSizeInGB")
+    if resources["InstanceCount"] > MAX_INSTANCES:
+        raise ResourceLimitExceeded(
+            f"The local cloud runs at most {MAX_INSTANCES} instances for a job, processes of this machine."
         )
 
 
@@ -178,14 +201,5 @@ def _check_data(job: Params, cloud: Cloud) -> None:
     checks.bucket("OutputDataConfig.S3OutputPath", job["OutputDataConfig"]["S3OutputPath"], cloud)
     if "CheckpointConfig" in job:
         checks.bucket("CheckpointConfig.S3Uri", job["CheckpointConfig"]["S3Uri"], cloud)
-    s3 = cloud.client("s3")
     for channel in job.get("InputDataConfig", []):
-        uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
-        place = checks.location("S3Uri", uri)
-        if not checks.has_objects(s3, place):
-            raise ValidationException(
-                f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the'
-                f" bucket exists in the selected region ({s3.meta.region_name}), that objects exist under that S3"
-                f' prefix, and that the role "{job["RoleArn"]}" has "s3:ListBucket" permissions on bucket'
-                f' "{place.bucket}".'
-            )
+        checks.data(channel["DataSource"]["S3DataSource"]["S3Uri"], job["RoleArn"], cloud)

@@ -12,6 +12,7 @@ from sagelab.cloud.resources.jobs import Jobs
 from sagelab.cloud.resources.models import Models
 from sagelab.cloud.store import Document
 
+BATCH = {"SAGEMAKER_BATCH": "true"}  # what a container is told in a batch transform
 DEFAULT_TIMEOUT = 600  # seconds for one invocation: ModelClientConfig.InvocationsTimeoutInSeconds
 
 
@@ -28,8 +29,8 @@ class TransformJobs(Jobs):
         self.models = models
 
     def check(self, call: Call) -> None:
-        self.models.named(call, call.params["ModelName"])
-        transform_rules.check(call.params, self.cloud)
+        model = self.models.named(call, call.params["ModelName"])
+        transform_rules.check(call.params, model["ExecutionRoleArn"], self.cloud)
 
     def defaults(self, params: Params) -> Params:
         return transform_rules.defaults(params)
@@ -54,7 +55,7 @@ class TransformJobs(Jobs):
             instance_type=resources["InstanceType"],
             count=resources["InstanceCount"],
             weight=1,
-            environment=container.get("Environment", {}) | job.get("Environment", {}),
+            environment=BATCH | container.get("Environment", {}) | job.get("Environment", {}),
             isolated=model.get("EnableNetworkIsolation", False),
             notes=(*transform_rules.notes(job), *hosting_rules.model_notes(model)),
             timeout=job.get("ModelClientConfig", {}).get("InvocationsTimeoutInSeconds", DEFAULT_TIMEOUT),

@@ -17,8 +17,8 @@ MAX_MB = 100  # of one payload, and of all that an instance is sent at one time
 DEFAULTS: Params = {"MaxConcurrentTransforms": 1, "MaxPayloadInMB": 6, "BatchStrategy": "MultiRecord"}
 
 
-def check(job: Params, cloud: Cloud) -> None:
-    """ValidationException, ResourceLimitExceeded: the request breaks a rule."""
+def check(job: Params, role: str, cloud: Cloud) -> None:
+    """ValidationException, ResourceLimitExceeded: the request breaks a rule. role: the model's."""
     if job.get("DataCaptureConfig"):
         raise ValidationException("DataCaptureConfig: the local cloud captures data of endpoints only.")
     _check_input(job["TransformInput"])
@@ -28,7 +28,7 @@ def check(job: Params, cloud: Cloud) -> None:
         raise ResourceLimitExceeded(
             f"The local cloud runs at most {MAX_INSTANCES} instances for a job, processes of this machine."
         )
-    checks.location("S3Uri", job["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"])
+    checks.data(job["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"], role, cloud)
     checks.bucket("S3OutputPath", job["TransformOutput"]["S3OutputPath"], cloud)
 
 

@@ -36,7 +36,7 @@ def check(job: Params, parents: Sequence[Document], cloud: Cloud) -> None:
     _check_definitions(job)
     config = job["HyperParameterTuningJobConfig"]
     for definition in definitions_of(job):
-        _check_objective(definition, config)
+        _check_objective(definition, config, cloud)
         tuning_ranges.check(ranges_of(definition, config), definition.get("StaticHyperParameters", {}))
     _check_limits(config["ResourceLimits"])
     _check_strategy(job)
@@ -67,13 +67,15 @@ def _check_definitions(job: Params) -> None:
         raise ValidationException("The TuningObjectives of all TrainingJobDefinitions must be of the same Type.")
 
 
-def _check_objective(definition: Params, config: Params) -> None:
+def _check_objective(definition: Params, config: Params, cloud: Cloud) -> None:
     objective = objective_of(definition, config)
     if objective is None:
         raise ValidationException("An objective metric is required: HyperParameterTuningJobObjective is missing.")
-    metrics = definition["AlgorithmSpecification"].get("MetricDefinitions", [])
-    if len(metrics) > MAX_METRICS:
+    algorithm = definition["AlgorithmSpecification"]
+    if len(algorithm.get("MetricDefinitions", [])) > MAX_METRICS:
         raise ValidationException(f"A hyperparameter tuning job can define at most {MAX_METRICS} metrics.")
+    training_rules.define_metrics(algorithm, definition.get("StaticHyperParameters", {}), cloud.launcher.images)
+    metrics = algorithm.get("MetricDefinitions", [])
     if objective["MetricName"] not in [item["Name"] for item in metrics]:
         raise ValidationException(
             "A metric is required for this hyperparameter tuning job objective. Provide a metric in the metric"

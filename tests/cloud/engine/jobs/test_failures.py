@@ -62,6 +62,13 @@ def test_failure_file_that_is_a_link_is_not_followed(jobs: Jobs) -> None:
     assert "root:" not in job["FailureReason"]
 
 
+def test_output_whose_name_is_not_utf8_fails_the_job_in_words(jobs: Jobs) -> None:
+    output = {"S3OutputPath": f"s3://{jobs.bucket}/out", "CompressionType": "NONE"}
+    job = jobs.run(jobs.shell("touch $'/opt/ml/model/\\xff'", OutputDataConfig=output))
+    assert job["FailureReason"].startswith("ClientError: Upload of 's3://")
+    assert job["FailureReason"].endswith("failed: the file's name is not UTF-8")
+
+
 def test_model_folder_that_is_a_link_is_not_followed(jobs: Jobs) -> None:
     job = jobs.run(jobs.shell("cd /opt/ml; rmdir model; ln -s /etc model"))
     assert job["FailureReason"] == "ClientError: /opt/ml/model is a link, not a folder"
@@ -135,6 +142,27 @@ def test_no_process_is_left_behind(jobs: Jobs) -> None:
 def test_folder_of_an_ended_job_is_removed(jobs: Jobs) -> None:
     job = jobs.run(jobs.shell("true"))
     assert not list(jobs.cloud.home.jobs.glob(f"{job['TrainingJobName']}*"))
+
+
+@pytest.mark.parametrize("before", ["", "name? ", " 50%|█████     | 1/2 [00:01<00:01]", "  | "])
+def test_error_is_found_behind_a_line_that_was_not_ended(before: str) -> None:
+    error = ["Traceback (most recent call last):", '  File "train.py", line 1, in <module>', "EOFError: no line"]
+    assert find_error(["epoch 1", before + error[0], *error[1:]]) == "\n".join(error)
+
+
+def test_script_that_asks_or_shows_its_progress_tells_its_error(jobs: Jobs) -> None:
+    source = "import sys\nsys.stderr.write('\\r 50%|###  | 1/2')\nname = input('name? ')"
+    job = jobs.run(jobs.script(source))
+    assert "\nEOFError: EOF when reading a line" in job["FailureReason"]
+
+
+def test_path_of_s3_that_tensorflow_cannot_open_is_told_with_what_to_do_instead(jobs: Jobs) -> None:
+    job = jobs.run(jobs.script("import tensorflow as tf\ntf.io.gfile.GFile('s3://bucket/key').read()"))
+    assert "File system scheme 's3' not implemented" in job["FailureReason"]
+    assert (
+        "TensorFlow has no s3:// paths here: use an input channel, /opt/ml/model, or boto3."
+        in job["FailureReason"]
+    )
 
 
 def test_last_error_skips_what_drivers_report_of_it() -> None:

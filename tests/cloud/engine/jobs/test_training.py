@@ -83,6 +83,15 @@ def test_metric_of_a_job_is_in_cloudwatch(jobs: Jobs) -> None:
     assert max(point["Maximum"] for point in found) == pytest.approx(0.75)
 
 
+def test_metric_that_is_not_a_number_is_left_out_and_the_job_goes_on(jobs: Jobs) -> None:
+    definitions = [{"Name": "loss", "Regex": "loss: (.*)"}, {"Name": "never", "Regex": "never: (.*)"}]
+    lines = "echo 'loss: 0.5'; echo 'loss: nan'; echo 'never: -inf'; sleep 1; echo still here"
+    job = jobs.run(jobs.shell(lines, algorithm={"MetricDefinitions": definitions}))
+    assert job["TrainingJobStatus"] == "Completed", job["FailureReason"]
+    assert "still here" in jobs.log(job["TrainingJobName"])
+    assert [(item["MetricName"], item["Value"]) for item in job["FinalMetricDataList"]] == [("loss", 0.5)]
+
+
 def test_script_mode_tells_the_script_its_arguments_and_surroundings(jobs: Jobs) -> None:
     source = "import json, os, sys\nprint('SEEN', json.dumps([sys.argv[1:], dict(os.environ), os.getcwd()]))"
     data = jobs.put("digits/a.txt", b"1")

@@ -202,9 +202,12 @@ def test_model_that_does_not_load_fails_the_job(hosting: Hosting, saved: Path) -
     assert "no_such_module" in job["FailureReason"]
 
 
-def test_input_that_is_not_there_fails_the_job(hosting: Hosting, plain: str) -> None:
-    job = run(hosting, request(hosting, plain, f"s3://{hosting.bucket}/nothing/here"))
-    assert job["FailureReason"].startswith("ClientError: Data download failed: no S3 objects found")
+def test_input_under_odd_keys_is_transformed(hosting: Hosting, rows: str) -> None:
+    folder, odd = uuid.uuid4().hex, "a line\nand a tab\t.csv"
+    hosting.put(f"{folder}/{odd}", b"1,2")
+    job = run(hosting, request(hosting, rows, f"s3://{hosting.bucket}/{folder}/"))
+    assert job["TransformJobStatus"] == "Completed", job["FailureReason"]
+    assert outputs(hosting, job) == {f"{odd}.out": "2.0,4.0"}
 
 
 def test_stopped_job_ends_and_writes_nothing_more(hosting: Hosting, saved: Path) -> None:

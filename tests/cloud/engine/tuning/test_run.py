@@ -78,6 +78,16 @@ def test_a_metric_that_no_job_prints_fails_the_search(tunings: Tunings) -> None:
     assert all("val: 0.9" in tunings.jobs.log(child["TrainingJobName"]) for child in children)
 
 
+def test_an_objective_that_is_not_a_number_is_none(tunings: Tunings) -> None:
+    config = tunings.config(None, 1, Strategy="Grid", ParameterRanges=kinds("a", "b"))
+    source = "import sys\nprint('score:', 'nan' if 'a' in sys.argv else 0.5)"
+    job = tunings.run(tunings.request(config, source=source))
+    assert job["HyperParameterTuningJobStatus"] == "Completed"
+    assert job["TrainingJobStatusCounters"]["Completed"] == 2
+    assert job["ObjectiveStatusCounters"] == {"Succeeded": 1, "Pending": 0, "Failed": 1}
+    assert job["BestTrainingJob"]["TunedHyperParameters"] == {"kind": "b"}
+
+
 def test_jobs_that_all_fail_fail_the_search(tunings: Tunings) -> None:
     job = tunings.run(tunings.request(tunings.config(9, 1), source="raise ValueError('upside down')"))
     assert job["HyperParameterTuningJobStatus"] == "Failed"

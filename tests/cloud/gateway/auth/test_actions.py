@@ -11,7 +11,8 @@ import pytest
 
 from sagelab import catalog
 from sagelab.catalog import Kind
-from sagelab.cloud.gateway.auth.actions import Needed, of_sagemaker
+from sagelab.cloud.gateway.auth.actions import of_sagemaker
+from sagelab.cloud.gateway.auth.needed import Needed
 from tests.cloud.new_kind.rows import JOB
 from tests.test_catalog import CLUSTER, PACKAGE
 

@@ -7,6 +7,8 @@ from typing import Any
 import botocore.exceptions
 import pytest
 
+from tests.trusts import TRUST
+
 
 def keys(issued: dict[str, str]) -> dict[str, str]:
     found = {"aws_access_key_id": issued["AccessKeyId"], "aws_secret_access_key": issued["SecretAccessKey"]}
@@ -36,7 +38,7 @@ def test_user_key_works_until_it_is_deleted(gateway: Any) -> None:
 
 
 def test_assumed_role_needs_its_token(gateway: Any) -> None:
-    role = "arn:aws:iam::123456789012:role/assumed"
+    role = gateway.client("iam").create_role(RoleName="assumed", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
     issued = gateway.client("sts").assume_role(RoleArn=role, RoleSessionName="one")["Credentials"]
     assert who(gateway, **keys(issued)) == "arn:aws:sts::123456789012:assumed-role/assumed/one"
     for token in ("no", None):

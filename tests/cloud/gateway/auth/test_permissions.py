@@ -10,10 +10,9 @@ import botocore.exceptions
 import pytest
 
 from tests.conftest import LocalCloud
+from tests.trusts import TRUST
 
 ACCOUNT = "123456789012"
-TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
-
 Statement = dict[str, Any]
 
 
@@ -262,9 +261,8 @@ def test_session_of_a_role_that_is_gone_may_do_nothing(
     refused(gone.client("iam").list_users)
 
 
-def test_name_of_a_session_makes_nobody_the_owner(gateway: Any) -> None:
-    role = f"arn:aws:iam::{ACCOUNT}:role/{gateway.home.role_arn.rpartition('/')[2]}"
-    sts = gateway.client("sts")
+def test_name_of_a_session_makes_nobody_the_owner(gateway: Any, unique: Callable[[str], str]) -> None:
+    role, sts = Role(gateway, unique("role")).arn, gateway.client("sts")
     issued = sts.assume_role(RoleArn=role, RoleSessionName=gateway.home.caller_arn.rpartition("/")[2])[
         "Credentials"
     ]

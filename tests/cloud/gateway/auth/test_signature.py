@@ -9,7 +9,10 @@ import pytest
 from sagelab.cloud.errors import IncompleteSignature
 from sagelab.cloud.gateway.auth import signature
 from sagelab.cloud.gateway.http.request import Request
+from sagelab.cloud.gateway.http.spool import Disk, Spool
 from sagelab.http1 import Message
+
+SPOOL = Spool(Path("unused"), Disk(0))
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
 KEY, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
@@ -19,7 +22,7 @@ def request(method: str, uri: str, **headers: str) -> Request:
     message = Message()
     message.method, message.target = method, uri
     message.fields = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Request(message, lambda: (), Path("unused"))
+    return Request(message, lambda: (), SPOOL)
 
 
 def test_aws_example_of_a_get_with_a_range() -> None:

@@ -19,6 +19,7 @@ from requests import Response
 from sagelab.cloud.gateway.auth import signature
 from tests import signers
 from tests.cloud.gateway.conftest import Serving
+from tests.trusts import TRUST
 
 VERSIONS = ["s3", "s3v4"]
 
@@ -259,8 +260,7 @@ def test_a_signed_policy_opens_no_way_for_foreign_pages(gateway: Serving, bucket
 
 def test_role_uploads_what_it_may_put(gateway: Serving, bucket: str, unique: Callable[[str], str]) -> None:
     iam, name = gateway.client("iam"), unique("uploader")
-    trust = json.dumps({"Version": "2012-10-17", "Statement": []})
-    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
     allowed = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{bucket}/open/*"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
     iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=document)

@@ -26,6 +26,9 @@ KEYS = [
     "a/../b",
     "%",
     "x#y",
+    "line\nbreak",
+    "\n",
+    "tab\t and \r and \x7f",
     "/",
 ]
 
@@ -141,7 +144,7 @@ def test_every_protocol_gets_through(gateway: Any) -> None:
     assert gateway.client("cloudwatch").list_metrics(Namespace="front")["Metrics"]
     assert gateway.client("dynamodb").list_tables()["TableNames"] == []
     assert gateway.client("lambda").list_functions()["Functions"] == []
-    assert gateway.client("kms").list_keys()["Keys"] == []
+    assert isinstance(gateway.client("kms").list_keys()["Keys"], list)
     points = gateway.signed("GET", "/v20180820/accesspoint", "s3", headers={"x-amz-account-id": "123456789012"})
     assert b"<ListAccessPointsResponse" in points[2]
 

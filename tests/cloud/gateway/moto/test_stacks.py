@@ -19,10 +19,11 @@ from tests.cloud.instances import encode
 from tests.cloud.jobs import ROLE
 from tests.cloud.kills import kill
 from tests.conftest import LocalCloud
+from tests.trusts import trusting
 
 NAME = "123456789012.dkr.ecr.us-east-1.amazonaws.com/stacked:1"
 TIMEOUT = 240
-TRUST = '{"Version": "2012-10-17", "Statement": []}'
+STACKS = trusting({"AWS": "123456789012", "Service": "cloudformation.amazonaws.com"})
 # Serves, or ends at once.
 SERVE = """#!/usr/bin/env python3
 import http.server, os, signal, sys
@@ -359,7 +360,7 @@ def test_caller_needs_the_rights_that_its_resources_need(
     statements = {"stacks": ["cloudformation:*"], "all": ["cloudformation:*", "sagemaker:*", "iam:PassRole"]}
     for kind, actions in statements.items():
         name = unique(kind)
-        roles[kind] = iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+        roles[kind] = iam.create_role(RoleName=name, AssumeRolePolicyDocument=STACKS)["Role"]["Arn"]
         statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
         policy = {"Version": "2012-10-17", "Statement": statement}
         iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=json.dumps(policy))
@@ -378,6 +379,40 @@ def test_caller_needs_the_rights_that_its_resources_need(
     assert stacks.describe(made)["StackStatus"] == "CREATE_COMPLETE"
     by_role = stacks.create({"Model": stacks.model()}, RoleARN=roles["stacks"])
     assert "not authorized to perform: sagemaker:CreateModel" in stacks.reasons(by_role)["Model"]
+
+
+def test_stack_makes_nothing_that_who_asks_may_not(
+    stacks: Stacks, cloud: LocalCloud, unique: Callable[[str], str]
+) -> None:
+    iam, sts, roles = cloud.client("iam"), cloud.client("sts"), {}
+    for kind, actions in {"stacks": [], "half": ["sqs:CreateQueue"], "whole": ["sqs:*"]}.items():
+        roles[kind] = iam.create_role(RoleName=unique(kind), AssumeRolePolicyDocument=STACKS)["Role"]["Arn"]
+        statement = {"Effect": "Allow", "Action": ["cloudformation:*", *actions], "Resource": "*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": statement})
+        iam.put_role_policy(RoleName=roles[kind].rpartition("/")[2], PolicyName="inline", PolicyDocument=policy)
+
+    def client(kind: str) -> Any:
+        keys = sts.assume_role(RoleArn=roles[kind], RoleSessionName="lab")["Credentials"]
+        signing = (keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
+        return signers.session(*signing).client("cloudformation", endpoint_url=cloud.url)
+
+    queue, raised = {"Queue": {"Type": "AWS::SQS::Queue"}}, unique("raised")
+    properties = {"RoleName": raised, "AssumeRolePolicyDocument": json.loads(STACKS)}
+    user = {"Role": {"Type": "AWS::IAM::Role", "Properties": properties}}
+    for kind in ("stacks", "half"):
+        with pytest.raises(botocore.exceptions.ClientError, match=r"not authorized to perform: sqs:\*"):
+            stacks.create(queue, client=client(kind))
+    with pytest.raises(botocore.exceptions.ClientError, match=r"not authorized to perform: iam:\*"):
+        stacks.create(user, client=client("whole"))
+    with pytest.raises(botocore.exceptions.ClientError, match="NoSuchEntity"):
+        iam.get_role(RoleName=raised)
+    made = stacks.create(queue, client=client("whole"))
+    assert stacks.describe(made)["StackStatus"] == "CREATE_COMPLETE"
+    for call in (client("stacks").delete_stack, client("half").delete_stack):
+        with pytest.raises(botocore.exceptions.ClientError, match=r"not authorized to perform: sqs:\*"):
+            call(StackName=made)
+    with pytest.raises(botocore.exceptions.ClientError, match=r"not authorized to perform: sqs:\*"):
+        stacks.create(queue, RoleARN=roles["half"])
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from sagelab.cloud.gateway.moto import statistics
-from sagelab.cloud.gateway.moto.front import Sample
+from sagelab.cloud.gateway.moto.metrics import Sample
 
 START = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=30)
 END = START + timedelta(minutes=20)

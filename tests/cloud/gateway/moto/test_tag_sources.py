@@ -11,8 +11,7 @@ from tests import signers
 from tests.cloud.instances import encode
 from tests.cloud.jobs import Jobs
 from tests.conftest import LocalCloud
-
-TRUST = '{"Version": "2012-10-17", "Statement": []}'
+from tests.trusts import TRUST
 
 
 @pytest.fixture

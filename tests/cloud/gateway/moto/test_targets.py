@@ -1,9 +1,11 @@
-"""What would call SageMaker for a service of moto's is refused where it is asked for."""
+"""Who would call nothing for a service of moto's is refused where it is asked for."""
 
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import botocore.exceptions
@@ -13,7 +15,7 @@ from tests.cloud.jobs import ROLE
 from tests.conftest import LocalCloud
 
 PIPELINE = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/train"
-SDK = "arn:aws:scheduler:::aws-sdk:sagemaker:createTrainingJob"
+OWN, ACCOUNT = "arn:aws", "123456789012"
 
 
 def definition(resource: str) -> str:
@@ -41,37 +43,125 @@ def test_state_machine_that_calls_sagemaker_is_refused(
     assert states.describe_state_machine(stateMachineArn=made)["definition"] == other
 
 
-def test_rule_schedule_and_pipe_that_call_sagemaker_are_refused(
-    cloud: LocalCloud, unique: Callable[[str], str]
-) -> None:
-    events, name = cloud.client("events"), unique("rule")
-    events.put_rule(Name=name, EventPattern='{"source": ["aws.s3"]}')
-    calls: list[tuple[Any, dict[str, Any]]] = [
-        (events.put_targets, {"Rule": name, "Targets": [{"Id": "1", "Arn": PIPELINE}]}),
+@pytest.fixture(scope="module")
+def topic(gateway: Any) -> str:
+    return str(gateway.client("sns").create_topic(Name="targets")["TopicArn"])
+
+
+def refusal(call: Callable[..., Any], **params: Any) -> str:
+    """What a call is refused with."""
+    with pytest.raises(botocore.exceptions.ClientError) as refused:
+        call(**params)
+    error = refused.value.response["Error"]
+    assert error["Code"] == "NotImplemented"
+    return str(error["Message"])
+
+
+@pytest.mark.parametrize(
+    "target", [PIPELINE, f"{OWN}:lambda:us-east-1:{ACCOUNT}:function:f", "arn:aws:events:::x/y"]
+)
+def test_rule_takes_no_target_that_hears_nothing(gateway: Any, target: str) -> None:
+    events = gateway.client("events")
+    events.put_rule(Name="deaf", EventPattern='{"source": ["mine"]}')
+    said = refusal(events.put_targets, Rule="deaf", Targets=[{"Id": "1", "Arn": target}])
+    assert f"Parameter {target} is not valid." in said
+    assert events.list_targets_by_rule(Rule="deaf")["Targets"] == []
+    assert "schedule" in refusal(events.put_rule, Name="timer", ScheduleExpression="rate(1 hour)")
+
+
+def test_rule_puts_events_where_it_says(gateway: Any) -> None:
+    events, sqs, logs = (gateway.client(name) for name in ("events", "sqs", "logs"))
+    url = sqs.create_queue(QueueName="heard")["QueueUrl"]
+    logs.create_log_group(logGroupName="heard")
+    events.put_rule(Name="heard", EventPattern='{"source": ["mine"]}')
+    arns = [f"{OWN}:sqs:us-east-1:{ACCOUNT}:heard", f"{OWN}:logs:us-east-1:{ACCOUNT}:log-group:heard"]
+    targets = [{"Id": str(at), "Arn": arn} for at, arn in enumerate(arns)]
+    assert events.put_targets(Rule="heard", Targets=targets)["FailedEntryCount"] == 0
+    events.put_events(Entries=[{"Source": "mine", "DetailType": "t", "Detail": '{"a": 1}'}])
+    message = json.loads(sqs.receive_message(QueueUrl=url)["Messages"][0]["Body"])
+    assert message["detail"] == {"a": 1}
+    assert len(logs.filter_log_events(logGroupName="heard")["events"]) == 1
+
+
+@pytest.mark.parametrize("protocol", ["http", "https", "email", "email-json", "sms", "lambda", "firehose"])
+def test_topic_takes_no_subscription_that_hears_nothing(gateway: Any, topic: str, protocol: str) -> None:
+    sns = gateway.client("sns")
+    assert protocol in refusal(sns.subscribe, TopicArn=topic, Protocol=protocol, Endpoint="http://127.0.0.1:9/")
+    assert sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"] == []
+    assert "telephone" in refusal(sns.publish, PhoneNumber="+447700900000", Message="m")
+
+
+def test_message_of_a_topic_is_kept_with_its_queue(gateway: Any) -> None:
+    sns = gateway.client("sns")
+    topic = sns.create_topic(Name="keeping")["TopicArn"]
+    gateway.client("sqs").create_queue(QueueName="keeping")
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=f"{OWN}:sqs:us-east-1:{ACCOUNT}:keeping")
+    sns.publish(TopicArn=topic, Message="to be kept")
+    with closing(sqlite3.connect(gateway.home.path / "services.db")) as db:
+        states = db.execute("SELECT state FROM backends WHERE service='sqs' AND region='us-east-1'").fetchall()
+    assert b"to be kept" in states[0][0]
+
+
+def test_log_goes_to_no_function(gateway: Any) -> None:
+    logs = gateway.client("logs")
+    logs.create_log_group(logGroupName="filtered")
+    arn = f"{OWN}:lambda:us-east-1:{ACCOUNT}:function:f"
+    filtering = {"logGroupName": "filtered", "filterName": "f", "filterPattern": ""}
+    assert "Lambda" in refusal(logs.put_subscription_filter, **filtering, destinationArn=arn)
+    assert logs.describe_subscription_filters(logGroupName="filtered")["subscriptionFilters"] == []
+
+
+def test_bucket_notifies_no_function(gateway: Any) -> None:
+    s3 = gateway.client("s3")
+    s3.create_bucket(Bucket="notifying")
+    function = {
+        "LambdaFunctionArn": f"{OWN}:lambda:us-east-1:{ACCOUNT}:function:f",
+        "Events": ["s3:ObjectCreated:*"],
+    }
+    put = s3.put_bucket_notification_configuration
+    said = refusal(put, Bucket="notifying", NotificationConfiguration={"LambdaFunctionConfigurations": [function]})
+    assert "Notify an SQS queue." in said
+    gateway.client("sqs").create_queue(QueueName="notified")
+    queue = {"QueueArn": f"{OWN}:sqs:us-east-1:{ACCOUNT}:notified", "Events": ["s3:ObjectCreated:*"]}
+    put(Bucket="notifying", NotificationConfiguration={"QueueConfigurations": [queue]})
+    assert "LambdaFunctionConfigurations" not in s3.get_bucket_notification_configuration(Bucket="notifying")
+
+
+def test_stream_delivers_to_s3_what_is_put(gateway: Any) -> None:
+    firehose, s3 = gateway.client("firehose"), gateway.client("s3")
+    s3.create_bucket(Bucket="delivered")
+    bucket = {"RoleARN": ROLE, "BucketARN": "arn:aws:s3:::delivered"}
+    firehose.create_delivery_stream(DeliveryStreamName="to-s3", ExtendedS3DestinationConfiguration=bucket)
+    firehose.put_record(DeliveryStreamName="to-s3", Record={"Data": b"one record"})
+    (key,) = [one["Key"] for one in s3.list_objects_v2(Bucket="delivered")["Contents"]]
+    assert s3.get_object(Bucket="delivered", Key=key)["Body"].read() == b"one record"
+
+
+def test_stream_that_would_lose_or_change_what_is_put_is_refused(gateway: Any) -> None:
+    create = gateway.client("firehose").create_delivery_stream
+    bucket = {"RoleARN": ROLE, "BucketARN": "arn:aws:s3:::delivered"}
+    endpoint = {"EndpointConfiguration": {"Url": "https://127.0.0.1:9/"}, "S3Configuration": bucket}
+    cases: list[tuple[str, dict[str, Any]]] = [
+        ("http_endpoint destination", {"HttpEndpointDestinationConfiguration": endpoint}),
+        ("CompressionFormat", {"ExtendedS3DestinationConfiguration": bucket | {"CompressionFormat": "GZIP"}}),
         (
-            cloud.client("scheduler").create_schedule,
-            {
-                "Name": name,
-                "ScheduleExpression": "rate(1 hour)",
-                "FlexibleTimeWindow": {"Mode": "OFF"},
-                "Target": {"Arn": SDK, "RoleArn": ROLE},
-            },
+            "ProcessingConfiguration",
+            {"ExtendedS3DestinationConfiguration": bucket | {"ProcessingConfiguration": {"Enabled": True}}},
         ),
         (
-            cloud.client("pipes").create_pipe,
+            "source KinesisStreamAsSource",
             {
-                "Name": name,
-                "RoleArn": ROLE,
-                "Source": "arn:aws:sqs:us-east-1:123456789012:queue",
-                "Target": PIPELINE,
+                "DeliveryStreamType": "KinesisStreamAsSource",
+                "KinesisStreamSourceConfiguration": {
+                    "KinesisStreamARN": f"{OWN}:kinesis:us-east-1:{ACCOUNT}:stream/s",
+                    "RoleARN": ROLE,
+                },
+                "ExtendedS3DestinationConfiguration": bucket,
             },
         ),
     ]
-    for call, request in calls:
-        with pytest.raises(botocore.exceptions.ClientError, match="SageMaker is not something") as refused:
-            call(**request)
-        assert refused.value.response["Error"]["Code"] == "ValidationException"
-    assert events.list_targets_by_rule(Rule=name)["Targets"] == []
+    for what, params in cases:
+        assert f"Firehose's {what} is not something" in refusal(create, DeliveryStreamName="refused", **params)
 
 
 def test_stack_cannot_make_what_is_refused(cloud: LocalCloud, unique: Callable[[str], str]) -> None:

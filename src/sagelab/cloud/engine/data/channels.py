@@ -95,12 +95,14 @@ def download_archive(s3: Any, uri: str, folder: Path, scratch: Path) -> None:
 
 
 def upload(s3: Any, body: IO[bytes], location: Location, key_id: str | None = None) -> None:
-    """Put what a file holds. ClientError: S3 refuses it."""
+    """Put what a file holds. ClientError: S3 refuses it, or has no key for a name that is no text."""
     extra = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_id} if key_id else {}
     try:
         s3.put_object(Bucket=location.bucket, Key=location.key, Body=body, **extra)
     except botocore.exceptions.ClientError as error:
         raise ClientError(f"Upload of {location} failed: {error}") from error
+    except UnicodeEncodeError as error:
+        raise ClientError(f"Upload of {str(location)!a} failed: the file's name is not UTF-8") from error
 
 
 def upload_packed(s3: Any, folders: list[Tree], location: Location, key_id: str | None = None) -> None:

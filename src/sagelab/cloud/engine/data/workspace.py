@@ -83,6 +83,7 @@ def describe_channels(job: dict[str, Any]) -> dict[str, Any]:
                 "S3DataDistributionType", "FullyReplicated"
             ),
             "RecordWrapperType": channel.get("RecordWrapperType", "None"),
+            **({"ContentType": channel["ContentType"]} if "ContentType" in channel else {}),
         }
         for channel in job.get("InputDataConfig", [])
     }

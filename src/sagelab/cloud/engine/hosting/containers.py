@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sagelab.cloud.engine.images import runtimes
+from sagelab.cloud.engine.images.registry import Image
 from sagelab.cloud.engine.images.runtimes import Runtime
 
 MODEL, COMPILED, SOCKET = "/opt/ml/model", "/opt/ml/model.compiled", "/run/sagelab/http.sock"
 SERVE = f"python3 -m sagelab.serving --model {MODEL} --socket {SOCKET}"
+SCRIPTS = "python3 -m sagelab.serving.scripts"
 INSTALL = (
     f"python3 -m pip install --quiet --disable-pip-version-check --requirement {MODEL}/code/requirements.txt"
     " || { echo 'pip could not install code/requirements.txt (its own words stand above)."
@@ -66,6 +68,18 @@ def tensorflow_serving(folder: Path, instance_type: str, accelerator: str | None
     if accelerator:
         notes.append(ACCELERATED.format(accelerator))
     return Container(command, runtime, not isolated, {}, tuple(notes))
+
+
+def script_serving(image: Image, folder: Path, instance_type: str, isolated: bool) -> Container:
+    """The model servers of scikit-learn's and XGBoost's images, with the learner's script or the algorithm."""
+    count = threads(instance_type)
+    command = f"exec {SCRIPTS} {image.server} --model {MODEL} --socket {SOCKET} --threads {count}"
+    places = (folder / "ml/code", folder / "ml/model/code")
+    installs = any((place / "requirements.txt").exists() for place in places)
+    environment = image.environment
+    runtime = Runtime(environment.name, environment.imports, () if installs else ("python3",), environment)
+    notes = (f"{runtimes.describe_here(environment)}, {count} threads",)
+    return Container(command, runtime, not isolated, {}, notes)
 
 
 def neo_serving(instance_type: str, isolated: bool) -> Container:

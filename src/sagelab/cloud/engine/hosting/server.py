@@ -155,6 +155,9 @@ class Server:
 
     def _download(self, model: Path, uri: str) -> None:
         s3 = self.context.client_as(self.spec.role, "s3")
+        code = self.spec.environment.get("SAGEMAKER_SUBMIT_DIRECTORY", "")
+        if code.startswith("s3://"):  # the platform moves it, so that no network is needed in the container
+            channels.download_archive(s3, code, model.with_name("code"), self.folder / "sourcedir.tar.gz")
         if self.spec.packed:
             channels.download_archive(s3, uri, model, self.folder / "model.tar.gz")
             return
@@ -168,6 +171,8 @@ class Server:
             raise ClientError(f"There is no image {spec.image} any more; `sagelab image add` brings it back.")
         if image.program:
             return containers.own_image(image.program, launcher.sandbox_unavailable(PYTHON), spec.isolated)
+        if image.server in ("scikit-learn", "xgboost"):
+            return containers.script_serving(image, self.folder, spec.instance_type, spec.isolated)
         if image.server == "neo":
             return containers.neo_serving(spec.instance_type, spec.isolated)
         return containers.tensorflow_serving(self.folder, spec.instance_type, spec.accelerator, spec.isolated)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import importlib.metadata
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -20,6 +21,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from packaging.markers import Marker
 
 import sagelab
 from sagelab.cloud.errors import ClientError
@@ -57,8 +60,9 @@ class Environment:
 
     def _pins(self) -> Iterator[tuple[str, str]]:
         for line in self.text.splitlines():
-            name, equal, version = line.partition(" ")[0].partition("==")
-            if equal:
+            pin, _, marker = line.removesuffix("\\").partition(";")
+            name, equal, version = pin.strip().partition("==")
+            if equal and (not marker.strip() or Marker(marker.strip()).evaluate()):
                 yield name, version
 
 
@@ -66,6 +70,15 @@ class Environment:
 TOOLKIT = tuple("asyncio boto3 boto3.s3.transfer inotify_simple paramiko psutil retrying six numpy".split())
 PLAIN = Environment("python")
 TENSORFLOW = Environment("tensorflow", (*TOOLKIT, "tensorflow", "keras"), (("TensorFlow", "tensorflow"),))
+SKLEARN = Environment(
+    "scikit-learn", (*TOOLKIT, "sklearn", "pandas", "scipy.sparse", "joblib"), (("scikit-learn", "scikit-learn"),)
+)
+XGBOOST = Environment(
+    "xgboost",
+    (*TOOLKIT, "xgboost", "sklearn", "pandas", "scipy.sparse", "joblib"),
+    (("XGBoost", "xgboost-cpu"), ("scikit-learn", "scikit-learn")),
+    Path(__file__).with_name("locks") / "xgboost.lock",
+)
 
 
 class Environments:
@@ -110,6 +123,8 @@ class Environments:
             self._run(environment, sys.executable, "-m", "venv", "--without-pip", str(place))
             self._run(environment, *_installer(place), "--require-hashes", "-r", str(environment.lock))
             packages = next(place.glob("lib/python*/site-packages"))
+            for part in _toolkit():
+                _copy(part, packages / part.name)
             (packages / "sagelab.pth").write_text(f"{self._folder / '.package'}\n")
             (place / "made").write_text(_fingerprint(environment))
         except BaseException:
@@ -145,6 +160,22 @@ class Environments:
 
     def _place(self, environment: Environment) -> Path:
         return self._folder / environment.name
+
+
+def _toolkit() -> Iterator[Path]:
+    """What there is of SageMaker's training toolkit, which has no wheel that a lock could name."""
+    for name in ("sagemaker_training", "inotify_simple", "gethostname"):
+        spec = importlib.util.find_spec(name)
+        if spec and spec.origin:
+            origin = Path(spec.origin)
+            yield origin.parent if origin.name == "__init__.py" else origin
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    else:
+        shutil.copy2(source, target)
 
 
 def _fingerprint(environment: Environment) -> str:

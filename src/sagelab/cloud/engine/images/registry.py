@@ -10,15 +10,18 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import json
+import math
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sagelab.cloud.engine.images.environments import PLAIN, TENSORFLOW, Environment
+from sagelab.cloud.engine.images.environments import PLAIN, SKLEARN, TENSORFLOW, XGBOOST, Environment
 from sagelab.cloud.engine.images.neo import is_neo
 from sagelab.cloud.engine.images.own import OwnImages
 from sagelab.cloud.errors import ValidationException
+from sagelab.cloud.home import DEFAULT_REGION
 
 URI = re.compile(r"(?P<registry>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.(?P<domain>[a-z.]+)/(?P<image>\S+)")
 OWN = "A folder of your own with a `serve` or `train` program becomes an image here with `sagelab image add`."
@@ -33,7 +36,8 @@ class Image:
     repository: the SDK's table and scope that list its URIs ("tensorflow/training"); of an own image its name.
     uses: TRAIN, PROCESS, SERVE. environment: its packages.
     server: which model server stands for its `serve` (hosting/containers.py). least: the first version that runs
-    here. program: the folder that stands for it, of an own image.
+    here. program: the folder that stands for it, of an own image. algorithm: the module that trains where a job
+    names no script.
     """
 
     repository: str
@@ -42,6 +46,12 @@ class Image:
     server: str = ""
     least: tuple[int, ...] = ()
     program: Path | None = None
+    algorithm: str = ""
+
+    @property
+    def words(self) -> list[str]:
+        """What its repository's name is made of."""
+        return str(_rows(self)[0][1]["repository"]).split("-")
 
     def names(self) -> list[str]:
         """The repositories and versions of the URIs, in words."""
@@ -52,15 +62,24 @@ class Image:
 
     def matches(self, uri: str) -> bool:
         """Whether a URI is one of the image's: repository, registry of AWS's, and a tag of one of the versions."""
+        return self.version(uri) is not None
+
+    def version(self, uri: str) -> str | None:
+        """Which version of the image a URI names; None where it is not one of the image's."""
         found = URI.fullmatch(uri)
         if found is None:
-            return False
+            return None
         repository, _, tag = found["image"].partition(":")
-        return any(
-            repository == row["repository"]
-            and found["registry"] in row["registries"].values()
-            and re.match(rf"{version}(?!\d)|{version[:-2]}-", tag)
-            for version, row in _rows(self)
+        tag = _aliases(self).get(tag, tag)
+        return next(
+            (
+                version
+                for version, row in _rows(self)
+                if repository == row["repository"]
+                and found["registry"] in row["registries"].values()
+                and re.match(rf"{version}(?!\d)|{version[:-2]}-", tag)
+            ),
+            None,
         )
 
 
@@ -69,7 +88,10 @@ IMAGES: tuple[Image, ...] = (
     Image("tensorflow/training", (TRAIN, PROCESS), TENSORFLOW, least=(2,)),
     Image("tensorflow/inference", (SERVE,), TENSORFLOW, server="tensorflow", least=(2,)),
     Image("tensorflow/eia", (SERVE,), TENSORFLOW, server="tensorflow", least=(2,)),
-    Image("sklearn/training", (PROCESS,), TENSORFLOW),
+    Image("sklearn/training", (TRAIN, PROCESS), SKLEARN),
+    Image("sklearn/inference", (SERVE,), SKLEARN, server="scikit-learn"),
+    Image("xgboost/training", (TRAIN, PROCESS), XGBOOST, algorithm="sagelab.algorithms.xgboost"),
+    Image("xgboost/inference", (SERVE,), XGBOOST, server="xgboost"),
 )
 NEO = Image("neo", (SERVE,), PLAIN, server="neo")  # what a compilation job made; neo.py has its names
 
@@ -77,6 +99,11 @@ NEO = Image("neo", (SERVE,), PLAIN, server="neo")  # what a compilation job made
 def environments() -> dict[str, Environment]:
     """Every environment that is behind an image, by its name."""
     return {image.environment.name: image.environment for image in (*IMAGES, NEO)}
+
+
+def is_algorithm(image: Image, hyperparameters: Mapping[str, str]) -> bool:
+    """Whether a training job of an image runs its built-in algorithm, as it names no script of its own."""
+    return bool(image.algorithm) and "sagemaker_program" not in hyperparameters
 
 
 class Registry:
@@ -100,12 +127,45 @@ class Registry:
         trouble = f"The local cloud has no {SUBJECT[use]} image {uri}"
         if use == SERVE and self.find(uri, TRAIN):
             trouble = f"{uri} is an image for training, which has no model server"
+        near = nearest(uri, [image for image in IMAGES if use in image.uses])
         known = ", ".join(dict.fromkeys(name for image in IMAGES if use in image.uses for name in image.names()))
         also = {SERVE: "; and models that it compiled with Neo's own images", PROCESS: "", TRAIN: ""}[use]
         own = f" {OWN}" if use != PROCESS else ""
         raise ValidationException(
-            f"{trouble}. It runs these images of the SageMaker SDK, in any region: {known}{also}.{own}"
+            f"{trouble}. {near}{own} It runs these images of the SageMaker SDK, in any region: {known}{also}."
         )
+
+
+def nearest(uri: str, images: Sequence[Image]) -> str:
+    """The image among several that is most like what was asked for, and how the SDK gives it, in a sentence.
+
+    Its repository has the most words in common; of the same framework it is the next version up, else the last.
+    """
+    name, _, tag = uri.rpartition("/")[2].partition(":")
+    likeness = [(len({*name.split("-")} & {*words}), -len(words)) for words in (image.words for image in images)]
+    image = images[likeness.index(max(likeness))]
+    version, row = _next_version(image, tag if name.split("-")[0] == image.words[0] else "")
+    found = URI.fullmatch(uri)
+    region = found["region"] if found and found["region"] in row["registries"] else DEFAULT_REGION
+    domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    framework, _, scope = image.repository.partition("/")
+    python = row.get("py_versions", [""])[-1]
+    processors = row.get("processors") or _table(framework)[scope].get("processors", [])
+    tagged = "-".join(part for part in (version, "cpu" if "cpu" in processors else "", python) if part)
+    options = {"version": version, "py_version": python, "image_scope": scope, "instance_type": "ml.m5.large"}
+    given = ", ".join(f'{option}="{value}"' for option, value in options.items() if value)
+    place = f"{row['registries'][region]}.dkr.ecr.{region}.{domain}/{row['repository']}"
+    return (
+        f"The nearest that runs is {place}:{tagged},"
+        f' in the SageMaker SDK image_uris.retrieve("{framework}", "{region}", {given}).'
+    )
+
+
+def _next_version(image: Image, tag: str) -> tuple[str, dict[str, Any]]:
+    """The first version of an image that is not before a tag's, if there is one, else the last."""
+    asked = re.match(r"v?(\d[\d.]*(?:-\d+(?=-|$))?)", tag)
+    number = _by_number(asked[1]) if asked else (math.inf,)
+    return next((one for one in _rows(image) if _by_number(one[0]) >= number), _rows(image)[-1])
 
 
 @functools.cache
@@ -115,6 +175,14 @@ def _rows(image: Image) -> list[tuple[str, dict[str, Any]]]:
     versions = _table(framework)[scope]["versions"].items()
     found = [row for row in versions if _by_number(row[0]) >= image.least]
     return sorted(found, key=lambda row: _by_number(row[0]))
+
+
+@functools.cache
+def _aliases(image: Image) -> dict[str, str]:
+    """The tags that stand for a version: "latest" for XGBoost's first."""
+    framework, _, scope = image.repository.partition("/")
+    found: dict[str, str] = _table(framework)[scope].get("version_aliases", {})
+    return found if framework == "xgboost" else {}
 
 
 @functools.cache

@@ -47,7 +47,7 @@ def choose(code: Path | None, toolkit: bool, environment: Environment = PACKAGES
     toolkit: the image's own `train` runs it, for the job names no entry point. It imports what the environment is
     for itself, so that a warm one serves it whatever the code is.
     """
-    if environment.lock is not None:
+    if environment is not PACKAGES:
         return Runtime(environment.name, environment.imports, ("train", "python3"), environment)
     if code is None or _replaces_packages(code):
         return TOOLKIT if toolkit else PYTHON

@@ -15,6 +15,7 @@ from sagelab.cloud.engine.data import channels
 from sagelab.cloud.engine.data.checkpoints import CheckpointFolder, Checkpoints
 from sagelab.cloud.engine.data.workspace import Workspace, checkpoint_path, job_environment
 from sagelab.cloud.engine.images import environments, registry, runtimes
+from sagelab.cloud.engine.images.registry import is_algorithm
 from sagelab.cloud.engine.jobs.cluster import Cluster, Task, describe_stand_in
 from sagelab.cloud.engine.jobs.metrics import Metrics
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
@@ -36,11 +37,14 @@ class Attempt(Cluster):
         self, job: dict[str, Any], context: EngineContext, metrics: Metrics, cores: tuple[int, ...] = ()
     ) -> None:
         super().__init__(job["TrainingJobName"], job["ResourceConfig"]["InstanceCount"], context)
+        uri = job["AlgorithmSpecification"]["TrainingImage"]
         self.request, self.metrics, self.cores = job, metrics, cores
-        self.listener = metrics.read
+        self.listener = self._read
         # The folder that the job's image stands for, where it is the user's own.
-        image = context.launcher.images.find(job["AlgorithmSpecification"]["TrainingImage"], registry.TRAIN)
+        image, hyperparameters = context.launcher.images.find(uri, registry.TRAIN), job.get("HyperParameters", {})
         self.program = image.program if image else None
+        self.algorithm = image.algorithm if image and is_algorithm(image, hyperparameters) else ""
+        self.version = (image.version(uri) if image and image.algorithm else None) or ""
         self.environment = image.environment if image else environments.TENSORFLOW
         self.checkpoints: Checkpoints | None = None
 
@@ -97,11 +101,13 @@ class Attempt(Cluster):
         """What the hosts run. ClientError: they cannot, on this machine."""
         if any(map(self._mounts, self.spaces)) and self.context.launcher.sandbox_unavailable(runtime):
             raise ClientError("Without namespaces, CheckpointConfig.LocalPath must be a folder in /opt/ml")
-        algorithm, own = self.request["AlgorithmSpecification"], self.request.get("Environment", {})
+        asked, own = self.request["AlgorithmSpecification"], self.request.get("Environment", {})
+        train = ["python3", "-m", self.algorithm] if self.algorithm else ["train"]
+        version = {"SAGEMAKER_FRAMEWORK_VERSION": self.version} if self.version else {}
         return Task(
             runtime,
-            argv=(*algorithm.get("ContainerEntrypoint", ["train"]), *algorithm.get("ContainerArguments", [])),
-            environment=job_environment(self.request) | own,
+            argv=(*asked.get("ContainerEntrypoint", train), *asked.get("ContainerArguments", [])),
+            environment=job_environment(self.request) | version | own,
             network=not self.request.get("EnableNetworkIsolation", False),
             role=self.request["RoleArn"],
             seconds=self.request["StoppingCondition"]["MaxRuntimeInSeconds"],
@@ -129,6 +135,10 @@ class Attempt(Cluster):
             group = self.running.group
             group.started.wait()
             self.checkpoints.watch(group.pid)
+
+    def _read(self, line: str, time_ms: int) -> None:
+        if said := self.metrics.read(line, time_ms):
+            self.say(*said)
 
     def on_lines(self) -> None:
         self.metrics.send(self.context.client("cloudwatch"), self.job)

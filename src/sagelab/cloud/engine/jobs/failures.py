@@ -20,6 +20,9 @@ TRACEBACK = "Traceback (most recent call last)"
 SYNTAX_ERROR = re.compile(r"(?:Syntax|Indentation|Tab)Error: ")
 MEMORY_ERROR = re.compile(r"[\w.]*MemoryError\b")
 ERROR_LINE = re.compile(r"[A-Za-z_][\w.]*(?:(?:Error|Exception|Interrupt|Exit)(?::.*)?|: .*)$")
+# What TensorFlow says of a path that only tensorflow-io could open, and what to do instead.
+NO_S3 = re.compile(r"File system scheme 's3' not implemented")
+S3_ADVICE = "(TensorFlow has no s3:// paths here: use an input channel, /opt/ml/model, or boto3.)"
 ROOM = FAILURE_REASON_LIMIT - len("AlgorithmError: , exit code: 255")
 OUT_OF_MEMORY = (
     "Please use an instance type with more memory, or reduce the size of job data processed on an instance."
@@ -43,6 +46,8 @@ def _explain_host(code: int, failure: str, tail: list[str]) -> JobError:
         if line.startswith(limits.MARK):
             return ClientError(f"The host was ended: {line.removeprefix(limits.MARK)}.")
     error = find_error(tail)
+    if any(NO_S3.search(line) for line in tail):
+        error = f"{error}\n{S3_ADVICE}".strip()
     if code == KILLED or any(MEMORY_ERROR.match(line) for line in tail):
         return ClientError(f"{OUT_OF_MEMORY} Exit code: {code}. {_shorten(failure or error, 700)}")
     if not failure:
@@ -59,11 +64,14 @@ def find_error(tail: list[str]) -> str:
     """The user's own error in the last lines of a log; empty if there is none.
 
     It is a traceback, not one in which a driver reports that its command failed; or, for a syntax error, the
-    lines that point at it.
+    lines that point at it. A traceback begins in the middle of a line where that was not ended: behind a prompt,
+    or the last state of a progress bar.
     """
-    starts = [number for number, line in enumerate(tail) if line.startswith(TRACEBACK)]
-    for start in starts:
-        lines = _one_traceback(tail[start:])
+    for start, line in enumerate(tail):
+        _, begun, rest = line.partition(TRACEBACK)
+        if not begun:
+            continue
+        lines = _one_traceback([begun + rest, *tail[start + 1 :]])
         if "CalledProcessError" not in lines[-1]:
             return "\n".join(lines)
     for number, line in enumerate(tail):

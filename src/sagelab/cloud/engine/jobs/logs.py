@@ -17,8 +17,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import botocore.exceptions
-
 from sagelab.cloud.engine.sandbox.limits import MARK
 
 logger = logging.getLogger("sagelab")
@@ -45,12 +43,25 @@ class Stream:
         self.tail: collections.deque[str] = collections.deque(maxlen=TAIL_LINES)
         self._batch: list[dict[str, Any]] = []
         self._chars = self._lines = self._total = 0
+        self._has_failed = False
         _create(logs, group, name)
 
     @property
     def full(self) -> bool:
         """Whether the host has printed its share of the log: what follows is read, but not kept."""
         return self._lines > HOST_LINES or self._total > HOST_CHARS
+
+    def safely(self, act: Callable[..., None], *arguments: Any) -> None:
+        """Do what goes along with the reading of this log; where it fails, the reading goes on.
+
+        A reader that ends closes the pipe, and a host that prints to a closed pipe dies.
+        """
+        try:
+            act(*arguments)
+        except Exception:
+            if not self._has_failed:  # once: it may fail with every line
+                logger.exception("while the log %s %s was read", self.group, self.name)
+            self._has_failed = True
 
     def write(self, line: str) -> None:
         """Take one line; the last one that is kept says so."""
@@ -59,7 +70,7 @@ class Stream:
             return
         self.tail.append(line)
         if self.listener:
-            self.listener(line, now)
+            self.safely(self.listener, line, now)
         self._keep(line, now)
         if self._lines > HOST_LINES or self._total > HOST_CHARS:
             self.note(f"the log ends here: {HOST_LINES:,} lines or {HOST_CHARS:,} characters")
@@ -86,8 +97,8 @@ class Stream:
             return
         try:
             self.logs.put_log_events(logGroupName=self.group, logStreamName=self.name, logEvents=batch)
-        except botocore.exceptions.ClientError:
-            logger.exception("lines for the log %s %s were refused", self.group, self.name)
+        except Exception:
+            logger.exception("lines for the log %s %s were not sent", self.group, self.name)
 
 
 class Reader(threading.Thread):
@@ -112,7 +123,7 @@ class Reader(threading.Thread):
         finally:
             os.close(self._pipe)
             self._stream.flush()
-            self._after()
+            self._stream.safely(self._after)
 
     def _read(self) -> None:
         due: float | None = None
@@ -122,14 +133,14 @@ class Reader(threading.Thread):
             if not select.select([self._pipe], [], [], wait)[0]:
                 began = time.monotonic()
                 self._stream.flush()
-                self._after()
+                self._stream.safely(self._after)
                 pause = min(max(PAUSE, (time.monotonic() - began) / SHARE), LONGEST)
                 due = None
                 continue
             data = os.read(self._pipe, CHUNK)
             self._count(len(data))
             if not self._stream.full:
-                self._take(self._decoder.decode(data, final=not data), last=not data)
+                self._stream.safely(self._take, data)
             if not data:
                 return
             due = due or time.monotonic() + pause
@@ -143,9 +154,10 @@ class Reader(threading.Thread):
             self._kill()
             self._kill = None
 
-    def _take(self, text: str, last: bool) -> None:
+    def _take(self, data: bytes) -> None:
+        text = self._decoder.decode(data, final=not data)
         *lines, self._rest = BREAKS.split(self._rest + text)
-        if last or len(self._rest) > EVENT_CHARS:
+        if not data or len(self._rest) > EVENT_CHARS:
             lines, self._rest = [*lines, self._rest], ""
         for line in lines:
             if line.strip():

@@ -5,23 +5,24 @@ Actions and resources of each service: https://docs.aws.amazon.com/service-autho
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
-import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, Protocol
-from urllib.parse import unquote
+from typing import Any
 
 from sagelab import catalog
 from sagelab.catalog import Document, Kind
+from sagelab.cloud.gateway.auth.needed import Context, Needed
 from sagelab.cloud.gateway.http.request import Request
 
-Context = dict[str, list[str]]
 Tags = Callable[[str], dict[str, str]]
 
 # What any identity may ask.
 _FREE = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
 _PREFIXES = {"monitoring": "cloudwatch", "tagging": "tag"}
+_OF_GROUPS = frozenset({"AddUserToGroup", "RemoveUserFromGroup"})
+_KEY_ID = 36  # bytes at the beginning of what moto has encrypted
 # Condition key of SageMaker -> the paths of its values in a request.
 _CONDITIONS = {
     "AcceleratorTypes": ("AcceleratorTypes[]", "ProductionVariants[].AcceleratorType"),
@@ -55,28 +56,6 @@ _CONDITIONS = {
 }
 # Where the paths begin: a tuning job has the settings of its training jobs in their definitions.
 _SETTINGS_OF = ("", "TrainingJobDefinition", "TrainingJobDefinitions[]")
-# A bucket's settings whose action is not named as the query parameter is.
-_SETTINGS = {
-    "encryption": "EncryptionConfiguration",
-    "lifecycle": "LifecycleConfiguration",
-    "cors": "BucketCORS",
-    "publicAccessBlock": "BucketPublicAccessBlock",
-    "replication": "ReplicationConfiguration",
-    "object-lock": "BucketObjectLockConfiguration",
-    "ownershipControls": "BucketOwnershipControls",
-    "requestPayment": "BucketRequestPayment",
-}
-_OF_OBJECTS = {"tagging": "ObjectTagging", "acl": "ObjectAcl", "retention": "ObjectRetention"}
-_OF_OBJECTS |= {"legal-hold": "ObjectLegalHold", "attributes": "ObjectAttributes"}
-
-
-@dataclass(frozen=True)
-class Needed:
-    """action: "s3:GetObject". resource: an ARN, "*", or None where it is not known. context: as in policies."""
-
-    action: str
-    resource: str | None
-    context: Context = field(default_factory=dict)
 
 
 def of_sagemaker(operation: str, params: Document, where: str, tags: Tags) -> Iterator[Needed]:
@@ -94,25 +73,16 @@ def of_sagemaker(operation: str, params: Document, where: str, tags: Tags) -> It
         yield Needed("iam:PassRole", role, service)
 
 
-class Seals(Protocol):
-    """Which customer's KMS key S3 has the content of an object under: its ARN, or None."""
-
-    def over(self, bucket: str, name: str, version: str | None) -> str | None:
-        """Of an object that is there."""
-
-    def for_new(self, bucket: str, named: str | None) -> str | None:
-        """Of an object to come. named: the key that the request asks for."""
-
-
-def of_others(request: Request, service: str, operation: str, where: str, seals: Seals) -> Iterator[Needed]:
-    """A request to any other service."""
-    if service == "s3":
-        yield from _s3(request)
-        yield from _opened(request, seals)
-        return
-    action = f"{_PREFIXES.get(service, service)}:{operation}"
-    if action not in _FREE:
-        yield Needed(action, _named(request, service, where))
+def of_others(request: Request, service: str, operation: str, where: str) -> Iterator[Needed]:
+    """A request to any other service than SageMaker and S3."""
+    prefix = _PREFIXES.get(service, service)
+    if service == "kms" and operation == "ReEncrypt":
+        sent = _body(request)
+        yield Needed("kms:ReEncryptFrom", _key_of(sent | {"KeyId": sent.get("SourceKeyId")}, where))
+        yield Needed("kms:ReEncryptTo", _key_of({"KeyId": sent.get("DestinationKeyId")}, where))
+    elif f"{prefix}:{operation}" not in _FREE:
+        for resource in _named(request, service, operation, where):
+            yield Needed(f"{prefix}:{operation}", resource)
     if service == "cloudformation" and (role := request.form.get("RoleARN")):
         yield Needed("iam:PassRole", role, {"iam:passedtoservice": ["cloudformation.amazonaws.com"]})
 
@@ -158,98 +128,60 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _s3(request: Request) -> Iterator[Needed]:
-    bucket, key = request.place
-    if not bucket:
-        yield Needed("s3:ListAllMyBuckets", "*")
-    elif not key:
-        yield from _bucket(request, f"arn:aws:s3:::{bucket}")
-    else:
-        source = unquote(request.header("x-amz-copy-source") or "").lstrip("/").partition("?")[0]
-        if source:
-            yield Needed("s3:GetObject", f"arn:aws:s3:::{source}")
-        yield Needed(f"s3:{_object_action(request)}", f"arn:aws:s3:::{bucket}/{key}")
-
-
-def _opened(request: Request, seals: Seals) -> Iterator[Needed]:
-    """What S3 asks KMS for in the caller's name.
-
-    https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html#require-sse-kms
-    """
-    bucket, key = request.place
-    sent, copied = request.parameters, unquote(request.header("x-amz-copy-source") or "").lstrip("/")
-    if key and request.method == "GET" and not _OF_OBJECTS.keys() & sent.keys() and "uploadId" not in sent:
-        opened = seals.over(bucket, key, sent.get("versionId"))
-    else:
-        place, _, version = copied.partition("?versionId=")
-        source, _, name = place.partition("/")
-        opened = seals.over(source, name, version or None) if name else None
-    if opened:
-        yield Needed("kms:Decrypt", opened)
-    if not key or _object_action(request) != "PutObject" or "uploadId" in sent:
-        return
-    if made := seals.for_new(bucket, request.header("x-amz-server-side-encryption-aws-kms-key-id")):
-        yield Needed("kms:GenerateDataKey", made)
-
-
-def _bucket(request: Request, arn: str) -> Iterator[Needed]:
-    sent, verb = request.parameters, {"GET": "Get", "HEAD": "Get", "PUT": "Put"}.get(request.method, "Put")
-    if request.method == "POST" and "delete" in sent:
-        keys = re.findall(r"<Key>(.*?)</Key>", request.content().decode("utf-8", "replace"), re.DOTALL)
-        yield from (Needed("s3:DeleteObject", f"{arn}/{key}") for key in keys)
-        return
-    settings = [name for name in sent if name in _SETTINGS or name in _PLAIN]
-    lists = {"versions": "ListBucketVersions", "uploads": "ListBucketMultipartUploads"}
-    for name, action in lists.items():
-        if name in sent and request.method == "GET":
-            yield Needed(f"s3:{action}", arn)
-            return
-    if settings:
-        yield Needed(f"s3:{verb}{_SETTINGS.get(settings[0]) or _PLAIN[settings[0]]}", arn)
-    elif request.method in ("PUT", "DELETE"):
-        yield Needed("s3:CreateBucket" if request.method == "PUT" else "s3:DeleteBucket", arn)
-    elif request.method == "POST":  # a form: its fields name the key
-        yield Needed("s3:PutObject", f"{arn}/*")
-    else:
-        prefix = {"s3:prefix": [sent["prefix"]]} if "prefix" in sent else {}
-        yield Needed("s3:ListBucket", arn, prefix)
-
-
-_PLAIN = {
-    name: f"Bucket{name.title()}"
-    for name in ("acl", "location", "logging", "notification", "policy", "tagging", "versioning", "website")
-}
-
-
-def _object_action(request: Request) -> str:
-    sent, method = request.parameters, request.method
-    version = "Version" if "versionId" in sent else ""
-    for name, what in _OF_OBJECTS.items():
-        if name in sent:
-            return {"GET": "Get", "HEAD": "Get", "DELETE": "Delete"}.get(method, "Put") + what
-    if "uploadId" in sent and method in ("GET", "DELETE"):
-        return "ListMultipartUploadParts" if method == "GET" else "AbortMultipartUpload"
-    if "restore" in sent:
-        return "RestoreObject"
-    verbs = {"GET": "GetObject", "HEAD": "GetObject", "DELETE": "DeleteObject"}
-    return verbs[method] + version if method in verbs else "PutObject"
-
-
-def _named(request: Request, service: str, where: str) -> str | None:
-    """The ARN of what a request to Logs, KMS, IAM or STS names; None where that is not known."""
+def _named(request: Request, service: str, operation: str, where: str) -> Iterator[str | None]:
+    """The ARNs of what a request to Logs, KMS, IAM or STS names; None where that is not known."""
     sent: dict[str, Any] = _body(request) if request.target else dict(request.form)
-    account = where.rpartition(":")[2]
-    if service == "logs" and (group := sent.get("logGroupName")):
-        stream = sent.get("logStreamName")
-        return f"arn:aws:logs:{where}:log-group:{group}:" + (f"log-stream:{stream}" if stream else "*")
-    if service == "kms" and (key := sent.get("KeyId")):
-        return str(key) if str(key).startswith("arn:") else f"arn:aws:kms:{where}:key/{key}"
-    if service == "iam":
-        for name in ("Role", "User", "Group"):
-            if f"{name}Name" in sent:
-                return f"arn:aws:iam::{account}:{name.lower()}/{sent[f'{name}Name']}"
-        return sent.get("PolicyArn")
-    return sent.get("RoleArn") if service == "sts" else None
+    match service:
+        case "logs":
+            yield from _log_groups(sent, where)
+        case "kms":
+            yield _key_of(sent, where)
+        case "iam":
+            yield _identity(sent, operation, where.rpartition(":")[2])
+        case "sts":
+            yield sent.get("RoleArn")
+        case _:
+            yield None
+
+
+def _log_groups(sent: dict[str, Any], where: str) -> Iterator[str | None]:
+    """Of each log group that a request names in one of the ways that there are."""
+    stream, found = sent.get("logStreamName"), False
+    for member in ("logGroupName", "logGroupIdentifier", "logGroupNames", "logGroupIdentifiers", "resourceArn"):
+        for name in _listed(sent.get(member)):
+            group = name.removeprefix(f"arn:aws:logs:{where}:log-group:").removesuffix(":*")
+            found = True
+            yield f"arn:aws:logs:{where}:log-group:{group}:" + (f"log-stream:{stream}" if stream else "*")
+    if not found:
+        yield None
+
+
+def _key_of(sent: dict[str, Any], where: str) -> str | None:
+    """The key that a request to KMS names, or that what it is to decrypt was encrypted with."""
+    key = sent.get("KeyId")
+    if not isinstance(key, str) and isinstance(sent.get("CiphertextBlob"), str):
+        try:
+            key = base64.b64decode(sent["CiphertextBlob"])[:_KEY_ID].decode("ascii", "replace")
+        except binascii.Error:
+            key = None
+    if not isinstance(key, str) or not key:
+        return None
+    if key.startswith("arn:"):
+        return key
+    return f"arn:aws:kms:{where}:{key if key.startswith('alias/') else f'key/{key}'}"
+
+
+def _identity(sent: dict[str, Any], operation: str, account: str) -> str | None:
+    """The user, role or group that a request to IAM is about; a group, where it is about who is in it."""
+    kinds = ("Group", "Role", "User") if operation in _OF_GROUPS else ("Role", "User", "Group")
+    for name in kinds:
+        if f"{name}Name" in sent:
+            return f"arn:aws:iam::{account}:{name.lower()}/{sent[f'{name}Name']}"
+    return sent.get("PolicyArn")
+
+
+def _listed(value: Any) -> list[str]:
+    return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
 
 
 def _body(request: Request) -> dict[str, Any]:

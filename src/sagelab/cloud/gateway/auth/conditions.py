@@ -7,12 +7,18 @@ An operator that is not known here never holds, so that nothing is allowed by mi
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 Context = Mapping[str, Sequence[str]]
-Test = Callable[[str, str], bool]  # (what the policy says, what the request has)
+Pattern = Sequence[str]  # of characters; these two of a pattern stand for more than themselves
+ANY, ONE = "any text", "one character"
+Test = Callable[[Pattern, str], bool]  # (what the policy says, what the request has)
+
+_VARIABLE = re.compile(r"\$\{([^{}]*)\}")
+_LITERALS = ("*", "?", "$")
 
 
 def keys(condition: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
@@ -21,44 +27,91 @@ def keys(condition: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         yield from tests
 
 
-def hold(condition: Mapping[str, Mapping[str, Any]], context: Context) -> bool:
-    """Whether all of a Condition holds. context: lower-case keys -> values."""
+def hold(condition: Mapping[str, Mapping[str, Any]], context: Context, *, variables: bool = False) -> bool:
+    """Whether all of a Condition holds. context: lower-case keys -> values. variables: whether it may have any."""
     return all(
-        _holds(operator, [str(one) for one in _listed(wanted)], context.get(key.lower()))
+        _holds(operator, _expanded(wanted, context, variables), context.get(key.lower()))
         for operator, tests in condition.items()
         for key, wanted in tests.items()
     )
 
 
-def like(pattern: str, text: str, *, any_case: bool = False) -> bool:
+def expand(pattern: str, context: Context, *, variables: bool) -> Pattern | None:
+    """A pattern with the values of its variables, ${aws:username}; None where one of them has no value.
+
+    A value is taken literally, whatever is in it. variables: False leaves them as they are, as policies before
+    Version 2012-10-17 have none.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
+    """
+    found: list[str] = []
+    at = 0
+    for one in _VARIABLE.finditer(pattern) if variables else ():
+        value = _value(one[1], context)
+        if value is None:
+            return None
+        found += [*_wild(pattern[at : one.start()]), *value]
+        at = one.end()
+    return found + _wild(pattern[at:])
+
+
+def like(pattern: str | Pattern, text: str, *, any_case: bool = False) -> bool:
     """IAM's wildcards: * for any text, ? for one character.
 
     Only the last * is ever taken back, so that it takes at most len(pattern) * len(text) steps: a regular
     expression with many stars would take longer than anybody waits.
     """
-    if any_case:
+    if any_case and isinstance(pattern, str):
         pattern, text = pattern.lower(), text.lower()
+    wanted = _wild(pattern) if isinstance(pattern, str) else pattern
     at = place = 0
     star, resumed = -1, 0
     while place < len(text):
-        if at < len(pattern) and pattern[at] == "*":
+        if at < len(wanted) and wanted[at] == ANY:
             star, resumed = at, place
             at += 1
-        elif at < len(pattern) and pattern[at] in ("?", text[place]):
+        elif at < len(wanted) and wanted[at] in (ONE, text[place]):
             at, place = at + 1, place + 1
         elif star >= 0:
             resumed += 1
             at, place = star + 1, resumed
         else:
             return False
-    return not pattern[at:].strip("*")
+    return all(one == ANY for one in wanted[at:])
 
 
-def _holds(operator: str, wanted: list[str], values: Sequence[str] | None) -> bool:
+def _wild(text: str) -> list[str]:
+    return [{"*": ANY, "?": ONE}.get(one, one) for one in text]
+
+
+def _value(variable: str, context: Context) -> str | None:
+    """Of ${variable}, or of ${variable, 'text where it has none'}."""
+    if variable in _LITERALS:
+        return variable
+    name, comma, rest = variable.partition(",")
+    values = context.get(name.strip().lower(), ())
+    if len(values) == 1:
+        return values[0]
+    return rest.strip().strip("'") if comma else None
+
+
+def _expanded(wanted: Any, context: Context, variables: bool) -> list[Pattern]:
+    found = (expand(_text(one), context, variables=variables) for one in _listed(wanted))
+    return [one for one in found if one is not None]
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _plain(pattern: Pattern) -> str:
+    return "".join({ANY: "*", ONE: "?"}.get(one, one) for one in pattern)
+
+
+def _holds(operator: str, wanted: list[Pattern], values: Sequence[str] | None) -> bool:
     quantifier, _, name = operator.rpartition(":")
     optional, name = name.endswith("IfExists"), name.removesuffix("IfExists")
     if name == "Null":
-        return (values is None) == (wanted[0].lower() == "true")
+        return bool(wanted) and (values is None) == (_plain(wanted[0]).lower() == "true")
     negated = "Not" in name
     test = _TESTS.get(name.replace("Not", ""))
     if test is None:
@@ -69,31 +122,40 @@ def _holds(operator: str, wanted: list[str], values: Sequence[str] | None) -> bo
     return any(fits) if quantifier == "ForAnyValue" or not (quantifier or negated) else all(fits)
 
 
-def _try(test: Test, wanted: str, value: str) -> bool:
+def _try(test: Test, wanted: Pattern, value: str) -> bool:
     try:
         return test(wanted, value)
     except ValueError:
         return False
 
 
+def _of_text(test: Callable[[str, str], bool]) -> Test:
+    """A test that knows no wildcards."""
+    return lambda wanted, value: test(_plain(wanted), value)
+
+
 def _compared(kind: Callable[[str], Any]) -> dict[str, Test]:
     return {
-        "Equals": lambda wanted, value: bool(kind(value) == kind(wanted)),
-        "LessThan": lambda wanted, value: bool(kind(value) < kind(wanted)),
-        "LessThanEquals": lambda wanted, value: bool(kind(value) <= kind(wanted)),
-        "GreaterThan": lambda wanted, value: bool(kind(value) > kind(wanted)),
-        "GreaterThanEquals": lambda wanted, value: bool(kind(value) >= kind(wanted)),
+        "Equals": _of_text(lambda wanted, value: bool(kind(value) == kind(wanted))),
+        "LessThan": _of_text(lambda wanted, value: bool(kind(value) < kind(wanted))),
+        "LessThanEquals": _of_text(lambda wanted, value: bool(kind(value) <= kind(wanted))),
+        "GreaterThan": _of_text(lambda wanted, value: bool(kind(value) > kind(wanted))),
+        "GreaterThanEquals": _of_text(lambda wanted, value: bool(kind(value) >= kind(wanted))),
     }
 
 
+def _within(network: str, address: str) -> bool:
+    return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
+
+
 _TESTS: dict[str, Test] = {
-    "StringEquals": lambda wanted, value: wanted == value,
-    "StringEqualsIgnoreCase": lambda wanted, value: wanted.lower() == value.lower(),
+    "StringEquals": _of_text(str.__eq__),
+    "StringEqualsIgnoreCase": _of_text(lambda wanted, value: wanted.lower() == value.lower()),
     "StringLike": like,
     "ArnEquals": like,
     "ArnLike": like,
-    "Bool": lambda wanted, value: wanted.lower() == value.lower(),
-    "IpAddress": lambda wanted, value: ipaddress.ip_address(value) in ipaddress.ip_network(wanted, strict=False),
+    "Bool": _of_text(lambda wanted, value: wanted.lower() == value.lower()),
+    "IpAddress": _of_text(_within),
 }
 _TESTS |= {f"Numeric{name}": test for name, test in _compared(float).items()}
 _TESTS |= {f"Date{name}": test for name, test in _compared(datetime.fromisoformat).items()}

@@ -1,7 +1,8 @@
 """Who calls. The local cloud runs submitted code, so nothing is served that its owner's key did not sign.
 
 A web page the user happens to visit can reach 127.0.0.1 as well: a foreign Host (DNS rebinding) and any
-foreign Origin are refused before anything else is looked at.
+foreign Origin are refused before anything else is looked at. Nobody's body is read: the head says its hash and is
+signed with it, and where a service signs the hash of the body alone, it is a small one.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from sagelab.cloud.errors import (
 from sagelab.cloud.gateway.auth import signature
 from sagelab.cloud.gateway.auth.signature import Signed
 from sagelab.cloud.gateway.http import chunks
-from sagelab.cloud.gateway.http.request import Request
+from sagelab.cloud.gateway.http.request import BODY_LIMIT, DOCUMENT_LIMIT, Request
 
 if TYPE_CHECKING:
     from sagelab.cloud.gateway.context import Context
@@ -46,8 +47,6 @@ _UNSIGNED_FORM = (
     "fields."
 )
 _UNSIGNED = "UNSIGNED-PAYLOAD"
-_STREAMING = frozenset({"STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"})
-_NOT_HASHES = _STREAMING | {_UNSIGNED, "STREAMING-UNSIGNED-PAYLOAD-TRAILER"}
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,8 @@ class Key:
     """An access key somebody was given. arn, user_id, account: whose it is. owner: the home's own key, or
     a session that was made from it (GetSessionToken); no ARN says so, as a session of a role may have any name.
 
-    token: the session token that must come with it, or None. expires: epoch seconds, or None.
+    token: the session token that must come with it, or None. expires: epoch seconds, or None. service: a service
+    of AWS's, "sagemaker.amazonaws.com", where that is who signs. session_policy: what limits a role's session.
     """
 
     access_key: str
@@ -66,6 +66,8 @@ class Key:
     token: str | None = None
     expires: float | None = None
     owner: bool = False
+    service: str = ""
+    session_policy: str = ""
 
 
 @dataclass(frozen=True)
@@ -143,10 +145,14 @@ class Guard:
         check_time(claim)
         _check_names(request, claim)
         key = self._key(claim.access_key, claim.token)
-        payload = _payload(request, claim)
+        declared = _declared(request, claim)
+        if declared is None:
+            request.read(DOCUMENT_LIMIT)
+        payload = request.sha256() if declared is None else declared
         if not hmac.compare_digest(signature.sign(request, claim, key.secret, payload), claim.signature):
             raise SignatureMismatch(_MISMATCH)
-        _check_body(request, claim, key, payload)
+        if declared is not None:
+            _read_body(request, claim, key, declared)
         return Caller(key, claim.region, claim.service)
 
     def _signed_v2(self, request: Request) -> Caller:
@@ -159,6 +165,7 @@ class Guard:
         expected = signature.sign_v2(request, key.secret)
         if not hmac.compare_digest(expected.encode(), sent["Signature"].encode()):
             raise SignatureMismatch(_MISMATCH)
+        request.read(_limit(request, "s3"))
         return Caller(key, "us-east-1", "s3")
 
     def _key(self, access_key: str, token: str | None) -> Key:
@@ -214,16 +221,24 @@ def _check_names(request: Request, claim: Signed) -> None:
         raise SignatureMismatch("'Host' must be a 'SignedHeader' in the AWS Authorization.")
 
 
-def _payload(request: Request, claim: Signed) -> str:
-    """What stands for the body in the canonical request."""
+def _declared(request: Request, claim: Signed) -> str | None:
+    """What stands for the body in the canonical request, where the head says it; None: the body's hash does."""
     said = request.header("x-amz-content-sha256")
     if claim.lifetime is not None and claim.service == "s3":
         return said if said is not None and "x-amz-content-sha256" in claim.headers else _UNSIGNED
-    return request.sha256 if said is None else said
+    return said
 
 
-def _check_body(request: Request, claim: Signed, key: Key, payload: str) -> None:
-    if payload in _STREAMING:
-        chunks.check(request, claim, key.secret)
-    elif payload not in _NOT_HASHES and not hmac.compare_digest(payload.encode(), request.sha256.encode()):
+def _read_body(request: Request, claim: Signed, key: Key, declared: str) -> None:
+    """Read the body of a request whose head is signed. PayloadMismatch: it is not the one that was signed."""
+    limit = _limit(request, claim.service)
+    if declared in chunks.SIGNED or declared == chunks.UNSIGNED:
+        chunks.read(request, claim, key.secret, limit)
+        return
+    request.read(limit)
+    if declared != _UNSIGNED and not hmac.compare_digest(declared.encode(), request.sha256().encode()):
         raise PayloadMismatch("The provided 'x-amz-content-sha256' header does not match what was computed.")
+
+
+def _limit(request: Request, service: str) -> int:
+    return BODY_LIMIT if service == "s3" and request.is_upload else DOCUMENT_LIMIT

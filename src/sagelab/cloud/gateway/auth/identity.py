@@ -31,8 +31,13 @@ _LONGEST_SESSION = 36 * 3600
 class Identities:
     """Keys by their id: the home's own, sessions made from a key, and what moto issued."""
 
-    def __init__(self, home: Home, moto: MotoFront) -> None:
+    def __init__(self, home: Home, moto: MotoFront, services: Mapping[str, tuple[str, str]]) -> None:
+        """services: (id, secret) of the keys of AWS's services, by their names."""
         self._home, self._moto = home, moto
+        self._services = {
+            access_key: Key(access_key, secret, name, name, home.account, service=name)
+            for name, (access_key, secret) in services.items()
+        }
         own = home.credentials()
         who = (home.caller_arn, "", home.account)
         self._own = Key(own.access_key_id, own.secret_access_key, *who, owner=True)
@@ -42,7 +47,7 @@ class Identities:
     def find(self, access_key: str) -> Key | None:
         if access_key == self._own.access_key:
             return self._own
-        return self._sessions.get(access_key) or self._moto.key(access_key)
+        return self._services.get(access_key) or self._sessions.get(access_key) or self._moto.key(access_key)
 
     def answer(self, context: Context) -> Answer | None:
         """The answer to an STS request that is ours; None where it is moto's."""
@@ -54,6 +59,8 @@ class Identities:
                 return self._caller(key)
             case "GetSessionToken":
                 return self._session(key, request.form.get("DurationSeconds", "43200"))
+            case "AssumeRole" if any(name.startswith("PolicyArns.") for name in request.form):
+                raise NotImplementedHere("AssumeRole takes a Policy here, and no PolicyArns; put them into one.")
             case "GetFederationToken":
                 raise NotImplementedHere("sts GetFederationToken is not something the local cloud can do.")
         return None

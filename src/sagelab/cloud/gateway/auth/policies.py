@@ -18,6 +18,8 @@ from sagelab.cloud.gateway.auth import conditions
 
 Policy = dict[str, Any]
 
+_WITH_VARIABLES = "2012-10-17"
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -36,13 +38,15 @@ def evaluate(
     context: lower-case condition keys -> their values.
     """
     effects, missing, known = set(), [], context or {}
-    for statement in (part for policy in policies for part in statements(policy)):
-        if not (_names_action(statement, action) and _applies(statement, resource)):
-            continue
-        condition = statement.get("Condition") or {}
-        missing += [key for key in conditions.keys(condition) if key.lower() not in known]
-        if conditions.hold(condition, known):
-            effects.add(statement["Effect"])
+    for policy in policies:
+        variables = policy.get("Version") == _WITH_VARIABLES
+        for statement in statements(policy):
+            if not (_names_action(statement, action) and _applies(statement, resource, known, variables)):
+                continue
+            condition = statement.get("Condition") or {}
+            missing += [key for key in conditions.keys(condition) if key.lower() not in known]
+            if conditions.hold(condition, known, variables=variables):
+                effects.add(statement["Effect"])
     if "Deny" in effects:
         return Decision("explicitDeny", tuple(dict.fromkeys(missing)))
     return Decision("allowed" if "Allow" in effects else "implicitDeny", tuple(dict.fromkeys(missing)))
@@ -50,13 +54,13 @@ def evaluate(
 
 def statements(policy: Policy) -> list[Policy]:
     """The statements of a policy, which may have one alone."""
-    return _listed(policy.get("Statement", []))
+    return listed(policy.get("Statement", []))
 
 
-def _applies(statement: Policy, resource: str | None) -> bool:
+def _applies(statement: Policy, resource: str | None, known: conditions.Context, variables: bool) -> bool:
     if resource is None:
-        return statement["Effect"] == "Allow" or _names_resource(statement, "*")
-    return _names_resource(statement, resource)
+        return statement["Effect"] == "Allow" or _names_resource(statement, "*", known, variables)
+    return _names_resource(statement, resource, known, variables)
 
 
 @lru_cache(maxsize=1024)
@@ -68,15 +72,23 @@ def read(document: str) -> Policy:
 
 def _names_action(statement: Policy, action: str) -> bool:
     if "NotAction" in statement:
-        return not any(conditions.like(item, action, any_case=True) for item in _listed(statement["NotAction"]))
-    return any(conditions.like(item, action, any_case=True) for item in _listed(statement.get("Action", [])))
+        return not any(conditions.like(item, action, any_case=True) for item in listed(statement["NotAction"]))
+    return any(conditions.like(item, action, any_case=True) for item in listed(statement.get("Action", [])))
 
 
-def _names_resource(statement: Policy, resource: str) -> bool:
-    if "NotResource" in statement:
-        return not any(conditions.like(item, resource) for item in _listed(statement["NotResource"]))
-    return any(conditions.like(item, resource) for item in _listed(statement.get("Resource", [])))
+def _names_resource(statement: Policy, resource: str, known: conditions.Context, variables: bool) -> bool:
+    """Trust policies name none: they are about the role that has them."""
+    left_out = "NotResource" in statement
+    for item in listed(statement.get("NotResource" if left_out else "Resource", [])):
+        pattern = conditions.expand(str(item), known, variables=variables)
+        if pattern is None:
+            if left_out and statement["Effect"] == "Allow":
+                return False  # what it leaves out is not known
+        elif conditions.like(pattern, resource):
+            return not left_out
+    return left_out
 
 
-def _listed(value: Any) -> list[Any]:
+def listed(value: Any) -> list[Any]:
+    """What a policy may give as one or as a list."""
     return value if isinstance(value, list) else [value]

@@ -6,24 +6,20 @@ import re
 from collections import Counter
 from urllib.parse import parse_qsl
 
-from sagelab.cloud.errors import AccessDenied
+from sagelab.cloud.errors import AccessDenied, NotImplementedHere
+from sagelab.cloud.gateway.auth import s3, s3_actions
 from sagelab.cloud.gateway.context import Context
 
 _OPERATION = re.compile(r"[A-Za-z0-9]+")
 _SERVICE = re.compile(r"[a-z0-9-]+")
+_PATHS = frozenset({"polly", "xray"})  # moto has the last part of their paths for the name
 _FORM = "application/x-www-form-urlencoded"
-# Each of these in a query names another operation of S3; of two, one would be judged and the other executed.
-_NAMING = frozenset(
-    "abac accelerate acl analytics attributes cors delete encryption intelligent-tiering inventory legal-hold "
-    "lifecycle location logging metrics notification object-lock ownershipControls policy policyStatus "
-    "publicAccessBlock renameObject replication requestPayment restore retention select session tagging torrent "
-    "uploadId uploads versioning versions website".split()
-)
-_OBJECTS = frozenset("acl attributes encryption legal-hold retention restore select torrent uploads".split())
-_BUCKETS = frozenset(
-    "abac accelerate acl delete location logging notification object-lock policyStatus requestPayment session "
-    "uploadId uploads versioning versions".split()
-)
+
+
+def check_scope(context: Context) -> None:
+    """AccessDenied: the name that a request is signed for is no service's."""
+    if not _SERVICE.fullmatch(context.service):
+        raise AccessDenied("Credential should be scoped to a valid service.")
 
 
 def check(context: Context) -> None:
@@ -31,12 +27,12 @@ def check(context: Context) -> None:
     if context.is_sagemaker:
         return
     request = context.request
-    if not _SERVICE.fullmatch(context.service):
-        raise AccessDenied("Credential should be scoped to a valid service.")
     if repeated := _repeated(request.query_pairs):
         raise AccessDenied(f"The query string has {repeated} more than once.")
-    if context.service == "s3":
-        _check_s3(context)
+    if context.service == "s3" and not context.is_control:
+        context.named = s3.settle(request, _authorization(context))
+        if not s3_actions.knows(context.named):
+            raise NotImplementedHere(f"s3 {context.named} is not something the local cloud can do.")
         return
     kind = (request.header("content-type") or "").strip()
     if kind.lower().startswith("multipart/") or (kind.lower().startswith(_FORM) and not kind.startswith(_FORM)):
@@ -48,11 +44,29 @@ def check(context: Context) -> None:
         raise AccessDenied("The request does not name an operation.")
 
 
-def agree(context: Context, executed: str | None) -> None:
-    """AccessDenied: moto reads another operation out of the request than the one that was judged."""
-    judged = context.operation if " " not in context.operation else None
-    if judged is not None and executed is not None and judged != executed:
+def agree(context: Context, executed: str | None, place: tuple[str, str] | None = None) -> None:
+    """AccessDenied: moto reads another operation out of the request than the one that was judged.
+
+    executed: None where moto does not say. place: (bucket, key), of S3 alone.
+    """
+    judged = context.operation
+    by_path = context.service in _PATHS and _bare(judged).endswith(_bare(executed or ""))
+    if executed is not None and _bare(judged) != _bare(executed) and not by_path:
         raise AccessDenied(f"The request names {judged} and {executed}.")
+    if place is not None and place != context.request.place:
+        raise AccessDenied("The request names two places.")
+
+
+def _bare(operation: str) -> str:
+    """moto has an operation's name in one of two spellings."""
+    return operation.replace("_", "").lower()
+
+
+def _authorization(context: Context) -> str:
+    """A header like one that signs: moto takes a request without it for nobody's."""
+    key, region = context.caller.key, context.region
+    claim = f"Credential={key.access_key}/20000101/{region}/s3/aws4_request"
+    return f"AWS4-HMAC-SHA256 {claim}, SignedHeaders=host, Signature=query"
 
 
 def _check_form(context: Context) -> None:
@@ -66,16 +80,6 @@ def _check_form(context: Context) -> None:
         raise AccessDenied(f"The form has {repeated} more than once.")
     if request.target or "Action" in request.parameters:
         raise AccessDenied("The request names its operation twice.")
-
-
-def _check_s3(context: Context) -> None:
-    request, naming = context.request, _NAMING & context.request.parameters.keys()
-    if len(naming) > 1:
-        raise AccessDenied(f"The query string names more than one of {', '.join(sorted(naming))}.")
-    _, key = request.place
-    plain = naming & (_OBJECTS if key else _BUCKETS)
-    if (request.method == "DELETE" and plain) or (request.method == "HEAD" and naming):
-        raise AccessDenied("The specified method is not allowed against this resource.")
 
 
 def _repeated(pairs: list[tuple[str, str]]) -> str | None:

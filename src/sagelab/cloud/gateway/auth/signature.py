@@ -136,6 +136,12 @@ def sign_chunk(claim: Signed, secret: str, previous: str, chunk_sha256: str) -> 
     return sign_text("\n".join(lines), claim, secret)
 
 
+def sign_trailer(claim: Signed, secret: str, previous: str, trailer_sha256: str) -> str:
+    """The signature of what comes after the last chunk of a body that is signed chunk by chunk."""
+    lines = (f"{ALGORITHM}-TRAILER", claim.time, claim.scope, previous, trailer_sha256)
+    return sign_text("\n".join(lines), claim, secret)
+
+
 def canonical_request(request: Request, claim: Signed, payload: str) -> str:
     headers = "".join(f"{name}:{_trimmed(request.header(name))}\n" for name in claim.headers)
     path = request.path if claim.service.startswith("s3") else _encoded_again(request.path)

@@ -1,7 +1,8 @@
 """Uploads to S3 by a form, as browsers send them: one file, and fields that say what becomes of it.
 
 A form is made the put of its file, so that whatever holds for a put holds for it: permissions, keys, limits, what
-is kept. Only what a put says in its headers is taken over, and nothing before the form's policy was checked.
+is kept. Only what a put says in its headers is taken over, and nothing before the form's policy was checked: the
+file, which comes last, is not read before.
 https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html
 """
 
@@ -11,7 +12,6 @@ import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import TypeGuard
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from xml.etree import ElementTree
@@ -22,13 +22,12 @@ from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, Multip
 
 from sagelab.cloud.errors import FieldsTooLarge, InvalidArgument, MalformedForm
 from sagelab.cloud.gateway.auth import post_policy
-from sagelab.cloud.gateway.http.request import MEMORY_LIMIT, Request
+from sagelab.cloud.gateway.http.request import BODY_LIMIT, Request
 from sagelab.cloud.gateway.wire.faults import Answer
 from sagelab.http1 import Message
 
 FIELDS_LIMIT = 20_480  # bytes of all fields before the file
 HEADS_LIMIT = 2 << 20  # bytes read until the file begins
-PIECE = 1 << 20  # bytes that are read at once
 # A form escapes nothing but the quotation mark; werkzeug would take a folder's backslash for an escape.
 _FILE_NAME = re.compile(r'\bfilename="([^"]*)"')
 _KIND = "multipart/form-data"
@@ -57,7 +56,7 @@ class Upload:
 
         AccessDenied, EntityTooLarge, EntityTooSmall, InvalidPolicyDocument, MalformedForm: it is refused.
         """
-        self.put.read()
+        self.put.read(BODY_LIMIT)
         post_policy.check(self.fields, self.put.place[0], self.put.size)
         # moto looks for the account of the key, and takes a put without this header for an anonymous one.
         claim = f"Credential={access_key}/20000101/{region}/s3/aws4_request"
@@ -118,25 +117,25 @@ def read(request: Request) -> Upload | None:
     fields = {field: value.replace("${filename}", name) for field, value in fields.items()}
     if not fields.get("key"):
         raise InvalidArgument(_NO_KEY)
-    return Upload(fields, Request(_message(request, bucket, fields), lambda: _file(events), request.folder))
+    return Upload(fields, Request(_message(request, bucket, fields), lambda: _file(events), request.spool))
 
 
 def _events(request: Request, boundary: str) -> Iterator[Event]:
     """What a form consists of, in its order. FieldsTooLarge, MalformedForm: it goes on and on, or is broken."""
-    decoder, in_file = MultipartDecoder(boundary.encode("latin-1", "replace")), False
-    with request.rewound() as body:
-        for piece in itertools.chain(iter(partial(body.read, PIECE), b""), [None]):
-            try:
-                decoder.receive_data(piece)
-                while not isinstance(event := decoder.next_event(), NeedData):
-                    in_file = in_file or _is_file(event)
-                    yield event
-                    if isinstance(event, Epilogue):
-                        return
-            except (ValueError, AttributeError):
-                raise MalformedForm(_MALFORMED) from None
-            if not in_file and body.tell() > HEADS_LIMIT:
-                raise FieldsTooLarge(_TOO_LARGE)
+    decoder, in_file, size = MultipartDecoder(boundary.encode("latin-1", "replace")), False, 0
+    for piece in itertools.chain(request.parts(), [None]):
+        try:
+            decoder.receive_data(piece)
+            while not isinstance(event := decoder.next_event(), NeedData):
+                in_file = in_file or _is_file(event)
+                yield event
+                if isinstance(event, Epilogue):
+                    return
+        except (ValueError, AttributeError):
+            raise MalformedForm(_MALFORMED) from None
+        size += len(piece or b"")
+        if not in_file and size > HEADS_LIMIT:
+            raise FieldsTooLarge(_TOO_LARGE)
 
 
 def _is_file(event: Event) -> TypeGuard[File | Field]:
@@ -178,8 +177,6 @@ def _message(request: Request, bucket: str, fields: dict[str, str]) -> Message:
     message = Message()
     message.method, message.target = "PUT", quote(f"/{bucket}/{fields['key']}")
     message.fields = {"host": request.header("host") or ""}
-    if request.size > MEMORY_LIMIT:
-        message.fields["transfer-encoding"] = "chunked"  # so that it goes to disk as it comes
     for name, value in fields.items():
         if name in _TAKEN or name.startswith(_TAKEN_OF_AMAZON):
             message.fields[name] = _header(name, value)

@@ -1,7 +1,8 @@
 """One HTTP request as the gateway sees it: the bytes as they came, and a body that is read once.
 
-A signature covers the path and the query as they were sent, so neither is decoded here. Bodies live in
-memory up to 64 MB and in a file of the local cloud's own folder above that.
+A signature covers the path and the query as they were sent, so neither is decoded here. A body is read when it is
+known whose it is, or little of it has to be read to know. What may become an object is in a file from a megabyte
+on, and so is whatever finds no room in the memory that all bodies share (spool.py).
 """
 
 from __future__ import annotations
@@ -10,43 +11,59 @@ import contextlib
 import hashlib
 import io
 import re
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, partial
-from pathlib import Path
-from tempfile import SpooledTemporaryFile
 from typing import IO
 from urllib.parse import parse_qsl, unquote
 
-from sagelab.cloud.errors import BadLength, EntityTooLarge
+from sagelab.cloud.errors import (
+    BadLength,
+    EntityTooLarge,
+    RequestTooLarge,
+    SerializationException,
+    storage_unavailable,
+)
+from sagelab.cloud.gateway.http.spool import PIECE, SMALL, Content, Spool, Spooled
 from sagelab.http1 import HungUp, Message, Refused
 
-MEMORY_LIMIT = 64 << 20
+# Whatever is no content of an object is in memory when it is worked on; InvokeEndpoint's own limit is 25 MB.
+DOCUMENT_LIMIT = 32 << 20
 # S3's limit of one PUT: https://docs.aws.amazon.com/AmazonS3/latest/userguide/upload-objects.html
 BODY_LIMIT = 5 << 30
 _TOO_SHORT = "You did not provide the number of bytes specified by the Content-Length HTTP header."
 _TOO_LARGE = "Your proposed upload exceeds the maximum allowed size of 5 GB."
-_PIECE = 1 << 20
+_TOO_LONG = f"The request is larger than {DOCUMENT_LIMIT >> 20} MB, which is all that the local cloud takes."
 _SMALL_FORM = 1 << 20
+_SMALL_PART = 1 << 12
+# What S3 puts on an object that is a document, and not its content.
+_DOCUMENTS = frozenset(("acl", "legal-hold", "retention", "tagging"))
+_GZIP = 16 + zlib.MAX_WBITS
+_CONTROL = "/v20180820/"  # where S3 Control's paths begin
 _CLAIM = re.compile(r"/([\w.-]+)/aws4_request")
 _ABSOLUTE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://([^/?]*)")
 
 
 class Request:
-    """message: its head. receive: gives the parts of its body. folder: where bodies above 64 MB go.
+    """message: its head. receive: gives the parts of its body. spool: where large bodies go.
 
     method: "POST". uri: path and query exactly as they were sent, without scheme and host. headers: by lower-case
     name. size: bytes of the body, once it is read.
     """
 
-    def __init__(self, message: Message, receive: Callable[[], Iterable[bytes]], folder: Path) -> None:
+    def __init__(self, message: Message, receive: Callable[[], Iterable[bytes]], spool: Spool) -> None:
         self.method, self.uri, self.headers = message.method, message.target, message.fields
         if self.uri.startswith("//"):  # else it would be taken for the name of a host
             self.uri = "/" + self.uri.lstrip("/")
         elif found := _ABSOLUTE.match(self.uri):
             self.uri = self.uri[found.end() :] or "/"
             self.headers["host"] = found[1]
-        self._receive, self.folder, self.size = receive, folder, 0
+        self._receive, self.spool, self.size = receive, spool, 0
+        self._taken = False
+        self._parts: list[bytes | bytearray] = []  # of it in memory, while it comes
+        self._held = 0  # bytes of them
         self._body: IO[bytes] = io.BytesIO()
+        self._spooled: Spooled | None = None
 
     @cached_property
     def path(self) -> str:
@@ -65,6 +82,17 @@ class Request:
     @cached_property
     def parameters(self) -> dict[str, str]:
         return dict(self.query_pairs)
+
+    def settle(self, uri: str, headers: dict[str, str]) -> None:
+        """Take this path and query, and these headers, for those that came; the signature was checked before."""
+        self.uri, self.headers = uri, headers
+        for read in ("path", "query", "query_pairs", "parameters", "form", "operation", "place"):
+            self.__dict__.pop(read, None)
+
+    def write(self, content: bytes) -> None:
+        """Take this for the body that came; its hash was checked before."""
+        self.close()
+        self._body, self._spooled, self.size = io.BytesIO(content), None, len(content)
 
     def header(self, name: str) -> str | None:
         """One header by its name, in whatever case, or None."""
@@ -108,10 +136,16 @@ class Request:
         bucket, _, key = unquote(self.path).lstrip("/").partition("/")
         return bucket, key
 
-    @cached_property
+    @property
+    def is_upload(self) -> bool:
+        """Whether S3 takes its body for the content of an object, or of a part of one."""
+        if self.method != "PUT" or "" in self.place or self.path.startswith(_CONTROL):
+            return False
+        return not _DOCUMENTS & self.parameters.keys()
+
     def sha256(self) -> str:
-        """Hex SHA-256 of the body."""
-        if self.size <= _PIECE:
+        """Hex SHA-256 of the body; no cached_property, which is computed for one request after the other."""
+        if self.size <= PIECE:
             return hashlib.sha256(self.content()).hexdigest()
         digest = hashlib.sha256()
         for piece in self.pieces():
@@ -128,7 +162,11 @@ class Request:
     def pieces(self) -> Iterator[bytes]:
         """The body, a megabyte at a time."""
         with self.rewound() as body:
-            yield from iter(partial(body.read, _PIECE), b"")
+            yield from iter(partial(body.read, PIECE), b"")
+
+    def file(self) -> Content | None:
+        """The body where it is a file; None where it is small, and in memory."""
+        return self._spooled.content() if self._spooled else None
 
     @contextlib.contextmanager
     def rewound(self) -> Iterator[IO[bytes]]:
@@ -136,31 +174,84 @@ class Request:
         yield self._body
         self._body.seek(0)
 
-    def read(self) -> None:
-        """Take the body off the wire. BadLength, EntityTooLarge: it is not what its headers say."""
-        length = int(self.headers.get("content-length", 0))
-        if length > BODY_LIMIT:
-            raise EntityTooLarge(_TOO_LARGE)
+    def parts(self) -> Iterator[bytes]:
+        """The body as it comes off the wire. BadLength: it is not what its headers say."""
+        self._taken = True
         try:
-            if length <= MEMORY_LIMIT and "transfer-encoding" not in self.headers:
-                data = b"".join(self._receive())
-                self._body, self.size = io.BytesIO(data), len(data)
-            else:
-                self._spool()
+            yield from self._receive()
         except HungUp:
             raise BadLength(_TOO_SHORT) from None
         except Refused as error:
             raise BadLength(f"The chunked body cannot be read: {error}.") from None
 
-    def close(self) -> None:
-        self._body.close()
+    def read(self, limit: int, parts: Iterable[bytes] | None = None) -> None:
+        """Keep the body; only once. parts: what it is made of where that is not what comes off the wire.
 
-    def _spool(self) -> None:
-        """Copy the body to a file; in memory while it is small."""
-        self.folder.mkdir(mode=0o700, exist_ok=True)
-        self._body = SpooledTemporaryFile(MEMORY_LIMIT, dir=str(self.folder))  # noqa: SIM115 - closed by close()
-        for part in self._receive():
+        limit: bytes that it may have.
+        BadLength, EntityTooLarge, RequestTooLarge, StorageUnavailable: it is not kept.
+        """
+        if self._taken and parts is None:
+            return
+        if parts is None:
+            self.check_size(int(self.headers.get("content-length", 0)), limit)
+            parts = self.parts()
+        most = SMALL if self.is_upload else limit
+        for part in parts:
             self.size += len(part)
-            if self.size > BODY_LIMIT:
-                raise EntityTooLarge(_TOO_LARGE)
-            self._body.write(part)
+            self.check_size(self.size, limit)
+            self._keep(part, most)
+        if self._spooled is None:
+            self._body = io.BytesIO(b"".join(self._parts))
+            self._parts.clear()
+
+    def unzip(self) -> None:
+        """Take off `Content-Encoding: gzip`. RequestTooLarge, SerializationException: what is in it is refused."""
+        inflater, content = zlib.decompressobj(_GZIP), b""
+        try:
+            content = inflater.decompress(self.content(), DOCUMENT_LIMIT + 1)
+        except zlib.error:
+            raise SerializationException("The body is not compressed as its Content-Encoding says.") from None
+        self.check_size(len(content), DOCUMENT_LIMIT)
+        if not inflater.eof or inflater.unused_data:
+            raise SerializationException("The compressed body does not end where it says.")
+        self.headers.pop("content-encoding")
+        self._body, self.size = io.BytesIO(content), len(content)
+
+    def close(self) -> None:
+        self._let_go()
+        if self._spooled:
+            self._spooled.close()
+
+    def _hold(self, part: bytes) -> None:
+        """Small parts are held as one: a million objects of two bytes would be more than the body."""
+        if self._parts and isinstance(last := self._parts[-1], bytearray) and len(last) < PIECE:
+            last += part
+        else:
+            self._parts.append(part if len(part) > _SMALL_PART else bytearray(part))
+
+    def _let_go(self) -> None:
+        self.spool.memory.give(self._held)
+        self._held = 0
+
+    def check_size(self, size: int, limit: int) -> None:
+        """EntityTooLarge, RequestTooLarge: so many bytes are more than `limit`."""
+        if size > limit:
+            raise EntityTooLarge(_TOO_LARGE) if limit == BODY_LIMIT else RequestTooLarge(_TOO_LONG)
+
+    def _keep(self, part: bytes, most: int) -> None:
+        """In memory while it has no more than `most` bytes and there is room; from then on in a file."""
+        if self._spooled is None and self.size <= most and self.spool.memory.take(len(part)):
+            self._held += len(part)
+            self._hold(part)
+            return
+        try:
+            if self._spooled is None:
+                self._spooled = self.spool.file()
+                self._body = self._spooled.file
+                for kept in self._parts:
+                    self._spooled.write(kept)
+                self._parts.clear()
+                self._let_go()
+            self._spooled.write(part)
+        except OSError as error:
+            raise storage_unavailable(error) from None

@@ -15,28 +15,28 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from email.utils import formatdate
 from functools import lru_cache, partial
-from pathlib import Path
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import Any
 
+from httptools import HttpRequestParser
+
+from sagelab.cloud.errors import TooManyConnections
 from sagelab.cloud.gateway.http.request import Request
-from sagelab.cloud.gateway.wire.faults import Answer
-from sagelab.http1 import Message, Refused, Served
+from sagelab.cloud.gateway.http.spool import Spool
+from sagelab.cloud.gateway.wire.faults import Answer, fault, protocol_of
+from sagelab.http1 import PIECE, Message, Reader, Refused, Served, head
 
-_REFUSAL = (
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nRetry-After: 1\r\n"
-    b"Connection: close\r\nContent-Length: %d\r\n\r\n%b"
+REFUSAL = TooManyConnections(
+    "The local cloud has no file descriptor left for another connection; close some and try again."
 )
-_REASON = b"The local cloud has no file descriptor left for another connection; close some and try again.\n"
-
-TIMEOUT = 0.1  # seconds for one that is refused
+TIMEOUT = 0.1  # seconds for a step of one that is refused
 IDLE = 60  # seconds that a connection may be silent
 
 _log = logging.getLogger("sagelab")
 
 
 class Server(ThreadingTCPServer):
-    """Answers the requests that come over a socket that listens. folder: where large bodies go.
+    """Answers the requests that come over a socket that listens. spool: where large bodies go.
 
     One descriptor is held back. Where none is left it is given up for a moment, so that a connection is refused
     in words: left in the queue it would wait without an end, and be accepted again and again in vain.
@@ -44,9 +44,9 @@ class Server(ThreadingTCPServer):
 
     daemon_threads = True
 
-    def __init__(self, listener: socket.socket, answer: Callable[[Request], Answer], folder: Path) -> None:
+    def __init__(self, listener: socket.socket, answer: Callable[[Request], Answer], spool: Spool) -> None:
         _raise_limit()
-        self._answer, self._folder = answer, folder
+        self._answer, self._spool = answer, spool
         self._spare: int | None = None
         super().__init__(listener.getsockname(), BaseRequestHandler, bind_and_activate=False)
         self.socket.close()
@@ -78,7 +78,7 @@ class Server(ThreadingTCPServer):
                 served.refuse(error.status)
 
     def _serve(self, served: Served, message: Message) -> None:
-        with closing(Request(message, partial(served.body, message), self._folder)) as request:
+        with closing(Request(message, partial(served.body, message), self._spool)) as request:
             answer = self._answer(request)
             headers = answer.headers
             if not any(name.lower() == "date" for name, _ in headers):
@@ -104,10 +104,26 @@ class Server(ThreadingTCPServer):
             return
         with connection, suppress(OSError):
             connection.settimeout(TIMEOUT)
-            connection.sendall(_REFUSAL % (len(_REASON), _REASON))
-            connection.recv(1 << 16)  # else what it has sent would make the kernel take the refusal back
+            connection.sendall(self._refusal(connection))
+            connection.shutdown(socket.SHUT_WR)
+            connection.recv(PIECE)  # else what it has sent would make the kernel take the refusal back
             _log.warning("a connection was refused: no file descriptor is left")
         self._spare = os.open(os.devnull, os.O_RDONLY)
+
+    def _refusal(self, connection: socket.socket) -> bytes:
+        """The answer in the form that the caller's protocol has for an error, as far as its head came at once."""
+        said = b""
+        with suppress(TimeoutError):
+            said = connection.recv(PIECE)
+        come = iter((said, b""))
+        message = Message()
+        with suppress(Refused):
+            message = Reader(lambda _: next(come, b""), HttpRequestParser).next() or message
+        with closing(Request(message, lambda: (), self._spool)) as request:
+            answer = fault(REFUSAL, protocol_of(request), request.path)
+        lines = [("Content-Length", str(len(answer.body))), ("Retry-After", "1"), ("Connection", "close")]
+        body = b"" if message.method == "HEAD" else answer.body
+        return head("HTTP/1.1 503 Service Unavailable", [*answer.headers, *lines]) + body
 
     def server_close(self) -> None:
         super().server_close()

@@ -7,13 +7,28 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
+from moto.moto_server.werkzeug_app import BackendRequest
+
+from sagelab.cloud.gateway.http import checksums
 from sagelab.cloud.gateway.http.request import Request
 
 Environ = dict[str, Any]
 
-# The body is whole when moto gets it; and whose account it is, the signature says.
-_DROPPED = frozenset({"transfer-encoding", "x-moto-account-id", "content-length"})
+# The body is whole and plain when moto gets it; and whose account it is, the signature says.
+_DROPPED = frozenset({"transfer-encoding", "x-moto-account-id", "content-length"}) | {
+    *("x-amz-content-sha256", "x-amz-decoded-content-length", "x-amz-trailer")
+}
 _METADATA = "x-amz-meta-"
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+_CONTENT = "sagelab.content"  # where the environment has a large body
+
+
+class S3Request(BackendRequest):  # type: ignore[misc]
+    """A request whose body stays in its file where it is large and an object's content."""
+
+    def get_data(self, *args: Any, **kwargs: Any) -> Any:
+        content = self.environ.get(_CONTENT)
+        return super().get_data(*args, **kwargs) if content is None else content
 
 
 def environ_of(request: Request) -> Environ:
@@ -53,6 +68,24 @@ def environ_of(request: Request) -> Environ:
         if "_" in name:
             spelt[_key(name)] = name
     return environ
+
+
+def prepare(environ: Environ, request: Request) -> None:
+    """Let moto find what it would look for in a body of S3.
+
+    It takes an object sent as a form (what curl and urllib call any data) for fields, and loses it. It looks for a
+    checksum among an object's own bytes. A large body it gets as the file that it is.
+    """
+    if request.method == "PUT" and environ.get("CONTENT_TYPE", "").lower().startswith(_FORMS):
+        environ["CONTENT_TYPE"] = "binary/octet-stream"
+    algorithm = request.header("x-amz-sdk-checksum-algorithm")
+    content = request.file()
+    if algorithm and request.header(f"x-amz-checksum-{algorithm}") is None:
+        value = checksums.compute(request.content() if content is None else content, algorithm)
+        environ[f"HTTP_X_AMZ_CHECKSUM_{algorithm.upper()}"] = value.decode()
+    if content is not None and request.is_upload:
+        content.md5()  # while nobody waits for it
+        environ[_CONTENT] = content
 
 
 def _stands_alone(name: str, request: Request) -> bool:

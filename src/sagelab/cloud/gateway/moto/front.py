@@ -11,48 +11,62 @@ import json
 import logging
 import os
 import threading
+from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
+from xml.parsers.expat import ExpatError
 
 # Read at import: the guard refuses foreign pages, so no answer needs CORS headers.
 os.environ.setdefault("MOTO_DISABLE_GLOBAL_CORS", "true")
 
+from botocore.model import OperationNotFoundError
 from moto.backends import get_backend
 from moto.moto_server.werkzeug_app import (
-    BackendRequest,
     DomainDispatcherApplication,
     create_backend_app,
 )
 
-from sagelab.cloud.errors import AccessDenied, GaveUp, NotImplementedHere, StorageUnavailable, storage_unavailable
+from sagelab.cloud.errors import (
+    AccessDenied,
+    GaveUp,
+    MalformedXml,
+    NotImplementedHere,
+    ServiceError,
+    storage_unavailable,
+)
 from sagelab.cloud.gateway.auth import readings
 from sagelab.cloud.gateway.auth.guard import Key
-from sagelab.cloud.gateway.auth.policies import Policy, read
+from sagelab.cloud.gateway.auth.needed import Needed
+from sagelab.cloud.gateway.auth.policies import Policy
+from sagelab.cloud.gateway.auth.verdict import Guarded, Rights
 from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.http.request import Request
-from sagelab.cloud.gateway.moto import hook, sagemaker
-from sagelab.cloud.gateway.moto.environ import Environ, environ_of
-from sagelab.cloud.gateway.moto.persistence.objects import bucket_of, key_for_new, key_over
+from sagelab.cloud.gateway.http.spool import Disk
+from sagelab.cloud.gateway.moto import hook, iam, log_events, outgoing, routes, s3, sagemaker
+from sagelab.cloud.gateway.moto.environ import Environ, S3Request, environ_of, prepare
+from sagelab.cloud.gateway.moto.metrics import Metrics
+from sagelab.cloud.gateway.moto.persistence.objects import as_files, key_for_new, key_over
 from sagelab.cloud.gateway.moto.persistence.persister import Persister
 from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 from sagelab.cloud.gateway.wire.faults import Answer
 from sagelab.cloud.home import ACCOUNT
 
-__all__ = ["Metrics", "MotoFront", "Sample", "services"]
-
 App = Any  # a Flask application; its configuration says which of moto's services it is
 
 # What the labs call first.
 FIRST = ("s3", "iam", "sts", "logs", "monitoring")
-_HIDDEN = frozenset({"moto_api", "instance_metadata", "sagemaker", "sagemakerruntime", "sagemakermetrics"})
+_HIDDEN = frozenset(
+    {"moto_api", "moto_api._internal", "instance_metadata", "sagemaker", "sagemakerruntime", "sagemakermetrics"}
+)
 # For these moto looks at more than the service and the region to choose an app.
 _LOOKS_CLOSER = frozenset({"execute-api", "mediastore", "bedrock", "bedrock-agentcore"})
 
 _TURNS = 256
+_NO_XML = "The XML you provided was not well-formed or did not validate against our published schema"
 _MANAGED = "arn:aws:iam::aws:policy/"
 
 _log = logging.getLogger("sagelab")
@@ -65,11 +79,14 @@ class NoSuchService(Exception):
 class MotoFront:
     """moto's own dispatcher behind a cache of its choices.
 
-    folder: where what moto holds is kept. limit: bytes that all S3 objects together may have.
+    folder: where what moto holds is kept. disk: the room that S3's objects have.
     """
 
-    def __init__(self, folder: Path, limit: int) -> None:
-        self._persister = Persister(folder, limit)
+    def __init__(self, folder: Path, disk: Disk) -> None:
+        log_events.install()
+        s3.install()
+        outgoing.refuse()
+        self._persister = Persister(folder, disk)
         self._dispatcher = DomainDispatcherApplication(_create)
         self._apps: dict[tuple[object, ...], App] = {}
         self._lock = threading.Lock()
@@ -89,28 +106,36 @@ class MotoFront:
         NotImplementedHere: it has none. GaveUp: it crashed. StorageUnavailable: the home cannot hold it.
         """
         service, region, environ = context.service, context.region, environ_of(context.request)
-        if service == "s3" and context.request.method == "PUT":
-            _keep_form(environ)
+        if service == "s3":
+            prepare(environ, context.request)
         try:
             lesson = sagemaker.teach(service)
             app = self._app(environ, service, region)
             moving = service == "cloudformation" and lesson.unsettled(region)
             if app.config["SERVICE"] == "s3" and service != "s3":
                 raise AccessDenied("Credential should be scoped to correct service: 's3'.")
+            hook.admit(app.config["SERVICE"], context.operation)
             keeping = self._persister.keeping(app.config["SERVICE"], region, moving or context.changes)
             asking = SageMakerAccess.current.asked_by(context) if lesson else nullcontext()
             judging = hook.asking(partial(readings.agree, context))
-            with self._turn(environ, service), asking, keeping, judging:
+            filing = (
+                as_files() if service == "s3" and "select" not in context.request.parameters else nullcontext()
+            )
+            with self._turn(environ, service), asking, keeping, judging, filing:
                 if moving:
                     lesson.settle(region)
                 answer = _call(app, environ)
-        except (AccessDenied, StorageUnavailable):
+        except ServiceError:
             raise
         except OSError as error:
             raise storage_unavailable(error) from None
-        except (NoSuchService, NotImplementedError):
+        except (NoSuchService, NotImplementedError, OperationNotFoundError):
             raise _unknown(context) from None
+        except ExpatError:
+            raise MalformedXml(_NO_XML) from None
         except Exception as crash:
+            if isinstance(crash.__cause__, ServiceError):
+                raise crash.__cause__ from None
             _log.exception("moto failed on %s %s", service, context.operation)
             raise GaveUp(f"{service} {context.operation} failed: {type(crash).__name__}: {crash}") from None
         if answer.status >= 500 or (answer.status >= 400 and _is_page(answer.body)):
@@ -145,6 +170,13 @@ class MotoFront:
             return _assumed(access_key)
         return _user(access_key) if access_key.startswith("AKIA") else None
 
+    def name(self, context: Context) -> None:
+        """Find the operation of a request that names it by its method and path."""
+        request = context.request
+        by_path = not (context.is_sagemaker or request.target or request.form.get("Action"))
+        if by_path and (context.service != "s3" or context.is_control):
+            context.named = routes.operation_of(request, context.service)
+
     def metrics(self, request: Request) -> Metrics:
         """A CloudWatch request for metrics. GaveUp: moto cannot read it."""
         try:
@@ -154,15 +186,15 @@ class MotoFront:
 
     def policies(self, arn: str) -> list[Policy] | None:
         """Every policy of the user or role that `arn` is, or is a session of. None: there is none such."""
-        kind, _, name = arn.split(":", 5)[5].partition("/")
-        name = name.partition("/")[0] if kind == "assumed-role" else name.rpartition("/")[2]
-        iam = get_backend("iam")[arn.split(":")[4]]["aws"]
-        if kind == "user":
-            user = iam.users.get(name)
-            holders = [user, *(group for group in iam.groups.values() if user in group.users)] if user else []
-        else:
-            holders = [role for role in list(iam.roles.values()) if role.name == name]
-        return [policy for holder in holders for policy in _policies(holder)] if holders else None
+        return iam.policies_of(arn)
+
+    def rights(self, key: Key) -> Rights:
+        """What the policies of a key's user, role and session let it do."""
+        return iam.rights_of(key)
+
+    def guarded(self, needed: Needed, key: Key) -> Guarded:
+        """The policy of the resource that something is needed of."""
+        return iam.guarded(needed, key)
 
     def provide_policy(self, context: Context) -> None:
         """Make a policy that AWS manages known to moto's IAM, where one is asked for by name."""
@@ -176,11 +208,6 @@ class MotoFront:
         if arn not in iam.managed_policies and (data := json.loads(aws_managed_policies_data).get(name)):
             policy = AWSManagedPolicy.from_data(name, ACCOUNT, "us-east-1", data)
             iam.managed_policies[policy.arn] = policy
-
-    def bucket_policy(self, bucket: str) -> Policy | None:
-        """The policy of a bucket, or None."""
-        found = bucket_of(bucket)
-        return read(found.policy.decode()) if found is not None and found.policy else None
 
     def over(self, bucket: str, name: str, version: str | None) -> str | None:
         """The ARN of the customer's KMS key that an S3 object is under, or None."""
@@ -196,70 +223,13 @@ class MotoFront:
         return next((role.id for role in list(roles) if role.name == name), None)
 
 
-@dataclass(frozen=True)
-class Sample:
-    """`count` equal values of a metric. value None: a statistic set, which says no more than its extremes."""
-
-    time: datetime
-    value: float | None
-    count: int
-    unit: str
-
-
-class Metrics:
-    """One CloudWatch request as moto reads it, in any protocol, the data that moto keeps, and the way back.
-
-    params: the request in the input shape's form; times are naive, in UTC.
-    """
-
-    def __init__(self, request: Request) -> None:
-        from moto.cloudwatch.responses import CloudWatchResponse
-
-        self._response = CloudWatchResponse()
-        with request.rewound():
-            self._response.setup_class(BackendRequest(environ_of(request)))
-        self.params: dict[str, Any] = self._response.params
-
-    def samples(self, namespace: str, name: str, dimensions: dict[str, str]) -> list[Sample]:
-        """Everything measured of one metric, whose dimensions are exactly these."""
-        return [
-            _sample(datum)
-            for datum in self._response.cloudwatch_backend.get_all_metrics()
-            if (datum.namespace, datum.name) == (namespace, name)
-            and {one.name: one.value for one in datum.dimensions} == dimensions
-        ]
-
-    def data(
-        self, queries: list[dict[str, Any]], window: tuple[datetime, datetime], descending: bool
-    ) -> list[dict[str, Any]]:
-        """moto's own results of GetMetricData."""
-        order = "TimestampDescending" if descending else "TimestampAscending"
-        backend = self._response.cloudwatch_backend
-        found: list[dict[str, Any]] = backend.get_metric_data(queries, *window, order) if queries else []
-        return found
-
-    def answer(self, output: dict[str, Any]) -> Answer:
-        """The answer that carries `output`, in the protocol of the request."""
-        from moto.core.responses import ActionResult
-
-        status, headers, body = self._response.serialized(ActionResult(output))
-        content = body if isinstance(body, bytes) else str(body).encode()
-        return Answer(status, [(name, str(value)) for name, value in headers.items()], content)
-
-
-def _sample(datum: Any) -> Sample:
-    unit = datum.unit or "None"
-    if hasattr(datum, "value"):
-        return Sample(datum.timestamp, datum.value, 1, unit)
-    value = datum.min if datum.min == datum.max else None
-    return Sample(datum.timestamp, value, max(1, round(datum.sample_count)), unit)
-
-
 def _create(service: Any) -> Any:
     """moto's app for one of its services, None where it has none for the request."""
     if service is None or service in _HIDDEN:
         raise NoSuchService
     app = create_backend_app(service)
+    if service == "s3":
+        app.request_class = S3Request
     app.config["SERVICE"] = service
     return app
 
@@ -290,16 +260,6 @@ def _choice(environ: Environ, service: str, region: str) -> tuple[object, ...] |
     return service, region, service == "ses" and path.startswith("/v2/")
 
 
-def _keep_form(environ: Environ) -> None:
-    """moto takes an object sent as a form (what curl and urllib call any data) for fields, and loses it."""
-    if (
-        environ.get("CONTENT_TYPE", "")
-        .lower()
-        .startswith(("application/x-www-form-urlencoded", "multipart/form-data"))
-    ):
-        environ["CONTENT_TYPE"] = "binary/octet-stream"
-
-
 def _harmless(path: str) -> str:
     """moto serves its own pages by path, to whatever service the request is signed for."""
     reserved = ("/moto-api", "/favicon.ico", "/latest/meta-data/", "/latest/api/")
@@ -313,35 +273,31 @@ def _scoped(service: str, region: str) -> Environ:
 
 
 def _call(app: App, environ: Environ) -> Answer:
-    """The whole answer of a WSGI application; moto makes each in memory."""
+    """The answer of a WSGI application: a whole one, as moto makes most, or the content of a large object."""
     said: list[Any] = []
 
     def start_response(status: str, headers: list[tuple[str, str]], _exc_info: Any = None) -> Any:
         said[:] = [int(status.split(None, 1)[0]), headers]
 
     parts = app(environ, start_response)
+    pieces = iter(parts)
+    start = list(islice(pieces, 2))
+    if len(start) == 2 and app.config["SERVICE"] == "s3":
+        return Answer(said[0], said[1], b"", "", _stream(start, pieces, parts))
+    return Answer(said[0], said[1], b"".join(_stream(start, pieces, parts)), "")
+
+
+def _stream(start: list[bytes], rest: Iterator[bytes], parts: Any) -> Generator[bytes, None, None]:
     try:
-        body = b"".join(parts)
+        yield from start
+        yield from rest
     finally:
         if close := getattr(parts, "close", None):
             close()
-    return Answer(said[0], said[1], body, "")
 
 
 def _is_page(body: bytes) -> bool:
     return body[:20].lstrip().lower().startswith((b"<!doctype html", b"<html"))
-
-
-def _policies(holder: Any) -> list[Policy]:
-    """The inline and attached policies of a user, group or role."""
-    attached = [
-        version.document
-        for policy in holder.managed_policies.values()
-        for version in policy.versions
-        if version.version_id == policy.default_version_id
-    ]
-    texts = [*holder.policies.values(), *attached]
-    return [read(text) if isinstance(text, str) else text for text in texts]
 
 
 def _assumed(access_key: str) -> Key | None:
@@ -351,7 +307,14 @@ def _assumed(access_key: str) -> Key | None:
                 if role.access_key_id == access_key:
                     until = role.expiration.replace(tzinfo=UTC).timestamp()
                     who = (role.arn, role.user_id, role.account_id)
-                    return Key(access_key, role.secret_access_key, *who, role.session_token, until)
+                    return Key(
+                        access_key,
+                        role.secret_access_key,
+                        *who,
+                        role.session_token,
+                        until,
+                        session_policy=role.policy or "",
+                    )
     return None
 
 

@@ -1,7 +1,8 @@
-"""moto's own question before it runs an action: does it read the operation that was judged?
+"""moto's own question before it runs an action: is it the operation that was judged, and is it more than a record?
 
 `BaseResponse.call_action` asks `_authenticate_and_authorize_normal_action` just before it runs what it has found;
-what is asked there is ours. S3 never asks it: its requests are held to one reading at the door (auth/readings.py).
+what is asked there is ours. S3 asks one of its own, of the bucket and the key that it has found; which of AWS's
+operations a request to it is, was read at the door (auth/s3.py).
 """
 
 from __future__ import annotations
@@ -9,11 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import Any
 
 from moto.core.authorization import ActionAuthenticatorMixin
+from moto.core.utils import get_service_model
 
-Judge = Callable[[str | None], None]
+from sagelab.cloud.gateway.moto import checks, services
+
+Place = tuple[str, str]  # (bucket, key)
+Judge = Callable[[str | None, Place | None], None]
 
 _judge: ContextVar[Judge | None] = ContextVar("judge", default=None)
 
@@ -28,9 +34,33 @@ def asking(judge: Judge) -> Iterator[None]:
         _judge.reset(before)
 
 
+def admit(service: str, operation: str) -> None:
+    """Before a request goes to a service, by moto's name for it. NotImplementedHere: nothing would be done."""
+    services.check_service(service)
+    checks.hold(service)
+    if service == "s3":
+        services.check("s3", operation)
+
+
 def _ask(response: Any, _resource: str = "*") -> None:
+    action = response._get_action()
     if (judge := _judge.get()) is not None:
-        judge(response._get_action())
+        judge(action, None)
+    if action is not None:
+        package = type(response).__module__.split(".")[1]
+        services.check(package, action if action.lower() in _operations(response.boto3_service_name) else "")
+
+
+def _ask_place(_response: Any, bucket_name: str | None = None, key_name: str | None = None) -> None:
+    if (judge := _judge.get()) is not None:
+        judge(None, (bucket_name or "", key_name or ""))
+
+
+@cache
+def _operations(service: str) -> frozenset[str]:
+    """Those of AWS's model: moto would run any method of its own that a request names."""
+    return frozenset(name.lower() for name in get_service_model(service).operation_names)
 
 
 ActionAuthenticatorMixin._authenticate_and_authorize_normal_action = _ask
+ActionAuthenticatorMixin._authenticate_and_authorize_s3_action = _ask_place

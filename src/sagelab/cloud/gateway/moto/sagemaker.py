@@ -2,7 +2,7 @@
 
 moto has a SageMaker of its own, which pretends. CloudFormation's resources (stacks.py) and the tags of the
 Resource Groups Tagging API (tag_sources.py) are the local cloud's instead; what else would call it is refused
-(targets.py).
+(targets.py, services.toml).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from sagelab.cloud.context import STACKS
 from sagelab.cloud.errors import AccessDenied
 from sagelab.cloud.gateway.auth.guard import Key
 from sagelab.cloud.gateway.context import Context
@@ -23,11 +24,7 @@ if TYPE_CHECKING:
     from sagelab.cloud.context import Cloud
 
 # By the name that a service signs with: the module that teaches moto's of it where SageMaker is.
-LESSONS = {
-    "cloudformation": "stacks",
-    "tagging": "tag_sources",
-    **dict.fromkeys(("states", "events", "scheduler", "pipes"), "targets"),
-}
+LESSONS = {"cloudformation": "stacks", "tagging": "tag_sources"}
 LONGEST_WAIT = 50.0  # seconds; boto3 waits 60 for an answer
 
 
@@ -60,15 +57,19 @@ class SageMakerAccess:
 
     def client(self, region: str, role: str | None = None) -> Any:
         """A client with the rights of who asks, or of a role that was passed on."""
+        key = self.holder(role)
+        return self._cloud.client_with((key.access_key, key.secret, key.token), "sagemaker", region)
+
+    def holder(self, role: str | None) -> Key:
+        """The key of who asks, or of a session of a role that was passed on. ClientError: none can be had."""
+        name = getattr(self._thread, "access_key", None) or ""
         if role is not None:
-            session = self._cloud.client("sts").assume_role(RoleArn=role, RoleSessionName="AWSCloudFormation")
-            keys = session["Credentials"]
-            signing = (keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
-            return self._cloud.client_with(signing, "sagemaker", region)
-        key = self._find(getattr(self._thread, "access_key", None) or "")
+            session = self._cloud.assuming(STACKS).assume_role(RoleArn=role, RoleSessionName="AWSCloudFormation")
+            name = session["Credentials"]["AccessKeyId"]
+        key = self._find(name)
         if key is None:
             raise AccessDenied("Nobody asked for this.")
-        return self._cloud.client_with((key.access_key, key.secret, key.token), "sagemaker", region)
+        return key
 
     def own(self, region: str) -> Any:
         """A client with the local cloud's own rights."""

@@ -17,10 +17,19 @@ from moto.core.exceptions import AWSError, ServiceException
 from moto.core.responses import ActionResult
 from werkzeug.exceptions import HTTPException
 
-from sagelab.cloud.gateway.moto import targets  # noqa: F401 - what stacks make of other services is held to it too
+from sagelab.cloud.errors import ServiceError
+from sagelab.cloud.gateway.moto import stack_rights
 from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 from sagelab.cloud.gateway.moto.stack_resources import CLASSES, PREFIX, TYPES, ResourceFailed, StackResource
-from sagelab.cloud.gateway.moto.templates import Template, check, check_set, ordered, references
+from sagelab.cloud.gateway.moto.templates import (
+    Template,
+    check,
+    check_set,
+    ordered,
+    parse,
+    read_safely,
+    references,
+)
 from sagelab.cloud.home import ACCOUNT
 
 _WITHOUT_OUTPUTS = ("CREATE_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK", "DELETE")
@@ -29,8 +38,8 @@ _TYPE_CHANGED = (
     "Update of resource type is not permitted. The new template modifies resource type of the following"
     " resources: "
 )
-# How the models of moto's services refuse something.
-_REFUSALS = (HTTPException, AWSError, ServiceException)
+# How the models of moto's services, and what they are held to, refuse something.
+_REFUSALS = (HTTPException, AWSError, ServiceException, ServiceError)
 
 _log = logging.getLogger("sagelab")
 
@@ -110,6 +119,10 @@ class Stack(models.Stack):  # type: ignore[misc]
     def exports(self) -> list[Any]:
         return [] if self.status.startswith(("ROLLBACK", "DELETE")) else super().exports
 
+    @staticmethod
+    def parse_template(template: Any) -> Template:
+        return parse(template)
+
     def _parse_template(self) -> None:
         template = self.parse_template(self.template)
         check(template)
@@ -134,6 +147,8 @@ class Stack(models.Stack):  # type: ignore[misc]
         """ValidationError: the update as a whole is refused. A resource that fails leaves it UPDATE_FAILED."""
         wanted = self.parse_template(template)
         check(wanted)
+        for each in (wanted, self.template_dict):  # what goes is deleted with the same rights
+            stack_rights.check(each, role_arn or self.role_arn)
         self.resource_map.build_resource_diff(wanted, parameters)
         self.role_arn = role_arn or self.role_arn
         self.tags = self.tags if tags is None else tags
@@ -233,7 +248,9 @@ class Backend(models.CloudFormationBackend):  # type: ignore[misc]
     _url_module = urls
 
     def create_stack(self, name: str, template: str, parameters: Any, **options: Any) -> Stack:
-        before = set(self.stacks)
+        before, wanted = set(self.stacks), parse(template or "{}")
+        check(wanted)
+        stack_rights.check(wanted, options.get("role_arn"))
         try:
             return cast(Stack, super().create_stack(name, template, parameters, **options))
         except Exception as error:
@@ -246,6 +263,10 @@ class Backend(models.CloudFormationBackend):  # type: ignore[misc]
                 del self.stacks[stack.stack_id]
             raise
 
+    def create_change_set(self, stack_name: str, change_set_name: str, template: str, **options: Any) -> Any:
+        check(parse(template or "{}"))  # before there is a stack to review
+        return super().create_change_set(stack_name, change_set_name, template, **options)
+
     def execute_change_set(self, change_set_name: str, stack_name: str | None = None) -> None:
         """ValidationError: there is no such change set, or what it says is refused as a whole."""
         change_set = next(
@@ -254,6 +275,7 @@ class Backend(models.CloudFormationBackend):  # type: ignore[misc]
         if change_set is None:
             raise ValidationError(message=f"ChangeSet [{change_set_name}] does not exist")
         stack = self.stacks[change_set.stack_id]
+        stack_rights.check(parse(change_set.template), stack.role_arn)
         change_set.execution_status = "EXECUTE_COMPLETE"
         if change_set.change_set_type != "CREATE":
             stack.update(change_set.template, parameters=change_set.parameters)
@@ -269,21 +291,23 @@ class Backend(models.CloudFormationBackend):  # type: ignore[misc]
 
     def delete_stack(self, name_or_stack_id: str) -> None:
         found = [one for one in self.stacks.values() if name_or_stack_id in (one.name, one.stack_id)]
+        for stack in found:
+            stack_rights.check(stack.template_dict, stack.role_arn)
         try:
             super().delete_stack(name_or_stack_id)
         except ResourceFailed:
             self.stacks |= {stack.stack_id: stack for stack in found}
 
     def create_stack_set(self, name: str, template: str, *args: Any, **options: Any) -> Any:
-        check_set(models.Stack.parse_template(template or "{}"))
+        check_set(parse(template or "{}"))
         return super().create_stack_set(name, template, *args, **options)
 
     def update_stack_set(self, stackset_name: str, template: str, *args: Any, **options: Any) -> Any:
-        check_set(models.Stack.parse_template(template or "{}"))
+        check_set(parse(template or "{}"))
         return super().update_stack_set(stackset_name, template, *args, **options)
 
     def validate_template(self, template: str) -> list[Any]:
-        check(models.Stack.parse_template(template))
+        check(parse(template))
         found: list[Any] = super().validate_template(template)
         return found
 
@@ -340,6 +364,7 @@ def _stacks(region: str) -> list[Stack]:
 
 def _install() -> None:
     """From now on moto's CloudFormation is this one, and none of its stacks makes anything in moto's SageMaker."""
+    read_safely()
     models.Stack, models.ChangeSet, models.ResourceMap = Stack, ChangeSet, ResourceMap
     models.cloudformation_backends.backend = Backend
     responses.StackResourceDTO = ResourceOfStack

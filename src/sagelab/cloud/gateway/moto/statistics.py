@@ -24,7 +24,8 @@ from botocore.model import ServiceModel, Shape
 
 from sagelab.cloud.errors import InvalidParameterCombination, InvalidParameterValue, ServiceError, ValidationError
 from sagelab.cloud.gateway.context import Context
-from sagelab.cloud.gateway.moto.front import Metrics, MotoFront, Sample
+from sagelab.cloud.gateway.moto.front import MotoFront
+from sagelab.cloud.gateway.moto.metrics import Metrics, Sample
 from sagelab.cloud.gateway.wire.faults import Answer
 from sagelab.cloud.gateway.wire.validation import validate
 

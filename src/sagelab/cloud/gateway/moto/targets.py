@@ -1,31 +1,39 @@
-"""SageMaker as what other services of moto's would call: refused where it is asked for, as nothing would be done.
+"""Whom a service of moto's would only say that it calls: refused where it is asked for.
 
-Step Functions, EventBridge with its pipes and its scheduler take AWS's own forms of such a call and then do not
-make it: a state machine that trains, a rule that starts a pipeline, a schedule of `aws-sdk:sagemaker:...`.
+A state machine, a rule, a topic, a stream takes any target in AWS's form, and most of them hear nothing. Each
+check is given the arguments of a method of moto's, by name (checks.py).
 """
 
 from __future__ import annotations
 
-import functools
-import inspect
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from moto.core.exceptions import JsonRESTError
-from moto.events.models import Rule
-from moto.pipes.models import EventBridgePipesBackend
-from moto.scheduler.models import EventBridgeSchedulerBackend
-from moto.stepfunctions.models import StepFunctionBackend
+
+from sagelab.cloud.errors import NotImplementedHere
+
+Asked = dict[str, Any]
 
 _UNKNOWN_RESOURCE = (
     "Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: The resource provided {} is not recognized. The"
     " value is not a valid resource ARN, or the resource is not available in this region. at {}'"
 )
-_NOT_CALLED = "Parameter {} is not valid. Reason: SageMaker is not something that the local cloud's {} can call."
+_NO_TARGET = (
+    "Parameter {} is not valid. Reason: it is not something that the local cloud's EventBridge can call. Let the"
+    " rule put the event in an SQS queue, a log group or another event bus."
+)
+_NO_SCHEDULE = "A schedule is not something the local cloud can do. Call the target yourself."
+_NO_PROTOCOL = "A subscription by {} is not something the local cloud can do. Subscribe an SQS queue."
+_NO_PHONE = "A message to a telephone is not something the local cloud can do. Publish to a topic."
+_NO_FUNCTION = "A call of a Lambda function is not something the local cloud can do. {}"
+_CHANGES = ("ProcessingConfiguration", "DataFormatConversionConfiguration", "DynamicPartitioningConfiguration")
+_NO_DELIVERY = "Firehose's {} is not something the local cloud can do. Records go to S3, each put as it is."
 
 
-def _check_definition(asked: dict[str, Any]) -> None:
+def check_definition(asked: Asked) -> None:
+    """No state of a machine calls SageMaker."""
     try:
         definition = json.loads(asked.get("definition") or "{}")
     except ValueError:
@@ -35,14 +43,68 @@ def _check_definition(asked: dict[str, Any]) -> None:
             raise JsonRESTError("InvalidDefinition", _UNKNOWN_RESOURCE.format(resource, path))
 
 
-def _check_target(who: str, arn: str | None) -> None:
-    if arn and "sagemaker:" in arn:
-        raise JsonRESTError("ValidationException", _NOT_CALLED.format(arn, who))
+def check_rule(asked: Asked) -> None:
+    """No rule waits for a time."""
+    if asked.get("scheduled_expression"):
+        raise NotImplementedHere(_NO_SCHEDULE)
 
 
-def _check_targets(asked: dict[str, Any]) -> None:
+def check_targets(asked: Asked) -> None:
+    """Each target of a rule is one that moto delivers to; of "events", an archive has no resource in its ARN."""
     for target in asked["targets"]:
-        _check_target("EventBridge", target.get("Arn"))
+        service, resource = _parts(target.get("Arn"))
+        heard = service == "sqs" or (service == "logs" and resource.startswith("log-group:"))
+        if not heard and not (service == "events" and (not resource or resource.startswith("event-bus/"))):
+            raise NotImplementedHere(_NO_TARGET.format(target.get("Arn")))
+
+
+def check_subscription(asked: Asked) -> None:
+    if asked["protocol"] != "sqs":
+        raise NotImplementedHere(_NO_PROTOCOL.format(asked["protocol"]))
+
+
+def check_publication(asked: Asked) -> None:
+    if asked.get("phone_number"):
+        raise NotImplementedHere(_NO_PHONE)
+
+
+def check_log_filter(asked: Asked) -> None:
+    if _parts(asked["destination_arn"])[0] == "lambda":
+        raise NotImplementedHere(_NO_FUNCTION.format("Send the log to a Kinesis stream or to Firehose."))
+
+
+def check_notifications(asked: Asked) -> None:
+    """Of a bucket: to queues, topics and EventBridge."""
+    if (asked["notification_config"] or {}).get("CloudFunctionConfiguration"):
+        raise NotImplementedHere(_NO_FUNCTION.format("Notify an SQS queue."))
+
+
+def check_delivery(asked: Asked) -> None:
+    """Records come from who puts them, and go to S3 unchanged."""
+    for name, value in asked.items():
+        if value and "_destination_" in name and not name.startswith(("s3_", "extended_s3_")):
+            raise NotImplementedHere(_NO_DELIVERY.format(f"{name.partition('_destination_')[0]} destination"))
+    if asked.get("delivery_stream_type") not in (None, "DirectPut"):
+        raise NotImplementedHere(_NO_DELIVERY.format(f"source {asked['delivery_stream_type']}"))
+    for kind in ("configuration", "update"):
+        for destination in ("s3", "extended_s3"):
+            _check_unchanged(asked.get(f"{destination}_destination_{kind}") or {})
+
+
+def _check_unchanged(destination: dict[str, Any]) -> None:
+    for name in _CHANGES:
+        if destination.get(name, {}).get("Enabled", name in destination):
+            raise NotImplementedHere(_NO_DELIVERY.format(name))
+    if destination.get("CompressionFormat", "UNCOMPRESSED") != "UNCOMPRESSED":
+        raise NotImplementedHere(_NO_DELIVERY.format("CompressionFormat"))
+    if destination.get("S3BackupMode", "Disabled") != "Disabled":
+        raise NotImplementedHere(_NO_DELIVERY.format("S3BackupMode"))
+
+
+def _parts(arn: Any) -> tuple[str, str]:
+    """(service, resource) of an ARN, both "" of what is none."""
+    parts = str(arn or "").split(":", 5)
+    return (parts[2], parts[5]) if len(parts) == 6 else ("", "")
 
 
 def _resources(state: Any, path: str) -> Iterator[tuple[str, str]]:
@@ -55,37 +117,3 @@ def _resources(state: Any, path: str) -> Iterator[tuple[str, str]]:
     elif isinstance(state, list):
         for at, value in enumerate(state):
             yield from _resources(value, f"{path}[{at}]")
-
-
-def _before(owner: type, check: Callable[[dict[str, Any]], None], *names: str) -> None:
-    """Methods of moto's are called once `check` has seen their arguments, by name."""
-    for name in names:
-        method = getattr(owner, name)
-        setattr(owner, name, _checked(method, check))
-
-
-def _checked(method: Callable[..., Any], check: Callable[[dict[str, Any]], None]) -> Callable[..., Any]:
-    signature = inspect.signature(method)
-
-    @functools.wraps(method)
-    def checked(*arguments: Any, **named: Any) -> Any:
-        check(signature.bind(*arguments, **named).arguments)
-        return method(*arguments, **named)
-
-    return checked
-
-
-_before(StepFunctionBackend, _check_definition, "create_state_machine", "update_state_machine")
-_before(Rule, _check_targets, "put_targets")
-_before(
-    EventBridgeSchedulerBackend,
-    lambda asked: _check_target("scheduler", asked["target"].get("Arn")),
-    "create_schedule",
-    "update_schedule",
-)
-_before(
-    EventBridgePipesBackend,
-    lambda asked: _check_target("pipes", asked.get("target")),
-    "create_pipe",
-    "update_pipe",
-)

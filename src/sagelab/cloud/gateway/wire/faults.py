@@ -14,6 +14,7 @@ from sagelab.cloud.errors import (
     ExpiredToken,
     InvalidToken,
     MissingAuthentication,
+    RequestTooLarge,
     ServiceError,
     SignatureMismatch,
 )
@@ -33,6 +34,7 @@ _JSON_CODES: dict[type[ServiceError], str] = {ExpiredRequest: "InvalidSignatureE
 _S3_CODES = {**_QUERY_CODES, MissingAuthentication: "AccessDenied"} | {
     InvalidToken: "InvalidAccessKeyId",
     ExpiredRequest: "RequestTimeTooSkewed",
+    RequestTooLarge: "MaxMessageLengthExceeded",
 }
 _S3_MESSAGES: dict[type[ServiceError], str] = {
     MissingAuthentication: "Access Denied",
@@ -54,7 +56,10 @@ class Answer:
 
 
 def protocol_of(request: Request) -> str:
-    """json, cbor, query, ec2, s3, rest-xml or rest-json: how this caller reads an error."""
+    """json, cbor, query, ec2, s3, rest-xml or rest-json: how this caller reads an error.
+
+    Its body may not have been read.
+    """
     service = request.claimed_service
     if request.target:
         return "json"
@@ -65,7 +70,8 @@ def protocol_of(request: Request) -> str:
         return "query" if service is None and kind.startswith("application/x-www-form-urlencoded") else "s3"
     if service in ("s3", "cloudfront", "route53"):
         return "rest-xml"
-    if "Action" in request.form:
+    kind = request.header("content-type") or ""
+    if "Action" in request.parameters or kind.startswith("application/x-www-form-urlencoded"):
         return "ec2" if service == "ec2" else "query"
     return "rest-json"
 

@@ -90,14 +90,15 @@ class Planes:
 
     def _targeted(self, target: str) -> Operation:
         prefix, _, name = target.partition(".")
-        model = self._models.get(name) or self._model(name)
+        model = self._models.get(name) or self.control(name)
         if prefix != "SageMaker" or model is None:
             raise UnknownOperation(
                 f"{target} is not an operation of SageMaker that botocore {botocore.__version__} knows."
             )
         return Operation(CONTROL, model, {})
 
-    def _model(self, name: str) -> OperationModel | None:
+    def control(self, name: str) -> OperationModel | None:
+        """An operation of the control plane by its name, or None."""
         with self._lock:
             if name not in self._control.operation_names:
                 return None

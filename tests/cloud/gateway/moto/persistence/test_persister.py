@@ -17,6 +17,7 @@ from sagelab.cloud.home import Home
 from tests import signers
 from tests.cloud.kills import kill
 from tests.conftest import LocalCloud
+from tests.trusts import TRUST
 
 pytestmark = pytest.mark.slow
 
@@ -57,7 +58,7 @@ def make_objects(cloud: LocalCloud) -> dict[str, Any]:
 
 def make_identities(cloud: LocalCloud) -> dict[str, Any]:
     iam = cloud.client("iam")
-    iam.create_role(RoleName="kept", AssumeRolePolicyDocument=POLICY, Tags=[{"Key": "x", "Value": "y"}])
+    iam.create_role(RoleName="kept", AssumeRolePolicyDocument=TRUST, Tags=[{"Key": "x", "Value": "y"}])
     policy = iam.create_policy(PolicyName="kept", PolicyDocument=POLICY)["Policy"]["Arn"]
     iam.attach_role_policy(RoleName="kept", PolicyArn=policy)
     iam.put_role_policy(RoleName="kept", PolicyName="inline", PolicyDocument=POLICY)

@@ -5,14 +5,16 @@ A body is never changed: new content is a new file, and the old one goes when no
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+
+from sagelab.cloud.gateway.http.spool import Content, Disk, OpenFile
 
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
@@ -29,38 +31,52 @@ class Body:
 class Bodies:
     """The files of one folder, in 256 folders by the first letters of their random names."""
 
-    def __init__(self, folder: Path, limit: int) -> None:
-        """limit: bytes that all bodies together may have."""
-        self._folder, self._limit = folder, limit
-        self._used, self._lock = 0, threading.Lock()
+    def __init__(self, folder: Path, disk: Disk) -> None:
+        """disk: the room that all bodies have together, and those on their way."""
+        self._folder, self._disk = folder, disk
+        self._readers: dict[str, int] = {}  # how many read a file
+        self._unlinked: dict[str, int] = {}  # bytes of a file that has no name, and still has readers
+        self._lock = threading.RLock()
         folder.mkdir(mode=0o700, exist_ok=True)
 
-    def write(self, content: bytes) -> Body:
+    def write(self, content: bytes | Content | Joined) -> Body:
         """Keep new content. OSError: there is no room; nothing is left of it then."""
         name = secrets.token_hex(16)
         file = self._file(name)
-        self._count(len(content))
+        if isinstance(content, Content) and content.spooled and content.spooled.move(file):
+            return Body(name, 0, len(content))
+        self._disk.reserve(len(content))
         try:
-            _write(file, content)
-        except OSError:
+            _write(file, [content] if isinstance(content, bytes) else content)
+        except BaseException:
             file.unlink(missing_ok=True)
-            self._count(-len(content))
+            self._disk.give(len(content))
             raise
         return Body(name, 0, len(content))
 
-    def read(self, body: Body) -> bytes:
+    def open(self, body: Body) -> Content:
         """FileNotFoundError: it is gone."""
-        with self._file(body.name).open("rb", buffering=0) as file:
-            file.seek(body.start)
-            return b"" if body.size == 0 else _read(file.fileno(), body.size)
+        with self._lock:
+            self._readers[body.name] = self._readers.get(body.name, 0) + 1
+        try:
+            descriptor = os.open(self._file(body.name), os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            self._leave(body.name)
+            raise
+        return Content(OpenFile(descriptor, partial(self._leave, body.name)), body.start, body.size)
 
     def remove(self, names: Iterable[str]) -> None:
+        """Delete files. Who reads one may read on; its bytes count until the last has."""
         for name in names:
             with suppress(FileNotFoundError):
                 file = self._file(name)
                 size = file.stat().st_size
-                file.unlink()
-                self._count(-size)
+                file.unlink()  # which takes a while for a large one
+                with self._lock:
+                    if name in self._readers:
+                        self._unlinked[name] = size
+                    else:
+                        self._disk.give(size)
 
     def sweep(self, named: set[str]) -> None:
         """Delete every file that no row names: what was being written when the process was killed.
@@ -71,38 +87,47 @@ class Bodies:
             with os.scandir(folder) as files:
                 for file in files:
                     if file.name in named:
-                        self._used += file.stat().st_size
+                        self._disk.take(file.stat().st_size, anyway=True)
                     else:
                         Path(file.path).unlink()
 
-    def _count(self, size: int) -> None:
+    def _leave(self, name: str) -> None:
+        """One reader less."""
         with self._lock:
-            if size > 0 and self._used + size > self._limit:
-                reason = f"its limit of {self._limit / 1e9:.0f} GB is reached; SAGELAB_DISK_GB sets another"
-                raise OSError(errno.EDQUOT, reason)
-            self._used += size
+            left = self._readers.pop(name) - 1
+            if left:
+                self._readers[name] = left
+            else:
+                self._disk.give(self._unlinked.pop(name, 0))
 
     def _file(self, name: str) -> Path:
         return self._folder / name[:2] / name
 
 
-def _write(file: Path, content: bytes) -> None:
+class Joined:
+    """Content that is to be made of several, one after the other."""
+
+    def __init__(self, contents: list[Callable[[], Iterable[bytes]]], size: int) -> None:
+        self._contents, self._size = contents, size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[bytes]:
+        for content in self._contents:
+            yield from content()
+
+
+def _write(file: Path, parts: Iterable[bytes]) -> None:
     try:
         descriptor = os.open(file, _FLAGS, 0o600)
     except FileNotFoundError:
         file.parent.mkdir(mode=0o700, exist_ok=True)
         descriptor = os.open(file, _FLAGS, 0o600)
     try:
-        left = memoryview(content)
-        while left:
-            left = left[os.write(descriptor, left) :]
+        for part in parts:
+            left = memoryview(part)
+            while left:
+                left = left[os.write(descriptor, left) :]
     finally:
         os.close(descriptor)
-
-
-def _read(descriptor: int, size: int) -> bytes:
-    parts = []
-    while size > 0 and (part := os.read(descriptor, size)):
-        parts.append(part)
-        size -= len(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -3,22 +3,50 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from moto.iam.access_control import PermissionResult
 from moto.kms.models import kms_backends
 from moto.s3 import models as s3
-from moto.s3.exceptions import MissingKey, S3ClientError
+from moto.s3 import responses as s3_responses
+from moto.s3.exceptions import EntityTooSmall, InvalidPart, MalformedXML, MissingKey, S3ClientError
 from moto.s3.utils import _VersionedKeyStore
 
-from sagelab.cloud.gateway.moto.persistence.bodies import Bodies, Body
+from sagelab.cloud.gateway.http import checksums
+from sagelab.cloud.gateway.http.spool import SMALL, Content
+from sagelab.cloud.gateway.moto.persistence.bodies import Bodies, Body, Joined
 from sagelab.cloud.gateway.moto.persistence.change_tracking import Item, noted
 
 _PRIVATE = s3.get_canned_acl("private")
 _PRIVATE_TEXT = repr(_PRIVATE)
 _NOT_KEPT = frozenset({"bodies", "lock", "_value_buffer", "_transitions"})
+_WHOLE = 256 << 20  # bytes of an object that are in memory at once, for what needs them all
 _TRANSITIONS = [(None, "IN_PROGRESS"), ("IN_PROGRESS", "RESTORED")]
+
+
+_as_files: ContextVar[bool] = ContextVar("as_files", default=False)
+
+
+@contextmanager
+def as_files() -> Iterator[None]:
+    """In the block, the content of a large object is a Content for this thread, and not bytes."""
+    before = _as_files.set(True)
+    try:
+        yield
+    finally:
+        _as_files.reset(before)
+
+
+class TooLarge(S3ClientError):  # type: ignore[misc]
+    """What a service reads of S3 at once is more than fits."""
+
+    code = 400
+
+    def __init__(self, name: str) -> None:
+        super().__init__("EntityTooLarge", f"{name} has more than the {_WHOLE >> 20} MB that can be read at once.")
 
 
 class Disabled(S3ClientError):  # type: ignore[misc]
@@ -85,19 +113,28 @@ class Key(s3.FakeKey):  # type: ignore[misc]
         del self._value_buffer, self.lock
 
     @property
-    def value(self) -> bytes:
-        self._check_key()
-        try:
-            return self.bodies.read(self.body)
-        except FileNotFoundError:  # another request replaced or deleted it since this one found it
-            raise MissingKey(key=str(self.name)) from None
+    def value(self) -> bytes | Content:
+        content = self.content()
+        if self.body.size > SMALL and _as_files.get():
+            return content
+        if self.body.size > _WHOLE:
+            raise TooLarge(self.name)
+        return b"".join(content)
 
     @value.setter
-    def value(self, content: bytes | str) -> None:
+    def value(self, content: bytes | str | Content | Joined) -> None:
         data = content.encode() if isinstance(content, str) else content
         if self._etag is None:
-            self._etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
+            self._etag = _md5(data)
         self.body, self.contentsize = self.bodies.write(data), len(data)
+
+    def content(self) -> Content:
+        """What it holds. MissingKey: another request replaced or deleted it since this one found it."""
+        self._check_key()
+        try:
+            return self.bodies.open(self.body)
+        except FileNotFoundError:
+            raise MissingKey(key=str(self.name)) from None
 
     def _check_key(self) -> None:
         """Raise what S3 says where the content is under a key of KMS that cannot be used."""
@@ -122,6 +159,47 @@ class Key(s3.FakeKey):  # type: ignore[misc]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update({"bodies": Key.shelf, "acl": _PRIVATE, "_transitions": _TRANSITIONS} | state)
+
+
+def _md5(content: bytes | Content | Joined) -> str:
+    if isinstance(content, Content):
+        return content.md5()
+    digest = hashlib.md5(usedforsecurity=False)
+    for part in [content] if isinstance(content, bytes) else content:
+        digest.update(part)
+    return digest.hexdigest()
+
+
+class Upload(s3.FakeMultipart):  # type: ignore[misc]
+    """A multipart upload whose parts are joined from file to file."""
+
+    def complete(self, body: Iterable[tuple[int, str]]) -> tuple[Joined, str, tuple[str, str, int] | None]:
+        """The whole, its ETag, and its checksum's type, value and number of parts, where one was asked for.
+
+        body: number and ETag of each part. EntityTooSmall, InvalidPart, MalformedXML: they are no whole.
+        """
+        parts: list[Key] = []
+        for number, etag in body:
+            part = self.parts.get(number)
+            if part is None or part.etag.replace('"', "") != etag.replace('"', ""):
+                raise InvalidPart
+            if parts and parts[-1].contentsize < s3.S3_UPLOAD_PART_MIN_SIZE:
+                raise EntityTooSmall
+            parts.append(part)
+        if not parts:
+            raise MalformedXML
+        sums = b"".join(bytes.fromhex(part.etag.strip('"')) for part in parts)
+        whole = Joined([part.content for part in parts], sum(part.contentsize for part in parts))
+        return whole, f"{_md5(sums)}-{len(parts)}", self._checksum(parts, whole)
+
+    def _checksum(self, parts: list[Key], whole: Joined) -> tuple[str, str, int] | None:
+        algorithm = self.metadata.get("x-amz-checksum-algorithm")
+        if not algorithm or not checksums.known(algorithm):
+            return None
+        if self.metadata.get("x-amz-checksum-type") == "FULL_OBJECT":
+            return "FULL_OBJECT", checksums.compute(whole, algorithm).decode(), 1
+        each = [checksums.compute(part.content(), algorithm, encode_base64=False) for part in parts]
+        return "COMPOSITE", checksums.compute(each, algorithm).decode(), len(parts)
 
 
 class _Keys(_VersionedKeyStore):  # type: ignore[misc]
@@ -232,7 +310,8 @@ def _slice(key: Key, numbers: list[int]) -> None:
 def install(shelf: Bodies, restore: Callable[[Backend], None]) -> None:
     """From now on moto's S3 keeps its bytes on `shelf`, and fills each new backend by `restore`."""
     Key.shelf, Backend.restore = shelf, staticmethod(restore)
-    s3.FakeKey, s3.FakeBucket, s3.s3_backends.backend = Key, Bucket, Backend
+    s3.FakeKey, s3.FakeMultipart, s3.FakeBucket, s3.s3_backends.backend = Key, Upload, Bucket, Backend
+    s3_responses.compute_checksum = checksums.compute
 
 
 def backend(account: str) -> Any:

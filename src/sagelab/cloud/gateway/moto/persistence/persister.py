@@ -16,6 +16,7 @@ from moto.core.base_backend import AccountSpecificBackend, BackendDict, backend_
 from moto.core.common_models import BaseModel
 
 from sagelab.cloud.errors import storage_unavailable
+from sagelab.cloud.gateway.http.spool import Disk
 from sagelab.cloud.gateway.moto.persistence import pickles
 from sagelab.cloud.gateway.moto.persistence.bodies import Bodies
 from sagelab.cloud.gateway.moto.persistence.change_tracking import ChangeTracking, recording, strays
@@ -27,7 +28,7 @@ from sagelab.cloud.gateway.moto.persistence.streams import Streams
 # Parts of a backend that have rows of their own, or are not worth keeping.
 _APART: dict[str, set[str]] = {"s3": set(), "logs": {"groups"}, "cloudwatch": {"metric_data", "paged_metric_data"}}
 # Services whose operations reach into others.
-_ALSO = {"sts": ("iam",)}
+_ALSO = {"sns": ("sqs",), "sts": ("iam",)}
 _REACH_ALL = frozenset({"cloudformation", "events", "firehose", "resourcegroupstaggingapi", "stepfunctions"})
 _TRIES = 3
 _UNWRITABLE = (OSError, sqlite3.OperationalError)
@@ -40,10 +41,10 @@ class Persister:
 
     current: Persister | None = None
 
-    def __init__(self, folder: Path, limit: int) -> None:
-        """limit: bytes that all S3 objects together may have."""
+    def __init__(self, folder: Path, disk: Disk) -> None:
+        """disk: the room that S3's objects have."""
         self._db = Database(folder / "services.db")
-        self._rows = Rows(self._db, Bodies(folder / "objects", limit))
+        self._rows = Rows(self._db, Bodies(folder / "objects", disk))
         self._streams, self._samples = Streams(self._db), Samples(self._db)
         self._digests: dict[tuple[str, str, str], bytes] = {}
         self._locks: dict[str, threading.RLock] = defaultdict(threading.RLock)

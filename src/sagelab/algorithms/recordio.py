@@ -1,0 +1,141 @@
+"""RecordIO-protobuf, the built-in algorithms' own format: arrays of features and labels.
+
+https://docs.aws.amazon.com/sagemaker/latest/dg/cdf-training.html
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from sagelab.algorithms.job import UserError
+
+MAGIC = 0xCED7230A
+FEATURES, LABEL = 1, 2  # of Record, each a map of names to Values
+# Value's kinds of tensor, by their field: float32, float64, int32.
+KINDS: dict[int, np.dtype[Any]] = {2: np.dtype("<f4"), 3: np.dtype("<f8"), 7: np.dtype("<i4")}
+VARINTS = {7}
+VALUES, KEYS, SHAPE = 1, 2, 3  # of each tensor
+NAMED_VALUE = 2  # of an entry of a map
+
+_BROKEN = "The recordio-protobuf data cannot be read: it ends inside a record."
+
+
+def read(data: bytes) -> tuple[Any, Any]:
+    """(features, labels): rows of numbers, dense or sparse; labels None where the records have none.
+
+    UserError: they are no records.
+    """
+    rows, labels = [], []
+    for record in _records(data):
+        fields = list(_fields(record))
+        rows.append(_tensor(fields, FEATURES))
+        labels.append(_tensor(fields, LABEL))
+    if not rows or any(row is None for row in rows):
+        raise UserError("The recordio-protobuf data has no features.")
+    found = [row for row in rows if row is not None]
+    targets = (
+        None if any(label is None for label in labels) else np.array([label[0][0] for label in labels if label])
+    )
+    return _together(found), targets
+
+
+def _together(rows: list[tuple[Any, Any, int]]) -> Any:
+    """rows: (values, keys or None, width)."""
+    if all(keys is None for _, keys, _ in rows):
+        return np.vstack([values for values, _, _ in rows])
+    indices = [np.arange(len(values)) if keys is None else keys for values, keys, _ in rows]
+    width = max(
+        max(width, int(keys.max(initial=-1)) + 1) for (_, _, width), keys in zip(rows, indices, strict=True)
+    )
+    ends = np.cumsum([0, *(len(values) for values, _, _ in rows)])
+    return csr_matrix(
+        (np.concatenate([one[0] for one in rows]), np.concatenate(indices), ends), (len(rows), width)
+    )
+
+
+def _records(data: bytes) -> Iterator[bytes]:
+    at = 0
+    while at < len(data):
+        if at + 8 > len(data):
+            raise UserError(_BROKEN)
+        magic, size = struct.unpack_from("<II", data, at)
+        if magic != MAGIC:
+            raise UserError("The data is not recordio-protobuf: a record does not begin as one.")
+        if at + 8 + size > len(data):
+            raise UserError(_BROKEN)
+        yield data[at + 8 : at + 8 + size]
+        at += 8 + (size + 3 & ~3)
+
+
+def _tensor(fields: list[tuple[int, Any]], which: int) -> tuple[Any, Any, int] | None:
+    """(values, keys or None, width) of the first Value of a map in a record; None where it has none."""
+    entry = next((value for number, value in fields if number == which), None)
+    if entry is None:
+        return None
+    value = next((value for number, value in _fields(entry) if number == NAMED_VALUE), b"")
+    for number, tensor in _fields(value):
+        if number in KINDS:
+            parts = list(_fields(tensor))
+            keys, shape = _numbers(parts, KEYS, None), _numbers(parts, SHAPE, None)
+            values = _numbers(parts, VALUES, None if number in VARINTS else KINDS[number])
+            return values, keys if len(keys) else None, int(shape[-1]) if len(shape) else 0
+    return None
+
+
+def _numbers(parts: list[tuple[int, Any]], which: int, kind: np.dtype[Any] | None) -> Any:
+    """A repeated field, packed or not. kind: None for varints."""
+    found: list[Any] = []
+    for number, value in parts:
+        if number != which:
+            continue
+        if isinstance(value, int):
+            found.append(value)
+        elif kind is None:
+            found += _varints(value)
+        else:
+            found += np.frombuffer(value, kind).tolist()
+    return np.array(found, kind or np.int64)
+
+
+def _varints(data: bytes) -> list[int]:
+    found, at = [], 0
+    while at < len(data):
+        value, at = _varint(data, at)
+        found.append(value)
+    return found
+
+
+def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
+    """(number, value) of each field of a protobuf message: ints, or bytes."""
+    at = 0
+    while at < len(data):
+        tag, at = _varint(data, at)
+        number, wire = tag >> 3, tag & 7
+        if wire == 0:
+            value, at = _varint(data, at)
+            yield number, value
+            continue
+        if wire == 2:
+            size, at = _varint(data, at)
+        else:
+            size = {1: 8, 5: 4}.get(wire, len(data) + 1)
+        if at + size > len(data):
+            raise UserError(_BROKEN)
+        yield number, data[at : at + size]
+        at += size
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while at < len(data) and shift < 64:
+        byte = data[at]
+        value |= (byte & 127) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 128:
+            return value - (1 << 64) if value >> 63 else value, at
+    raise UserError(_BROKEN)

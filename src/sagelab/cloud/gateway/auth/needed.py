@@ -1,0 +1,16 @@
+"""One thing that a request needs to be allowed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+Context = dict[str, list[str]]  # lower-case condition keys -> values
+
+
+@dataclass(frozen=True)
+class Needed:
+    """action: "s3:GetObject". resource: an ARN, "*", or None where it is not known. context: as in policies."""
+
+    action: str
+    resource: str | None
+    context: Context = field(default_factory=dict)

@@ -1,0 +1,90 @@
+"""Who a caller is to a policy of a resource, and the condition keys that its requests have values for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from sagelab.cloud.gateway.auth.guard import Caller, Key
+from sagelab.cloud.gateway.http.request import Request
+
+_HEADERS = (
+    *("acl", "copy-source", "metadata-directive", "storage-class"),
+    *("server-side-encryption", "server-side-encryption-aws-kms-key-id"),
+)
+
+
+def is_itself(statement: dict[str, Any], key: Key) -> bool:
+    """Whether the Principal of a statement, or its NotPrincipal, means a caller and not its account alone."""
+    if "NotPrincipal" in statement:
+        return not _names(key) & set(_named(statement["NotPrincipal"]))
+    found = set(_named(statement.get("Principal")))
+    return "*" in found or bool(_names(key) & found)
+
+
+def is_of_account(statement: dict[str, Any], key: Key) -> bool:
+    """Whether the Principal of a statement means the account of a caller."""
+    return not key.service and bool(_account(key) & set(_named(statement.get("Principal"))))
+
+
+def is_exact(statement: dict[str, Any], key: Key) -> bool:
+    """Whether a statement names a user, or a session itself: what else limits them has no say then."""
+    return "Principal" in statement and key.arn in set(_named(statement["Principal"]))
+
+
+def holder(arn: str) -> str:
+    """The ARN, without a path, of the user or role that a caller is or has a session of."""
+    head, _, kind = arn.rpartition(":")
+    if kind.startswith("assumed-role/"):
+        return f"{head.replace(':sts:', ':iam:')}:role/{kind.split('/')[1]}"
+    return _without_path(arn)
+
+
+def values(caller: Caller, request: Request) -> Iterator[tuple[str, list[str]]]:
+    """The condition keys of every request, with their values. The loopback is as closed as TLS."""
+    key = caller.key
+    session = ":assumed-role/" in key.arn
+    yield "aws:securetransport", ["true"]
+    yield "aws:sourceip", ["127.0.0.1"]
+    yield "aws:currenttime", [datetime.now(UTC).isoformat()]
+    yield "aws:requestedregion", [caller.region]
+    yield "aws:principalarn", [holder(key.arn)]
+    yield "aws:principalaccount", [key.account]
+    yield "aws:principaltype", ["AssumedRole" if session else "User"]
+    yield "aws:userid", [key.user_id]
+    if not session:
+        yield "aws:username", [key.arn.rpartition("/")[2]]
+    if agent := request.header("user-agent"):
+        yield "aws:useragent", [agent]
+    if referer := request.header("referer"):
+        yield "aws:referer", [referer]
+    for name in _HEADERS:
+        if value := request.header(f"x-amz-{name}"):
+            yield f"s3:x-amz-{name}", [value]
+
+
+def _names(key: Key) -> set[str]:
+    return {key.service} if key.service else {key.arn, holder(key.arn)}
+
+
+def _account(key: Key) -> set[str]:
+    return set() if key.service else {key.account, f"arn:aws:iam::{key.account}:root"}
+
+
+def _named(principal: Any) -> Iterator[str]:
+    if principal == "*":
+        yield "*"
+    elif isinstance(principal, dict):
+        for kind in ("AWS", "Service"):
+            named = principal.get(kind, [])
+            for one in named if isinstance(named, list) else [named]:
+                if kind == "AWS" or one != "*":
+                    yield _without_path(str(one))
+
+
+def _without_path(arn: str) -> str:
+    kind, slash, name = arn.rpartition(":")[2].partition("/")
+    if not slash or kind not in ("user", "role"):
+        return arn
+    return f"{arn.rpartition(':')[0]}:{kind}/{name.rpartition('/')[2]}"

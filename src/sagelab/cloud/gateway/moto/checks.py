@@ -1,0 +1,106 @@
+"""Checks before methods of moto's that would say of anything that it was done; what is asked decides.
+
+They stand before the models and not before the requests, so that what CloudFormation makes is held to them too.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sagelab.cloud.gateway.moto import rules, s3, targets
+
+# Given the arguments, which it may mend; what it returns is given the result.
+Check = Callable[[dict[str, Any]], Callable[[Any], None] | None]
+
+
+@dataclass(frozen=True)
+class _Held:
+    """owner: a class of a module of moto's ("events.models.Rule"). methods: of it, by a blank."""
+
+    owner: str
+    methods: str
+    check: Check
+
+
+_HELD: dict[str, tuple[_Held, ...]] = {
+    "cloudwatch": (_Held("cloudwatch.models.CloudWatchBackend", "put_metric_alarm", rules.keep_state),),
+    "cognitoidp": (
+        _Held("cognitoidp.models.CognitoIdpBackend", "admin_create_user", rules.check_new_user),
+        _Held("cognitoidp.models.CognitoIdpBackend", "initiate_auth", rules.check_sign_in),
+    ),
+    "ec2": (_Held("ec2.models.vpcs.VPCBackend", "create_vpc_endpoint", rules.complete_endpoint),),
+    "events": (
+        _Held("events.models.EventsBackend", "put_rule", targets.check_rule),
+        _Held("events.models.Rule", "put_targets", targets.check_targets),
+    ),
+    "firehose": (
+        _Held(
+            "firehose.models.FirehoseBackend", "create_delivery_stream update_destination", targets.check_delivery
+        ),
+    ),
+    "iam": (_Held("iam.models.IAMBackend", "enable_mfa_device", rules.check_codes),),
+    "kms": (
+        _Held("kms.models.KmsBackend", "encrypt generate_mac sign verify verify_mac", rules.check_key),
+        _Held("kms.models.KmsBackend", "decrypt", rules.check_ciphertext),
+    ),
+    "logs": (_Held("logs.models.LogsBackend", "put_subscription_filter", targets.check_log_filter),),
+    "s3": (
+        _Held("s3.models.FakeBucket", "set_notification_configuration", targets.check_notifications),
+        _Held("s3.models.S3Backend", "put_bucket_policy", s3.check_policy),
+    ),
+    "sns": (
+        _Held("sns.models.SNSBackend", "publish", targets.check_publication),
+        _Held("sns.models.SNSBackend", "subscribe", targets.check_subscription),
+    ),
+    "stepfunctions": (
+        _Held(
+            "stepfunctions.models.StepFunctionBackend",
+            "create_state_machine update_state_machine",
+            targets.check_definition,
+        ),
+    ),
+}
+# Services that make what others keep.
+_MAKERS = {"cloudformation": ("ec2", "events", "s3", "sns", "stepfunctions")}
+
+_lock = threading.Lock()
+_done: set[str] = set()
+
+
+def hold(service: str) -> None:
+    """From now on the methods of a service (by moto's name for it) are called once their checks have passed."""
+    for name in (service, *_MAKERS.get(service, ())):
+        if name in _HELD and name not in _done:
+            with _lock:
+                if name not in _done:
+                    _install(_HELD[name])
+                    _done.add(name)
+
+
+def _install(held: tuple[_Held, ...]) -> None:
+    for each in held:
+        module, _, name = each.owner.rpartition(".")
+        owner = getattr(importlib.import_module(f"moto.{module}"), name)
+        for method in each.methods.split():
+            setattr(owner, method, _checked(getattr(owner, method), each.check))
+
+
+def _checked(method: Callable[..., Any], check: Check) -> Callable[..., Any]:
+    signature = inspect.signature(method)
+
+    @functools.wraps(method)
+    def checked(*arguments: Any, **named: Any) -> Any:
+        asked = signature.bind(*arguments, **named)
+        then = check(asked.arguments)
+        result = method(*asked.args, **asked.kwargs)
+        if then is not None:
+            then(result)
+        return result
+
+    return checked

@@ -1,0 +1,108 @@
+"""What moto holds of rights: the policies of users, groups and roles, and those of buckets, roles and KMS keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.backends import get_backend
+
+from sagelab.cloud.gateway.auth import principals
+from sagelab.cloud.gateway.auth.guard import Key
+from sagelab.cloud.gateway.auth.needed import Needed
+from sagelab.cloud.gateway.auth.policies import Policy, read
+from sagelab.cloud.gateway.auth.verdict import Guarded, Rights
+from sagelab.cloud.gateway.moto.persistence.objects import bucket_of
+
+_BUCKET = "arn:aws:s3:::"
+
+
+def policies_of(arn: str) -> list[Policy] | None:
+    """Every policy of the user or role that `arn` is, or is a session of. None: there is none such."""
+    holder = _holder(arn)
+    if holder is None:
+        return None
+    groups = _iam(arn).groups.values() if ":user/" in arn else ()
+    holders = [holder, *(group for group in list(groups) if holder in group.users)]
+    return [policy for one in holders for policy in _policies(one)]
+
+
+def rights_of(key: Key) -> Rights:
+    """What the policies of a key's user, role and session let it do, and what limits them."""
+    if key.owner:
+        return Rights(None)
+    if key.service:
+        return Rights()
+    own = policies_of(key.arn)
+    if own is None:
+        return Rights()
+    limits = []
+    boundary = getattr(_holder(key.arn), "permissions_boundary_arn", None)
+    if boundary:
+        limits.append(("permissions boundary", _managed(key.arn, boundary)))
+    if key.session_policy:
+        limits.append(("session policy", [read(key.session_policy)]))
+    return Rights(own, tuple(limits))
+
+
+def guarded(needed: Needed, key: Key) -> Guarded:
+    """The policy of the resource that a request is about: a bucket's, a role's trust, a KMS key's."""
+    resource = needed.resource or ""
+    if resource.startswith(_BUCKET):
+        found = bucket_of(resource.removeprefix(_BUCKET).partition("/")[0])
+        return Guarded(read(found.policy.decode()) if found is not None and found.policy else None)
+    if needed.action == "sts:AssumeRole":
+        role = _holder(resource) if ":role/" in resource else None
+        return Guarded(read(role.assume_role_policy_document) if role is not None else None, decides=True)
+    if needed.action.startswith("kms:") and resource.startswith("arn:aws:kms:"):
+        return _of_kms(resource, key)
+    return Guarded()
+
+
+def _of_kms(arn: str, key: Key) -> Guarded:
+    """Of a key that is there; a grant with constraints is none here."""
+    _, _, _, region, account, name = arn.split(":", 5)
+    backend = get_backend("kms")[account][region]
+    found = backend.keys.get(backend.any_id_to_key_id(name if name.startswith("alias/") else arn))
+    if found is None:
+        return Guarded()
+    names = {key.arn, principals.holder(key.arn)}
+    granted = {
+        f"kms:{each}"
+        for grant in list(found.grants.values())
+        if grant.grantee_principal in names and not grant.constraints
+        for each in grant.operations
+    }
+    return Guarded(read(found.policy), decides=True, granted=frozenset(granted))
+
+
+def _holder(arn: str) -> Any:
+    """The user or the role that an ARN names or is a session of, or None."""
+    parts = arn.split(":", 5)
+    if len(parts) < 6 or not parts[4]:
+        return None
+    kind, _, path = parts[5].partition("/")
+    name = path.partition("/")[0] if kind == "assumed-role" else path.rpartition("/")[2]
+    if kind == "user":
+        return _iam(arn).users.get(name)
+    return next((role for role in list(_iam(arn).roles.values()) if role.name == name), None)
+
+
+def _iam(arn: str) -> Any:
+    return get_backend("iam")[arn.split(":")[4]]["aws"]
+
+
+def _managed(arn: str, policy: str) -> list[Policy]:
+    """A managed policy in the version that counts; none where it is gone, so that it lets nothing through."""
+    found = _iam(arn).managed_policies.get(policy)
+    return _versions(found) if found is not None else []
+
+
+def _policies(holder: Any) -> list[Policy]:
+    """The inline and attached policies of a user, group or role."""
+    attached = [one for policy in list(holder.managed_policies.values()) for one in _versions(policy)]
+    return [read(text) if isinstance(text, str) else text for text in list(holder.policies.values())] + attached
+
+
+def _versions(policy: Any) -> list[Policy]:
+    texts = [one.document for one in policy.versions if one.version_id == policy.default_version_id]
+    return [read(text) if isinstance(text, str) else text for text in texts]

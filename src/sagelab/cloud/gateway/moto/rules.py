@@ -1,0 +1,101 @@
+"""Rules of AWS's that moto does not hold: what it would take all the same is refused in AWS's words.
+
+Each check is given the arguments of a method of moto's, by name (checks.py).
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.twofactor.totp import TOTP
+from moto.core.exceptions import JsonRESTError
+
+from sagelab.cloud.errors import InvalidAuthenticationCode, NotImplementedHere
+
+Asked = dict[str, Any]
+
+_INVITES = (
+    "An invitation is not something the local cloud can send. MessageAction SUPPRESS makes the user without one;"
+    " AdminSetUserPassword gives it a password."
+)
+_NO_DEVICE = "A device of its own is not something the local cloud can check. Use a virtual one."
+_WRONG_CODE = "Authentication code for device is not valid."
+_NO_CHALLENGE = (
+    "Sign-in by {} is not something the local cloud can do. Sign in with a password (USER_PASSWORD_AUTH)."
+)
+_STATE = ("state_reason", "state_reason_data", "state_updated_timestamp", "state_value")
+_STEP = 30  # seconds that a code is shown
+_LATE = range(-3, 2)  # codes before and after the present one of which two may be consecutive
+
+
+def check_key(asked: Asked) -> None:
+    """A key of KMS is enabled. https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html"""
+    backend = asked["self"]
+    _check_state(backend.keys.get(backend.any_id_to_key_id(asked["key_id"])))
+
+
+def check_ciphertext(asked: Asked) -> None:
+    """The key of KMS that a text is under is enabled."""
+    from moto.kms.utils import _deserialize_ciphertext_blob
+
+    try:
+        found = _deserialize_ciphertext_blob(asked["ciphertext_blob"]).key_id
+    except Exception:
+        return  # moto says so
+    _check_state(asked["self"].keys.get(found))
+
+
+def _check_state(key: Any) -> None:
+    if key is None or key.key_state == "Enabled":
+        return
+    if key.key_state == "Disabled":
+        raise JsonRESTError("DisabledException", f"{key.arn} is disabled.")
+    raise JsonRESTError("KMSInvalidStateException", f"{key.arn} is pending deletion.")
+
+
+def check_codes(asked: Asked) -> None:
+    """Two codes that a virtual MFA device shows one after the other. RFC 6238.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_EnableMFADevice.html
+    """
+    device = asked["self"].virtual_mfa_devices.get(asked["serial_number"])
+    if device is None:
+        raise NotImplementedHere(_NO_DEVICE)
+    shown = TOTP(base64.b32decode(device.base32_string_seed), 6, SHA1(), _STEP, enforce_key_length=False)
+    codes = [shown.generate(int(time.time()) + _STEP * step).decode() for step in _LATE]
+    asked_for = (str(asked["authentication_code_1"]), str(asked["authentication_code_2"]))
+    if asked_for not in pairwise(codes):
+        raise InvalidAuthenticationCode(_WRONG_CODE)
+
+
+def check_sign_in(asked: Asked) -> None:
+    """A sign-in to Cognito by which the password is looked at."""
+    if asked["auth_flow"] in ("USER_SRP_AUTH", "CUSTOM_AUTH"):
+        raise NotImplementedHere(_NO_CHALLENGE.format(asked["auth_flow"]))
+
+
+def complete_endpoint(asked: Asked) -> None:
+    """An endpoint of a VPC is a gateway where nothing else is said, and needs no route table."""
+    asked["endpoint_type"] = asked.get("endpoint_type") or "Gateway"
+    asked["route_table_ids"] = asked.get("route_table_ids") or []
+
+
+def keep_state(asked: Asked) -> Callable[[Any], None]:
+    """An alarm of CloudWatch's has no data at first, and its state stays when it is put again.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+    """
+    before = asked["self"].alarms.get(asked["name"])
+    kept = {name: getattr(before, name) for name in _STATE} if before else {"state_value": "INSUFFICIENT_DATA"}
+    return lambda alarm: vars(alarm).update(kept)
+
+
+def check_new_user(asked: Asked) -> None:
+    """A user of Cognito's whom nobody is told of."""
+    if asked.get("message_action") != "SUPPRESS":
+        raise NotImplementedHere(_INVITES)

@@ -1,0 +1,78 @@
+"""A model of the built-in XGBoost, served: CSV, libsvm or RecordIO-protobuf in, scores out.
+
+https://docs.aws.amazon.com/sagemaker/latest/dg/xgboost.html#InputOutput-XGBoost
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xgboost
+
+from sagelab.algorithms import tables
+from sagelab.algorithms.job import UserError
+from sagelab.algorithms.xgboost import load as load_model
+from sagelab.serving.errors import BadModel, BadRequest
+
+CSV, JSON, JSON_LINES = "text/csv", "application/json", "application/jsonlines"
+WRITTEN = (CSV, JSON, JSON_LINES)
+
+Answer = Callable[[bytes, str, str], tuple[bytes, str]]
+
+
+def load(folder: Path) -> Answer:
+    """What answers for the models of a folder; of several, with their mean. BadModel: they cannot be read."""
+    files = sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
+    if not files:
+        raise BadModel("The model archive has no file that could be an XGBoost model.")
+    ensemble = os.environ.get("SAGEMAKER_INFERENCE_ENSEMBLE", "true").lower() == "true"
+    models = [_read(file) for file in (files if ensemble else files[:1])]
+
+    def answer(body: bytes, kind: str, accept: str) -> tuple[bytes, str]:
+        if not body:
+            return b"", accept or CSV
+        data = matrix(body, kind)
+        try:
+            scores = np.mean([model.predict(data, validate_features=False) for model in models], axis=0)
+        except xgboost.core.XGBoostError as error:
+            raise BadRequest(f"Unable to evaluate payload provided: {str(error).splitlines()[0]}") from None
+        return _write(scores.tolist(), accept)
+
+    return answer
+
+
+def matrix(body: bytes, kind: str) -> xgboost.DMatrix:
+    """BadRequest: 415, the body is none of what the model takes."""
+    try:
+        return xgboost.DMatrix(tables.read_request(body, tables.kind_of(kind)))
+    except UserError as error:
+        raise BadRequest(str(error), 415) from None
+
+
+def _read(file: Path) -> xgboost.Booster:
+    try:
+        return load_model(file)
+    except Exception as error:  # what a pickle of somebody's raises
+        raise BadModel(f"Model {file.name} cannot be loaded: {type(error).__name__}: {error}") from None
+
+
+def _write(scores: list[Any], accept: str) -> tuple[bytes, str]:
+    """As AWS's container has it: commas between the scores, and in a batch transform a line for each."""
+    kind = accept.partition(";")[0].strip().lower() or CSV
+    if kind not in WRITTEN:
+        raise BadRequest(
+            f"Accept type {accept} is not supported. Please use supported accept types: {list(WRITTEN)}.", 406
+        )
+    if os.environ.get("SAGEMAKER_BATCH"):
+        return "".join(f"{score}\n" for score in scores).encode(), kind
+    if kind == CSV:
+        return ",".join(map(str, scores)).encode(), kind
+    named = [{"score": score} for score in scores]
+    if kind == JSON:
+        return json.dumps({"predictions": named}).encode(), kind
+    return "".join(f"{json.dumps(one)}\n" for one in named).encode(), kind

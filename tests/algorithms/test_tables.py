@@ -1,0 +1,176 @@
+"""Rows of numbers in each of the forms that the built-in algorithms take, from files and from requests."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sagelab.algorithms import recordio, tables
+from sagelab.algorithms.job import UserError
+
+ROWS = np.array([[0.0, 1.5, 0.0], [2.0, 0.0, -3.25]], np.float32)
+LABELS = np.array([1.0, 0.0], np.float32)
+
+
+def field(number: int, content: bytes) -> bytes:
+    """A field of a protobuf message that holds bytes."""
+    return bytes([number << 3 | 2, len(content)]) + content
+
+
+def record(values: Any, label: float | None = None, keys: list[int] | None = None, width: int = 0) -> bytes:
+    """A record as https://docs.aws.amazon.com/sagemaker/latest/dg/cdf-training.html has it: a tensor of a type."""
+    number, packed = {
+        np.dtype(np.float32): (2, values.tobytes()),
+        np.dtype(np.float64): (3, values.tobytes()),
+        np.dtype(np.int32): (7, bytes(values.tolist()) if values.dtype == np.int32 else b""),
+    }[values.dtype]
+    tensor = field(1, packed) + (field(2, bytes(keys)) + field(3, bytes([width])) if keys is not None else b"")
+    message = field(1, field(1, b"values") + field(2, field(number, tensor)))
+    if label is not None:
+        target = field(2, field(1, np.float32(label).tobytes()))
+        message += field(2, field(1, b"values") + field(2, target))
+    return struct.pack("<II", 0xCED7230A, len(message)) + message + b"\0" * (-len(message) % 4)
+
+
+def dense(found: Any) -> Any:
+    return found.toarray() if hasattr(found, "toarray") else found
+
+
+@pytest.fixture
+def channel(tmp_path: Path) -> Callable[..., Path]:
+    def make(**files: str | bytes) -> Path:
+        for name, content in files.items():
+            (tmp_path / name).write_bytes(content.encode() if isinstance(content, str) else content)
+        return tmp_path
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("content_type", "kind"),
+    [
+        (None, tables.LIBSVM),
+        ("text/csv", tables.CSV),
+        ("text/csv; label_size=1", tables.CSV),
+        ("text/csv;charset=utf-8", tables.CSV),
+        ("Text/X-LibSVM", tables.LIBSVM),
+        ("application/x-parquet", tables.PARQUET),
+        ("application/x-recordio-protobuf", tables.RECORDIO),
+    ],
+)
+def test_content_type_says_the_form(content_type: str | None, kind: str) -> None:
+    assert tables.kind_of(content_type) == kind
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/csv; label_size=2"])
+def test_other_content_types_are_refused(content_type: str) -> None:
+    with pytest.raises(UserError):
+        tables.kind_of(content_type)
+
+
+def test_csv_has_its_label_first_and_gaps_are_missing(channel: Callable[..., Path]) -> None:
+    table = tables.read_files(channel(a="1,0,1.5,0\n", b="0;2;;-3.25\n"), tables.CSV)
+    assert table is not None
+    np.testing.assert_array_equal(table.labels, LABELS)
+    np.testing.assert_array_equal(table.features, [[0, 1.5, 0], [2, np.nan, -3.25]])
+
+
+def test_second_column_of_csv_may_be_weights(channel: Callable[..., Path]) -> None:
+    table = tables.read_files(channel(a="1,0.5,7\n0,2,8\n"), tables.CSV, weighted=True)
+    assert table is not None
+    assert (table.weights.tolist(), table.features.tolist()) == ([0.5, 2.0], [[7.0], [8.0]])
+
+
+@pytest.mark.parametrize("shift", [0, 1])
+def test_libsvm_counts_columns_from_none_or_one(channel: Callable[..., Path], shift: int) -> None:
+    text = f"1 {1 + shift}:1.5 # a remark\n0 {shift}:2 {2 + shift}:-3.25\n"
+    table = tables.read_files(channel(a=text), tables.LIBSVM)
+    assert table is not None
+    np.testing.assert_array_equal(dense(table.features), ROWS)
+    np.testing.assert_array_equal(table.labels, LABELS)
+    assert table.weights is None
+
+
+def test_label_of_libsvm_may_have_a_weight_and_files_are_joined(channel: Callable[..., Path]) -> None:
+    table = tables.read_files(channel(a="1:0.5 0:1\n", b="0:2 0:2 5:1\n"), tables.LIBSVM)
+    assert table is not None
+    assert (table.weights.tolist(), table.features.shape) == ([0.5, 2.0], (2, 6))
+
+
+def test_parquet_has_its_label_first(channel: Callable[..., Path]) -> None:
+    import pandas as pd
+
+    content = io.BytesIO()
+    pd.DataFrame({"label": LABELS, "a": ROWS[:, 0], "b": ROWS[:, 1], "c": ROWS[:, 2]}).to_parquet(content)
+    table = tables.read_files(channel(a=content.getvalue()), tables.PARQUET)
+    assert table is not None
+    np.testing.assert_array_equal(table.features, ROWS)
+    np.testing.assert_array_equal(table.labels, LABELS)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int32])
+def test_records_are_read(kind: type) -> None:
+    rows: Any = np.abs(ROWS).astype(kind)
+    features, labels = recordio.read(b"".join(record(row, label) for row, label in zip(rows, LABELS, strict=True)))
+    np.testing.assert_array_equal(features, rows)
+    np.testing.assert_array_equal(labels, LABELS)
+
+
+def test_sparse_records_are_read() -> None:
+    content = record(np.array([1.5], np.float32), keys=[1], width=3)
+    features, labels = recordio.read(content + record(np.array([2.0, -3.25], np.float32), keys=[0, 2], width=3))
+    np.testing.assert_array_equal(dense(features), ROWS)
+    assert labels is None
+
+
+@pytest.mark.parametrize("cut", [1, 5, 9, 12, -1])
+def test_records_that_end_early_are_refused(cut: int) -> None:
+    with pytest.raises(UserError):
+        recordio.read(record(ROWS[0])[:cut])
+
+
+def test_record_whose_inside_ends_early_is_refused() -> None:
+    message = record(ROWS[0])[8:]
+    for size in range(4, len(message), 4):
+        with pytest.raises(UserError):
+            recordio.read(struct.pack("<II", 0xCED7230A, size) + message[:size])
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("1,2\n3\n", tables.CSV),
+        ("a,b\n", tables.CSV),
+        ("1\n2\n", tables.CSV),
+        ("1,2,3\n", tables.LIBSVM),
+        ("1 -1:2\n", tables.LIBSVM),
+        ("no parquet", tables.PARQUET),
+        ("no records", tables.RECORDIO),
+        (b"\xff\xfe1,2", tables.CSV),
+    ],
+)
+def test_file_that_is_not_what_it_is_said_to_be_is_refused(
+    channel: Callable[..., Path], text: str | bytes, kind: str
+) -> None:
+    with pytest.raises(UserError):
+        tables.read_files(channel(a=text), kind)
+
+
+def test_hidden_and_empty_files_are_no_data(channel: Callable[..., Path]) -> None:
+    folder = channel(empty="")
+    (folder / ".hidden").write_text("1,2")
+    (folder / "_SUCCESS").write_text("1,2")
+    assert tables.read_files(folder, tables.CSV) is None
+
+
+def test_request_has_no_label() -> None:
+    np.testing.assert_array_equal(tables.read_request(b"1,2\n3,4\n", tables.CSV), [[1, 2], [3, 4]])
+    np.testing.assert_array_equal(
+        dense(tables.read_request(b"0:1 2:3\n9 1:4\n", tables.LIBSVM)), [[1, 0, 3], [0, 4, 0]]
+    )

@@ -1,0 +1,54 @@
+"""An image that is not here is refused with the nearest one that is, before any list."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from sagelab.cloud.engine.images.own import OwnImages
+from sagelab.cloud.engine.images.registry import PROCESS, SERVE, TRAIN, Registry
+from sagelab.cloud.errors import ValidationException
+
+PARIS, VIRGINIA = (f"763104351884.dkr.ecr.{region}.amazonaws.com" for region in ("eu-west-3", "us-east-1"))
+
+ACCOUNT = "683313688378.dkr.ecr.us-east-1.amazonaws.com"
+
+
+def refusal(folder: Path, uri: str, use: str) -> str:
+    with pytest.raises(ValidationException) as caught:
+        Registry(OwnImages(folder)).check(uri, use)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("asked", "use", "near"),
+    [
+        (f"{PARIS}/tensorflow-training:1.15.2-cpu-py37", TRAIN, f"{PARIS}/tensorflow-training:2.0.0-cpu-py3"),
+        (f"{PARIS}/tensorflow-training:2.15.0-gpu-py310", TRAIN, f"{PARIS}/tensorflow-training:2.16.2-cpu-py310"),
+        (
+            f"{VIRGINIA}/pytorch-training:2.3.0-cpu-py311",
+            TRAIN,
+            f"{VIRGINIA}/tensorflow-training:2.21.0-cpu-py312",
+        ),
+        ("busybox", TRAIN, f"{VIRGINIA}/tensorflow-training:2.21.0-cpu-py312"),
+        (f"{PARIS}/tensorflow-training:2.18-cpu-py310", SERVE, f"{PARIS}/tensorflow-inference:2.18.0-cpu"),
+        (f"{ACCOUNT}/sagemaker-xgboost:2.0-1", TRAIN, f"{ACCOUNT}/sagemaker-xgboost:3.0-5"),
+        (f"{PARIS}/tensorflow-inference-eia:1.14.0-cpu", SERVE, f"{PARIS}/tensorflow-inference-eia:2.0.0-cpu"),
+    ],
+)
+def test_a_refusal_names_the_nearest_image_that_runs(tmp_path: Path, asked: str, use: str, near: str) -> None:
+    said = refusal(tmp_path, asked, use)
+    assert f"The nearest that runs is {near}, in the SageMaker SDK image_uris.retrieve(" in said
+    assert said.index(near) < said.index("(versions ")
+    assert Registry(OwnImages(tmp_path)).find(near, use)
+
+
+def test_what_the_sdk_is_told_is_what_it_takes(tmp_path: Path) -> None:
+    said = refusal(tmp_path, "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:0.10-1", PROCESS)
+    call = re.search(r"image_uris\.retrieve\((.*?)\)", said)
+    assert call
+    place, region, *options = call[1].split(", ")
+    assert (place, region) == ('"sklearn"', '"us-east-1"')
+    assert options[:3] == ['version="0.20.0"', 'py_version="py3"', 'image_scope="training"']

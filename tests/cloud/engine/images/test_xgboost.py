@@ -1,0 +1,150 @@
+"""XGBoost's image: the built-in algorithm trains, goes on, spreads over hosts, and its model answers."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickletools
+from typing import Any
+
+import botocore.exceptions
+import numpy as np
+import pytest
+
+from tests.cloud.endpoints import Hosting
+from tests.cloud.jobs import Jobs
+from tests.conftest import LocalCloud
+
+pytestmark = pytest.mark.slow  # its packages are pulled first
+
+IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:{}"
+FIRST = "811284229777.dkr.ecr.us-east-1.amazonaws.com/xgboost:latest"
+SETTINGS = {"num_round": "6", "objective": "binary:logistic", "eval_metric": "accuracy,auc", "max_depth": "3"}
+RNG = np.random.default_rng(0)
+FEATURES = RNG.normal(size=(300, 4))
+LABELS = (FEATURES[:, 0] + 2 * FEATURES[:, 1] > 0).astype(int)
+
+
+def csv(rows: Any) -> bytes:
+    text = io.StringIO()
+    np.savetxt(text, rows, delimiter=",", fmt="%.8g")
+    return text.getvalue().encode()
+
+
+@pytest.fixture(scope="module")
+def jobs(cloud: LocalCloud) -> Jobs:
+    made = Jobs(cloud)
+    table = np.column_stack([LABELS, FEATURES])
+    made.put("train/rows.csv", csv(table[:200]))
+    made.put("validation/rows.csv", csv(table[200:]))
+    return made
+
+
+def request(jobs: Jobs, version: str = "1.7-1", hosts: int = 1, **changes: Any) -> dict[str, Any]:
+    """A training job of the algorithm. changes: of its hyperparameters."""
+    image = FIRST if version == "1" else IMAGE.format(version)
+    channels = [
+        jobs.channel(name, f"s3://{jobs.bucket}/{name}") | {"ContentType": "text/csv"}
+        for name in ("train", "validation")
+    ]
+    return jobs.request(
+        AlgorithmSpecification={"TrainingImage": image, "TrainingInputMode": "File"},
+        HyperParameters=SETTINGS | changes,
+        InputDataConfig=channels,
+        ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": hosts, "VolumeSizeInGB": 1},
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(jobs: Jobs) -> dict[str, Any]:
+    return jobs.run(request(jobs))
+
+
+def test_algorithm_trains_and_its_metrics_are_the_jobs(jobs: Jobs, trained: dict[str, Any]) -> None:
+    assert trained["TrainingJobStatus"] == "Completed", trained.get("FailureReason")
+    final = {each["MetricName"]: each["Value"] for each in trained["FinalMetricDataList"]}
+    names = {f"{channel}:{metric}" for channel in ("train", "validation") for metric in ("accuracy", "auc")}
+    assert final.keys() == names
+    assert 0.8 < final["validation:accuracy"] < final["train:auc"] <= 1
+    log = jobs.log(trained["TrainingJobName"])
+    assert f"[5]#011train-auc:{final['train:auc']:.5f}#011train-accuracy:{final['train:accuracy']:.5f}" in log
+    assert "Train matrix has 200 rows and 4 columns" in log
+    assert set(jobs.unpack(trained["ModelArtifacts"]["S3ModelArtifacts"])) == {"xgboost-model"}
+
+
+def test_first_versions_leave_a_pickle(jobs: Jobs) -> None:
+    ended = jobs.run(request(jobs, "1", objective="reg:linear", eval_metric="rmse"))
+    assert ended["TrainingJobStatus"] == "Completed", ended.get("FailureReason")
+    (model,) = jobs.unpack(ended["ModelArtifacts"]["S3ModelArtifacts"]).values()
+    names = [argument for _, argument, _ in pickletools.genops(model) if isinstance(argument, str)]
+    assert "Booster" in names
+
+
+def test_two_hosts_train_one_model(jobs: Jobs) -> None:
+    asked = request(jobs, hosts=2)
+    for channel in asked["InputDataConfig"]:
+        channel["DataSource"]["S3DataSource"]["S3DataDistributionType"] = "FullyReplicated"
+    ended = jobs.run(asked)
+    assert ended["TrainingJobStatus"] == "Completed", ended.get("FailureReason")
+    assert "[5]#011train-auc" in jobs.log(ended["TrainingJobName"])
+    assert "#011train-auc" not in jobs.log(ended["TrainingJobName"], "algo-2")
+
+
+def test_job_goes_on_after_its_newest_checkpoint(jobs: Jobs) -> None:
+    kept = {"S3Uri": f"s3://{jobs.bucket}/kept"}
+    assert jobs.run(request(jobs, num_round="4") | {"CheckpointConfig": kept})["TrainingJobStatus"] == "Completed"
+    found = jobs.s3.list_objects_v2(Bucket=jobs.bucket, Prefix="kept/")["Contents"]
+    assert {each["Key"] for each in found} >= {"kept/xgboost-checkpoint.3"}
+    again = jobs.run(request(jobs, num_round="6") | {"CheckpointConfig": kept})
+    log = jobs.log(again["TrainingJobName"])
+    assert "Resuming from iteration 4" in log
+    assert [line[:3] for line in log.splitlines() if "#011" in line] == ["[4]", "[5]"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"num_round": "0"}, "Hyperparameter num_round: 0 is not in [1, inf]"),
+        ({"objective": "multi:softmax"}, "Require input for parameter 'num_class' for multi-classification"),
+        ({"objective": "reg:gamma", "eval_metric": "gamma-nloglik"}, "label must be"),
+        ({"tree_method": "gpu_hist"}, "no GPU"),
+    ],
+)
+def test_what_the_user_does_wrong_is_the_reason(jobs: Jobs, changes: dict[str, str], why: str) -> None:
+    ended = jobs.run(request(jobs, "1.7-1", 1, **changes))
+    assert ended["TrainingJobStatus"] == "Failed"
+    assert why in ended["FailureReason"]
+
+
+def test_metrics_of_the_algorithm_are_its_own(jobs: Jobs) -> None:
+    asked = request(jobs)
+    asked["AlgorithmSpecification"]["MetricDefinitions"] = [{"Name": "mine", "Regex": "x=(.*)"}]
+    with pytest.raises(botocore.exceptions.ClientError, match="override the metric definitions"):
+        jobs.sagemaker.create_training_job(**asked)
+
+
+def test_model_answers_in_each_form(cloud: LocalCloud, trained: dict[str, Any]) -> None:
+    hosting = Hosting(cloud)
+    model = hosting.model(
+        None, Image=IMAGE.format("1.7-1"), ModelDataUrl=trained["ModelArtifacts"]["S3ModelArtifacts"]
+    )
+    name = hosting.serve(hosting.config(model))
+
+    def ask(body: bytes, kind: str, accept: str) -> bytes:
+        answer = hosting.runtime.invoke_endpoint(EndpointName=name, Body=body, ContentType=kind, Accept=accept)
+        return bytes(answer["Body"].read())
+
+    scores = [float(one) for one in ask(csv(FEATURES[200:]), "text/csv", "text/csv").split(b",")]
+    assert ((np.array(scores) > 0.5) == LABELS[200:]).mean() > 0.85
+    libsvm = "\n".join(" ".join(f"{i}:{value:.8g}" for i, value in enumerate(row)) for row in FEATURES[200:203])
+    named = json.loads(ask(libsvm.encode(), "text/libsvm", "application/json"))
+    assert [one["score"] for one in named["predictions"]] == pytest.approx(scores[:3])
+    for body, kind, accept, status in (
+        (b"{}", "application/json", "text/csv", "415"),
+        (b"1,x", "text/csv", "text/csv", "415"),
+        (b"1,2,3,4", "text/csv", "image/png", "406"),
+        (b"1,2,3,4,5,6,7", "text/csv", "text/csv", "400"),
+    ):
+        with pytest.raises(botocore.exceptions.ClientError, match=f"client error \\({status}\\)"):
+            ask(body, kind, accept)
+    hosting.close()

@@ -1,0 +1,47 @@
+"""The reading of a host's log: what goes wrong on the way never ends the host that prints."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+
+from sagelab.cloud.engine.jobs.logs import Reader, Stream
+from tests.conftest import LocalCloud
+
+
+def fail(*_arguments: object, **_options: object) -> None:
+    raise RuntimeError("it goes wrong")
+
+
+def print_through(stream: Stream, after: Callable[[], None], data: bytes) -> None:
+    """Print into a pipe that a Reader reads, to its end."""
+    reading, writing = os.pipe()
+    reader = Reader(reading, stream, after)
+    reader.start()
+    with os.fdopen(writing, "wb") as out:
+        out.write(data)
+    reader.join()
+
+
+def test_a_log_is_read_to_its_end_whatever_fails_beside_it(
+    cloud: LocalCloud, unique: Callable[[str], str], caplog: pytest.LogCaptureFixture
+) -> None:
+    logs, group = cloud.client("logs"), unique("group")
+    data = b"".join(b"line %d\n" % number for number in range(20_000))
+    print_through(Stream(logs, group, "one", fail), fail, data)
+    events = logs.get_log_events(logGroupName=group, logStreamName="one", startFromHead=True, limit=10)["events"]
+    assert [event["message"] for event in events] == [f"line {number}" for number in range(10)]
+    assert "it goes wrong" in caplog.text
+
+
+def test_a_log_whose_lines_cannot_be_sent_is_read_to_its_end(
+    cloud: LocalCloud, unique: Callable[[str], str]
+) -> None:
+    gone = cloud.session.client("logs", endpoint_url=cloud.url)
+    stream = Stream(gone, unique("group"), "one")
+    gone.close()
+    gone.meta.events.register("before-send", fail)
+    print_through(stream, lambda: None, b"line\n" * 20_000)
+    assert stream.tail[-1] == "line"

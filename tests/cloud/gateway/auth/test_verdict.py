@@ -1,0 +1,230 @@
+"""Boundaries, session policies, trust, key policies and variables: what limits a role, and what lets it in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import botocore.exceptions
+import pytest
+from botocore.loaders import Loader
+
+from sagelab.cloud.gateway.auth.guard import Key
+from sagelab.cloud.gateway.auth.needed import Needed
+from sagelab.cloud.gateway.auth.policies import evaluate
+from sagelab.cloud.gateway.auth.verdict import Guarded, Rights, reach
+from sagelab.cloud.gateway.moto.routes import MODELS
+from sagelab.cloud.gateway.moto.services import services
+from tests.cloud.gateway.auth.test_permissions import Role, allow, deny, refused
+from tests.trusts import ACCOUNT, TRUST, trusting
+
+ROOT = f"arn:aws:iam::{ACCOUNT}:root"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/r"
+SESSION = Key("ASIA", "", f"arn:aws:sts::{ACCOUNT}:assumed-role/r/lab", "id", ACCOUNT)
+OBJECT = Needed("s3:GetObject", "arn:aws:s3:::b/k")
+READ, NOTHING = [{"Statement": allow("s3:GetObject")}], [{"Statement": allow("s3:PutObject")}]
+BOUNDED = (("permissions boundary", NOTHING),)
+
+
+def policy(*statements: dict[str, Any]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def of(principal: Any, effect: str = "Allow") -> dict[str, Any]:
+    return policy({"Effect": effect, "Principal": principal, "Action": "*", "Resource": "*"})
+
+
+@pytest.fixture
+def role(gateway: Any, unique: Callable[[str], str]) -> Callable[..., Role]:
+    return lambda *statements: Role(gateway, unique("role"), *statements)
+
+
+@pytest.mark.parametrize(
+    ("rights", "resource", "expected"),
+    [
+        (Rights(READ), Guarded(), ("allowed", "identity-based policy")),
+        (Rights(NOTHING), Guarded(), ("implicitDeny", "identity-based policy")),
+        (Rights(READ, BOUNDED), Guarded(), ("implicitDeny", "permissions boundary")),
+        (Rights(READ, (("session policy", READ),)), Guarded(), ("allowed", "identity-based policy")),
+        (
+            Rights(READ, (("session policy", [policy(deny("s3:*"))]),)),
+            Guarded(),
+            ("explicitDeny", "session policy"),
+        ),
+        (Rights(NOTHING), Guarded(of({"AWS": ROLE})), ("allowed", "identity-based policy")),
+        (Rights(NOTHING, BOUNDED), Guarded(of({"AWS": ROLE})), ("implicitDeny", "identity-based policy")),
+        (Rights(NOTHING, BOUNDED), Guarded(of({"AWS": SESSION.arn})), ("allowed", "identity-based policy")),
+        (Rights(NOTHING), Guarded(of({"AWS": ROOT})), ("implicitDeny", "identity-based policy")),
+        (Rights(READ), Guarded(of({"AWS": ROOT}, "Deny")), ("explicitDeny", "resource-based policy")),
+        (Rights(None), Guarded(of({"AWS": ROLE}, "Deny")), ("explicitDeny", "resource-based policy")),
+        (Rights(READ), Guarded(of({"AWS": ROOT}), decides=True), ("allowed", "identity-based policy")),
+        (Rights(READ), Guarded(policy(), decides=True), ("implicitDeny", "resource-based policy")),
+        (Rights(None), Guarded(policy(), decides=True), ("implicitDeny", "resource-based policy")),
+        (Rights(NOTHING), Guarded(of({"AWS": ROOT}), True, frozenset({"s3:GetObject"})), ("allowed", "")),
+    ],
+)
+def test_policies_are_put_together_as_aws_does(
+    rights: Rights, resource: Guarded, expected: tuple[str, str]
+) -> None:
+    found = reach(SESSION, rights, resource, OBJECT, {})
+    assert found.effect == expected[0]
+    assert found.effect == "allowed" or found.kind == expected[1]
+
+
+@pytest.mark.parametrize(
+    ("resource", "values", "version", "effect"),
+    [
+        ("arn:aws:s3:::b/${aws:username}/*", ["ada"], "2012-10-17", "allowed"),
+        ("arn:aws:s3:::b/${aws:UserName}/*", ["bob"], "2012-10-17", "implicitDeny"),
+        ("arn:aws:s3:::b/${aws:username}/*", None, "2012-10-17", "implicitDeny"),
+        ("arn:aws:s3:::b/${aws:username, 'ada'}/*", None, "2012-10-17", "allowed"),
+        ("arn:aws:s3:::b/${aws:username}/*", ["*"], "2012-10-17", "implicitDeny"),
+        ("arn:aws:s3:::b/${aws:username}/*", ["ada"], "2008-10-17", "implicitDeny"),
+        ("arn:aws:s3:::b/a${?}a/k", None, "2012-10-17", "implicitDeny"),
+    ],
+)
+def test_variable_stands_for_its_value(resource: str, values: list[str] | None, version: str, effect: str) -> None:
+    document = {"Version": version, "Statement": allow("s3:GetObject", on=resource)}
+    context = {"aws:username": values} if values else {}
+    assert evaluate([document], "s3:GetObject", "arn:aws:s3:::b/ada/k", context).effect == effect
+
+
+def test_deny_of_all_but_a_users_own_has_no_gap_without_a_name() -> None:
+    own = {"Effect": "Deny", "Action": "s3:*", "NotResource": "arn:aws:s3:::b/${aws:username}/*"}
+    documents = [policy(allow("s3:*"), own)]
+    assert evaluate(documents, "s3:GetObject", "arn:aws:s3:::b/ada/k", {}).effect == "explicitDeny"
+    assert (
+        evaluate(documents, "s3:GetObject", "arn:aws:s3:::b/ada/k", {"aws:username": ["ada"]}).effect == "allowed"
+    )
+
+
+def test_user_reaches_its_own_folder(gateway: Any, unique: Callable[[str], str]) -> None:
+    iam, s3, name, bucket = gateway.client("iam"), gateway.client("s3"), unique("user"), unique("bucket")
+    s3.create_bucket(Bucket=bucket)
+    iam.create_user(UserName=name)
+    own = json.dumps(policy(allow("s3:PutObject", on=f"arn:aws:s3:::{bucket}/${{aws:username}}/*")))
+    iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=own)
+    issued = iam.create_access_key(UserName=name)["AccessKey"]
+    keys = {"aws_access_key_id": issued["AccessKeyId"], "aws_secret_access_key": issued["SecretAccessKey"]}
+    gateway.client("s3", **keys).put_object(Bucket=bucket, Key=f"{name}/mine", Body=b"x")
+    refused(gateway.client("s3", **keys).put_object, Bucket=bucket, Key="other/mine", Body=b"x")
+
+
+def test_role_is_taken_on_by_whom_it_trusts(
+    gateway: Any, role: Callable[..., Role], unique: Callable[[str], str]
+) -> None:
+    iam, named, other = gateway.client("iam"), role(), role(allow("sts:AssumeRole"))
+    name = unique("trusting")
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trusting({"AWS": named.arn}))["Role"]["Arn"]
+
+    def take(client: Any) -> dict[str, Any]:
+        found: dict[str, Any] = client.assume_role(RoleArn=arn, RoleSessionName="session")
+        return found
+
+    assert take(named.client("sts"))["AssumedRoleUser"]["Arn"].endswith(f"assumed-role/{name}/session")
+    said = refused(take, client=other.client("sts"))
+    assert said.endswith("because no resource-based policy allows the sts:AssumeRole action")
+    refused(take, client=gateway.client("sts"))
+    iam.update_assume_role_policy(RoleName=name, PolicyDocument=TRUST)
+    assert take(other.client("sts"))
+    assert take(gateway.client("sts"))
+    refused(take, client=named.client("sts"))
+    iam.update_assume_role_policy(RoleName=name, PolicyDocument=trusting({"Service": "sagemaker.amazonaws.com"}))
+    refused(take, client=gateway.client("sts"))
+    with pytest.raises(botocore.exceptions.ClientError, match="AccessDenied"):
+        gateway.client("sts").assume_role(RoleArn=f"arn:aws:iam::{ACCOUNT}:role/nobody", RoleSessionName="session")
+
+
+def test_session_is_limited_by_its_policy(gateway: Any, role: Callable[..., Role]) -> None:
+    whole, sts = role(allow("s3:*"), allow("iam:ListUsers")), gateway.client("sts")
+    narrow = json.dumps(policy(allow("iam:*")))
+    issued = sts.assume_role(RoleArn=whole.arn, RoleSessionName="session", Policy=narrow)["Credentials"]
+    keys = {"aws_access_key_id": issued["AccessKeyId"], "aws_secret_access_key": issued["SecretAccessKey"]}
+    keys["aws_session_token"] = issued["SessionToken"]
+    gateway.client("iam", **keys).list_users()
+    refused(gateway.client("iam", **keys).list_roles)
+    said = refused(gateway.client("s3", **keys).list_buckets)
+    assert said.endswith("because no session policy allows the s3:ListAllMyBuckets action")
+    arns = [{"arn": "arn:aws:iam::aws:policy/ReadOnlyAccess"}]
+    with pytest.raises(botocore.exceptions.ClientError, match="no PolicyArns"):
+        sts.assume_role(RoleArn=whole.arn, RoleSessionName="session", PolicyArns=arns)
+
+
+def test_role_is_limited_by_its_boundary(
+    gateway: Any, role: Callable[..., Role], unique: Callable[[str], str]
+) -> None:
+    iam, bounded = gateway.client("iam"), role(allow("*"))
+    document = json.dumps(policy(allow("s3:*")))
+    limit = iam.create_policy(PolicyName=unique("limit"), PolicyDocument=document)["Policy"]["Arn"]
+    iam.put_role_permissions_boundary(RoleName=bounded.arn.rpartition("/")[2], PermissionsBoundary=limit)
+    bounded.client("s3").list_buckets()
+    said = refused(bounded.client("iam").list_users)
+    assert said.endswith("because no permissions boundary allows the iam:ListUsers action")
+
+
+def test_key_is_used_by_whom_its_policy_lets(gateway: Any, role: Callable[..., Role]) -> None:
+    kms, named, other = gateway.client("kms"), role(), role(allow("kms:*"))
+    admin = {
+        "Effect": "Allow",
+        "Principal": {"AWS": ROOT},
+        "Action": ["kms:Put*", "kms:Describe*"],
+        "Resource": "*",
+    }
+    user = {"Effect": "Allow", "Principal": {"AWS": named.arn}, "Action": ["kms:Encrypt"], "Resource": "*"}
+    key = kms.create_key(Policy=json.dumps(policy(admin, user)))["KeyMetadata"]
+    sealed = named.client("kms").encrypt(KeyId=key["KeyId"], Plaintext=b"x")["CiphertextBlob"]
+    for someone in (other.client("kms"), kms):
+        said = refused(someone.encrypt, KeyId=key["Arn"], Plaintext=b"x")
+        assert said.endswith("because no resource-based policy allows the kms:Encrypt action")
+    refused(named.client("kms").decrypt, CiphertextBlob=sealed)  # whose key is in the text alone
+    kms.put_key_policy(KeyId=key["KeyId"], PolicyName="default", Policy=json.dumps(of({"AWS": ROOT})))
+    assert other.client("kms").decrypt(CiphertextBlob=sealed)["Plaintext"] == b"x"
+    kms.create_grant(KeyId=key["KeyId"], GranteePrincipal=named.arn, Operations=["Decrypt"])
+    assert named.client("kms").decrypt(CiphertextBlob=sealed)["Plaintext"] == b"x"
+    refused(named.client("kms").encrypt, KeyId=key["KeyId"], Plaintext=b"x")
+
+
+@pytest.mark.parametrize(
+    ("call", "params"),
+    [
+        ("filter_log_events", {"logGroupIdentifier": "arn:aws:logs:us-east-1:123456789012:log-group:/closed"}),
+        ("start_query", {"logGroupNames": ["/open", "/closed"], "startTime": 0, "endTime": 1, "queryString": "q"}),
+        ("start_query", {"logGroupIdentifiers": ["/closed"], "startTime": 0, "endTime": 1, "queryString": "q"}),
+    ],
+)
+def test_log_group_is_meant_however_it_is_named(
+    role: Callable[..., Role], call: str, params: dict[str, Any]
+) -> None:
+    reader = role(allow("logs:*", on=f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/open:*")).client("logs")
+    assert "log-group:/closed:*" in refused(getattr(reader, call), **params)
+
+
+def test_who_may_not_change_a_group_joins_none(
+    gateway: Any, role: Callable[..., Role], unique: Callable[[str], str]
+) -> None:
+    iam, user, group = gateway.client("iam"), unique("user"), unique("group")
+    iam.create_user(UserName=user)
+    iam.create_group(GroupName=group)
+    member = role(allow("iam:AddUserToGroup", on=f"arn:aws:iam::{ACCOUNT}:user/*")).client("iam")
+    assert f"group/{group}" in refused(member.add_user_to_group, UserName=user, GroupName=group)
+
+
+def test_operation_of_a_path_is_judged_by_its_name(role: Callable[..., Role]) -> None:
+    reader = role(allow("lambda:ListFunctions", "s3:GetAccessPoint")).client("lambda")
+    assert reader.list_functions()["Functions"] == []
+    said = refused(reader.get_function, FunctionName="f")
+    assert "not authorized to perform: lambda:GetFunction" in said
+
+
+@pytest.mark.slow  # reads the models of a hundred services
+def test_every_service_of_paths_has_its_models_named() -> None:
+    loader = Loader()
+    names = {name.replace("-", ""): name for name in loader.list_available_services("service-2")}
+    odd = {"awslambda": "lambda", "bedrockagentcorecontrol": "bedrock-agentcore-control"}
+    for service in services():
+        model = odd.get(service) or names.get(service, "")
+        facts = loader.load_service_model(model, "service-2")["metadata"] if model else {"protocol": "none"}
+        if facts["protocol"].startswith("rest") and model != "s3":
+            signed = facts.get("signingName", facts["endpointPrefix"])
+            assert model in MODELS.get(signed, (signed,)), signed

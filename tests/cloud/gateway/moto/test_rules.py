@@ -1,0 +1,123 @@
+"""Rules of AWS's that moto alone does not hold."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from typing import Any
+
+import botocore.exceptions
+import pytest
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.twofactor.totp import TOTP
+
+
+@pytest.mark.parametrize(
+    ("state", "code"), [("disabled", "DisabledException"), ("pending deletion", "KMSInvalidStateException")]
+)
+def test_key_that_is_not_enabled_does_nothing(gateway: Any, state: str, code: str) -> None:
+    kms = gateway.client("kms")
+    key = kms.create_key()["KeyMetadata"]
+    signing = kms.create_key(KeyUsage="SIGN_VERIFY", KeySpec="ECC_NIST_P256")["KeyMetadata"]
+    kms.create_alias(AliasName=f"alias/{code}", TargetKeyId=key["KeyId"])
+    other = kms.create_key()["KeyMetadata"]["KeyId"]
+    text = kms.encrypt(KeyId=key["KeyId"], Plaintext=b"a")["CiphertextBlob"]
+    for one in (key["KeyId"], signing["KeyId"]):
+        if state == "disabled":
+            kms.disable_key(KeyId=one)
+        else:
+            kms.schedule_key_deletion(KeyId=one, PendingWindowInDays=7)
+    calls: list[tuple[Any, dict[str, Any]]] = [
+        (kms.encrypt, {"KeyId": key["KeyId"], "Plaintext": b"a"}),
+        (kms.encrypt, {"KeyId": f"alias/{code}", "Plaintext": b"a"}),
+        (kms.decrypt, {"CiphertextBlob": text}),
+        (kms.re_encrypt, {"CiphertextBlob": text, "DestinationKeyId": other}),
+        (kms.generate_data_key, {"KeyId": key["Arn"], "KeySpec": "AES_256"}),
+        (kms.generate_data_key_without_plaintext, {"KeyId": key["KeyId"], "KeySpec": "AES_256"}),
+        (kms.sign, {"KeyId": signing["KeyId"], "Message": b"a", "SigningAlgorithm": "ECDSA_SHA_256"}),
+    ]
+    for call, params in calls:
+        with pytest.raises(botocore.exceptions.ClientError) as refused:
+            call(**params)
+        error = refused.value.response["Error"]
+        arn = signing["Arn"] if "Message" in params else key["Arn"]
+        assert (error["Code"], error["Message"]) == (code, f"{arn} is {state}.")
+    if state == "disabled":
+        kms.enable_key(KeyId=key["KeyId"])
+        assert kms.decrypt(CiphertextBlob=text)["Plaintext"] == b"a"
+
+
+def test_device_is_enabled_by_two_codes_that_it_shows(gateway: Any) -> None:
+    iam = gateway.client("iam")
+    iam.create_user(UserName="with-device")
+    device = iam.create_virtual_mfa_device(VirtualMFADeviceName="device")["VirtualMFADevice"]
+    seed = base64.b32decode(device["Base32StringSeed"])
+    shown = TOTP(seed, 6, SHA1(), 30, enforce_key_length=False)
+    before, now = (shown.generate(int(time.time()) - past).decode() for past in (30, 0))
+    enabling = {"UserName": "with-device", "SerialNumber": device["SerialNumber"]}
+    wrong = "000000" if "000000" not in (before, now) else "111111"
+    for codes in ((wrong, now), (now, before), (now, now)):
+        with pytest.raises(iam.exceptions.InvalidAuthenticationCodeException):
+            iam.enable_mfa_device(**enabling, AuthenticationCode1=codes[0], AuthenticationCode2=codes[1])
+    assert iam.list_mfa_devices(UserName="with-device")["MFADevices"] == []
+    iam.enable_mfa_device(**enabling, AuthenticationCode1=before, AuthenticationCode2=now)
+    assert len(iam.list_mfa_devices(UserName="with-device")["MFADevices"]) == 1
+
+
+def test_alarm_has_no_data_at_first_and_keeps_its_state(gateway: Any) -> None:
+    cloudwatch = gateway.client("cloudwatch")
+    alarm = {
+        "AlarmName": "alarm",
+        "Namespace": "n",
+        "MetricName": "m",
+        "ComparisonOperator": "GreaterThanThreshold",
+        "EvaluationPeriods": 1,
+        "Period": 60,
+        "Statistic": "Average",
+        "Threshold": 1,
+    }
+
+    def state() -> str:
+        return str(cloudwatch.describe_alarms(AlarmNames=["alarm"])["MetricAlarms"][0]["StateValue"])
+
+    cloudwatch.put_metric_alarm(**alarm)
+    assert state() == "INSUFFICIENT_DATA"
+    cloudwatch.set_alarm_state(AlarmName="alarm", StateValue="ALARM", StateReason="by hand")
+    cloudwatch.put_metric_alarm(**alarm | {"Threshold": 2})
+    assert state() == "ALARM"
+
+
+def test_gateway_endpoint_needs_no_route_table(gateway: Any) -> None:
+    resources = {
+        "Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16"}},
+        "Endpoint": {
+            "Type": "AWS::EC2::VPCEndpoint",
+            "Properties": {"VpcId": {"Ref": "Vpc"}, "ServiceName": "com.amazonaws.us-east-1.s3"},
+        },
+    }
+    stacks = gateway.client("cloudformation")
+    stacks.create_stack(StackName="gateways", TemplateBody=json.dumps({"Resources": resources}))
+    (endpoint,) = gateway.client("ec2").describe_vpc_endpoints()["VpcEndpoints"]
+    assert (endpoint["VpcEndpointType"], endpoint.get("RouteTableIds", [])) == ("Gateway", [])
+    stacks.delete_stack(StackName="gateways")
+
+
+def test_sign_in_that_is_not_checked_is_refused(gateway: Any) -> None:
+    body = b'{"AuthFlow": "USER_SRP_AUTH", "ClientId": "c", "AuthParameters": {"USERNAME": "u"}}'
+    headers = {
+        "X-Amz-Target": "AWSCognitoIdentityProviderService.InitiateAuth",
+        "Content-Type": "application/x-amz-json-1.1",
+    }
+    status, _, said = gateway.signed("POST", "/", "cognito-idp", body, headers)
+    assert (status, b"USER_PASSWORD_AUTH" in said) == (400, True)
+
+
+def test_user_is_made_without_an_invitation(gateway: Any) -> None:
+    cognito = gateway.client("cognito-idp")
+    pool = cognito.create_user_pool(PoolName="pool")["UserPool"]["Id"]
+    with pytest.raises(botocore.exceptions.ClientError, match="MessageAction SUPPRESS"):
+        cognito.admin_create_user(UserPoolId=pool, Username="u")
+    assert cognito.list_users(UserPoolId=pool)["Users"] == []
+    cognito.admin_create_user(UserPoolId=pool, Username="u", MessageAction="SUPPRESS")
+    assert len(cognito.list_users(UserPoolId=pool)["Users"]) == 1
