@@ -210,6 +210,17 @@ def test_who_may_not_change_a_group_joins_none(
     assert f"group/{group}" in refused(member.add_user_to_group, UserName=user, GroupName=group)
 
 
+def test_role_is_passed_on_to_any_service_by_who_may(role: Callable[..., Role]) -> None:
+    mine = role(allow("firehose:*", "lambda:*"))
+    place = {"RoleARN": mine.arn, "BucketARN": "arn:aws:s3:::b"}
+    create = mine.client("firehose").create_delivery_stream
+    said = refused(create, DeliveryStreamName="s", ExtendedS3DestinationConfiguration=place)
+    assert f"iam:PassRole on resource: {mine.arn}" in said
+    function = {"FunctionName": "f", "Runtime": "python3.13", "Handler": "f.f", "Code": {"ZipFile": b"x"}}
+    said = refused(mine.client("lambda").create_function, Role=mine.arn, **function)
+    assert f"iam:PassRole on resource: {mine.arn}" in said
+
+
 def test_operation_of_a_path_is_judged_by_its_name(role: Callable[..., Role]) -> None:
     reader = role(allow("lambda:ListFunctions", "s3:GetAccessPoint")).client("lambda")
     assert reader.list_functions()["Functions"] == []

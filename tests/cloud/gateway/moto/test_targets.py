@@ -13,6 +13,7 @@ import pytest
 
 from tests.cloud.jobs import ROLE
 from tests.conftest import LocalCloud
+from tests.trusts import trusting
 
 PIPELINE = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/train"
 OWN, ACCOUNT = "arn:aws", "123456789012"
@@ -127,10 +128,36 @@ def test_bucket_notifies_no_function(gateway: Any) -> None:
     assert "LambdaFunctionConfigurations" not in s3.get_bucket_notification_configuration(Bucket="notifying")
 
 
+def writer(gateway: Any, place: str, principal: str = "firehose.amazonaws.com") -> str:
+    """A role that may put objects there."""
+    iam, name = gateway.client("iam"), f"writer-{len(place)}-{principal.partition('.')[0]}"
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trusting({"Service": principal}))["Role"]["Arn"]
+    statement = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{place}"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=document)
+    return str(role)
+
+
+def test_stream_writes_what_its_role_may(gateway: Any) -> None:
+    firehose, s3 = gateway.client("firehose"), gateway.client("s3")
+    s3.create_bucket(Bucket="guarded")
+    wrong = {
+        "unable to assume role": writer(gateway, "guarded/*", "sagemaker.amazonaws.com"),
+        "not authorized to perform: s3:PutObject": writer(gateway, "guarded/elsewhere/*"),
+    }
+    for number, (why, role) in enumerate(wrong.items()):
+        place = {"RoleARN": role, "BucketARN": "arn:aws:s3:::guarded", "Prefix": "here/"}
+        name = f"wrong-{number}"
+        firehose.create_delivery_stream(DeliveryStreamName=name, ExtendedS3DestinationConfiguration=place)
+        with pytest.raises(botocore.exceptions.ClientError, match=why):
+            firehose.put_record(DeliveryStreamName=name, Record={"Data": b"one record"})
+    assert "Contents" not in s3.list_objects_v2(Bucket="guarded")
+
+
 def test_stream_delivers_to_s3_what_is_put(gateway: Any) -> None:
     firehose, s3 = gateway.client("firehose"), gateway.client("s3")
     s3.create_bucket(Bucket="delivered")
-    bucket = {"RoleARN": ROLE, "BucketARN": "arn:aws:s3:::delivered"}
+    bucket = {"RoleARN": writer(gateway, "delivered/*"), "BucketARN": "arn:aws:s3:::delivered"}
     firehose.create_delivery_stream(DeliveryStreamName="to-s3", ExtendedS3DestinationConfiguration=bucket)
     firehose.put_record(DeliveryStreamName="to-s3", Record={"Data": b"one record"})
     (key,) = [one["Key"] for one in s3.list_objects_v2(Bucket="delivered")["Contents"]]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,6 +23,7 @@ Tags = Callable[[str], dict[str, str]]
 _FREE = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
 _PREFIXES = {"monitoring": "cloudwatch", "tagging": "tag"}
 _OF_GROUPS = frozenset({"AddUserToGroup", "RemoveUserFromGroup"})
+_ROLE, _OF_ROLE = re.compile(r"arn:aws:iam::\d{12}:role/.+"), re.compile(r"role(arn)?$", re.IGNORECASE)
 _KEY_ID = 36  # bytes at the beginning of what moto has encrypted
 # Condition key of SageMaker -> the paths of its values in a request.
 _CONDITIONS = {
@@ -83,8 +85,10 @@ def of_others(request: Request, service: str, operation: str, where: str) -> Ite
     elif f"{prefix}:{operation}" not in _FREE:
         for resource in _named(request, service, operation, where):
             yield Needed(f"{prefix}:{operation}", resource)
-    if service == "cloudformation" and (role := request.form.get("RoleARN")):
-        yield Needed("iam:PassRole", role, {"iam:passedtoservice": ["cloudformation.amazonaws.com"]})
+    if service not in ("iam", "sts") and not operation.startswith(("Describe", "Get", "List")):
+        passed = {"iam:passedtoservice": [f"{service}.amazonaws.com"]}
+        for role in sorted({*_roles(dict(request.form)), *_roles(_body(request))}):
+            yield Needed("iam:PassRole", role, passed)
 
 
 def _resources(kind: Kind | None, operation: str, params: Document, where: str) -> Iterator[str]:
@@ -178,6 +182,19 @@ def _identity(sent: dict[str, Any], operation: str, account: str) -> str | None:
         if f"{name}Name" in sent:
             return f"arn:aws:iam::{account}:{name.lower()}/{sent[f'{name}Name']}"
     return sent.get("PolicyArn")
+
+
+def _roles(sent: Any) -> Iterator[str]:
+    """The roles that a request to a service gives it, wherever they stand: RoleARN, roleArn, Role."""
+    if isinstance(sent, dict):
+        for name, value in sent.items():
+            if isinstance(value, str) and _ROLE.fullmatch(value) and _OF_ROLE.search(name):
+                yield value
+            else:
+                yield from _roles(value)
+    elif isinstance(sent, list):
+        for each in sent:
+            yield from _roles(each)
 
 
 def _listed(value: Any) -> list[str]:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sagelab.cloud.gateway.moto import rules, s3, targets
+from sagelab.cloud.gateway.moto import rules, s3, service_roles, targets
 
 # Given the arguments, which it may mend; what it returns is given the result.
 Check = Callable[[dict[str, Any]], Callable[[Any], None] | None]
@@ -43,6 +43,7 @@ _HELD: dict[str, tuple[_Held, ...]] = {
         _Held(
             "firehose.models.FirehoseBackend", "create_delivery_stream update_destination", targets.check_delivery
         ),
+        _Held("firehose.models.FirehoseBackend", "put_s3_records", service_roles.check_put),
     ),
     "iam": (_Held("iam.models.IAMBackend", "enable_mfa_device", rules.check_codes),),
     "kms": (
