@@ -261,6 +261,7 @@ def test_compressed_request_is_read_as_what_is_in_it(gateway: Serving) -> None:
         (gzip.compress(b"{}") + b"{}", 400, b"SerializationException"),
         (b"{}", 400, b"SerializationException"),
     ],
+    ids=["too large", "cut off", "more behind it", "not compressed"],
 )
 def test_compressed_request_is_no_larger_than_another(
     gateway: Serving, body: bytes, status: int, code: bytes
