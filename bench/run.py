@@ -21,6 +21,7 @@ from clients import clients
 from compiler import compiler
 from console import console
 from endpoints import endpoints
+from frameworks import frameworks
 from place import forget_surroundings
 from scale import store
 from spot import spot
@@ -39,6 +40,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "store": store,
     "endpoints": endpoints,
     "empty": empty,
+    "frameworks": frameworks,
     "train": train,
     "tuning": tuning,
     "clients": clients,
