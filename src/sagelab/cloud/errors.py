@@ -23,6 +23,10 @@ ServiceError                        what a client sees: AWS's code, AWS's messag
 |-- InvalidUri                  400  a path to S3 that is no text
 |-- InvalidBucketName           400  a path to S3 whose bucket nobody can make
 |-- MalformedXml                400  a document for S3 that cannot be read
+|-- RequestTooLarge             413  a request that is no object, over what is worked on in memory
+|-- BadDigest                   400  a checksum that is not the body's
+|-- MalformedTrailer            400  what comes after the chunks of a body, and cannot be read
+|-- MissingLength               411  a body in chunks that does not say how long it is
 |-- BadLength                   400  a body that is not as long as its headers say
 |-- IncompleteBody              400  a body in signed chunks that ends early, or is in none
 |-- EntityTooLarge              400  a body over S3's limit, or over that of a form's policy
@@ -40,6 +44,7 @@ ServiceError                        what a client sees: AWS's code, AWS's messag
 |   |-- InvalidToken            403  an access key nobody issued
 |   |-- ExpiredToken            403  temporary credentials past their time
 |   '-- ExpiredRequest          403  a clock that is off, or a presigned URL past its time
+|-- TooManyConnections          503  no room for another connection, for the moment
 |-- StorageUnavailable          503  the home cannot be written: a full disk, no descriptors, read only
 '-- InternalFailure             500  a fault of the local cloud itself
 

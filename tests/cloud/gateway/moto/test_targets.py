@@ -140,18 +140,18 @@ def writer(gateway: Any, place: str, principal: str = "firehose.amazonaws.com") 
 
 def test_stream_writes_what_its_role_may(gateway: Any) -> None:
     firehose, s3 = gateway.client("firehose"), gateway.client("s3")
-    s3.create_bucket(Bucket="guarded")
+    s3.create_bucket(Bucket="only-written")
     wrong = {
-        "unable to assume role": writer(gateway, "guarded/*", "sagemaker.amazonaws.com"),
-        "not authorized to perform: s3:PutObject": writer(gateway, "guarded/elsewhere/*"),
+        "unable to assume role": writer(gateway, "only-written/*", "sagemaker.amazonaws.com"),
+        "not authorized to perform: s3:PutObject": writer(gateway, "only-written/elsewhere/*"),
     }
     for number, (why, role) in enumerate(wrong.items()):
-        place = {"RoleARN": role, "BucketARN": "arn:aws:s3:::guarded", "Prefix": "here/"}
+        place = {"RoleARN": role, "BucketARN": "arn:aws:s3:::only-written", "Prefix": "here/"}
         name = f"wrong-{number}"
         firehose.create_delivery_stream(DeliveryStreamName=name, ExtendedS3DestinationConfiguration=place)
         with pytest.raises(botocore.exceptions.ClientError, match=why):
             firehose.put_record(DeliveryStreamName=name, Record={"Data": b"one record"})
-    assert "Contents" not in s3.list_objects_v2(Bucket="guarded")
+    assert "Contents" not in s3.list_objects_v2(Bucket="only-written")
 
 
 def test_stream_delivers_to_s3_what_is_put(gateway: Any) -> None:

@@ -25,6 +25,7 @@ BUCKET, VERSIONED, GROUP = "kept-objects", "kept-versions", "/kept/group"
 POLICY = json.dumps(
     {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
 )
+OPEN = POLICY.replace('"Resource": "*"', f'"Principal": "*", "Resource": "arn:aws:s3:::{BUCKET}/*"')
 PART = 5 << 20
 
 
@@ -33,7 +34,7 @@ def make_objects(cloud: LocalCloud) -> dict[str, Any]:
     for bucket in (BUCKET, VERSIONED):
         s3.create_bucket(Bucket=bucket)
     s3.put_bucket_tagging(Bucket=BUCKET, Tagging={"TagSet": [{"Key": "a", "Value": "b"}]})
-    s3.put_bucket_policy(Bucket=BUCKET, Policy=POLICY)
+    s3.put_bucket_policy(Bucket=BUCKET, Policy=OPEN)
     s3.put_object(Bucket=BUCKET, Key="one", Body=b"1" * 1000, Metadata={"a_b": "c"}, Tagging="q=r")
     s3.put_object(Bucket=BUCKET, Key="empty", Body=b"", ContentType="text/plain", ACL="public-read")
     s3.put_object(Bucket=BUCKET, Key="deleted", Body=b"gone")
