@@ -18,7 +18,13 @@ pytestmark = pytest.mark.slow  # a Python that imports scikit-learn
 
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:{}"
 TRAIN = """
-import os, joblib, sklearn
+import os, sys
+print("warm", "sklearn" in sys.modules)
+import joblib, sklearn
+try:
+    import tensorflow
+except ModuleNotFoundError as error:
+    print(error)
 from sklearn.linear_model import LinearRegression
 print("scikit-learn", sklearn.__version__)
 joblib.dump(LinearRegression().fit([[0.0, 1.0], [1.0, 0.0], [2.0, 2.0]], [1, 2, 6]), "/opt/ml/model/line.joblib")
@@ -46,7 +52,9 @@ def archive(cloud: LocalCloud) -> str:
     request["AlgorithmSpecification"]["TrainingImage"] = IMAGE.format("1.2-1-cpu-py3")
     ended = jobs.run(request)
     assert ended["TrainingJobStatus"] == "Completed", ended.get("FailureReason")
-    assert "scikit-learn 1." in jobs.log(request["TrainingJobName"])
+    log = jobs.log(request["TrainingJobName"])
+    assert "scikit-learn 1." in log
+    assert "warm True\nNo module named 'tensorflow'" in log
     return str(ended["ModelArtifacts"]["S3ModelArtifacts"])
 
 

@@ -27,6 +27,7 @@ from packaging.markers import Marker
 import sagelab
 from sagelab.cloud.errors import ClientError
 
+QUIETLY = ("--quiet", "--compile-bytecode")  # pip compiles in any case
 WORDS = 300  # characters of an installer's complaint that are passed on
 
 
@@ -71,7 +72,9 @@ TOOLKIT = tuple("asyncio boto3 boto3.s3.transfer inotify_simple paramiko psutil 
 PLAIN = Environment("python")
 TENSORFLOW = Environment("tensorflow", (*TOOLKIT, "tensorflow", "keras"), (("TensorFlow", "tensorflow"),))
 SKLEARN = Environment(
-    "scikit-learn", (*TOOLKIT, "sklearn", "pandas", "scipy.sparse", "joblib"), (("scikit-learn", "scikit-learn"),)
+    "scikit-learn",
+    ("sagelab.cloud.engine.sandbox.without_tensorflow", *TOOLKIT, "sklearn", "pandas", "scipy.sparse", "joblib"),
+    (("scikit-learn", "scikit-learn"),),
 )
 XGBOOST = Environment(
     "xgboost",
@@ -186,6 +189,6 @@ def _installer(place: Path) -> list[str]:
     """uv where it is, else this Python's pip: both take wheels alone, whose making runs nobody's code."""
     uv = shutil.which("uv", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
     if uv:
-        return [uv, "pip", "install", "--quiet", "--only-binary", ":all:", "--python", str(place / "bin/python")]
+        return [uv, "pip", "install", *QUIETLY, "--only-binary", ":all:", "--python", str(place / "bin/python")]
     pip = [sys.executable, "-m", "pip", "--python", str(place / "bin/python"), "install"]
     return [*pip, "--quiet", "--no-input", "--disable-pip-version-check", "--only-binary", ":all:"]
