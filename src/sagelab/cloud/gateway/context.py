@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from sagelab.cloud.gateway.auth.guard import Caller
-from sagelab.cloud.gateway.http.request import Request
+from sagelab.cloud.gateway.http.request import CONTROL, Request
 from sagelab.cloud.gateway.wire.planes import SIGNING, Operation
 from sagelab.cloud.resources.call import Call
 
 # Operations that begin so leave everything as it was; KMS makes its own keys when they are first described.
-CONTROL = "/v20180820/"  # where S3 Control's paths begin
 _READS = ("Get", "List", "Describe", "BatchGet", "Lookup", "Filter", "Simulate", "Search", "Query", "Scan")
 
 

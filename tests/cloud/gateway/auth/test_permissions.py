@@ -8,6 +8,9 @@ from typing import Any
 
 import botocore.exceptions
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from tests.conftest import LocalCloud
 from tests.trusts import TRUST
@@ -41,6 +44,13 @@ class Role:
             "aws_session_token": issued["SessionToken"],
         }
         self.who = f"arn:aws:sts::{ACCOUNT}:assumed-role/{name}/lab"
+
+    def post(self, service: str, body: str, headers: dict[str, str]) -> int:
+        """The status of a request that no SDK would make."""
+        request = AWSRequest("POST", self._gateway.url + "/", data=body.encode(), headers=headers)
+        SigV4Auth(Credentials(*self._keys.values()), service, "us-east-1").add_auth(request)
+        sent = dict(request.headers.items()) | {"Host": self._gateway.url.partition("//")[2]}
+        return int(self._gateway.send("POST", "/", body.encode(), sent)[0])
 
     def client(self, service: str) -> Any:
         return self._gateway.client(service, **self._keys)

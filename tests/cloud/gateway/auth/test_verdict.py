@@ -216,6 +216,10 @@ def test_role_is_passed_on_to_any_service_by_who_may(role: Callable[..., Role]) 
     create = mine.client("firehose").create_delivery_stream
     said = refused(create, DeliveryStreamName="s", ExtendedS3DestinationConfiguration=place)
     assert f"iam:PassRole on resource: {mine.arn}" in said
+    for depth in (900, 100_000):  # nobody fails on it
+        deep = '{"a":' * depth + "{}" + "}" * depth
+        headers = {"X-Amz-Target": "Firehose_20150804.CreateDeliveryStream"}
+        assert mine.post("firehose", deep, headers) < 500
     function = {"FunctionName": "f", "Runtime": "python3.13", "Handler": "f.f", "Code": {"ZipFile": b"x"}}
     said = refused(mine.client("lambda").create_function, Role=mine.arn, **function)
     assert f"iam:PassRole on resource: {mine.arn}" in said

@@ -184,17 +184,17 @@ def _identity(sent: dict[str, Any], operation: str, account: str) -> str | None:
     return sent.get("PolicyArn")
 
 
-def _roles(sent: Any) -> Iterator[str]:
-    """The roles that a request to a service gives it, wherever they stand: RoleARN, roleArn, Role."""
-    if isinstance(sent, dict):
-        for name, value in sent.items():
-            if isinstance(value, str) and _ROLE.fullmatch(value) and _OF_ROLE.search(name):
-                yield value
-            else:
-                yield from _roles(value)
-    elif isinstance(sent, list):
-        for each in sent:
-            yield from _roles(each)
+def _roles(sent: dict[str, Any]) -> Iterator[str]:
+    """The roles that a request to a service gives it, however deep they stand: RoleARN, roleArn, Role."""
+    left: list[Any] = [sent]
+    while left:
+        one = left.pop()
+        if isinstance(one, dict):
+            named = {name for name, value in one.items() if isinstance(value, str) and _OF_ROLE.search(name)}
+            yield from (one[name] for name in named if _ROLE.fullmatch(one[name]))
+            left += one.values()
+        elif isinstance(one, list):
+            left += one
 
 
 def _listed(value: Any) -> list[str]:
@@ -204,6 +204,6 @@ def _listed(value: Any) -> list[str]:
 def _body(request: Request) -> dict[str, Any]:
     try:
         found = json.loads(request.content() or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from sagelab.cloud.errors import AccessDenied, InvalidBucketName, InvalidUri, MalformedXml
-from sagelab.cloud.gateway.http.request import Request
+from sagelab.cloud.gateway.http.request import CONTROL, Request
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,255}")
 # What signs a request, and what any request may say of its body.
@@ -152,7 +152,7 @@ def _place(path: str) -> tuple[str, str]:
         bucket, key = (unquote(part, errors="strict") for part in (bucket, key))
     except UnicodeDecodeError:
         raise InvalidUri("Couldn't parse the specified URI.") from None
-    if bucket and not _NAME.fullmatch(bucket):
+    if bucket and (not _NAME.fullmatch(bucket) or f"/{bucket}/" == CONTROL):
         raise InvalidBucketName("The specified bucket is not valid.")
     if "\0" in key or (key and not bucket):
         raise InvalidUri("Couldn't parse the specified URI.")

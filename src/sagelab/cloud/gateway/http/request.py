@@ -39,7 +39,7 @@ _SMALL_PART = 1 << 12
 # What S3 puts on an object that is a document, and not its content.
 _DOCUMENTS = frozenset(("acl", "legal-hold", "retention", "tagging"))
 _GZIP = 16 + zlib.MAX_WBITS
-_CONTROL = "/v20180820/"  # where S3 Control's paths begin
+CONTROL = "/v20180820/"  # where S3 Control's paths begin
 _CLAIM = re.compile(r"/([\w.-]+)/aws4_request")
 _ABSOLUTE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://([^/?]*)")
 
@@ -139,7 +139,7 @@ class Request:
     @property
     def is_upload(self) -> bool:
         """Whether S3 takes its body for the content of an object, or of a part of one."""
-        if self.method != "PUT" or "" in self.place or self.path.startswith(_CONTROL):
+        if self.method != "PUT" or "" in self.place or self.path.startswith(CONTROL):
             return False
         return not _DOCUMENTS & self.parameters.keys()
 

@@ -44,7 +44,7 @@ from sagelab.cloud.gateway.auth.needed import Needed
 from sagelab.cloud.gateway.auth.policies import Policy
 from sagelab.cloud.gateway.auth.verdict import Guarded, Rights
 from sagelab.cloud.gateway.context import Context
-from sagelab.cloud.gateway.http.request import Request
+from sagelab.cloud.gateway.http.request import CONTROL, Request
 from sagelab.cloud.gateway.http.spool import Disk
 from sagelab.cloud.gateway.moto import hook, iam, log_events, outgoing, routes, s3, sagemaker
 from sagelab.cloud.gateway.moto.environ import Environ, S3Request, environ_of, prepare
@@ -256,7 +256,7 @@ def _choice(environ: Environ, service: str, region: str) -> tuple[object, ...] |
         return service, region, environ.get("HTTP_X_AMZ_TARGET", "").partition(".")[0]
     path = environ.get("PATH_INFO", "")
     if service == "s3":
-        return service, region, path.startswith("/v20180820/")
+        return service, region, path.startswith(CONTROL)
     return service, region, service == "ses" and path.startswith("/v2/")
 
 

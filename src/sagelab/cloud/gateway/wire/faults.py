@@ -18,7 +18,7 @@ from sagelab.cloud.errors import (
     ServiceError,
     SignatureMismatch,
 )
-from sagelab.cloud.gateway.http.request import Request
+from sagelab.cloud.gateway.http.request import CONTROL, Request
 
 _QUERY_CODES: dict[type[ServiceError], str] = {
     MissingAuthentication: "MissingAuthenticationToken",
@@ -65,7 +65,7 @@ def protocol_of(request: Request) -> str:
         return "json"
     if request.header("smithy-protocol") == "rpc-v2-cbor":
         return "cbor"
-    if service in ("s3", None) and not request.path.startswith("/v20180820/"):
+    if service in ("s3", None) and not request.path.startswith(CONTROL):
         kind = request.header("content-type") or ""
         return "query" if service is None and kind.startswith("application/x-www-form-urlencoded") else "s3"
     if service in ("s3", "cloudfront", "route53"):
