@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,10 @@ import xgboost
 from sagelab.algorithms import tables
 from sagelab.algorithms.job import UserError
 from sagelab.algorithms.xgboost import load as load_model
+from sagelab.serving.codecs import CSV, JSON, JSON_LINES, Answer
 from sagelab.serving.errors import BadModel, BadRequest
 
-CSV, JSON, JSON_LINES = "text/csv", "application/json", "application/jsonlines"
 WRITTEN = (CSV, JSON, JSON_LINES)
-
-Answer = Callable[[bytes, str, str], tuple[bytes, str]]
 
 
 def load(folder: Path) -> Answer:

@@ -14,6 +14,9 @@ import numpy as np
 
 from sagelab.serving.errors import BadRequest
 
+# (body, content type, accept) -> (body, content type)
+Answer = Callable[[bytes, str, str], tuple[bytes, str]]
+
 JSON, CSV, NPY, JSON_LINES = "application/json", "text/csv", "application/x-npy", "application/jsonlines"
 
 

@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 
 from sagelab.serving import codecs, process
 from sagelab.serving.access_log import AccessLog
+from sagelab.serving.codecs import Answer
 from sagelab.serving.connections import Request, Response, Workers
 from sagelab.serving.errors import BadModel, BadRequest
 from sagelab.serving.inference import provide_packages
@@ -27,9 +28,6 @@ from sagelab.serving.inference import provide_packages
 CODE = Path("/opt/ml/code")
 SKLEARN, XGBOOST = "scikit-learn", "xgboost"
 _NO_LOADER = "Please provide a model_fn implementation: model_fn(model_dir) returns the model in the folder."
-
-# (body, content type, accept) -> (body, content type)
-Answer = Callable[[bytes, str, str], tuple[bytes, str]]
 
 
 @dataclass(frozen=True)

@@ -353,22 +353,31 @@ def test_notebook_instance_comes_changes_and_goes_with_its_stack(stacks: Stacks)
         find(NotebookInstanceName=name)
 
 
+def make_role(cloud: LocalCloud, name: str, actions: list[str]) -> str:
+    """A role that may do these, for everybody and for CloudFormation."""
+    iam = cloud.client("iam")
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=STACKS)["Role"]["Arn"]
+    statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=policy)
+    return str(role)
+
+
+def client_of(cloud: LocalCloud, role: str) -> Any:
+    """CloudFormation, as a session of a role asks it."""
+    keys = cloud.client("sts").assume_role(RoleArn=role, RoleSessionName="lab")["Credentials"]
+    signing = (keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
+    return signers.session(*signing).client("cloudformation", endpoint_url=cloud.url)
+
+
 def test_caller_needs_the_rights_that_its_resources_need(
     stacks: Stacks, cloud: LocalCloud, unique: Callable[[str], str]
 ) -> None:
-    iam, sts, roles = cloud.client("iam"), cloud.client("sts"), {}
     statements = {"stacks": ["cloudformation:*"], "all": ["cloudformation:*", "sagemaker:*", "iam:PassRole"]}
-    for kind, actions in statements.items():
-        name = unique(kind)
-        roles[kind] = iam.create_role(RoleName=name, AssumeRolePolicyDocument=STACKS)["Role"]["Arn"]
-        statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
-        policy = {"Version": "2012-10-17", "Statement": statement}
-        iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=json.dumps(policy))
+    roles = {kind: make_role(cloud, unique(kind), actions) for kind, actions in statements.items()}
 
     def client(kind: str) -> Any:
-        keys = sts.assume_role(RoleArn=roles[kind], RoleSessionName="lab")["Credentials"]
-        signing = (keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
-        return signers.session(*signing).client("cloudformation", endpoint_url=cloud.url)
+        return client_of(cloud, roles[kind])
 
     refused = stacks.create({"Model": stacks.model()}, client=client("stacks"))
     assert stacks.describe(refused)["StackStatus"] == "ROLLBACK_COMPLETE"
@@ -384,17 +393,13 @@ def test_caller_needs_the_rights_that_its_resources_need(
 def test_stack_makes_nothing_that_who_asks_may_not(
     stacks: Stacks, cloud: LocalCloud, unique: Callable[[str], str]
 ) -> None:
-    iam, sts, roles = cloud.client("iam"), cloud.client("sts"), {}
-    for kind, actions in {"stacks": [], "half": ["sqs:CreateQueue"], "whole": ["sqs:*"]}.items():
-        roles[kind] = iam.create_role(RoleName=unique(kind), AssumeRolePolicyDocument=STACKS)["Role"]["Arn"]
-        statement = {"Effect": "Allow", "Action": ["cloudformation:*", *actions], "Resource": "*"}
-        policy = json.dumps({"Version": "2012-10-17", "Statement": statement})
-        iam.put_role_policy(RoleName=roles[kind].rpartition("/")[2], PolicyName="inline", PolicyDocument=policy)
+    iam, statements = cloud.client("iam"), {"stacks": [], "half": ["sqs:CreateQueue"], "whole": ["sqs:*"]}
+    roles = {
+        kind: make_role(cloud, unique(kind), ["cloudformation:*", *more]) for kind, more in statements.items()
+    }
 
     def client(kind: str) -> Any:
-        keys = sts.assume_role(RoleArn=roles[kind], RoleSessionName="lab")["Credentials"]
-        signing = (keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
-        return signers.session(*signing).client("cloudformation", endpoint_url=cloud.url)
+        return client_of(cloud, roles[kind])
 
     queue, raised = {"Queue": {"Type": "AWS::SQS::Queue"}}, unique("raised")
     properties = {"RoleName": raised, "AssumeRolePolicyDocument": json.loads(STACKS)}

@@ -98,12 +98,10 @@ class Seals(Protocol):
 
 def knows(operation: str) -> bool:
     """Whether it is told here what an operation needs; what nobody can be asked for is not done."""
-    verb, _, _ = operation.partition("Bucket")
-    return (
-        operation in ("ListBuckets", "DeleteObjects")
-        or operation in (_BUCKETS.keys() | _OBJECTS.keys() | _WRITES)
-        or (verb.startswith(("Get", "Put", "Delete")) and _setting(operation) is not None)
+    listed = operation in ("ListBuckets", "DeleteObjects") or operation in (
+        _BUCKETS.keys() | _OBJECTS.keys() | _WRITES
     )
+    return listed or _setting(operation) is not None
 
 
 def needs(request: Request, operation: str, seals: Seals) -> Iterator[Needed]:

@@ -11,7 +11,7 @@ from sagelab.cloud.gateway.auth.guard import Key
 from sagelab.cloud.gateway.auth.needed import Needed
 from sagelab.cloud.gateway.auth.policies import Policy, read
 from sagelab.cloud.gateway.auth.verdict import Guarded, Rights
-from sagelab.cloud.gateway.moto.persistence.objects import bucket_of
+from sagelab.cloud.gateway.moto.persistence.objects import bucket_of, find_key
 
 _BUCKET = "arn:aws:s3:::"
 
@@ -60,9 +60,8 @@ def guarded(needed: Needed, key: Key) -> Guarded:
 
 def _of_kms(arn: str, key: Key) -> Guarded:
     """Of a key that is there; a grant with constraints is none here."""
-    _, _, _, region, account, name = arn.split(":", 5)
-    backend = get_backend("kms")[account][region]
-    found = backend.keys.get(backend.any_id_to_key_id(name if name.startswith("alias/") else arn))
+    _, _, _, region, account, _ = arn.split(":", 5)
+    found = find_key(account, arn, region)
     if found is None:
         return Guarded()
     names = {key.arn, principals.holder(key.arn)}

@@ -60,13 +60,13 @@ class Disabled(S3ClientError):  # type: ignore[misc]
 
 def check_enabled(account: str, key: str, region: str) -> None:
     """Disabled: the key is, or it is to be deleted. key: an id, an ARN, or an alias; an unknown one passes."""
-    found = _find(account, key, region)
+    found = find_key(account, key, region)
     if found is not None and found.key_state != "Enabled":
         words = {"PendingDeletion": "pending deletion"}
         raise Disabled(found.arn, words.get(found.key_state, "disabled"))
 
 
-def _find(account: str, key: str, region: str) -> Any:
+def find_key(account: str, key: str, region: str) -> Any:
     """moto's KMS key of an id, an ARN or an alias, or None."""
     arn = key.split(":") if key.startswith("arn:") else []
     backend = kms_backends[account][arn[3] if arn else ("us-east-1" if region == "aws" else region)]
@@ -81,7 +81,7 @@ def key_over(bucket: str, name: str, version: str | None) -> str | None:
     found = next((one for one in reversed(versions) if version in (None, str(one.version_id))), None)
     if not isinstance(found, Key) or found.encryption != "aws:kms" or not found.kms_key_id:
         return None
-    key = _find(found.account_id, found.kms_key_id, found.region_name)
+    key = find_key(found.account_id, found.kms_key_id, found.region_name)
     return key.arn if key is not None else None
 
 
@@ -95,7 +95,7 @@ def key_for_new(bucket: str, named: str | None) -> str | None:
         return None
     if named is None and found.encryption:
         named = found.encryption["Rule"]["ApplyServerSideEncryptionByDefault"].get("KMSMasterKeyID")
-    key = _find(found.account_id, named, found.region_name) if named else None
+    key = find_key(found.account_id, named, found.region_name) if named else None
     return key.arn if key is not None else None
 
 
