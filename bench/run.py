@@ -22,6 +22,7 @@ from compiler import compiler
 from console import console
 from endpoints import endpoints
 from frameworks import frameworks
+from lessons import lessons
 from place import forget_surroundings
 from scale import store
 from spot import spot
@@ -43,6 +44,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "frameworks": frameworks,
     "train": train,
     "tuning": tuning,
+    "lessons": lessons,
     "clients": clients,
     "compiler": compiler,
     "spot": spot,

@@ -53,6 +53,15 @@ def test_the_objective_is_drawn_against_each_hyperparameter_on_its_scale() -> No
     assert png(figure)
 
 
+def test_a_short_logarithmic_axis_has_plain_numbers() -> None:
+    jobs = table(*SOME).assign(rate=[53, 199, 206, 233, 336])
+    figure = searches.against(jobs)
+    assert png(figure)
+    shown = [text.get_text() for text in figure.axes[1].get_xticklabels(which="both")]
+    assert {"50", "100", "200"} <= set(shown)
+    assert not any("10^" in text for text in shown)
+
+
 def test_the_best_so_far_is_a_line_over_the_jobs() -> None:
     assert searches.best_so_far(table(*SOME)).tolist() == [0.5, 0.9, 0.9, 0.9, 0.9]
     assert searches.best_so_far(table(*SOME, maximize=False)).tolist() == [0.5] * 5

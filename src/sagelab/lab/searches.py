@@ -110,9 +110,20 @@ def _points(axis: Axes, jobs: pd.DataFrame, parameter: str, colour: str, title: 
         axis.plot([x], [y], "o", markersize=13, markerfacecolor="none", markeredgecolor=INK)
     if parameter in jobs.attrs["logarithmic"]:
         axis.set_xscale("log")
+        _label_short_span(axis, jobs[parameter])
     elif jobs[parameter].dtype.kind == "i" and np.ptp(jobs[parameter]) < FEW:
         axis.locator_params(axis="x", integer=True, nbins=FEW)
     axis.margins(x=0.12, y=0.12)
+
+
+def _label_short_span(axis: Axes, values: pd.Series[Any]) -> None:
+    """Plain numbers on a logarithmic axis of less than an order of magnitude, where powers would overlap."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    if values.max() < 10 * values.min():
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.xaxis.set_minor_formatter(NullFormatter())
 
 
 def best_job(jobs: pd.DataFrame) -> pd.Series[Any] | None:
@@ -156,7 +167,9 @@ def _rails(axis: Axes, valued: pd.DataFrame, names: list[str]) -> None:
         axis.axvline(place, color=GREY, linewidth=1)
         if len(valued):
             for height, value in ((0, valued[name].min()), (1, valued[name].max())):
-                axis.annotate(_short(value), (place, height), (5, 3), textcoords="offset points", fontsize=9)
+                shift = {"xytext": (5, 5), "textcoords": "offset points"}
+                box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
+                axis.annotate(_short(value), (place, height), fontsize=9, bbox=box, **shift)
     logarithmic = valued.attrs["logarithmic"]
     axis.set(xticks=range(len(names)), yticks=[], xlim=(-0.15, len(names) - 0.6), ylim=(-0.08, 1.12))
     axis.set_xticklabels([f"{name}\n(logarithmic)" if name in logarithmic else name for name in names])
