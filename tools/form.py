@@ -20,8 +20,6 @@ TO_COME = (
     "00-open-a-notebook-instance",
     "01-train-a-digit-classifier",
     "02-deploy-and-read-handwriting",
-    "04-train-on-spot",
-    "05-compile-once-with-neo",
 )  # labs that are still to be brought to this form
 CELLS, LINES, WORDS, TERMS, ALT = 40, 20, 1000, 5, 40
 VERBS = ("Open", "Train", "Deploy", "Tune", "Compile", "Run", "Build", "Serve", "Read", "Watch", "Compare")

@@ -31,9 +31,9 @@ def load_savedmodel(path):
 
 
 def load_compiled(path):
-    sys.path.insert(0, path)  # the runtime.py that lies in the artifact
     import iree.runtime  # noqa: F401
-    import runtime
+
+    from sagelab.neo import runtime  # the file that lies in the artifact too
 
     start = time.perf_counter()
     program = runtime.load(path, threads=1)

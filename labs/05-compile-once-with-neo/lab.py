@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Compile the classifier once with Neo
 #
-# **What you'll do.** Turn the model of lab 1 into machine code for `ml.c5` with a compilation job, serve it beside
-# the original, compare the two, deploy it where it does not belong, and run it on an embedded ARM device under
-# emulation.
+# **What you'll do.** Turn the model of lab 1 into machine code for `ml.c5` with a compilation job, serve it
+# beside the original, compare the two, deploy it where it does not belong, and run it on an embedded ARM device
+# under emulation.
 #
 # **What you'll learn.**
 # - what a compiler does to a network, and what SageMaker Neo's job takes and leaves;
@@ -11,46 +11,58 @@
 # - why it runs on the one kind of processor that it was compiled for, and who says no elsewhere;
 # - how the same model goes to a device without Python, TensorFlow or a cloud.
 #
-# **What you'll need.** About 3 minutes on a laptop. On AWS about 25 minutes and $0.10; there Neo takes older
-# models only, see step 2. The [walkthrough](../labs/05-compile-once-with-neo/README.md) says at each step what
-# AWS's console shows.
+# **What you'll need.**
+# - **Before:** lab 2, where an endpoint is explained. Nothing of it has to be there.
+# - **Here:** about 2 minutes on a laptop; step 8 wants QEMU, and says what to install where it is missing.
+# - **On AWS:** about 25 minutes and $0.10; there Neo takes older models only, see step 2.
+#
+# ![The notebook uploads a trained model to S3; compilation jobs make one artifact for ml.c5 and one for a
+# Jetson; the first serves beside the original behind an endpoint, the second runs on an emulated ARM
+# device](../labs/05-compile-once-with-neo/diagram.svg)
+#
+# The [walkthrough](../labs/05-compile-once-with-neo/README.md) says at each step what AWS's console shows. Words
+# that are new stand in the [glossary](../labs/GLOSSARY.md).
 
 # %% [markdown]
-# The knobs of this lab. `TARGET` is what the model is compiled for, `DEVICE` the embedded one.
+# The knobs of this lab. `TARGET` is what the model is compiled for, `DEVICE` the embedded one. Two thousand
+# digits make a model that is good enough to be compiled.
 
 # %% tags=["parameters"]
-EPOCHS = 3
+EPOCHS, DIGITS = 3, 2_000
 TARGET = "ml_c5"
 INSTANCE_TYPE = "ml.c5.large"
 WRONG_TYPE = "ml.m5.large"
 DEVICE = "jetson_xavier"
-SCRIPTS = "../labs/01-train-a-digit-classifier"
-HERE = "../labs/05-compile-once-with-neo"
+SCRIPT = "../labs/01-train-a-digit-classifier/mnist-train-cnn.py"
+ENGINES = "../labs/05-compile-once-with-neo/engines.py"
 
 # %% [markdown]
 # ## 1. Connect, and train a model
 #
-# The script is lab 1's, as a plain program. Its SavedModel goes to S3 as one archive.
-
-# %%
-import sagelab
-
-lab = sagelab.connect("keras-mnist-neo")
-lab
+# The script is lab 1's, run as a plain program: a [SavedModel](../labs/GLOSSARY.md#savedmodel) comes out of it
+# wherever it runs. What a compiler gets is a graph of operations, such as *convolution*, *add*, *softmax*, and
+# the weights.
 
 # %% tags=["nbval-ignore-output"]
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
+import sagelab
 from sagelab.lab import digits
 
+lab = sagelab.connect("keras-mnist-neo")
 data, folder = digits.load(), tempfile.mkdtemp()
-data.save(folder)
-script = [sys.executable, Path(SCRIPTS, "mnist-train-cnn.py").resolve(), f"--epochs={EPOCHS}", "--model-dir=model"]
+replace(data, images=data.images[:DIGITS], labels=data.labels[:DIGITS]).save(folder)
+script = [sys.executable, Path(SCRIPT).resolve(), f"--epochs={EPOCHS}", "--batch-size=64", "--model-dir=model"]
 places = ["--training=training", "--validation=validation"]
 print(subprocess.run([*script, *places], cwd=folder, capture_output=True, text=True, check=True).stdout)
+
+# %% [markdown]
+# The SavedModel goes to S3 as one archive, the [artifact](../labs/GLOSSARY.md#artifact) that a training job
+# would have left.
 
 # %%
 import tarfile
@@ -63,56 +75,58 @@ lab.uri("model.tar.gz")
 # %% [markdown]
 # ## 2. Compile it
 #
-# A compilation job needs the archive, the framework, the shape of the input and a target. The batch is part of
-# the shape: machine code is made for one. TensorFlow's shapes are NHWC; of a Keras file Neo wants NCHW.
+# A [compilation job](../labs/GLOSSARY.md#compilation-job) needs the archive, the framework, the shape of the
+# input and a target
+# ([CreateCompilationJob](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateCompilationJob.html)).
+# The batch is part of the shape: machine code is made for one. TensorFlow's shapes are NHWC; of a Keras file Neo
+# wants NCHW.
+#
+# Why is that faster than the framework? A framework looks up a kernel for each operation as it comes to it, for
+# any shape, and stores each result in memory before the next one reads it. A compiler sees all of the graph
+# beforehand: it fuses operations into one loop, knows the loops' lengths, lays the weights out as they will be
+# read, and writes instructions for exactly this processor.
 #
 # On AWS, Neo takes TensorFlow up to 2.9 and Keras up to 2.2.4, and not a model as new as this one: export it
 # from such a version there, or hand Neo an ONNX file.
 
-# %% tags=["nbval-ignore-output"]
+# %%
 import json
-import time
 
 from sagemaker.core.resources import CompilationJob
 from sagemaker.core.shapes import InputConfig, OutputConfig, StoppingCondition, Tag
 
-name = f"keras-mnist-neo-{time.strftime('%Y%m%d%H%M%S')}"
-about = {"session": lab.session, "region": lab.region}
-labels = [Tag(key=tag["Key"], value=tag["Value"]) for tag in lab.tags]
+tags = [Tag(key=tag["Key"], value=tag["Value"]) for tag in lab.tags]
+about = {"session": lab.session, "region": lab.region, "role_arn": lab.role, "tags": tags}
+shape = json.dumps({"image": [1, 28, 28, 1]})
+source = InputConfig(s3_uri=lab.uri("model.tar.gz"), data_input_config=shape, framework="TENSORFLOW")
 
 
 def compile_for(target):
-    """A compilation job of the model for one target, ended."""
+    """Start a compilation job of the model for one target."""
     return CompilationJob.create(
-        compilation_job_name=f"{name}-{target.replace('_', '-')}",
-        role_arn=lab.role,
-        input_config=InputConfig(
-            s3_uri=lab.uri("model.tar.gz"),
-            data_input_config=json.dumps({"image": [1, 28, 28, 1]}),
-            framework="TENSORFLOW",
-        ),
+        compilation_job_name=lab.fresh_name(target.replace("_", "-")),
+        input_config=source,
         output_config=OutputConfig(s3_output_location=lab.uri("compiled"), target_device=target),
         stopping_condition=StoppingCondition(max_runtime_in_seconds=900),
-        tags=labels,
         **about,
     )
 
 
-def wait_for(job):
-    """Follow a compilation job to its end."""
-    while job.refresh().compilation_job_status in ("STARTING", "INPROGRESS"):
-        time.sleep(0.5)
-    return job.compilation_job_status
+# %% [markdown]
+# A line follows the job to its end. Compilation jobs are free.
 
+# %% tags=["nbval-ignore-output"]
+from sagelab.lab import watch
 
 job = compile_for(TARGET)
-
-# %%
-wait_for(job)
+ended = watch.follow(lab, "compilation job", job.compilation_job_name)
+assert ended["CompilationJobStatus"] == "COMPLETED"
 
 # %% [markdown]
 # What the compiler did stands in the job's log: the instruction set it wrote for, how it checked the machine
 # code against the original, and by how much the two differ.
+# ([GetLogEvents](https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html) of
+# the group `/aws/sagemaker/CompilationJobs`.)
 
 # %% tags=["nbval-ignore-output"]
 events = lab.client("logs").get_log_events(
@@ -126,70 +140,51 @@ print("\n".join(event["message"] for event in events["events"]))
 # Neo's result is again one archive: machine code, a manifest, and a runtime of a few lines that needs no
 # TensorFlow.
 
+
 # %%
-
-
-def fetch(job, place):
-    """The artifact of a job, unpacked into a folder."""
-    bucket, _, key = job.model_artifacts.s3_model_artifacts.removeprefix("s3://").partition("/")
+def fetch(ended, place):
+    """The artifact of a job that has ended, unpacked into a folder."""
+    bucket, _, key = ended["ModelArtifacts"]["S3ModelArtifacts"].removeprefix("s3://").partition("/")
     lab.client("s3").download_file(bucket, key, f"{folder}/artifact.tar.gz")
     with tarfile.open(f"{folder}/artifact.tar.gz") as archive:
         archive.extractall(place, filter="data")
     return place
 
 
-artifact = fetch(job, f"{folder}/compiled")
+artifact = fetch(ended, f"{folder}/compiled")
 manifest = json.loads(Path(artifact, "manifest.json").read_text())
 {part: manifest[part] for part in ("target", "triple", "cpu", "inputs", "outputs")}
 
 # %% [markdown]
 # ## 4. Serve it beside the original
 #
-# The job names the image that serves its artifact. Two variants of one endpoint: the SavedModel in TensorFlow
-# Serving, and its machine code.
+# The job names the image that serves its artifact. Two [variants](../labs/GLOSSARY.md#production-variant) of one
+# [endpoint](../labs/GLOSSARY.md#endpoint): the SavedModel in TensorFlow Serving, and its machine code. As in lab
+# 2, that is [CreateModel](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateModel.html) for
+# each,
+# [CreateEndpointConfig](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpointConfig.html)
+# and [CreateEndpoint](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpoint.html).
 
 # %% tags=["nbval-ignore-output"]
-from sagemaker.core import image_uris
-from sagemaker.core.resources import Endpoint, EndpointConfig, Model
-from sagemaker.core.shapes import ContainerDefinition, ProductionVariant
-
-serving = image_uris.retrieve(
-    "tensorflow", lab.region, version="2.19", image_scope="inference", instance_type=INSTANCE_TYPE
-)
-print(job.inference_image)
-
-
-def register(suffix, image, uri):
-    container = ContainerDefinition(image=image, model_data_url=uri)
-    Model.create(
-        f"{name}-{suffix}", primary_container=container, execution_role_arn=lab.role, tags=labels, **about
-    )
-    return f"{name}-{suffix}"
-
-
-def deploy(suffix, instance_type, **models):
-    """An endpoint with a variant a model."""
-    shape = {"instance_type": instance_type, "initial_instance_count": 1}
-    variants = [ProductionVariant(variant_name=v, model_name=m, **shape) for v, m in models.items()]
-    config = f"{name}-{suffix}"
-    EndpointConfig.create(config, production_variants=variants, tags=labels, **about)
-    return Endpoint.create(config, endpoint_config_name=config, tags=labels, **about)
-
-
-plain = register("plain", serving, lab.uri("model.tar.gz"))
-compiled = register("compiled", job.inference_image, job.model_artifacts.s3_model_artifacts)
-endpoint = deploy("both", INSTANCE_TYPE, SavedModel=plain, Compiled=compiled)
-
-# %%
 from sagelab.lab import endpoints
 
-endpoints.wait(lab, f"{name}-both")
+models = {
+    "SavedModel": lab.model(lab.uri("model.tar.gz")),
+    "Compiled": lab.model(ended["ModelArtifacts"]["S3ModelArtifacts"], ended["InferenceImage"]),
+}
+endpoint = lab.deploy(models, INSTANCE_TYPE)
+endpoints.wait(lab, endpoint.endpoint_name)
 
 # %% [markdown]
-# The same digits to both, in the same words as in lab 2: the machine code keeps the contract.
+# The same 300 digits to both, in the same words as in lab 2: the machine code keeps the contract, and no score
+# differs by more than rounding.
+# ([InvokeEndpoint](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html)
+# with the variant named in it.)
 
 # %%
 import numpy as np
+
+from sagelab.lab import pictures
 
 images = (data.held_out_images[:300, ..., np.newaxis] / 255).astype("float32")
 
@@ -200,30 +195,26 @@ def ask(instances, variant):
     return np.array(json.loads(answer.body.read())["predictions"])
 
 
-scores = {variant: ask(images, variant) for variant in ("SavedModel", "Compiled")}
+scores = {variant: ask(images, variant) for variant in models}
 apart = abs(scores["SavedModel"] - scores["Compiled"]).max()
-print(f"300 digits; no score differs by more than 0.0001: {apart < 1e-4}")
-
-# %% tags=["nbval-ignore-output"]
-from sagelab.lab import pictures
+assert apart < 1e-4, f"scores differ by {apart:.6f}"
 
 ten = slice(0, 10)
 pictures.digits(data.held_out_images[ten], data.held_out_labels[ten], scores["Compiled"][ten].argmax(axis=1), n=10)
 
-# %%
-for _ in range(200):
-    for variant in scores:
-        ask(images[:1], variant)
-print("Each was asked 200 times more, one digit at a time.")
-
 # %% [markdown]
-# Each point of a curve is a percentile of `ModelLatency`, from CloudWatch: the further left, the faster.
+# Which is the faster one? Both are asked 200 times more, one digit at a time. Each point of a curve is a
+# [percentile](../labs/GLOSSARY.md#percentile) of `ModelLatency`, from CloudWatch
+# ([GetMetricStatistics](https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricStatistics.html)):
+# the further left, the faster.
 
 # %% tags=["nbval-ignore-output"]
-for variant in scores:
-    endpoints.metrics(lab, f"{name}-both", variant=variant, at_least=201)
-latencies = endpoints.latency(lab, f"{name}-both", list(scores))
-endpoints.show_latency(latencies)
+for _ in range(200):
+    for variant in models:
+        ask(images[:1], variant)
+for variant in models:
+    endpoints.metrics(lab, endpoint.endpoint_name, variant=variant, at_least=201)
+endpoints.show_latency(endpoints.latency(lab, endpoint.endpoint_name, list(models)))
 
 # %% [markdown]
 # ## 5. Compare it with other engines
@@ -234,8 +225,7 @@ endpoints.show_latency(latencies)
 # %% tags=["nbval-ignore-output"]
 import pandas as pd
 
-engines = f"{HERE}/engines.py"
-subprocess.run([sys.executable, engines, "convert", f"{folder}/model/1", folder], capture_output=True, check=True)
+subprocess.run([sys.executable, ENGINES, "convert", f"{folder}/model/1", folder], capture_output=True, check=True)
 np.savez(f"{folder}/digits.npz", images=images)
 entrants = {
     "TensorFlow, SavedModel": ("savedmodel", "model/1"),
@@ -246,7 +236,7 @@ entrants = {
 }
 measured = {}
 for entrant, (engine, path) in entrants.items():
-    command = [sys.executable, engines, engine, f"{folder}/{path}", f"{folder}/digits.npz"]
+    command = [sys.executable, ENGINES, engine, f"{folder}/{path}", f"{folder}/digits.npz"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     measured[entrant] = json.loads(done.stdout.splitlines()[-1])
 
@@ -269,12 +259,14 @@ rows = {
     for entrant, found in measured.items()
 }
 table = pd.DataFrame(rows).T
+assert table["agrees"].min() > 0.98
 table.round({"p50 (ms)": 2, "p99 (ms)": 2, "load (ms)": 1, "memory (MB)": 0, "size (MB)": 1, "differs": 6})
 
 # %% [markdown]
-# The compiled model answers in a third of the SavedModel's time, beside onnxruntime and LiteRT, whose kernels are
-# written by hand for such networks. Like them, it needs a sixteenth of TensorFlow's memory and starts at once;
-# unlike them, it needs no library of kernels on the device, and takes any network that the compiler can read.
+# The compiled model answers in a third of the SavedModel's time, beside onnxruntime and LiteRT, whose kernels
+# are written by hand for such networks. Like them, it needs a sixteenth of TensorFlow's memory and starts at
+# once; unlike them, it needs no library of kernels on the device, and takes any network that the compiler can
+# read.
 
 # %% tags=["nbval-ignore-output"]
 pictures.bars(table[["p50 (ms)", "memory (MB)", "load (ms)", "size (MB)"]])
@@ -283,30 +275,42 @@ pictures.bars(table[["p50 (ms)", "memory (MB)", "load (ms)", "size (MB)"]])
 # ## 6. Deploy it to the wrong family
 #
 # `ml.m5` is another family. AWS's rule: a compiled model runs on the instance it was compiled for.
+#
+# <div class="alert alert-warning">
+#
+# **Trap.** `CreateModel` and `CreateEndpointConfig` take the wrong family without a word: neither knows what is
+# in the archive. Only the endpoint fails, minutes later, and only its `FailureReason` says why. Write the target
+# into the model's name.
+#
+# </div>
 
-# %%
-deploy("wrong", WRONG_TYPE, Compiled=compiled)
+# %% tags=["nbval-ignore-output"]
+wrong = lab.deploy({"Compiled": models["Compiled"]}, WRONG_TYPE)
+reason = "it was not refused"
 try:
-    endpoints.wait(lab, f"{name}-wrong")
+    endpoints.wait(lab, wrong.endpoint_name)
 except endpoints.EndpointFailed as error:
-    print(error)
+    reason = str(error)
+assert TARGET in reason, reason
+print(reason)
 
 # %% [markdown]
 # ## 7. Compile for an ARM device
 #
 # The same archive, another target: the Jetson AGX Xavier of NVIDIA, an ARM processor (its GPU stays unused
-# here). Loaded on this machine, the artifact is refused by the loader itself: no rule, but machine code of
-# another language.
-
-# %%
-edge_job = compile_for(DEVICE)
-wait_for(edge_job)
+# here).
 
 # %% tags=["nbval-ignore-output"]
-sys.path.insert(0, artifact)
-import runtime
+device_job = watch.follow(lab, "compilation job", compile_for(DEVICE).compilation_job_name)
+device_artifact = fetch(device_job, f"{folder}/device")
 
-device_artifact = fetch(edge_job, f"{folder}/device")
+# %% [markdown]
+# Loaded on this machine, the artifact is refused by the loader itself: no rule, but machine code of another
+# language. (`runtime.py` lies in every artifact; sagelab has the same file.)
+
+# %% tags=["nbval-ignore-output"]
+from sagelab.neo import runtime
+
 try:
     runtime.load(device_artifact)
     print("This machine is such a device itself.")
@@ -316,8 +320,9 @@ except runtime.BadArtifact as error:
 # %% [markdown]
 # ## 8. Run it on the device, under emulation
 #
-# QEMU translates ARM instructions to this machine's, and the device's own runtime runs on it. Its answers are the
-# device's; its speed says nothing. Where QEMU is missing, this cell says what to install and goes on.
+# QEMU translates ARM instructions to this machine's, and the device's own runtime runs on it. Its answers are
+# the device's, to rounding; its speed says nothing. Where QEMU is missing, this cell says what to install and
+# goes on.
 
 # %% tags=["nbval-ignore-output"]
 from sagelab import edge
@@ -327,13 +332,13 @@ if missing:
     print(f"Skipped: {missing}")
 else:
     readings = edge.run(device_artifact, data.held_out_images[:5], DEVICE)
-    print("largest difference to TensorFlow here:", abs(readings.scores - scores["SavedModel"][:5]).max())
+    assert abs(readings.scores - scores["SavedModel"][:5]).max() < 1e-4
 pictures.digits(data.held_out_images[:5], data.held_out_labels[:5], None if missing else readings.digits, n=5)
 
 # %% [markdown]
-# What is left to do is to get the archive to a thousand devices, and the next one after it. On AWS that is
-# **IoT Greengrass**: the artifact becomes a *component*, a *deployment* names the group of devices, and each
-# fetches it, checks it and starts it, also after a day without a network.
+# What is left to do is to get the archive to a thousand devices, and the next one after it. On AWS that is **IoT
+# Greengrass**: the artifact becomes a *component*, a *deployment* names the group of devices, and each fetches
+# it, checks it and starts it, also after a day without a network.
 
 # %% [markdown]
 # ## 9. Clean up
@@ -345,11 +350,6 @@ from sagelab.lab import cleanup
 
 for sentence in cleanup.clean(lab):
     print(sentence)
-
-# %% [markdown]
-# Prove it.
-
-# %%
 cleanup.assert_clean(lab)
 
 # %% [markdown]
@@ -361,3 +361,12 @@ cleanup.assert_clean(lab)
 # - The artifact belongs to its target: the service refuses another family, and another processor cannot even
 #   load it.
 # - On a device the same model needs a runtime of a few megabytes and no cloud; Greengrass brings it there.
+#
+# ## Exercises
+#
+# {exercises.md}
+#
+# ## Next
+#
+# This is the last lab. Take a script and data of your own through all six: the walkthroughs' tables say which
+# call does what, and [differences](../docs/differences.md) what AWS does otherwise.
