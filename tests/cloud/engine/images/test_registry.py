@@ -28,7 +28,7 @@ def refusal(folder: Path, uri: str, use: str) -> str:
         (f"{PARIS}/tensorflow-training:1.15.2-cpu-py37", TRAIN, f"{PARIS}/tensorflow-training:2.0.0-cpu-py3"),
         (f"{PARIS}/tensorflow-training:2.15.0-gpu-py310", TRAIN, f"{PARIS}/tensorflow-training:2.16.2-cpu-py310"),
         (
-            f"{VIRGINIA}/pytorch-training:2.3.0-cpu-py311",
+            f"{VIRGINIA}/mxnet-training:1.9.0-cpu-py38",
             TRAIN,
             f"{VIRGINIA}/tensorflow-training:2.21.0-cpu-py312",
         ),

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sagelab.cloud.engine.images.environments import PLAIN, SKLEARN, TENSORFLOW, XGBOOST, Environment
+from sagelab.cloud.engine.images.environments import PLAIN, PYTORCH, SKLEARN, TENSORFLOW, XGBOOST, Environment
 from sagelab.cloud.engine.images.neo import is_neo
 from sagelab.cloud.engine.images.own import OwnImages
 from sagelab.cloud.errors import ValidationException
@@ -37,7 +37,7 @@ class Image:
     uses: TRAIN, PROCESS, SERVE. environment: its packages.
     server: which model server stands for its `serve` (hosting/containers.py). least: the first version that runs
     here. program: the folder that stands for it, of an own image. algorithm: the module that trains where a job
-    names no script.
+    names no script. module: what SageMaker's toolkit calls around a script ("module:function").
     """
 
     repository: str
@@ -47,11 +47,13 @@ class Image:
     least: tuple[int, ...] = ()
     program: Path | None = None
     algorithm: str = ""
+    module: str = ""
 
     @property
     def words(self) -> list[str]:
-        """What its repository's name is made of."""
-        return str(_rows(self)[0][1]["repository"]).split("-")
+        """What the names of its newest repository and of the SDK's table are made of."""
+        repository, framework = str(_rows(self)[-1][1]["repository"]), self.repository.partition("/")[0]
+        return list(dict.fromkeys([*repository.split("-"), *framework.split("-")]))
 
     def names(self) -> list[str]:
         """The repositories and versions of the URIs, in words."""
@@ -83,7 +85,7 @@ class Image:
         )
 
 
-# Of TensorFlow those of 2: code for 1 would not run here.
+# Of TensorFlow those of 2: code for 1 would not run here. Of PyTorch those of 1 and 2.
 IMAGES: tuple[Image, ...] = (
     Image("tensorflow/training", (TRAIN, PROCESS), TENSORFLOW, least=(2,)),
     Image("tensorflow/inference", (SERVE,), TENSORFLOW, server="tensorflow", least=(2,)),
@@ -92,6 +94,10 @@ IMAGES: tuple[Image, ...] = (
     Image("sklearn/inference", (SERVE,), SKLEARN, server="scikit-learn"),
     Image("xgboost/training", (TRAIN, PROCESS), XGBOOST, algorithm="sagelab.algorithms.xgboost"),
     Image("xgboost/inference", (SERVE,), XGBOOST, server="xgboost"),
+    Image("pytorch/training", (TRAIN, PROCESS), PYTORCH, least=(1,), module="sagelab.frameworks.pytorch:main"),
+    Image("pytorch-amzn2023/training", (TRAIN, PROCESS), PYTORCH, module="sagelab.frameworks.pytorch:main"),
+    Image("pytorch/inference", (SERVE,), PYTORCH, server="pytorch", least=(1,)),
+    Image("pytorch/inference_graviton", (SERVE,), PYTORCH, server="pytorch", least=(1,)),
 )
 NEO = Image("neo", (SERVE,), PLAIN, server="neo")  # what a compilation job made; neo.py has its names
 

@@ -45,6 +45,7 @@ class Attempt(Cluster):
         self.program = image.program if image else None
         self.algorithm = image.algorithm if image and is_algorithm(image, hyperparameters) else ""
         self.version = (image.version(uri) if image and image.algorithm else None) or ""
+        self.module = image.module if image else ""
         self.environment = image.environment if image else environments.TENSORFLOW
         self.checkpoints: Checkpoints | None = None
 
@@ -95,7 +96,8 @@ class Attempt(Cluster):
     def head_logs(self, runtime: runtimes.Runtime, notes: list[str]) -> None:
         image = self.request["AlgorithmSpecification"]["TrainingImage"]
         here = describe_stand_in(image, self.request["ResourceConfig"]["InstanceType"], self.environment)
-        self.open_logs(LOG_GROUP, runtime, [here, *notes])
+        lacks = self.context.launcher.environments.lacks(self.environment)
+        self.open_logs(LOG_GROUP, runtime, [here, *([lacks] if lacks else []), *notes])
 
     def task(self, runtime: runtimes.Runtime) -> Task:
         """What the hosts run. ClientError: they cannot, on this machine."""
@@ -104,10 +106,11 @@ class Attempt(Cluster):
         asked, own = self.request["AlgorithmSpecification"], self.request.get("Environment", {})
         train = ["python3", "-m", self.algorithm] if self.algorithm else ["train"]
         version = {"SAGEMAKER_FRAMEWORK_VERSION": self.version} if self.version else {}
+        module = {"SAGEMAKER_TRAINING_MODULE": self.module} if self.module else {}
         return Task(
             runtime,
             argv=(*asked.get("ContainerEntrypoint", train), *asked.get("ContainerArguments", [])),
-            environment=job_environment(self.request) | version | own,
+            environment=job_environment(self.request) | version | module | own,
             network=not self.request.get("EnableNetworkIsolation", False),
             role=self.request["RoleArn"],
             seconds=self.request["StoppingCondition"]["MaxRuntimeInSeconds"],

@@ -86,7 +86,7 @@ class Launcher:
         pipes = {host.name: os.pipe() for host in hosts}
         try:
             for host in hosts:
-                _write_commands(Path(host.folder) / "bin", forks, host.python)
+                _write_commands(Path(host.folder) / "bin", forks, host.python, runtime.environment.commands)
             hosts = [replace(host, forks=forks) for host in hosts]
             group = fork_server.start([(host, pipes[host.name][1]) for host in hosts], ways)
         except BaseException:
@@ -132,8 +132,13 @@ class Launcher:
             self._fork_servers.clear()
 
 
-def _write_commands(folder: Path, forks: tuple[str, ...], python: str) -> None:
-    """The commands of a host; they are there already where it is started again."""
+def _write_commands(
+    folder: Path, forks: tuple[str, ...], python: str, scripts: tuple[tuple[str, str], ...]
+) -> None:
+    """The commands of a host; they are there already where it is started again.
+
+    scripts: console scripts of its packages, and the module that each runs.
+    """
     if any(folder.iterdir()):
         return
     real = f'#!/bin/sh\nexec {python} "$@"\n'
@@ -143,6 +148,8 @@ def _write_commands(folder: Path, forks: tuple[str, ...], python: str) -> None:
     for name in ("python", "pip"):
         for version in ("", f"3.{sys.version_info.minor}"):
             (folder / f"{name}{version}").symlink_to(f"{name}3")
+    for name, module in scripts:
+        _write_command(folder / name, f'#!/bin/sh\nexec python3 -m {module} "$@"\n')
     _write_command(folder / "train", TOOLKIT.format(python="python3"))
 
 
