@@ -27,15 +27,15 @@ from sagelab.serving.handlers import Defaults, around
 from sagelab.serving.inference import provide_packages
 
 CODE = Path("/opt/ml/code")
-SKLEARN, XGBOOST, PYTORCH = "scikit-learn", "xgboost", "pytorch"
-WITHOUT_SCRIPT = (PYTORCH,)  # a model that its archive says enough of needs none
+SKLEARN, XGBOOST, PYTORCH, HUGGING_FACE = "scikit-learn", "xgboost", "pytorch", "huggingface"
+WITHOUT_SCRIPT = (PYTORCH, HUGGING_FACE)  # a model that its archive says enough of needs none
 PROGRAM = "inference.py"  # theirs, where the container is told of no other
 
 
 def main() -> NoReturn:
     """Serve until SIGTERM."""
     parser = argparse.ArgumentParser(prog="sagelab.serving.scripts", description=__doc__)
-    parser.add_argument("framework", choices=(SKLEARN, XGBOOST, PYTORCH))
+    parser.add_argument("framework", choices=(SKLEARN, XGBOOST, *WITHOUT_SCRIPT))
     parser.add_argument("--model", type=Path, required=True, help="folder of the unpacked model archive")
     parser.add_argument("--socket", type=Path, required=True, help="unix socket to listen on")
     parser.add_argument("--threads", type=int, default=1, help="requests that are answered at once")
@@ -139,6 +139,10 @@ def _defaults(framework: str) -> Defaults:
         from sagelab.serving import torch_models
 
         return torch_models.DEFAULTS
+    if framework == HUGGING_FACE:
+        from sagelab.serving import transformers_models
+
+        return transformers_models.DEFAULTS
     return Defaults(_rows, lambda data, model: model.predict(data))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sagelab.cloud.engine.images.registry import IMAGES, TRAIN
+from sagelab.cloud.engine.images.registry import IMAGES, SERVE, TRAIN
 from sagelab.cloud.errors import ValidationException
 from sagelab.cloud.resources import torch_rules
 
@@ -12,6 +12,7 @@ TENSORFLOW, PYTORCH = (
     next(image for image in IMAGES if TRAIN in image.uses and image.repository == f"{name}/training")
     for name in ("tensorflow", "pytorch")
 )
+SERVING = {image.server: image for image in IMAGES if SERVE in image.uses}
 
 
 @pytest.mark.parametrize(
@@ -44,3 +45,11 @@ def test_what_is_here_or_off_is_not(name: str, value: str) -> None:
 def test_other_images_are_not_concerned() -> None:
     torch_rules.check_training(TENSORFLOW, {"sagemaker_mpi_enabled": "true"})
     torch_rules.check_training(None, {"sagemaker_mpi_enabled": "true"})
+
+
+def test_a_model_of_the_hub_is_refused_with_what_to_do() -> None:
+    with pytest.raises(ValidationException, match=r"HF_MODEL_ID org/name: .*save_pretrained.*HF_TASK"):
+        torch_rules.check_serving(SERVING["huggingface"], {"HF_MODEL_ID": "org/name"})
+    torch_rules.check_serving(SERVING["huggingface"], {"HF_TASK": "fill-mask"})
+    torch_rules.check_serving(SERVING["pytorch"], {"HF_MODEL_ID": "org/name"})
+    torch_rules.check_serving(None, {"HF_MODEL_ID": "org/name"})

@@ -22,6 +22,16 @@ REFUSED = {
 OFF = ("", "false", "{}", "null", "0")
 
 
+def check_serving(image: Image | None, environment: Mapping[str, str]) -> None:
+    """ValidationException: a model of Hugging Face's image is to come from its Hub."""
+    if image is not None and image.server == "huggingface" and environment.get("HF_MODEL_ID"):
+        raise ValidationException(
+            f"HF_MODEL_ID {environment['HF_MODEL_ID']}: the local cloud downloads no models from the Hugging Face"
+            " Hub. Save the model and its tokenizer with save_pretrained, pack the folder as model.tar.gz, and"
+            " give its place in S3 as ModelDataUrl (the SDK's model_data), with HF_TASK."
+        )
+
+
 def check_training(image: Image | None, hyperparameters: Mapping[str, str]) -> None:
     """ValidationException: a job of such an image asks for what is not here, by its hyperparameters."""
     if image is None or "torch" not in image.environment.imports:

@@ -45,7 +45,7 @@ class Environment:
     imports: what a warm Python of it has imported before a job comes. shown: the distributions whose versions the
     log of a job names. lock: its lock file; None: this Python's own packages. builds: the lock file of what comes
     from PyTorch's index. extras: of the same index, what is left out where it cannot be had. commands: console
-    scripts of its packages, each with its module.
+    scripts of its packages, each with its module. variables: what a host has in its environment.
     """
 
     name: str
@@ -55,6 +55,7 @@ class Environment:
     builds: Path | None = None
     extras: Path | None = None
     commands: tuple[tuple[str, str], ...] = ()
+    variables: tuple[tuple[str, str], ...] = ()
 
     def versions(self) -> Iterator[str]:
         """ "TensorFlow 2.21.0", for each distribution that is shown."""
@@ -99,6 +100,16 @@ PYTORCH = Environment(
     LOCKS / "torch.lock",
     LOCKS / "torchvision.lock",
     (("torchrun", "torch.distributed.run"),),
+)
+HUGGING_FACE = Environment(
+    "huggingface",
+    (*TOOLKIT, "torch", "pandas", "transformers"),
+    (("PyTorch", "torch"), ("transformers", "transformers"), ("datasets", "datasets")),
+    LOCKS / "huggingface.lock",
+    LOCKS / "torch.lock",
+    LOCKS / "torchvision.lock",
+    (*PYTORCH.commands, ("accelerate", "accelerate.commands.accelerate_cli")),
+    (("HF_HUB_OFFLINE", "1"),),
 )
 
 

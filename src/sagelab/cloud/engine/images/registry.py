@@ -12,12 +12,20 @@ import importlib.metadata
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sagelab.cloud.engine.images.environments import PLAIN, PYTORCH, SKLEARN, TENSORFLOW, XGBOOST, Environment
+from sagelab.cloud.engine.images.environments import (
+    HUGGING_FACE,
+    PLAIN,
+    PYTORCH,
+    SKLEARN,
+    TENSORFLOW,
+    XGBOOST,
+    Environment,
+)
 from sagelab.cloud.engine.images.neo import is_neo
 from sagelab.cloud.engine.images.own import OwnImages
 from sagelab.cloud.errors import ValidationException
@@ -79,7 +87,7 @@ class Image:
                 for version, row in _rows(self)
                 if repository == row["repository"]
                 and found["registry"] in row["registries"].values()
-                and re.match(rf"{version}(?!\d)|{version[:-2]}-", tag)
+                and re.match(_pattern(version), tag)
             ),
             None,
         )
@@ -98,6 +106,8 @@ IMAGES: tuple[Image, ...] = (
     Image("pytorch-amzn2023/training", (TRAIN, PROCESS), PYTORCH, module="sagelab.frameworks.pytorch:main"),
     Image("pytorch/inference", (SERVE,), PYTORCH, server="pytorch", least=(1,)),
     Image("pytorch/inference_graviton", (SERVE,), PYTORCH, server="pytorch", least=(1,)),
+    Image("huggingface/training", (TRAIN, PROCESS), HUGGING_FACE, module="sagelab.frameworks.pytorch:main"),
+    Image("huggingface/inference", (SERVE,), HUGGING_FACE, server="huggingface"),
 )
 NEO = Image("neo", (SERVE,), PLAIN, server="neo")  # what a compilation job made; neo.py has its names
 
@@ -156,15 +166,22 @@ def nearest(uri: str, images: Sequence[Image]) -> str:
     domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
     framework, _, scope = image.repository.partition("/")
     python = row.get("py_versions", [""])[-1]
-    processors = row.get("processors") or _table(framework)[scope].get("processors", [])
-    tagged = "-".join(part for part in (version, "cpu" if "cpu" in processors else "", python) if part)
-    options = {"version": version, "py_version": python, "image_scope": scope, "instance_type": "ml.m5.large"}
-    given = ", ".join(f'{option}="{value}"' for option, value in options.items() if value)
+    kind = _processor(row.get("processors") or _table(framework)[scope].get("processors", []))
+    parts = [version, kind if row.get("processor_in_tag", True) else "", python]
+    tagged = "-".join(filter(None, [*parts, row.get("container_version", {}).get(kind, "")]))
+    instance = "ml.g5.xlarge" if kind == "gpu" else "ml.m5.large"
+    options = {"version": version, "py_version": python, "image_scope": scope, "instance_type": instance}
+    given = ", ".join(f'{option}="{value}"' for option, value in (options | row.get("call", {})).items() if value)
     place = f"{row['registries'][region]}.dkr.ecr.{region}.{domain}/{row['repository']}"
     return (
         f"The nearest that runs is {place}:{tagged},"
         f' in the SageMaker SDK image_uris.retrieve("{framework}", "{region}", {given}).'
     )
+
+
+def _processor(kinds: Sequence[str]) -> str:
+    """The one to name of those that an image is made for: there is no GPU here."""
+    return "cpu" if "cpu" in kinds else "gpu" if "gpu" in kinds else ""
 
 
 def _next_version(image: Image, tag: str) -> tuple[str, dict[str, Any]]:
@@ -179,8 +196,26 @@ def _rows(image: Image) -> list[tuple[str, dict[str, Any]]]:
     """(version, row) of the SDK's table, in order, of those that run here."""
     framework, _, scope = image.repository.partition("/")
     versions = _table(framework)[scope]["versions"].items()
-    found = [row for row in versions if _by_number(row[0]) >= image.least]
+    found = [each for row in versions for each in _flat(*row) if _by_number(each[0]) >= image.least]
     return sorted(found, key=lambda row: _by_number(row[0]))
+
+
+def _flat(version: str, row: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Of a library in several frameworks' images a row for each of PyTorch's: "2.1.0-transformers4.36.0"."""
+    if "registries" in row:
+        yield version, row
+    for name, inner in row.items():
+        if name.startswith("pytorch"):
+            call = {"version": version, "base_framework_version": name}
+            yield f"{name.removeprefix('pytorch')}-transformers{version}", inner | {"call": call}
+
+
+def _pattern(version: str) -> str:
+    """What a tag of a version begins with: all of the version, or of its last part nothing."""
+    framework, transformers, library = version.partition("-transformers")
+    if not transformers:
+        return rf"{version}(?!\d)|{version[:-2]}-"
+    return rf"{framework[:-2]}({framework[-2:]})?-transformers{library[:-2]}({library[-2:]})?(?![\d.])"
 
 
 @functools.cache

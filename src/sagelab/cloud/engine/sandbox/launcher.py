@@ -77,7 +77,9 @@ class Launcher:
         fork_server.wait_ready()
         forks = () if fork_server.sandbox_unavailable else runtime.forks
         python = self.environments.python(runtime.environment)
-        hosts = [layer.lay_out(_with_program(host), python, fork_server.overlay) for host in hosts]
+        variables = dict(runtime.environment.variables)
+        hosts = [replace(_with_program(host), env=variables | host.env) for host in hosts]
+        hosts = [layer.lay_out(host, python, fork_server.overlay) for host in hosts]
         if fork_server.sandbox_unavailable:
             hosts = [without_namespaces(host) for host in hosts]
         ways = self._open_ways(network, apart=not fork_server.sandbox_unavailable)
