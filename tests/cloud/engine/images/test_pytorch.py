@@ -42,9 +42,12 @@ shutil.copy("serve.py", os.environ["SM_MODEL_DIR"] + "/code")
 """
 # What of two hosts each sees: other rows, the mean of both gradients, the same weights after each step.
 TOGETHER = """
-import os, socket
+import json, os, socket
 import torch
 import torch.distributed as dist
+if "RANK" not in os.environ:  # without a launcher, as scripts of old have it
+    hosts = json.loads(os.environ["SM_HOSTS"])
+    os.environ.update(WORLD_SIZE=str(len(hosts)), RANK=str(hosts.index(os.environ["SM_CURRENT_HOST"])))
 dist.init_process_group("gloo")
 rank, size = dist.get_rank(), dist.get_world_size()
 torch.manual_seed(0)
@@ -106,7 +109,7 @@ def trained(jobs: Jobs) -> str:
     return str(ended["ModelArtifacts"]["S3ModelArtifacts"])
 
 
-@pytest.mark.parametrize("way", ["torch_distributed", "pytorch_ddp"])
+@pytest.mark.parametrize("way", ["torch_distributed", "pytorch_ddp", "nothing"])
 def test_two_hosts_train_one_model(jobs: Jobs, way: str) -> None:
     asked = request(jobs, TOGETHER, 2, **{f"sagemaker_{way}_enabled": "true"})
     ended = jobs.run(asked)

@@ -20,6 +20,7 @@ from sagelab.cloud.engine.jobs.cluster import Cluster, Task, describe_stand_in
 from sagelab.cloud.engine.jobs.metrics import Metrics
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
 from sagelab.cloud.errors import ClientError
+from sagelab.frameworks.pytorch import BY_TORCHRUN
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 
@@ -83,6 +84,13 @@ class Attempt(Cluster):
         """Whether SageMaker's toolkit runs the job: neither an entry point nor an image of the user's own."""
         return "ContainerEntrypoint" not in self.request["AlgorithmSpecification"] and self.program is None
 
+    @property
+    def _meets(self) -> bool:
+        """Whether PyTorch's hosts are to find one another."""
+        parameters = self.request.get("HyperParameters", {})
+        asked = any(parameters.get(name) == "true" for name in BY_TORCHRUN)
+        return bool(self.module) and asked and len(self.hosts) > 1
+
     def choose_runtime(self) -> runtimes.Runtime:
         """What runs the code that was downloaded."""
         if self.program:
@@ -103,6 +111,8 @@ class Attempt(Cluster):
         """What the hosts run. ClientError: they cannot, on this machine."""
         if any(map(self._mounts, self.spaces)) and self.context.launcher.sandbox_unavailable(runtime):
             raise ClientError("Without namespaces, CheckpointConfig.LocalPath must be a folder in /opt/ml")
+        if self._meets and self.context.launcher.sandbox_unavailable(runtime):
+            raise ClientError("Without namespaces, hosts cannot train together: they have no addresses")
         asked, own = self.request["AlgorithmSpecification"], self.request.get("Environment", {})
         train = ["python3", "-m", self.algorithm] if self.algorithm else ["train"]
         version = {"SAGEMAKER_FRAMEWORK_VERSION": self.version} if self.version else {}
