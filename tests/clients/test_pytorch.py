@@ -6,12 +6,18 @@ import sys
 
 import pytest
 
+from sagelab.cloud.engine.images.environments import PYTORCH, Environments
 from tests.clients.conftest import SCRIPTS, Ran, Run
 from tests.cloud.jobs import Jobs
 from tests.conftest import LocalCloud
 
 # Its packages are pulled first, more than 1 GB. PIP_FIND_LINKS may say where PyTorch's CPU build lies.
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1500)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def pulled(cloud: LocalCloud) -> None:
+    Environments(cloud.home.environments).pull(PYTORCH)
 
 
 @pytest.fixture(scope="session")

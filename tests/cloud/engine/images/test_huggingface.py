@@ -8,6 +8,7 @@ from typing import Any
 import botocore.exceptions
 import pytest
 
+from sagelab.cloud.engine.images.environments import HUGGING_FACE, Environments
 from tests.cloud.endpoints import Hosting
 from tests.cloud.jobs import Jobs
 from tests.conftest import LocalCloud
@@ -53,6 +54,11 @@ try:
 except OSError as error:
     print("hub:", str(error).splitlines()[0])
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def pulled(cloud: LocalCloud) -> None:
+    Environments(cloud.home.environments).pull(HUGGING_FACE)
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import botocore.exceptions
 import numpy as np
 import pytest
 
+from sagelab.cloud.engine.images.environments import PYTORCH, Environments
 from tests.cloud.endpoints import Hosting
 from tests.cloud.jobs import Jobs, pack
 from tests.conftest import LocalCloud
@@ -78,6 +79,11 @@ def input_fn(body, kind):
 def output_fn(prediction, accept):
     return ",".join(f"{one:.2f}" for one in prediction.flatten().tolist())
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def pulled(cloud: LocalCloud) -> None:
+    Environments(cloud.home.environments).pull(PYTORCH)
 
 
 @pytest.fixture(scope="module")
