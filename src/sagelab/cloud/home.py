@@ -17,6 +17,8 @@
   images/            the learner's own images: copies of folders
   environments/      the packages of images that were pulled
   notebooks/         the volumes of notebook instances; kept until an instance is deleted
+  work/              the learner's own copies of the labs; a reset of the home leaves them alone
+  jupyter.log        what JupyterLab on them has said since its last start
   python/            what warm Pythons keep for themselves; no job sees it
   tmp/               large bodies on their way
   cache/             what is fetched once: the runtime for emulated devices
@@ -122,6 +124,13 @@ class Home:
     def notebooks(self) -> Path:
         folder = self.path / "notebooks"
         folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
+    @property
+    def work(self) -> Path:
+        """The learner's copies of the labs."""
+        folder = self.path / "work"
+        folder.mkdir(mode=PRIVATE, exist_ok=True)
         return folder
 
     @property

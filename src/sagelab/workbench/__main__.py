@@ -20,10 +20,8 @@ from sagelab.workbench import hooks
 
 SOCKET, CLOUD = "jupyter.sock", "cloud.sock"
 JUPYTER = (
-    "-P -m jupyterlab --allow-root --no-browser --log-level=WARN"
+    "-P -m sagelab.desk.jupyterlab --allow-root --log-level=WARN"
     " --ServerApp.identity_provider_class=sagelab.workbench.identity.Presigned"
-    " --LabApp.news_url=None --LabApp.extension_manager=readonly"
-    " --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"
 ).split()
 TRIES = 3  # ends of JupyterLab in a row, each within SOON seconds of its start, that are the instance's end
 SOON = 10.0
