@@ -18,7 +18,6 @@ SERVING = {image.server: image for image in IMAGES if SERVE in image.uses}
 @pytest.mark.parametrize(
     ("name", "value", "why"),
     [
-        ("sagemaker_distributed_dataparallel_enabled", "true", "smdistributed"),
         ("sagemaker_mpi_enabled", "true", "no MPI between the hosts"),
         ("mp_parameters", '{"partitions": 2}', "model parallel library"),
         ("sagemaker_training_compiler_enabled", "true", "Training Compiler"),
@@ -32,7 +31,7 @@ def test_what_is_not_here_is_refused_with_what_is(name: str, value: str, why: st
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("sagemaker_distributed_dataparallel_enabled", "false"),
+        ("sagemaker_mpi_enabled", "false"),
         ("mp_parameters", "{}"),
         ("sagemaker_torch_distributed_enabled", "true"),
         ("sagemaker_pytorch_ddp_enabled", "true"),

@@ -13,7 +13,6 @@ INSTEAD = (
 )
 # Hyperparameters that the SDK makes of `distribution=` and `compiler_config=`, and what they ask for.
 REFUSED = {
-    "sagemaker_distributed_dataparallel_enabled": "data parallel library of smdistributed, which needs GPUs",
     "sagemaker_mpi_enabled": "MPI between the hosts",
     "mp_parameters": "model parallel library of smdistributed, which needs GPUs",
     "sagemaker_pytorch_xla_multi_worker_enabled": "PyTorch/XLA, which needs GPUs or Trainium",

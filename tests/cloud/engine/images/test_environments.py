@@ -124,7 +124,7 @@ def heavy(tmp_path: Path) -> tuple[Environment, dict[str, str]]:
         lock.with_name(f"{name}.lock").write_text(text)
     locks = (lock, lock.with_name("builds.lock"), lock.with_name("extras.lock"))
     outside = os.environ | {"PIP_FIND_LINKS": str(wheels), CPU_INDEX: "http://127.0.0.1:9", "UV_HTTP_RETRIES": "0"}
-    return Environment("heavy", ("six",), (), *locks), outside
+    return Environment("heavy", ("six",), (), locks[0], builds=locks[1], extras=locks[2]), outside
 
 
 def test_builds_come_from_a_folder_of_wheels_and_what_it_has_not_is_said(

@@ -3,8 +3,8 @@
 An environment is a lock file with a hash for every package; what it makes lies in the home and is never written
 again. The one without a lock is this Python's own: always there, and warm first.
 
-    HOME/environments/NAME           a virtual environment; the file `made` in it says from what, `without` what is
-                                     left out of it
+    HOME/environments/NAME           a virtual environment, or packages to be laid beside this Python's own; the
+                                     file `made` in it says from what, `without` what is left out of it
     HOME/environments/.package       the way from each of them to this package
 """
 
@@ -45,7 +45,8 @@ class Environment:
     imports: what a warm Python of it has imported before a job comes. shown: the distributions whose versions the
     log of a job names. lock: its lock file; None: this Python's own packages. builds: the lock file of what comes
     from PyTorch's index. extras: of the same index, what is left out where it cannot be had. commands: console
-    scripts of its packages, each with its module. variables: what a host has in its environment.
+    scripts of its packages, each with its module. beside: the lock's packages are laid beside this Python's own.
+    start: a module that every Python of a host imports at its start. variables: of a host's environment.
     """
 
     name: str
@@ -55,6 +56,8 @@ class Environment:
     builds: Path | None = None
     extras: Path | None = None
     commands: tuple[tuple[str, str], ...] = ()
+    beside: bool = False
+    start: str = ""
     variables: tuple[tuple[str, str], ...] = ()
 
     def versions(self) -> Iterator[str]:
@@ -80,7 +83,20 @@ class Environment:
 TOOLKIT = tuple("asyncio boto3 boto3.s3.transfer inotify_simple paramiko psutil retrying six numpy".split())
 LOCKS = Path(__file__).with_name("locks")
 PLAIN = Environment("python")
-TENSORFLOW = Environment("tensorflow", (*TOOLKIT, "tensorflow", "keras"), (("TensorFlow", "tensorflow"),))
+TENSORFLOW = Environment(
+    "tensorflow",
+    (*TOOLKIT, "tensorflow", "keras"),
+    (("TensorFlow", "tensorflow"), ("Keras", "keras")),
+)
+KERAS_2 = Environment(
+    "keras-2",
+    ("sagelab.cloud.engine.sandbox.legacy_keras", *TOOLKIT, "tensorflow", "tf_keras"),
+    (("TensorFlow", "tensorflow"), ("Keras", "tf-keras")),
+    LOCKS / "keras-2.lock",
+    beside=True,
+    start="sagelab.cloud.engine.sandbox.legacy_keras",
+    variables=(("TF_USE_LEGACY_KERAS", "1"),),
+)
 SKLEARN = Environment(
     "scikit-learn",
     ("sagelab.cloud.engine.sandbox.without_tensorflow", *TOOLKIT, "sklearn", "pandas", "scipy.sparse", "joblib"),
@@ -97,19 +113,19 @@ PYTORCH = Environment(
     (*TOOLKIT, "torch", "pandas"),
     (("PyTorch", "torch"),),
     LOCKS / "pytorch.lock",
-    LOCKS / "torch.lock",
-    LOCKS / "torchvision.lock",
-    (("torchrun", "torch.distributed.run"),),
+    builds=LOCKS / "torch.lock",
+    extras=LOCKS / "torchvision.lock",
+    commands=(("torchrun", "torch.distributed.run"),),
 )
 HUGGING_FACE = Environment(
     "huggingface",
     (*TOOLKIT, "torch", "pandas", "transformers"),
     (("PyTorch", "torch"), ("transformers", "transformers"), ("datasets", "datasets")),
     LOCKS / "huggingface.lock",
-    LOCKS / "torch.lock",
-    LOCKS / "torchvision.lock",
-    (*PYTORCH.commands, ("accelerate", "accelerate.commands.accelerate_cli")),
-    (("HF_HUB_OFFLINE", "1"),),
+    builds=LOCKS / "torch.lock",
+    extras=LOCKS / "torchvision.lock",
+    commands=(*PYTORCH.commands, ("accelerate", "accelerate.commands.accelerate_cli")),
+    variables=(("HF_HUB_OFFLINE", "1"),),
 )
 
 
@@ -124,7 +140,12 @@ class Environments:
 
     def python(self, environment: Environment) -> Path:
         """The interpreter of an environment, which is there or pulled."""
-        return self._place(environment) / "bin/python" if environment.lock else Path(sys.executable)
+        own = environment.lock is not None and not environment.beside
+        return self._place(environment) / "bin/python" if own else Path(sys.executable)
+
+    def packages(self, environment: Environment) -> Path | None:
+        """The folder of what is laid beside this Python's own packages, if there is any."""
+        return self._place(environment) / "packages" if environment.beside else None
 
     def is_there(self, environment: Environment) -> bool:
         """Whether it stands as its lock file and this Python ask for."""
@@ -162,23 +183,34 @@ class Environments:
         place = self._place(environment)
         shutil.rmtree(place, ignore_errors=True)
         try:
-            self._run(environment, sys.executable, "-m", "venv", "--without-pip", str(place))
-            if environment.builds:
-                self._add_builds(environment, environment.builds)
-            self._run(environment, *_installer(place), "-r", str(environment.lock))
-            self._add_extras(environment)
-            packages = next(place.glob("lib/python*/site-packages"))
-            for part in _toolkit():
-                _copy(part, packages / part.name)
-            (packages / "sagelab.pth").write_text(f"{self._folder / '.package'}\n")
+            if environment.beside:
+                self._lay_beside(environment, place / "packages")
+            else:
+                self._make_virtual(environment, place)
             (place / "made").write_text(_fingerprint(environment))
         except BaseException:
             shutil.rmtree(place, ignore_errors=True)
             raise
 
+    def _make_virtual(self, environment: Environment, place: Path) -> None:
+        self._run(environment, sys.executable, "-m", "venv", "--without-pip", str(place))
+        if environment.builds:
+            self._add_builds(environment, environment.builds)
+        self._run(environment, *_installer(place / "bin/python"), "-r", str(environment.lock))
+        self._add_extras(environment)
+        packages = next(place.glob("lib/python*/site-packages"))
+        for part in _toolkit():
+            _copy(part, packages / part.name)
+        (packages / "sagelab.pth").write_text(f"{self._folder / '.package'}\n")
+
+    def _lay_beside(self, environment: Environment, packages: Path) -> None:
+        """What they need is among this Python's own."""
+        installer = _installer(Path(sys.executable))
+        self._run(environment, *installer, "--target", str(packages), "-r", str(environment.lock))
+
     def _add_builds(self, environment: Environment, lock: Path) -> None:
         """From the folder or page that pip is told of, else from PyTorch's index or the mirror of it."""
-        install = [*_installer(self._place(environment)), "-r", str(lock)]
+        install = [*_installer(self._place(environment) / "bin/python"), "-r", str(lock)]
         links = self._outside.get("PIP_FIND_LINKS", "").split()
         if links:
             with suppress(PullFailed):
@@ -256,14 +288,14 @@ def _elsewhere(environment: Environment) -> str:
     return f" PIP_FIND_LINKS may name a folder with the wheels of {CPU_BUILDS}, {CPU_INDEX} a mirror of it."
 
 
-def _installer(place: Path) -> list[str]:
+def _installer(python: Path) -> list[str]:
     """uv where it is, else this Python's pip: both take wheels alone, whose making runs nobody's code.
 
-    What a lock file names and no more, for it names all.
+    What a lock file names and no more, for it names all. python: that of the environment.
     """
     rules = ["--only-binary", ":all:", "--no-deps", "--require-hashes"]
     uv = shutil.which("uv", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
     if uv:
-        return [uv, "pip", "install", *QUIETLY, *rules, "--python", str(place / "bin/python")]
-    pip = [sys.executable, "-m", "pip", "--python", str(place / "bin/python"), "install"]
+        return [uv, "pip", "install", *QUIETLY, *rules, "--python", str(python)]
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install"]
     return [*pip, "--quiet", "--no-input", "--disable-pip-version-check", *rules]

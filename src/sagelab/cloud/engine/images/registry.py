@@ -13,12 +13,13 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sagelab.cloud.engine.images.environments import (
     HUGGING_FACE,
+    KERAS_2,
     PLAIN,
     PYTORCH,
     SKLEARN,
@@ -45,7 +46,8 @@ class Image:
     uses: TRAIN, PROCESS, SERVE. environment: its packages.
     server: which model server stands for its `serve` (hosting/containers.py). least: the first version that runs
     here. program: the folder that stands for it, of an own image. algorithm: the module that trains where a job
-    names no script. module: what SageMaker's toolkit calls around a script ("module:function").
+    names no script. older: that of versions before one of them. module: what SageMaker's toolkit calls around a
+    script ("module:function").
     """
 
     repository: str
@@ -56,6 +58,13 @@ class Image:
     program: Path | None = None
     algorithm: str = ""
     module: str = ""
+    older: tuple[tuple[int, ...], Environment] | None = None
+
+    def of(self, uri: str) -> Image:
+        """The image with the environment of the version that a URI names."""
+        if self.older and _by_number(self.version(uri) or "") < self.older[0]:
+            return replace(self, environment=self.older[1], older=None)
+        return self
 
     @property
     def words(self) -> list[str]:
@@ -93,9 +102,9 @@ class Image:
         )
 
 
-# Of TensorFlow those of 2: code for 1 would not run here. Of PyTorch those of 1 and 2.
+# Of TensorFlow those of 2: code for 1 would not run here. Up to 2.15 it came with Keras 2. Of PyTorch 1 and 2.
 IMAGES: tuple[Image, ...] = (
-    Image("tensorflow/training", (TRAIN, PROCESS), TENSORFLOW, least=(2,)),
+    Image("tensorflow/training", (TRAIN, PROCESS), TENSORFLOW, least=(2,), older=((2, 16), KERAS_2)),
     Image("tensorflow/inference", (SERVE,), TENSORFLOW, server="tensorflow", least=(2,)),
     Image("tensorflow/eia", (SERVE,), TENSORFLOW, server="tensorflow", least=(2,)),
     Image("sklearn/training", (TRAIN, PROCESS), SKLEARN),
@@ -114,7 +123,9 @@ NEO = Image("neo", (SERVE,), PLAIN, server="neo")  # what a compilation job made
 
 def environments() -> dict[str, Environment]:
     """Every environment that is behind an image, by its name."""
-    return {image.environment.name: image.environment for image in (*IMAGES, NEO)}
+    older = [image.older[1] for image in IMAGES if image.older]
+    found = [*(image.environment for image in (*IMAGES, NEO)), *older]
+    return {environment.name: environment for environment in found}
 
 
 def is_algorithm(image: Image, hyperparameters: Mapping[str, str]) -> bool:
@@ -134,7 +145,7 @@ class Registry:
             return Image(uri, (use,), PLAIN, program=program)
         if use == SERVE and is_neo(uri):
             return NEO
-        return next((image for image in IMAGES if use in image.uses and image.matches(uri)), None)
+        return next((image.of(uri) for image in IMAGES if use in image.uses and image.matches(uri)), None)
 
     def check(self, uri: str, use: str) -> None:
         """ValidationException: no image here is named so, or none for this use; those that are, are named."""

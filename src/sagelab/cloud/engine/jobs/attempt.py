@@ -16,6 +16,7 @@ from sagelab.cloud.engine.data.checkpoints import CheckpointFolder, Checkpoints
 from sagelab.cloud.engine.data.workspace import Workspace, checkpoint_path, job_environment
 from sagelab.cloud.engine.images import environments, registry, runtimes
 from sagelab.cloud.engine.images.registry import is_algorithm
+from sagelab.cloud.engine.jobs import distribution
 from sagelab.cloud.engine.jobs.cluster import Cluster, Task, describe_stand_in
 from sagelab.cloud.engine.jobs.metrics import Metrics
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
@@ -85,11 +86,16 @@ class Attempt(Cluster):
         return "ContainerEntrypoint" not in self.request["AlgorithmSpecification"] and self.program is None
 
     @property
+    def _distributed(self) -> bool:
+        """Whether TensorFlow's hosts are to be told of one another."""
+        of_tensorflow = self._toolkit and "tensorflow" in self.environment.imports
+        return of_tensorflow and distribution.is_asked_for(self.request.get("HyperParameters", {}))
+
+    @property
     def _meets(self) -> bool:
         """Whether PyTorch's hosts are to find one another."""
-        parameters = self.request.get("HyperParameters", {})
-        asked = any(parameters.get(name) == "true" for name in BY_TORCHRUN)
-        return bool(self.module) and asked and len(self.hosts) > 1
+        hyperparameters = self.request.get("HyperParameters", {})
+        return bool(self.module) and any(distribution.is_on(hyperparameters, name) for name in BY_TORCHRUN)
 
     def choose_runtime(self) -> runtimes.Runtime:
         """What runs the code that was downloaded."""
@@ -111,12 +117,14 @@ class Attempt(Cluster):
         """What the hosts run. ClientError: they cannot, on this machine."""
         if any(map(self._mounts, self.spaces)) and self.context.launcher.sandbox_unavailable(runtime):
             raise ClientError("Without namespaces, CheckpointConfig.LocalPath must be a folder in /opt/ml")
-        if self._meets and self.context.launcher.sandbox_unavailable(runtime):
+        together = len(self.hosts) > 1 and (self._distributed or self._meets)
+        if together and self.context.launcher.sandbox_unavailable(runtime):
             raise ClientError("Without namespaces, hosts cannot train together: they have no addresses")
         asked, own = self.request["AlgorithmSpecification"], self.request.get("Environment", {})
         train = ["python3", "-m", self.algorithm] if self.algorithm else ["train"]
         version = {"SAGEMAKER_FRAMEWORK_VERSION": self.version} if self.version else {}
         module = {"SAGEMAKER_TRAINING_MODULE": self.module} if self.module else {}
+        module |= distribution.ENVIRONMENT if self._distributed else {}
         return Task(
             runtime,
             argv=(*asked.get("ContainerEntrypoint", train), *asked.get("ContainerArguments", [])),
