@@ -32,7 +32,7 @@ def main() -> None:
         user_entry_point=here.user_entry_point,
         args=here.to_cmd_args(),
         env_vars=here.to_env_vars(),
-        capture_error=not parameters.get("sagemaker_toolkit_native_launcher_enabled"),
+        capture_error=False,  # or its lines would come in pieces; the log has the error for the job's reason
         runner_type=kind,
     )
 

@@ -30,8 +30,8 @@ estimator = PyTorch(
     py_version="py310",
     role=role,
     instance_count=2,
-    instance_type="ml.m5.large",
-    hyperparameters={"steps": 400},
+    instance_type="ml.g4dn.xlarge",
+    hyperparameters={"steps": 800},
     distribution={"torch_distributed": {"enabled": True}},
     metric_definitions=[{"Name": "loss", "Regex": r"loss=([0-9\.]+)"}],
 )

@@ -22,7 +22,7 @@ trainer = ModelTrainer(
     training_image=image,
     source_code=SourceCode(source_dir="models", entry_script="net.py"),
     compute=Compute(instance_type="ml.m5.large", instance_count=2),
-    hyperparameters={"steps": 400},
+    hyperparameters={"steps": 800},
     distributed=Torchrun(process_count_per_node=2),
 )
 trainer.train(wait=True, logs=True)

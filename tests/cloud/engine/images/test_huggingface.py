@@ -22,7 +22,7 @@ SERVE_IMAGE = f"{ACCOUNT}/huggingface-pytorch-inference:2.1.0-transformers4.37.0
 # A classifier of two words, small and drawn at random, that the Trainer teaches; nothing comes from a hub.
 TRAIN = """
 import argparse, os, sys
-print("warm", "transformers" in sys.modules)
+print(f"warm {'transformers' in sys.modules}")
 from datasets import Dataset
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import (
@@ -52,7 +52,7 @@ trainer.save_model(os.environ["SM_MODEL_DIR"])
 try:
     AutoTokenizer.from_pretrained("bert-base-uncased")
 except OSError as error:
-    print("hub:", str(error).splitlines()[0])
+    print(f"hub: {str(error).splitlines()[0]}")
 """
 
 
