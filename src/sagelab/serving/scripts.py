@@ -65,7 +65,7 @@ def load(framework: str, model: Path) -> Answer:
     """
     program, code = os.environ.get("SAGEMAKER_PROGRAM", ""), _code(model)
     if program:
-        provide_packages(code, installed=False)
+        provide_packages(code)
         return _around(_import(code, program), model, _defaults(framework))
     if framework == XGBOOST:
         from sagelab.serving import boosted
