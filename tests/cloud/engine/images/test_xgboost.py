@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import pickletools
+import re
 from typing import Any
 
 import botocore.exceptions
@@ -13,13 +14,16 @@ import pytest
 
 from tests.cloud.endpoints import Hosting
 from tests.cloud.jobs import Jobs
+from tests.cloud.spot import interrupt
 from tests.conftest import LocalCloud
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow  # its packages are pulled first
 
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:{}"
 FIRST = "811284229777.dkr.ecr.us-east-1.amazonaws.com/xgboost:latest"
 SETTINGS = {"num_round": "6", "objective": "binary:logistic", "eval_metric": "accuracy,auc", "max_depth": "3"}
+MARKET = {"rate": "0", "wait": "0.2", "notice": "5"}  # nobody but the test interrupts
 RNG = np.random.default_rng(0)
 FEATURES = RNG.normal(size=(300, 4))
 LABELS = (FEATURES[:, 0] + 2 * FEATURES[:, 1] > 0).astype(int)
@@ -101,6 +105,47 @@ def test_job_goes_on_after_its_newest_checkpoint(jobs: Jobs) -> None:
     assert [line[:3] for line in log.splitlines() if "#011" in line] == ["[4]", "[5]"]
 
 
+def test_interrupted_spot_job_goes_on_after_its_newest_checkpoint(jobs: Jobs) -> None:
+    asked = request(jobs, num_round="20000") | {
+        "CheckpointConfig": {"S3Uri": f"s3://{jobs.bucket}/spot"},
+        "EnableManagedSpotTraining": True,
+        "StoppingCondition": {"MaxRuntimeInSeconds": 300, "MaxWaitTimeInSeconds": 600},
+        "Tags": [{"Key": f"sagelab:spot-{name}", "Value": value} for name, value in MARKET.items()],
+    }
+    name = asked["TrainingJobName"]
+    jobs.sagemaker.create_training_job(**asked)
+    jobs.wait_log(name, "[9]#011")
+    interrupt(jobs, name)
+    jobs.wait(name, "Interrupted")
+    log = until(lambda: jobs.log(name), lambda log: "Resuming from iteration " in log)
+    first = int(re.findall(r"Resuming from iteration (\d+)", log)[0])
+    jobs.wait_log(name, f"[{first}]#011")
+    jobs.sagemaker.stop_training_job(TrainingJobName=name)
+    assert jobs.wait(name)["TrainingJobStatus"] == "Stopped"
+    assert first > 9
+
+
+def test_cross_validation_leaves_a_model_a_fold_and_their_means(jobs: Jobs) -> None:
+    ended = jobs.run(request(jobs, _kfold="3", _num_cv_round="2"))
+    assert ended["TrainingJobStatus"] == "Completed", ended.get("FailureReason")
+    log = jobs.log(ended["TrainingJobName"])
+    assert "Run 2-round of 3-fold cross validation with 300 rows" in log
+    last = [float(one) for one in re.findall(r"^\[5\].*#011validation-auc:([\d.]+)", log, re.MULTILINE)]
+    folds, means = last[:3] + last[4:7], last[-1]
+    assert len(last) == 9
+    assert means == pytest.approx(sum(folds) / 6, abs=1e-5)
+    final = {each["MetricName"]: each["Value"] for each in ended["FinalMetricDataList"]}
+    assert final["validation:auc"] == means
+    place = f"out/{ended['TrainingJobName']}/output"
+    rows = jobs.unpack(f"s3://{jobs.bucket}/{place}/output.tar.gz")["predictions.csv"].decode().splitlines()
+    table = np.array([[float(value) for value in row.split(",")] for row in rows])
+    assert table.shape == (300, 3)
+    np.testing.assert_array_equal(table[:, 0], LABELS)
+    assert (table[:, 0] == table[:, 2]).mean() > 0.8
+    uri = ended["ModelArtifacts"]["S3ModelArtifacts"]
+    assert set(jobs.unpack(uri)) == {f"xgboost-model-{number}" for number in range(6)}
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
@@ -108,6 +153,7 @@ def test_job_goes_on_after_its_newest_checkpoint(jobs: Jobs) -> None:
         ({"objective": "multi:softmax"}, "Require input for parameter 'num_class' for multi-classification"),
         ({"objective": "reg:gamma", "eval_metric": "gamma-nloglik"}, "label must be"),
         ({"tree_method": "gpu_hist"}, "no GPU"),
+        ({"_kfold": "301"}, "_kfold 301: "),
     ],
 )
 def test_what_the_user_does_wrong_is_the_reason(jobs: Jobs, changes: dict[str, str], why: str) -> None:
