@@ -131,7 +131,7 @@ def train(job: Job) -> None:
         _cross_validate(job, settings, tables.join(list(read.values())), Folds(count, rounds))
         return
     data = {name: _matrix(name, read.pop(name)) for name in [*read]}
-    with _communicator(job) as first:
+    with joined(*job.hosts) as first:
         booster, _ = _fit(settings, data, first, job)
         if first:
             _save(booster, job.model / MODEL)
@@ -291,9 +291,8 @@ def load(file: Path) -> xgboost.Booster:
 
 
 @contextmanager
-def _communicator(job: Job) -> Iterator[bool]:
+def joined(host: str, hosts: list[str]) -> Iterator[bool]:
     """Whether this host is the first, which alone prints and saves; xgboost's own tracker joins several."""
-    host, hosts = job.hosts
     if len(hosts) == 1:
         yield True
         return
@@ -306,8 +305,8 @@ def _communicator(job: Job) -> Iterator[bool]:
         tracker.start()
     address = socket.gethostbyname(sorted(hosts)[0])
     _wait_for(address, TRACKER_PORT)
-    joined = {"dmlc_tracker_uri": address, "dmlc_tracker_port": TRACKER_PORT, "dmlc_task_id": host}
-    with collective.CommunicatorContext(**joined):
+    found = {"dmlc_tracker_uri": address, "dmlc_tracker_port": TRACKER_PORT, "dmlc_task_id": host}
+    with collective.CommunicatorContext(**found):
         yield collective.get_rank() == 0
     if tracker:
         tracker.wait_for(JOINED)

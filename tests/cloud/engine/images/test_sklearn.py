@@ -38,12 +38,13 @@ def model_fn(folder):
 """
 INSTALLED = """
 import sys
+from sagemaker_containers.beta.framework import content_types, encoders, env, modules, transformer, worker
 warm = "scipy.sparse" in sys.modules
 import heard_of_never
 def model_fn(folder):
     return None
 def transform_fn(model, body, content_type, accept):
-    return f"{heard_of_never.__name__}, warm {warm}", "text/plain"
+    return worker.Response(encoders.encode([heard_of_never.__name__, warm], content_types.JSON), accept)
 """
 WHOLE = """
 def model_fn(folder):
@@ -120,7 +121,7 @@ def test_packages_of_a_script_are_installed_and_its_server_stays_warm(
     image = IMAGE.format("1.2-1-cpu-py3")
     made = hosting.model(None, Image=image, ModelDataUrl=archive, Environment=told)
     name = hosting.serve(hosting.config(made))
-    assert ask(hosting, name, b"", "text/plain") == b"heard_of_never, warm True"
+    assert json.loads(ask(hosting, name, b"", "text/plain", "application/json")) == ["heard_of_never", True]
     hosting.close()
 
 

@@ -24,6 +24,25 @@ IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:{}"
 FIRST = "811284229777.dkr.ecr.us-east-1.amazonaws.com/xgboost:latest"
 SETTINGS = {"num_round": "6", "objective": "binary:logistic", "eval_metric": "accuracy,auc", "max_depth": "3"}
 MARKET = {"rate": "0", "wait": "0.2", "notice": "5"}  # nobody but the test interrupts
+# As AWS's own example of a script has it.
+EXAMPLE = """
+import json, os
+import xgboost
+from sagemaker_containers import entry_point
+from sagemaker_xgboost_container import distributed
+from sagemaker_xgboost_container.data_utils import get_dmatrix
+
+def train(rows, is_master):
+    print("is_master", is_master)
+    booster = xgboost.train({"max_depth": 2}, rows, 3)
+    if is_master:
+        booster.save_model(os.environ["SM_MODEL_DIR"] + "/xgboost-model")
+
+hosts, host = json.loads(os.environ["SM_HOSTS"]), os.environ["SM_CURRENT_HOST"]
+entry_point._wait_hostname_resolution()
+rows = get_dmatrix(os.environ["SM_CHANNEL_TRAIN"], "csv")
+distributed.rabit_run(train, {"rows": rows}, rows is not None, hosts, host, update_rabit_args=True)
+"""
 RNG = np.random.default_rng(0)
 FEATURES = RNG.normal(size=(300, 4))
 LABELS = (FEATURES[:, 0] + 2 * FEATURES[:, 1] > 0).astype(int)
@@ -103,6 +122,17 @@ def test_job_goes_on_after_its_newest_checkpoint(jobs: Jobs) -> None:
     log = jobs.log(again["TrainingJobName"])
     assert "Resuming from iteration 4" in log
     assert [line[:3] for line in log.splitlines() if "#011" in line] == ["[4]", "[5]"]
+
+
+def test_script_of_aws_example_trains_on_two_hosts(jobs: Jobs) -> None:
+    asked = jobs.script(EXAMPLE)
+    changed = request(jobs, hosts=2)
+    asked |= {name: changed[name] for name in ("AlgorithmSpecification", "ResourceConfig", "InputDataConfig")}
+    ended = jobs.run(asked)
+    assert ended["TrainingJobStatus"] == "Completed", ended.get("FailureReason")
+    logs = [jobs.log(ended["TrainingJobName"], host) for host in ("algo-1", "algo-2")]
+    assert ["is_master True" in log for log in logs] == [True, False]
+    assert set(jobs.unpack(ended["ModelArtifacts"]["S3ModelArtifacts"])) == {"xgboost-model"}
 
 
 def test_interrupted_spot_job_goes_on_after_its_newest_checkpoint(jobs: Jobs) -> None:

@@ -42,7 +42,8 @@ class Environment:
 
     imports: what a warm Python of it has imported before a job comes. shown: the distributions whose versions the
     log of a job names. lock: its lock file; None: this Python's own packages. beside: the lock's packages are
-    laid beside this Python's own. start: a module that every Python of a host imports at its start.
+    laid beside this Python's own. toolkits: the folder of modules of this package that scripts import by names of
+    AWS's. start: a module that every Python of a host imports at its start.
     variables: what a host has in its environment.
     """
 
@@ -51,6 +52,7 @@ class Environment:
     shown: tuple[tuple[str, str], ...] = ()
     lock: Path | None = None
     beside: bool = False
+    toolkits: Path | None = None
     start: str = ""
     variables: tuple[tuple[str, str], ...] = ()
 
@@ -75,6 +77,7 @@ class Environment:
 
 # What `sagemaker_training` imports. Not itself: at its import it makes the folders of a job.
 TOOLKIT = tuple("asyncio boto3 boto3.s3.transfer inotify_simple paramiko psutil retrying six numpy".split())
+TOOLKITS = Path(sagelab.__file__).resolve().with_name("toolkits")
 PLAIN = Environment("python")
 TENSORFLOW = Environment(
     "tensorflow",
@@ -94,12 +97,14 @@ SKLEARN = Environment(
     "scikit-learn",
     ("sagelab.cloud.engine.sandbox.without_tensorflow", *TOOLKIT, "sklearn", "pandas", "scipy.sparse", "joblib"),
     (("scikit-learn", "scikit-learn"),),
+    toolkits=TOOLKITS,
 )
 XGBOOST = Environment(
     "xgboost",
     (*TOOLKIT, "xgboost", "sklearn", "pandas", "scipy.sparse", "joblib"),
     (("XGBoost", "xgboost-cpu"), ("scikit-learn", "scikit-learn")),
     Path(__file__).with_name("locks") / "xgboost.lock",
+    toolkits=TOOLKITS,
 )
 
 
@@ -118,8 +123,8 @@ class Environments:
         return self._place(environment) / "bin/python" if own else Path(sys.executable)
 
     def packages(self, environment: Environment) -> Path | None:
-        """The folder of what is laid beside this Python's own packages, if there is any."""
-        return self._place(environment) / "packages" if environment.beside else None
+        """The folder of what a host has beside the packages of its Python, if there is any."""
+        return self._place(environment) / "packages" if environment.beside else environment.toolkits
 
     def is_there(self, environment: Environment) -> bool:
         """Whether it stands as its lock file and this Python ask for."""

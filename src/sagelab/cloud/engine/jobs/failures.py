@@ -27,10 +27,9 @@ ADVICE = {
     re.compile(r"File system scheme 's3' not implemented"): (
         "(TensorFlow has no s3:// paths here: use an input channel, /opt/ml/model, or boto3.)"
     ),
-    re.compile(r"No module named 'sagemaker_containers"): (
-        "(AWS's retired toolkit sagemaker_containers is not here: a script that trains takes sagemaker_training in"
-        " its place, one that serves gives (body, content type) back instead of worker.Response.)"
-    ),
+    re.compile(
+        r"No module named 'sklearn\.externals"
+    ): "(scikit-learn has no joblib in it: import joblib itself.)",
 }
 ROOM = FAILURE_REASON_LIMIT - len("AlgorithmError: , exit code: 255")
 OUT_OF_MEMORY = (
