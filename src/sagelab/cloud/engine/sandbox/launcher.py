@@ -169,7 +169,8 @@ def without_namespaces(host: HostSpec) -> HostSpec:
         PROGRAM: host.program or PROGRAM,
         **host.mounts,
     }
-    for script in Path(base, "input/data/sm_drivers").rglob("*"):
+    first = not any(Path(host.folder, "bin").iterdir())  # its code has not run yet
+    for script in Path(base, "input/data/sm_drivers").rglob("*") if first else ():
         if script.suffix in (".sh", ".py", ".json"):
             script.write_text(script.read_text().replace("/opt/ml", base))
     env = {name: _moved(value, paths) for name, value in host.env.items()}
