@@ -68,15 +68,28 @@ def look(client: Client, now: datetime | None = None) -> dict[str, Any]:
 
 def _running(client: Client, kind: Kind, now: datetime) -> Iterator[Running]:
     """Everything of a kind that runs; what is deleted meanwhile is left out."""
-    sagemaker = client("sagemaker")
-    for status in kind.running:
-        pages = getattr(sagemaker, xform_name(kind.operation("List")))(StatusEquals=status, MaxResults=MOST)
-        for summary in pages[kind.listed]:
+    for summary in _parts(client, kind) if kind.within else _listed(client, kind):
+        if summary.get(kind.status_member) in kind.running:
             try:
-                yield _describe(client, kind, summary[kind.name_member], now)
+                yield _describe(client, kind, kind.address(summary), now)
             except botocore.exceptions.ClientError as error:
                 if error.response["Error"]["Code"] not in GONE:
                     raise
+
+
+def _listed(client: Client, kind: Kind) -> Iterator[dict[str, Any]]:
+    """Summaries of what runs of a kind."""
+    listing = getattr(client("sagemaker"), xform_name(kind.operation("List")))
+    for status in kind.running:
+        yield from listing(StatusEquals=status, MaxResults=MOST)[kind.listed]
+
+
+def _parts(client: Client, kind: Kind) -> Iterator[dict[str, Any]]:
+    """Summaries of the newest of a kind that can run and is a part of others."""
+    owner = catalog.of_stem(kind.within)
+    owners, parts = (getattr(client("sagemaker"), xform_name(each.operation("List"))) for each in (owner, kind))
+    for found in owners(MaxResults=MOST)[owner.listed] if kind.running else ():
+        yield from parts(**{owner.name_member: found[owner.name_member]}, MaxResults=MOST)[kind.listed]
 
 
 def _describe(client: Client, kind: Kind, name: str, now: datetime) -> Running:

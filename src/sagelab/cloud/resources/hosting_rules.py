@@ -17,8 +17,7 @@ MAX_INSTANCES = 20
 
 # Features that would change what an endpoint does: to leave them out would be to pretend.
 CONTAINER_REFUSED = {
-    "ModelPackageName": "models from model packages",
-    "InferenceSpecificationName": "models from model packages",
+    "InferenceSpecificationName": "specifications of no model package",
     "MultiModelConfig": "several models in one container",
     "AdditionalModelDataSources": "additional model data",
     "ContainerMetricsConfig": "a container's own metrics",

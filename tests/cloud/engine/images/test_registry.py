@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sagelab.cloud.engine.images.environments import KERAS_2, TENSORFLOW, Environment
 from sagelab.cloud.engine.images.own import OwnImages
 from sagelab.cloud.engine.images.registry import PROCESS, SERVE, TRAIN, Registry
 from sagelab.cloud.errors import ValidationException
@@ -52,3 +53,15 @@ def test_what_the_sdk_is_told_is_what_it_takes(tmp_path: Path) -> None:
     place, region, *options = call[1].split(", ")
     assert (place, region) == ('"sklearn"', '"us-east-1"')
     assert options[:3] == ['version="0.20.0"', 'py_version="py3"', 'image_scope="training"']
+
+
+@pytest.mark.parametrize(
+    ("tag", "environment"),
+    [("2.0.0-cpu-py3", KERAS_2), ("2.14-cpu-py310", KERAS_2), ("2.16-cpu-py310", TENSORFLOW)],
+)
+def test_images_of_tensorflow_have_the_keras_that_they_came_with(
+    tmp_path: Path, tag: str, environment: Environment
+) -> None:
+    image = Registry(OwnImages(tmp_path)).find(f"{PARIS}/tensorflow-training:{tag}", TRAIN)
+    assert image
+    assert image.environment is environment

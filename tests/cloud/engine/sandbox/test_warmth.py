@@ -81,3 +81,8 @@ def test_what_was_installed_or_removed_in_place_of_an_imported_package_is_found(
         (tmp_path / name).mkdir()
     (tmp_path / "pytest.py").touch()
     assert warmth.shadowed([], str(tmp_path)) - {"boto3"} == {"pytest"}
+
+
+def test_what_is_imported_from_a_folder_is_not_shadowed_by_it() -> None:
+    own = Path(warmth.__file__).parents[4]
+    assert warmth.shadowed([str(own)]) == set()

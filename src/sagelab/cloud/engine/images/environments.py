@@ -3,7 +3,8 @@
 An environment is a lock file with a hash for every package; what it makes lies in the home and is never written
 again. The one without a lock is this Python's own: always there, and warm first.
 
-    HOME/environments/NAME           a virtual environment; the file `made` in it says from what
+    HOME/environments/NAME           a virtual environment, or packages to be laid beside this Python's own; the
+                                     file `made` in it says from what
     HOME/environments/.package       the way from each of them to this package
 """
 
@@ -40,13 +41,18 @@ class Environment:
     """The packages of an image.
 
     imports: what a warm Python of it has imported before a job comes. shown: the distributions whose versions the
-    log of a job names. lock: its lock file; None: this Python's own packages.
+    log of a job names. lock: its lock file; None: this Python's own packages. beside: the lock's packages are
+    laid beside this Python's own. start: a module that every Python of a host imports at its start.
+    variables: what a host has in its environment.
     """
 
     name: str
     imports: tuple[str, ...] = ()
     shown: tuple[tuple[str, str], ...] = ()
     lock: Path | None = None
+    beside: bool = False
+    start: str = ""
+    variables: tuple[tuple[str, str], ...] = ()
 
     def versions(self) -> Iterator[str]:
         """ "TensorFlow 2.21.0", for each distribution that is shown."""
@@ -70,7 +76,20 @@ class Environment:
 # What `sagemaker_training` imports. Not itself: at its import it makes the folders of a job.
 TOOLKIT = tuple("asyncio boto3 boto3.s3.transfer inotify_simple paramiko psutil retrying six numpy".split())
 PLAIN = Environment("python")
-TENSORFLOW = Environment("tensorflow", (*TOOLKIT, "tensorflow", "keras"), (("TensorFlow", "tensorflow"),))
+TENSORFLOW = Environment(
+    "tensorflow",
+    (*TOOLKIT, "tensorflow", "keras"),
+    (("TensorFlow", "tensorflow"), ("Keras", "keras")),
+)
+KERAS_2 = Environment(
+    "keras-2",
+    ("sagelab.cloud.engine.sandbox.legacy_keras", *TOOLKIT, "tensorflow", "tf_keras"),
+    (("TensorFlow", "tensorflow"), ("Keras", "tf-keras")),
+    Path(__file__).with_name("locks") / "keras-2.lock",
+    beside=True,
+    start="sagelab.cloud.engine.sandbox.legacy_keras",
+    variables=(("TF_USE_LEGACY_KERAS", "1"),),
+)
 SKLEARN = Environment(
     "scikit-learn",
     ("sagelab.cloud.engine.sandbox.without_tensorflow", *TOOLKIT, "sklearn", "pandas", "scipy.sparse", "joblib"),
@@ -95,7 +114,12 @@ class Environments:
 
     def python(self, environment: Environment) -> Path:
         """The interpreter of an environment, which is there or pulled."""
-        return self._place(environment) / "bin/python" if environment.lock else Path(sys.executable)
+        own = environment.lock is not None and not environment.beside
+        return self._place(environment) / "bin/python" if own else Path(sys.executable)
+
+    def packages(self, environment: Environment) -> Path | None:
+        """The folder of what is laid beside this Python's own packages, if there is any."""
+        return self._place(environment) / "packages" if environment.beside else None
 
     def is_there(self, environment: Environment) -> bool:
         """Whether it stands as its lock file and this Python ask for."""
@@ -123,16 +147,29 @@ class Environments:
         place = self._place(environment)
         shutil.rmtree(place, ignore_errors=True)
         try:
-            self._run(environment, sys.executable, "-m", "venv", "--without-pip", str(place))
-            self._run(environment, *_installer(place), "--require-hashes", "-r", str(environment.lock))
-            packages = next(place.glob("lib/python*/site-packages"))
-            for part in _toolkit():
-                _copy(part, packages / part.name)
-            (packages / "sagelab.pth").write_text(f"{self._folder / '.package'}\n")
+            if environment.beside:
+                self._lay_beside(environment, place / "packages")
+            else:
+                self._make_virtual(environment, place)
             (place / "made").write_text(_fingerprint(environment))
         except BaseException:
             shutil.rmtree(place, ignore_errors=True)
             raise
+
+    def _make_virtual(self, environment: Environment, place: Path) -> None:
+        self._run(environment, sys.executable, "-m", "venv", "--without-pip", str(place))
+        installer = _installer(place / "bin/python")
+        self._run(environment, *installer, "--require-hashes", "-r", str(environment.lock))
+        packages = next(place.glob("lib/python*/site-packages"))
+        for part in _toolkit():
+            _copy(part, packages / part.name)
+        (packages / "sagelab.pth").write_text(f"{self._folder / '.package'}\n")
+
+    def _lay_beside(self, environment: Environment, packages: Path) -> None:
+        """What they need is among this Python's own."""
+        own = ("--no-deps", "--target", str(packages))
+        installer = _installer(Path(sys.executable))
+        self._run(environment, *installer, *own, "--require-hashes", "-r", str(environment.lock))
 
     def _run(self, environment: Environment, *command: str) -> None:
         env = {name: value for name, value in self._outside.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
@@ -185,10 +222,13 @@ def _fingerprint(environment: Environment) -> str:
     return hashlib.sha256(f"{environment.text}{sys.version}".encode()).hexdigest()
 
 
-def _installer(place: Path) -> list[str]:
-    """uv where it is, else this Python's pip: both take wheels alone, whose making runs nobody's code."""
+def _installer(python: Path) -> list[str]:
+    """uv where it is, else this Python's pip: both take wheels alone, whose making runs nobody's code.
+
+    python: that of the environment.
+    """
     uv = shutil.which("uv", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
     if uv:
-        return [uv, "pip", "install", *QUIETLY, "--only-binary", ":all:", "--python", str(place / "bin/python")]
-    pip = [sys.executable, "-m", "pip", "--python", str(place / "bin/python"), "install"]
+        return [uv, "pip", "install", *QUIETLY, "--only-binary", ":all:", "--python", str(python)]
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install"]
     return [*pip, "--quiet", "--no-input", "--disable-pip-version-check", "--only-binary", ":all:"]

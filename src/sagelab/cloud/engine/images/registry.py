@@ -13,11 +13,11 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sagelab.cloud.engine.images.environments import PLAIN, SKLEARN, TENSORFLOW, XGBOOST, Environment
+from sagelab.cloud.engine.images.environments import KERAS_2, PLAIN, SKLEARN, TENSORFLOW, XGBOOST, Environment
 from sagelab.cloud.engine.images.neo import is_neo
 from sagelab.cloud.engine.images.own import OwnImages
 from sagelab.cloud.errors import ValidationException
@@ -37,7 +37,7 @@ class Image:
     uses: TRAIN, PROCESS, SERVE. environment: its packages.
     server: which model server stands for its `serve` (hosting/containers.py). least: the first version that runs
     here. program: the folder that stands for it, of an own image. algorithm: the module that trains where a job
-    names no script.
+    names no script. older: that of versions before one of them.
     """
 
     repository: str
@@ -47,6 +47,13 @@ class Image:
     least: tuple[int, ...] = ()
     program: Path | None = None
     algorithm: str = ""
+    older: tuple[tuple[int, ...], Environment] | None = None
+
+    def of(self, uri: str) -> Image:
+        """The image with the environment of the version that a URI names."""
+        if self.older and _by_number(self.version(uri) or "") < self.older[0]:
+            return replace(self, environment=self.older[1], older=None)
+        return self
 
     @property
     def words(self) -> list[str]:
@@ -83,9 +90,9 @@ class Image:
         )
 
 
-# Of TensorFlow those of 2: code for 1 would not run here.
+# Of TensorFlow those of 2: code for 1 would not run here. Up to 2.15 it came with Keras 2.
 IMAGES: tuple[Image, ...] = (
-    Image("tensorflow/training", (TRAIN, PROCESS), TENSORFLOW, least=(2,)),
+    Image("tensorflow/training", (TRAIN, PROCESS), TENSORFLOW, least=(2,), older=((2, 16), KERAS_2)),
     Image("tensorflow/inference", (SERVE,), TENSORFLOW, server="tensorflow", least=(2,)),
     Image("tensorflow/eia", (SERVE,), TENSORFLOW, server="tensorflow", least=(2,)),
     Image("sklearn/training", (TRAIN, PROCESS), SKLEARN),
@@ -98,7 +105,9 @@ NEO = Image("neo", (SERVE,), PLAIN, server="neo")  # what a compilation job made
 
 def environments() -> dict[str, Environment]:
     """Every environment that is behind an image, by its name."""
-    return {image.environment.name: image.environment for image in (*IMAGES, NEO)}
+    older = [image.older[1] for image in IMAGES if image.older]
+    found = [*(image.environment for image in (*IMAGES, NEO)), *older]
+    return {environment.name: environment for environment in found}
 
 
 def is_algorithm(image: Image, hyperparameters: Mapping[str, str]) -> bool:
@@ -118,7 +127,7 @@ class Registry:
             return Image(uri, (use,), PLAIN, program=program)
         if use == SERVE and is_neo(uri):
             return NEO
-        return next((image for image in IMAGES if use in image.uses and image.matches(uri)), None)
+        return next((image.of(uri) for image in IMAGES if use in image.uses and image.matches(uri)), None)
 
     def check(self, uri: str, use: str) -> None:
         """ValidationException: no image here is named so, or none for this use; those that are, are named."""

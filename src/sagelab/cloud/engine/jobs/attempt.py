@@ -16,6 +16,7 @@ from sagelab.cloud.engine.data.checkpoints import CheckpointFolder, Checkpoints
 from sagelab.cloud.engine.data.workspace import Workspace, checkpoint_path, job_environment
 from sagelab.cloud.engine.images import environments, registry, runtimes
 from sagelab.cloud.engine.images.registry import is_algorithm
+from sagelab.cloud.engine.jobs import distribution
 from sagelab.cloud.engine.jobs.cluster import Cluster, Task, describe_stand_in
 from sagelab.cloud.engine.jobs.metrics import Metrics
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
@@ -82,6 +83,12 @@ class Attempt(Cluster):
         """Whether SageMaker's toolkit runs the job: neither an entry point nor an image of the user's own."""
         return "ContainerEntrypoint" not in self.request["AlgorithmSpecification"] and self.program is None
 
+    @property
+    def _distributed(self) -> bool:
+        """Whether TensorFlow's hosts are to be told of one another."""
+        of_tensorflow = self._toolkit and "tensorflow" in self.environment.imports
+        return of_tensorflow and distribution.is_asked_for(self.request.get("HyperParameters", {}))
+
     def choose_runtime(self) -> runtimes.Runtime:
         """What runs the code that was downloaded."""
         if self.program:
@@ -101,13 +108,16 @@ class Attempt(Cluster):
         """What the hosts run. ClientError: they cannot, on this machine."""
         if any(map(self._mounts, self.spaces)) and self.context.launcher.sandbox_unavailable(runtime):
             raise ClientError("Without namespaces, CheckpointConfig.LocalPath must be a folder in /opt/ml")
+        if self._distributed and len(self.hosts) > 1 and self.context.launcher.sandbox_unavailable(runtime):
+            raise ClientError("Without namespaces, hosts cannot train together: they have no addresses")
         asked, own = self.request["AlgorithmSpecification"], self.request.get("Environment", {})
         train = ["python3", "-m", self.algorithm] if self.algorithm else ["train"]
         version = {"SAGEMAKER_FRAMEWORK_VERSION": self.version} if self.version else {}
+        together = distribution.ENVIRONMENT if self._distributed else {}
         return Task(
             runtime,
             argv=(*asked.get("ContainerEntrypoint", train), *asked.get("ContainerArguments", [])),
-            environment=job_environment(self.request) | version | own,
+            environment=job_environment(self.request) | version | together | own,
             network=not self.request.get("EnableNetworkIsolation", False),
             role=self.request["RoleArn"],
             seconds=self.request["StoppingCondition"]["MaxRuntimeInSeconds"],

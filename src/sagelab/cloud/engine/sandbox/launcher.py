@@ -60,8 +60,10 @@ class Launcher:
                 raise RuntimeError("the local cloud ends")
             fork_server = self._fork_servers.get(key)
             if fork_server is None or not fork_server.alive:
-                python = self.environments.python(environment)
-                fork_server = self._fork_servers[key] = ForkServer(python, runtime.imports, self._home)
+                python, packages = self.environments.python(environment), self.environments.packages(environment)
+                variables = dict(environment.variables)
+                fork_server = ForkServer(python, runtime.imports, self._home, packages, variables)
+                self._fork_servers[key] = fork_server
             return fork_server
 
     def is_warm(self, runtime: Runtime) -> bool:
@@ -76,8 +78,13 @@ class Launcher:
         fork_server = self.warm(runtime)
         fork_server.wait_ready()
         forks = () if fork_server.sandbox_unavailable else runtime.forks
-        python = self.environments.python(runtime.environment)
-        hosts = [layer.lay_out(_with_program(host), python, fork_server.overlay) for host in hosts]
+        python, packages = (
+            find(runtime.environment) for find in (self.environments.python, self.environments.packages)
+        )
+        beside = layer.Beside(packages, runtime.environment.start) if packages else None
+        variables = dict(runtime.environment.variables)
+        hosts = [replace(_with_program(host), env=variables | host.env) for host in hosts]
+        hosts = [layer.lay_out(host, python, fork_server.overlay, beside) for host in hosts]
         if fork_server.sandbox_unavailable:
             hosts = [without_namespaces(host) for host in hosts]
         ways = self._open_ways(network, apart=not fork_server.sandbox_unavailable)
@@ -162,7 +169,8 @@ def without_namespaces(host: HostSpec) -> HostSpec:
         PROGRAM: host.program or PROGRAM,
         **host.mounts,
     }
-    for script in Path(base, "input/data/sm_drivers").rglob("*"):
+    first = not any(Path(host.folder, "bin").iterdir())  # its code has not run yet
+    for script in Path(base, "input/data/sm_drivers").rglob("*") if first else ():
         if script.suffix in (".sh", ".py", ".json"):
             script.write_text(script.read_text().replace("/opt/ml", base))
     env = {name: _moved(value, paths) for name, value in host.env.items()}

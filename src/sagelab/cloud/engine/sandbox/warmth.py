@@ -62,7 +62,7 @@ def shadowed(folders: list[str], layer: str | None = None) -> set[str]:
 
     folders: that it would look in first. layer: what a host has changed of the packages.
     """
-    found = {name for folder in folders for name in _modules(folder)}
+    found = {name for folder in folders for name in _modules(folder) if not _came_from(name, folder)}
     if layer:
         # Of a package in parts (without a file of its own) a new part is found in any case.
         changed = {entry.name.partition(".")[0] for entry in _entries(layer)}
@@ -77,6 +77,12 @@ def _modules(folder: str) -> Iterator[str]:
             yield found[1]
         elif entry.name in sys.modules and _is_file(f"{entry.path}/__init__.py"):
             yield entry.name
+
+
+def _came_from(name: str, folder: str) -> bool:
+    """Whether it is the imported one: an image's packages may lie beside those of its Python."""
+    file = getattr(sys.modules.get(name), "__file__", None)
+    return bool(file) and file.startswith(f"{folder}/")
 
 
 def _is_file(path: str) -> bool:
