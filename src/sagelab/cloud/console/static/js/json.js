@@ -53,9 +53,9 @@ export function Json({ value, name = "", inline = false }) {
 
 const MOST = 24; // addresses; a job of more channels than that shows them in its configuration
 
-/** S3OutputPath: "Output". A member that says no more than that it is an address (S3Uri) has its parent's name. */
-function named(member, parent) {
-  const said = member.replace(/^S3|(Uri|Url|Path)$/g, "");
+/** S3OutputPath: "Output". A member that says no more than that it is an address (S3Uri, a number) has its parent's name. */
+function labelOf(member, parent) {
+  const said = member.replace(/^S3|(Uri|Url|Path)$|^\d+$/g, "");
   return said ? inWords(said) : parent;
 }
 
@@ -68,7 +68,7 @@ export function findAddresses(item) {
     Object.entries(value).forEach(
       ([key, each]) =>
         key !== "HyperParameters" &&
-        walk(each, value.ChannelName ? `channel ${value.ChannelName}` : label.startsWith("channel") ? label : named(key, label)),
+        walk(each, value.ChannelName ? `channel ${value.ChannelName}` : label.startsWith("channel") ? label : labelOf(key, label)),
     );
   };
   walk(item, "");
