@@ -38,7 +38,7 @@ class Cloud:
         self._listeners: list[Callable[[str, str], None]] = []
         self._models = create_loader()
         self._clients: dict[object, Any] = {}
-        self._clients_as: dict[tuple[str, str], Any] = {}
+        self._clients_as: dict[tuple[str, str, str], Any] = {}
         self._ended: dict[str, float] = {}  # access keys of hosts that are gone -> until when they would be good
         self._lock = threading.Lock()
 
@@ -90,17 +90,19 @@ class Cloud:
                 self._clients[keys, service, region] = made
             return self._clients[keys, service, region]
 
-    def client_as(self, role: str, service: str) -> Any:
+    def client_as(self, role: str, service: str, region: str | None = None) -> Any:
         """A boto3 client that acts with a role's rights, as SageMaker does when it moves a job's data.
 
-        It renews its keys itself, however long it is used. botocore's ClientError: nobody may assume the role.
+        region: by default the local cloud's. It renews its keys itself, however long it is used. botocore's
+        ClientError: nobody may assume the role.
         """
+        place = region or self.region
         with self._lock:
-            client = self._clients_as.get((role, service))
+            client = self._clients_as.get((role, service, place))
         if client is None:
-            client = self._renewing(role).client(service, endpoint_url=self.url)
+            client = self._renewing(role).client(service, endpoint_url=self.url, region_name=place)
             with self._lock:
-                self._clients_as[role, service] = client
+                self._clients_as[role, service, place] = client
         return client
 
     def _renewing(self, role: str) -> Any:
