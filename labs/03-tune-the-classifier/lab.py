@@ -347,7 +347,7 @@ cleanup.assert_clean(lab)
 #
 # ## Exercises
 #
-# {exercises.md}
+# <!-- exercises.md -->
 #
 # ## Next
 #

@@ -310,7 +310,7 @@ cleanup.assert_clean(lab)
 #
 # ## Exercises
 #
-# {exercises.md}
+# <!-- exercises.md -->
 #
 # ## Next
 #

@@ -364,7 +364,7 @@ cleanup.assert_clean(lab)
 #
 # ## Exercises
 #
-# {exercises.md}
+# <!-- exercises.md -->
 #
 # ## Next
 #
