@@ -13,7 +13,7 @@
 #
 # **What you'll need.**
 # - **Before:** nothing. This is the first lab.
-# - **Here:** about 2 minutes, on a laptop.
+# - **Here:** about 2 minutes on a laptop.
 # - **On AWS:** about 15 minutes and $0.02, for an `ml.t3.medium`.
 #
 # The [walkthrough](../labs/00-open-a-notebook-instance/README.md) says at each step what AWS's console shows,

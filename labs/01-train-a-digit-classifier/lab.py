@@ -12,7 +12,7 @@
 #
 # **What you'll need.**
 # - **Before:** a little Python. Nothing of AWS, and lab 0 only if you want to work on a notebook instance.
-# - **Here:** about 3 minutes, on a laptop.
+# - **Here:** about 3 minutes on a laptop.
 # - **On AWS:** about 10 minutes and $0.25, nearly all of it for the instance, an `ml.p3.2xlarge`.
 #
 # The [walkthrough](../labs/01-train-a-digit-classifier/README.md) says at each step what AWS's console shows,

@@ -13,7 +13,7 @@
 #
 # **What you'll need.**
 # - **Before:** lab 1, or its words: training job, artifact, execution role.
-# - **Here:** about 3 minutes, on a laptop.
+# - **Here:** about 3 minutes on a laptop.
 # - **On AWS:** about 30 minutes and $0.12, nearly all of it for as long as the endpoint exists.
 #
 # The [walkthrough](../labs/02-deploy-and-read-handwriting/README.md) says at each step what AWS's console
