@@ -16,11 +16,6 @@ from typing import Any
 from botocore import xform_name
 from botocore.loaders import Loader
 
-TO_COME = (
-    "00-open-a-notebook-instance",
-    "01-train-a-digit-classifier",
-    "02-deploy-and-read-handwriting",
-)  # labs that are still to be brought to this form
 CELLS, LINES, WORDS, TERMS, ALT = 40, 20, 1000, 5, 40
 VERBS = ("Open", "Train", "Deploy", "Tune", "Compile", "Run", "Build", "Serve", "Read", "Watch", "Compare")
 HEAD = ("**What you'll do.**", "**What you'll learn.**", "**What you'll need.**")
@@ -80,8 +75,8 @@ Rule = Callable[[Lab], Iterator[str]]
 
 
 def find_faults(lab: Lab) -> list[str]:
-    """What a lab lacks; nothing of a lab that is still to be brought to this form."""
-    return [] if lab.folder.name in TO_COME else [fault for rule in RULES for fault in rule(lab)]
+    """What a lab lacks."""
+    return [fault for rule in RULES for fault in rule(lab)]
 
 
 def find_head(lab: Lab) -> Iterator[str]:

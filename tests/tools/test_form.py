@@ -131,11 +131,6 @@ def test_anchors_are_those_that_github_makes() -> None:
     }
 
 
-def test_every_lab_that_is_still_to_come_is_there() -> None:
-    folders = {path.parent.name for path in Path(form.__file__).parent.parent.glob("labs/*/lab.py")}
-    assert set(form.TO_COME) <= folders
-
-
 def test_links_of_walkthroughs_and_glossary_lead_somewhere() -> None:
     root = Path(form.__file__).parent.parent
     for page in (root / "labs").glob("**/*.md"):
