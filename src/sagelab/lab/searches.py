@@ -167,9 +167,9 @@ def _rails(axis: Axes, valued: pd.DataFrame, names: list[str]) -> None:
         axis.axvline(place, color=GREY, linewidth=1)
         if len(valued):
             for height, value in ((0, valued[name].min()), (1, valued[name].max())):
-                shift = {"xytext": (5, 5), "textcoords": "offset points"}
-                box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
-                axis.annotate(_short(value), (place, height), fontsize=9, bbox=box, **shift)
+                at = (place, height)
+                text = axis.annotate(_short(value), at, (5, 5), textcoords="offset points", fontsize=9)
+                text.set_bbox({"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5})
     logarithmic = valued.attrs["logarithmic"]
     axis.set(xticks=range(len(names)), yticks=[], xlim=(-0.15, len(names) - 0.6), ylim=(-0.08, 1.12))
     axis.set_xticklabels([f"{name}\n(logarithmic)" if name in logarithmic else name for name in names])
