@@ -241,8 +241,7 @@ pd.DataFrame(rows).T
 # A tuning job runs many training jobs, each short, none urgent: spot suits it. Its training jobs take over the
 # flag, the limits, the checkpoints, and the tags of
 # [CreateHyperParameterTuningJob](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateHyperParameterTuningJob.html).
-# Nobody takes anything away by hand now: their market has three interruptions a minute, one for each job at the
-# most.
+# Nobody takes anything away by hand now: their market has four interruptions a minute.
 
 # %% tags=["nbval-ignore-output"]
 import time
@@ -259,7 +258,7 @@ tuner = HyperparameterTuner(
     hyperparameter_ranges={"learning-rate": ContinuousParameter(0.0005, 0.005, scaling_type="Logarithmic")},
     max_jobs=2,
     max_parallel_jobs=2,
-    tags=[*lab.tags, *spot.tags(rate=180, wait=4, interruptions=1)],
+    tags=[*lab.tags, *spot.tags(rate=240, wait=4)],
 )
 inputs = [InputData(channel_name=name, data_source=uri) for name, uri in channels.items()]
 tuner.tune(inputs, job_name=f"spot-tune-{time.strftime('%y%m%d-%H%M%S')}", wait=False)
