@@ -25,6 +25,7 @@ ALLOWED = {
     "redirect": set(),
     "neo": set(),
     "algorithms": set(),
+    "frameworks": set(),
     "serving": {"neo", "http1", "algorithms"},
     "cloud": {
         "sagelab",
@@ -39,7 +40,7 @@ ALLOWED = {
     "cloud.console": {"sagelab", "catalog", "cloud", "prices"},
     "cloud.gateway": {"sagelab", "catalog", "cloud", "cloud.resources", "http1"},
     "cloud.resources": {"sagelab", "catalog", "prices", "cloud", "cloud.engine", "neo", "algorithms"},
-    "cloud.engine": {"sagelab", "cloud", "neo", "redirect", "workbench", "relay", "http1"},
+    "cloud.engine": {"sagelab", "cloud", "neo", "redirect", "workbench", "relay", "http1", "frameworks"},
     "workbench": {"relay"},
     "relay": set(),
     "http1": set(),
