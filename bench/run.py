@@ -28,6 +28,7 @@ from scale import store
 from spot import spot
 from startup import up
 from table import Result
+from together import together
 from traffic import gateway
 from training import empty, train, train_full
 from trust import trust
@@ -44,6 +45,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "frameworks": frameworks,
     "pytorch": pytorch,
     "train": train,
+    "together": together,
     "tuning": tuning,
     "clients": clients,
     "compiler": compiler,

@@ -16,7 +16,7 @@ from sagelab.cloud.engine.images.environments import Environments
 from sagelab.cloud.engine.images.own import OwnImages
 from sagelab.cloud.engine.images.registry import Registry
 from sagelab.cloud.engine.images.runtimes import Runtime
-from sagelab.cloud.engine.sandbox import layer, shim
+from sagelab.cloud.engine.sandbox import cgroups, layer, shim
 from sagelab.cloud.engine.sandbox.internet import Internet
 from sagelab.cloud.engine.sandbox.namespaces import COMMANDS, LAYER, PROGRAM, HostSpec
 from sagelab.cloud.engine.sandbox.network import Network, Ways
@@ -45,6 +45,7 @@ class Launcher:
         self._internet = Internet(dict(os.environ if outside is None else outside))
         self._lock, self._closed = threading.Lock(), False
         self._fork_servers: dict[tuple[str, ...], ForkServer] = {}
+        self._cgroups = cgroups.divide()
         for leftover in home.jobs.iterdir():
             trees.remove(leftover)
 
@@ -93,16 +94,23 @@ class Launcher:
         try:
             for host in hosts:
                 _write_commands(Path(host.folder) / "bin", forks, host.python, environment.commands)
-            hosts = [replace(host, forks=forks) for host in hosts]
+            hosts = [replace(host, forks=forks, cgroup=self._make_cgroup(host)) for host in hosts]
             group = fork_server.start([(host, pipes[host.name][1]) for host in hosts], ways)
         except BaseException:
             if ways:
                 ways.close()
+            for host in hosts:
+                if host.cgroup:
+                    cgroups.remove(Path(host.cgroup))
             raise
         finally:
             for _, writer in pipes.values():
                 os.close(writer)
         return Running(group, {name: reader for name, (reader, _) in pipes.items()})
+
+    def _make_cgroup(self, host: HostSpec) -> str:
+        made = self._cgroups.make(host.memory, host.processes) if self._cgroups else None
+        return str(made or "")
 
     def _open_ways(self, network: Network | None, apart: bool) -> Ways | None:
         if network is None:
