@@ -83,7 +83,7 @@ class Launcher:
         python, packages = self.environments.python(environment), self.environments.packages(environment)
         beside = layer.Beside(packages, environment.start) if packages else None
         variables = dict(environment.variables)
-        hosts = [replace(_with_program(host), env=variables | host.env) for host in hosts]
+        hosts = [_with_program(replace(host, env=variables | host.env)) for host in hosts]
         hosts = [layer.lay_out(host, python, fork_server.overlay, beside) for host in hosts]
         if fork_server.sandbox_unavailable:
             hosts = [without_namespaces(host) for host in hosts]
