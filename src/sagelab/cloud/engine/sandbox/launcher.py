@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sagelab.cloud.engine.data import trees
-from sagelab.cloud.engine.images.environments import Environments
+from sagelab.cloud.engine.images.environments import Environment, Environments
 from sagelab.cloud.engine.images.own import OwnImages
 from sagelab.cloud.engine.images.registry import Registry
 from sagelab.cloud.engine.images.runtimes import Runtime
@@ -60,7 +60,7 @@ class Launcher:
                 raise RuntimeError("the local cloud ends")
             fork_server = self._fork_servers.get(key)
             if fork_server is None or not fork_server.alive:
-                python, packages = self.environments.python(environment), self.environments.packages(environment)
+                python, packages = self._interpreter(environment)
                 variables = dict(environment.variables)
                 fork_server = ForkServer(python, runtime.imports, self._home, packages, variables)
                 self._fork_servers[key] = fork_server
@@ -78,9 +78,7 @@ class Launcher:
         fork_server = self.warm(runtime)
         fork_server.wait_ready()
         forks = () if fork_server.sandbox_unavailable else runtime.forks
-        python, packages = (
-            find(runtime.environment) for find in (self.environments.python, self.environments.packages)
-        )
+        python, packages = self._interpreter(runtime.environment)
         beside = layer.Beside(packages, runtime.environment.start) if packages else None
         variables = dict(runtime.environment.variables)
         hosts = [replace(_with_program(host), env=variables | host.env) for host in hosts]
@@ -104,6 +102,10 @@ class Launcher:
             for _, writer in pipes.values():
                 os.close(writer)
         return Running(group, {name: reader for name, (reader, _) in pipes.items()})
+
+    def _interpreter(self, environment: Environment) -> tuple[Path, Path | None]:
+        """Of an environment: its Python, and the folder of what lies beside its packages."""
+        return self.environments.python(environment), self.environments.packages(environment)
 
     def _open_ways(self, network: Network | None, apart: bool) -> Ways | None:
         if network is None:
