@@ -23,6 +23,7 @@ from console import console
 from endpoints import endpoints
 from frameworks import frameworks
 from place import forget_surroundings
+from pytorch import pytorch
 from scale import store
 from spot import spot
 from startup import up
@@ -42,6 +43,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "endpoints": endpoints,
     "empty": empty,
     "frameworks": frameworks,
+    "pytorch": pytorch,
     "train": train,
     "together": together,
     "tuning": tuning,

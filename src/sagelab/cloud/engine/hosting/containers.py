@@ -18,6 +18,7 @@ from sagelab.cloud.engine.images.runtimes import Runtime
 MODEL, COMPILED, SOCKET = "/opt/ml/model", "/opt/ml/model.compiled", "/run/sagelab/http.sock"
 SERVE = f"python3 -m sagelab.serving --model {MODEL} --socket {SOCKET}"
 SCRIPTS = "python3 -m sagelab.serving.scripts"
+SCRIPTED = ("scikit-learn", "xgboost", "pytorch", "huggingface")  # images whose model server it stands for
 BROUGHT, CODE = "/opt/ml/code", f"{MODEL}/code"  # by the platform, in the archive
 INSTALL = (
     "{{ python3 -m pip install --quiet --disable-pip-version-check --requirement {}/requirements.txt"
@@ -71,7 +72,7 @@ def tensorflow_serving(folder: Path, instance_type: str, accelerator: str | None
 
 
 def script_serving(image: Image, folder: Path, instance_type: str, isolated: bool) -> Container:
-    """The model servers of scikit-learn's and XGBoost's images, with the learner's script or the algorithm."""
+    """The model server of images that serve scripts (SCRIPTED), with the learner's script or without one."""
     count = threads(instance_type)
     command = f"exec {SCRIPTS} {image.server} --model {MODEL} --socket {SOCKET} --threads {count}"
     brought, environment = folder / "ml/code", image.environment

@@ -174,7 +174,7 @@ class Server:
             raise ClientError(f"There is no image {spec.image} any more; `sagelab image add` brings it back.")
         if image.program:
             return containers.own_image(image.program, launcher.sandbox_unavailable(PYTHON), spec.isolated)
-        if image.server in ("scikit-learn", "xgboost"):
+        if image.server in containers.SCRIPTED:
             return containers.script_serving(image, self.folder, spec.instance_type, spec.isolated)
         if image.server == "neo":
             return containers.neo_serving(spec.instance_type, spec.isolated)

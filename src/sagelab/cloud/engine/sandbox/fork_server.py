@@ -29,7 +29,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
-from sagelab.cloud.engine.sandbox import namespaces, privileges, warmth
+from sagelab.cloud.engine.sandbox import cgroups, namespaces, privileges, warmth
 from sagelab.cloud.engine.sandbox.init import REQUESTS, Init, receive
 from sagelab.cloud.engine.sandbox.limits import Limits
 from sagelab.cloud.engine.sandbox.namespaces import PROGRAM, HostSpec
@@ -229,6 +229,8 @@ def _become_keeper(host: HostSpec, output: int, writer: int, isolated: bool) -> 
     code = 1
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if host.cgroup:
+            cgroups.enter(host.cgroup)
         if isolated:
             namespaces.isolate_host()
         privileges.die_with_parent()

@@ -20,7 +20,8 @@ from typing import Any
 # What native libraries, the loader and the interpreter itself read when they start.
 NATIVE = re.compile(
     r"(PYTHON|LD_|LC_|MALLOC_|GLIBC_|TF_|TF2_|XLA_|KERAS_|JAX_|ONEDNN_|DNNL_|OMP_|GOMP_|KMP_|MKL_|OPENBLAS_|GOTO_"
-    r"|BLIS_|VECLIB_|NUMEXPR_|NPY_|NUMBA_|CUDA_|HDF5_|ARROW_|GRPC_|ABSL_)\w*|LANG|LANGUAGE|TZ|TZDIR|RES_OPTIONS"
+    r"|BLIS_|VECLIB_|NUMEXPR_|NPY_|NUMBA_|CUDA_|HDF5_|ARROW_|GRPC_|ABSL_|TORCH_(?!NCCL_)|PYTORCH_|ATEN_)\w*"
+    r"|LANG|LANGUAGE|TZ|TZDIR|RES_OPTIONS"
 )
 # What a fork reads again (interpreter.py), or what changes with every host and decides nothing at an import.
 HARMLESS = frozenset(
