@@ -51,7 +51,10 @@ _HELD: dict[str, tuple[_Held, ...]] = {
         _Held("kms.models.KmsBackend", "encrypt generate_mac sign verify verify_mac", rules.check_key),
         _Held("kms.models.KmsBackend", "decrypt", rules.check_ciphertext),
     ),
-    "logs": (_Held("logs.models.LogsBackend", "put_subscription_filter", targets.check_log_filter),),
+    "logs": (
+        _Held("logs.models.LogsBackend", "put_subscription_filter", targets.check_log_filter),
+        _Held("logs.models.LogsBackend", "_find_log_group", rules.name_group),
+    ),
     "s3": (
         _Held("s3.models.FakeBucket", "set_notification_configuration", targets.check_notifications),
         _Held("s3.models.FakeBucket", "set_notification_configuration", deliveries.check_destinations),

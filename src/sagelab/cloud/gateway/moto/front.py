@@ -189,6 +189,10 @@ class MotoFront:
         """What the policies of a key's user, role and session let it do."""
         return iam.rights_of(key)
 
+    def settled(self, needed: Needed) -> Needed:
+        """What is needed, of the thing itself where an alias names it."""
+        return iam.settled(needed)
+
     def guarded(self, needed: Needed, key: Key) -> Guarded:
         """The policy of the resource that something is needed of."""
         return iam.guarded(needed, key)

@@ -79,6 +79,14 @@ def check_sign_in(asked: Asked) -> None:
         raise NotImplementedHere(_NO_CHALLENGE.format(asked["auth_flow"]))
 
 
+def name_group(asked: Asked) -> None:
+    """A log group that is named by its identifier is that one: moto takes the last that there is."""
+    if asked.get("log_group_id") and not asked.get("log_group_name"):
+        backend = asked["self"]
+        own = f"arn:aws:logs:{backend.region_name}:{backend.account_id}:log-group:"
+        asked["log_group_name"] = asked["log_group_id"].removeprefix(own).removesuffix(":*")
+
+
 def complete_endpoint(asked: Asked) -> None:
     """An endpoint of a VPC is a gateway where nothing else is said, and needs no route table."""
     asked["endpoint_type"] = asked.get("endpoint_type") or "Gateway"
