@@ -11,15 +11,19 @@ SRC = Path(__file__).parent.parent / "src"
 MODULES = sorted(SRC.rglob("*.py"))
 LONGEST = 400
 
+DESK = ("desk", "browser")
 # Room -> the rooms of the package that it may import from, besides itself.
 ALLOWED = {
     "sagelab": {"lab"},
     "prices": set(),
     "catalog": set(),
-    "cli": {"sagelab", "cloud", "cloud.engine", "subprocesses", "notebooks", "neo", "edge", "lab"},
+    "shipped": set(),
+    "browser": set(),
+    "cli": {"sagelab", "cloud", "cloud.engine", "subprocesses", "notebooks", "neo", "edge", "lab", *DESK},
+    "desk": {"cloud", "shipped", "browser"},
     "subprocesses": set(),
     "testing": {"catalog", "redirect"},
-    "notebooks": {"cloud", "lab"},
+    "notebooks": {"cloud", "lab", "shipped"},
     "lab": {"sagelab", "redirect", "prices", "catalog"},
     "edge": {"neo", "lab"},
     "redirect": set(),
@@ -39,7 +43,7 @@ ALLOWED = {
     "cloud.console": {"sagelab", "catalog", "cloud", "prices"},
     "cloud.gateway": {"sagelab", "catalog", "cloud", "cloud.resources", "http1"},
     "cloud.resources": {"sagelab", "catalog", "prices", "cloud", "cloud.engine", "neo", "algorithms"},
-    "cloud.engine": {"sagelab", "cloud", "neo", "redirect", "workbench", "relay", "http1"},
+    "cloud.engine": {"sagelab", "cloud", "neo", "redirect", "workbench", "relay", "http1", "shipped"},
     "workbench": {"relay"},
     "relay": set(),
     "http1": set(),

@@ -64,7 +64,7 @@ def _read(path: Path) -> Lab:
     return Lab(
         name=path.stem,
         title=title[1] if title else path.stem,
-        about=about[1].strip() if about else "",
+        about=about[1].strip().replace("`", "") if about else "",
         minutes=int(here[1]) if here else None,
         aws_minutes=int(aws[1]) if aws else None,
         dollars=aws[2].replace("a cent", "$0.01") if aws else "",

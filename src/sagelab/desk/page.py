@@ -28,19 +28,19 @@ def add(web_app: Any, home: Home, copies: Copies) -> None:
 
     template = Template(PAGE.read_text())
 
-    class Start(JupyterHandler):  # type: ignore[misc]
+    class Start(JupyterHandler):
         """The page."""
 
-        @authenticated  # type: ignore[untyped-decorator]
+        @authenticated
         async def get(self) -> None:
             running = await asyncio.to_thread(_running, home)
             self.set_header("Cache-Control", "no-store")
             self.finish(template.generate(base=self.base_url, running=running, preview=PREVIEW, **_labs(copies)))
 
-    class Console(JupyterHandler):  # type: ignore[misc]
+    class Console(JupyterHandler):
         """Leads to the console, by a new address: one logs in once."""
 
-        @authenticated  # type: ignore[untyped-decorator]
+        @authenticated
         async def get(self) -> None:
             self.set_header("Cache-Control", "no-store")
             self.redirect(control.console(home))

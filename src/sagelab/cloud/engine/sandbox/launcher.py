@@ -79,12 +79,11 @@ class Launcher:
         fork_server = self.warm(runtime)
         fork_server.wait_ready()
         forks = () if fork_server.sandbox_unavailable else runtime.forks
-        python, packages = (
-            find(runtime.environment) for find in (self.environments.python, self.environments.packages)
-        )
-        beside = layer.Beside(packages, runtime.environment.start) if packages else None
-        variables = dict(runtime.environment.variables)
-        hosts = [replace(_with_program(host), env=variables | host.env) for host in hosts]
+        environment = runtime.environment
+        python, packages = self.environments.python(environment), self.environments.packages(environment)
+        beside = layer.Beside(packages, environment.start) if packages else None
+        variables = dict(environment.variables)
+        hosts = [_with_program(replace(host, env=variables | host.env)) for host in hosts]
         hosts = [layer.lay_out(host, python, fork_server.overlay, beside) for host in hosts]
         if fork_server.sandbox_unavailable:
             hosts = [without_namespaces(host) for host in hosts]
@@ -94,7 +93,7 @@ class Launcher:
         pipes = {host.name: os.pipe() for host in hosts}
         try:
             for host in hosts:
-                _write_commands(Path(host.folder) / "bin", forks, host.python)
+                _write_commands(Path(host.folder) / "bin", forks, host.python, environment.commands)
             hosts = [replace(host, forks=forks, cgroup=self._make_cgroup(host)) for host in hosts]
             group = fork_server.start([(host, pipes[host.name][1]) for host in hosts], ways)
         except BaseException:
@@ -147,8 +146,13 @@ class Launcher:
             self._fork_servers.clear()
 
 
-def _write_commands(folder: Path, forks: tuple[str, ...], python: str) -> None:
-    """The commands of a host; they are there already where it is started again."""
+def _write_commands(
+    folder: Path, forks: tuple[str, ...], python: str, scripts: tuple[tuple[str, str], ...]
+) -> None:
+    """The commands of a host; they are there already where it is started again.
+
+    scripts: console scripts of its packages, and the module that each runs.
+    """
     if any(folder.iterdir()):
         return
     real = f'#!/bin/sh\nexec {python} "$@"\n'
@@ -158,6 +162,8 @@ def _write_commands(folder: Path, forks: tuple[str, ...], python: str) -> None:
     for name in ("python", "pip"):
         for version in ("", f"3.{sys.version_info.minor}"):
             (folder / f"{name}{version}").symlink_to(f"{name}3")
+    for name, module in scripts:
+        _write_command(folder / name, f'#!/bin/sh\nexec python3 -m {module} "$@"\n')
     _write_command(folder / "train", TOOLKIT.format(python="python3"))
 
 
