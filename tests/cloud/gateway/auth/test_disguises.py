@@ -97,7 +97,7 @@ def test_role_is_found_by_no_path_but_its_own(role: Callable[..., Role]) -> None
     name = powerful.arn.rpartition("/")[2]
     for path in ("dev/", "dev//", "dev/x/", "/dev/"):
         arn = f"arn:aws:iam::{ACCOUNT}:role/{path}{name}"
-        refused(caller.assume_role, RoleArn=arn, RoleSessionName="s")
+        refused(caller.assume_role, RoleArn=arn, RoleSessionName="lab")
 
 
 def test_log_group_is_found_by_no_identifier_but_its_own(

@@ -37,6 +37,8 @@ _HELD: dict[str, tuple[_Held, ...]] = {
     "ec2": (_Held("ec2.models.vpcs.VPCBackend", "create_vpc_endpoint", rules.complete_endpoint),),
     "events": (
         _Held("events.models.EventsBackend", "put_rule", targets.check_rule),
+        _Held("events.models.EventsBackend", "list_rules", rules.match_rule),
+        _Held("events.models.EventPattern", "_wildcard_match", rules.match_event),
         _Held("events.models.Rule", "put_targets", targets.check_targets),
         _Held("events.models.Rule", "_send_to_sqs_queue", deliveries.check_target),
     ),
@@ -62,6 +64,7 @@ _HELD: dict[str, tuple[_Held, ...]] = {
         _Held("s3.notifications", "_send_sns_message", deliveries.check_topic),
         _Held("s3.notifications", "_send_event_bridge_message", deliveries.check_event),
         _Held("s3.models.S3Backend", "create_bucket", s3.check_name),
+        _Held("s3.responses", "cors_matches_origin", rules.match_origin),
         _Held("s3.models.S3Backend", "put_bucket_policy", s3.check_policy),
     ),
     "sns": (

@@ -6,6 +6,7 @@ Each check is given the arguments of a method of moto's, by name (checks.py).
 from __future__ import annotations
 
 import base64
+import re
 import time
 from collections.abc import Callable
 from itertools import pairwise
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from moto.core.exceptions import JsonRESTError
 
 from sagelab.cloud.errors import InvalidAuthenticationCode, NotImplementedHere
+from sagelab.cloud.gateway.auth.conditions import ANY, like
 
 Asked = dict[str, Any]
 
@@ -85,6 +87,32 @@ def name_group(asked: Asked) -> None:
         backend = asked["self"]
         own = f"arn:aws:logs:{backend.region_name}:{backend.account_id}:log-group:"
         asked["log_group_name"] = asked["log_group_id"].removeprefix(own).removesuffix(":*")
+
+
+def match_event(asked: Asked) -> None:
+    """A wildcard of an event's pattern, in linear time: moto makes a regular expression of it."""
+    item, pattern = asked["item"], re.split(r"(\\\*|\\\\|\*)", asked["pattern"])
+    wanted = [ANY if part == "*" else part[1:] if part in (r"\*", r"\\") else part for part in pattern]
+    asked["pattern"] = "*" if isinstance(item, str) and _fits(wanted, item) else "" if item else "-"
+
+
+def match_origin(asked: Asked) -> None:
+    """The same of an origin that a bucket's CORS configuration allows."""
+    wanted = [
+        [ANY if part == "*" else part for part in re.split(r"(\*)", one)] for one in asked["allowed_origins"]
+    ]
+    fits = any(_fits(one, asked["origin_header"]) for one in wanted)
+    asked["allowed_origins"] = ["*"] if fits else []
+
+
+def match_rule(asked: Asked) -> None:
+    """The same of the prefix of a rule's name, which has nothing special in it."""
+    if asked.get("prefix") is not None:
+        asked["prefix"] = re.escape(asked["prefix"])
+
+
+def _fits(wanted: list[str], text: str) -> bool:
+    return like([one for part in wanted for one in ([part] if part == ANY else part)], text)
 
 
 def complete_endpoint(asked: Asked) -> None:
