@@ -105,6 +105,11 @@ def _iam(arn: str) -> Any:
     return get_backend("iam")[arn.split(":")[4]]["aws"]
 
 
+def longest_session(arn: str) -> int:
+    """Seconds that a session of a role may last."""
+    return int(getattr(_holder(arn), "max_session_duration", None) or 3600)
+
+
 def is_managed(arn: str, policy: str) -> bool:
     """Whether there is a managed policy of AWS's, or of the account that an ARN is of."""
     provide_policy(policy)
