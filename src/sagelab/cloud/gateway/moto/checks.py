@@ -37,7 +37,7 @@ _HELD: dict[str, tuple[_Held, ...]] = {
     "ec2": (_Held("ec2.models.vpcs.VPCBackend", "create_vpc_endpoint", rules.complete_endpoint),),
     "events": (
         _Held("events.models.EventsBackend", "put_rule", targets.check_rule),
-        _Held("events.models.EventsBackend", "list_rules", rules.match_rule),
+        _Held("events.responses.EventsHandler", "list_rules", rules.check_prefix),
         _Held("events.models.EventPattern", "_wildcard_match", rules.match_event),
         _Held("events.models.Rule", "put_targets", targets.check_targets),
         _Held("events.models.Rule", "_send_to_sqs_queue", deliveries.check_target),

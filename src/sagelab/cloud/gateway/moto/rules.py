@@ -30,6 +30,11 @@ _WRONG_CODE = "Authentication code for device is not valid."
 _NO_CHALLENGE = (
     "Sign-in by {} is not something the local cloud can do. Sign in with a password (USER_PASSWORD_AUTH)."
 )
+_NAME = re.compile(r"[\.\-_A-Za-z0-9]{1,64}")
+_NO_PREFIX = (
+    "1 validation error detected: Value '{}' at 'namePrefix' failed to satisfy constraint:"
+    " Member must satisfy regular expression pattern: {}"
+)
 _STATE = ("state_reason", "state_reason_data", "state_updated_timestamp", "state_value")
 _STEP = 30  # seconds that a code is shown
 _LATE = range(-3, 2)  # codes before and after the present one of which two may be consecutive
@@ -105,10 +110,11 @@ def match_origin(asked: Asked) -> None:
     asked["allowed_origins"] = ["*"] if fits else []
 
 
-def match_rule(asked: Asked) -> None:
-    """The same of the prefix of a rule's name, which has nothing special in it."""
-    if asked.get("prefix") is not None:
-        asked["prefix"] = re.escape(asked["prefix"])
+def check_prefix(asked: Asked) -> None:
+    """The prefix of a rule's name has nothing special in it: moto makes a regular expression of it, too."""
+    prefix = asked["self"]._get_param("NamePrefix")
+    if prefix and not _NAME.fullmatch(str(prefix)):
+        raise JsonRESTError("ValidationException", _NO_PREFIX.format(str(prefix)[:100], _NAME.pattern))
 
 
 def _fits(wanted: list[str], text: str) -> bool:
