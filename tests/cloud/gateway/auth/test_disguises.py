@@ -9,9 +9,9 @@ from typing import Any
 
 import botocore.exceptions
 import pytest
+from botocore.config import Config
 
 from tests.cloud.gateway.auth.test_permissions import Role, allow, deny, refused
-from tests.cloud.gateway.auth.test_readings import send
 from tests.trusts import ACCOUNT
 
 ALL = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
@@ -77,6 +77,29 @@ def test_key_is_found_by_no_arn_but_its_own(
         kms.decrypt(CiphertextBlob=secret, KeyId=own)
 
 
+def test_parameters_of_a_json_body_are_in_it_alone(
+    role: Callable[..., Role], key: Callable[..., tuple[str, str]]
+) -> None:
+    stranger = role(allow("kms:*"))
+    (closed, _), (own, _) = key(role().arn), key(stranger.arn)
+    headers = {"X-Amz-Target": "TrentService.GetKeyPolicy", "Content-Type": "application/x-amz-json-1.1"}
+    body = json.dumps({"KeyId": own, "PolicyName": "default", "Other": f"&KeyId={closed}&x="})
+    status, _, answer = stranger.send("kms", "/", body, headers)
+    assert status == 200
+    assert stranger.arn in answer.decode()
+    body = json.dumps({"KeyId": own, "PolicyName": "default"})
+    assert stranger.send("kms", f"/?KeyId={closed}", body, headers)[0] == 403
+    for body in ("", "{}", "=", "&"):
+        assert stranger.send("kms", "/", body, headers | {"KeyId": closed, "PolicyName": "default"})[0] >= 400
+
+
+def test_region_is_the_one_that_is_signed_for(gateway: Any, unique: Callable[[str], str]) -> None:
+    name, agent = unique("group"), Config(user_agent_extra="region/eu-west-1")
+    gateway.client("logs", config=agent).create_log_group(logGroupName=name)
+    found = gateway.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    assert [one["arn"].split(":")[3] for one in found] == ["us-east-1"]
+
+
 @pytest.mark.parametrize("other", ["RoleName", "GroupName", "Rolename", "roleName"])
 def test_request_to_iam_is_about_what_its_operation_takes(
     gateway: Any, role: Callable[..., Role], unique: Callable[[str], str], other: str
@@ -126,17 +149,15 @@ def test_log_group_is_found_by_no_identifier_but_its_own(
 @pytest.mark.parametrize(
     "service", ["kms:TrentService", "logs:Logs_20140328", "monitoring:GraniteServiceVersion20100801"]
 )
-def test_another_protocol_opens_nothing(gateway: Any, role: Callable[..., Role], service: str) -> None:
+def test_another_protocol_opens_nothing(role: Callable[..., Role], service: str) -> None:
     name, _, target = service.partition(":")
     operation = {"kms": "CreateKey", "logs": "CreateLogGroup", "monitoring": "PutMetricData"}[name]
-    issued = role(allow(f"{name}:Nothing"))
+    limited = role(allow(f"{name}:Nothing"))
     for protocol in ("rpc-v2-cbor", "rpc-v2-json", "aws-json"):
         kind = "application/cbor" if protocol.endswith("cbor") else "application/json"
         headers = {"smithy-protocol": protocol, "Content-Type": kind}
-        keys = {"id": issued._keys["aws_access_key_id"], "secret": issued._keys["aws_secret_access_key"]}
-        headers |= {"X-Amz-Security-Token": issued._keys["aws_session_token"]}
         path = f"/service/{target}/operation/{operation}"
-        assert send(gateway, keys, path, name, "\xa0", **headers) in (400, 403, 404)
+        assert limited.send(name, path, "\xa0", headers)[0] in (400, 403, 404)
 
 
 def test_what_has_more_steps_than_anybody_asks_for_is_refused(gateway: Any) -> None:

@@ -193,7 +193,6 @@ def test_session_is_limited_by_managed_policies(
     [
         ({"RoleSessionName": "lab/../other"}, "roleSessionName"),
         ({"RoleSessionName": "*:*"}, "roleSessionName"),
-        ({"DurationSeconds": 899}, "between 900 and 43200"),
         ({"DurationSeconds": 10**9}, "between 900 and 43200"),
         ({"DurationSeconds": 3601}, "exceeds the MaxSessionDuration set for this role"),
     ],

@@ -50,7 +50,7 @@ def percentiles(moto: MotoFront, context: Context) -> Answer | None:
     name = context.operation
     if context.service != "monitoring" or name not in CLOUDWATCH_OPERATIONS:
         return None
-    metrics = moto.metrics(context.request)
+    metrics = moto.metrics(context.request, context.region)
     validate(_shape(name), metrics.params)
     _check_points(name, metrics.params)
     output = _data(metrics) if name == "GetMetricData" else _statistics(metrics)
