@@ -89,7 +89,8 @@ def test_where_there_is_no_linux_one_sentence_says_what_instead(
 
 
 def test_nothing_is_set_up_where_there_is_no_linux(tmp_path: Path) -> None:
-    code = "import runpy, sys; sys.platform = 'darwin'; del sys.argv[0]; runpy.run_path(sys.argv[0], None, '__main__')"
+    code = "import runpy, sys; sys.platform = 'darwin'; del sys.argv[0]; "
+    code += "runpy.run_path(sys.argv[0], run_name='__main__')"
     command = [sys.executable, "-c", code, str(ROOT / "tools" / "setup.py"), str(tmp_path / "environment")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1

@@ -121,6 +121,13 @@ def test_console_opens_logged_in(page: Page) -> None:
     expect(opened.value.get_by_role("heading", name="Overview")).to_be_visible()
 
 
+def test_walkthrough_opens_as_a_page(page: Page) -> None:
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Walkthrough").nth(1).click()
+    heading = opened.value.get_by_role("heading", name="Lab 1: Train a digit classifier")
+    expect(heading).to_be_visible()
+
+
 def test_lab_opens_on_the_copy_and_jupyter_asks_nothing(page: Page) -> None:
     with page.context.expect_page() as opened:
         page.get_by_role("link", name="Start lab 1").click()
