@@ -42,7 +42,11 @@ def add(web_app: Any, home: Home, copies: Copies) -> None:
         @authenticated
         async def get(self) -> None:
             self.set_header("Cache-Control", "no-store")
-            self.redirect(control.console(home))
+            try:
+                self.redirect(control.console(home))
+            except ControlError as error:
+                self.set_status(503)
+                self.finish(f"{error} End `make lab` and run it again.")
 
     base = web_app.settings["base_url"].rstrip("/")
     web_app.add_handlers(".*", [(f"{base}{PATH}", Start), (f"{base}{PATH}/console", Console)])
