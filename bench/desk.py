@@ -1,4 +1,4 @@
-"""How long a learner waits between `make lab` and the first cell that can be run, and what of it costs the processor.
+"""How long a learner waits between `make lab` and the first cell that can be run, and what the processor does.
 
 It needs Chromium (Debian's package chromium) and drives it with Playwright.
 """
@@ -22,6 +22,7 @@ from place import new_home
 from playwright.sync_api import Browser, sync_playwright
 from table import Result
 
+from sagelab.browser import SCREENS
 from sagelab.cloud.home import Home
 
 ROOT = Path(__file__).parent.parent
@@ -51,7 +52,8 @@ def desk(quick: bool) -> Iterator[Result]:
 def _open(home: Home, browser: Browser) -> tuple[float, float, float]:
     """Seconds until the start page, until the kernel of lab 1 is idle, and of the processor."""
     used, began = _processor(), time.perf_counter()
-    env = os.environ | {"SAGELAB_HOME": str(home.path), "BROWSER": "", "PYTHON": sys.executable}
+    env = {name: value for name, value in os.environ.items() if name not in SCREENS}
+    env |= {"SAGELAB_HOME": str(home.path), "PYTHON": sys.executable}
     lab = subprocess.Popen(
         ["make", "lab"], cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True, start_new_session=True
     )
