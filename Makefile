@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 WORKERS ?= 3
 CELLS := --nbval --nbval-current-env --nbval-cell-timeout 1800
+# Bytecode is kept, whatever the shell says: a run starts this package in some five hundred processes.
+unexport PYTHONDONTWRITEBYTECODE
 RECORD := $(CURDIR)/build/requests.jsonl
 
 .DEFAULT_GOAL := help

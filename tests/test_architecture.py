@@ -194,7 +194,9 @@ OPENS = {
     "notebooks.instance.NotebookInstance._close_streams": "pipes in a mounted folder, by O_NOFOLLOW",
     "notebooks.instance._write_command": BEFORE,
     "notebooks.volumes": BEFORE,
-    **dict.fromkeys((f"sandbox.{name}" for name in ("fork_server", "init", "interpreter", "limits")), WITHIN),
+    **dict.fromkeys(
+        (f"sandbox.{name}" for name in ("cgroups", "fork_server", "init", "interpreter", "limits")), WITHIN
+    ),
     **dict.fromkeys((f"sandbox.{name}" for name in ("namespaces", "privileges", "processes")), WITHIN),
     **dict.fromkeys((f"sandbox.{name}" for name in ("warmth", "without_tensorflow")), WITHIN),
     "sandbox.internet": "the user's certificates; a probe of an address",

@@ -178,6 +178,43 @@ class Kind:
 
 KINDS: tuple[Kind, ...] = (
     Kind(
+        "pipeline-execution",
+        "PipelineExecution",
+        "pipeline execution",
+        name_member="PipelineExecutionArn",
+        arn_member="PipelineExecutionArn",
+        verbs=(
+            "Describe",
+            "List",
+            "Stop",
+            "Update",
+            "Retry",
+            "List*Steps",
+            "Send*StepSuccess",
+            "Send*StepFailure",
+        ),
+        listed="PipelineExecutionSummaries",
+        running=("Executing", "Stopping"),
+        ended=("Succeeded", "Failed", "Stopped"),
+        order=("CreationTime", "Descending"),
+        within="Pipeline",
+    ),
+    Kind(
+        "pipeline",
+        "Pipeline",
+        "pipeline",
+        verbs=(
+            *RECORD,
+            "Update",
+            "Start*Execution",
+            "List*Versions",
+            "List*ParametersForExecution",
+            "Describe*DefinitionForExecution",
+        ),
+        roles=("RoleArn",),
+        searchable=True,
+    ),
+    Kind(
         "hyper-parameter-tuning-job",
         "HyperParameterTuningJob",
         "tuning job",

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import ClassVar
 
 from sagelab.catalog import Kind
-from sagelab.cloud.errors import ValidationException
+from sagelab.cloud.errors import ServiceError, ValidationException
 from sagelab.cloud.resources import listing
 from sagelab.cloud.resources.call import Call, Family, Params, verb
 from sagelab.cloud.resources.tags import read_tags
@@ -82,7 +82,7 @@ class Records(Family):
             raise self.unknown(arn) from None
         return {}
 
-    def unknown(self, arn: str) -> ValidationException:
+    def unknown(self, arn: str) -> ServiceError:
         """AWS's words for a resource that is not there."""
         return ValidationException(f'Could not find {self.kind.noun} "{arn}".')
 

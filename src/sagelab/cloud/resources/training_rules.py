@@ -16,7 +16,7 @@ from sagelab.cloud.engine.images.registry import Registry
 from sagelab.cloud.engine.jobs import distribution, market, metrics
 from sagelab.cloud.engine.jobs.market import Market
 from sagelab.cloud.errors import ResourceLimitExceeded, ValidationException
-from sagelab.cloud.resources import checks
+from sagelab.cloud.resources import checks, torch_rules
 from sagelab.cloud.resources.call import Params
 
 DEFAULT_RUNTIME = 86400
@@ -57,6 +57,8 @@ def check(job: Params, cloud: Cloud) -> None:
     _check_algorithm(job["AlgorithmSpecification"], cloud.launcher.images)
     _check_distribution(job.get("HyperParameters", {}))
     _check_resources(job)
+    image = cloud.launcher.images.find(job["AlgorithmSpecification"]["TrainingImage"], registry.TRAIN)
+    torch_rules.check_training(image, job.get("HyperParameters", {}))
     _check_times(job)
     _check_channels(job)
     _check_checkpoint_path(job)

@@ -31,7 +31,7 @@ def check(step: str, conditions: Any) -> None:
         raise BadExpression(f"step {step}: Conditions must be a list of conditions")
     for one in conditions:
         kind = one.get("Type") if isinstance(one, dict) else None
-        if kind not in MEMBERS:
+        if not isinstance(kind, str) or kind not in MEMBERS:
             raise BadExpression(f"step {step}: there is no condition of type {kind!r}")
         if missing := [name for name in MEMBERS[kind] if name not in one]:
             raise BadExpression(f"step {step}: the condition {kind} has no {missing[0]}")

@@ -139,7 +139,7 @@ def _parameter(given: dict[str, Any]) -> Parameter:
     name, kind = given.get("Name"), given.get("Type")
     if not isinstance(name, str) or not PARAMETER_NAME.fullmatch(name):
         raise BadDefinition(f"{str(name)[:80]!r} is not a name of a parameter")
-    if kind not in TYPES:
+    if not isinstance(kind, str) or kind not in TYPES:
         raise BadDefinition(f"Parameter [{name}] has the type {kind!r}; there are {', '.join(TYPES)}")
     enum = given.get("EnumValues") or []
     found = Parameter(name, kind, enum=tuple(enum) if isinstance(enum, list) else ())
@@ -161,6 +161,8 @@ def _step(given: dict[str, Any], branches: tuple[tuple[str, bool], ...]) -> Step
     name, kind, arguments = given.get("Name"), given.get("Type"), given.get("Arguments")
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise BadDefinition(f"{str(name)[:80]!r} is not a name of a step")
+    if not isinstance(kind, str):
+        raise BadDefinition(f"step {name}: Type must be a text")
     if kind in LATER:
         raise BadDefinition(f"step {name}: the local cloud does not run steps of type {kind}, {LATER[kind]}")
     if kind not in KINDS and kind not in ("Condition", "Fail", "Callback"):

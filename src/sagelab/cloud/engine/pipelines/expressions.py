@@ -1,6 +1,6 @@
 """The expressions of a pipeline's definition: parameters, properties of steps, joined text, values of JSON files.
 
-    {"Get": "Parameters.X"}   {"Get": "Execution.PipelineName"}   {"Get": "Steps.S.ModelArtifacts.S3ModelArtifacts"}
+    {"Get": "Parameters.X"}  {"Get": "Execution.PipelineName"}  {"Get": "Steps.S.ModelArtifacts.S3ModelArtifacts"}
     {"Std:Join": {"On": "/", "Values": [...]}}
     {"Std:JsonGet": {"PropertyFile": {"Get": "Steps.S.PropertyFiles.F"}, "Path": "metrics.mse.value"}}
 
@@ -108,7 +108,7 @@ def references(value: Any) -> Iterator[str]:
 
 
 def evaluate(value: Any, scope: Scope) -> Any:
-    """A value with all expressions in it replaced by what they stand for. BadExpression: one stands for nothing."""
+    """A value with what its expressions stand for in their places. BadExpression: one stands for nothing."""
     if isinstance(value, list):
         return [evaluate(each, scope) for each in value]
     if not isinstance(value, dict):
@@ -137,7 +137,7 @@ def _join(argument: dict[str, Any], scope: Scope) -> str:
     values = evaluate(argument.get("Values"), scope)
     if not isinstance(values, list) or not isinstance(argument.get("On", ""), str):
         raise BadExpression("Std:Join needs On, a text, and Values, a list")
-    joined = argument.get("On", "").join(text(each) for each in values)
+    joined: str = argument.get("On", "").join(text(each) for each in values)
     if len(joined) > LONGEST_TEXT:
         raise BadExpression("Std:Join makes more than a million characters")
     return joined

@@ -19,8 +19,8 @@ RANDOM = 10  # characters at the end of a name
 class StepKind:
     """A type of step. stem: in the names of the API's operations. name: the member that names one.
 
-    metadata: its member in a step's Metadata. status: the member of a description that has its status; "": it is done
-    when it is made. good: the status of success. going: those in which it is not at its end. stops: whether it can be.
+    metadata: its member in a step's Metadata. status: the member of a description that has its status; "": it is
+    done when it is made. good: the status of success. going: those before its end. stops: whether it can stop.
     own_name: whether its arguments may name it. short: of its step's name, in a name of 32 characters.
     """
 

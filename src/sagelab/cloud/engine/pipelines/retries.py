@@ -18,7 +18,7 @@ MAX_INTERVAL, MAX_ATTEMPTS, MAX_MINUTES = 43200, 20, 14400
 
 @dataclass(frozen=True)
 class Policy:
-    """seconds: to the first attempt after one that failed; rate: by which that grows. minutes: until none is made."""
+    """seconds: to the attempt after the first; rate: by which that grows. minutes: after which none is made."""
 
     types: tuple[str, ...]
     seconds: float = 1
@@ -48,7 +48,7 @@ def _policy(step: str, given: Any) -> Policy:
     types = given.get("ExceptionType") if isinstance(given, dict) else None
     if not isinstance(types, list) or not types or any(each not in TYPES for each in types):
         raise BadExpression(f"step {step}: a retry policy's ExceptionType is a list of {', '.join(TYPES)}")
-    if "MaxAttempts" in given and "ExpireAfterMin" in given:
+    if given.get("MaxAttempts") is not None and given.get("ExpireAfterMin") is not None:
         raise BadExpression(f"step {step}: give a retry policy either MaxAttempts or ExpireAfterMin")
     minutes = _number(step, given, "ExpireAfterMin", MAX_MINUTES)
     attempts = _number(step, given, "MaxAttempts", MAX_ATTEMPTS)

@@ -20,7 +20,8 @@ from typing import Any
 # What native libraries, the loader and the interpreter itself read when they start.
 NATIVE = re.compile(
     r"(PYTHON|LD_|LC_|MALLOC_|GLIBC_|TF_|TF2_|XLA_|KERAS_|JAX_|ONEDNN_|DNNL_|OMP_|GOMP_|KMP_|MKL_|OPENBLAS_|GOTO_"
-    r"|BLIS_|VECLIB_|NUMEXPR_|NPY_|NUMBA_|CUDA_|HDF5_|ARROW_|GRPC_|ABSL_)\w*|LANG|LANGUAGE|TZ|TZDIR|RES_OPTIONS"
+    r"|BLIS_|VECLIB_|NUMEXPR_|NPY_|NUMBA_|CUDA_|HDF5_|ARROW_|GRPC_|ABSL_|TORCH_(?!NCCL_)|PYTORCH_|ATEN_)\w*"
+    r"|LANG|LANGUAGE|TZ|TZDIR|RES_OPTIONS"
 )
 # What a fork reads again (interpreter.py), or what changes with every host and decides nothing at an import.
 HARMLESS = frozenset(
@@ -82,7 +83,7 @@ def _modules(folder: str) -> Iterator[str]:
 def _came_from(name: str, folder: str) -> bool:
     """Whether it is the imported one: an image's packages may lie beside those of its Python."""
     file = getattr(sys.modules.get(name), "__file__", None)
-    return bool(file) and file.startswith(f"{folder}/")
+    return isinstance(file, str) and file.startswith(f"{folder}/")
 
 
 def _is_file(path: str) -> bool:
