@@ -10,7 +10,6 @@ from click.testing import CliRunner
 
 from sagelab.cli import main
 from sagelab.cloud import doctor
-from sagelab.neo import emulator
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,7 +39,7 @@ def test_a_package_that_every_lab_needs_is_missing(monkeypatch: pytest.MonkeyPat
 
 
 def test_outside_of_the_project_pip_brings_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(doctor.shipped, "PROJECT", tmp_path)
+    monkeypatch.setattr("sagelab.shipped.PROJECT", tmp_path)
     assert lacking(monkeypatch, "optuna").advice == "Run: pip install 'sagelab[local]'"
 
 
@@ -66,8 +65,8 @@ def test_no_setting_forbids_them_so_a_container_does(tmp_path: Path) -> None:
 
 
 def test_without_an_emulator_lab_5_is_named_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(emulator.platform, "machine", lambda: "x86_64")
-    monkeypatch.setattr(emulator.shutil, "which", lambda _: None)
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setattr("shutil.which", lambda _: None)
     check = doctor._emulation()
     assert check.verdict == "weaker"
     assert check.advice.startswith("Lab 5 ")
