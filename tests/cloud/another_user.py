@@ -74,7 +74,9 @@ def serve(cloud: LocalCloud, folder: Path) -> None:
     (folder / "serve").write_text(SERVE)
     (folder / "serve").chmod(0o755)
     hosting = Hosting(cloud)
-    name = hosting.serve(hosting.config(hosting.model(None, Image=OwnImages(cloud.home.images).add("own:1", folder))))
+    name = hosting.serve(
+        hosting.config(hosting.model(None, Image=OwnImages(cloud.home.images).add("own:1", folder)))
+    )
     assert invoke(hosting, name, b"ask") == b"ok"
     assert invoke(hosting, name, b"close") == b""
     until(lambda: hosting.log(name), lambda log: "start number 2" in log)

@@ -1,6 +1,6 @@
 """JupyterLab as the labs have it: no question about news, no look for updates, and a start in half the time.
 
-    python3 -P -m sagelab.desk.jupyterlab [OPTION ...]      JupyterLab's own options
+python3 -P -m sagelab.desk.jupyterlab [OPTION ...]      JupyterLab's own options
 """
 
 from __future__ import annotations
