@@ -20,6 +20,7 @@ import table
 from clients import clients
 from compiler import compiler
 from console import console
+from desk import desk
 from endpoints import endpoints
 from frameworks import frameworks
 from lessons import lessons
@@ -39,6 +40,7 @@ from sagelab.lab.digits import DigitsError
 
 MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "up": up,
+    "desk": desk,
     "gateway": gateway,
     "store": store,
     "endpoints": endpoints,
