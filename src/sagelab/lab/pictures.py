@@ -71,7 +71,8 @@ def digits(images: Array, labels: Array, predictions: Array | None = None, n: in
     columns = min(n, 10) or 1
     rows = -(-n // columns) or 1
     captions = [_caption(labels[i], None if predictions is None else predictions[i]) for i in range(n)]
-    alt = f"{n} handwritten digits, in order: {', '.join(text for text, _ in captions)}"
+    told = ", ".join(text.replace(", read", " read as") for text, _ in captions)
+    alt = f"{n} handwritten digits, in order: {told}"
     figure, axes = open_figure(alt, (9, 1.13 * rows + 0.1), rows, columns)
     for axis in axes.flat:
         axis.axis("off")
