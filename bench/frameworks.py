@@ -55,8 +55,8 @@ def frameworks(quick: bool) -> Iterator[Result]:
             used = algorithm(TrainingImage=image)
             jobs.run(jobs.script(empty, AlgorithmSpecification=used), OFTEN)  # pulls and warms it
             bare = [boosted if title == "XGBoost" else sys.executable, str(empty)]
-            yield _difference(jobs, empty, used, bare, count, 0.3, f"empty job of {title} - bare")
-        yield _difference(
+            yield difference(jobs, empty, used, bare, count, 0.3, f"empty job of {title} - bare")
+        yield difference(
             jobs, install, algorithm(), [sys.executable, str(install)], count, 1.5, "job that installs"
         )
         used = algorithm(TrainingImage=IMAGES["XGBoost"])
@@ -72,9 +72,10 @@ def frameworks(quick: bool) -> Iterator[Result]:
     yield Result("XGBoost training / its script bare", job / alone, 1.05, "x", seen=seen)
 
 
-def _difference(
+def difference(
     jobs: Jobs, script: Path, used: dict[str, object], bare: list[str], count: int, limit: float, measure: str
 ) -> Result:
+    """What a job takes beyond its script bare, the medians of so many; limit: seconds."""
     pairs = [
         (jobs.run(jobs.script(script, AlgorithmSpecification=used), OFTEN)[0], run_bare(*bare)[0])
         for _ in range(count)

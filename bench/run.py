@@ -23,10 +23,12 @@ from console import console
 from endpoints import endpoints
 from frameworks import frameworks
 from place import forget_surroundings
+from pytorch import pytorch
 from scale import store
 from spot import spot
 from startup import up
 from table import Result
+from together import together
 from traffic import gateway
 from training import empty, train, train_full
 from trust import trust
@@ -41,7 +43,9 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "endpoints": endpoints,
     "empty": empty,
     "frameworks": frameworks,
+    "pytorch": pytorch,
     "train": train,
+    "together": together,
     "tuning": tuning,
     "clients": clients,
     "compiler": compiler,

@@ -13,13 +13,7 @@ from tests.cloud.new_kind.rows import JOB
 
 API = botocore.session.get_session().get_service_model("sagemaker")
 WHERE = "us-east-1:123456789012"
-PACKAGE = Kind(
-    "model-package",
-    "ModelPackage",
-    "model package",
-    listed="ModelPackageSummaryList",
-    order=("CreationTime", "Ascending"),
-)
+PACKAGE = catalog.of_stem("ModelPackage")
 CLUSTER = Kind(
     "cluster",
     "Cluster",
@@ -29,7 +23,7 @@ CLUSTER = Kind(
     listed="Clusters",
     service="elasticmapreduce",
 )
-KINDS = pytest.mark.parametrize("kind", [*catalog.KINDS, PACKAGE, JOB], ids=lambda kind: kind.stem)
+KINDS = pytest.mark.parametrize("kind", [*catalog.KINDS, JOB], ids=lambda kind: kind.stem)
 
 
 @KINDS
@@ -82,8 +76,7 @@ def test_a_kind_whose_name_is_not_its_stems() -> None:
     assert JOB.path == "recommendation-jobs"
 
 
-def test_a_kind_that_goes_by_arn_or_by_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalog, "KINDS", (*catalog.KINDS, PACKAGE))
+def test_a_kind_that_goes_by_arn_or_by_version() -> None:
     version = f"arn:aws:sagemaker:{WHERE}:model-package/digits/1"
     for params in ({"ModelPackageName": version}, {"ModelPackageArn": version}):
         named = PACKAGE.name_of(params)

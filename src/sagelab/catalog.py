@@ -99,6 +99,7 @@ class Kind:
     removal: the steps of clean-up, by default Stop while it runs, or Delete.
     searchable: whether Search knows it. filters: the statuses that a List filters by, by default all.
     order: of a List that asks for none, (SortBy, SortOrder); AWS's documentation of each List has it.
+    within: the stem of the kind that it is a part of, whose name its List asks for.
     """
 
     arn: str
@@ -122,6 +123,7 @@ class Kind:
     filters: tuple[str, ...] = ()
     order: tuple[str, str] = ("CreationTime", "Descending")
     service: str = "sagemaker"
+    within: str = ""
 
     def __post_init__(self) -> None:
         name = self.name_member or f"{self.stem}Name"
@@ -161,6 +163,10 @@ class Kind:
                 return str(params[member])
         return None
 
+    def address(self, found: Document) -> str:
+        """What a request calls the resource of a description: its name, or where that is not its own, its ARN."""
+        return str(found[self.arn_member if self.within else self.name_member])
+
     def arn_of(self, name: str, where: str) -> str:
         """The ARN of a resource by its name, or by its ARN. where: "REGION:ACCOUNT"."""
         return name if name.startswith("arn:") else f"arn:aws:{self.service}:{where}:{self.arn}/{name}"
@@ -171,6 +177,43 @@ class Kind:
 
 
 KINDS: tuple[Kind, ...] = (
+    Kind(
+        "pipeline-execution",
+        "PipelineExecution",
+        "pipeline execution",
+        name_member="PipelineExecutionArn",
+        arn_member="PipelineExecutionArn",
+        verbs=(
+            "Describe",
+            "List",
+            "Stop",
+            "Update",
+            "Retry",
+            "List*Steps",
+            "Send*StepSuccess",
+            "Send*StepFailure",
+        ),
+        listed="PipelineExecutionSummaries",
+        running=("Executing", "Stopping"),
+        ended=("Succeeded", "Failed", "Stopped"),
+        order=("CreationTime", "Descending"),
+        within="Pipeline",
+    ),
+    Kind(
+        "pipeline",
+        "Pipeline",
+        "pipeline",
+        verbs=(
+            *RECORD,
+            "Update",
+            "Start*Execution",
+            "List*Versions",
+            "List*ParametersForExecution",
+            "Describe*DefinitionForExecution",
+        ),
+        roles=("RoleArn",),
+        searchable=True,
+    ),
     Kind(
         "hyper-parameter-tuning-job",
         "HyperParameterTuningJob",
@@ -308,6 +351,24 @@ KINDS: tuple[Kind, ...] = (
         roles=("ExecutionRoleArn",),
     ),
     Kind("model", "Model", "model", listed="Models", roles=("ExecutionRoleArn",), searchable=True),
+    Kind(
+        "model-package",
+        "ModelPackage",
+        "model package",
+        listed="ModelPackageSummaryList",
+        verbs=(*RECORD, "Update", "BatchDescribe"),
+        searchable=True,
+        order=("CreationTime", "Ascending"),
+        within="ModelPackageGroup",
+    ),
+    Kind(
+        "model-package-group",
+        "ModelPackageGroup",
+        "model package group",
+        listed="ModelPackageGroupSummaryList",
+        searchable=True,
+        order=("CreationTime", "Ascending"),
+    ),
 )
 
 

@@ -1,8 +1,7 @@
 """Bytes both ways, between whoever connects to one socket and what listens on another.
 
-Outside an instance it leads the browser to JupyterLab's socket, and an instance without a network to the local
-cloud; inside such an instance it stands for the local cloud's port. It reads nothing of what it carries, so that
-web sockets pass as everything else does.
+It leads the browser to JupyterLab's socket, and a host in a network of its own to the local cloud. It reads
+nothing of what it carries, so that web sockets pass as everything else does.
 
     python3 -m sagelab.relay SOCKET PORT
 

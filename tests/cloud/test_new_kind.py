@@ -63,6 +63,17 @@ def request(name: str, seconds: int = 1, role: str = ROLE, **changes: Any) -> di
     return {"JobName": name, "JobType": "Default", "RoleArn": role, "InputConfig": config} | changes
 
 
+def features(name: str) -> dict[str, Any]:
+    """A CreateFeatureGroup request."""
+    columns = [{"FeatureName": column, "FeatureType": "String"} for column in ("id", "time")]
+    return {
+        "FeatureGroupName": name,
+        "RecordIdentifierFeatureName": "id",
+        "EventTimeFeatureName": "time",
+        "FeatureDefinitions": columns,
+    }
+
+
 def start(lab: Lab, seconds: int = 1, **changes: Any) -> str:
     """The name of a new job of a lab."""
     name = f"{lab.name}-job"
@@ -98,10 +109,10 @@ def test_it_is_tagged(lab: Lab) -> None:
 
 def test_it_is_cleaned_up(lab: Lab) -> None:
     name, group, sagemaker = start(lab, seconds=600), f"{lab.name}-group", lab.client("sagemaker")
-    sagemaker.create_model_package_group(ModelPackageGroupName=group, Tags=lab.tags)
-    assert set(cleanup.leftovers(lab)["kind"]) == {"recommendation job", "model group"}
+    sagemaker.create_feature_group(**features(group), Tags=lab.tags)
+    assert set(cleanup.leftovers(lab)["kind"]) == {"recommendation job", "feature group"}
     assert lab.name in cleanup.labs(lab)
-    assert cleanup.clean(lab) == [f"stopped recommendation job {name}", f"deleted model group {group}"]
+    assert cleanup.clean(lab) == [f"stopped recommendation job {name}", f"deleted feature group {group}"]
     cleanup.assert_clean(lab)
     assert sagemaker.describe_inference_recommendations_job(JobName=name)["Status"] == "STOPPED"
 
@@ -117,10 +128,10 @@ def test_it_is_priced() -> None:
 
 def test_it_is_searched(lab: Lab) -> None:
     group, sagemaker = f"{lab.name}-group", lab.client("sagemaker")
-    sagemaker.create_model_package_group(ModelPackageGroupName=group, Tags=lab.tags)
+    sagemaker.create_feature_group(**features(group), Tags=lab.tags)
     tagged = {"Name": "Tags.sagelab:lab", "Operator": "Equals", "Value": lab.name}
     (found,) = sagemaker.search(Resource=GROUP.stem, SearchExpression={"Filters": [tagged]})["Results"]
-    assert found["ModelPackageGroup"]["ModelPackageGroupName"] == group
+    assert found["FeatureGroup"]["FeatureGroupName"] == group
 
 
 def test_it_is_counted_by_status(lab: Lab, wide: LocalCloud) -> None:
@@ -140,7 +151,7 @@ def test_it_is_followed_to_its_end_with_its_log(lab: Lab, capsys: pytest.Capture
 
 
 def test_what_nobody_knows_is_not_followed(lab: Lab) -> None:
-    with pytest.raises(ValueError, match=r"there are .*recommendation job, model group"):
+    with pytest.raises(ValueError, match=r"there are .*recommendation job, feature group"):
         watch.follow(lab, "wish", "one")
     with pytest.raises(botocore.exceptions.ClientError, match="Could not find recommendation job"):
         watch.wait(lab, JOB, "nobody-made-it")

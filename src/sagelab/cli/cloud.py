@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from sagelab.cloud.home import Home
 
 NOT_RUNNING = 3
-SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "WSL_DISTRO_NAME")  # one is set where a browser can be seen
 
 
 @main.command()
@@ -70,14 +69,13 @@ def down(home: Home) -> None:
 @click.option("--print", "only_print", is_flag=True, help="Only print the address.")
 def open_console(home: Home, only_print: bool) -> None:
     """Open the console in a browser: an address that logs in once, within an hour."""
+    from sagelab import browser
     from sagelab.cloud import control
 
     address = control.console(home)
     click.echo(address)
-    if not only_print and any(os.environ.get(name) for name in SCREENS):
-        import webbrowser
-
-        webbrowser.open(address)
+    if not only_print:
+        browser.show(address)
 
 
 @main.command()

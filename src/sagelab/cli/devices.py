@@ -82,7 +82,8 @@ def list_environments(context: click.Context, home: Home) -> None:
         there = "pulled" if environment.lock else "always there"
         state = there if known.is_there(environment) else "not pulled"
         size = f"{known.size(environment) / 1e6:,.0f} MB" if state == "pulled" else ""
-        click.echo(f"{name:20} {state:14} {size:>10}  {', '.join(environment.versions())}".rstrip())
+        details = [*environment.versions(), *filter(None, [known.lacks(environment)])]
+        click.echo(f"{name:20} {state:14} {size:>10}  {', '.join(details)}".rstrip())
     context.invoke(list_images)
 
 
@@ -99,10 +100,10 @@ def pull_images(home: Home, names: tuple[str, ...]) -> None:
         if name not in known:
             raise click.ClickException(f"There is no environment {name!r}; there are {', '.join(known)}.")
         try:
-            places.pull(known[name])
+            places.pull(known[name], whole=True)
         except PullFailed as error:
             raise click.ClickException(str(error)) from error
-        click.echo(f"{name} is here")
+        click.echo(", ".join(filter(None, [f"{name} is here", places.lacks(known[name])])))
 
 
 @image.command("remove")

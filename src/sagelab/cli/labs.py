@@ -36,6 +36,45 @@ def execute(home: Home, fresh: bool, announce: bool, command: tuple[str, ...]) -
     raise click.exceptions.Exit(code)
 
 
+@main.group("lab", invoke_without_command=True)
+@click.option("--port", type=click.IntRange(1, 65535), help="Where JupyterLab listens; 8888 or above by default.")
+@click.option("--no-browser", is_flag=True, help="Only print the address.")
+@with_home
+def lab(home: Home, port: int | None, no_browser: bool) -> None:
+    """Open the labs: the local cloud, JupyterLab on your copies, and the start page; Ctrl-C ends it."""
+    if click.get_current_context().invoked_subcommand is None:
+        from sagelab.desk.server import serve
+
+        serve(home, port, not no_browser)
+        click.echo("sagelab has ended")
+
+
+@lab.command("start")
+@with_home
+@click.argument("name")
+def start_lab(home: Home, name: str) -> None:
+    """Give you a copy of the lab NAME ("03"), if you have none; yours stays as you left it."""
+    from sagelab.desk.copies import Copies
+
+    copies = Copies(home.work)
+    click.echo(copies.start(copies.find(name)))
+
+
+@lab.command("reset")
+@with_home
+@click.argument("name")
+def reset_lab(home: Home, name: str) -> None:
+    """Give you the lab NAME as it is shipped; the copy that you have changed is put aside."""
+    from sagelab.desk.copies import Copies
+
+    copies = Copies(home.work)
+    found = copies.find(name)
+    aside = copies.reset(found)
+    click.echo(f"{copies.folder / found.notebook} is as shipped.")
+    if aside:
+        click.echo(f"What you had is in {aside}")
+
+
 @main.command("clean")
 @with_home
 @click.option("--target", type=click.Choice(["local", "aws"]), default="local", help="Where to look.")

@@ -10,6 +10,7 @@ ServiceError                        what a client sees: AWS's code, AWS's messag
 |-- NotImplementedHere          400  what moto does not know, or would only say that it had done
 |-- GaveUp                      400  moto crashed; not a 500, which a client would try again and again
 |-- ResourceInUse               400  a name used twice
+|-- ConflictException           400  what would not go together with what is there
 |-- ResourceNotFound            400  a name nobody made
 |-- ResourceLimitExceeded       400  more than this machine or AWS allows
 |-- ValidationError             400  what the runtime plane and CloudWatch call a ValidationException
@@ -147,6 +148,10 @@ class ResourceInUse(ServiceError):
     code = "ResourceInUse"
 
 
+class ConflictException(ServiceError):
+    code = "ConflictException"
+
+
 class ResourceNotFound(ServiceError):
     code = "ResourceNotFound"
 
@@ -184,6 +189,10 @@ class NoSuchEntity(ServiceError):
 class InvalidAuthenticationCode(ServiceError):
     code = "InvalidAuthenticationCode"
     status = 403
+
+
+class PackedPolicyTooLarge(ServiceError):
+    code = "PackedPolicyTooLarge"
 
 
 class MalformedPolicy(ServiceError):

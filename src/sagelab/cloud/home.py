@@ -17,6 +17,8 @@
   images/            the learner's own images: copies of folders
   environments/      the packages of images that were pulled
   notebooks/         the volumes of notebook instances; kept until an instance is deleted
+  work/              the learner's own copies of the labs; a reset of the home leaves them alone
+  jupyter.log        what JupyterLab on them has said since its last start
   python/            what warm Pythons keep for themselves; no job sees it
   tmp/               large bodies on their way
   cache/             what is fetched once: the runtime for emulated devices
@@ -28,7 +30,6 @@ import fcntl
 import json
 import os
 import secrets
-import shutil
 import stat
 import string
 import struct
@@ -39,6 +40,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+from sagelab.cloud.engine.data import trees
 from sagelab.cloud.errors import ControlError, HomeDamaged
 
 ACCOUNT = "123456789012"
@@ -125,6 +127,13 @@ class Home:
         return folder
 
     @property
+    def work(self) -> Path:
+        """The learner's copies of the labs."""
+        folder = self.path / "work"
+        folder.mkdir(mode=PRIVATE, exist_ok=True)
+        return folder
+
+    @property
     def sdk_defaults(self) -> Path:
         """The SageMaker SDK's defaults file; written if missing."""
         file = self.path / "sdk.yaml"
@@ -208,10 +217,15 @@ class Home:
             yield
 
     def clear(self) -> None:
-        """Delete what a local cloud has gathered here, and nothing else; its credentials stay."""
+        """Delete what a local cloud has gathered here, and nothing else; its credentials stay.
+
+        ControlError: something cannot be deleted.
+        """
         for pattern in STATE:
             for found in self.path.glob(pattern):
-                shutil.rmtree(found) if found.is_dir() else found.unlink()
+                trees.discard(self.path, (found.name,))
+                if os.path.lexists(found):
+                    raise ControlError(f"{found} cannot be deleted.")
 
     @property
     def limit(self) -> int:
@@ -224,7 +238,7 @@ class Home:
 
     def disk(self) -> int:
         """Bytes on disk of all the files in the home."""
-        return sum(_blocks(Path(folder, file)) for folder, _, files in os.walk(self.path) for file in files)
+        return trees.measure(self.path)
 
     def _announced(self) -> dict[str, Any] | None:
         try:
@@ -246,13 +260,6 @@ def _lock(file: IO[str], command: int) -> int:
     answer = fcntl.fcntl(file, command, struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
     kind: int = struct.unpack(FLOCK, answer)[0]
     return kind
-
-
-def _blocks(file: Path) -> int:
-    try:
-        return file.lstat().st_blocks * 512
-    except FileNotFoundError:  # a running job's folder changes under our eyes
-        return 0
 
 
 def read_json(file: Path, advice: str) -> dict[str, Any]:

@@ -85,6 +85,7 @@ class Query:
     kind: str
     region: str
     name_contains: str | None = None
+    name_prefix: str | None = None
     status: str | None = None
     after: dict[str, datetime] = field(default_factory=dict)
     before: dict[str, datetime] = field(default_factory=dict)
@@ -325,6 +326,9 @@ def _conditions(query: Query, column: str) -> tuple[str, list[Any]]:
         terms, values = [*terms, "status=?"], [*values, query.status]
     if query.name_contains:
         terms, values = [*terms, "name LIKE ? ESCAPE '\\'"], [*values, _containing(query.name_contains)]
+    if query.name_prefix:
+        terms = [*terms, "name>=?", "name<?"]
+        values = [*values, query.name_prefix, f"{query.name_prefix}\U0010ffff"]
     for name, time in query.after.items():
         terms, values = [*terms, f"{name}>?"], [*values, time.timestamp()]
     for name, time in query.before.items():

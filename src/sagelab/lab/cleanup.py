@@ -30,7 +30,7 @@ def clean(lab: Lab) -> list[str]:
     """End what the lab still runs, wait for it, and delete its files; says what it did, a sentence each."""
     steps = [(kind, step) for kind in catalog.KINDS for step in kind.removal]
     did = [
-        _remove(lab, kind, step, found[kind.name_member])
+        _remove(lab, kind, step, kind.address(found))
         for kind, step in steps
         for found in list(_found(lab, kind, step.statuses))
     ]
@@ -46,6 +46,7 @@ def labs(lab: Lab) -> list[str]:
     found = {
         tag["Value"]
         for kind in catalog.KINDS
+        if not kind.within
         for summary in _summaries(lab, kind, _left(kind))
         for tag in _tags(lab, summary[kind.arn_member])
         if tag["Key"] == lab.tags[0]["Key"]
@@ -58,7 +59,7 @@ def leftovers(lab: Lab) -> pd.DataFrame:
     import pandas as pd
 
     rows = [
-        (kind.noun, found[kind.name_member], found.get(kind.status_member, "there"))
+        (kind.noun, kind.address(found), found.get(kind.status_member, "there"))
         for kind in catalog.KINDS
         for found in _found(lab, kind, _left(kind))
     ]
@@ -81,17 +82,26 @@ def _left(kind: Kind) -> tuple[str, ...]:
 
 
 def _found(lab: Lab, kind: Kind, statuses: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-    """Summaries of the lab's resources of this kind in one of these statuses: those that carry its tag."""
+    """Summaries of the lab's resources of this kind in one of these statuses: those that carry its tag.
+
+    What is a part of another resource is the lab's where that is.
+    """
+    if kind.within:
+        owner = catalog.of_stem(kind.within)
+        for found in _found(lab, owner, ()):
+            parts = _summaries(lab, kind, (), **{owner.name_member: found[owner.name_member]})
+            yield from (each for each in parts if not statuses or each[kind.status_member] in statuses)
+        return
     for summary in _summaries(lab, kind, statuses):
         if lab.tags[0] in _tags(lab, summary[kind.arn_member]):
             yield summary
 
 
-def _summaries(lab: Lab, kind: Kind, statuses: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+def _summaries(lab: Lab, kind: Kind, statuses: tuple[str, ...], **owner: str) -> Iterator[dict[str, Any]]:
     """Summaries of all resources of this kind in one of these statuses, whosever they are."""
     filters: list[dict[str, str]] = [{"StatusEquals": status} for status in statuses] or [{}]
     for each in filters:
-        pages = lab.client("sagemaker").get_paginator(xform_name(kind.operation("List"))).paginate(**each)
+        pages = lab.client("sagemaker").get_paginator(xform_name(kind.operation("List"))).paginate(**each, **owner)
         for page in pages:
             yield from page[kind.listed]
 

@@ -9,11 +9,13 @@ SAGELAB_TARGET=aws     AWS, with the credentials that boto3 finds; SAGELAB_ROLE 
 from __future__ import annotations
 
 import html
+import itertools
 import os
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import boto3
@@ -21,11 +23,17 @@ from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
 from sagelab.catalog import Kind
-from sagelab.lab import spending
+from sagelab.lab import calls, spending
+
+if TYPE_CHECKING:
+    from sagemaker.core.resources import Endpoint, Model
+    from sagemaker.train import ModelTrainer
 
 TARGETS = ("local", "aws")
 NAME = re.compile(r"[a-z0-9](-?[a-z0-9]){0,39}")
 TAG = "sagelab:lab"
+NAME_LIMIT = 63  # of what SageMaker names
+_numbers = itertools.count(1)
 
 
 class ConnectError(Exception):
@@ -76,6 +84,55 @@ class Lab:
         if service not in self._clients:
             self._clients[service] = self.session.client(service)
         return self._clients[service]
+
+    def fresh_name(self, what: str) -> str:
+        """A name that nothing has yet, so that a cell can run again: the lab's, what it names, the time."""
+        ending = f"-{what}-{datetime.now(UTC):%y%m%d-%H%M%S}-{next(_numbers)}"
+        return self.name[: NAME_LIMIT - len(ending)].rstrip("-") + ending
+
+    def image(self, instance_type: str, scope: str = "training") -> str:
+        """The address of AWS's TensorFlow image for an instance type. scope: "training" or "inference"."""
+        return calls.image(self, instance_type, scope)
+
+    def trainer(
+        self,
+        script: str,
+        hyperparameters: Mapping[str, Any],
+        instance_type: str = "ml.p3.2xlarge",
+        metrics: Mapping[str, str] = calls.METRICS,
+        **more: Any,
+    ) -> ModelTrainer:
+        """A ModelTrainer for jobs of this lab, shown as one would write it; nothing runs yet.
+
+        script: "folder/script.py"; the whole folder goes with it. metrics: name -> regular expression, in the
+        order in which the log has them. more: what ModelTrainer takes besides, or instead of what stands here.
+        """
+        return calls.trainer(self, script, hyperparameters, instance_type, metrics, **more)
+
+    def train(self, trainer: ModelTrainer, channels: Mapping[str, str]) -> str:
+        """Start a training job and return its name at once. channels: name -> S3 URI."""
+        return calls.train(trainer, channels)
+
+    def model(self, archive: str, image: str | None = None, instance_type: str = "ml.c5.large") -> Model:
+        """Register a model under a fresh name, and show the call. archive: the S3 URI of its model.tar.gz.
+
+        image: of the container that serves it; by default TensorFlow's for `instance_type`.
+        """
+        return calls.model(self, archive, image or self.image(instance_type, "inference"))
+
+    def deploy(
+        self,
+        models: Model | Mapping[str, Model] | Sequence[Any],
+        instance_type: str = "ml.c5.large",
+        count: int = 1,
+        endpoint: Endpoint | None = None,
+    ) -> Endpoint:
+        """Put models behind a new endpoint, or move `endpoint` to them, and show the calls; wait for neither.
+
+        models: one; name of a variant -> its model; or production variants as the SDK has them. count: instances
+        of each variant.
+        """
+        return calls.deploy(self, calls.variants(models, instance_type, count), endpoint)
 
     def __repr__(self) -> str:
         rows = self._rows()

@@ -1,7 +1,8 @@
-"""The model servers of AWS's images of scikit-learn and XGBoost: `python3 -m sagelab.serving.scripts FRAMEWORK`.
+"""The model servers of AWS's images that serve scripts: `python3 -m sagelab.serving.scripts FRAMEWORK`.
 
 The learner's script loads the model and answers: model_fn, with input_fn, predict_fn, output_fn, or transform_fn.
 https://sagemaker.readthedocs.io/en/stable/frameworks/sklearn/using_sklearn.html#deploy-a-scikit-learn-model
+https://sagemaker.readthedocs.io/en/stable/frameworks/pytorch/using_pytorch.html#deploy-pytorch-models
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
@@ -23,25 +23,19 @@ from sagelab.serving.access_log import AccessLog
 from sagelab.serving.codecs import Answer
 from sagelab.serving.connections import Request, Response, Workers
 from sagelab.serving.errors import BadModel, BadRequest
+from sagelab.serving.handlers import Defaults, around
 from sagelab.serving.inference import provide_packages
 
 CODE = Path("/opt/ml/code")
-SKLEARN, XGBOOST = "scikit-learn", "xgboost"
-_NO_LOADER = "Please provide a model_fn implementation: model_fn(model_dir) returns the model in the folder."
-
-
-@dataclass(frozen=True)
-class Defaults:
-    """What a framework does where the script does not. read: (body, content type) -> what is predicted from."""
-
-    read: Callable[[bytes, str], Any]
-    predict: Callable[[Any, Any], Any]
+SKLEARN, XGBOOST, PYTORCH, HUGGING_FACE = "scikit-learn", "xgboost", "pytorch", "huggingface"
+WITHOUT_SCRIPT = (PYTORCH, HUGGING_FACE)  # a model that its archive says enough of needs none
+PROGRAM = "inference.py"  # theirs, where the container is told of no other
 
 
 def main() -> NoReturn:
     """Serve until SIGTERM."""
     parser = argparse.ArgumentParser(prog="sagelab.serving.scripts", description=__doc__)
-    parser.add_argument("framework", choices=(SKLEARN, XGBOOST))
+    parser.add_argument("framework", choices=(SKLEARN, XGBOOST, *WITHOUT_SCRIPT))
     parser.add_argument("--model", type=Path, required=True, help="folder of the unpacked model archive")
     parser.add_argument("--socket", type=Path, required=True, help="unix socket to listen on")
     parser.add_argument("--threads", type=int, default=1, help="requests that are answered at once")
@@ -64,14 +58,25 @@ def load(framework: str, model: Path) -> Answer:
     BadModel: there is neither. What the script raises is left to end the process, with its traceback.
     """
     program, code = os.environ.get("SAGEMAKER_PROGRAM", ""), _code(model)
+    if framework in WITHOUT_SCRIPT:
+        return _load(framework, model, code, program or PROGRAM)
     if program:
-        provide_packages(code, installed=False)
-        return _around(_import(code, program), model, _defaults(framework))
+        provide_packages(code)
+        return around(_import(code, program), model, _defaults(framework))
     if framework == XGBOOST:
         from sagelab.serving import boosted
 
         return boosted.load(model)
     raise BadModel("SAGEMAKER_PROGRAM names no script: a scikit-learn model needs one with model_fn(model_dir).")
+
+
+def _load(framework: str, model: Path, code: Path, program: str) -> Answer:
+    """The script's functions where there is one, and the framework's own for each that it has not."""
+    if code.is_dir():
+        provide_packages(code)
+    file = program if program.endswith(".py") else f"{program}.py"
+    module = _import(code, file) if (code / file).is_file() else None
+    return around(module, model, _defaults(framework))
 
 
 class Routes:
@@ -125,49 +130,19 @@ def _import(code: Path, program: str) -> ModuleType:
     return importlib.import_module(file.stem)
 
 
-def _around(module: ModuleType, model: Path, defaults: Defaults) -> Answer:
-    read, predict, write = (getattr(module, name, None) for name in ("input_fn", "predict_fn", "output_fn"))
-    transform, loader = getattr(module, "transform_fn", None), getattr(module, "model_fn", None)
-    if loader is None:
-        raise BadModel(_NO_LOADER)
-    if transform and (read or predict or write):
-        raise BadModel("Cannot use transform_fn implementation with input_fn, predict_fn, and/or output_fn")
-    loaded = loader(str(model))
-
-    def answer(body: bytes, kind: str, accept: str) -> tuple[bytes, str]:
-        accept = accept or codecs.JSON
-        if transform:
-            return _given(transform(loaded, _body(body, kind), kind, accept), accept)
-        data = read(_body(body, kind), kind) if read else defaults.read(body, kind)
-        found = (predict or defaults.predict)(data, loaded)
-        return _given(write(found, accept), accept) if write else codecs.encode(found, accept)
-
-    return answer
-
-
-def _body(body: bytes, kind: str) -> bytes | str:
-    """Text types come to a script as text."""
-    is_text = kind.partition(";")[0].strip().lower() in (codecs.JSON, codecs.CSV, codecs.JSON_LINES, "text/plain")
-    return body.decode("utf-8", "replace") if is_text else body
-
-
-def _given(returned: Any, accept: str) -> tuple[bytes, str]:
-    """What a script's output_fn or transform_fn gave: a body, (body, content type), or what has both."""
-    kind = accept
-    if isinstance(returned, tuple):
-        returned, kind = returned
-    elif hasattr(returned, "response"):  # a Response of the older toolkit's
-        returned, kind = returned.response, getattr(returned, "mimetype", None) or accept
-    if isinstance(returned, (list, dict)) or hasattr(returned, "tolist"):
-        return codecs.encode(returned, kind)
-    return returned.encode() if isinstance(returned, str) else bytes(returned), kind
-
-
 def _defaults(framework: str) -> Defaults:
     if framework == XGBOOST:
         from sagelab.serving import boosted
 
         return Defaults(boosted.matrix, lambda data, model: model.predict(data, validate_features=False))
+    if framework == PYTORCH:
+        from sagelab.serving import torch_models
+
+        return torch_models.DEFAULTS
+    if framework == HUGGING_FACE:
+        from sagelab.serving import transformers_models
+
+        return transformers_models.DEFAULTS
     return Defaults(_rows, lambda data, model: model.predict(data))
 
 

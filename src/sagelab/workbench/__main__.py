@@ -1,6 +1,6 @@
 """The first command of a notebook instance: lifecycle scripts, then JupyterLab for as long as the instance runs.
 
-    python3 -m sagelab.workbench --run DIR --files DIR [--cloud PORT] [--root] [--limit SECONDS] [HOOK ...]
+    python3 -m sagelab.workbench --run DIR --files DIR [--root] [--limit SECONDS] [HOOK ...]
 
 JupyterLab listens on `jupyter.sock` of --run, and starts again when somebody shuts it down from its menu.
 """
@@ -9,21 +9,17 @@ from __future__ import annotations
 
 import argparse
 import os
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from sagelab import relay
 from sagelab.workbench import hooks
 
-SOCKET, CLOUD = "jupyter.sock", "cloud.sock"
+SOCKET = "jupyter.sock"
 JUPYTER = (
-    "-P -m jupyterlab --allow-root --no-browser --log-level=WARN"
+    "-P -m sagelab.desk.jupyterlab --allow-root --log-level=WARN"
     " --ServerApp.identity_provider_class=sagelab.workbench.identity.Presigned"
-    " --LabApp.news_url=None --LabApp.extension_manager=readonly"
-    " --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"
 ).split()
 TRIES = 3  # ends of JupyterLab in a row, each within SOON seconds of its start, that are the instance's end
 SOON = 10.0
@@ -34,14 +30,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="sagelab.workbench")
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--files", type=Path, required=True)
-    parser.add_argument("--cloud", type=int, help="a port to stand for, by the socket cloud.sock")
     parser.add_argument("--root", action="store_true", help="JupyterLab's terminals have sudo")
     parser.add_argument("--limit", type=float, default=300.0)
     parser.add_argument("hooks", nargs="*")
     options = parser.parse_args()
-    if options.cloud:
-        listener = socket.create_server(("127.0.0.1", options.cloud))
-        relay.Relay(listener, lambda: relay.dial(options.run / CLOUD))
     for hook in options.hooks:
         if code := hooks.run(options.run, hook, options.limit):
             sys.exit(code)

@@ -52,6 +52,23 @@ def test_the_page_is_not_embedded_or_led_to_from_elsewhere(stranger: Page, site:
     assert b"sagelab open" in answer.body
 
 
+@pytest.mark.parametrize(
+    ("path", "site", "mode", "dest", "status"),
+    [
+        ("/", "same-site", "navigate", "document", 200),
+        ("/", "same-site", "navigate", "iframe", 403),
+        ("/", "same-site", "no-cors", "document", 403),
+        ("/", "cross-site", "navigate", "document", 403),
+        ("/api/about", "same-site", "navigate", "document", 403),
+    ],
+)
+def test_a_page_of_this_machine_leads_a_window_to_the_first_page_and_no_further(
+    stranger: Page, path: str, site: str, mode: str, dest: str, status: int
+) -> None:
+    sent = {"Sec_Fetch_Site": site, "Sec_Fetch_Mode": mode, "Sec_Fetch_Dest": dest}
+    assert stranger.request("GET", path, Origin=None, **sent).status == status
+
+
 def test_the_page_opens_by_its_address(stranger: Page) -> None:
     for path in ("/", "/training-jobs/a-job", "/s3/bucket/a/key.json"):
         answer = stranger.request("GET", path, Sec_Fetch_Site="none", Origin=None)

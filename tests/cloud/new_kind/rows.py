@@ -20,11 +20,9 @@ JOB = Kind(
     log=Log("/aws/sagemaker/InferenceRecommendationsJobs", "{name}/"),
 )
 GROUP = Kind(
-    "model-package-group",
-    "ModelPackageGroup",
-    "model group",
-    listed="ModelPackageGroupSummaryList",
+    "feature-group",
+    "FeatureGroup",
+    "feature group",
     searchable=True,
-    order=("CreationTime", "Ascending"),
 )
 ROWS = (JOB, GROUP)

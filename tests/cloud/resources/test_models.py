@@ -104,7 +104,7 @@ def test_model_data_as_a_prefix_of_files(jobs: Jobs) -> None:
     ("changes", "words"),
     [
         ({"Mode": "MultiModel"}, "multi-model"),
-        ({"ModelPackageName": "p"}, "model packages"),
+        ({"ModelPackageName": "p"}, "does not exist"),
         ({"Image": None}, "no Image"),
         ({"ModelDataUrl": None}, "neither ModelDataUrl nor ModelDataSource"),
         ({"ModelDataUrl": "https://example.com/model.tar.gz"}, "is not an S3 URI"),

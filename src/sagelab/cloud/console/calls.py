@@ -30,12 +30,21 @@ VERBS = ("Describe", "List", "Start", "Stop", "Delete")
 def _of_kinds() -> Iterator[str]:
     for kind in catalog.KINDS:
         if kind.service == "sagemaker":
-            yield from (kind.operation(verb) for verb in kind.verbs if verb in VERBS or verb.startswith("List"))
+            reading = [verb for verb in kind.verbs if verb.startswith(("List", "Describe*"))]
+            yield from map(kind.operation, {*reading, *(verb for verb in kind.verbs if verb in VERBS)})
 
 
 ALLOWED: Mapping[str, frozenset[str]] = {
     "sagemaker": frozenset(
-        [*_of_kinds(), "AddTags", "CreateNotebookInstance", "CreatePresignedNotebookInstanceUrl", "ListTags"]
+        [
+            *_of_kinds(),
+            "StartPipelineExecution",
+            "RetryPipelineExecution",
+            "AddTags",
+            "CreateNotebookInstance",
+            "CreatePresignedNotebookInstanceUrl",
+            "ListTags",
+        ]
     ),
     "sagemaker-runtime": frozenset(["InvokeEndpoint"]),
     "cloudwatch": frozenset(["GetMetricData", "GetMetricStatistics"]),

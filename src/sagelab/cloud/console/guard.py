@@ -48,9 +48,18 @@ class Guard:
         site = headers.get("sec-fetch-site")
         if path.startswith(API):
             return _refuse_call(method, origin, site, headers.get("content-type", ""))
-        if site not in (None, "same-origin", "none"):
+        if site not in (None, "same-origin", "none") and not _is_led(method, path, headers):
             return "Open the console by its address or with `sagelab open`; a link from another page does not."
         return None if method in ("GET", "HEAD") else "The console's pages are for reading."
+
+
+def _is_led(method: str, path: str, headers: Mapping[str, str]) -> bool:
+    """Whether a page of this machine, such as the start page, leads a window (no frame) to the first page.
+
+    That page shows nothing to whoever has not logged in.
+    """
+    sent = [headers.get(f"sec-fetch-{name}") for name in ("site", "mode", "dest")]
+    return method == "GET" and path == "/" and sent == ["same-site", "navigate", "document"]
 
 
 def _refuse_call(method: str, origin: str | None, site: str | None, content: str) -> str | None:

@@ -15,6 +15,7 @@ from sagelab.catalog import Kind
 from sagelab.prices import hourly, prices, spot_share
 
 Client = Callable[[str], Any]
+Runs = Callable[[Kind], bool]  # whether anything of a kind runs
 Instances = tuple[str, int, float | None]  # type, count, dollars an hour of one (None: no price is known)
 
 MOST = 50  # things of a kind in one status that are looked at one by one
@@ -57,10 +58,13 @@ class Running:
         }
 
 
-def look(client: Client, now: datetime | None = None) -> dict[str, Any]:
-    """What runs, the newest first, and the prices' date: {"running", "prices"}."""
+def look(client: Client, now: datetime | None = None, runs: Runs = lambda _: True) -> dict[str, Any]:
+    """What runs, the newest first, and the prices' date: {"running", "prices"}.
+
+    runs: a kind of which nothing runs is not asked for.
+    """
     now = now or datetime.now(UTC)
-    found = [each for kind in catalog.KINDS for each in _running(client, kind, now)]
+    found = [each for kind in catalog.KINDS if runs(kind) for each in _running(client, kind, now)]
     table = prices()
     facts = [each.facts() for each in sorted(found, key=lambda each: each.since, reverse=True)]
     return {"running": facts, "prices": {"date": table["date"], "region": table["region"]}}
@@ -68,15 +72,28 @@ def look(client: Client, now: datetime | None = None) -> dict[str, Any]:
 
 def _running(client: Client, kind: Kind, now: datetime) -> Iterator[Running]:
     """Everything of a kind that runs; what is deleted meanwhile is left out."""
-    sagemaker = client("sagemaker")
-    for status in kind.running:
-        pages = getattr(sagemaker, xform_name(kind.operation("List")))(StatusEquals=status, MaxResults=MOST)
-        for summary in pages[kind.listed]:
+    for summary in _parts(client, kind) if kind.within else _listed(client, kind):
+        if summary.get(kind.status_member) in kind.running:
             try:
-                yield _describe(client, kind, summary[kind.name_member], now)
+                yield _describe(client, kind, kind.address(summary), now)
             except botocore.exceptions.ClientError as error:
                 if error.response["Error"]["Code"] not in GONE:
                     raise
+
+
+def _listed(client: Client, kind: Kind) -> Iterator[dict[str, Any]]:
+    """Summaries of what runs of a kind."""
+    listing = getattr(client("sagemaker"), xform_name(kind.operation("List")))
+    for status in kind.running:
+        yield from listing(StatusEquals=status, MaxResults=MOST)[kind.listed]
+
+
+def _parts(client: Client, kind: Kind) -> Iterator[dict[str, Any]]:
+    """Summaries of the newest of a kind that can run and is a part of others."""
+    owner = catalog.of_stem(kind.within)
+    owners, parts = (getattr(client("sagemaker"), xform_name(each.operation("List"))) for each in (owner, kind))
+    for found in owners(MaxResults=MOST)[owner.listed] if kind.running else ():
+        yield from parts(**{owner.name_member: found[owner.name_member]}, MaxResults=MOST)[kind.listed]
 
 
 def _describe(client: Client, kind: Kind, name: str, now: datetime) -> Running:

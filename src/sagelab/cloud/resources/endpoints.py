@@ -18,7 +18,7 @@ from sagelab.cloud.errors import InternalServerError, JobError, ValidationExcept
 from sagelab.cloud.resources import checks, deployments, hosting_rules
 from sagelab.cloud.resources.call import Call, Params, operation
 from sagelab.cloud.resources.endpoint_configs import EndpointConfigs
-from sagelab.cloud.resources.models import Models
+from sagelab.cloud.resources.models import Models, container_of
 from sagelab.cloud.resources.states import Act, Move, Stateful
 from sagelab.cloud.store import Document
 
@@ -120,6 +120,7 @@ class Endpoints(Stateful[Endpoint]):
         self.change(arn, "InService", ProductionVariants=_describe(endpoint), FailureReason=reason)
 
     def _serve(self, arn: str, config: Document) -> None:
+        self.running[arn].asynchronous = "AsyncInferenceConfig" in config
         facts: Params = {
             "EndpointConfigName": config["EndpointConfigName"],
             "ProductionVariants": _describe(self.running[arn]),
@@ -151,7 +152,7 @@ class Endpoints(Stateful[Endpoint]):
 
     def _spec(self, call: Call, variant: Params, notes: list[str]) -> VariantSpec:
         model = self.models.named(call, variant["ModelName"])
-        container = hosting_rules.container_of(model)
+        container = container_of(model)
         source = hosting_rules.data_source(container) or {}
         image = self.cloud.launcher.images.find(container["Image"], registry.SERVE)
         if "AcceleratorType" in variant and (image is None or image.program):

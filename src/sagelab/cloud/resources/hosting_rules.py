@@ -9,7 +9,7 @@ from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.images import registry
 from sagelab.cloud.engine.images.registry import Registry
 from sagelab.cloud.errors import ResourceLimitExceeded, ValidationException
-from sagelab.cloud.resources import checks
+from sagelab.cloud.resources import checks, torch_rules
 from sagelab.cloud.resources.call import Params
 
 # Every instance is a model server of its own on this one machine.
@@ -17,8 +17,7 @@ MAX_INSTANCES = 20
 
 # Features that would change what an endpoint does: to leave them out would be to pretend.
 CONTAINER_REFUSED = {
-    "ModelPackageName": "models from model packages",
-    "InferenceSpecificationName": "models from model packages",
+    "InferenceSpecificationName": "specifications of no model package",
     "MultiModelConfig": "several models in one container",
     "AdditionalModelDataSources": "additional model data",
     "ContainerMetricsConfig": "a container's own metrics",
@@ -145,6 +144,8 @@ def _check_container(container: Params, images: Registry) -> None:
     if not container.get("Image"):
         raise ValidationException("The container has no Image.")
     images.check(container["Image"], registry.SERVE)
+    image = images.find(container["Image"], registry.SERVE)
+    torch_rules.check_serving(image, container.get("Environment", {}))
     source = data_source(container)
     if source is None:
         _check_has_model(container, images)

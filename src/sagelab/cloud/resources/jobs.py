@@ -151,7 +151,7 @@ class Jobs(Family):
         """Keep a job no longer, nor what is kept beside it."""
         self.store.remove(job[self.kind.arn_member])
 
-    def _refusal(self, status: str, advice: str = "") -> ValidationException:
+    def _refusal(self, status: str, advice: str = "") -> ServiceError:
         noun = self.noun or self.kind.noun
         return ValidationException(f"The request was rejected because the {noun} is in status {status}.{advice}")
 

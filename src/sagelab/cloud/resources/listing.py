@@ -22,6 +22,7 @@ def read_query(call: Call, kind: Kind) -> Query:
         kind=kind.arn,
         region=call.region,
         name_contains=params.get("NameContains"),
+        name_prefix=params.get("PipelineNamePrefix"),
         status=params.get("StatusEquals"),
         after=_times(params, "After"),
         before=_times(params, "Before"),
@@ -53,5 +54,9 @@ def read_token(token: str | None) -> tuple[Any, str] | None:
 
 
 def _times(params: dict[str, Any], side: str) -> dict[str, Any]:
-    names = {f"CreationTime{side}": "CreationTime", f"LastModifiedTime{side}": "LastModifiedTime"}
+    names = {
+        f"CreationTime{side}": "CreationTime",
+        f"LastModifiedTime{side}": "LastModifiedTime",
+        f"Created{side}": "CreationTime",
+    }
     return {COLUMNS[column]: params[name] for name, column in names.items() if name in params}

@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from typing import ClassVar
 
 from sagelab.catalog import Kind
-from sagelab.cloud.errors import ValidationException
+from sagelab.cloud.errors import ServiceError, ValidationException
 from sagelab.cloud.resources import listing
 from sagelab.cloud.resources.call import Call, Family, Params, verb
 from sagelab.cloud.resources.tags import read_tags
 from sagelab.cloud.store import Document, Exists, Missing, Resource
 
 TIMES = ("CreationTime", "LastModifiedTime")
+OWN = "Own"  # the member of a document whose facts are the local cloud's own: no answer tells them
 
 
 class Records(Family):
@@ -45,11 +46,14 @@ class Records(Family):
         return arn
 
     def find(self, arn: str) -> Document:
-        """The document under an ARN. ValidationException: there is none."""
+        """The document under an ARN. ValidationException: there is none, or it is of another kind."""
         try:
-            return self.store.get(arn)
+            found = self.store.get(arn)
         except Missing:
             raise self.unknown(arn) from None
+        if self.kind.arn_member not in found:
+            raise self.unknown(arn)
+        return found
 
     def named(self, call: Call, name: str) -> Document:
         """The document of a resource by its name, where a call is addressed. ValidationException: none."""
@@ -57,13 +61,16 @@ class Records(Family):
 
     @verb("Describe")
     def describe(self, call: Call) -> Params:
-        return self.find(self.arn(call))
+        return told(self.find(self.arn(call)))
 
     @verb("List")
     def page(self, call: Call) -> Params:
         found, more = self.store.page(listing.read_query(call, self.kind))
-        rows = [{name: one[name] for name in self.summary if name in one} for one in found]
-        return {self.kind.listed: rows, "NextToken": listing.write_token(more)}
+        return {self.kind.listed: [self.row(one) for one in found], "NextToken": listing.write_token(more)}
+
+    def row(self, document: Document) -> Params:
+        """A document as a List shows it."""
+        return {name: document[name] for name in self.summary if name in document}
 
     @verb("Delete")
     def delete(self, call: Call) -> Params:
@@ -75,6 +82,11 @@ class Records(Family):
             raise self.unknown(arn) from None
         return {}
 
-    def unknown(self, arn: str) -> ValidationException:
+    def unknown(self, arn: str) -> ServiceError:
         """AWS's words for a resource that is not there."""
         return ValidationException(f'Could not find {self.kind.noun} "{arn}".')
+
+
+def told(document: Document) -> Params:
+    """A document without what is the local cloud's own."""
+    return {name: value for name, value in document.items() if name != OWN}

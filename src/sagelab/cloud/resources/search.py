@@ -13,6 +13,7 @@ from sagelab import catalog
 from sagelab.cloud.errors import ValidationException
 from sagelab.cloud.resources import listing
 from sagelab.cloud.resources.call import Call, Family, Params, operation
+from sagelab.cloud.resources.records import told
 from sagelab.cloud.resources.tags import write_tags
 from sagelab.cloud.store import Document
 
@@ -44,7 +45,7 @@ class SearchIndex(Family):
         if resource not in kinds:  # of these there is none here, ever
             return {"Results": []}
         found = []
-        for document in self.store.documents(kinds[resource].arn, call.region):
+        for document in map(told, self.store.documents(kinds[resource].arn, call.region)):
             document["Tags"] = write_tags(self.store.tags(document[kinds[resource].arn_member]))
             record = {"Model": document} if resource == "Model" else document  # as a model's dashboard has it
             if matches(record, call.params.get("SearchExpression", {})):

@@ -13,10 +13,10 @@ from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.data.workspace import checkpoint_path, input_mode
 from sagelab.cloud.engine.images import registry
 from sagelab.cloud.engine.images.registry import Registry
-from sagelab.cloud.engine.jobs import market, metrics
+from sagelab.cloud.engine.jobs import distribution, market, metrics
 from sagelab.cloud.engine.jobs.market import Market
 from sagelab.cloud.errors import ResourceLimitExceeded, ValidationException
-from sagelab.cloud.resources import checks
+from sagelab.cloud.resources import checks, torch_rules
 from sagelab.cloud.resources.call import Params
 
 DEFAULT_RUNTIME = 86400
@@ -55,7 +55,10 @@ def check(job: Params, cloud: Cloud) -> None:
     checks.refused(job, REFUSED)
     define_metrics(job["AlgorithmSpecification"], job.get("HyperParameters", {}), cloud.launcher.images)
     _check_algorithm(job["AlgorithmSpecification"], cloud.launcher.images)
+    _check_distribution(job.get("HyperParameters", {}))
     _check_resources(job)
+    image = cloud.launcher.images.find(job["AlgorithmSpecification"]["TrainingImage"], registry.TRAIN)
+    torch_rules.check_training(image, job.get("HyperParameters", {}))
     _check_times(job)
     _check_channels(job)
     _check_checkpoint_path(job)
@@ -85,6 +88,8 @@ def notes(job: Params) -> list[str]:
         found.append("VolumeKmsKeyId: the job's folder is not encrypted")
     if resources.get("KeepAlivePeriodInSeconds"):
         found.append("KeepAlivePeriodInSeconds: a warm Python is kept for every job, as long as it is used")
+    for name in distribution.unknown(job.get("HyperParameters", {})):
+        found.append(f"{name}: no setting of SageMaker's, so no distribution comes of it")
     modes = {input_mode(job, channel) for channel in job.get("InputDataConfig", [])}
     if "FastFile" in modes:
         found.append("FastFile: the channel's files are all downloaded before the job starts")
@@ -121,6 +126,12 @@ def _check_algorithm(algorithm: Params, images: Registry) -> None:
             raise ValidationException(
                 f"Invalid regex {item['Regex']!r} for metric {item['Name']}: {error}"
             ) from None
+
+
+def _check_distribution(hyperparameters: Params) -> None:
+    for name, what in distribution.REFUSED.items():
+        if distribution.is_on(hyperparameters, name):
+            raise ValidationException(f"{name}: the local cloud has no GPUs, and so not {what}.")
 
 
 def _check_resources(job: Params) -> None:

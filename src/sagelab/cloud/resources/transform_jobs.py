@@ -9,7 +9,7 @@ from sagelab.cloud.engine.jobs.transform import LOG_GROUP, TransformRun
 from sagelab.cloud.resources import hosting_rules, transform_rules
 from sagelab.cloud.resources.call import Call, Params
 from sagelab.cloud.resources.jobs import Jobs
-from sagelab.cloud.resources.models import Models
+from sagelab.cloud.resources.models import Models, container_of
 from sagelab.cloud.store import Document
 
 BATCH = {"SAGEMAKER_BATCH": "true"}  # what a container is told in a batch transform
@@ -44,7 +44,7 @@ class TransformJobs(Jobs):
         """The job's model servers, as a variant of an endpoint has them."""
         where = ":".join(arn.split(":")[3:5])
         model = self.models.find(self.models.kind.arn_of(job["ModelName"], where))
-        container = hosting_rules.container_of(model)
+        container = container_of(model)
         source, resources = hosting_rules.data_source(container) or {}, job["TransformResources"]
         return VariantSpec(
             name=job["TransformJobName"],

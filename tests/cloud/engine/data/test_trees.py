@@ -170,3 +170,38 @@ def in_a_process(look: Callable[[], bool]) -> bool:
         finally:
             os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_discarded_is_whatever_stands_there_and_the_root_is_the_users_again(tmp_path: Path, secret: Path) -> None:
+    root = tmp_path / "ml/run"
+    for name in ("a", "b", "other"):
+        (root / name / "below").mkdir(parents=True)
+        (root / name / "link").symlink_to(secret.parent)
+        (root / name / "below").chmod(0)
+    (root / "c").symlink_to(secret)
+    root.chmod(0)
+    trees.discard(root, ("a", "b", "c", "never"))
+    assert [path.name for path in root.iterdir()] == ["other"]
+    assert secret.read_text() == "secret"
+
+
+def test_measure_goes_through_no_link_and_opens_nothing_that_is_closed(tmp_path: Path, secret: Path) -> None:
+    secret.write_bytes(b"x" * 1_000_000)
+    root = tmp_path / "home"
+    (root / "jobs/closed").mkdir(parents=True)
+    (root / "jobs/file").write_bytes(b"x" * 50_000)
+    (root / "jobs/link").symlink_to(secret.parent)
+    os.mkfifo(root / "pipe")
+    (root / "jobs/closed").chmod(0)
+    deep = os.open(root, os.O_RDONLY)
+    for _ in range(3000):  # more than a path, a stack or the descriptors of a process allow
+        os.mkdir("d", dir_fd=deep)
+        below = os.open("d", os.O_RDONLY, dir_fd=deep)
+        os.close(deep)
+        deep = below
+    os.close(deep)
+    assert 50_000 <= trees.measure(root) < 200_000
+    assert (root / "jobs/closed").stat().st_mode & 0o777 == 0
+    assert trees.measure(root / "jobs/link") == trees.measure(tmp_path / "never") == 0
+    trees.remove(root)
+    assert not root.exists()

@@ -18,7 +18,7 @@ from sagelab.cloud.home import Home
 from tests.cloud.endpoints import Hosting
 from tests.cloud.jobs import Jobs
 from tests.conftest import LocalCloud
-from tests.waiting import TIMEOUT
+from tests.waiting import TIMEOUT, until
 
 SERVE = """#!/usr/bin/env python3
 import http.server, os, pathlib
@@ -33,8 +33,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if body == b"fail":
             return self.answer(500, b"it failed")
+        if body == b"block":
+            self.block()
         word = pathlib.Path("word.txt").read_text()
         self.answer(200, f"{word} {os.getcwd()} {os.environ['PLACE']} {body.decode()}".encode())
+
+    def block(self):
+        # Folders, in which a link and a closed folder lie, where the sockets were.
+        run = pathlib.Path("/run/sagelab")
+        for name in ("http.sock", "python.sock"):
+            (run / name).unlink(missing_ok=True)
+            (run / name / "closed").mkdir(parents=True)
+            (run / name / "link").symlink_to(os.environ["OUTSIDE"])
+            (run / name / "closed").chmod(0)
+        run.chmod(0)
+        os._exit(0)
 
     def answer(self, status, body):
         self.send_response(status)
@@ -108,6 +121,28 @@ def test_each_server_of_an_own_image_has_port_8080(hosting: Hosting, image: str)
     assert error.value.response["OriginalStatusCode"] == 500
     assert error.value.response["OriginalMessage"] == "it failed"
     hosting.delete(name)
+
+
+@pytest.mark.slow
+def test_a_server_that_has_folders_in_its_sockets_places_starts_again(
+    hosting: Hosting, image: str, tmp_path: Path
+) -> None:
+    (tmp_path / "kept").write_text("kept")
+    model = hosting.model(None, Image=image, Environment={"PLACE": "here", "OUTSIDE": str(tmp_path)})
+    name = hosting.serve(hosting.config(model))
+    with pytest.raises(botocore.exceptions.ClientError):
+        ask(hosting, name, b"block")
+    until(lambda: hosting.log(name), lambda log: "start number 2" in log)
+    assert until(lambda: try_to_ask(hosting, name), bool) == "hello /opt/program here you"
+    assert (tmp_path / "kept").read_text() == "kept"
+    hosting.delete(name)
+
+
+def try_to_ask(hosting: Hosting, name: str) -> str:
+    try:
+        return ask(hosting, name, b"you")
+    except botocore.exceptions.ClientError:
+        return ""
 
 
 @pytest.mark.slow

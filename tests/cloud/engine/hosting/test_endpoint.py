@@ -6,14 +6,15 @@ import json
 import shutil
 import threading
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
 import botocore.exceptions
 import pytest
 
-from tests.cloud.endpoints import Hosting, pack_folder
-from tests.cloud.jobs import pack
+from tests.cloud.endpoints import IMAGE, Hosting, pack_folder
+from tests.cloud.jobs import ROLE, pack
 from tests.waiting import TIMEOUT, until
 from tests.wheels import make_wheel
 
@@ -49,6 +50,21 @@ def handler(data, context):
 def endpoint(hosting: Hosting, doubler: Path) -> str:
     """An endpoint that doubles."""
     return hosting.serve(hosting.config(hosting.model(pack_folder(doubler))))
+
+
+def test_version_of_the_registry_serves_though_it_is_deleted(hosting: Hosting, tripler: Path) -> None:
+    registry, name = hosting.sagemaker, f"registered-{uuid.uuid4().hex[:8]}"
+    registry.create_model_package_group(ModelPackageGroupName=name)
+    data = hosting.put(f"{name}/model.tar.gz", pack_folder(tripler))
+    version = registry.create_model_package(
+        ModelPackageGroupName=name,
+        ModelApprovalStatus="Approved",
+        InferenceSpecification={"Containers": [{"Image": IMAGE, "ModelDataUrl": data}]},
+    )["ModelPackageArn"]
+    container = {"ModelPackageName": version}
+    registry.create_model(ModelName=name, PrimaryContainer=container, ExecutionRoleArn=ROLE)
+    registry.delete_model_package(ModelPackageName=version)
+    assert hosting.invoke(hosting.serve(hosting.config(name)), ONE) == {"predictions": [[3.0, 6.0]]}
 
 
 def trouble(act: Any, *arguments: Any, **options: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -10,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from sagelab.cloud.engine.data.workspace import environment as variables
-from sagelab.cloud.engine.images.environments import TENSORFLOW, Environment, Environments, PullFailed
+from sagelab.cloud.engine.images.environments import CPU_INDEX, TENSORFLOW, Environment, Environments, PullFailed
 from sagelab.cloud.engine.images.runtimes import Runtime
 from sagelab.cloud.engine.sandbox.launcher import Launcher
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
 from sagelab.cloud.home import Home
+from tests.wheels import make_wheel
 
 LOCK = Path(__file__).parents[3] / "data" / "locks" / "tiny.lock"
 TINY = Environment("tiny", ("six",), (("Six", "six"),), LOCK)
@@ -105,6 +107,54 @@ def test_a_package_that_is_not_what_the_lock_says_is_refused(tmp_path: Path) -> 
     with pytest.raises(PullFailed, match=r"(?i)hash"):
         environments.pull(Environment("wrong", lock=lock))
     assert not (tmp_path / "environments/wrong").exists()
+
+
+def lock_of(wheel: Path) -> str:
+    name, version, _ = wheel.name.split("-", 2)
+    return f"{name}=={version} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
+
+
+@pytest.fixture
+def heavy(tmp_path: Path) -> tuple[Environment, dict[str, str]]:
+    """An environment with a build and an extra that PyPI has not, and variables of one who has the build alone."""
+    wheels, lock = tmp_path / "wheels", tmp_path / "heavy.lock"
+    build = make_wheel(wheels, "heavybuild", "1.0", script="heavy")
+    extra = make_wheel(tmp_path / "later", "heavyextra", "1.0")
+    for name, text in (("heavy", LOCK.read_text()), ("builds", lock_of(build)), ("extras", lock_of(extra))):
+        lock.with_name(f"{name}.lock").write_text(text)
+    locks = (lock, lock.with_name("builds.lock"), lock.with_name("extras.lock"))
+    outside = os.environ | {"PIP_FIND_LINKS": str(wheels), CPU_INDEX: "http://127.0.0.1:9", "UV_HTTP_RETRIES": "0"}
+    return Environment("heavy", ("six",), (), locks[0], builds=locks[1], extras=locks[2]), outside
+
+
+def test_builds_come_from_a_folder_of_wheels_and_what_it_has_not_is_said(
+    tmp_path: Path, heavy: tuple[Environment, dict[str, str]]
+) -> None:
+    environment, outside = heavy
+    environments = Environments(tmp_path / "environments", outside)
+    environments.pull(environment)
+    packages = next(environments.python(environment).parents[1].glob("lib/python*/site-packages"))
+    assert (packages / "heavybuild.py").exists()
+    said = environments.lacks(environment)
+    assert said == "without extras, which could not be downloaded; `sagelab image pull heavy` tries it again"
+    (tmp_path / "later").joinpath("heavyextra-1.0-py3-none-any.whl").rename(
+        tmp_path / "wheels/heavyextra-1.0-py3-none-any.whl"
+    )
+    environments.pull(environment)
+    assert environments.lacks(environment)
+    environments.pull(environment, whole=True)
+    assert not environments.lacks(environment)
+    assert (packages / "heavyextra.py").exists()
+
+
+def test_without_the_builds_it_is_said_where_they_may_lie(
+    tmp_path: Path, heavy: tuple[Environment, dict[str, str]]
+) -> None:
+    environment, outside = heavy
+    environments = Environments(tmp_path / "environments", outside | {"PIP_FIND_LINKS": ""})
+    with pytest.raises(PullFailed, match=r"PIP_FIND_LINKS may name a folder .* SAGELAB_PYTORCH_INDEX a mirror"):
+        environments.pull(environment)
+    assert not environments.python(environment).exists()
 
 
 def test_base_environment_is_always_there(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sagelab.cloud.engine.images.environments import KERAS_2, TENSORFLOW, Environment
 from sagelab.cloud.engine.images.own import OwnImages
 from sagelab.cloud.engine.images.registry import PROCESS, SERVE, TRAIN, Registry
 from sagelab.cloud.errors import ValidationException
@@ -28,13 +29,19 @@ def refusal(folder: Path, uri: str, use: str) -> str:
         (f"{PARIS}/tensorflow-training:1.15.2-cpu-py37", TRAIN, f"{PARIS}/tensorflow-training:2.0.0-cpu-py3"),
         (f"{PARIS}/tensorflow-training:2.15.0-gpu-py310", TRAIN, f"{PARIS}/tensorflow-training:2.16.2-cpu-py310"),
         (
-            f"{VIRGINIA}/pytorch-training:2.3.0-cpu-py311",
+            f"{VIRGINIA}/mxnet-training:1.9.0-cpu-py38",
             TRAIN,
             f"{VIRGINIA}/tensorflow-training:2.21.0-cpu-py312",
         ),
         ("busybox", TRAIN, f"{VIRGINIA}/tensorflow-training:2.21.0-cpu-py312"),
         (f"{PARIS}/tensorflow-training:2.18-cpu-py310", SERVE, f"{PARIS}/tensorflow-inference:2.18.0-cpu"),
         (f"{ACCOUNT}/sagemaker-xgboost:2.0-1", TRAIN, f"{ACCOUNT}/sagemaker-xgboost:3.0-5"),
+        (
+            f"{PARIS}/huggingface-pytorch-training:1.0.0-transformers4.1.0-gpu-py36",
+            TRAIN,
+            f"{PARIS}/huggingface-pytorch-training:1.6.0-transformers4.4.2-gpu-py36",
+        ),
+        (f"{PARIS}/pytorch-training:3.0.0-cpu-py313", TRAIN, f"{PARIS}/pytorch-training:2.10.0-cpu-py313"),
         (f"{PARIS}/tensorflow-inference-eia:1.14.0-cpu", SERVE, f"{PARIS}/tensorflow-inference-eia:2.0.0-cpu"),
     ],
 )
@@ -52,3 +59,40 @@ def test_what_the_sdk_is_told_is_what_it_takes(tmp_path: Path) -> None:
     place, region, *options = call[1].split(", ")
     assert (place, region) == ('"sklearn"', '"us-east-1"')
     assert options[:3] == ['version="0.20.0"', 'py_version="py3"', 'image_scope="training"']
+
+
+@pytest.mark.parametrize(
+    ("uri", "use", "environment"),
+    [
+        (f"{PARIS}/pytorch-training:1.13-cpu-py39", TRAIN, "pytorch"),
+        (f"{PARIS}/pytorch-training:2.1.0-gpu-py310", PROCESS, "pytorch"),
+        (f"{VIRGINIA}/pytorch:2.13-cpu-amzn2023-sagemaker", TRAIN, "pytorch"),
+        (f"{VIRGINIA}/pytorch-inference-arm64:2.6.0-cpu-py312-ubuntu22.04", SERVE, "pytorch"),
+        ("520713654638.dkr.ecr.us-east-1.amazonaws.com/sagemaker-pytorch:1.1.0-cpu-py3", TRAIN, "pytorch"),
+        ("520713654638.dkr.ecr.us-east-1.amazonaws.com/sagemaker-pytorch:0.4.0-cpu-py3", TRAIN, None),
+        (f"{VIRGINIA}/pytorch-training-neuron:1.11.0-neuron-py38", TRAIN, None),
+        (
+            f"{VIRGINIA}/huggingface-pytorch-training:2.1-transformers4.36.0-gpu-py310-cu121-ubuntu20.04",
+            TRAIN,
+            "huggingface",
+        ),
+        (f"{PARIS}/huggingface-pytorch-inference:1.13.1-transformers4.26-cpu-py39", SERVE, "huggingface"),
+        (f"{PARIS}/huggingface-pytorch-inference:1.13.1-transformers4.2-cpu-py39", SERVE, None),
+        (f"{PARIS}/huggingface-tensorflow-inference:2.11.0-transformers4.26.0-cpu-py39", SERVE, None),
+    ],
+)
+def test_pytorch_goes_by_its_names(tmp_path: Path, uri: str, use: str, environment: str | None) -> None:
+    found = Registry(OwnImages(tmp_path)).find(uri, use)
+    assert (found.environment.name if found else None) == environment
+
+
+@pytest.mark.parametrize(
+    ("tag", "environment"),
+    [("2.0.0-cpu-py3", KERAS_2), ("2.14-cpu-py310", KERAS_2), ("2.16-cpu-py310", TENSORFLOW)],
+)
+def test_images_of_tensorflow_have_the_keras_that_they_came_with(
+    tmp_path: Path, tag: str, environment: Environment
+) -> None:
+    image = Registry(OwnImages(tmp_path)).find(f"{PARIS}/tensorflow-training:{tag}", TRAIN)
+    assert image
+    assert image.environment is environment

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sagelab.cloud.engine.images.environments import KERAS_2
 from sagelab.cloud.engine.images.runtimes import PYTHON, TENSORFLOW, TOOLKIT, choose
 
 QUIET = "import os\nos.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'\nimport tensorflow\n"
@@ -31,3 +32,11 @@ def test_code_is_run_by_the_python_that_suits_it(
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     assert choose(tmp_path, toolkit) == runtime
+
+
+@pytest.mark.parametrize(("source", "warm"), [("import keras", True), (ONE_THREAD, False)])
+def test_code_of_keras_2_has_a_python_of_its_own(tmp_path: Path, source: str, warm: bool) -> None:
+    (tmp_path / "train.py").write_text(source)
+    found = choose(tmp_path, False, KERAS_2)
+    assert found.environment is KERAS_2
+    assert ("tf_keras" in found.imports) is warm

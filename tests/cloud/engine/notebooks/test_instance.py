@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from sagelab.cloud import control
 from sagelab.cloud.engine.sandbox import namespaces
@@ -63,8 +64,27 @@ def test_instance_without_internet_reaches_the_local_cloud_and_nothing_else(inst
         "    socket.create_connection(('192.0.2.1', 80), 5)\n"
         "except OSError as error:\n"
         "    print(error.strerror)\n"
+        "print([name for name in os.environ if name.lower().endswith('_proxy')])\n"
     )
-    assert said == "['lo']\n200\nNetwork is unreachable\n"
+    assert said == "['lo']\n200\nNetwork is unreachable\n[]\n"
+    had = ended_keys(instances, name)
+    with pytest.raises(ClientError, match="InvalidClientTokenId"):
+        instances.cloud.client("sts", **had).get_caller_identity()
+
+
+def ended_keys(instances: Instances, name: str) -> dict[str, str]:
+    """The keys that a notebook had, in no file, of an instance that is stopped now."""
+    said = Jupyter(instances.url(name)).run(
+        "import boto3, glob, os\n"
+        "found = boto3.Session().get_credentials()\n"
+        "print(*found.get_frozen_credentials()[:3], found.method)\n"
+        "print(os.path.exists('/run/sagelab/role.json'), [n for n in os.environ if 'SECRET' in n])\n"
+    )
+    *keys, method = said.splitlines()[0].split()
+    assert (method, said.splitlines()[1]) == ("container-role", "False []")
+    instances.act("stop", name)
+    names = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+    return dict(zip(names, keys, strict=True))
 
 
 @NEEDS_NAMESPACES

@@ -55,14 +55,20 @@ def test_usual_environment_of_a_job_needs_no_fresh_interpreter() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [("PLOTTER", "agg"), ("KNOWN", "otherwise"), ("TZ", "Asia/Tokyo"), ("PYTHONHASHSEED", "0"), ("LC_ALL", "C")]
-    + [(name, "1") for name in "TF_X OMP_NUM_THREADS OPENBLAS_NUM_THREADS LD_PRELOAD CUDA_X XLA_FLAGS".split()],
+    + [
+        (name, "1")
+        for name in "TF_X OMP_NUM_THREADS OPENBLAS_NUM_THREADS LD_PRELOAD CUDA_X XLA_FLAGS TORCH_LOGS".split()
+    ],
 )
 def test_other_value_of_what_was_read_at_an_import_does(name: str, value: str) -> None:
     assert warmth.changed(USUAL | {name: value}) == {name}
 
 
 @pytest.mark.usefixtures("imported")
-@pytest.mark.parametrize(("name", "value"), [("KNOWN", "as it was"), ("READ_LATER", "x"), ("TF_CONFIG", "{}")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("KNOWN", "as it was"), ("READ_LATER", "x"), ("TF_CONFIG", "{}"), ("TORCH_NCCL_ASYNC_ERROR_HANDLING", "1")],
+)
 def test_same_value_and_what_is_read_when_it_is_used_do_not(name: str, value: str) -> None:
     assert warmth.changed(USUAL | {name: value}) == set()
 
@@ -81,3 +87,8 @@ def test_what_was_installed_or_removed_in_place_of_an_imported_package_is_found(
         (tmp_path / name).mkdir()
     (tmp_path / "pytest.py").touch()
     assert warmth.shadowed([], str(tmp_path)) - {"boto3"} == {"pytest"}
+
+
+def test_what_is_imported_from_a_folder_is_not_shadowed_by_it() -> None:
+    own = Path(warmth.__file__).parents[4]
+    assert warmth.shadowed([str(own)]) == set()

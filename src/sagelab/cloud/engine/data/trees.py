@@ -214,6 +214,61 @@ def remove(folder: Path) -> None:
         folder.rmdir()
 
 
+def discard(root: Path, names: tuple[str, ...]) -> None:
+    """Delete what stands at names in a root, whatever a host's code has put there; the root is the user's again.
+
+    What cannot be deleted stays, and whoever makes something of that name says so.
+    """
+    above = os.open(root.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        _permit(root.name, above, 0o700)
+        top = os.open(root.name, FOLDER, dir_fd=above)
+    finally:
+        os.close(above)
+    try:
+        for name in names:
+            with suppress(OSError):
+                for moved in _take_out(name, top, top):
+                    _remove_below(moved, top)
+    finally:
+        os.close(top)
+
+
+def _remove_below(name: str, top: int) -> None:
+    """Delete a folder in an open one."""
+    below = os.open(name, FOLDER, dir_fd=top)
+    try:
+        _empty(below)
+    finally:
+        os.close(below)
+    os.rmdir(name, dir_fd=top)
+
+
+def measure(folder: Path) -> int:
+    """Bytes on disk of the files below, as deep as `walk` goes; nothing is changed to read what is closed."""
+    try:
+        top = os.open(folder, FOLDER)
+    except OSError:
+        return 0
+    return _measure(top, 0)
+
+
+def _measure(folder: int, depth: int) -> int:
+    """The descriptor is closed."""
+    total = 0
+    try:
+        for name in os.listdir(folder):
+            with suppress(OSError):  # a running job's folder changes under our eyes
+                facts = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                if not stat.S_ISDIR(facts.st_mode):
+                    total += facts.st_blocks * 512
+                elif depth < DEEPEST:
+                    total += _measure(os.open(name, FOLDER, dir_fd=folder), depth + 1)
+    finally:
+        os.close(folder)
+    return total
+
+
 def _empty(top: int) -> None:
     """Every folder is moved up to the top before it is emptied, so that no depth is too much."""
     waiting = [""]

@@ -15,8 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import botocore.exceptions
+
 from sagelab.cloud.engine.context import EngineContext
-from sagelab.cloud.engine.data import channels
+from sagelab.cloud.engine.data import channels, trees
 from sagelab.cloud.engine.data.workspace import environment
 from sagelab.cloud.engine.hosting import containers
 from sagelab.cloud.engine.hosting.client import TIMEOUT, Channel, Reply, ServerUnavailable
@@ -33,6 +35,7 @@ logger = logging.getLogger("sagelab")
 LOG_GROUP = "/aws/sagemaker/Endpoints/{}"
 PING_PAUSE = 0.02
 LONGEST_PAUSE = 30.0
+SOCKETS = ("http.sock", "python.sock")  # in a folder that the model's code can change
 GRACE = 10.0  # seconds that a server has to end after SIGTERM
 
 
@@ -84,7 +87,7 @@ class Server:
         """Unpack the model, start the server, wait until it answers. JobError: why it does not."""
         launcher, spec = self.context.launcher, self.spec
         self.folder = launcher.make_folder(f"{self.endpoint}-{self.instance}", spec.name)
-        self._channel = Channel(self.folder / "run/http.sock", spec.timeout)
+        self._channel = Channel(self.folder / "run" / SOCKETS[0], spec.timeout)
         model = self.folder / "ml/model"
         model.mkdir()
         if spec.model_uri:
@@ -171,7 +174,7 @@ class Server:
             raise ClientError(f"There is no image {spec.image} any more; `sagelab image add` brings it back.")
         if image.program:
             return containers.own_image(image.program, launcher.sandbox_unavailable(PYTHON), spec.isolated)
-        if image.server in ("scikit-learn", "xgboost"):
+        if image.server in containers.SCRIPTED:
             return containers.script_serving(image, self.folder, spec.instance_type, spec.isolated)
         if image.server == "neo":
             return containers.neo_serving(spec.instance_type, spec.isolated)
@@ -191,8 +194,7 @@ class Server:
         assert self._stream
         container = self._container
         assert container
-        (self.folder / "run/http.sock").unlink(missing_ok=True)
-        (self.folder / "run/python.sock").unlink(missing_ok=True)
+        trees.discard(self.folder / "run", SOCKETS)
         with self._lock:
             if self._closed.is_set():
                 raise ClientError("The endpoint was deleted while it was created.")
@@ -235,10 +237,11 @@ class Server:
         )
 
     def _last_words(self, running: Running) -> str:
-        from sagelab.cloud.engine.jobs.failures import find_error
+        from sagelab.cloud.engine.jobs.failures import advise, find_error
 
         tail = list(self._stream.tail) if self._stream else []
-        why = find_error(tail) or "\n".join(tail[-5:]) or running.group.trouble or "it printed nothing"
+        error = find_error(tail) or "\n".join(tail[-5:]) or running.group.trouble or "it printed nothing"
+        why = advise(error, tail)
         return (
             f"The primary container for production variant {self.spec.name} ended before it answered /ping"
             f" (exit code {next(iter(running.group.codes.values()), 137)}): {why[-600:]}"
@@ -266,7 +269,10 @@ class Server:
             self._launch()
         except JobError as error:
             self._stream.note(str(error))
-        except RuntimeError:
+        except botocore.exceptions.ClientError as error:
+            self._stream.note(f"Could not assume role {self.spec.role}: {error}")
+        except (RuntimeError, OSError) as error:
+            self._stream.note(f"the server cannot be started now: {error}")
             logger.exception("server %s of %s", self.instance, self.endpoint)
 
 

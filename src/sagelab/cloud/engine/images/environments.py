@@ -3,7 +3,8 @@
 An environment is a lock file with a hash for every package; what it makes lies in the home and is never written
 again. The one without a lock is this Python's own: always there, and warm first.
 
-    HOME/environments/NAME           a virtual environment; the file `made` in it says from what
+    HOME/environments/NAME           a virtual environment, or packages to be laid beside this Python's own; the
+                                     file `made` in it says from what, `without` what is left out of it
     HOME/environments/.package       the way from each of them to this package
 """
 
@@ -18,7 +19,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,8 @@ import sagelab
 from sagelab.cloud.errors import ClientError
 
 QUIETLY = ("--quiet", "--compile-bytecode")  # pip compiles in any case
+CPU_BUILDS = "https://download.pytorch.org/whl/cpu"  # PyTorch's index of builds without CUDA, which PyPI has not
+CPU_INDEX = "SAGELAB_PYTORCH_INDEX"  # a mirror of it
 WORDS = 300  # characters of an installer's complaint that are passed on
 
 
@@ -40,13 +43,24 @@ class Environment:
     """The packages of an image.
 
     imports: what a warm Python of it has imported before a job comes. shown: the distributions whose versions the
-    log of a job names. lock: its lock file; None: this Python's own packages.
+    log of a job names. lock: its lock file; None: this Python's own packages. builds: the lock file of what comes
+    from PyTorch's index. extras: of the same index, what is left out where it cannot be had. commands: console
+    scripts of its packages, each with its module. beside: the lock's packages are laid beside this Python's own.
+    toolkits: the folder of modules of this package that scripts import by names of AWS's. start: a module that
+    every Python of a host imports at its start. variables: of a host's environment.
     """
 
     name: str
     imports: tuple[str, ...] = ()
     shown: tuple[tuple[str, str], ...] = ()
     lock: Path | None = None
+    builds: Path | None = None
+    extras: Path | None = None
+    commands: tuple[tuple[str, str], ...] = ()
+    beside: bool = False
+    toolkits: Path | None = None
+    start: str = ""
+    variables: tuple[tuple[str, str], ...] = ()
 
     def versions(self) -> Iterator[str]:
         """ "TensorFlow 2.21.0", for each distribution that is shown."""
@@ -56,8 +70,8 @@ class Environment:
 
     @property
     def text(self) -> str:
-        """The lock file's; empty where there is none."""
-        return self.lock.read_text() if self.lock else ""
+        """The lock files', one after the other; empty where there is none."""
+        return "".join(lock.read_text() for lock in (self.lock, self.builds, self.extras) if lock)
 
     def _pins(self) -> Iterator[tuple[str, str]]:
         for line in self.text.splitlines():
@@ -69,18 +83,54 @@ class Environment:
 
 # What `sagemaker_training` imports. Not itself: at its import it makes the folders of a job.
 TOOLKIT = tuple("asyncio boto3 boto3.s3.transfer inotify_simple paramiko psutil retrying six numpy".split())
+LOCKS = Path(__file__).with_name("locks")
+TOOLKITS = Path(sagelab.__file__).resolve().with_name("toolkits")
 PLAIN = Environment("python")
-TENSORFLOW = Environment("tensorflow", (*TOOLKIT, "tensorflow", "keras"), (("TensorFlow", "tensorflow"),))
+TENSORFLOW = Environment(
+    "tensorflow",
+    (*TOOLKIT, "tensorflow", "keras"),
+    (("TensorFlow", "tensorflow"), ("Keras", "keras")),
+)
+KERAS_2 = Environment(
+    "keras-2",
+    ("sagelab.cloud.engine.sandbox.legacy_keras", *TOOLKIT, "tensorflow", "tf_keras"),
+    (("TensorFlow", "tensorflow"), ("Keras", "tf-keras")),
+    LOCKS / "keras-2.lock",
+    beside=True,
+    start="sagelab.cloud.engine.sandbox.legacy_keras",
+    variables=(("TF_USE_LEGACY_KERAS", "1"),),
+)
 SKLEARN = Environment(
     "scikit-learn",
     ("sagelab.cloud.engine.sandbox.without_tensorflow", *TOOLKIT, "sklearn", "pandas", "scipy.sparse", "joblib"),
     (("scikit-learn", "scikit-learn"),),
+    toolkits=TOOLKITS,
 )
 XGBOOST = Environment(
     "xgboost",
     (*TOOLKIT, "xgboost", "sklearn", "pandas", "scipy.sparse", "joblib"),
     (("XGBoost", "xgboost-cpu"), ("scikit-learn", "scikit-learn")),
-    Path(__file__).with_name("locks") / "xgboost.lock",
+    LOCKS / "xgboost.lock",
+    toolkits=TOOLKITS,
+)
+PYTORCH = Environment(
+    "pytorch",
+    (*TOOLKIT, "torch", "pandas"),
+    (("PyTorch", "torch"),),
+    LOCKS / "pytorch.lock",
+    builds=LOCKS / "torch.lock",
+    extras=LOCKS / "torchvision.lock",
+    commands=(("torchrun", "torch.distributed.run"),),
+)
+HUGGING_FACE = Environment(
+    "huggingface",
+    (*TOOLKIT, "torch", "pandas", "transformers"),
+    (("PyTorch", "torch"), ("transformers", "transformers"), ("datasets", "datasets")),
+    LOCKS / "huggingface.lock",
+    builds=LOCKS / "torch.lock",
+    extras=LOCKS / "torchvision.lock",
+    commands=(*PYTORCH.commands, ("accelerate", "accelerate.commands.accelerate_cli")),
+    variables=(("HF_HUB_OFFLINE", "1"),),
 )
 
 
@@ -95,7 +145,12 @@ class Environments:
 
     def python(self, environment: Environment) -> Path:
         """The interpreter of an environment, which is there or pulled."""
-        return self._place(environment) / "bin/python" if environment.lock else Path(sys.executable)
+        own = environment.lock is not None and not environment.beside
+        return self._place(environment) / "bin/python" if own else Path(sys.executable)
+
+    def packages(self, environment: Environment) -> Path | None:
+        """The folder of what a host has beside the packages of its Python, if there is any."""
+        return self._place(environment) / "packages" if environment.beside else environment.toolkits
 
     def is_there(self, environment: Environment) -> bool:
         """Whether it stands as its lock file and this Python ask for."""
@@ -109,8 +164,16 @@ class Environments:
         files = self._place(environment).rglob("*") if environment.lock and self.is_there(environment) else ()
         return sum(file.lstat().st_blocks * 512 for file in files)
 
-    def pull(self, environment: Environment) -> None:
-        """Make it, unless it is there; of several who ask at once one does it. PullFailed: why not."""
+    def lacks(self, environment: Environment) -> str:
+        """What is left out of it as it stands, in a sentence; empty where nothing is."""
+        note = self._place(environment) / "without"
+        return note.read_text() if environment.extras and note.exists() else ""
+
+    def pull(self, environment: Environment, whole: bool = False) -> None:
+        """Make it, unless it is there; of several who ask at once one does it. PullFailed: why not.
+
+        whole: try again what it lacks.
+        """
         if environment.lock is None:
             return
         self._folder.mkdir(mode=0o700, exist_ok=True)
@@ -118,21 +181,59 @@ class Environments:
         with self._turn(environment):
             if not self.is_there(environment):
                 self._make(environment)
+            elif whole and self.lacks(environment):
+                self._add_extras(environment)
 
     def _make(self, environment: Environment) -> None:
         place = self._place(environment)
         shutil.rmtree(place, ignore_errors=True)
         try:
-            self._run(environment, sys.executable, "-m", "venv", "--without-pip", str(place))
-            self._run(environment, *_installer(place), "--require-hashes", "-r", str(environment.lock))
-            packages = next(place.glob("lib/python*/site-packages"))
-            for part in _toolkit():
-                _copy(part, packages / part.name)
-            (packages / "sagelab.pth").write_text(f"{self._folder / '.package'}\n")
+            if environment.beside:
+                self._lay_beside(environment, place / "packages")
+            else:
+                self._make_virtual(environment, place)
             (place / "made").write_text(_fingerprint(environment))
         except BaseException:
             shutil.rmtree(place, ignore_errors=True)
             raise
+
+    def _make_virtual(self, environment: Environment, place: Path) -> None:
+        self._run(environment, sys.executable, "-m", "venv", "--without-pip", str(place))
+        if environment.builds:
+            self._add_builds(environment, environment.builds)
+        self._run(environment, *_installer(place / "bin/python"), "-r", str(environment.lock))
+        self._add_extras(environment)
+        packages = next(place.glob("lib/python*/site-packages"))
+        for part in _toolkit():
+            _copy(part, packages / part.name)
+        (packages / "sagelab.pth").write_text(f"{self._folder / '.package'}\n")
+
+    def _lay_beside(self, environment: Environment, packages: Path) -> None:
+        """What they need is among this Python's own."""
+        installer = _installer(Path(sys.executable))
+        self._run(environment, *installer, "--target", str(packages), "-r", str(environment.lock))
+
+    def _add_builds(self, environment: Environment, lock: Path) -> None:
+        """From the folder or page that pip is told of, else from PyTorch's index or the mirror of it."""
+        install = [*_installer(self._place(environment) / "bin/python"), "-r", str(lock)]
+        links = self._outside.get("PIP_FIND_LINKS", "").split()
+        if links:
+            with suppress(PullFailed):
+                self._run(environment, *install, "--no-index", *(f"--find-links={link}" for link in links))
+                return
+        self._run(environment, *install, "--index-url", self._outside.get(CPU_INDEX) or CPU_BUILDS)
+
+    def _add_extras(self, environment: Environment) -> None:
+        if environment.extras is None:
+            return
+        note = self._place(environment) / "without"
+        note.write_text(
+            f"without {environment.extras.stem}, which could not be downloaded;"
+            f" `sagelab image pull {environment.name}` tries it again"
+        )
+        with suppress(PullFailed):
+            self._add_builds(environment, environment.extras)
+            note.unlink()
 
     def _run(self, environment: Environment, *command: str) -> None:
         env = {name: value for name, value in self._outside.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
@@ -144,6 +245,7 @@ class Environments:
             raise PullFailed(
                 f"The packages of the image's environment {environment.name} could not be downloaded: {why}."
                 f" With a network, `sagelab image pull {environment.name}` does it ahead of time."
+                f"{_elsewhere(environment)}"
             )
 
     def _lead_to_package(self) -> None:
@@ -185,10 +287,20 @@ def _fingerprint(environment: Environment) -> str:
     return hashlib.sha256(f"{environment.text}{sys.version}".encode()).hexdigest()
 
 
-def _installer(place: Path) -> list[str]:
-    """uv where it is, else this Python's pip: both take wheels alone, whose making runs nobody's code."""
+def _elsewhere(environment: Environment) -> str:
+    if environment.builds is None:
+        return ""
+    return f" PIP_FIND_LINKS may name a folder with the wheels of {CPU_BUILDS}, {CPU_INDEX} a mirror of it."
+
+
+def _installer(python: Path) -> list[str]:
+    """uv where it is, else this Python's pip: both take wheels alone, whose making runs nobody's code.
+
+    What a lock file names and no more, for it names all. python: that of the environment.
+    """
+    rules = ["--only-binary", ":all:", "--no-deps", "--require-hashes"]
     uv = shutil.which("uv", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
     if uv:
-        return [uv, "pip", "install", *QUIETLY, "--only-binary", ":all:", "--python", str(place / "bin/python")]
-    pip = [sys.executable, "-m", "pip", "--python", str(place / "bin/python"), "install"]
-    return [*pip, "--quiet", "--no-input", "--disable-pip-version-check", "--only-binary", ":all:"]
+        return [uv, "pip", "install", *QUIETLY, *rules, "--python", str(python)]
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install"]
+    return [*pip, "--quiet", "--no-input", "--disable-pip-version-check", *rules]

@@ -12,12 +12,21 @@ import importlib.metadata
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sagelab.cloud.engine.images.environments import PLAIN, SKLEARN, TENSORFLOW, XGBOOST, Environment
+from sagelab.cloud.engine.images.environments import (
+    HUGGING_FACE,
+    KERAS_2,
+    PLAIN,
+    PYTORCH,
+    SKLEARN,
+    TENSORFLOW,
+    XGBOOST,
+    Environment,
+)
 from sagelab.cloud.engine.images.neo import is_neo
 from sagelab.cloud.engine.images.own import OwnImages
 from sagelab.cloud.errors import ValidationException
@@ -37,7 +46,8 @@ class Image:
     uses: TRAIN, PROCESS, SERVE. environment: its packages.
     server: which model server stands for its `serve` (hosting/containers.py). least: the first version that runs
     here. program: the folder that stands for it, of an own image. algorithm: the module that trains where a job
-    names no script.
+    names no script. older: that of versions before one of them. module: what SageMaker's toolkit calls around a
+    script ("module:function").
     """
 
     repository: str
@@ -47,11 +57,20 @@ class Image:
     least: tuple[int, ...] = ()
     program: Path | None = None
     algorithm: str = ""
+    module: str = ""
+    older: tuple[tuple[int, ...], Environment] | None = None
+
+    def of(self, uri: str) -> Image:
+        """The image with the environment of the version that a URI names."""
+        if self.older and _by_number(self.version(uri) or "") < self.older[0]:
+            return replace(self, environment=self.older[1], older=None)
+        return self
 
     @property
     def words(self) -> list[str]:
-        """What its repository's name is made of."""
-        return str(_rows(self)[0][1]["repository"]).split("-")
+        """What the names of its newest repository and of the SDK's table are made of."""
+        repository, framework = str(_rows(self)[-1][1]["repository"]), self.repository.partition("/")[0]
+        return list(dict.fromkeys([*repository.split("-"), *framework.split("-")]))
 
     def names(self) -> list[str]:
         """The repositories and versions of the URIs, in words."""
@@ -77,28 +96,36 @@ class Image:
                 for version, row in _rows(self)
                 if repository == row["repository"]
                 and found["registry"] in row["registries"].values()
-                and re.match(rf"{version}(?!\d)|{version[:-2]}-", tag)
+                and re.match(_pattern(version), tag)
             ),
             None,
         )
 
 
-# Of TensorFlow those of 2: code for 1 would not run here.
+# Of TensorFlow those of 2: code for 1 would not run here. Up to 2.15 it came with Keras 2. Of PyTorch 1 and 2.
 IMAGES: tuple[Image, ...] = (
-    Image("tensorflow/training", (TRAIN, PROCESS), TENSORFLOW, least=(2,)),
+    Image("tensorflow/training", (TRAIN, PROCESS), TENSORFLOW, least=(2,), older=((2, 16), KERAS_2)),
     Image("tensorflow/inference", (SERVE,), TENSORFLOW, server="tensorflow", least=(2,)),
     Image("tensorflow/eia", (SERVE,), TENSORFLOW, server="tensorflow", least=(2,)),
     Image("sklearn/training", (TRAIN, PROCESS), SKLEARN),
     Image("sklearn/inference", (SERVE,), SKLEARN, server="scikit-learn"),
     Image("xgboost/training", (TRAIN, PROCESS), XGBOOST, algorithm="sagelab.algorithms.xgboost"),
     Image("xgboost/inference", (SERVE,), XGBOOST, server="xgboost"),
+    Image("pytorch/training", (TRAIN, PROCESS), PYTORCH, least=(1,), module="sagelab.frameworks.pytorch:main"),
+    Image("pytorch-amzn2023/training", (TRAIN, PROCESS), PYTORCH, module="sagelab.frameworks.pytorch:main"),
+    Image("pytorch/inference", (SERVE,), PYTORCH, server="pytorch", least=(1,)),
+    Image("pytorch/inference_graviton", (SERVE,), PYTORCH, server="pytorch", least=(1,)),
+    Image("huggingface/training", (TRAIN, PROCESS), HUGGING_FACE, module="sagelab.frameworks.pytorch:main"),
+    Image("huggingface/inference", (SERVE,), HUGGING_FACE, server="huggingface"),
 )
 NEO = Image("neo", (SERVE,), PLAIN, server="neo")  # what a compilation job made; neo.py has its names
 
 
 def environments() -> dict[str, Environment]:
     """Every environment that is behind an image, by its name."""
-    return {image.environment.name: image.environment for image in (*IMAGES, NEO)}
+    older = [image.older[1] for image in IMAGES if image.older]
+    found = [*(image.environment for image in (*IMAGES, NEO)), *older]
+    return {environment.name: environment for environment in found}
 
 
 def is_algorithm(image: Image, hyperparameters: Mapping[str, str]) -> bool:
@@ -118,7 +145,7 @@ class Registry:
             return Image(uri, (use,), PLAIN, program=program)
         if use == SERVE and is_neo(uri):
             return NEO
-        return next((image for image in IMAGES if use in image.uses and image.matches(uri)), None)
+        return next((image.of(uri) for image in IMAGES if use in image.uses and image.matches(uri)), None)
 
     def check(self, uri: str, use: str) -> None:
         """ValidationException: no image here is named so, or none for this use; those that are, are named."""
@@ -150,15 +177,22 @@ def nearest(uri: str, images: Sequence[Image]) -> str:
     domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
     framework, _, scope = image.repository.partition("/")
     python = row.get("py_versions", [""])[-1]
-    processors = row.get("processors") or _table(framework)[scope].get("processors", [])
-    tagged = "-".join(part for part in (version, "cpu" if "cpu" in processors else "", python) if part)
-    options = {"version": version, "py_version": python, "image_scope": scope, "instance_type": "ml.m5.large"}
-    given = ", ".join(f'{option}="{value}"' for option, value in options.items() if value)
+    kind = _processor(row.get("processors") or _table(framework)[scope].get("processors", []))
+    parts = [version, kind if row.get("processor_in_tag", True) else "", python]
+    tagged = "-".join(filter(None, [*parts, row.get("container_version", {}).get(kind, "")]))
+    instance = "ml.g5.xlarge" if kind == "gpu" else "ml.m5.large"
+    options = {"version": version, "py_version": python, "image_scope": scope, "instance_type": instance}
+    given = ", ".join(f'{option}="{value}"' for option, value in (options | row.get("call", {})).items() if value)
     place = f"{row['registries'][region]}.dkr.ecr.{region}.{domain}/{row['repository']}"
     return (
         f"The nearest that runs is {place}:{tagged},"
         f' in the SageMaker SDK image_uris.retrieve("{framework}", "{region}", {given}).'
     )
+
+
+def _processor(kinds: Sequence[str]) -> str:
+    """The one to name of those that an image is made for: there is no GPU here."""
+    return "cpu" if "cpu" in kinds else "gpu" if "gpu" in kinds else ""
 
 
 def _next_version(image: Image, tag: str) -> tuple[str, dict[str, Any]]:
@@ -173,8 +207,26 @@ def _rows(image: Image) -> list[tuple[str, dict[str, Any]]]:
     """(version, row) of the SDK's table, in order, of those that run here."""
     framework, _, scope = image.repository.partition("/")
     versions = _table(framework)[scope]["versions"].items()
-    found = [row for row in versions if _by_number(row[0]) >= image.least]
+    found = [each for row in versions for each in _flat(*row) if _by_number(each[0]) >= image.least]
     return sorted(found, key=lambda row: _by_number(row[0]))
+
+
+def _flat(version: str, row: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Of a library in several frameworks' images a row for each of PyTorch's: "2.1.0-transformers4.36.0"."""
+    if "registries" in row:
+        yield version, row
+    for name, inner in row.items():
+        if name.startswith("pytorch"):
+            call = {"version": version, "base_framework_version": name}
+            yield f"{name.removeprefix('pytorch')}-transformers{version}", inner | {"call": call}
+
+
+def _pattern(version: str) -> str:
+    """What a tag of a version begins with: all of the version, or of its last part nothing."""
+    framework, transformers, library = version.partition("-transformers")
+    if not transformers:
+        return rf"{version}(?!\d)|{version[:-2]}-"
+    return rf"{framework[:-2]}({framework[-2:]})?-transformers{library[:-2]}({library[-2:]})?(?![\d.])"
 
 
 @functools.cache

@@ -8,7 +8,7 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sagelab.cloud.engine.data.trees import Tree
@@ -47,8 +47,15 @@ def choose(code: Path | None, toolkit: bool, environment: Environment = PACKAGES
     toolkit: the image's own `train` runs it, for the job names no entry point. It imports what the environment is
     for itself, so that a warm one serves it whatever the code is.
     """
-    if environment is not PACKAGES:
+    if "tensorflow" not in environment.imports:
         return Runtime(environment.name, environment.imports, ("train", "python3"), environment)
+    found = _choose(code, toolkit)
+    if environment is PACKAGES:
+        return found
+    return replace(found, imports=environment.imports if found.imports else (), environment=environment)
+
+
+def _choose(code: Path | None, toolkit: bool) -> Runtime:
     if code is None or _replaces_packages(code):
         return TOOLKIT if toolkit else PYTHON
     sources = list(_read_sources(Tree(code)))

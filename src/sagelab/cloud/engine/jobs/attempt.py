@@ -16,10 +16,12 @@ from sagelab.cloud.engine.data.checkpoints import CheckpointFolder, Checkpoints
 from sagelab.cloud.engine.data.workspace import Workspace, checkpoint_path, job_environment
 from sagelab.cloud.engine.images import environments, registry, runtimes
 from sagelab.cloud.engine.images.registry import is_algorithm
+from sagelab.cloud.engine.jobs import distribution
 from sagelab.cloud.engine.jobs.cluster import Cluster, Task, describe_stand_in
 from sagelab.cloud.engine.jobs.metrics import Metrics
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
 from sagelab.cloud.errors import ClientError
+from sagelab.frameworks.pytorch import BY_TORCHRUN
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 
@@ -45,6 +47,7 @@ class Attempt(Cluster):
         self.program = image.program if image else None
         self.algorithm = image.algorithm if image and is_algorithm(image, hyperparameters) else ""
         self.version = (image.version(uri) if image and image.algorithm else None) or ""
+        self.module = image.module if image else ""
         self.environment = image.environment if image else environments.TENSORFLOW
         self.checkpoints: Checkpoints | None = None
 
@@ -82,6 +85,18 @@ class Attempt(Cluster):
         """Whether SageMaker's toolkit runs the job: neither an entry point nor an image of the user's own."""
         return "ContainerEntrypoint" not in self.request["AlgorithmSpecification"] and self.program is None
 
+    @property
+    def _distributed(self) -> bool:
+        """Whether TensorFlow's hosts are to be told of one another."""
+        of_tensorflow = self._toolkit and "tensorflow" in self.environment.imports
+        return of_tensorflow and distribution.is_asked_for(self.request.get("HyperParameters", {}))
+
+    @property
+    def _meets(self) -> bool:
+        """Whether PyTorch's hosts are to find one another."""
+        hyperparameters = self.request.get("HyperParameters", {})
+        return bool(self.module) and any(distribution.is_on(hyperparameters, name) for name in BY_TORCHRUN)
+
     def choose_runtime(self) -> runtimes.Runtime:
         """What runs the code that was downloaded."""
         if self.program:
@@ -95,19 +110,25 @@ class Attempt(Cluster):
     def head_logs(self, runtime: runtimes.Runtime, notes: list[str]) -> None:
         image = self.request["AlgorithmSpecification"]["TrainingImage"]
         here = describe_stand_in(image, self.request["ResourceConfig"]["InstanceType"], self.environment)
-        self.open_logs(LOG_GROUP, runtime, [here, *notes])
+        lacks = self.context.launcher.environments.lacks(self.environment)
+        self.open_logs(LOG_GROUP, runtime, [here, *([lacks] if lacks else []), *notes])
 
     def task(self, runtime: runtimes.Runtime) -> Task:
         """What the hosts run. ClientError: they cannot, on this machine."""
         if any(map(self._mounts, self.spaces)) and self.context.launcher.sandbox_unavailable(runtime):
             raise ClientError("Without namespaces, CheckpointConfig.LocalPath must be a folder in /opt/ml")
+        together = len(self.hosts) > 1 and (self._distributed or self._meets)
+        if together and self.context.launcher.sandbox_unavailable(runtime):
+            raise ClientError("Without namespaces, hosts cannot train together: they have no addresses")
         asked, own = self.request["AlgorithmSpecification"], self.request.get("Environment", {})
         train = ["python3", "-m", self.algorithm] if self.algorithm else ["train"]
         version = {"SAGEMAKER_FRAMEWORK_VERSION": self.version} if self.version else {}
+        module = {"SAGEMAKER_TRAINING_MODULE": self.module} if self.module else {}
+        module |= distribution.ENVIRONMENT if self._distributed else {}
         return Task(
             runtime,
             argv=(*asked.get("ContainerEntrypoint", train), *asked.get("ContainerArguments", [])),
-            environment=job_environment(self.request) | version | own,
+            environment=job_environment(self.request) | version | module | own,
             network=not self.request.get("EnableNetworkIsolation", False),
             role=self.request["RoleArn"],
             seconds=self.request["StoppingCondition"]["MaxRuntimeInSeconds"],

@@ -1,7 +1,7 @@
 """One notebook instance: JupyterLab in namespaces of its own, on a volume that outlives it.
 
     the browser --TCP, 127.0.0.1--> Relay --run/jupyter.sock--> JupyterLab
-    its kernels --127.0.0.1, or without a network run/cloud.sock and a Relay--> the local cloud
+    its kernels --the ways out of a host, sandbox/network.py--> the local cloud, its role's keys, the internet
 
 What runs inside is the package `sagelab.workbench`. Every instance has a port, and so an origin, of its own.
 """
@@ -18,9 +18,8 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import botocore.exceptions
 
@@ -30,14 +29,14 @@ from sagelab.cloud.engine.data.workspace import environment
 from sagelab.cloud.engine.hosting.client import Channel, ServerUnavailable
 from sagelab.cloud.engine.images import runtimes
 from sagelab.cloud.engine.jobs.logs import Reader, Stream
-from sagelab.cloud.engine.notebooks.role_keys import CONFIG, RoleKeys
 from sagelab.cloud.engine.notebooks.volumes import Volume
 from sagelab.cloud.engine.sandbox.launcher import Running
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
+from sagelab.cloud.engine.sandbox.network import Network
 from sagelab.cloud.errors import FAILURE_REASON_LIMIT, JobError
 from sagelab.redirect import FOLDER as REDIRECT
 from sagelab.workbench import hooks, tokens
-from sagelab.workbench.__main__ import CLOUD, SOCKET
+from sagelab.workbench.__main__ import SOCKET
 
 LOG_GROUP = "/aws/sagemaker/NotebookInstances"
 HOME, FILES, RUN = "/home/ec2-user", "/home/ec2-user/SageMaker", "/run/sagelab"
@@ -74,8 +73,9 @@ class InstanceSpec:
     """What an instance is made of.
 
     scripts: hook -> shell script. config: ARN of the lifecycle configuration they are from. isolated: no network
-    but the way to the local cloud. root: terminals have sudo. port: the one it had before. defaults: the SDK's
-    defaults file. limit: seconds for a script. notes: what is asked for and not done here; they head the log.
+    but the way to the local cloud and to its role's keys. root: terminals have sudo. port: the one it had before.
+    defaults: the SDK's defaults file. limit: seconds for a script. notes: what is asked for and not done here;
+    they head the log.
     """
 
     name: str
@@ -104,8 +104,7 @@ class NotebookInstance:
         self._folder = Path()
         self._sandbox_unavailable: str | None = None
         self._running: Running | None = None
-        self._relays: list[relay.Relay] = []
-        self._keys: RoleKeys | None = None
+        self._relay: relay.Relay | None = None
         self._readers: list[Reader] = []
         self._lock = threading.Lock()
 
@@ -141,15 +140,13 @@ class NotebookInstance:
         """Switch it off: end every process, close its port, remove all but the volume."""
         with self._lock:
             self.closing, running = True, self._running
-            relays, self._relays = self._relays, []
+            port, self._relay = self._relay, None
         if running:
             running.group.kill()
             running.group.ended.wait()
         self._close_streams()
-        for each in relays:
-            each.close()
-        if self._keys:
-            self._keys.close()
+        if port:
+            port.close()
         if self._folder != Path():
             self.context.launcher.remove_folder(self._folder.parent.name)
 
@@ -164,9 +161,9 @@ class NotebookInstance:
         facts = {"ResourceArn": spec.arn, "ResourceName": spec.name}
         (metadata / "resource-metadata.json").write_text(json.dumps(facts))
         (run / "bin").mkdir()
-        home, seen = (self._folder / "user", run) if self._sandbox_unavailable else (HOME, RUN)
+        home = self._folder / "user" if self._sandbox_unavailable else HOME
         _write_command(run / "bin/sudo", SUDO.format(home=home).encode())
-        (run / "aws.config").write_text(CONFIG.format(region=self.context.region, keys=f"{seen}/role.json"))
+        (run / "aws.config").write_text(f"[default]\nregion = {self.context.region}\n")
         shutil.copyfile(spec.defaults, run / "sdk.yaml")
         for hook, script in spec.scripts.items():
             _write_command(run / hook, script)
@@ -178,37 +175,27 @@ class NotebookInstance:
                 "DirectInternetAccess Disabled: this machine forbids namespaces, so the local cloud cannot cut the"
                 f" network of an instance ({self._sandbox_unavailable}); `sagelab doctor` says more."
             )
-        self._take_role(self._folder / "run/role.json")
-        if spec.isolated:
-            self._open_way_to_cloud()
+        network = self._network()
         for hook in wanted:
             self._follow_script(hook)
         with self._lock:
             if self.closing:
                 raise NotStarted("The local cloud ended while the notebook instance was starting.")
             hosts = [self._host(wanted)]
-            running = self._running = context.launcher.start(
-                runtimes.PYTHON, hosts, None if spec.isolated else context.network()
-            )
+            running = self._running = context.launcher.start(runtimes.PYTHON, hosts, network)
         self._follow(running)
         return running
 
-    def _open_way_to_cloud(self) -> None:
-        """What stands for the interface endpoints of a VPC: the one thing that is reachable without a network."""
-        cloud = urlsplit(self.context.url)
-        listener = relay.listen(self._folder / "run" / CLOUD)
-        self._relays.append(relay.Relay(listener, lambda: _dial_port(str(cloud.hostname), cloud.port or 80)))
-
-    def _take_role(self, file: Path) -> None:
+    def _network(self) -> Network:
+        """Where it is isolated, the local cloud stands for the interface endpoints of a VPC."""
         try:
-            self._keys = RoleKeys(self.context.client("sts"), self.spec.role, file)
+            return replace(self.context.network(self.spec.role), internet=not self.spec.isolated)
         except botocore.exceptions.ClientError as error:
             raise NotStarted(f"Could not assume role {self.spec.role}: {error}") from None
 
     def _host(self, wanted: list[str]) -> HostSpec:
         spec = self.spec
         options = ["--run", RUN, "--files", FILES, "--limit", str(spec.limit)]
-        options += ["--cloud", str(urlsplit(self.context.url).port)] if spec.isolated else []
         options += ["--root"] if spec.root else []
         return HostSpec(
             name="notebook",
@@ -299,7 +286,7 @@ class NotebookInstance:
         listener = _listen(self.spec.port)
         self.port = listener.getsockname()[1]
         path = self._folder / "run" / SOCKET
-        self._relays.append(relay.Relay(listener, lambda: relay.dial(path)))
+        self._relay = relay.Relay(listener, lambda: relay.dial(path))
 
     def _watch(self, running: Running) -> None:
         running.group.ended.wait()
@@ -320,10 +307,6 @@ def _listen(port: int) -> socket.socket:
     with suppress(OSError):
         return socket.create_server(("127.0.0.1", port))
     return socket.create_server(("127.0.0.1", 0))
-
-
-def _dial_port(host: str, port: int) -> socket.socket:
-    return socket.create_connection((host, port), timeout=5)
 
 
 def _write_command(file: Path, content: bytes) -> None:

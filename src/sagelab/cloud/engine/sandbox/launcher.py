@@ -16,7 +16,7 @@ from sagelab.cloud.engine.images.environments import Environments
 from sagelab.cloud.engine.images.own import OwnImages
 from sagelab.cloud.engine.images.registry import Registry
 from sagelab.cloud.engine.images.runtimes import Runtime
-from sagelab.cloud.engine.sandbox import layer, shim
+from sagelab.cloud.engine.sandbox import cgroups, layer, shim
 from sagelab.cloud.engine.sandbox.internet import Internet
 from sagelab.cloud.engine.sandbox.namespaces import COMMANDS, LAYER, PROGRAM, HostSpec
 from sagelab.cloud.engine.sandbox.network import Network, Ways
@@ -45,6 +45,7 @@ class Launcher:
         self._internet = Internet(dict(os.environ if outside is None else outside))
         self._lock, self._closed = threading.Lock(), False
         self._fork_servers: dict[tuple[str, ...], ForkServer] = {}
+        self._cgroups = cgroups.divide()
         for leftover in home.jobs.iterdir():
             trees.remove(leftover)
 
@@ -60,8 +61,10 @@ class Launcher:
                 raise RuntimeError("the local cloud ends")
             fork_server = self._fork_servers.get(key)
             if fork_server is None or not fork_server.alive:
-                python = self.environments.python(environment)
-                fork_server = self._fork_servers[key] = ForkServer(python, runtime.imports, self._home)
+                python, packages = self.environments.python(environment), self.environments.packages(environment)
+                variables = dict(environment.variables)
+                fork_server = ForkServer(python, runtime.imports, self._home, packages, variables)
+                self._fork_servers[key] = fork_server
             return fork_server
 
     def is_warm(self, runtime: Runtime) -> bool:
@@ -76,8 +79,12 @@ class Launcher:
         fork_server = self.warm(runtime)
         fork_server.wait_ready()
         forks = () if fork_server.sandbox_unavailable else runtime.forks
-        python = self.environments.python(runtime.environment)
-        hosts = [layer.lay_out(_with_program(host), python, fork_server.overlay) for host in hosts]
+        environment = runtime.environment
+        python, packages = self.environments.python(environment), self.environments.packages(environment)
+        beside = layer.Beside(packages, environment.start) if packages else None
+        variables = dict(environment.variables)
+        hosts = [replace(_with_program(host), env=variables | host.env) for host in hosts]
+        hosts = [layer.lay_out(host, python, fork_server.overlay, beside) for host in hosts]
         if fork_server.sandbox_unavailable:
             hosts = [without_namespaces(host) for host in hosts]
         ways = self._open_ways(network, apart=not fork_server.sandbox_unavailable)
@@ -86,17 +93,24 @@ class Launcher:
         pipes = {host.name: os.pipe() for host in hosts}
         try:
             for host in hosts:
-                _write_commands(Path(host.folder) / "bin", forks, host.python)
-            hosts = [replace(host, forks=forks) for host in hosts]
+                _write_commands(Path(host.folder) / "bin", forks, host.python, environment.commands)
+            hosts = [replace(host, forks=forks, cgroup=self._make_cgroup(host)) for host in hosts]
             group = fork_server.start([(host, pipes[host.name][1]) for host in hosts], ways)
         except BaseException:
             if ways:
                 ways.close()
+            for host in hosts:
+                if host.cgroup:
+                    cgroups.remove(Path(host.cgroup))
             raise
         finally:
             for _, writer in pipes.values():
                 os.close(writer)
         return Running(group, {name: reader for name, (reader, _) in pipes.items()})
+
+    def _make_cgroup(self, host: HostSpec) -> str:
+        made = self._cgroups.make(host.memory, host.processes) if self._cgroups else None
+        return str(made or "")
 
     def _open_ways(self, network: Network | None, apart: bool) -> Ways | None:
         if network is None:
@@ -132,8 +146,13 @@ class Launcher:
             self._fork_servers.clear()
 
 
-def _write_commands(folder: Path, forks: tuple[str, ...], python: str) -> None:
-    """The commands of a host; they are there already where it is started again."""
+def _write_commands(
+    folder: Path, forks: tuple[str, ...], python: str, scripts: tuple[tuple[str, str], ...]
+) -> None:
+    """The commands of a host; they are there already where it is started again.
+
+    scripts: console scripts of its packages, and the module that each runs.
+    """
     if any(folder.iterdir()):
         return
     real = f'#!/bin/sh\nexec {python} "$@"\n'
@@ -143,6 +162,8 @@ def _write_commands(folder: Path, forks: tuple[str, ...], python: str) -> None:
     for name in ("python", "pip"):
         for version in ("", f"3.{sys.version_info.minor}"):
             (folder / f"{name}{version}").symlink_to(f"{name}3")
+    for name, module in scripts:
+        _write_command(folder / name, f'#!/bin/sh\nexec python3 -m {module} "$@"\n')
     _write_command(folder / "train", TOOLKIT.format(python="python3"))
 
 
@@ -162,7 +183,8 @@ def without_namespaces(host: HostSpec) -> HostSpec:
         PROGRAM: host.program or PROGRAM,
         **host.mounts,
     }
-    for script in Path(base, "input/data/sm_drivers").rglob("*"):
+    first = not any(Path(host.folder, "bin").iterdir())  # its code has not run yet
+    for script in Path(base, "input/data/sm_drivers").rglob("*") if first else ():
         if script.suffix in (".sh", ".py", ".json"):
             script.write_text(script.read_text().replace("/opt/ml", base))
     env = {name: _moved(value, paths) for name, value in host.env.items()}

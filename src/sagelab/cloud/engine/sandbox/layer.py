@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import site
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sagelab.cloud.engine.sandbox.namespaces import COMMANDS, LAYER, LAYER_FILE, PACKAGES, HostSpec
@@ -26,14 +26,24 @@ and sys.argv.remove("--user")
 """
 
 
-def lay_out(host: HostSpec, python: Path, overlay: bool) -> HostSpec:
+@dataclass(frozen=True)
+class Beside:
+    """More packages of an image, beside those of its Python. start: a module that is imported at each start."""
+
+    packages: Path
+    start: str = ""
+
+
+def lay_out(host: HostSpec, python: Path, overlay: bool, beside: Beside | None = None) -> HostSpec:
     """Make a host's layer, unless it is started again and has one, and tell the host of it.
 
     python: of its image. overlay: whether the layer lies over the image's packages.
     """
     prefix = python.parent.parent
     if not Path(host.folder, "layer").exists():
-        _make(Path(host.folder, "layer"), None if overlay else python)
+        _make(Path(host.folder, "layer"), None if overlay else python, beside)
+    if beside:
+        host = replace(host, packages=str(beside.packages))
     bins = [str(prefix / "bin")]
     if not overlay:
         python, prefix, bins = Path(PYTHON), Path(LAYER), [f"{LAYER}/bin", *bins]
@@ -44,7 +54,7 @@ def lay_out(host: HostSpec, python: Path, overlay: bool) -> HostSpec:
     return replace(host, python=str(python), env=own | host.env | {"PATH": path})
 
 
-def _make(layer: Path, python: Path | None) -> None:
+def _make(layer: Path, python: Path | None, beside: Beside | None) -> None:
     """python: whose packages a virtual environment finds after its own; None: it is none."""
     packages = layer / "upper" / PACKAGES
     packages.mkdir(parents=True)
@@ -52,6 +62,9 @@ def _make(layer: Path, python: Path | None) -> None:
     (layer / "upper" / LAYER_FILE).write_text(USER)
     if python:
         _make_environment(layer / "upper", python)
+    if beside:
+        start = f"import {beside.start}\n" if beside.start else ""
+        (packages / "packages.pth").write_text(f"{beside.packages}\n{start}")
 
 
 def _make_environment(folder: Path, python: Path) -> None:

@@ -72,7 +72,8 @@ class HostSpec:
     machine. terminals: whether it may open any. program: the folder of an image of the learner's own, on this
     machine; the host has it at /opt/program, first on the PATH. processes,
     disk: how many processes and bytes of disk it may have (limits.py). python: its interpreter; one below LAYER is
-    that of a virtual environment which the layer is (layer.py).
+    that of a virtual environment which the layer is (layer.py). packages: a folder of more packages of its image.
+    cgroup: its control group's folder (cgroups.py).
     """
 
     name: str
@@ -89,6 +90,8 @@ class HostSpec:
     processes: int = 1024
     disk: int | None = None
     python: str = sys.executable
+    packages: str | None = None
+    cgroup: str = ""
 
     @property
     def overlay(self) -> bool:
@@ -124,6 +127,8 @@ def enter(host: HostSpec) -> None:
         _mount_terminals(root / "dev")
     for python in python_folders():  # after its own /root and /tmp, which may have a Python below them
         _bind(Path(python), root / python.lstrip("/"))
+    if host.packages:
+        _bind(Path(host.packages), root / host.packages.lstrip("/"))
     _mount_layer(root, Path(host.folder, "layer"), host.overlay)
     if host.program:
         _bind(Path(host.program), root / PROGRAM.lstrip("/"))

@@ -30,10 +30,11 @@ HERE = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Network:
-    """What a job reaches. url: of the local cloud. keys: of its role."""
+    """What a job reaches. url: of the local cloud. keys: of its role. internet: with the user's package index."""
 
     url: str
     keys: Keys | None = None
+    internet: bool = True
 
 
 class Ways:
@@ -48,7 +49,8 @@ class Ways:
     @property
     def ports(self) -> list[int]:
         """On what the group is to listen."""
-        return [urlsplit(self.network.url).port or 80, DOOR, *self._internet.here]
+        here = self._internet.here if self.network.internet else []
+        return [urlsplit(self.network.url).port or 80, DOOR, *here]
 
     def open(self, listeners: list[socket.socket]) -> None:
         """Serve the sockets of `ports`."""
@@ -57,7 +59,8 @@ class Ways:
                 if self._closed:
                     listener.close()
                 elif port == DOOR:
-                    self._served.append(Door(listener, self._internet, self.network.keys))
+                    internet = self._internet if self.network.internet else None
+                    self._served.append(Door(listener, internet, self.network.keys))
                 else:
                     self._served.append(Relay(listener, partial(socket.create_connection, (HERE, port), 10)))
 
@@ -79,7 +82,7 @@ class Ways:
     def prepare(self, host: HostSpec, apart: bool) -> HostSpec:
         """The host, told of the ways. apart: it has a network of its own. What it is told itself counts more."""
         env = self._internet.environment() | _certify(host, self._internet.certificates, apart)
-        if apart:
+        if apart and self.network.internet:
             env |= _proxies(host, self.door)
         if self.network.keys:
             env["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"http://{HERE}:{self.door[1]}{PATH}"

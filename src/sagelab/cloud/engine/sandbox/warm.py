@@ -15,12 +15,13 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
+from sagelab.cloud.engine.sandbox import cgroups
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
 from sagelab.cloud.engine.sandbox.network import Ways
 from sagelab.cloud.engine.sandbox.processes import Inode
@@ -46,6 +47,7 @@ class Group:
         self, hosts: list[str], signal_group: Callable[[str, int], None], ways: Ways | None = None
     ) -> None:
         self.hosts, self._signal_group, self.ways = hosts, signal_group, ways
+        self.cgroups: list[Path] = []  # of its hosts; removed at their end
         self.mark = secrets.token_hex(8)  # its name in the fork server, whose memory every job can read
         self.codes: dict[str, int] = {}
         self.half: set[Inode] = set()
@@ -77,10 +79,18 @@ class ForkServer:
     """One warm Python, seen from the local cloud's process.
 
     python: its interpreter. imports: modules it imports before it answers. home: of the local cloud; it complains
-    in its log. Starting it does not wait; `start` does, until the imports are done.
+    in its log. packages: a folder of more packages. variables: of its environment, beside what all have.
+    Starting it does not wait; `start` does, until the imports are done.
     """
 
-    def __init__(self, python: Path, imports: tuple[str, ...], home: Home) -> None:
+    def __init__(
+        self,
+        python: Path,
+        imports: tuple[str, ...],
+        home: Home,
+        packages: Path | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PACKET)
         self._ready, self._lock = threading.Event(), threading.Lock()
@@ -93,7 +103,7 @@ class ForkServer:
             self.process = subprocess.Popen(
                 command(python, theirs.fileno(), imports),
                 pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                env=environment(home, python), start_new_session=True,
+                env=environment(home, python, packages) | dict(variables or {}), start_new_session=True,
             )  # fmt: skip
         threading.Thread(target=self._listen, daemon=True, name="fork_server").start()
 
@@ -104,6 +114,7 @@ class ForkServer:
         """
         self.wait_ready()
         group = Group([host.name for host, _ in hosts], self._send_signal, ways)
+        group.cgroups = [Path(host.cgroup) for host, _ in hosts if host.cgroup]
         with self._lock:
             if self._idle:
                 self._idle.cancel()
@@ -195,6 +206,8 @@ class ForkServer:
                 self._idle.start()
         if group.ways:
             group.ways.close()
+        for each in group.cgroups:
+            cgroups.remove(each)
         group.started.set()
         group.ended.set()
         group.changed.set()
@@ -224,12 +237,14 @@ def command(python: Path, fd: int, imports: tuple[str, ...]) -> list[str]:
     return [str(python), "-m", "sagelab.cloud.engine.sandbox.fork_server", str(fd), mode, *imports]
 
 
-def environment(home: Home, python: Path) -> dict[str, str]:
+def environment(home: Home, python: Path, packages: Path | None = None) -> dict[str, str]:
     """What a warm Python may see: nothing of the user's, so that no job can find it there.
 
     This Python is told where this package is; an environment of an image has a way there of its own.
     """
-    own = {"PYTHONPATH": str(Path(__file__).parents[4])} if str(python) == sys.executable else {}
+    package = [str(Path(__file__).parents[4])] if str(python) == sys.executable else []
+    path = os.pathsep.join([*package, *([str(packages)] if packages else [])])
+    own = {"PYTHONPATH": path} if path else {}
     keep = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
     return (
         keep

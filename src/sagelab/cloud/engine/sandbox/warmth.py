@@ -20,7 +20,8 @@ from typing import Any
 # What native libraries, the loader and the interpreter itself read when they start.
 NATIVE = re.compile(
     r"(PYTHON|LD_|LC_|MALLOC_|GLIBC_|TF_|TF2_|XLA_|KERAS_|JAX_|ONEDNN_|DNNL_|OMP_|GOMP_|KMP_|MKL_|OPENBLAS_|GOTO_"
-    r"|BLIS_|VECLIB_|NUMEXPR_|NPY_|NUMBA_|CUDA_|HDF5_|ARROW_|GRPC_|ABSL_)\w*|LANG|LANGUAGE|TZ|TZDIR|RES_OPTIONS"
+    r"|BLIS_|VECLIB_|NUMEXPR_|NPY_|NUMBA_|CUDA_|HDF5_|ARROW_|GRPC_|ABSL_|TORCH_(?!NCCL_)|PYTORCH_|ATEN_)\w*"
+    r"|LANG|LANGUAGE|TZ|TZDIR|RES_OPTIONS"
 )
 # What a fork reads again (interpreter.py), or what changes with every host and decides nothing at an import.
 HARMLESS = frozenset(
@@ -62,7 +63,7 @@ def shadowed(folders: list[str], layer: str | None = None) -> set[str]:
 
     folders: that it would look in first. layer: what a host has changed of the packages.
     """
-    found = {name for folder in folders for name in _modules(folder)}
+    found = {name for folder in folders for name in _modules(folder) if not _came_from(name, folder)}
     if layer:
         # Of a package in parts (without a file of its own) a new part is found in any case.
         changed = {entry.name.partition(".")[0] for entry in _entries(layer)}
@@ -77,6 +78,12 @@ def _modules(folder: str) -> Iterator[str]:
             yield found[1]
         elif entry.name in sys.modules and _is_file(f"{entry.path}/__init__.py"):
             yield entry.name
+
+
+def _came_from(name: str, folder: str) -> bool:
+    """Whether it is the imported one: an image's packages may lie beside those of its Python."""
+    file = getattr(sys.modules.get(name), "__file__", None)
+    return isinstance(file, str) and file.startswith(f"{folder}/")
 
 
 def _is_file(path: str) -> bool:

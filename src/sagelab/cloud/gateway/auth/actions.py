@@ -95,13 +95,26 @@ def _resources(kind: Kind | None, operation: str, params: Document, where: str) 
     """What a request names; for an endpoint, the configuration that it takes its instances from as well."""
     named = kind.name_of(params) if kind else params.get("ResourceArn")
     if kind is None or not isinstance(named, str):
-        yield str(named or "*")
+        yield from _around(kind, operation, params, where) if kind else [str(named or "*")]
         return
     yield kind.arn_of(named, where)
     for use in kind.uses:
         of = catalog.of_stem(use.of) if use.of else kind
         if of is not kind and operation in map(kind.operation, use.verbs) and (name := of.name_of(params)):
             yield of.arn_of(name, where)
+
+
+def _around(kind: Kind, operation: str, params: Document, where: str) -> Iterator[str]:
+    """What a request is about that names none of its kind: what that is a part of, or a part of it."""
+    owner = catalog.of_stem(kind.within) if kind.within else None
+    if owner and (name := owner.name_of(params)):
+        arn = owner.arn_of(name, where)
+        if operation == kind.operation("Create"):
+            yield kind.arn_of(f"{arn.rpartition('/')[2]}/*", where)
+        yield arn
+        return
+    parts = [each for each in catalog.KINDS if each.within == kind.stem]
+    yield next((part.arn_of(name, where) for part in parts if (name := part.name_of(params))), "*")
 
 
 def _context(kind: Kind, params: Document) -> Context:

@@ -7,7 +7,6 @@ that must not be reached are not, and what a request changes is kept before it i
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import threading
@@ -53,7 +52,6 @@ from sagelab.cloud.gateway.moto.persistence.objects import as_files, key_for_new
 from sagelab.cloud.gateway.moto.persistence.persister import Persister
 from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 from sagelab.cloud.gateway.wire.faults import Answer
-from sagelab.cloud.home import ACCOUNT
 
 App = Any  # a Flask application; its configuration says which of moto's services it is
 
@@ -67,7 +65,6 @@ _LOOKS_CLOSER = frozenset({"execute-api", "mediastore", "bedrock", "bedrock-agen
 
 _TURNS = 256
 _NO_XML = "The XML you provided was not well-formed or did not validate against our published schema"
-_MANAGED = "arn:aws:iam::aws:policy/"
 
 _log = logging.getLogger("sagelab")
 
@@ -198,16 +195,8 @@ class MotoFront:
 
     def provide_policy(self, context: Context) -> None:
         """Make a policy that AWS manages known to moto's IAM, where one is asked for by name."""
-        arn = context.request.form.get("PolicyArn", "") if context.service == "iam" else ""
-        if not arn.startswith(_MANAGED):
-            return
-        from moto.iam.aws_managed_policies import aws_managed_policies_data
-        from moto.iam.models import AWSManagedPolicy
-
-        iam, name = get_backend("iam")[ACCOUNT]["aws"], arn.rpartition("/")[2]
-        if arn not in iam.managed_policies and (data := json.loads(aws_managed_policies_data).get(name)):
-            policy = AWSManagedPolicy.from_data(name, ACCOUNT, "us-east-1", data)
-            iam.managed_policies[policy.arn] = policy
+        if context.service == "iam":
+            iam.provide_policy(context.request.form.get("PolicyArn", ""))
 
     def over(self, bucket: str, name: str, version: str | None) -> str | None:
         """The ARN of the customer's KMS key that an S3 object is under, or None."""
@@ -314,6 +303,7 @@ def _assumed(access_key: str) -> Key | None:
                         role.session_token,
                         until,
                         session_policy=role.policy or "",
+                        session_policies=getattr(role, "session_policies", ()),
                     )
     return None
 

@@ -28,7 +28,7 @@ export function actionsOf(row, words = {}) {
     .map((verb) => ({
       label: verb,
       operation: `${verb}${row.stem}`,
-      params: (item) => ({ [row.name_member]: item[row.name_member] }),
+      params: (item) => ({ [row.name_member]: item[row.within ? row.arn_member : row.name_member] }),
       when: when[verb],
       what: words[verb] || WORDS[verb],
       danger: verb === "Delete",
@@ -43,6 +43,23 @@ export const OPEN = {
   params: (notebook) => ({ NotebookInstanceName: notebook.NotebookInstanceName }),
   when: (status) => status === "InService",
   open: (answer) => answer.AuthorizedUrl,
+};
+
+export const START = {
+  label: "Start",
+  primary: true,
+  operation: "StartPipelineExecution",
+  params: (pipeline) => ({ PipelineName: pipeline.PipelineName }),
+  when: () => true,
+  what: "Its newest version runs, with the defaults of its parameters.",
+};
+
+export const RETRY = {
+  label: "Retry",
+  operation: "RetryPipelineExecution",
+  params: (execution) => ({ PipelineExecutionArn: execution.PipelineExecutionArn }),
+  when: (status) => ["Failed", "Stopped"].includes(status),
+  what: "Steps that did not succeed, and those that did not start, run now; what has succeeded stays.",
 };
 
 export const TAKE_AWAY = {
@@ -73,7 +90,7 @@ export function Actions({ kind, item, changed }) {
       asked &&
       html`<${Question} kind=${kind} item=${item} action=${asked} close=${(did) => {
         askFor(null);
-        if (did && asked.leave) go(`/${kind.path}`);
+        if (did && asked.leave) go(kind.listed(item)[0]);
         else if (did) changed();
       }} />`
     }`;

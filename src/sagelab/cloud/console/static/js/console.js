@@ -13,7 +13,7 @@ import { html, render, useEffect, useErrorBoundary, useRef, useState } from "./u
 
 const MENU = [
   ["", "Overview"],
-  ...KINDS.map((kind) => [kind.path, kind.title]),
+  ...KINDS.filter((kind) => !kind.within).map((kind) => [kind.path, kind.title]),
   ["s3", "S3 buckets"],
   ["roles", "Roles"],
 ];

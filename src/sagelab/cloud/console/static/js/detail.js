@@ -2,7 +2,7 @@
 import { Actions } from "./actions.js";
 import { ask, call, facts, sent } from "./api.js";
 import { useLive } from "./events.js";
-import { statusCell } from "./kinds.js";
+import { listOf, shortOf, statusCell } from "./kinds.js";
 import { Json, findAddresses } from "./json.js";
 import { SECTIONS } from "./sections.js";
 import { Timeline } from "./timeline.js";
@@ -19,10 +19,11 @@ export function Detail({ kind, name }) {
   };
   const live = useLive(() => call("sagemaker", operation, params), [kind.path, name], concerns);
   const item = live.data && live.data.result;
+  const [listed, title] = listOf(kind, item);
   return html`
-    <nav class="crumbs" aria-label="Where you are"><a href=${`/${kind.path}`}>${kind.title}</a></nav>
+    <nav class="crumbs" aria-label="Where you are"><a href=${listed}>${title}</a></nav>
     <div class="bar">
-      <h1 tabindex="-1" class="wrap">${name}</h1>
+      <h1 tabindex="-1" class="wrap">${shortOf(name)}</h1>
       ${item && html`${statusCell(kind, item)}<${Actions} kind=${kind} item=${item} changed=${live.reload} />`}
     </div>
     <${Notice} error=${live.error} />
@@ -33,7 +34,7 @@ export function Detail({ kind, name }) {
       <div class="columns">
         <div class="main">
           ${kind.sections.map((section) => html`<${SECTIONS[section]} key=${section} kind=${kind} item=${item} name=${name} />`)}
-          <${Configuration} kind=${kind} item=${item} />
+          ${kind.create && html`<${Configuration} kind=${kind} item=${item} />`}
         </div>
         <div class="side">
           <${Section} title="Summary"><${Facts} rows=${kind.facts(item)} /><${Bill} item=${item} /><//>

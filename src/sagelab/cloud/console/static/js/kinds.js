@@ -6,7 +6,7 @@
 // times: description -> [[status, since, until, message]], where the API gives no SecondaryStatusTransitions.
 // sections: sections.js. form: {operation, fields} of the page that makes one (create.js).
 // words: what an action will do, by its verb. more: other actions (actions.js). also: kinds whose changes show here.
-import { actionsOf, OPEN, TAKE_AWAY } from "./actions.js";
+import { actionsOf, OPEN, RETRY, START, TAKE_AWAY } from "./actions.js";
 import { ask } from "./api.js";
 import CATALOG from "./catalog.js";
 import { html, Span, Status, Time } from "./ui.js";
@@ -14,7 +14,10 @@ import { s3Page } from "./format.js";
 
 export const roleLink = (arn) =>
   arn && html`<a href=${`/roles/${encodeURIComponent(arn.split("/").pop())}`}>${arn.split("/").pop()}</a>`;
-export const link = (kind, name) => name && html`<a href=${`/${kind}/${encodeURIComponent(name)}`}>${name}</a>`;
+/** A resource's name, or what of its ARN tells it from others. */
+export const shortOf = (name) => (name.startsWith("arn:") ? name.split("/").slice(1).join("/") : name);
+export const link = (kind, name) =>
+  name && html`<a href=${`/${kind}/${encodeURIComponent(name)}`}>${shortOf(name)}</a>`;
 export const s3Link = (uri) => uri && html`<a class="wrap" href=${s3Page(uri)}>${uri}</a>`;
 const image = (uri) => uri && html`<span class="wrap" title=${uri}>${uri.split("/").pop()}</span>`;
 const when = (value) => value && html`<${Time} value=${value} />`;
@@ -231,6 +234,39 @@ const SPECIAL = {
         "Its servers are ended and its address answers no longer; nothing more is billed. Its configuration and its models stay.",
     },
   },
+  Pipeline: {
+    sections: ["parts"],
+    facts: (pipeline) => [["Description", pipeline.PipelineDescription]],
+    more: [START],
+    words: { Delete: "The pipeline goes with all of its executions; their jobs and what these made stay." },
+  },
+  PipelineExecution: {
+    label: (row) => row.PipelineExecutionDisplayName || row.PipelineExecutionArn.split("/").pop(),
+    sections: ["graph"],
+    facts: (execution) => [
+      ["Display name", execution.PipelineExecutionDisplayName],
+      ["Version", execution.PipelineVersionId],
+      ["Description", execution.PipelineExecutionDescription],
+    ],
+    more: [RETRY],
+    words: { Stop: "Its running jobs are stopped, and no step is started any more." },
+  },
+  ModelPackageGroup: {
+    sections: ["parts"],
+    facts: (group) => [["Description", group.ModelPackageGroupDescription]],
+    words: { Delete: "The group goes. One that has versions cannot be deleted." },
+  },
+  ModelPackage: {
+    label: (row) => `version ${row.ModelPackageVersion}`,
+    told: [["Approval", (row) => row.ModelApprovalStatus]],
+    facts: (version) => [
+      ["Approval", version.ModelApprovalStatus],
+      ["Approval's words", version.ApprovalDescription],
+      ["Version", version.ModelPackageVersion],
+      ["Description", version.ModelPackageDescription],
+    ],
+    words: { Delete: "The version goes; its data in S3 and models that were made of it stay." },
+  },
   TransformJob: {
     title: "Batch transform jobs",
     one: "batch transform job",
@@ -244,7 +280,7 @@ const SPECIAL = {
 };
 
 const capital = (text) => text[0].toUpperCase() + text.slice(1);
-const inWords = (member) => capital(member.replace(/(?<=[a-z0-9])(?=[A-Z])/g, " ").toLowerCase());
+export const inWords = (member) => capital(member.replace(/(?<=[a-z0-9])(?=[A-Z])/g, " ").toLowerCase());
 
 /** The columns of every kind: when it was made, and how long it took or when it was changed. */
 const columnsOf = (row, ended) => [
@@ -284,7 +320,7 @@ function shown(member, value) {
 
 function derive(row) {
   const special = SPECIAL[row.stem] || {};
-  const name = (item) => item[row.name_member];
+  const name = (item) => item[row.within ? row.arn_member : row.name_member];
   const status = (item) => item[row.status_member];
   const ended = (item) => row.ended.includes(status(item));
   const going = row.running.filter((each) => !/stopping/i.test(each));
@@ -292,7 +328,7 @@ function derive(row) {
   return {
     title: capital(row.plural),
     one: row.noun,
-    sections: row.log ? ["log"] : [],
+    sections: row.log ? ["log"] : CATALOG.some((each) => each.within === row.stem) ? ["parts"] : [],
     times:
       row.ends_member &&
       ((item) => [
@@ -302,18 +338,23 @@ function derive(row) {
     ...special,
     path: row.path,
     arn: row.arn,
+    within: row.within,
+    stem: row.stem,
     nameMember: row.name_member,
     arnMember: row.arn_member,
     statusMember: row.status_member,
     running: row.running,
     list: { operation: `List${row.stem}s`, items: row.listed, statuses: row.filters.length ? row.filters : null },
-    create: `Create${row.stem}`,
+    create: row.verbs.includes("Create") && `Create${row.stem}`,
     columns: [...(special.columns || []), ...columnsOf(row, ended)],
     facts: (item) => [...(special.facts ? special.facts(item) : plain(row, item)), ...times(row, item)],
     log: row.log && ((item) => [fill(row.log.group, item), fill(row.log.streams, item)]),
     actions: [...(special.more || []), ...actionsOf(row, special.words)],
     name,
     status,
+    within: row.within,
+    listed: (item) => listOf(kindAt(row.path), item),
+    label: special.label || name,
     address: (named) => `/${row.path}/${encodeURIComponent(named)}`,
     describe: (named) => [`Describe${row.stem}`, { [row.name_member]: named }],
   };
@@ -324,6 +365,26 @@ const place = (row) => (ORDER.includes(row.stem) ? ORDER.indexOf(row.stem) : ORD
 
 /** Every kind of the catalog, in the order of the menu. */
 export const KINDS = [...CATALOG].sort((a, b) => place(a) - place(b)).map(derive);
+
+const ownerOf = (kind) => KINDS.find((each) => each.stem === kind.within);
+
+/** The kinds of what is a part of a kind. */
+export const partsOf = (kind) => KINDS.filter((each) => each.within === kind.stem);
+
+/** Where a resource is listed: [address, title]; what is a part of another is on that one's page. */
+export function listOf(kind, item) {
+  const owner = ownerOf(kind);
+  const named = owner && item && (item[owner.nameMember] || (item[owner.arnMember] || "").split("/").pop());
+  return named ? [owner.address(named), named] : [`/${(owner || kind).path}`, (owner || kind).title];
+}
+
+/** The page of a resource by its ARN, where its kind has pages. */
+export function addressOf(arn) {
+  const [, , , , , resource = ""] = (arn || "").split(":");
+  const [word, ...rest] = resource.split("/");
+  const kind = KINDS.find((each) => each.arn === word);
+  return kind && kind.address(kind.within && rest.length > 1 ? arn : rest.join("/"));
+}
 
 export const kindAt = (path) => KINDS.find((kind) => kind.path === path);
 export const statusCell = (kind, item) =>

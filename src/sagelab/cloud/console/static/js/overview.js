@@ -2,7 +2,7 @@
 import { ask, overview } from "./api.js";
 import { useLive } from "./events.js";
 import { dollars, plural } from "./format.js";
-import { KINDS, kindAt, link, statusCell } from "./kinds.js";
+import { KINDS, kindAt, link, listOf, statusCell } from "./kinds.js";
 import { Table } from "./table.js";
 import { html, Notice, Section, Span, Status, Time } from "./ui.js";
 
@@ -82,7 +82,7 @@ function Tiles({ running, prices }) {
         <small>${prices.region}, prices of ${prices.date}${missing ? `; ${plural(missing, "price")} not known` : ""}</small></div>
       ${counted.map((kind) => {
         const count = running.filter((each) => each.kind === kind.path).length;
-        return html`<a key=${kind.path} class=${`tile ${count ? "busy" : ""}`} href=${`/${kind.path}`}><span>${kind.title}</span><strong>${count}</strong>
+        return html`<a key=${kind.path} class=${`tile ${count ? "busy" : ""}`} href=${listOf(kind)[0]}><span>${kind.title}</span><strong>${count}</strong>
           <small>${count ? "running" : "none runs"}</small></a>`;
       })}
     </div>`;

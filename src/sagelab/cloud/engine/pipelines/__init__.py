@@ -1,0 +1,1 @@
+"""Pipelines that run: a definition read, its expressions evaluated, its steps' jobs started and followed."""

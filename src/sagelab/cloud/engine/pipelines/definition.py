@@ -1,0 +1,244 @@
+"""A pipeline's definition, read: parameters and steps, each with what it depends on.
+
+The steps in a condition's branches stand beside the others, with the branches that they are in. What is wrong with
+a definition is said when it is given, before anything runs.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sagelab.cloud.engine.pipelines import conditions
+from sagelab.cloud.engine.pipelines.caching import Cache, read_cache
+from sagelab.cloud.engine.pipelines.expressions import BadExpression, references, split, split_step
+from sagelab.cloud.engine.pipelines.kinds import KINDS, LATER
+from sagelab.cloud.engine.pipelines.retries import Policy, read_policies
+
+VERSION = "2020-12-01"
+MAX_BYTES, MAX_DEPTH, MAX_STEPS, MAX_PARAMETERS = 1 << 20, 60, 50, 200
+TYPES = {"String": str, "Integer": int, "Float": float, "Boolean": bool}
+NAME = re.compile(r"[A-Za-z0-9](-*[A-Za-z0-9]){0,63}")
+PARAMETER_NAME = re.compile(r"[A-Za-z0-9\-_]{1,256}")
+
+
+class BadDefinition(ValueError):
+    """A definition that cannot run; the text says why."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a pipeline. default: None where it must be given."""
+
+    name: str
+    type: str
+    default: Any = None
+    enum: tuple[Any, ...] = ()
+
+    def read(self, text: Any) -> Any:
+        """The value that is given as text, or stands in the definition. BadDefinition: it is none."""
+        try:
+            value = _BOOLEANS[str(text).lower()] if self.type == "Boolean" else TYPES[self.type](text)
+        except (KeyError, ValueError, TypeError):
+            raise BadDefinition(f"Parameter [{self.name}] is not of type {self.type}: {text!r}") from None
+        if self.enum and value not in self.enum:
+            raise BadDefinition(f"Parameter [{self.name}] must be one of {list(self.enum)}, not {value!r}")
+        return value
+
+
+_BOOLEANS = {"true": True, "false": False}
+
+
+@dataclass(frozen=True)
+class PropertyFile:
+    """A JSON file of a processing step's output, whose values others may use."""
+
+    output: str
+    path: str
+
+
+@dataclass(frozen=True)
+class StepSpec:
+    """One step as it is defined. branches: (condition step, its outcome) that it is in. needs: steps before it."""
+
+    name: str
+    type: str
+    arguments: dict[str, Any]
+    needs: frozenset[str]
+    reads: frozenset[str]  # those of `needs` whose properties it uses
+    branches: tuple[tuple[str, bool], ...] = ()
+    cache: Cache | None = None
+    policies: tuple[Policy, ...] = ()
+    files: dict[str, PropertyFile] = field(default_factory=dict)
+    queue: Any = None
+    words: dict[str, str] = field(default_factory=dict)  # StepDisplayName, StepDescription
+
+
+@dataclass(frozen=True)
+class Definition:
+    """parameters, steps: by their names, in their order."""
+
+    parameters: dict[str, Parameter]
+    steps: dict[str, StepSpec]
+    experiment: dict[str, Any]
+
+
+def read(text: str) -> Definition:
+    """A definition from its JSON. BadDefinition: what is wrong with it."""
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        raise BadDefinition(f"the definition has more than {MAX_BYTES} bytes")
+    try:
+        given = json.loads(text)
+    except (ValueError, RecursionError):
+        raise BadDefinition("the definition is not valid JSON") from None
+    _check_depth(given)
+    if not isinstance(given, dict) or given.get("Version") != VERSION:
+        raise BadDefinition(f"Version must be {VERSION}")
+    try:
+        parameters = {each.name: each for each in map(_parameter, _objects(given, "Parameters"))}
+        steps: dict[str, StepSpec] = {}
+        for spec in _steps(_objects(given, "Steps"), ()):
+            if spec.name in steps:
+                raise BadDefinition(f"there are two steps with the name {spec.name}")
+            steps[spec.name] = spec
+        if not 0 < len(steps) <= MAX_STEPS:
+            raise BadDefinition(f"a pipeline has 1 to {MAX_STEPS} steps, this one {len(steps)}")
+        if len(parameters) > MAX_PARAMETERS:
+            raise BadDefinition(f"a pipeline has at most {MAX_PARAMETERS} parameters")
+        for spec in steps.values():
+            _check_references(spec, parameters, steps)
+    except BadExpression as error:
+        raise BadDefinition(str(error)) from None
+    _check_cycles(steps)
+    experiment = given.get("PipelineExperimentConfig")
+    return Definition(parameters, steps, experiment if isinstance(experiment, dict) else {})
+
+
+def _check_depth(value: Any) -> None:
+    left = [(value, 0)]
+    while left:
+        one, depth = left.pop()
+        if depth > MAX_DEPTH:
+            raise BadDefinition(f"the definition is nested more than {MAX_DEPTH} deep")
+        inner = one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+        left += [(each, depth + 1) for each in inner]
+
+
+def _objects(given: dict[str, Any], member: str) -> list[dict[str, Any]]:
+    """A member that is a list of objects, or not there."""
+    found = given.get(member) or []
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise BadDefinition(f"{member} must be a list of objects")
+    return found
+
+
+def _parameter(given: dict[str, Any]) -> Parameter:
+    name, kind = given.get("Name"), given.get("Type")
+    if not isinstance(name, str) or not PARAMETER_NAME.fullmatch(name):
+        raise BadDefinition(f"{str(name)[:80]!r} is not a name of a parameter")
+    if not isinstance(kind, str) or kind not in TYPES:
+        raise BadDefinition(f"Parameter [{name}] has the type {kind!r}; there are {', '.join(TYPES)}")
+    enum = given.get("EnumValues") or []
+    found = Parameter(name, kind, enum=tuple(enum) if isinstance(enum, list) else ())
+    default = given.get("DefaultValue")
+    return found if default is None else Parameter(name, kind, found.read(default), found.enum)
+
+
+def _steps(given: list[dict[str, Any]], branches: tuple[tuple[str, bool], ...]) -> Iterator[StepSpec]:
+    """The steps of a list, and those of the branches within it."""
+    for one in given:
+        spec = _step(one, branches)
+        yield spec
+        if spec.type == "Condition":
+            for member, outcome in (("IfSteps", True), ("ElseSteps", False)):
+                yield from _steps(_objects(one["Arguments"], member), (*branches, (spec.name, outcome)))
+
+
+def _step(given: dict[str, Any], branches: tuple[tuple[str, bool], ...]) -> StepSpec:
+    name, kind, arguments = given.get("Name"), given.get("Type"), given.get("Arguments")
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise BadDefinition(f"{str(name)[:80]!r} is not a name of a step")
+    if not isinstance(kind, str):
+        raise BadDefinition(f"step {name}: Type must be a text")
+    if kind in LATER:
+        raise BadDefinition(f"step {name}: the local cloud does not run steps of type {kind}, {LATER[kind]}")
+    if kind not in KINDS and kind not in ("Condition", "Fail", "Callback"):
+        raise BadDefinition(f"step {name}: there is no step of type {str(kind)[:80]!r}")
+    if not isinstance(arguments, dict):
+        raise BadDefinition(f"step {name}: Arguments must be an object")
+    if kind == "Condition":
+        arguments = {"Conditions": arguments.get("Conditions"), **_lists(name, arguments)}
+        conditions.check(name, arguments["Conditions"])
+        arguments = {"Conditions": arguments["Conditions"]}
+    used = list(references([arguments, given.get("SqsQueueUrl")]))
+    reads = frozenset(split_step(each)[0] for each in used if split(each)[0] == "Steps")
+    return StepSpec(
+        name=name,
+        type=kind,
+        arguments=arguments,
+        needs=reads | frozenset(_depends(name, given)) | frozenset(step for step, _ in branches[-1:]),
+        reads=reads,
+        branches=branches,
+        cache=read_cache(name, given.get("CacheConfig")),
+        policies=read_policies(name, given.get("RetryPolicies")),
+        files=_files(given),
+        queue=given.get("SqsQueueUrl"),
+        words={
+            f"Step{member}": given[member]
+            for member in ("DisplayName", "Description")
+            if isinstance(given.get(member), str)
+        },
+    )
+
+
+def _lists(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    for member in ("IfSteps", "ElseSteps"):
+        if not isinstance(arguments.get(member, []), list):
+            raise BadDefinition(f"step {name}: {member} must be a list")
+    return {}
+
+
+def _depends(name: str, given: dict[str, Any]) -> list[str]:
+    found = given.get("DependsOn") or []
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        raise BadDefinition(f"step {name}: DependsOn must be a list of names of steps; triggers are not done here")
+    return found
+
+
+def _files(given: dict[str, Any]) -> dict[str, PropertyFile]:
+    found = {}
+    for one in _objects(given, "PropertyFiles"):
+        name, output, path = (one.get(member) for member in ("PropertyFileName", "OutputName", "FilePath"))
+        if not (isinstance(name, str) and isinstance(output, str) and isinstance(path, str)):
+            raise BadDefinition("a property file has a PropertyFileName, an OutputName and a FilePath")
+        found[name] = PropertyFile(output, path)
+    return found
+
+
+def _check_references(spec: StepSpec, parameters: dict[str, Parameter], steps: dict[str, StepSpec]) -> None:
+    for needed in sorted(spec.needs):
+        if needed not in steps:
+            raise BadDefinition(f"step {spec.name} depends on {needed}, which is no step of the pipeline")
+        if steps[needed].type == "Fail":
+            raise BadDefinition(f"step {spec.name} depends on {needed}: nothing comes after a Fail step")
+    for name in references([spec.arguments, spec.queue]):
+        head, rest = split(name)
+        if head == "Parameters" and rest not in parameters:
+            raise BadDefinition(f"step {spec.name} uses the parameter {rest}, which the pipeline does not have")
+        if head == "Steps":
+            step, path = split_step(name)
+            if path[:1] == ["PropertyFiles"] and path[1:] and path[1] not in steps[step].files:
+                raise BadDefinition(f"step {spec.name} reads {path[1]}, which is no property file of {step}")
+
+
+def _check_cycles(steps: dict[str, StepSpec]) -> None:
+    left = dict(steps)
+    while left:
+        free = [name for name, spec in left.items() if not spec.needs & left.keys()]
+        if not free:
+            raise BadDefinition(f"the steps {', '.join(sorted(left))} depend on each other in a circle")
+        for name in free:
+            del left[name]

@@ -1,0 +1,37 @@
+"""An execution in a local cloud that is killed, and started again on the same home."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sagelab.cloud.home import Home
+from tests.cloud.jobs import Gate, Jobs
+from tests.cloud.kills import kill
+from tests.cloud.pipelines import Pipelines, definition, shell
+from tests.cloud.resources.test_recovery import start
+
+pytestmark = pytest.mark.slow
+
+
+def test_execution_goes_on_after_a_kill(sagelab: Callable[..., Any], home: Home) -> None:
+    """What has succeeded stays, what ran is attempted anew, what was being stopped is stopped."""
+    before = Pipelines(Jobs(start(sagelab, home)))
+    gate = Gate(home)
+    steps = (shell("Done", "true"), shell("Waits", gate.wait, DependsOn=["Done"]))
+    made = before.create(definition(*steps, shell("After", "true", DependsOn=["Waits"])))
+    going, stopping = before.start(made), before.start(made)
+    for arn in (going, stopping):
+        before.wait_step(arn, "Waits")
+    done = before.steps(going)["Done"]
+    before.sagemaker.stop_pipeline_execution(PipelineExecutionArn=stopping)
+    kill(home)
+    after = Pipelines(Jobs(start(sagelab, home), before.jobs.bucket))
+    assert after.wait(stopping)["PipelineExecutionStatus"] == "Stopped"
+    gate.open()
+    assert after.wait(going)["PipelineExecutionStatus"] == "Succeeded"
+    found = after.steps(going)
+    assert found["Done"] == done
+    assert list(found) == ["Done", "Waits", "After"]
