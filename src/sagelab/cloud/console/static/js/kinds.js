@@ -338,7 +338,6 @@ function derive(row) {
     ...special,
     path: row.path,
     arn: row.arn,
-    within: row.within,
     stem: row.stem,
     nameMember: row.name_member,
     arnMember: row.arn_member,
