@@ -12,11 +12,13 @@ pytestmark = [pytest.mark.long, pytest.mark.slow, pytest.mark.timeout(1500)]
 
 FOLDERS = {
     "builder_v3.py": "table",
+    "pipeline_v3.py": "table",
     "processing_v3.py": "table",
     "remote_v3.py": "table",
     "trainer_v3.py": "table",
     "course_v2.py": "course",
     "frameworks_v2.py": "models",
+    "pipeline_v2.py": "table",
     "search_v2.py": "course",
 }
 
