@@ -69,7 +69,7 @@ _NO_XML = "The XML you provided was not well-formed or did not validate against 
 
 _log = logging.getLogger("sagelab")
 
-# The models of CloudFormation, which the first stack loads, bring jsonschema, which builds 38 parsers of international
+# The models of CloudFormation, which the first stack loads, bring jsonschema, which builds 38 parsers of foreign
 # addresses where it can: two seconds for a check that nothing here needs.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type] # None: an import of it fails
 
