@@ -39,6 +39,7 @@ HERE = re.compile(rf"(?:{re.escape(str(ROOT))}|{re.escape(str(Path.home()))})\b{
 TOP = "bin|dev|etc|home|lib|media|mnt|opt|private|proc|root|run|srv|sys|tmp|usr|var|Users|Volumes"
 MACHINE = re.compile(rf"(?<![\w.:/~-])/(?!opt/(?:ml|program)\b|home/ec2-user\b)(?:{TOP})/{REST}")
 EXERCISES = "<!-- exercises.md -->"  # in lab.py, where they belong
+DATA = re.compile(r"data:image/png;base64,[\w+/=]*")
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 
@@ -103,7 +104,8 @@ def redraw(lab: Path) -> None:
 def words(output: Any) -> str:
     """What is to be read in an output; in a picture nothing is."""
     data = output.get("data", {})
-    return "\n".join([output.get("text", ""), *(data[kind] for kind in data if kind.startswith("text/"))])
+    texts = [output.get("text", ""), *(data[kind] for kind in data if kind.startswith("text/"))]
+    return DATA.sub("", "\n".join(texts))
 
 
 def write(sources: list[Path]) -> list[str]:

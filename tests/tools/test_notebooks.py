@@ -69,6 +69,8 @@ def test_a_path_that_is_the_same_everywhere_is_none(text: str) -> None:
 def test_a_picture_has_no_path_in_it() -> None:
     picture = nbformat.v4.new_output("display_data", data={"image/png": "AAAA /tmp/AAAA"})
     assert find_faults(notebook(picture)) == []
+    words = '<img alt="one" src="data:image/png;base64,AAAA+/tmp/AAAA+/home/ann/x=">'
+    assert find_faults(notebook(nbformat.v4.new_output("display_data", data={"text/html": words}))) == []
 
 
 def test_an_error_and_a_lack_of_outputs_are_faults() -> None:

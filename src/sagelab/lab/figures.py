@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+import base64
+import html
+import io
 
 from matplotlib.figure import Figure
 
 
 class Picture(Figure):
-    """A Figure with alternative text, which a notebook keeps beside the PNG and nbconvert puts on the page."""
+    """A Figure with alternative text.
+
+    A notebook shows it as HTML, for neither JupyterLab nor nbconvert puts words on a picture that comes as PNG.
+    """
 
     alt = ""
 
-    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-        """The words alone; IPython draws the PNG as of any Figure."""
-        return {"text/plain": self.alt}, {"image/png": {"alt": self.alt}}
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", bbox_inches="tight", facecolor=self.get_facecolor())
+        shown = {"text/html": image(buffer.getvalue(), self.alt), "text/plain": self.alt}
+        display(shown, raw=True)  # type: ignore[no-untyped-call]
+
+
+def image(png: bytes, alt: str) -> str:
+    """A PNG with its words, in HTML that needs no file beside it."""
+    data = base64.b64encode(png).decode()
+    return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
