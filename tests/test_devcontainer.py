@@ -83,9 +83,9 @@ def attach(clone: Path, env: dict[str, str]) -> str:
             assert time.monotonic() - began < STARTED
             line = lab.stdout.readline()
             assert line
-        page = urllib.request.urlopen(line.removeprefix("start page: ").strip()).read().decode()
-        assert "Train a digit classifier" in page
+        with urllib.request.urlopen(line.removeprefix("start page: ").strip()) as answer:
+            assert "Train a digit classifier" in answer.read().decode()
         return line
     finally:
         os.killpg(lab.pid, signal.SIGINT)
-        lab.wait(60)
+        lab.communicate(timeout=60)
