@@ -65,6 +65,7 @@ def _start(home: Home, port: int | None) -> tuple[Any, str]:
     for name in control.foreign(os.environ):
         del os.environ[name]
     os.environ.update(control.environment(home))
+    os.environ.setdefault("PYTHONSTARTUP", str(control.STARTUP))
     return jupyter, token
 
 
