@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -67,6 +68,10 @@ _TURNS = 256
 _NO_XML = "The XML you provided was not well-formed or did not validate against our published schema"
 
 _log = logging.getLogger("sagelab")
+
+# The models of CloudFormation, which the first stack loads, bring jsonschema, which builds 38 parsers of foreign
+# addresses where it can: two seconds for a check that nothing here needs.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type] # None: an import of it fails
 
 
 class NoSuchService(Exception):
