@@ -34,6 +34,7 @@ ALLOWED = {
     "serving": {"neo", "http1", "algorithms"},
     "cloud": {
         "sagelab",
+        "shipped",
         "catalog",
         "neo",
         "redirect",

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from sagelab.cloud import home as homes
+from tests.test_studio import end_bytecode
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / ".devcontainer"
@@ -56,13 +57,14 @@ def test_what_it_does_when_it_is_made_brings_up_the_start_page(tmp_path: Path) -
     }
     cache = os.environ.get("UV_CACHE_DIR") or str(Path.home() / ".cache" / "uv")
     env = kept | {"PATH": f"{tools}:{os.environ['PATH']}", "HOME": str(tmp_path / "home"), "UV_CACHE_DIR": cache}
-    env |= {"SAGELAB_HOME": str(tmp_path / "home" / ".sagelab"), "CI": "1"}
+    env |= {"SAGELAB_HOME": str(tmp_path / "home" / ".sagelab")}
     Path(env["HOME"]).mkdir()
     made = subprocess.run(
         [clone / WANTED["postCreateCommand"]], cwd=clone, env=env, capture_output=True, text=True
     )
     assert made.returncode == 0, made.stdout + made.stderr
     assert "good    packages" in made.stdout
+    end_bytecode(clone / ".venv")
     said = attach(clone, env)
     assert said.startswith("start page: http://127.0.0.1:")
     status = subprocess.run(["git", "status", "--short"], cwd=clone, capture_output=True, text=True)
@@ -81,9 +83,9 @@ def attach(clone: Path, env: dict[str, str]) -> str:
             assert time.monotonic() - began < STARTED
             line = lab.stdout.readline()
             assert line
-        page = urllib.request.urlopen(line.removeprefix("start page: ").strip()).read().decode()
-        assert "Train a digit classifier" in page
+        with urllib.request.urlopen(line.removeprefix("start page: ").strip()) as answer:
+            assert "Train a digit classifier" in answer.read().decode()
         return line
     finally:
         os.killpg(lab.pid, signal.SIGINT)
-        lab.wait(60)
+        lab.communicate(timeout=60)

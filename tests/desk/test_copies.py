@@ -31,6 +31,7 @@ def ship(source: Path, name: str, *code: str) -> None:
 def source(tmp_path: Path) -> Path:
     for name in TWO:
         ship(tmp_path / "shipped", name, "1 + 1", "2 + 2")
+    (tmp_path / "shipped" / "labs" / "GLOSSARY.md").write_text("words")
     return tmp_path / "shipped"
 
 
@@ -61,6 +62,7 @@ def test_copy_begins_without_outputs_and_runs_beside_every_labs_scripts(copies: 
     nbformat.validate(notebook)
     assert [(cell.execution_count, cell.outputs) for cell in notebook.cells[1:]] == [(None, []), (None, [])]
     assert "shipped" in (source / "notebooks" / "02-deploy.ipynb").read_text()
+    assert (copies.folder / "labs" / "GLOSSARY.md").read_text() == "words"
     assert {path.parent.name for path in copies.folder.glob("labs/*/script.py")} == set(TWO)
     assert "yours to change" in said
 

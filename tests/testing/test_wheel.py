@@ -99,9 +99,10 @@ def test_start_page_of_the_wheel_has_the_labs(python: Path, tmp_path: Path) -> N
     assert lab.stdout is not None
     try:
         address = next(line.split()[-1] for line in lab.stdout if line.startswith("start page: "))
-        page = urllib.request.urlopen(address).read().decode()
+        with urllib.request.urlopen(address) as answer:
+            page = answer.read().decode()
     finally:
         lab.send_signal(signal.SIGINT)
-        lab.wait(60)
+        lab.communicate(timeout=60)
     assert page.count('class="number"') == len(list(ROOT.glob("notebooks/*.ipynb")))
     assert (tmp_path / "home" / "work" / "notebooks" / "01-train-a-digit-classifier.ipynb").is_file()

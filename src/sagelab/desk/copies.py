@@ -115,10 +115,11 @@ class Copies:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         for page in (self._source / "labs").glob("*.md"):  # the glossary, to which the notebooks link
             shutil.copy(page, self.folder / "labs")
-        with tempfile.TemporaryDirectory(dir=self.folder, prefix=".making-") as making:
+        with tempfile.TemporaryDirectory(dir=self.folder, prefix=".making-") as scratch:
+            making = Path(scratch)
             for each in self.labs:  # one lab runs another's script
-                self._copy_scripts(each, Path(making, each.name))
-            fresh = Path(making, "notebook")
+                self._copy_scripts(each, making / each.name)
+            fresh = making / "notebook"
             fresh.write_text(without_outputs((self._source / lab.notebook).read_text()))
             fresh.rename(self.folder / lab.notebook)
         self._note(lab)

@@ -19,16 +19,20 @@ OPTIONS = (
     "--LabApp.extension_manager=readonly",
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
 )
+# Of checks that jsonschema makes where they are there (a grammar and a pattern of addresses that take seconds to
+# build), and of the command that comes with httpx.
+OPTIONAL = ("rfc3987_syntax", "rfc3986_validator", "httpx._main")
 NO_YARN: dict[str, dict[str, Any]] = {"yarn config": {}, "npm config": {}}
 
 
 def load() -> Any:
     """JupyterLab's application class.
 
-    What is left out is never used here and takes longer than all the rest: a grammar of internationalised
-    addresses, for a check that jsonschema makes where it is there, and Node's start for a setting of Yarn's.
+    What is left out is never used here and takes longer than all the rest: OPTIONAL, and a start of Node for a
+    setting of Yarn's.
     """
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type] # None: an import of it fails
+    for name in OPTIONAL:
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type] # None: an import of it fails
     from jupyterlab import commands
 
     commands._yarn_config = lambda _: NO_YARN

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-HERE = re.compile(r"[Aa]bout (\d+) minutes? (?:on a laptop|here)")
+HERE = re.compile(r"[Aa]bout (\d+) minutes?,? (?:on a laptop|here)")
 ON_AWS = re.compile(r"[Oo]n AWS(?:,|:\*\*)? about (\d+) minutes and (\$\d[\d.]*\d|\$\d+|a cent)")
 ABOUT = re.compile(r"\*\*What you'll do\.\*\* (.+?)(?=\*\*What you'll|$)")
 LINK = re.compile(r"\[([^]]+)\]\([^)]*\)")
@@ -19,7 +19,7 @@ LINK = re.compile(r"\[([^]]+)\]\([^)]*\)")
 class Lab:
     """A lab. minutes: here; aws_minutes, dollars: on AWS; each None or empty where the notebook says none.
 
-    cells: the ids of the code cells that its shipped notebook has run.
+    cells: the ids of its code cells.
     """
 
     name: str
@@ -68,7 +68,7 @@ def _read(path: Path) -> Lab:
         minutes=int(here[1]) if here else None,
         aws_minutes=int(aws[1]) if aws else None,
         dollars=aws[2].replace("a cent", "$0.01") if aws else "",
-        cells=frozenset(cell["id"] for cell in run_cells(cells)),
+        cells=frozenset(cell["id"] for cell in cells if cell["cell_type"] == "code" and source(cell).strip()),
     )
 
 

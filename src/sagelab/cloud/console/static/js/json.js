@@ -55,7 +55,7 @@ const MOST = 24; // addresses; a job of more channels than that shows them in it
 
 /** S3OutputPath: "Output". A member that says no more than that it is an address (S3Uri, a number) has its parent's name. */
 function labelOf(member, parent) {
-  const said = member.replace(/^S3|(Uri|Url|Path)$|^\d+$/g, "");
+  const said = member.replace(/^S3|(Uri|Url|Path)$|^\d+$/g, "").replaceAll("_", " ");
   return said ? inWords(said) : parent;
 }
 
