@@ -114,6 +114,27 @@ def test_request_to_iam_is_about_what_its_operation_takes(
     assert iam.list_access_keys(UserName=victim)["AccessKeyMetadata"] == []
 
 
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "application/json", "text/plain", ""])
+def test_parameters_are_in_one_place(
+    gateway: Any, role: Callable[..., Role], unique: Callable[[str], str], kind: str
+) -> None:
+    iam, names = gateway.client("iam"), (unique("mine"), unique("victim"))
+    for name in names:
+        iam.create_user(UserName=name)
+    attacker = role(allow("iam:*", on=f"arn:aws:iam::{ACCOUNT}:user/{names[0]}"))
+    mine, victims = (f"Action=CreateAccessKey&Version=2010-05-08&UserName={name}" for name in names)
+    for path, body in (
+        (f"/?UserName={names[1]}", mine),
+        (f"/?Version=2010-05-08&UserName={names[1]}", mine),
+        (f"/?{mine}", f"UserName={names[1]}"),
+        (f"/?{mine}", json.dumps({"UserName": names[1]})),
+        (f"/?{mine}", victims),
+        (f"/?username={names[1]}", mine),
+    ):
+        attacker.send("iam", path, body, {"Content-Type": kind} if kind else {})
+    assert iam.list_access_keys(UserName=names[1])["AccessKeyMetadata"] == []
+
+
 def test_role_is_found_by_no_path_but_its_own(role: Callable[..., Role]) -> None:
     powerful = role(allow("*"))
     caller = role(allow("sts:AssumeRole", on=f"arn:aws:iam::{ACCOUNT}:role/dev/*")).client("sts")

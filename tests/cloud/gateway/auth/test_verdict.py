@@ -136,6 +136,21 @@ def test_role_is_taken_on_by_whom_it_trusts(
         gateway.client("sts").assume_role(RoleArn=f"arn:aws:iam::{ACCOUNT}:role/nobody", RoleSessionName="session")
 
 
+def test_role_is_taken_on_with_the_external_id_that_it_asks_for(gateway: Any, role: Callable[..., Role]) -> None:
+    asked, sts = role(), gateway.client("sts")
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": ROOT},
+        "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"sts:ExternalId": "ours"}, "StringLike": {"sts:RoleSessionName": "lab-*"}},
+    }
+    document, name = json.dumps(policy(statement)), asked.arn.rpartition("/")[2]
+    gateway.client("iam").update_assume_role_policy(RoleName=name, PolicyDocument=document)
+    for session, given in (("lab-1", {}), ("lab-1", {"ExternalId": "theirs"}), ("other", {"ExternalId": "ours"})):
+        refused(sts.assume_role, RoleArn=asked.arn, RoleSessionName=session, **given)
+    assert sts.assume_role(RoleArn=asked.arn, RoleSessionName="lab-1", ExternalId="ours")["Credentials"]
+
+
 def test_session_is_limited_by_its_policy(gateway: Any, role: Callable[..., Role]) -> None:
     whole, sts = role(allow("s3:*"), allow("iam:ListUsers")), gateway.client("sts")
     narrow = json.dumps(policy(allow("iam:*")))

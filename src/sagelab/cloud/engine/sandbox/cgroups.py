@@ -21,19 +21,20 @@ logger = logging.getLogger("sagelab")
 CONTROLLERS = ("memory", "pids")
 SPARE = 1.1  # of the memory: limits.py says why a host ends, so it comes first
 OWN = 8  # processes of a host that are not its code's
-OURS = "sagelab"
+OURS, MARK = "sagelab", "user.delegate"
 GONE = 10_000  # milliseconds in which what was killed must be gone
 
 
 def find_delegated() -> Path | None:
-    """The control group that this process is in, if its user may divide it."""
+    """The control group that this process is in, if it was given to be divided: systemd marks such a one.
+
+    What only belongs to the same user, as all of a desktop's do, is systemd's own to divide.
+    """
     folder = _own_group()
     if folder is None:
         return None
     with suppress(OSError):
-        by_mark = "user.delegate" in os.listxattr(folder)
-        by_owner = os.getuid() != 0 and folder.stat().st_uid == os.getuid()
-        if (by_mark or by_owner) and os.access(folder / "cgroup.procs", os.W_OK):
+        if os.getxattr(folder, MARK) == b"1" and os.access(folder / "cgroup.procs", os.W_OK):
             return folder
     return None
 

@@ -24,6 +24,7 @@ Tags = Callable[[str], dict[str, str]]
 # What any identity may ask.
 _FREE = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
 _PREFIXES = {"monitoring": "cloudwatch", "tagging": "tag"}
+_OF_SESSIONS = ("ExternalId", "RoleSessionName")  # what a role's trust may ask for
 _OF_GROUPS = frozenset({"AddUserToGroup", "RemoveUserFromGroup"})
 _ROLE, _OF_ROLE = re.compile(r"arn:aws:iam::\d{12}:role/.+"), re.compile(r"role(arn)?$", re.IGNORECASE)
 _KEY_ID = 36  # bytes at the beginning of what moto has encrypted
@@ -85,8 +86,10 @@ def of_others(request: Request, service: str, operation: str, where: str) -> Ite
         yield Needed("kms:ReEncryptFrom", _key_of({"CiphertextBlob": sent.get("CiphertextBlob")}, where))
         yield Needed("kms:ReEncryptTo", _key_of({"KeyId": sent.get("DestinationKeyId")}, where))
     elif f"{prefix}:{operation}" not in _FREE:
+        form = request.form if service == "sts" else {}
+        context = {f"sts:{name.lower()}": [form[name]] for name in _OF_SESSIONS if name in form}
         for resource in _named(request, service, operation, where):
-            yield Needed(f"{prefix}:{operation}", resource)
+            yield Needed(f"{prefix}:{operation}", resource, context)
     if service not in ("iam", "sts") and not operation.startswith(("Describe", "Get", "List")):
         passed = {"iam:passedtoservice": [f"{service}.amazonaws.com"]}
         for role in sorted({*_roles(dict(request.form)), *_roles(_body(request))}):

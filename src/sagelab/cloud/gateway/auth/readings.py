@@ -14,6 +14,7 @@ _OPERATION = re.compile(r"[A-Za-z0-9]+")
 _SERVICE = re.compile(r"[a-z0-9-]+")
 _PATHS = frozenset({"polly", "xray"})  # moto has the last part of their paths for the name
 _FORM = "application/x-www-form-urlencoded"
+_SIGNS = "X-Amz-"  # what signs a presigned address
 
 
 def check_scope(context: Context) -> None:
@@ -82,6 +83,8 @@ def _check_form(context: Context) -> None:
         raise AccessDenied(f"The form has {repeated} more than once.")
     if request.target or "Action" in request.parameters:
         raise AccessDenied("The request names its operation twice.")
+    if pairs and not all(name.startswith(_SIGNS) for name, _ in request.query_pairs):
+        raise AccessDenied("The request has parameters in its query string and in its body.")
 
 
 def _repeated(pairs: list[tuple[str, str]]) -> str | None:

@@ -45,7 +45,8 @@ def simulate(moto: MotoFront, context: Context) -> Answer | None:
 def _of_principal(moto: MotoFront, arn: str) -> list[policies.Policy]:
     if ":role/" not in arn and ":user/" not in arn:
         raise ValidationException(f"PolicySourceArn {arn!r}: the local cloud simulates users and roles only.")
-    found = moto.policies(arn.replace(":role/service-role/", ":role/"))
+    names = (arn, arn.replace(":role/service-role/", ":role/"))
+    found = next((one for name in names if (one := moto.policies(name)) is not None), None)
     if found is None:
         raise NoSuchEntity(f"The {arn.split(':')[5].partition('/')[0]} with ARN {arn} cannot be found.")
     return found
