@@ -32,8 +32,8 @@ def main() -> None:
         user_entry_point=here.user_entry_point,
         args=here.to_cmd_args(),
         env_vars=here.to_env_vars(),
-        # Else the toolkit takes a torchrun that failed for one that did not. A script writes its lines itself: by way
-        # of the toolkit they would come in pieces, and the log has its error anyway.
+        # Else the toolkit takes a torchrun that failed for one that did not. Any other script writes its lines
+        # itself: by way of the toolkit they would come in pieces, and the log has its error anyway.
         capture_error=torchrun,
         runner_type=runner.TorchDistributedRunnerType if torchrun else runner.ProcessRunnerType,
     )
