@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
-WORKERS ?= 3
+# More than processors: half of a worker's time is waiting for other processes.
+WORKERS ?= 5
 CELLS := --nbval --nbval-current-env --nbval-cell-timeout 1800
 # Bytecode is kept, whatever the shell says: a run starts this package in some five hundred processes.
 unexport PYTHONDONTWRITEBYTECODE

@@ -30,6 +30,7 @@ ALLOWED = {
     "neo": set(),
     "algorithms": set(),
     "frameworks": set(),
+    "toolkits": {"algorithms"},
     "serving": {"neo", "http1", "algorithms"},
     "cloud": {
         "sagelab",
@@ -47,6 +48,7 @@ ALLOWED = {
     "cloud.engine": {
         "sagelab",
         "cloud",
+        "algorithms",
         "neo",
         "redirect",
         "workbench",
@@ -209,7 +211,7 @@ OPENS = {
         (f"sandbox.{name}" for name in ("cgroups", "fork_server", "init", "interpreter", "limits")), WITHIN
     ),
     **dict.fromkeys((f"sandbox.{name}" for name in ("namespaces", "privileges", "processes")), WITHIN),
-    **dict.fromkeys((f"sandbox.{name}" for name in ("warmth", "without_tensorflow")), WITHIN),
+    **dict.fromkeys((f"sandbox.{name}" for name in ("legacy_keras", "warmth", "without_tensorflow")), WITHIN),
     "sandbox.internet": "the user's certificates; a probe of an address",
     "sandbox.launcher.Launcher": "the names of what is left of other jobs; folders that are new",
     "sandbox.launcher._write_commands": BEFORE,

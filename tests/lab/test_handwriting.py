@@ -39,6 +39,12 @@ def plain() -> Array:
     return handwriting.read(np.asarray(seven())).pixels
 
 
+@cache
+def read_picture(file: Path) -> handwriting.Reading:
+    """A picture of the lab, read once."""
+    return handwriting.read(file)
+
+
 def alike(one: Array, other: Array) -> float:
     """The mean difference of two digits' pixels, 0 to 1, with ink counted alone."""
     return float(np.abs(one - other).sum() / np.maximum(one, other).sum())
@@ -118,8 +124,9 @@ def test_proportions_are_kept() -> None:
 
 
 @pytest.mark.slow
-def test_a_digit_of_mnist_stays_what_it_is() -> None:
-    images = digits.load().images[:50]
+@pytest.mark.parametrize("count", [10, pytest.param(50, marks=pytest.mark.long)])
+def test_a_digit_of_mnist_stays_what_it_is(count: int) -> None:
+    images = digits.load().images[:count]
     read = [handwriting.read(image).pixels for image in images]
     assert np.median([alike(pixels, image / 255) for pixels, image in zip(read, images, strict=True)]) < 0.45
 
@@ -173,17 +180,18 @@ def test_every_picture_of_the_lab_shows_a_digit() -> None:
     assert len(files) >= 60
     assert sum(file.stat().st_size for file in files) < 1_500_000
     for file in files[::7]:
-        assert_as_mnist_has_it(handwriting.read(file))
+        assert_as_mnist_has_it(read_picture(file))
 
 
 @pytest.mark.slow
-def test_the_pictures_of_the_lab_are_read() -> None:
+@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.long)])  # 7: of every digit there is one
+def test_the_pictures_of_the_lab_are_read(step: int) -> None:
     """By the nearest of 5,000 digits, a far simpler reader than the network of lab 1."""
     from sklearn.neighbors import KNeighborsClassifier
 
     data = digits.load()
     reader = KNeighborsClassifier(3).fit(data.images.reshape(-1, 784) / 255, data.labels)
-    files = sorted(PICTURES.iterdir())
-    pixels = np.array([handwriting.read(file).pixels.ravel() for file in files])
+    files = sorted(PICTURES.iterdir())[::step]
+    pixels = np.array([read_picture(file).pixels.ravel() for file in files])
     right = reader.predict(pixels) == [int(file.stem.split("_")[1]) for file in files]
     assert right.mean() >= 0.9, [file.name for file, is_right in zip(files, right, strict=True) if not is_right]

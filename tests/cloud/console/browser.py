@@ -74,13 +74,13 @@ class Window:
 
 
 @contextmanager
-def window(browser: Browser, cloud: LocalCloud, width: int = 1280, theme: str = "light") -> Iterator[Window]:
+def window(browser: Browser, cloud: LocalCloud) -> Iterator[Window]:
     """A new window that remembers nothing of those before it."""
     context = shared(browser)
     apart = len(context.pages) > 1  # another window is open
     opened = Window(cloud, browser.new_context() if apart else context)
-    opened.page.set_viewport_size({"width": width, "height": 800})
-    opened.page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+    opened.page.set_viewport_size({"width": 1280, "height": 800})
+    opened.page.emulate_media(color_scheme="light")
     try:
         yield opened
     finally:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -68,6 +69,10 @@ _NO_XML = "The XML you provided was not well-formed or did not validate against 
 
 _log = logging.getLogger("sagelab")
 
+# The models of CloudFormation, which the first stack loads, bring jsonschema, which builds 38 parsers of foreign
+# addresses where it can: two seconds for a check that nothing here needs.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type] # None: an import of it fails
+
 
 class NoSuchService(Exception):
     """moto has no app for a request, or none that may be reached."""
@@ -118,7 +123,7 @@ class MotoFront:
             filing = (
                 as_files() if service == "s3" and "select" not in context.request.parameters else nullcontext()
             )
-            with self._turn(environ, service), asking, keeping, judging, filing:
+            with self._turn(environ, service), asking, keeping, judging, filing, hook.placed(region):
                 if moving:
                     lesson.settle(region)
                 answer = _call(app, environ)
@@ -174,10 +179,11 @@ class MotoFront:
         if by_path and (context.service != "s3" or context.is_control):
             context.named = routes.operation_of(request, context.service)
 
-    def metrics(self, request: Request) -> Metrics:
+    def metrics(self, request: Request, region: str) -> Metrics:
         """A CloudWatch request for metrics. GaveUp: moto cannot read it."""
         try:
-            return Metrics(request)
+            with hook.placed(region):
+                return Metrics(request)
         except Exception as crash:
             raise GaveUp(f"{request.operation} cannot be read: {type(crash).__name__}: {crash}") from None
 
@@ -188,6 +194,10 @@ class MotoFront:
     def rights(self, key: Key) -> Rights:
         """What the policies of a key's user, role and session let it do."""
         return iam.rights_of(key)
+
+    def settled(self, needed: Needed) -> Needed:
+        """What is needed, of the thing itself where an alias names it."""
+        return iam.settled(needed)
 
     def guarded(self, needed: Needed, key: Key) -> Guarded:
         """The policy of the resource that something is needed of."""
