@@ -26,14 +26,16 @@ def main() -> None:
     os.environ["SM_DLC_TORCH_VERSION"] = torch.__version__
     asked = here.current_instance_group in here.distribution_instance_groups
     parameters = here.additional_framework_parameters
-    kind = runner.TorchDistributedRunnerType if asked and is_torchrun(parameters) else runner.ProcessRunnerType
+    torchrun = asked and is_torchrun(parameters)
     entry_point.run(
         uri=here.module_dir,
         user_entry_point=here.user_entry_point,
         args=here.to_cmd_args(),
         env_vars=here.to_env_vars(),
-        capture_error=False,  # or its lines would come in pieces; the log has the error for the job's reason
-        runner_type=kind,
+        # Else the toolkit takes a torchrun that failed for one that did not. Any other script writes its lines
+        # itself: by way of the toolkit they would come in pieces, and the log has its error anyway.
+        capture_error=torchrun,
+        runner_type=runner.TorchDistributedRunnerType if torchrun else runner.ProcessRunnerType,
     )
 
 
