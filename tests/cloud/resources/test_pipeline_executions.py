@@ -306,6 +306,7 @@ def test_executions_are_listed_newest_first(pipelines: Pipelines) -> None:
     assert row["LastExecutionTime"] >= row["CreationTime"]
 
 
+@pytest.mark.long
 def test_what_is_searched_trained_and_made_is_served_and_transforms(
     jobs: Jobs, pipelines: Pipelines, doubler: bytes
 ) -> None:
