@@ -3,10 +3,12 @@ SHELL := bash
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
-WORKERS ?= 3
+# More than processors: half of a worker's time is waiting for other processes.
+WORKERS ?= 5
 CELLS := --nbval --nbval-current-env --nbval-cell-timeout 1800
+# Bytecode is kept, whatever the shell says: a run starts this package in some five hundred processes.
+unexport PYTHONDONTWRITEBYTECODE
 RECORD := $(CURDIR)/build/requests.jsonl
 
 .DEFAULT_GOAL := help
@@ -18,10 +20,8 @@ help: ## List these commands.
 setup: ## Set up the environment in .venv from the lock file; does nothing when it stands.
 	@$(PYTHON) tools/setup.py $(VENV)
 
-lab: setup ## Start the local cloud and JupyterLab on the labs; Ctrl-C ends both.
-	@$(BIN)/sagelab exec --announce -- $(BIN)/jupyter lab notebooks --log-level=ERROR -y $(AS_ROOT) \
-	  --LabApp.news_url=None --LabApp.extension_manager=readonly \
-	  --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
+lab: setup ## Open the labs: the local cloud, JupyterLab and the start page in a browser; Ctrl-C ends it all.
+	@$(BIN)/sagelab lab
 
 test: setup lint types ## Run every check there is: lint, types, tests, and all notebooks with outputs compared.
 	@$(BIN)/python tools/notebooks.py --check

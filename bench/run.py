@@ -20,6 +20,7 @@ import table
 from clients import clients
 from compiler import compiler
 from console import console
+from desk import desk
 from endpoints import endpoints
 from frameworks import frameworks
 from place import forget_surroundings
@@ -28,6 +29,7 @@ from scale import store
 from spot import spot
 from startup import up
 from table import Result
+from together import together
 from traffic import gateway
 from training import empty, train, train_full
 from trust import trust
@@ -37,6 +39,7 @@ from sagelab.lab.digits import DigitsError
 
 MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "up": up,
+    "desk": desk,
     "gateway": gateway,
     "store": store,
     "endpoints": endpoints,
@@ -44,6 +47,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "frameworks": frameworks,
     "pytorch": pytorch,
     "train": train,
+    "together": together,
     "tuning": tuning,
     "clients": clients,
     "compiler": compiler,

@@ -56,7 +56,7 @@ class Digits:
 def train(quick: bool) -> Iterator[Result]:
     """The 10-epoch job in a warm runtime against the same script, bare; and what it learns."""
     epochs, pairs = (2, 1) if quick else (EPOCHS, 2)
-    with _digits(full=False) as work:
+    with lab_digits(full=False) as work:
         work.run_job(1)  # warms the runtime
         rounds = [(work.run_job(epochs), work.run_bare(epochs)) for _ in range(pairs)]
     jobs, bare = ([one[side][0] for one in rounds] for side in (0, 1))
@@ -75,7 +75,7 @@ def train(quick: bool) -> Iterator[Result]:
 
 def train_full() -> Iterator[Result]:
     """The accuracy that the job reaches on all 70,000 digits; takes long."""
-    with _digits(full=True) as work:
+    with lab_digits(full=True) as work:
         seconds, score = work.run_job(EPOCHS)
     seen = f"one job of {seconds:.0f} s"
     yield Result("held-out accuracy, 70,000 digits, 10 epochs", score, 0.99, at_least=True, seen=seen)
@@ -100,7 +100,7 @@ def empty(quick: bool) -> Iterator[Result]:
 
 
 @contextmanager
-def _digits(full: bool) -> Iterator[Digits]:
+def lab_digits(full: bool) -> Iterator[Digits]:
     with local_cloud() as place, tempfile.TemporaryDirectory() as folder:
         jobs, saved = Jobs(place), digits.load(full=full).save(folder)
         yield Digits(jobs, Path(folder), [jobs.channel(name, path) for name, path in saved.items()])

@@ -23,6 +23,11 @@ from sagelab.cloud.home import Home
 from tests import order, signers
 from tests.kernels import Kernels
 
+# jsonschema, which nbval loads, tests the addresses of other scripts with 38 parsers that it builds when it is
+# imported: two seconds of every worker, for a form that no notebook has. It does without where there are none.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+pytest_plugins = ["nbval.plugin"]
+
 Sagelab = Callable[..., subprocess.CompletedProcess[str]]
 
 

@@ -11,20 +11,26 @@ SRC = Path(__file__).parent.parent / "src"
 MODULES = sorted(SRC.rglob("*.py"))
 LONGEST = 400
 
+DESK = ("desk", "browser")
 # Room -> the rooms of the package that it may import from, besides itself.
 ALLOWED = {
     "sagelab": {"lab"},
     "prices": set(),
     "catalog": set(),
-    "cli": {"sagelab", "cloud", "cloud.engine", "subprocesses", "notebooks", "neo", "edge", "lab"},
+    "shipped": set(),
+    "browser": set(),
+    "cli": {"sagelab", "cloud", "cloud.engine", "subprocesses", "notebooks", "neo", "edge", "lab", *DESK},
+    "desk": {"cloud", "shipped", "browser"},
     "subprocesses": set(),
     "testing": {"catalog", "redirect"},
-    "notebooks": {"cloud", "lab"},
+    "notebooks": {"cloud", "lab", "shipped"},
     "lab": {"sagelab", "redirect", "prices", "catalog"},
     "edge": {"neo", "lab"},
     "redirect": set(),
     "neo": set(),
     "algorithms": set(),
+    "frameworks": set(),
+    "toolkits": {"algorithms"},
     "serving": {"neo", "http1", "algorithms"},
     "cloud": {
         "sagelab",
@@ -39,7 +45,18 @@ ALLOWED = {
     "cloud.console": {"sagelab", "catalog", "cloud", "prices"},
     "cloud.gateway": {"sagelab", "catalog", "cloud", "cloud.resources", "http1"},
     "cloud.resources": {"sagelab", "catalog", "prices", "cloud", "cloud.engine", "neo", "algorithms"},
-    "cloud.engine": {"sagelab", "cloud", "neo", "redirect", "workbench", "relay", "http1"},
+    "cloud.engine": {
+        "sagelab",
+        "cloud",
+        "algorithms",
+        "neo",
+        "redirect",
+        "workbench",
+        "relay",
+        "http1",
+        "shipped",
+        "frameworks",
+    },
     "workbench": {"relay"},
     "relay": set(),
     "http1": set(),
@@ -190,9 +207,11 @@ OPENS = {
     "notebooks.instance.NotebookInstance._close_streams": "pipes in a mounted folder, by O_NOFOLLOW",
     "notebooks.instance._write_command": BEFORE,
     "notebooks.volumes": BEFORE,
-    **dict.fromkeys((f"sandbox.{name}" for name in ("fork_server", "init", "interpreter", "limits")), WITHIN),
+    **dict.fromkeys(
+        (f"sandbox.{name}" for name in ("cgroups", "fork_server", "init", "interpreter", "limits")), WITHIN
+    ),
     **dict.fromkeys((f"sandbox.{name}" for name in ("namespaces", "privileges", "processes")), WITHIN),
-    **dict.fromkeys((f"sandbox.{name}" for name in ("warmth", "without_tensorflow")), WITHIN),
+    **dict.fromkeys((f"sandbox.{name}" for name in ("legacy_keras", "warmth", "without_tensorflow")), WITHIN),
     "sandbox.internet": "the user's certificates; a probe of an address",
     "sandbox.launcher.Launcher": "the names of what is left of other jobs; folders that are new",
     "sandbox.launcher._write_commands": BEFORE,

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).parent.parent
 STATIC = ROOT / "src" / "sagelab" / "cloud" / "console" / "static"
@@ -63,13 +64,21 @@ def test_workflow_gives_each_job_the_rights_that_it_needs() -> None:
 
 def test_workflow_runs_every_test_at_night() -> None:
     assert WORKFLOW[True]["schedule"]  # YAML reads the key `on` as true
-    assert "github.event_name == 'schedule'" in JOBS["long"]["if"]
-    assert commands("long").splitlines()[-2:] == ["make test", "make test-long"]
+    for job, last in (("test", "make test"), ("long", "make test-long")):
+        assert "github.event_name == 'schedule'" in JOBS[job]["if"]
+        assert commands(job).splitlines()[-1] == last
+
+
+@pytest.mark.parametrize("job", ["labs", "test"])
+def test_workflow_runs_on_every_python_that_the_package_takes(job: str) -> None:
+    takes = SpecifierSet(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"])
+    minors = [f"3.{minor}" for minor in range(8, 30) if takes.contains(f"3.{minor}.0")]
+    assert JOBS[job]["strategy"]["matrix"]["python"] == minors
 
 
 def test_release_waits_for_every_check() -> None:
     assert set(JOBS["release"]["needs"]) == set(JOBS) - {"release", "aws"}
-    for job in ("release", "long"):
+    for job in ("release", "test", "long"):
         assert "startsWith(github.ref, 'refs/tags/v')" in JOBS[job]["if"]
     assert "gh release create" in commands("release")
     assert not [job for job in JOBS if job != "release" and "gh release" in commands(job)]

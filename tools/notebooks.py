@@ -5,7 +5,8 @@
     python tools/notebooks.py --check [LAB ...]   run nothing; exit 1 where a notebook is not its source's
 
 What is written changes only when the lab or what it shows does: cell ids come from the cells' text, and no
-times, kernels' versions or editors' settings are kept.
+times, kernels' versions or editors' settings are kept. Where lab.py says <!-- exercises.md --> that file
+stands, and diagram.svg is drawn from diagram.toml. Every lab has the form that form.py describes.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import form
 import jupytext
 import nbformat
+from diagrams import draw
 
 from sagelab.cloud import control
 from sagelab.cloud.home import Home
@@ -35,6 +38,7 @@ HERE = re.compile(rf"(?:{re.escape(str(ROOT))}|{re.escape(str(Path.home()))})\b{
 # Folders of some machine. What a container or a notebook instance has is the same wherever it runs.
 TOP = "bin|dev|etc|home|lib|media|mnt|opt|private|proc|root|run|srv|sys|tmp|usr|var|Users|Volumes"
 MACHINE = re.compile(rf"(?<![\w.:/~-])/(?!opt/(?:ml|program)\b|home/ec2-user\b)(?:{TOP})/{REST}")
+EXERCISES = "<!-- exercises.md -->"  # in lab.py, where they belong
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 
@@ -69,7 +73,8 @@ def compare(source: Path) -> list[str]:
     written, built = nbformat.read(path, as_version=4), build(source)
     if [plain(cell) for cell in written.cells] != [plain(cell) for cell in built.cells]:
         return [f"{name}: the notebook is not what lab.py says; run make notebooks"]
-    return [f"{name}: {fault}" for fault in find_faults(written)]
+    faults = [*find_faults(written), *diagram_faults(source.parent)]
+    return [f"{name}: {fault}" for fault in [*faults, *form.find_faults(form.Lab(source.parent, written.cells))]]
 
 
 def find_faults(notebook: Any) -> list[str]:
@@ -79,6 +84,20 @@ def find_faults(notebook: Any) -> list[str]:
     faults += [f"an error stands in it: {o.ename}" for o in outputs if o.output_type == "error"]
     named = set(HERE.findall(nbformat.writes(notebook))).union(*(MACHINE.findall(words(o)) for o in outputs))
     return faults + [f"it names {path}, of the machine that ran it" for path in sorted(named)]
+
+
+def diagram_faults(lab: Path) -> list[str]:
+    """What is wrong with the picture that a lab's diagram.toml describes, where there is one."""
+    source, picture = lab / "diagram.toml", lab / "diagram.svg"
+    if source.exists() and (not picture.exists() or picture.read_text() != draw(source)):
+        return ["diagram.svg is not what diagram.toml says; run make notebooks"]
+    return []
+
+
+def redraw(lab: Path) -> None:
+    """Write the picture of a lab's diagram.toml, where there is one."""
+    if (lab / "diagram.toml").exists():
+        (lab / "diagram.svg").write_text(draw(lab / "diagram.toml"))
 
 
 def words(output: Any) -> str:
@@ -96,6 +115,7 @@ def write(sources: list[Path]) -> list[str]:
             env = control.surroundings(home)
             for source in sources:
                 print(f"{source.parent.name} ...", flush=True)
+                redraw(source.parent)
                 notebook = build(source)
                 execute(notebook, ROOT / "notebooks", env)
                 nbformat.write(tidy(notebook), target(source))
@@ -105,6 +125,7 @@ def write(sources: list[Path]) -> list[str]:
 def keep(sources: list[Path]) -> list[str]:
     """Build every notebook and give each code cell the outputs that it had."""
     for source in sources:
+        redraw(source.parent)
         if target(source).exists():
             before = {cell.id: cell for cell in nbformat.read(target(source), as_version=4).cells}
             notebook = build(source)
@@ -123,6 +144,9 @@ def target(source: Path) -> Path:
 def build(source: Path) -> Any:
     """The notebook of a lab, without outputs."""
     notebook = jupytext.read(source, fmt="py:percent")
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = cell.source.replace(EXERCISES, exercises(source.with_name("exercises.md")))
     notebook.cells[:0] = badge(target(source).name, repository())
     seen: dict[str, int] = {}
     for cell in notebook.cells:
@@ -130,6 +154,14 @@ def build(source: Path) -> Any:
         seen[digest] = seen.get(digest, 0) + 1
         cell.id = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
     return tidy(notebook)
+
+
+def exercises(file: Path) -> str:
+    """The exercises of a lab as its notebook has them: without their title, one level down."""
+    if not file.exists():
+        return EXERCISES
+    body = file.read_text().partition("\n")[2].strip()
+    return re.sub(r"^## (\d+)\. ", r"### Exercise \1. ", body, flags=re.MULTILINE)
 
 
 def repository() -> str:

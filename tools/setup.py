@@ -22,12 +22,18 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCK = "requirements.lock"
 KERNEL = "Python 3 (sagelab)"
 SUPPORTED = ((3, 11), (3, 14))
+ELSEWHERE = (
+    "sagelab's local cloud needs Linux: open this folder in its dev container (.devcontainer, by VS Code or "
+    "GitHub Codespaces) or in WSL. For the labs in your AWS account alone: pip install ."
+)
 # What no lab imports; it would be two fifths of the time.
 NEVER_IMPORTED = r"/tests?/|/testing/|/(mypy|mypyc|pip|sklearn/externals|databricks|hive_metastore|torch)/"
 
 
 def main() -> None:
     """Make the environment, or leave it as it is."""
+    if sys.platform != "linux":
+        sys.exit(ELSEWHERE)
     if not SUPPORTED[0] <= sys.version_info[:2] < SUPPORTED[1]:
         sys.exit(
             f"sagelab needs Python 3.11, 3.12 or 3.13; {sys.executable} is {sys.version.split()[0]}. "

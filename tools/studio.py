@@ -14,8 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = (
-    "labs", "notebooks", "src", "docs", "tools/setup.py", "studio/on-start.sh",
-    "pyproject.toml", "requirements.lock", "README.md", "LICENSE",
+    "labs", "notebooks", "src", "docs", "tools/setup.py", "tools/packing.py",
+    "studio/on-start.sh", "pyproject.toml", "requirements.lock", "README.md", "LICENSE",
 )  # fmt: skip
 LEFT_OUT = ("__pycache__", ".ipynb_checkpoints")
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from sagelab import shipped
 from sagelab.cloud.errors import ControlError
 
 CELL_LIMIT = 1800  # seconds a cell may take
-FOLDERS = ("notebooks", "labs")
 HEAD = f"{'lab':36} {'result':8} {'seconds':>8} {'on AWS':>9}"
 Watch = Callable[[str, int, int], None]
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -38,10 +38,10 @@ class Result:
 def find(labs: Iterable[str]) -> list[Path]:
     """The notebooks of these labs ("01", "01-train", ...), of all labs if none is named.
 
-    Looks in the nearest folder above that has notebooks/ and labs/. ControlError: there is none, or no such
-    lab.
+    Looks in the nearest folder above that has notebooks/ and labs/, else in what this installation brings.
+    ControlError: there is none, or no such lab.
     """
-    folder = _project() / "notebooks"
+    folder = _labs() / "notebooks"
     named = list(labs)
     found = [sorted(folder.glob(f"{name}*.ipynb")) for name in named or [""]]
     for name, notebooks in zip(named, found, strict=False):
@@ -66,9 +66,9 @@ def run(notebooks: Iterable[Path], env: Mapping[str, str], watch: Watch) -> Iter
     """Run each notebook in a copy of the project's folders, so that nothing of a learner's is changes."""
     for path in notebooks:
         with tempfile.TemporaryDirectory(prefix="sagelab-run-") as copy:
-            for name in FOLDERS:
+            for name in shipped.FOLDERS:
                 source = path.parent.parent / name
-                ignored = shutil.ignore_patterns(".ipynb_checkpoints", "__pycache__")
+                ignored = shutil.ignore_patterns(*shipped.LEFT_OUT)
                 shutil.copytree(source, Path(copy, name), ignore=ignored)
             yield _run(Path(copy, "notebooks", path.name), env, watch)
 
@@ -89,6 +89,7 @@ def execute(
         kernel_name="python3",
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,
+        coalesce_streams=True,  # of a line that moves the last one is kept
         extra_arguments=["--log-level=ERROR"],
         on_cell_start=lambda cell, cell_index: began(cell_index + 1),  # noqa: ARG005 - nbclient's names
     )
@@ -166,11 +167,13 @@ def _jobs(since: datetime, env: Mapping[str, str]) -> Iterator[dict[str, Any]]:
             yield client.describe_training_job(TrainingJobName=job["TrainingJobName"])
 
 
-def _project() -> Path:
+def _labs() -> Path:
     here = Path.cwd()
     for folder in (here, *here.parents):
-        if all((folder / name).is_dir() for name in FOLDERS):
+        if all((folder / name).is_dir() for name in shipped.FOLDERS):
             return folder
+    if brought := shipped.find():
+        return brought
     raise ControlError(f"There are no notebooks/ and labs/ in {here} or above; run this inside the project.")
 
 

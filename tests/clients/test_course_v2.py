@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from tests.clients.conformance import ASKS, note
-from tests.clients.conftest import SCRIPTS, Ran, Run
+from tests.clients.conftest import Play, Ran
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # a script has a dozen jobs and endpoints
 
 
 @pytest.fixture(scope="session")
-def notebook(run: Run, v2: str, course: Path) -> Ran:
+def notebook(play: Play, v2: str, course: Path) -> Ran:
     """The course's notebook, run once from its first cell to its last."""
-    return run(v2, "-W", "ignore", str(SCRIPTS / "course_v2.py"), cwd=course)
+    return play(v2, "course_v2.py", course)
 
 
 def test_every_cell_of_the_courses_notebook_runs(notebook: Ran) -> None:

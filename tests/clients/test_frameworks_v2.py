@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from tests.clients.conformance import note
-from tests.clients.conftest import SCRIPTS, Ran, Run
+from tests.clients.conftest import SCRIPTS, Play, Ran
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # a script has seven jobs and three endpoints
 
 
 @pytest.fixture(scope="session")
-def frameworks(run: Run, v2: str) -> Ran:
+def frameworks(play: Play, v2: str) -> Ran:
     """Estimators, a search, endpoints and a transform, run once."""
-    return run(v2, "-W", "ignore", str(SCRIPTS / "frameworks_v2.py"), cwd=SCRIPTS)
+    return play(v2, "frameworks_v2.py", SCRIPTS)
 
 
 def test_every_estimator_runs(frameworks: Ran) -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.clients.conformance import note
-from tests.clients.conftest import SCRIPTS, Run
+from tests.clients.conftest import Play
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # a script has a dozen jobs
 
 
-def test_pipeline_trains_evaluates_and_registers(run: Run, v2: str, table: Path) -> None:
-    ran = run(v2, "-W", "ignore", str(SCRIPTS / "pipeline_v2.py"), cwd=table)
+def test_pipeline_trains_evaluates_and_registers(play: Play, v2: str, table: Path) -> None:
+    ran = play(v2, "pipeline_v2.py", table)
     assert ran.code == 0, ran.out[-3000:] + ran.err[-3000:]
     note(ran.source, ran.calls)
     said = ran.out.splitlines()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.clients.conftest import Run, check, play
+from tests.clients.conftest import Play, check
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # a script has a dozen jobs
 
 
-def test_functions_and_jobs_are_steps(run: Run, table: Path) -> None:
-    ran = play(run, "pipeline_v3.py", table)
+def test_functions_and_jobs_are_steps(play: Play, table: Path) -> None:
+    ran = play(sys.executable, "pipeline_v3.py", table)
     check(ran)
     said = ran.out.splitlines()
     assert "ended WaiterError" in said

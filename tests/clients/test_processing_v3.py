@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.clients.conftest import Ran, Run, check, play
+from tests.clients.conftest import Play, Ran, check
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # a script has a dozen jobs and endpoints
 
 
 @pytest.fixture(scope="session")
-def processing(run: Run, table: Path) -> Ran:
-    return play(run, "processing_v3.py", table)
+def processing(play: Play, table: Path) -> Ran:
+    return play(sys.executable, "processing_v3.py", table)
 
 
 def test_processors_and_transformer_run(processing: Ran) -> None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.clients.conftest import Ran, Run, check, play
+from tests.clients.conftest import SCRIPTS, Ran, Run, check
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # a script has a dozen jobs and endpoints
 
 
 @pytest.fixture(scope="session")
 def resources(run: Run, table: Path) -> Ran:
-    return play(run, "resources_v3.py", table)
+    return run(sys.executable, "-W", "ignore", str(SCRIPTS / "resources_v3.py"), cwd=table)
 
 
 def test_resources_are_created_found_and_deleted(resources: Ran) -> None:

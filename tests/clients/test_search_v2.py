@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from tests.clients.conformance import note
-from tests.clients.conftest import SCRIPTS, Ran, Run
+from tests.clients.conftest import Play, Ran
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # a script has a dozen jobs and endpoints
 
 
 @pytest.fixture(scope="session")
-def search(run: Run, v2: str, course: Path) -> Ran:
+def search(play: Play, v2: str, course: Path) -> Ran:
     """The rest of the course, run once: tuning, compilation, spot."""
-    return run(v2, "-W", "ignore", str(SCRIPTS / "search_v2.py"), cwd=course)
+    return play(v2, "search_v2.py", course)
 
 
 def test_tuning_compilation_and_spot_run(search: Ran) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.clients.conftest import Ran, Run, check, play
+from tests.clients.conftest import Play, Ran, check
 from tests.cloud.jobs import Jobs
 from tests.conftest import LocalCloud
 
@@ -14,8 +15,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # a script has a doz
 
 
 @pytest.fixture(scope="session")
-def trainer(run: Run, table: Path) -> Ran:
-    return play(run, "trainer_v3.py", table)
+def trainer(play: Play, table: Path) -> Ran:
+    return play(sys.executable, "trainer_v3.py", table)
 
 
 def test_trainer_and_tuner_run(trainer: Ran) -> None:

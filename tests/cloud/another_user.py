@@ -1,34 +1,27 @@
-"""What test_another_user.py runs as a user who is not root: a whole local cloud, with folders that its code closes.
-
-    python -m tests.cloud.another_user HOME
-
-It fails with what is wrong, and prints `done` at its end.
-"""
+"""What test_another_user.py runs as a user who is not root: jobs and servers that close their folders."""
 
 from __future__ import annotations
 
 import os
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import botocore.exceptions
+import pytest
 
 from sagelab.cloud import control
 from sagelab.cloud.engine.images.own import OwnImages
 from sagelab.cloud.home import Home
 from tests.cloud.endpoints import Hosting
-from tests.cloud.jobs import Gate, Jobs
+from tests.cloud.jobs import Jobs
 from tests.cloud.kills import kill
 from tests.conftest import LocalCloud
 from tests.waiting import until
 
-CLOSE = """
-for place in /opt/ml/model /opt/ml/output/data /opt/ml/checkpoints /opt/ml/other "$TMPDIR" "$HOME"; do
-  mkdir -p "$place/closed/below"; echo kept > "$place/closed/below/file"
-  chmod 0 "$place/closed/below/file" "$place/closed/below" "$place/closed"
-done
-chmod 0 /opt/ml/other /opt/ml/checkpoints
-"""
+CLOSE = (  # 256 characters at most
+    "cd /opt/ml; for p in model output/data checkpoints x ${TMPDIR:-/tmp} $HOME; do mkdir -p $p/c/b;"
+    " echo kept >$p/c/b/f; chmod 0 $p/c/b/f $p/c/b $p/c; done; chmod 0 x checkpoints; "
+)
 SERVE = """#!/usr/bin/env python3
 import http.server, os, pathlib
 
@@ -57,31 +50,56 @@ http.server.HTTPServer(("127.0.0.1", port), Handler).serve_forever()
 """
 
 
-def train(cloud: LocalCloud) -> None:
-    """A job that closes its folders completes, and what it made is there."""
-    jobs = Jobs(cloud)
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    assert os.getuid()
+    home = Home(tmp_path_factory.mktemp("mine"))
+    yield LocalCloud(home, control.up(home))
+    control.down(home)
+
+
+def left(cloud: LocalCloud) -> list[Path]:
+    return list(cloud.home.jobs.iterdir())
+
+
+def test_a_job_that_closes_its_folders_completes_and_leaves_nothing(mine: LocalCloud) -> None:
+    jobs = Jobs(mine)
     checkpoints = {"S3Uri": f"s3://{jobs.bucket}/checkpoints"}
     job = jobs.run(jobs.shell(CLOSE, CheckpointConfig=checkpoints))
     assert job["TrainingJobStatus"] == "Completed", job["FailureReason"]
-    assert jobs.unpack(job["ModelArtifacts"]["S3ModelArtifacts"]) == {"closed/below/file": b"kept\n"}
+    assert jobs.unpack(job["ModelArtifacts"]["S3ModelArtifacts"]) == {"c/b/f": b"kept\n"}
     listed = jobs.s3.list_objects_v2(Bucket=jobs.bucket, Prefix="checkpoints/")["Contents"]
-    assert [one["Key"] for one in listed] == ["checkpoints/closed/below/file"]
+    assert [one["Key"] for one in listed] == ["checkpoints/c/b/f"]
+    assert left(mine) == []
 
 
-def serve(cloud: LocalCloud, folder: Path) -> None:
-    """A server that closes its folders and ends is started again; its endpoint can be deleted."""
-    folder.mkdir()
-    (folder / "serve").write_text(SERVE)
-    (folder / "serve").chmod(0o755)
-    hosting = Hosting(cloud)
-    name = hosting.serve(
-        hosting.config(hosting.model(None, Image=OwnImages(cloud.home.images).add("own:1", folder)))
-    )
+def test_a_server_that_closes_its_folders_starts_again_and_leaves_nothing(
+    mine: LocalCloud, tmp_path: Path
+) -> None:
+    (tmp_path / "serve").write_text(SERVE)
+    (tmp_path / "serve").chmod(0o755)
+    hosting = Hosting(mine)
+    model = hosting.model(None, Image=OwnImages(mine.home.images).add("own:1", tmp_path))
+    name = hosting.serve(hosting.config(model))
     assert invoke(hosting, name, b"ask") == b"ok"
     assert invoke(hosting, name, b"close") == b""
     until(lambda: hosting.log(name), lambda log: "start number 2" in log)
     until(lambda: invoke(hosting, name, b"ask"), lambda said: said == b"ok")
     hosting.delete(name)
+    assert left(mine) == []
+
+
+def test_a_kill_and_the_end_leave_nothing_that_a_job_closed(mine: LocalCloud) -> None:
+    jobs, home = Jobs(mine), mine.home
+    request = jobs.shell(f"{CLOSE}echo ok; sleep 60")
+    jobs.sagemaker.create_training_job(**request)
+    jobs.wait_log(request["TrainingJobName"], "ok")
+    kill(home)
+    assert len(left(mine)) == 1
+    control.up(home)
+    assert left(mine) == []
+    control.reset(home)
+    assert not (home.path / "jobs").exists()
 
 
 def invoke(hosting: Hosting, name: str, body: bytes) -> bytes:
@@ -90,36 +108,3 @@ def invoke(hosting: Hosting, name: str, body: bytes) -> bytes:
     except botocore.exceptions.ClientError:
         return b""
     return bytes(answer["Body"].read())
-
-
-def leave(cloud: LocalCloud) -> None:
-    """The local cloud is killed while a job runs that has closed its folders."""
-    jobs = Jobs(cloud)
-    request = jobs.shell(f"{CLOSE}echo closed; {Gate(cloud.home).wait}")
-    jobs.sagemaker.create_training_job(**request)
-    jobs.wait_log(request["TrainingJobName"], "closed")
-    kill(cloud.home)
-
-
-def main() -> None:
-    home = Home(sys.argv[1])
-    assert os.getuid()
-    cloud = LocalCloud(home, control.up(home))
-    try:
-        train(cloud)
-        assert list(home.jobs.iterdir()) == []
-        serve(cloud, home.path.parent / "program")
-        assert list(home.jobs.iterdir()) == []
-        leave(cloud)
-        assert len(list(home.jobs.iterdir())) == 1
-        control.up(home)
-        assert list(home.jobs.iterdir()) == []
-    finally:
-        control.down(home)
-    control.reset(home)
-    assert not (home.path / "jobs").exists()
-    print("done")
-
-
-if __name__ == "__main__":
-    main()

@@ -68,6 +68,16 @@ def test_a_roles_client_is_made_once_and_keeps_its_keys_while_they_are_good(clou
     assert [one["RoleArn"] for one in sts.asked] == [ROLE]
 
 
+def test_what_runs_in_a_region_writes_there(cloud: Cloud, sts: Sts) -> None:
+    there, here = cloud.engine_context("eu-west-1"), cloud.engine_context("us-east-1")
+    for service in ("logs", "cloudwatch", "s3"):
+        assert there.client(service) is there.client(service)
+        assert [place.client(service).meta.region_name for place in (there, here)] == ["eu-west-1", "us-east-1"]
+    assert there.client_as(ROLE, "s3").meta.region_name == "eu-west-1"
+    assert cloud.client_as(ROLE, "s3").meta.region_name == cloud.client("s3").meta.region_name == "us-east-1"
+    assert len(sts.asked) == 2
+
+
 def test_a_roles_client_renews_its_keys_before_they_expire(cloud: Cloud, sts: Sts) -> None:
     sts.lasting = timedelta(minutes=5)
     client = cloud.client_as(ROLE, "s3")

@@ -68,7 +68,7 @@ def read_files(folder: Path, kind: str, weighted: bool = False) -> Table | None:
     if not tables:
         return None
     try:
-        return _join(tables)
+        return join(tables)
     except ValueError as error:
         raise UserError(f"The files of {folder.name} do not fit together: {error}") from None
 
@@ -153,7 +153,7 @@ def _libsvm(text: str, labelled: bool) -> Table:
     return Table(features, np.array(labels) if labelled else None, np.array(weights) if weighted else None)
 
 
-def _join(tables: list[Table]) -> Table:
+def join(tables: list[Table]) -> Table:
     if len(tables) == 1:
         return tables[0]
     together: dict[str, Any] = {}

@@ -22,6 +22,7 @@ from sagelab.algorithms import parameters, tables
 from sagelab.algorithms.job import Job, UserError, run, say
 from sagelab.algorithms.parameters import choice, integer, literal, number, words
 from sagelab.algorithms.tables import Table
+from sagelab.algorithms.xgboost_folds import Folds
 from sagelab.algorithms.xgboost_metrics import CUSTOM, KNOWN, combined
 
 MODEL, CHECKPOINT = "xgboost-model", "xgboost-checkpoint"
@@ -81,6 +82,8 @@ PARAMETERS = {
     "objective": choice(*OBJECTIVES),
     "num_class": integer(2),
     "base_score": number(0),
+    "_kfold": integer(2),
+    "_num_cv_round": integer(1),
     "_tuning_objective_metric": words(*KNOWN, fits=lambda name: name.rpartition(":")[2] in KNOWN),
     "eval_metric": words(*KNOWN, fits=lambda name: name in KNOWN or _has_threshold(name)),
     "seed": integer(-(2**31) + 1, 2**31 - 2),
@@ -111,6 +114,9 @@ FAULTS = re.compile(
 )
 
 
+Metrics = dict[str, dict[str, list[float]]]  # channel -> metric -> values
+
+
 def train(job: Job) -> None:
     """Train on the channels, leave the model. UserError: what the user has to put right."""
     settings = check(job.config("hyperparameters"))
@@ -119,11 +125,26 @@ def train(job: Job) -> None:
     weighted = bool(settings.pop("csv_weights", 0))
     if job.channel("train") is None:
         raise UserError("Missing required channel: train")
-    data = {name: _matrix(job, name, kind, weighted) for name in ("train", "validation") if job.channel(name)}
-    with _communicator(job) as first:
-        booster = _fit(job, settings, data, first)
+    count, rounds = settings.pop("_kfold", 0), settings.pop("_num_cv_round", 1)
+    read = {name: _read(job, name, kind, weighted) for name in ("train", "validation") if job.channel(name)}
+    if count:
+        _cross_validate(job, settings, tables.join(list(read.values())), Folds(count, rounds))
+        return
+    data = {name: _matrix(name, read.pop(name)) for name in [*read]}
+    with joined(*job.hosts) as first:
+        booster, _ = _fit(settings, data, first, job)
         if first:
             _save(booster, job.model / MODEL)
+
+
+def _cross_validate(job: Job, settings: dict[str, Any], whole: Table, folds: Folds) -> None:
+    """Leave the model of every fold. No checkpoints: which rows a fold has is drawn anew with every start."""
+    if len(job.hosts[1]) > 1:
+        raise UserError("_kfold: cross validation runs on one instance only")
+    matrix = xgboost.DMatrix(whole.features, whole.labels, weight=whole.weights)
+    found = folds.train(settings, matrix, lambda own, data: _fit(own, data, True), job.root / "output/data")
+    for fold, booster in enumerate(found):
+        _save(booster, job.model / f"{MODEL}-{fold}")
 
 
 def check(sent: dict[str, str]) -> dict[str, Any]:
@@ -144,17 +165,24 @@ def check(sent: dict[str, str]) -> dict[str, Any]:
     return {name: value for name, value in found.items() if name not in GONE}
 
 
-def _matrix(job: Job, channel: str, kind: str, weighted: bool) -> xgboost.DMatrix:
+def _read(job: Job, channel: str, kind: str, weighted: bool) -> Table:
     folder = job.channel(channel)
     table: Table | None = tables.read_files(folder, kind, weighted) if folder else None
     if table is None:
         raise UserError(f"No data in {channel} channel path {folder}")
+    return table
+
+
+def _matrix(channel: str, table: Table) -> xgboost.DMatrix:
     found = xgboost.DMatrix(table.features, table.labels, weight=table.weights)
     say(f"{channel.capitalize()} matrix has {found.num_row()} rows and {found.num_col()} columns")
     return found
 
 
-def _fit(job: Job, settings: dict[str, Any], data: dict[str, xgboost.DMatrix], first: bool) -> xgboost.Booster:
+def _fit(
+    settings: dict[str, Any], data: dict[str, xgboost.DMatrix], first: bool, job: Job | None = None
+) -> tuple[xgboost.Booster, Metrics]:
+    """The booster, and its metrics after each round. job: whose checkpoints are kept."""
     rounds, patience = settings.pop("num_round"), settings.pop("early_stopping_rounds", None)
     keep = settings.pop("save_model_on_termination", "false") == "true"
     tuned = [name.rpartition(":")[2] for name in settings.pop("_tuning_objective_metric", [])]
@@ -164,20 +192,23 @@ def _fit(job: Job, settings: dict[str, Any], data: dict[str, xgboost.DMatrix], f
     if not settings["eval_metric"]:
         del settings["eval_metric"]
     settings |= {"updater": ",".join(settings["updater"])} if "updater" in settings else {}
-    before, done = _resume(job.checkpoints)
+    checkpoints = job.checkpoints if job else None
+    before, done = _resume(checkpoints)
     callbacks: list[Any] = [Lines(done)] if first else []
     if patience:
         callbacks.append(xgboost.callback.EarlyStopping(patience, save_best=True))
-    if first and (job.checkpoints or keep):
-        callbacks.append(Keeper(job.checkpoints, job.model / MODEL if keep else None, done))
+    if job and first and (checkpoints or keep):
+        callbacks.append(Keeper(checkpoints, job.model / MODEL if keep else None, done))
+    metrics: Metrics = {}
     try:
-        return xgboost.train(
+        booster = xgboost.train(
             settings,
             data["train"],
             max(0, rounds - done),
             evals=[(matrix, name) for name, matrix in data.items()],
             custom_metric=combined(own, settings.get("objective", "")) if own else None,
             callbacks=callbacks,
+            evals_result=metrics,
             xgb_model=before,
             verbose_eval=False,
         )
@@ -185,6 +216,7 @@ def _fit(job: Job, settings: dict[str, Any], data: dict[str, xgboost.DMatrix], f
         if FAULTS.search(str(error)):
             raise UserError(_reason(str(error))) from None
         raise
+    return booster, metrics
 
 
 class Lines(xgboost.callback.TrainingCallback):  # type: ignore[misc] # xgboost is in its own environment
@@ -259,9 +291,8 @@ def load(file: Path) -> xgboost.Booster:
 
 
 @contextmanager
-def _communicator(job: Job) -> Iterator[bool]:
+def joined(host: str, hosts: list[str]) -> Iterator[bool]:
     """Whether this host is the first, which alone prints and saves; xgboost's own tracker joins several."""
-    host, hosts = job.hosts
     if len(hosts) == 1:
         yield True
         return
@@ -274,8 +305,8 @@ def _communicator(job: Job) -> Iterator[bool]:
         tracker.start()
     address = socket.gethostbyname(sorted(hosts)[0])
     _wait_for(address, TRACKER_PORT)
-    joined = {"dmlc_tracker_uri": address, "dmlc_tracker_port": TRACKER_PORT, "dmlc_task_id": host}
-    with collective.CommunicatorContext(**joined):
+    found = {"dmlc_tracker_uri": address, "dmlc_tracker_port": TRACKER_PORT, "dmlc_task_id": host}
+    with collective.CommunicatorContext(**found):
         yield collective.get_rank() == 0
     if tracker:
         tracker.wait_for(JOINED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any
@@ -9,6 +10,13 @@ from typing import Any
 import click
 
 import sagelab
+
+NOT_HERE = (
+    "The local cloud runs jobs as Linux does, which {system} cannot: open this folder in its dev container "
+    "(.devcontainer, by VS Code or GitHub Codespaces){wsl}, or run the labs in your AWS account "
+    "(SAGELAB_TARGET=aws)."
+)
+SYSTEMS = {"darwin": "macOS", "win32": "Windows"}
 
 
 class _Group(click.Group):
@@ -32,9 +40,12 @@ def main() -> None:
 
 
 def with_home(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the option --home, and its Home as the first argument."""
+    """Give a command the option --home, and its Home as the first argument. Where there is no Linux it says so."""
 
     def run(home: str | None, **options: Any) -> Any:
+        if sys.platform != "linux":
+            wsl = " or in WSL" if sys.platform == "win32" else ""
+            raise click.ClickException(NOT_HERE.format(system=SYSTEMS.get(sys.platform, sys.platform), wsl=wsl))
         from sagelab.cloud.home import Home
 
         return command(Home(home), **options)

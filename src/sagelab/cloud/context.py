@@ -6,6 +6,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from botocore.loaders import create_loader
@@ -63,14 +64,18 @@ class Cloud:
         for listener in self._listeners:
             listener(service, name)
 
-    def client(self, service: str) -> Any:
-        """A boto3 client to this local cloud's own front door, made once a service; of STS, SageMaker's own."""
+    def client(self, service: str, region: str | None = None) -> Any:
+        """A boto3 client to this local cloud's own front door, made once; of STS, SageMaker's own.
+
+        region: by default the local cloud's.
+        """
         if service == "sts":
             return self.assuming(SERVICE)
+        key, place = (service, region or self.region), {"region_name": region or self.region}
         with self._lock:
-            if service not in self._clients:
-                self._clients[service] = self._session().client(service, endpoint_url=self.url)
-            return self._clients[service]
+            if key not in self._clients:
+                self._clients[key] = self._session().client(service, endpoint_url=self.url, **place)
+            return self._clients[key]
 
     def assuming(self, name: str) -> Any:
         """A client of STS that takes on roles as a service of AWS's, where they trust it. name: a key's."""
@@ -93,16 +98,16 @@ class Cloud:
     def client_as(self, role: str, service: str, region: str | None = None) -> Any:
         """A boto3 client that acts with a role's rights, as SageMaker does when it moves a job's data.
 
-        region: by default the local cloud's. It renews its keys itself, however long it is used. botocore's
+        It renews its keys itself, however long it is used. region: by default the local cloud's. botocore's
         ClientError: nobody may assume the role.
         """
-        place = region or self.region
+        key = (role, service, region or self.region)
         with self._lock:
-            client = self._clients_as.get((role, service, place))
+            client = self._clients_as.get(key)
         if client is None:
-            client = self._renewing(role).client(service, endpoint_url=self.url, region_name=place)
+            client = self._renewing(role).client(service, endpoint_url=self.url, region_name=key[2])
             with self._lock:
-                self._clients_as[role, service, place] = client
+                self._clients_as[key] = client
         return client
 
     def _renewing(self, role: str) -> Any:
@@ -126,8 +131,15 @@ class Cloud:
         """What the engine needs to run something in a region."""
         from sagelab.cloud.engine.context import EngineContext, machine_memory
 
-        memory = machine_memory()
-        return EngineContext(self.launcher, self.client, self.client_as, self.url, region, memory, self.end_key)
+        return EngineContext(
+            self.launcher,
+            partial(self.client, region=region),
+            partial(self.client_as, region=region),
+            self.url,
+            region,
+            machine_memory(),
+            self.end_key,
+        )
 
     def _session(self, keys: tuple[str, str, str | None] | None = None) -> Any:
         import boto3

@@ -11,10 +11,21 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from sagelab import shipped
 from sagelab.cloud import damage
 from sagelab.cloud.home import HOST, PORT, Home
 
-PACKAGES = ("boto3", "sagemaker", "tensorflow", "moto", "werkzeug", "jupyterlab")
+PACKAGES = {
+    "every lab": ("boto3", "sagemaker", "tensorflow", "moto", "werkzeug", "jupyterlab"),
+    "lab 3": ("optuna",),
+    "lab 5": ("iree-base-compiler", "iree-base-runtime", "onnx", "onnxruntime", "ai-edge-litert"),
+}
+PIP = "pip install 'sagelab[local]'"
+SETTINGS = (  # of the kernel: its name, the value that allows namespaces, the one that forbids them
+    ("kernel/apparmor_restrict_unprivileged_userns", "0", "1"),  # Ubuntu 24.04 and later
+    ("kernel/unprivileged_userns_clone", "1", "0"),  # Debian before 11
+    ("user/max_user_namespaces", "10000", "0"),
+)
 MEMORY = 4e9  # bytes free that a training job and a notebook take together
 DISK = 2e9
 
@@ -39,19 +50,25 @@ def _python() -> Check:
     found = sys.version.split()[0]
     if (3, 11) <= sys.version_info < (3, 14):
         return Check("Python", "good", found)
-    return Check("Python", "missing", found, "The labs need Python 3.11, 3.12 or 3.13.")
+    return Check("Python", "missing", found, "Every lab needs Python 3.11, 3.12 or 3.13.")
 
 
 def _packages() -> Check:
-    found, absent = [], []
-    for name in PACKAGES:
-        try:
-            found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            absent.append(name)
-    if absent:
-        return Check("packages", "missing", f"without {', '.join(absent)}", "Run: make setup")
-    return Check("packages", "good", ", ".join(found))
+    absent = {lab: [name for name in names if _version(name) is None] for lab, names in PACKAGES.items()}
+    lacking = {lab: names for lab, names in absent.items() if names}
+    if not lacking:
+        return Check("packages", "good", ", ".join(f"{name} {_version(name)}" for name in PACKAGES["every lab"]))
+    found = "; ".join(f"{lab} lacks {', '.join(names)}" for lab, names in lacking.items())
+    in_project = (shipped.PROJECT / "Makefile").exists()
+    advice = f"Run: {'make setup' if in_project else PIP}"
+    return Check("packages", "missing" if "every lab" in lacking else "weaker", found, advice)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _namespaces() -> Check:
@@ -61,11 +78,19 @@ def _namespaces() -> Check:
     if reason is None:
         return Check("namespaces", "good", "a job gets an /opt/ml, processes and a network of its own")
     advice = (
-        "Jobs run as plain processes: /opt/ml is a folder elsewhere, and they see the files you see; "
-        "a notebook instance cannot be cut off from the internet. "
-        "In a container, --security-opt seccomp=unconfined allows namespaces."
+        "Every lab runs, its jobs as plain processes: /opt/ml is a folder elsewhere, they see the files you see, "
+        "and lab 0's notebook instance cannot be cut off from the internet. "
     )
-    return Check("namespaces", "weaker", reason, advice)
+    return Check("namespaces", "weaker", reason, advice + _permission())
+
+
+def _permission(kernel: Path = Path("/proc/sys")) -> str:
+    """What allows namespaces where a setting of the kernel forbids them to whoever is not root."""
+    for setting, allows, forbids in SETTINGS:
+        file = kernel / setting
+        if file.exists() and file.read_text().strip() == forbids:
+            return f"Run: sudo sysctl -w {setting.replace('/', '.')}={allows}"
+    return "In a container, --security-opt seccomp=unconfined allows namespaces."
 
 
 def _layers(home: Home) -> Check:
@@ -115,7 +140,8 @@ def _emulation() -> Check:
         command = emulator.translator()
     except emulator.NoEmulator as error:
         what, _, advice = str(error).partition(". ")
-        return Check("emulation", "weaker", what, f"Code for ARM64 devices is compiled, not run. {advice}")
+        left_out = "Lab 5 leaves its last step out: code for ARM64 devices is compiled, not run."
+        return Check("emulation", "weaker", what, f"{left_out} {advice}")
     return Check("emulation", "good", command[0] if command else "this processor is ARM64 itself")
 
 

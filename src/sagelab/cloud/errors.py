@@ -191,6 +191,10 @@ class InvalidAuthenticationCode(ServiceError):
     status = 403
 
 
+class PackedPolicyTooLarge(ServiceError):
+    code = "PackedPolicyTooLarge"
+
+
 class MalformedPolicy(ServiceError):
     code = "MalformedPolicyDocument"
 

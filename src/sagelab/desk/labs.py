@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = re.compile(r"[Aa]bout (\d+) minutes? (?:on a laptop|here)")
-ON_AWS = re.compile(r"[Oo]n AWS,? about (\d+) minutes and (\$\d[\d.]*\d|\$\d+|a cent)")
+ON_AWS = re.compile(r"[Oo]n AWS(?:,|:\*\*)? about (\d+) minutes and (\$\d[\d.]*\d|\$\d+|a cent)")
 ABOUT = re.compile(r"\*\*What you'll do\.\*\* (.+?)(?=\*\*What you'll|$)")
 LINK = re.compile(r"\[([^]]+)\]\([^)]*\)")
 
@@ -64,7 +64,7 @@ def _read(path: Path) -> Lab:
     return Lab(
         name=path.stem,
         title=title[1] if title else path.stem,
-        about=about[1].strip() if about else "",
+        about=about[1].strip().replace("`", "") if about else "",
         minutes=int(here[1]) if here else None,
         aws_minutes=int(aws[1]) if aws else None,
         dollars=aws[2].replace("a cent", "$0.01") if aws else "",

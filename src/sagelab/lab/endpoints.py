@@ -73,7 +73,8 @@ def latency(lab: Lab, name: str, variants: Sequence[str]) -> pd.DataFrame:
 
 def show_latency(table: pd.DataFrame) -> Figure:
     """The distributions of `latency`, one curve a variant: so many of 100 invocations took at most so long."""
-    figure, axes = pictures.open_figure((7, 3))
+    halves = ", ".join(f"half of {variant}'s within {table[variant].loc[50] / 1000:.2f} ms" for variant in table)
+    figure, axes = pictures.open_figure(f"How long invocations take: {halves}", (7, 3))
     axis = axes[0, 0]
     for variant, colour in zip(table, itertools.cycle(COLOURS), strict=False):
         axis.plot(table[variant] / 1000, table.index, label=variant, linewidth=2, color=colour)

@@ -243,18 +243,16 @@ def show(readings: Reading | Sequence[Reading], probabilities: Array | None = No
 
     probabilities: (n, 10), or (10,) for one reading.
     """
-    import matplotlib.pyplot as plt
-
-    from sagelab.lab.pictures import STYLE
+    from sagelab.lab.pictures import open_figure
 
     rows = [readings] if isinstance(readings, Reading) else list(readings)
     scores = None if probabilities is None else np.reshape(probabilities, (len(rows), 10))
     columns = 2 if scores is None else 3
     size = (7.5 if columns == 3 else 4.4, 2.2 * len(rows))
     widths = [1, 1, 1.4][:columns]
-    with plt.rc_context(STYLE):  # type: ignore[arg-type]
-        figure, axes = plt.subplots(len(rows), columns, squeeze=False, figsize=size, width_ratios=widths)
-    plt.close(figure)  # a notebook shows it once
+    read = "" if scores is None else f", read as {', '.join(str(each.argmax()) for each in scores)}"
+    alt = f"{len(rows)} photos, each with a box around its digit and the pixels that the network sees{read}"
+    figure, axes = open_figure(alt, size, len(rows), columns, width_ratios=widths)
     for row, reading in enumerate(rows):
         _draw_photo(axes[row, 0], reading)
         _draw_pixels(axes[row, 1], reading)

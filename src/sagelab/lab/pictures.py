@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from sagelab.lab.figures import Picture
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 INK, GREY, PALE = "#232f3e", "#6b7785", "#e3e7eb"
@@ -68,12 +70,14 @@ def digits(images: Array, labels: Array, predictions: Array | None = None, n: in
     n = min(n, len(images))
     columns = min(n, 10) or 1
     rows = -(-n // columns) or 1
-    figure, axes = open_figure((9, 1.13 * rows + 0.1), rows, columns)
+    captions = [_caption(labels[i], None if predictions is None else predictions[i]) for i in range(n)]
+    alt = f"{n} handwritten digits, in order: {', '.join(text for text, _ in captions)}"
+    figure, axes = open_figure(alt, (9, 1.13 * rows + 0.1), rows, columns)
     for axis in axes.flat:
         axis.axis("off")
     for index, axis in enumerate(axes.flat[:n]):
         axis.imshow(images[index].reshape(28, 28), cmap="gray_r")
-        text, colour = _caption(labels[index], None if predictions is None else predictions[index])
+        text, colour = captions[index]
         axis.set_title(text, color=colour, fontsize=12, loc="center", pad=2)
     return figure
 
@@ -89,12 +93,18 @@ def learning_curve(metrics: pd.DataFrame) -> Figure:
 
     metrics: as watch.metrics gives it, with any of loss, val_loss, acc, val_acc.
     """
-    figure, axes = open_figure((9, 3.4), 1, 2)
+    rows = [f"{name} from {each.iloc[0]:.3f} to {each.iloc[-1]:.3f}" for name, each in _by_metric(metrics)]
+    alt = f"Learning curves over {metrics['step'].max()} epochs: {', '.join(rows)}"
+    figure, axes = open_figure(alt, (9, 3.4), 1, 2)
     losses = metrics["metric"].str.endswith(LOSS)
     _curves(axes[0, 0], metrics[losses], "Loss", "loss (cross-entropy)")
     _curves(axes[0, 1], metrics[~losses], "Accuracy", "digits read right (share)")
     axes[0, 0].set_ylim(bottom=0)
     return figure
+
+
+def _by_metric(metrics: pd.DataFrame) -> Iterator[tuple[str, pd.Series[float]]]:
+    return ((str(name), rows["value"]) for name, rows in metrics.groupby("metric"))
 
 
 def _curves(axis: Axes, metrics: pd.DataFrame, title: str, unit: str) -> None:
@@ -123,7 +133,8 @@ def timeline(transitions: pd.DataFrame) -> Figure:
     last one of an ended job, which only says how it ended.
     """
     stages = transitions[~transitions["status"].isin(ENDS) & transitions["end"].notna()]
-    figure, axes = open_figure((9, 0.42 * len(stages) + 1.0))
+    lasted = ", ".join(f"{stage.status} {_seconds(stage.seconds)}" for stage in stages.itertuples())
+    figure, axes = open_figure(f"A job's stages as bars: {lasted}", (9, 0.42 * len(stages) + 1.0))
     axis = axes[0, 0]
     begin = stages["start"].min()
     for row, stage in enumerate(stages.itertuples()):
@@ -144,7 +155,8 @@ def interruptions(jobs: dict[str, tuple[pd.DataFrame, pd.DataFrame]]) -> Figure:
 
     jobs: what to call each -> (its stages as watch.transitions gives them, its epochs as spot.epochs gives them).
     """
-    figure, axes = open_figure((9, 0.75 * len(jobs) + 1.5))
+    told = "; ".join(f"{name}: epochs {', '.join(map(str, each['epoch']))}" for name, (_, each) in jobs.items())
+    figure, axes = open_figure(f"Spot jobs as they went, {told}", (9, 0.75 * len(jobs) + 1.5))
     axis = axes[0, 0]
     for row, (stages, epochs) in enumerate(jobs.values()):
         begin = stages["start"].min()
@@ -198,16 +210,15 @@ def confusion(labels: Array, predictions: Array) -> Figure:
     counts = np.zeros((10, 10), dtype=int)
     np.add.at(counts, (np.asarray(labels), np.asarray(predictions)), 1)
     mistakes = counts * (1 - np.eye(10, dtype=int))
-    figure, axes = open_figure((5.4, 4.9))
+    title = f"{counts.trace():,} of {counts.sum():,} digits read right, {mistakes.sum():,} wrong"
+    figure, axes = open_figure(f"Which digit was read as which: {title}", (5.4, 4.9))
     axis = axes[0, 0]
     axis.imshow(mistakes, cmap="Oranges", vmin=0, vmax=max(4, mistakes.max() * 1.6))
     for (row, column), count in np.ndenumerate(counts):
         if count:
             axis.text(column, row, str(count), ha="center", va="center", color=GREY if row == column else INK)
     axis.set(xticks=range(10), yticks=range(10), xlabel="digit as read", ylabel="digit as it is")
-    axis.set_title(
-        f"{counts.trace():,} of {counts.sum():,} digits read right, {mistakes.sum():,} wrong", loc="left"
-    )
+    axis.set_title(title, loc="left")
     axis.grid(visible=False)
     return figure
 
@@ -216,7 +227,10 @@ def bars(table: pd.DataFrame) -> Figure:
     """A panel a column, a bar a row with its value; the first row is on top, in another colour: the others are
     compared with it."""
     rows = -(-len(table.columns) // 2)
-    figure, axes = open_figure((9, (0.34 * len(table) + 0.9) * rows), rows, 2)
+    told = "; ".join(
+        f"{name}: {', '.join(f'{row} {value:.3g}' for row, value in table[name].items())}" for name in table
+    )
+    figure, axes = open_figure(f"Bars, {told}", (9, (0.34 * len(table) + 0.9) * rows), rows, 2)
     for axis in axes.flat[len(table.columns) :]:
         axis.axis("off")
     for axis, column in zip(axes.flat, table, strict=False):
@@ -232,11 +246,20 @@ def bars(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def open_figure(size: tuple[float, float], rows: int = 1, columns: int = 1) -> tuple[Figure, Any]:
-    """A figure in the house's style that pyplot has already let go of: a notebook shows it once."""
+def open_figure(
+    alt: str, size: tuple[float, float], rows: int = 1, columns: int = 1, **more: Any
+) -> tuple[Picture, Any]:
+    """A figure in the house's style that pyplot has already let go of: a notebook shows it once.
+
+    alt: what it shows, in words. more: what pyplot.subplots takes besides.
+    """
     import matplotlib.pyplot as plt
 
+    from sagelab.lab.figures import Picture
+
     with plt.rc_context(STYLE):  # type: ignore[arg-type]
-        figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
+        made: Any = plt.subplots(rows, columns, figsize=size, squeeze=False, FigureClass=Picture, **more)
+    figure, axes = made
+    figure.alt = alt
     plt.close(figure)
     return figure, axes

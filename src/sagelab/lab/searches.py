@@ -26,7 +26,12 @@ FEW = 12  # whole numbers on an axis that all get a tick
 def against(jobs: pd.DataFrame) -> Figure:
     """The objective against each hyperparameter: a point a job, the best one ringed."""
     names = jobs.attrs["parameters"]
-    figure, axes = open_figure((3.2 * len(names), 3.1), 1, len(names))
+    figure, axes = open_figure(
+        f"{_label(jobs)} of {len(jobs)} jobs against {', '.join(names)}; {_best(jobs)}",
+        (3.2 * len(names), 3.1),
+        1,
+        len(names),
+    )
     for axis, name in zip(axes[0], names, strict=True):
         _points(axis, jobs, name, BLUE)
         axis.set(xlabel=name, ylabel=_label(jobs) if axis is axes[0][0] else "")
@@ -35,7 +40,8 @@ def against(jobs: pd.DataFrame) -> Figure:
 
 def over_time(jobs: pd.DataFrame) -> Figure:
     """The objective of each job in the order of their start, and the best so far as a line."""
-    figure, axes = open_figure((7.5, 3.2))
+    alt = f"{_label(jobs)} of {len(jobs)} jobs in the order of their start; {_best(jobs)}"
+    figure, axes = open_figure(alt, (7.5, 3.2))
     axis, objective = axes[0, 0], jobs.attrs["objective"]
     axis.plot(jobs["job"], jobs[objective], "o", color=BLUE, label="a job")
     axis.step(jobs["job"], best_so_far(jobs), where="post", color=ORANGE, linewidth=2, label="the best so far")
@@ -54,7 +60,8 @@ def parallel_coordinates(jobs: pd.DataFrame) -> Figure:
     objective = jobs.attrs["objective"]
     names = [*jobs.attrs["parameters"], objective]
     valued = jobs.dropna(subset=[objective])
-    figure, axes = open_figure((7.5, 3.4))
+    alt = f"A line a job through {', '.join(names)}; {_best(jobs)}"
+    figure, axes = open_figure(alt, (7.5, 3.4))
     axis = axes[0, 0]
     heights = {name: _heights(valued[name], name in jobs.attrs["logarithmic"]) for name in names}
     goodness = heights[objective] if jobs.attrs["maximize"] else 1 - heights[objective]
@@ -73,7 +80,8 @@ def compare(searches: dict[str, pd.DataFrame], parameter: str) -> Figure:
 
     searches: title -> jobs.
     """
-    figure, axes = open_figure((9, 3.4), 1, 2)
+    told = "; ".join(f"{title}: {_best(jobs)}" for title, jobs in searches.items())
+    figure, axes = open_figure(f"Searches over {parameter}. {told}", (9, 3.4), 1, 2)
     where, best = axes[0]
     for (title, jobs), colour in zip(searches.items(), SIDES, strict=False):
         _points(where, jobs, parameter, colour, title)
@@ -114,6 +122,12 @@ def best_job(jobs: pd.DataFrame) -> pd.Series[Any] | None:
         return None
     found: pd.Series[Any] = jobs.loc[values.idxmax() if jobs.attrs["maximize"] else values.idxmin()]
     return found
+
+
+def _best(jobs: pd.DataFrame) -> str:
+    """The best job in words."""
+    best = best_job(jobs)
+    return "no job has a value" if best is None else f"the best is job {best['job']} with {best[_label(jobs)]:.4f}"
 
 
 def _widen(axis: Axes) -> None:

@@ -9,11 +9,14 @@ SAGELAB_TARGET=aws     AWS, with the credentials that boto3 finds; SAGELAB_ROLE 
 from __future__ import annotations
 
 import html
+import itertools
 import os
 import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import boto3
@@ -21,11 +24,17 @@ from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
 from sagelab.catalog import Kind
-from sagelab.lab import spending
+from sagelab.lab import calls, cleanup, guide, spending
+
+if TYPE_CHECKING:
+    from sagemaker.core.resources import Endpoint, Model
+    from sagemaker.train import ModelTrainer
 
 TARGETS = ("local", "aws")
 NAME = re.compile(r"[a-z0-9](-?[a-z0-9]){0,39}")
 TAG = "sagelab:lab"
+NAME_LIMIT = 63  # of what SageMaker names
+_numbers = itertools.count(1)
 
 
 class ConnectError(Exception):
@@ -77,6 +86,55 @@ class Lab:
             self._clients[service] = self.session.client(service)
         return self._clients[service]
 
+    def fresh_name(self, what: str) -> str:
+        """A name that nothing has yet, so that a cell can run again: the lab's, what it names, the time."""
+        ending = f"-{what}-{datetime.now(UTC):%y%m%d-%H%M%S}-{next(_numbers)}"
+        return self.name[: NAME_LIMIT - len(ending)].rstrip("-") + ending
+
+    def image(self, instance_type: str, scope: str = "training") -> str:
+        """The address of AWS's TensorFlow image for an instance type. scope: "training" or "inference"."""
+        return calls.image(self, instance_type, scope)
+
+    def trainer(
+        self,
+        script: str,
+        hyperparameters: Mapping[str, Any],
+        instance_type: str = "ml.p3.2xlarge",
+        metrics: Mapping[str, str] = calls.METRICS,
+        **more: Any,
+    ) -> ModelTrainer:
+        """A ModelTrainer for jobs of this lab, shown as one would write it; nothing runs yet.
+
+        script: "folder/script.py"; the whole folder goes with it. metrics: name -> regular expression, in the
+        order in which the log has them. more: what ModelTrainer takes besides, or instead of what stands here.
+        """
+        return calls.trainer(self, script, hyperparameters, instance_type, metrics, **more)
+
+    def train(self, trainer: ModelTrainer, channels: Mapping[str, str]) -> str:
+        """Start a training job and return its name at once. channels: name -> S3 URI."""
+        return calls.train(trainer, channels)
+
+    def model(self, archive: str, image: str | None = None, instance_type: str = "ml.c5.large") -> Model:
+        """Register a model under a fresh name, and show the call. archive: the S3 URI of its model.tar.gz.
+
+        image: of the container that serves it; by default TensorFlow's for `instance_type`.
+        """
+        return calls.model(self, archive, image or self.image(instance_type, "inference"))
+
+    def deploy(
+        self,
+        models: Model | Mapping[str, Model] | Sequence[Any],
+        instance_type: str = "ml.c5.large",
+        count: int = 1,
+        endpoint: Endpoint | None = None,
+    ) -> Endpoint:
+        """Put models behind a new endpoint, or move `endpoint` to them, and show the calls; wait for neither.
+
+        models: one; name of a variant -> its model; or production variants as the SDK has them. count: instances
+        of each variant.
+        """
+        return calls.deploy(self, calls.variants(models, instance_type, count), endpoint)
+
     def __repr__(self) -> str:
         rows = self._rows()
         width = max(len(label) for label, _ in rows)
@@ -100,7 +158,8 @@ class Lab:
 def connect(lab: str = "lab") -> Lab:
     """Connect to AWS for the lab of this name, as SAGELAB_TARGET says; make its bucket if there is none.
 
-    lab: lower-case letters, digits and single hyphens, 40 at most. ConnectError: it cannot, and why.
+    Says what another run of the lab has left. lab: lower-case letters, digits and single hyphens, 40 at most.
+    ConnectError: it cannot, and why.
     """
     if not NAME.fullmatch(lab):
         raise ConnectError(
@@ -113,14 +172,30 @@ def connect(lab: str = "lab") -> Lab:
     if target == "aws":
         _refuse_local()
         spending.watch(spending.SpendGuard([{"Key": TAG, "Value": lab}], _describe))
+    guide.install()
     try:
-        return find(lab, target, url)
+        found = find(lab, target, url)
+        _tell_of_another_run(found)
+        return found
     except NoRegionError:
         raise ConnectError("AWS needs a region: set AWS_DEFAULT_REGION, for example us-east-1.") from None
     except NoCredentialsError:
         raise ConnectError("AWS needs credentials: run `aws configure`, or unset SAGELAB_TARGET.") from None
     except (ClientError, BotoCoreError) as error:
         raise ConnectError(f"No connection to {'the local cloud' if url else 'AWS'}: {error}") from error
+
+
+def _tell_of_another_run(lab: Lab) -> None:
+    """Say what is there of the lab before it began, as far as this caller may list it."""
+    left: list[str] = []
+    with suppress(ClientError):
+        left += [f"{kind} {name}" for kind, name, _ in cleanup.running(lab)]
+    if left:
+        more = f" and {len(left) - 1} more" if len(left) > 1 else ""
+        print(
+            f"Another run of {lab.name} has left {left[0]}{more}. If it is at work in another window, wait for "
+            "its end; else `from sagelab.lab import cleanup; cleanup.clean(lab)` removes it."
+        )
 
 
 def _start_local() -> str:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 KIND = catalog.of_stem("HyperParameterTuningJob")
 TuningFailed = watch.JobFailed  # `job` is then a tuning job's description
-FINAL = "FinalHyperParameterTuningJobObjectiveMetric"
 RANGES = ("IntegerParameterRanges", "ContinuousParameterRanges", "CategoricalParameterRanges")
 # What Auto means in the local cloud: a range of positive numbers over two orders of magnitude is logarithmic.
 WIDE = 100
@@ -25,30 +24,7 @@ def follow(lab: Lab, name: str) -> dict[str, Any]:
 
     TuningFailed: it ended as Failed. An interrupt ends the watching, not the search.
     """
-    return watch.follow(lab, KIND, name, _sentence)
-
-
-def _sentence(job: dict[str, Any]) -> str:
-    """Completed · 61 s · 6 of 6 jobs ended · best val_acc 0.9540 by job 4."""
-    counters = job["TrainingJobStatusCounters"]
-    running = counters["InProgress"]
-    ended = sum(counters.values()) - running
-    wanted = job["HyperParameterTuningJobConfig"]["ResourceLimits"].get("MaxNumberOfTrainingJobs")
-    parts = [job["HyperParameterTuningJobStatus"], f"{watch.elapsed(KIND, job):.0f} s"]
-    parts.append(f"{ended} of {wanted} jobs ended" if wanted else f"{ended} jobs ended")
-    parts += [f"{running} running"] if running else []
-    failed = counters["NonRetryableError"] + counters["RetryableError"]
-    parts += [f"{failed} failed"] if failed else []
-    if "BestTrainingJob" in job:
-        best = job["BestTrainingJob"]
-        metric = best[FINAL]
-        parts.append(f"best {metric['MetricName']} {metric['Value']:.4f} by job {_number(best)}")
-    return " · ".join(parts)
-
-
-def _number(job: dict[str, Any]) -> int:
-    """The number of a training job in its search: SageMaker puts it into the name, before eight hex digits."""
-    return int(job["TrainingJobName"].split("-")[-2])
+    return watch.follow(lab, KIND, name)
 
 
 def jobs(lab: Lab, name: str) -> pd.DataFrame:
@@ -96,8 +72,8 @@ def _row(job: dict[str, Any], about: dict[str, Any]) -> tuple[Any, ...]:
     values = [_read(job["TunedHyperParameters"].get(name)) for name in about["parameters"]]
     ended = "TrainingStartTime" in job and "TrainingEndTime" in job
     seconds = (job["TrainingEndTime"] - job["TrainingStartTime"]).total_seconds() if ended else float("nan")
-    final = job.get(FINAL, {}).get("Value", float("nan"))
-    return (_number(job), *values, final, seconds, job["TrainingJobStatus"], job["TrainingJobName"])
+    final = job.get(watch.FINAL, {}).get("Value", float("nan"))
+    return (watch.number_of(job), *values, final, seconds, job["TrainingJobStatus"], job["TrainingJobName"])
 
 
 def _read(text: str | None) -> Any:

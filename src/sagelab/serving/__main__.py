@@ -26,7 +26,7 @@ def main() -> NoReturn:
 def _start(options: argparse.Namespace, log: AccessLog, serving: Callable[[], None]) -> list[Workers]:
     """Load the model and its code, and answer from now on. BadModel: why not."""
     model, code = _load(options), options.model / "code"
-    inference = Inference(code, options.installed) if (code / "inference.py").is_file() else None
+    inference = Inference(code) if (code / "inference.py").is_file() else None
     rest = process.tcp(options.rest_port) if inference else None
     listening = process.listen(options.socket, options.port)
     threads = (options.threads or os.cpu_count() or 1) + 1
@@ -50,7 +50,6 @@ def _options() -> argparse.Namespace:
     add(
         "--rest-port", type=int, default=0, help="TCP port of TensorFlow Serving's REST API, for code/inference.py"
     )
-    add("--installed", action="store_true", help="code/requirements.txt is installed already")
     add("--threads", type=int, default=None, help="threads to compute with; all processors if not given")
     options = parser.parse_args()
     if options.socket is None and options.port is None:

@@ -20,27 +20,36 @@ from sagelab.serving.codecs import CSV, JSON, JSON_LINES, Answer
 from sagelab.serving.errors import BadModel, BadRequest
 
 WRITTEN = (CSV, JSON, JSON_LINES)
+VOTES = ("multi:softmax", "binary:hinge")  # whose score is a class
 
 
 def load(folder: Path) -> Answer:
-    """What answers for the models of a folder; of several, with their mean. BadModel: they cannot be read."""
+    """What answers for the models of a folder; of several, together. BadModel: they cannot be read."""
     files = sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
     if not files:
         raise BadModel("The model archive has no file that could be an XGBoost model.")
     ensemble = os.environ.get("SAGEMAKER_INFERENCE_ENSEMBLE", "true").lower() == "true"
     models = [_read(file) for file in (files if ensemble else files[:1])]
+    votes = json.loads(models[0].save_config())["learner"]["objective"]["name"] in VOTES
 
     def answer(body: bytes, kind: str, accept: str) -> tuple[bytes, str]:
         if not body:
             return b"", accept or CSV
         data = matrix(body, kind)
         try:
-            scores = np.mean([model.predict(data, validate_features=False) for model in models], axis=0)
+            scores = _combine([model.predict(data, validate_features=False) for model in models], votes)
         except xgboost.core.XGBoostError as error:
             raise BadRequest(f"Unable to evaluate payload provided: {str(error).splitlines()[0]}") from None
         return _write(scores.tolist(), accept)
 
     return answer
+
+
+def _combine(scores: list[Any], votes: bool) -> Any:
+    """(rows,) or (rows, classes) of several models: their mean, or the class that most are for."""
+    if len(scores) == 1 or not votes:
+        return np.mean(scores, axis=0)
+    return np.array([np.bincount(row.astype(int)).argmax() for row in np.transpose(scores)], float)
 
 
 def matrix(body: bytes, kind: str) -> xgboost.DMatrix:

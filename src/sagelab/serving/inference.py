@@ -9,9 +9,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import pkgutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterable
 from itertools import chain
 from pathlib import Path
@@ -41,13 +39,10 @@ class Context(NamedTuple):
 
 
 class Inference:
-    """`inference.py`, imported. What it raises at import is left to end the process, with its traceback.
+    """`inference.py`, imported. What it raises at import is left to end the process, with its traceback."""
 
-    installed: code/requirements.txt was installed before this process began.
-    """
-
-    def __init__(self, code: Path, installed: bool = False) -> None:
-        provide_packages(code, installed)
+    def __init__(self, code: Path) -> None:
+        provide_packages(code)
         module = _import(code / "inference.py")
         self._answer = _whole(module) or _around(module)
         if self._answer is None:
@@ -88,16 +83,14 @@ def _import(file: Path) -> ModuleType:
     return module
 
 
-def provide_packages(code: Path, installed: bool) -> None:
-    """code/ and code/lib are on the path; else code/requirements.txt is installed, as the container does it."""
+def provide_packages(code: Path) -> None:
+    """code/ and code/lib are on the path. Without a lib, code/requirements.txt was installed before."""
     sys.path.insert(0, str(code))
     _forget({module.name for module in pkgutil.iter_modules([str(code)])})
     if (code / "lib").is_dir():
         sys.path.insert(1, str(code / "lib"))
         if (code / "requirements.txt").exists():
             print("code/lib is there: code/requirements.txt is ignored", file=sys.stderr, flush=True)
-    elif (code / "requirements.txt").exists() and not installed:
-        sys.path.insert(1, _install(code / "requirements.txt"))
 
 
 def _forget(names: set[str]) -> None:
@@ -114,20 +107,6 @@ def _forget(names: set[str]) -> None:
 
 def _is_compiled(module: ModuleType) -> bool:
     return (getattr(module, "__file__", None) or "").endswith(".so")
-
-
-def _install(requirements: Path) -> str:
-    """The folder that pip installed into: one of this process's own, not the environment that all share."""
-    folder = tempfile.mkdtemp(prefix="packages-")
-    print(f"installing the packages of {requirements} ...", file=sys.stderr, flush=True)
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    done = subprocess.run([*pip, "--target", folder, "--requirement", str(requirements)])
-    if done.returncode:
-        raise BadModel(
-            "pip could not install code/requirements.txt (its own words stand above). Without a network, put the"
-            " packages into code/lib of the model archive."
-        )
-    return folder
 
 
 def _respond(sent: Any, context: Context, predict: Predict) -> Any:

@@ -61,7 +61,7 @@ def load(framework: str, model: Path) -> Answer:
     if framework in WITHOUT_SCRIPT:
         return _load(framework, model, code, program or PROGRAM)
     if program:
-        provide_packages(code, installed=False)
+        provide_packages(code)
         return around(_import(code, program), model, _defaults(framework))
     if framework == XGBOOST:
         from sagelab.serving import boosted
@@ -73,7 +73,7 @@ def load(framework: str, model: Path) -> Answer:
 def _load(framework: str, model: Path, code: Path, program: str) -> Answer:
     """The script's functions where there is one, and the framework's own for each that it has not."""
     if code.is_dir():
-        provide_packages(code, installed=False)
+        provide_packages(code)
     file = program if program.endswith(".py") else f"{program}.py"
     module = _import(code, file) if (code / file).is_file() else None
     return around(module, model, _defaults(framework))

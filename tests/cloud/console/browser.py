@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
@@ -51,6 +53,18 @@ class Window:
         """Wait until the page shows a text."""
         self.page.get_by_text(text).first.wait_for()
 
+    def close(self) -> None:
+        """Close its pages; cookies and what the pages kept are gone from the context, which goes on."""
+        self.context.remove_listener("request", self._ask)
+        held, *opened = self.context.pages
+        for page in opened:
+            page.close()
+        session = self.context.new_cdp_session(held)
+        for origin in {"{0.scheme}://{0.netloc}".format(urlsplit(url)) for url in self.asked}:
+            session.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "all"})
+        session.detach()
+        self.context.clear_cookies()
+
     def _ask(self, request: Request) -> None:
         self.asked.append(request.url)
 
@@ -60,12 +74,25 @@ class Window:
 
 
 @contextmanager
-def window(browser: Browser, cloud: LocalCloud, width: int = 1280, theme: str = "light") -> Iterator[Window]:
-    context = browser.new_context(
-        viewport={"width": width, "height": 800},
-        color_scheme="dark" if theme == "dark" else "light",
-    )
+def window(browser: Browser, cloud: LocalCloud) -> Iterator[Window]:
+    """A new window that remembers nothing of those before it."""
+    context = shared(browser)
+    apart = len(context.pages) > 1  # another window is open
+    opened = Window(cloud, browser.new_context() if apart else context)
+    opened.page.set_viewport_size({"width": 1280, "height": 800})
+    opened.page.emulate_media(color_scheme="light")
     try:
-        yield Window(cloud, context)
+        yield opened
     finally:
-        context.close()
+        if apart:
+            opened.context.close()
+        else:
+            opened.close()
+
+
+@cache
+def shared(browser: Browser) -> BrowserContext:
+    """The context of all windows that are open alone, held by an empty page: a new one takes a second to draw."""
+    context = browser.new_context()
+    context.new_page()
+    return context

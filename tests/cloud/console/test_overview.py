@@ -58,6 +58,19 @@ def test_the_prices_say_of_when_they_are(jobs: Jobs) -> None:
     assert overview.look(jobs.cloud.client)["prices"]["date"] == prices.prices()["date"]
 
 
+def test_of_what_does_not_run_no_list_is_asked_for(jobs: Jobs, running: str) -> None:
+    asked: list[str] = []
+
+    def client(service: str) -> Any:
+        found = jobs.cloud.client(service)
+        found.meta.events.register("before-call", lambda model, **_: asked.append(model.name))
+        return found
+
+    found = overview.look(client, runs=lambda kind: kind.stem == "TrainingJob")
+    assert running in [each["name"] for each in found["running"]]
+    assert {name for name in asked if name.startswith("List")} == {"ListTrainingJobs"}
+
+
 def running_on(*instances: overview.Instances) -> overview.Running:
     return overview.Running("endpoints", "one", "InService", datetime.now(UTC), list(instances))
 

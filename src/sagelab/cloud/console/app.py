@@ -14,6 +14,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from sagelab import catalog
+from sagelab.catalog import Kind
 from sagelab.cloud.console import calls, commands, messages, overview
 from sagelab.cloud.console.calls import CallRefused
 from sagelab.cloud.console.events import Hub
@@ -119,7 +120,11 @@ class Console:
     async def overview(self, request: Request) -> Response:
         if refused := self._refuse(request):
             return refused
-        return JSONResponse(await run_in_threadpool(overview.look, self._cloud.client), headers=NO_STORE)
+        found = await run_in_threadpool(overview.look, self._cloud.client, runs=self._runs)
+        return JSONResponse(found, headers=NO_STORE)
+
+    def _runs(self, kind: Kind) -> bool:
+        return bool(kind.running and self._cloud.store.with_status(kind.arn, *kind.running))
 
     async def events(self, request: Request) -> Response:
         if refused := self._refuse(request):

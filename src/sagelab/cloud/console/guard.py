@@ -54,8 +54,9 @@ class Guard:
 
 
 def _is_led(method: str, path: str, headers: Mapping[str, str]) -> bool:
-    """Whether a page of this machine, such as the start page, leads a window to the first page, which shows nothing
-    to whoever has not logged in; into a frame it is not put.
+    """Whether a page of this machine, such as the start page, leads a window (no frame) to the first page.
+
+    That page shows nothing to whoever has not logged in.
     """
     sent = [headers.get(f"sec-fetch-{name}") for name in ("site", "mode", "dest")]
     return method == "GET" and path == "/" and sent == ["same-site", "navigate", "document"]

@@ -15,6 +15,7 @@ from sagelab.catalog import Kind
 from sagelab.prices import hourly, prices, spot_share
 
 Client = Callable[[str], Any]
+Runs = Callable[[Kind], bool]  # whether anything of a kind runs
 Instances = tuple[str, int, float | None]  # type, count, dollars an hour of one (None: no price is known)
 
 MOST = 50  # things of a kind in one status that are looked at one by one
@@ -57,10 +58,13 @@ class Running:
         }
 
 
-def look(client: Client, now: datetime | None = None) -> dict[str, Any]:
-    """What runs, the newest first, and the prices' date: {"running", "prices"}."""
+def look(client: Client, now: datetime | None = None, runs: Runs = lambda _: True) -> dict[str, Any]:
+    """What runs, the newest first, and the prices' date: {"running", "prices"}.
+
+    runs: a kind of which nothing runs is not asked for.
+    """
     now = now or datetime.now(UTC)
-    found = [each for kind in catalog.KINDS for each in _running(client, kind, now)]
+    found = [each for kind in catalog.KINDS if runs(kind) for each in _running(client, kind, now)]
     table = prices()
     facts = [each.facts() for each in sorted(found, key=lambda each: each.since, reverse=True)]
     return {"running": facts, "prices": {"date": table["date"], "region": table["region"]}}

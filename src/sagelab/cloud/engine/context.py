@@ -16,10 +16,10 @@ MEMORY_SHARE = 0.8
 
 @dataclass(frozen=True)
 class EngineContext:
-    """client: service -> boto3 client to the front door at `url`. memory: bytes of this machine.
+    """client: service -> boto3 client to the front door at `url`, in `region`. memory: bytes of this machine.
 
-    client_as: role's ARN, service -> a client with the rights of that role. end_key: makes an access key worth
-    nothing, which would be good until then (epoch seconds).
+    client_as: role's ARN, service -> such a client with the rights of that role. end_key: makes an access key
+    worth nothing, which would be good until then (epoch seconds).
     """
 
     launcher: Launcher

@@ -94,7 +94,7 @@ class AsyncInvocations(Family):
 
     def _finish(self, row: Document) -> bool:
         """Write an output or a failure; whether nothing is left to do. One of TROUBLE: S3 does not take it."""
-        s3, locations = self.cloud.client_as(row["RoleArn"], "s3"), row["Locations"]
+        s3, locations = self.cloud.client_as(row["RoleArn"], "s3", _region_of(row)), row["Locations"]
         try:
             _put(s3, locations["OutputLocation"], self._ask(row, s3))
         except (ServiceError, ValueError, *TROUBLE) as error:
@@ -117,7 +117,7 @@ class AsyncInvocations(Family):
         if not self._is_wanted(row):
             raise ValidationError(f"Endpoint {endpoint.name} of account {call.account} not found.")
         source = channels.locate(call.params["InputLocation"])
-        body = s3.get_object(Bucket=source.bucket, Key=source.key)["Body"].read()
+        body = channels.read_whole(s3, source)
         return self.invocations.ask(call, endpoint, invocations.read(call.params, body))[1].body
 
     def _is_wanted(self, row: Document) -> bool:
@@ -179,6 +179,11 @@ def _answers(endpoint: Document) -> bool:
 def _put(s3: Any, uri: str, body: bytes) -> None:
     location = channels.locate(uri)
     s3.put_object(Bucket=location.bucket, Key=location.key, Body=body)
+
+
+def _region_of(row: Document) -> str:
+    """Where the endpoint is that was asked."""
+    return str(row["EndpointArn"].split(":")[3])
 
 
 def _passes(error: Exception) -> bool:

@@ -120,6 +120,7 @@ class Endpoints(Stateful[Endpoint]):
         self.change(arn, "InService", ProductionVariants=_describe(endpoint), FailureReason=reason)
 
     def _serve(self, arn: str, config: Document) -> None:
+        self.running[arn].asynchronous = "AsyncInferenceConfig" in config
         facts: Params = {
             "EndpointConfigName": config["EndpointConfigName"],
             "ProductionVariants": _describe(self.running[arn]),

@@ -28,7 +28,7 @@ class Invocations(Family):
 
     @operation("InvokeEndpoint")
     def invoke(self, call: Call) -> Params:
-        endpoint, invocation = self.find(call), read(call.params, call.params.get("Body", b""))
+        endpoint, invocation = self._find_direct(call), read(call.params, call.params.get("Body", b""))
         variant, reply = self.ask(call, endpoint, invocation)
         return {
             "Body": reply.body,
@@ -40,7 +40,7 @@ class Invocations(Family):
     @operation("InvokeEndpointWithResponseStream")
     def invoke_stream(self, call: Call) -> Params:
         """The container's answer in parts, each as soon as it comes."""
-        endpoint, invocation = self.find(call), read(call.params, call.params.get("Body", b""))
+        endpoint, invocation = self._find_direct(call), read(call.params, call.params.get("Body", b""))
         try:
             variant, reply, parts = endpoint.stream(invocation)
         except (NoVariant, ServerUnavailable) as error:
@@ -63,6 +63,16 @@ class Invocations(Family):
         endpoint = self.endpoints.running.get(call.arn("endpoint", name))
         if endpoint is None or endpoint.fleet is None:
             raise ValidationError(f"Endpoint {name} of account {call.account} not found.")
+        return endpoint
+
+    def _find_direct(self, call: Call) -> Endpoint:
+        """An endpoint that answers whoever asks. ValidationError: it is asynchronous, besides."""
+        endpoint = self.find(call)
+        if endpoint.asynchronous:
+            raise ValidationError(
+                f"Endpoint {endpoint.name} of account {call.account} is an asynchronous endpoint: use"
+                " InvokeEndpointAsync."
+            )
         return endpoint
 
     def ask(self, call: Call, endpoint: Endpoint, invocation: Invocation) -> tuple[str, Reply]:

@@ -61,7 +61,7 @@ class NotebookInstances(Stateful[NotebookInstance]):
         arn = self.arn(call)
         if self.store.has(arn):
             raise ValidationException(f"Cannot create a duplicate Notebook Instance ({arn})")
-        notebook_rules.check_create(call.params, self.cloud)
+        notebook_rules.check_create(call.params, self.cloud, call.region)
         self._check_config(call)
         self._check_limit(call.params["InstanceType"])
         given = {name: value for name, value in call.params.items() if name != "Tags"}

@@ -23,7 +23,7 @@ NOTED = {
 }
 
 
-def check_create(params: Params, cloud: Cloud) -> None:
+def check_create(params: Params, cloud: Cloud, region: str) -> None:
     """ValidationException: the request breaks a rule."""
     _refuse_repositories(params)
     # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateNotebookInstance.html
@@ -32,7 +32,7 @@ def check_create(params: Params, cloud: Cloud) -> None:
     if params.get("SecurityGroupIds") and not params.get("SubnetId"):
         raise ValidationException("SecurityGroupIds can be given only with a SubnetId.")
     if params.get("SubnetId"):
-        _check_network(params, cloud.client("ec2"))
+        _check_network(params, cloud.client("ec2", region))
     checks.role(params["RoleArn"], cloud)
 
 

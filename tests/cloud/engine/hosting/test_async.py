@@ -196,12 +196,17 @@ def test_those_of_a_deleted_endpoint_are_dropped(own: Asking) -> None:
     assert [own.read(uri) for uri in places] == [None] * 6
 
 
-def test_an_input_in_the_request_is_refused(own: Asking) -> None:
+def test_an_input_in_the_request_is_refused_in_each_way(own: Asking) -> None:
     name = own.serve()
     where = own.hosting.put("in/two", b"two")
     invoke = own.hosting.runtime.invoke_endpoint_async
     with pytest.raises(botocore.exceptions.ClientError, match="InputLocation is required"):
         invoke(EndpointName=name, InputLocation=where, Body=b"one")
+    runtime = own.hosting.runtime
+    for direct in (runtime.invoke_endpoint, runtime.invoke_endpoint_with_response_stream):
+        with pytest.raises(botocore.exceptions.ClientError, match="is an asynchronous endpoint") as refused:
+            direct(EndpointName=name, Body=b"one")
+        assert refused.value.response["Error"]["Code"] == "ValidationError"
 
 
 def backlog(own: Asking, name: str) -> float:

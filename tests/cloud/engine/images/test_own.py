@@ -82,3 +82,15 @@ def test_an_environment_that_nobody_knows_cannot_be_pulled(tmp_path: Path, sagel
     assert refused.returncode == 1
     assert "There is no environment 'cobol'; there are tensorflow" in refused.stderr
     assert sagelab("image", "pull", "tensorflow", home=tmp_path / "home").stdout == "tensorflow is here\n"
+
+
+@pytest.mark.parametrize("way", [".", "link", "home/.."])
+def test_folder_that_holds_the_home_is_refused(tmp_path: Path, way: str) -> None:
+    """A copy of it would hold itself."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path)
+    command(tmp_path, "serve")
+    images = OwnImages(tmp_path / "home/images")
+    with pytest.raises(BadImage, match="holds the local cloud's own folder"):
+        images.add("mine", tmp_path / way)
+    assert not (tmp_path / "home/images").exists()

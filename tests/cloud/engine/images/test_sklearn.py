@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import botocore.exceptions
@@ -13,6 +14,7 @@ import pytest
 from tests.cloud.endpoints import Hosting
 from tests.cloud.jobs import Jobs, pack
 from tests.conftest import LocalCloud
+from tests.wheels import make_wheel
 
 pytestmark = pytest.mark.slow  # a Python that imports scikit-learn
 
@@ -33,6 +35,16 @@ SERVE = """
 import joblib
 def model_fn(folder):
     return joblib.load(folder + "/line.joblib")
+"""
+INSTALLED = """
+import sys
+from sagemaker_containers.beta.framework import content_types, encoders, env, modules, transformer, worker
+warm = "scipy.sparse" in sys.modules
+import heard_of_never
+def model_fn(folder):
+    return None
+def transform_fn(model, body, content_type, accept):
+    return worker.Response(encoders.encode([heard_of_never.__name__, warm], content_types.JSON), accept)
 """
 WHOLE = """
 def model_fn(folder):
@@ -95,6 +107,21 @@ def test_script_answers_as_a_whole(cloud: LocalCloud, archive: str) -> None:
         botocore.exceptions.ClientError, match=r"server error \(500\).*ValueError: as the script says"
     ):
         ask(hosting, name, b"stop", "text/plain")
+    hosting.close()
+
+
+def test_packages_of_a_script_are_installed_and_its_server_stays_warm(
+    cloud: LocalCloud, archive: str, tmp_path: Path
+) -> None:
+    hosting = Hosting(cloud)
+    make_wheel(tmp_path, "heard-of-never", "1.5")
+    files = {"serve.py": INSTALLED, "requirements.txt": "--no-index\n--find-links 1\nheard-of-never\n"}
+    code = hosting.put("code/sourcedir.tar.gz", pack(files, tmp_path))
+    told = {"SAGEMAKER_PROGRAM": "serve.py", "SAGEMAKER_SUBMIT_DIRECTORY": code}
+    image = IMAGE.format("1.2-1-cpu-py3")
+    made = hosting.model(None, Image=image, ModelDataUrl=archive, Environment=told)
+    name = hosting.serve(hosting.config(made))
+    assert json.loads(ask(hosting, name, b"", "text/plain", "application/json")) == ["heard_of_never", True]
     hosting.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import pickletools
+import re
 from typing import Any
 
 import botocore.exceptions
@@ -13,13 +14,35 @@ import pytest
 
 from tests.cloud.endpoints import Hosting
 from tests.cloud.jobs import Jobs
+from tests.cloud.spot import interrupt
 from tests.conftest import LocalCloud
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow  # its packages are pulled first
 
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:{}"
 FIRST = "811284229777.dkr.ecr.us-east-1.amazonaws.com/xgboost:latest"
 SETTINGS = {"num_round": "6", "objective": "binary:logistic", "eval_metric": "accuracy,auc", "max_depth": "3"}
+MARKET = {"rate": "0", "wait": "0.2", "notice": "5"}  # nobody but the test interrupts
+# As AWS's own example of a script has it.
+EXAMPLE = """
+import json, os
+import xgboost
+from sagemaker_containers import entry_point
+from sagemaker_xgboost_container import distributed
+from sagemaker_xgboost_container.data_utils import get_dmatrix
+
+def train(rows, is_master):
+    print("is_master", is_master)
+    booster = xgboost.train({"max_depth": 2}, rows, 3)
+    if is_master:
+        booster.save_model(os.environ["SM_MODEL_DIR"] + "/xgboost-model")
+
+hosts, host = json.loads(os.environ["SM_HOSTS"]), os.environ["SM_CURRENT_HOST"]
+entry_point._wait_hostname_resolution()
+rows = get_dmatrix(os.environ["SM_CHANNEL_TRAIN"], "csv")
+distributed.rabit_run(train, {"rows": rows}, rows is not None, hosts, host, update_rabit_args=True)
+"""
 RNG = np.random.default_rng(0)
 FEATURES = RNG.normal(size=(300, 4))
 LABELS = (FEATURES[:, 0] + 2 * FEATURES[:, 1] > 0).astype(int)
@@ -101,6 +124,60 @@ def test_job_goes_on_after_its_newest_checkpoint(jobs: Jobs) -> None:
     assert [line[:3] for line in log.splitlines() if "#011" in line] == ["[4]", "[5]"]
 
 
+def test_script_of_aws_example_trains_on_two_hosts(jobs: Jobs) -> None:
+    asked = jobs.script(EXAMPLE)
+    changed = request(jobs, hosts=2)
+    asked |= {name: changed[name] for name in ("AlgorithmSpecification", "ResourceConfig", "InputDataConfig")}
+    ended = jobs.run(asked)
+    assert ended["TrainingJobStatus"] == "Completed", ended.get("FailureReason")
+    logs = [jobs.log(ended["TrainingJobName"], host) for host in ("algo-1", "algo-2")]
+    assert ["is_master True" in log for log in logs] == [True, False]
+    assert set(jobs.unpack(ended["ModelArtifacts"]["S3ModelArtifacts"])) == {"xgboost-model"}
+
+
+def test_interrupted_spot_job_goes_on_after_its_newest_checkpoint(jobs: Jobs) -> None:
+    asked = request(jobs, num_round="20000") | {
+        "CheckpointConfig": {"S3Uri": f"s3://{jobs.bucket}/spot"},
+        "EnableManagedSpotTraining": True,
+        "StoppingCondition": {"MaxRuntimeInSeconds": 300, "MaxWaitTimeInSeconds": 600},
+        "Tags": [{"Key": f"sagelab:spot-{name}", "Value": value} for name, value in MARKET.items()],
+    }
+    name = asked["TrainingJobName"]
+    jobs.sagemaker.create_training_job(**asked)
+    jobs.wait_log(name, "[9]#011")
+    interrupt(jobs, name)
+    jobs.wait(name, "Interrupted")
+    log = until(lambda: jobs.log(name), lambda log: "Resuming from iteration " in log)
+    first = int(re.findall(r"Resuming from iteration (\d+)", log)[0])
+    jobs.wait_log(name, f"[{first}]#011")
+    jobs.sagemaker.stop_training_job(TrainingJobName=name)
+    assert jobs.wait(name)["TrainingJobStatus"] == "Stopped"
+    assert first > 9
+
+
+def test_cross_validation_leaves_a_model_a_fold_and_their_means(jobs: Jobs) -> None:
+    ended = jobs.run(request(jobs, _kfold="2", _num_cv_round="2"))
+    assert ended["TrainingJobStatus"] == "Completed", ended.get("FailureReason")
+    log = jobs.log(ended["TrainingJobName"])
+    assert "Run 2-round of 2-fold cross validation with 300 rows" in log
+    folds, means = (
+        [float(one) for one in re.findall(rf"^\[{line}\].*#011validation-auc:([\d.]+)", log, re.MULTILINE)]
+        for line in (5, 6)
+    )
+    assert (len(folds), len(means)) == (4, 3)  # of two rounds and of both
+    assert means[-1] == pytest.approx(sum(folds) / 4, abs=1e-5)
+    final = {each["MetricName"]: each["Value"] for each in ended["FinalMetricDataList"]}
+    assert final["validation:auc"] == means[-1]
+    place = f"out/{ended['TrainingJobName']}/output"
+    rows = jobs.unpack(f"s3://{jobs.bucket}/{place}/output.tar.gz")["predictions.csv"].decode().splitlines()
+    table = np.array([[float(value) for value in row.split(",")] for row in rows])
+    assert table.shape == (300, 3)
+    np.testing.assert_array_equal(table[:, 0], LABELS)
+    assert (table[:, 0] == table[:, 2]).mean() > 0.8
+    uri = ended["ModelArtifacts"]["S3ModelArtifacts"]
+    assert set(jobs.unpack(uri)) == {f"xgboost-model-{number}" for number in range(4)}
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
@@ -108,6 +185,7 @@ def test_job_goes_on_after_its_newest_checkpoint(jobs: Jobs) -> None:
         ({"objective": "multi:softmax"}, "Require input for parameter 'num_class' for multi-classification"),
         ({"objective": "reg:gamma", "eval_metric": "gamma-nloglik"}, "label must be"),
         ({"tree_method": "gpu_hist"}, "no GPU"),
+        ({"_kfold": "301"}, "_kfold 301: "),
     ],
 )
 def test_what_the_user_does_wrong_is_the_reason(jobs: Jobs, changes: dict[str, str], why: str) -> None:

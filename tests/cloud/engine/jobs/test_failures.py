@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sagelab.cloud.engine.jobs.failures import find_error
+from sagelab.cloud.engine.jobs.failures import advise, find_error
 from tests.cloud.jobs import Jobs, pack
 
 
@@ -177,3 +177,14 @@ def test_last_error_skips_what_drivers_report_of_it() -> None:
         "subprocess.CalledProcessError: Command '['python']' returned non-zero exit status 1.",
     ]
     assert find_error(tail) == "\n".join(tail[1:5])
+
+
+def test_package_that_there_is_not_is_named() -> None:
+    pip = "ERROR: No matching distribution found for no-such-package==9"
+    assert find_error(["Collecting no-such-package", pip, "Reporting training FAILURE"]) == pip
+
+
+def test_what_aws_images_have_is_said_to_be_missing() -> None:
+    line = "ModuleNotFoundError: No module named 'sklearn.externals'"
+    assert advise(line, [line]) == f"{line}\n(scikit-learn has no joblib in it: import joblib itself.)"
+    assert advise("ValueError: x", ["ValueError: x"]) == "ValueError: x"

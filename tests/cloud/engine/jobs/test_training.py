@@ -9,7 +9,8 @@ import boto3
 import botocore.exceptions
 import pytest
 
-from tests.cloud.jobs import Jobs
+from tests.cloud.jobs import GROUP, IMAGE, Jobs
+from tests.waiting import until
 
 SMALL_NETWORK = """
 import argparse, json, os
@@ -61,6 +62,31 @@ def test_keras_script_trains_and_leaves_its_model_and_metric(jobs: Jobs) -> None
     times = [transition["StartTime"] for transition in job["SecondaryStatusTransitions"]]
     assert times == sorted(times)
     assert job["TrainingStartTime"] <= job["TrainingEndTime"]
+
+
+def test_job_of_another_region_writes_its_log_and_metrics_there(jobs: Jobs) -> None:
+    ireland, virginia = (
+        {name: jobs.cloud.client(name, region_name=region) for name in ("sagemaker", "logs", "cloudwatch")}
+        for region in ("eu-west-1", "us-east-1")
+    )
+    algorithm = {
+        "TrainingImage": IMAGE.replace("us-east-1", "eu-west-1"),
+        "MetricDefinitions": [{"Name": "abroad", "Regex": r"abroad: ([0-9\.]+)"}],
+    }
+    request = jobs.shell("echo 'abroad: 0.25'", algorithm=algorithm)
+    name = request["TrainingJobName"]
+    ireland["sagemaker"].create_training_job(**request)
+    job = until(
+        lambda: ireland["sagemaker"].describe_training_job(TrainingJobName=name),
+        lambda found: found["TrainingJobStatus"] not in ("InProgress", "Stopping"),
+    )
+    assert job["TrainingJobStatus"] == "Completed", job["FailureReason"]
+    assert (
+        len(ireland["logs"].describe_log_streams(logGroupName=GROUP, logStreamNamePrefix=name)["logStreams"]) == 1
+    )
+    assert ireland["cloudwatch"].list_metrics(MetricName="abroad")["Metrics"]
+    assert virginia["cloudwatch"].list_metrics(MetricName="abroad")["Metrics"] == []
+    assert jobs.log(name) == ""
 
 
 def test_metric_of_a_job_is_in_cloudwatch(jobs: Jobs) -> None:

@@ -146,9 +146,63 @@ def test_session_is_limited_by_its_policy(gateway: Any, role: Callable[..., Role
     refused(gateway.client("iam", **keys).list_roles)
     said = refused(gateway.client("s3", **keys).list_buckets)
     assert said.endswith("because no session policy allows the s3:ListAllMyBuckets action")
-    arns = [{"arn": "arn:aws:iam::aws:policy/ReadOnlyAccess"}]
-    with pytest.raises(botocore.exceptions.ClientError, match="no PolicyArns"):
-        sts.assume_role(RoleArn=whole.arn, RoleSessionName="session", PolicyArns=arns)
+
+
+def test_session_is_limited_by_managed_policies(
+    gateway: Any, role: Callable[..., Role], unique: Callable[[str], str]
+) -> None:
+    whole, iam, sts = role(allow("s3:*"), allow("iam:*")), gateway.client("iam"), gateway.client("sts")
+
+    def session(*arns: str, **options: str) -> dict[str, str]:
+        given = [{"arn": arn} for arn in arns]
+        asked = {"RoleArn": whole.arn, "RoleSessionName": "session", "PolicyArns": given}
+        issued = sts.assume_role(**asked, **options)["Credentials"]
+        members = ("AccessKeyId", "SecretAccessKey", "SessionToken")
+        names = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+        return {name: issued[member] for name, member in zip(names, members, strict=True)}
+
+    document = json.dumps(policy(allow("iam:ListUsers")))
+    own = iam.create_policy(PolicyName=unique("own"), PolicyDocument=document)["Policy"]["Arn"]
+    buckets = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"
+    keys = session(own, buckets, Policy=json.dumps(policy(allow("sqs:*"))))
+    gateway.client("iam", **keys).list_users()
+    gateway.client("s3", **keys).list_buckets()
+    refused(gateway.client("s3", **keys).create_bucket, Bucket=unique("never"))
+    refused(gateway.client("sqs", **keys).list_queues)  # which the role itself may not do
+    said = refused(gateway.client("iam", **keys).list_roles)
+    assert said.endswith("because no session policy allows the iam:ListRoles action")
+    iam.delete_policy(PolicyArn=own)  # what is gone lets nothing through
+    refused(gateway.client("iam", **keys).list_users)
+    errors = {
+        "ValidationError": [own],
+        "ValidationError ": [buckets] * 11,
+        "PackedPolicyTooLarge": [f"arn:aws:iam::{ACCOUNT}:policy/{'x' * 120}{number}" for number in range(10)],
+    }
+    for code, arns in errors.items():
+        with pytest.raises(botocore.exceptions.ClientError, match=code.strip()):
+            session(*arns, Policy=json.dumps(policy(allow("sqs:*" + "x" * 600))))
+    for odd in ("{", json.dumps(policy(allow("sqs:" + "x" * 2048)))):
+        with pytest.raises(botocore.exceptions.ClientError, match=r"MalformedPolicyDocument|equal to 2048"):
+            session(Policy=odd)
+    with pytest.raises(botocore.exceptions.ClientError, match="Tags of a session"):
+        sts.assume_role(RoleArn=whole.arn, RoleSessionName="session", Tags=[{"Key": "a", "Value": "b"}])
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"RoleSessionName": "lab/../other"}, "roleSessionName"),
+        ({"RoleSessionName": "*:*"}, "roleSessionName"),
+        ({"DurationSeconds": 10**9}, "between 900 and 43200"),
+        ({"DurationSeconds": 3601}, "exceeds the MaxSessionDuration set for this role"),
+    ],
+)
+def test_session_has_a_name_and_a_time_that_it_can_have(
+    gateway: Any, role: Callable[..., Role], asked: dict[str, Any], words: str
+) -> None:
+    request = {"RoleArn": role().arn, "RoleSessionName": "lab", **asked}
+    with pytest.raises(botocore.exceptions.ClientError, match=words):
+        gateway.client("sts").assume_role(**request)
 
 
 def test_role_is_limited_by_its_boundary(

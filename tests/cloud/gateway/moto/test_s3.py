@@ -87,3 +87,20 @@ def test_a_key_that_is_not_utf8_is_refused(gateway: Any, method: str, path: str)
 def test_a_body_that_is_no_xml_is_refused(gateway: Any) -> None:
     status, _, body = gateway.signed("POST", "/edges?delete", "s3", b"<Delete><Object>\xff")
     assert (status, b"<Code>MalformedXML</Code>" in body) == (400, True)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Bad_Bucket", "UPPER", "ab", "a" * 64, "-begins", "ends-", ".begins", "ends.", "two..dots", "a_b"),
+        *("192.168.5.4", "xn--name", "sthree-name", "amzn-s3-demo-name", "name-s3alias", "name--ol-s3"),
+        *("name.mrap", "name--table-s3", "name-an"),
+    ],
+)
+def test_bucket_that_cannot_have_its_name_is_refused(s3: Any, name: str) -> None:
+    assert refusal(s3.create_bucket, Bucket=name)[0] == "InvalidBucketName"
+
+
+def test_bucket_may_have_any_name_within_the_rules(s3: Any) -> None:
+    for name in ("abc", "a" * 63, "with.dots-and-1", "1.2.3", "1.2.3.4.5", "0-0"):
+        s3.create_bucket(Bucket=name)

@@ -10,7 +10,6 @@ from typing import Any
 import botocore.exceptions
 import moto
 import pytest
-from moto.cloudformation import parsing
 
 from sagelab.cloud.errors import NotImplementedHere
 from sagelab.cloud.gateway.moto import front, services
@@ -141,6 +140,8 @@ def test_settings_of_s3_that_moto_does_not_know_are_refused(gateway: Any) -> Non
 
 @pytest.mark.slow
 def test_types_of_refused_services_are_refused() -> None:
+    from moto.cloudformation import parsing  # the models of all services: six seconds
+
     kinds = {kind: made.__module__.split(".")[1] for kind, made in parsing.get_model_map().items()}
     for kind, service in kinds.items():
         if service in ("cloud", "sagemaker"):  # the local cloud's own

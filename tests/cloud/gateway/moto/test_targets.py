@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import botocore.exceptions
@@ -70,9 +70,71 @@ def test_rule_takes_no_target_that_hears_nothing(gateway: Any, target: str) -> N
     assert "schedule" in refusal(events.put_rule, Name="timer", ScheduleExpression="rate(1 hour)")
 
 
+def make_queue(gateway: Any, name: str, service: str, **condition: str) -> str:
+    """The ARN of a new queue that a service may send to. condition: aws_SourceArn="..."."""
+    arn = f"{OWN}:sqs:us-east-1:{ACCOUNT}:{name}"
+    statement: dict[str, Any] = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sqs:SendMessage"}
+    statement |= {"Resource": arn}
+    if condition:
+        statement["Condition"] = {"ArnLike": {key.replace("_", ":"): value for key, value in condition.items()}}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    gateway.client("sqs").create_queue(QueueName=name, Attributes={"Policy": policy})
+    return arn
+
+
+def messages(gateway: Any, name: str) -> list[Any]:
+    sqs = gateway.client("sqs")
+    found = sqs.receive_message(QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"], MaxNumberOfMessages=10)
+    return [json.loads(one["Body"]) for one in found.get("Messages", [])]
+
+
+def test_rule_sends_to_no_queue_whose_policy_does_not_let_it(gateway: Any) -> None:
+    events = gateway.client("events")
+    rule = events.put_rule(Name="let", EventPattern='{"source": ["let"]}')["RuleArn"]
+    gateway.client("sqs").create_queue(QueueName="of-nobody")
+    queues = {
+        "of-nobody": f"{OWN}:sqs:us-east-1:{ACCOUNT}:of-nobody",
+        "of-s3": make_queue(gateway, "of-s3", "s3.amazonaws.com"),
+        "of-another": make_queue(gateway, "of-another", "events.amazonaws.com", aws_SourceArn=f"{rule}-other"),
+        "of-the-rule": make_queue(gateway, "of-the-rule", "events.amazonaws.com", aws_SourceArn=rule),
+    }
+    targets = [{"Id": name, "Arn": arn} for name, arn in queues.items()]
+    events.put_targets(Rule="let", Targets=targets)
+    events.put_events(Entries=[{"Source": "let", "DetailType": "t", "Detail": "{}"}])
+    assert {name: len(messages(gateway, name)) for name in queues} == dict.fromkeys(queues, 0) | {"of-the-rule": 1}
+
+
+def test_patterns_are_matched_in_linear_time(gateway: Any) -> None:
+    events, s3, long = gateway.client("events"), gateway.client("s3"), "a" * 60
+    arn = make_queue(gateway, "patterned", "events.amazonaws.com")
+    patterns = {"slow": "*a" * 30 + "*b", "fits": r"a*\*end", "not": r"a*\\*end"}
+    for name, pattern in patterns.items():
+        events.put_rule(Name=name, EventPattern=json.dumps({"source": [{"wildcard": pattern}]}))
+        events.put_targets(Rule=name, Targets=[{"Id": "1", "Arn": arn, "Input": "unused"}])
+    for source in (long, "a*end", f"a{long}*end", f"{long}end"):
+        events.put_events(Entries=[{"Source": source, "DetailType": "t", "Detail": "{}"}])
+    assert sorted(one["source"] for one in messages(gateway, "patterned")) == ["a*end", f"a{long}*end"]
+    with pytest.raises(botocore.exceptions.ClientError, match="namePrefix"):
+        events.list_rules(NamePrefix="(a+)+$")
+    assert [rule["Name"] for rule in events.list_rules(NamePrefix="slo")["Rules"]] == ["slow"]
+    s3.create_bucket(Bucket="shared-origins")
+    rules = [{"AllowedMethods": ["GET"], "AllowedOrigins": ["http://*.example", f"{'(.+)+' * 5}!"]}]
+    s3.put_bucket_cors(Bucket="shared-origins", CORSConfiguration={"CORSRules": rules})
+    from moto.s3 import responses
+
+    matches = responses.cors_matches_origin
+    allowed = rules[0]["AllowedOrigins"]
+    assert [matches(one, allowed) for one in ("http://a.example", "http://a.example.com", long)] == [
+        True,
+        False,
+        False,
+    ]
+
+
 def test_rule_puts_events_where_it_says(gateway: Any) -> None:
     events, sqs, logs = (gateway.client(name) for name in ("events", "sqs", "logs"))
-    url = sqs.create_queue(QueueName="heard")["QueueUrl"]
+    make_queue(gateway, "heard", "events.amazonaws.com")
+    url = sqs.get_queue_url(QueueName="heard")["QueueUrl"]
     logs.create_log_group(logGroupName="heard")
     events.put_rule(Name="heard", EventPattern='{"source": ["mine"]}')
     arns = [f"{OWN}:sqs:us-east-1:{ACCOUNT}:heard", f"{OWN}:logs:us-east-1:{ACCOUNT}:log-group:heard"]
@@ -122,10 +184,60 @@ def test_bucket_notifies_no_function(gateway: Any) -> None:
     put = s3.put_bucket_notification_configuration
     said = refusal(put, Bucket="notifying", NotificationConfiguration={"LambdaFunctionConfigurations": [function]})
     assert "Notify an SQS queue." in said
-    gateway.client("sqs").create_queue(QueueName="notified")
-    queue = {"QueueArn": f"{OWN}:sqs:us-east-1:{ACCOUNT}:notified", "Events": ["s3:ObjectCreated:*"]}
+    queue = {"QueueArn": make_queue(gateway, "notified", "s3.amazonaws.com"), "Events": ["s3:ObjectCreated:*"]}
     put(Bucket="notifying", NotificationConfiguration={"QueueConfigurations": [queue]})
     assert "LambdaFunctionConfigurations" not in s3.get_bucket_notification_configuration(Bucket="notifying")
+
+
+def notifying(gateway: Any, bucket: str, *queues: str) -> None:
+    configurations = [{"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]} for arn in queues]
+    gateway.client("s3").put_bucket_notification_configuration(
+        Bucket=bucket, NotificationConfiguration={"QueueConfigurations": configurations}
+    )
+
+
+def test_bucket_notifies_whoever_takes_it_and_the_message_is_kept(gateway: Any) -> None:
+    s3, sqs, bucket = gateway.client("s3"), gateway.client("sqs"), "arn:aws:s3:::notifies"
+    s3.create_bucket(Bucket="notifies")
+    sqs.create_queue(QueueName="closed")
+    topic = gateway.client("sns").create_topic(Name="closed")["TopicArn"]
+    wrong = [
+        {"QueueConfigurations": [{"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}]}
+        for arn in (
+            f"{OWN}:sqs:us-east-1:{ACCOUNT}:closed",
+            f"{OWN}:sqs:us-east-1:{ACCOUNT}:never-made",
+            f"{OWN}:sqs:us-east-1:210987654321:closed",
+            make_queue(gateway, "of-events", "events.amazonaws.com"),
+            make_queue(gateway, "of-another-bucket", "s3.amazonaws.com", aws_SourceArn=f"{bucket}-other"),
+        )
+    ]
+    wrong.append({"TopicConfigurations": [{"TopicArn": topic, "Events": ["s3:ObjectCreated:*"]}]})
+    for configuration in wrong:
+        with pytest.raises(botocore.exceptions.ClientError, match="Unable to validate the following destination"):
+            s3.put_bucket_notification_configuration(Bucket="notifies", NotificationConfiguration=configuration)
+    s3.put_object(Bucket="notifies", Key="before", Body=b"x")
+    notifying(gateway, "notifies", make_queue(gateway, "open", "s3.amazonaws.com", aws_SourceArn=bucket))
+    s3.put_object(Bucket="notifies", Key="to/be/kept", Body=b"x")
+    with closing(sqlite3.connect(gateway.home.path / "services.db")) as db:
+        states = db.execute("SELECT state FROM backends WHERE service='sqs' AND region='us-east-1'").fetchall()
+    assert b"to%2Fbe%2Fkept" in states[0][0]
+    test, put = messages(gateway, "open")
+    assert (test["Event"], put["Records"][0]["s3"]["object"]["key"]) == ("s3:TestEvent", "to%2Fbe%2Fkept")
+    sqs.set_queue_attributes(QueueUrl=sqs.get_queue_url(QueueName="open")["QueueUrl"], Attributes={"Policy": ""})
+    s3.put_object(Bucket="notifies", Key="after", Body=b"x")
+    assert messages(gateway, "open") == []
+
+
+@pytest.mark.parametrize("policy", ["[]", "5", '{"Statement": 5}', '{"Statement": [{"Effect": "Allow"}]}', "null"])
+def test_policy_that_is_none_lets_nobody_in_and_breaks_nothing(gateway: Any, policy: str) -> None:
+    s3, sqs, name = gateway.client("s3"), gateway.client("sqs"), f"odd-{abs(hash(policy))}"
+    s3.create_bucket(Bucket=name)
+    notifying(gateway, name, make_queue(gateway, name, "s3.amazonaws.com"))
+    url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+    with suppress(botocore.exceptions.ClientError):
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+        s3.put_object(Bucket=name, Key="k", Body=b"x")
+        assert len(messages(gateway, name)) == 1  # of the test alone
 
 
 def writer(gateway: Any, place: str, principal: str = "firehose.amazonaws.com") -> str:

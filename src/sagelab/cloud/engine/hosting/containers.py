@@ -19,10 +19,11 @@ MODEL, COMPILED, SOCKET = "/opt/ml/model", "/opt/ml/model.compiled", "/run/sagel
 SERVE = f"python3 -m sagelab.serving --model {MODEL} --socket {SOCKET}"
 SCRIPTS = "python3 -m sagelab.serving.scripts"
 SCRIPTED = ("scikit-learn", "xgboost", "pytorch", "huggingface")  # images whose model server it stands for
+BROUGHT, CODE = "/opt/ml/code", f"{MODEL}/code"  # by the platform, in the archive
 INSTALL = (
-    f"python3 -m pip install --quiet --disable-pip-version-check --requirement {MODEL}/code/requirements.txt"
-    " || { echo 'pip could not install code/requirements.txt (its own words stand above)."
-    " Without a network, put the packages into code/lib of the model archive.'; exit 1; }"
+    "{{ python3 -m pip install --quiet --disable-pip-version-check --requirement {}/requirements.txt"
+    " || {{ echo 'pip could not install code/requirements.txt (its own words stand above)."
+    " Without a network, put the packages into code/lib of the model archive.'; exit 1; }}; }} && "
 )
 COMPILE = f"python3 -m sagelab.serving.accelerate {MODEL} {COMPILED}"
 RELAY = f"python3 -m sagelab.relay {SOCKET}"
@@ -63,8 +64,7 @@ def tensorflow_serving(folder: Path, instance_type: str, accelerator: str | None
     code = folder / "ml/model/code"
     # The server imports TensorFlow in any case; code that replaces it needs a Python of its own.
     runtime = runtimes.choose(code, toolkit=True) if code.is_dir() else runtimes.TENSORFLOW
-    if (code / "requirements.txt").exists() and not (code / "lib").is_dir():
-        command = f"{{ {INSTALL}; }} && {command} --installed"
+    command = _install(code, CODE) + command
     notes = [f"{runtimes.describe_here()}, {count} threads"]
     if accelerator:
         notes.append(ACCELERATED.format(accelerator))
@@ -75,10 +75,12 @@ def script_serving(image: Image, folder: Path, instance_type: str, isolated: boo
     """The model server of images that serve scripts (SCRIPTED), with the learner's script or without one."""
     count = threads(instance_type)
     command = f"exec {SCRIPTS} {image.server} --model {MODEL} --socket {SOCKET} --threads {count}"
-    places = (folder / "ml/code", folder / "ml/model/code")
-    installs = any((place / "requirements.txt").exists() for place in places)
-    environment = image.environment
-    runtime = Runtime(environment.name, environment.imports, () if installs else ("python3",), environment)
+    brought, environment = folder / "ml/code", image.environment
+    code, seen = (
+        (brought, BROUGHT) if brought.is_dir() and any(brought.iterdir()) else (folder / "ml/model/code", CODE)
+    )
+    command = _install(code, seen) + command
+    runtime = Runtime(environment.name, environment.imports, ("python3",), environment)
     notes = (f"{runtimes.describe_here(environment)}, {count} threads",)
     return Container(command, runtime, not isolated, {}, notes)
 
@@ -100,6 +102,12 @@ def own_image(program: Path, sandbox_unavailable: str | None, isolated: bool) ->
         SHARED_NETWORK if sandbox_unavailable else OWN_NETWORK,
     )
     return Container(command, runtimes.PYTHON, not isolated, {BIND_TO: str(port)}, notes, program)
+
+
+def _install(code: Path, seen: str) -> str:
+    """What a shell does first for the code of a model, which the host has at `seen`: its requirements."""
+    wanted = (code / "requirements.txt").exists() and not (code / "lib").is_dir()
+    return INSTALL.format(seen) if wanted else ""
 
 
 def threads(instance_type: str) -> int:

@@ -56,6 +56,7 @@ class Endpoint:
         self.capture: Capture | None = None
         self.capturing: dict[str, Any] | None = None  # the DataCaptureConfig
         self.fleet: Fleet | None = None
+        self.asynchronous = False  # it is asked by way of S3
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._using, self._usage = threading.Lock(), defaultdict[str, Usage](Usage)

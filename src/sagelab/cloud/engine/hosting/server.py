@@ -237,10 +237,11 @@ class Server:
         )
 
     def _last_words(self, running: Running) -> str:
-        from sagelab.cloud.engine.jobs.failures import find_error
+        from sagelab.cloud.engine.jobs.failures import advise, find_error
 
         tail = list(self._stream.tail) if self._stream else []
-        why = find_error(tail) or "\n".join(tail[-5:]) or running.group.trouble or "it printed nothing"
+        error = find_error(tail) or "\n".join(tail[-5:]) or running.group.trouble or "it printed nothing"
+        why = advise(error, tail)
         return (
             f"The primary container for production variant {self.spec.name} ended before it answered /ping"
             f" (exit code {next(iter(running.group.codes.values()), 137)}): {why[-600:]}"

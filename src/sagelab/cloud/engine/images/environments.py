@@ -46,7 +46,8 @@ class Environment:
     log of a job names. lock: its lock file; None: this Python's own packages. builds: the lock file of what comes
     from PyTorch's index. extras: of the same index, what is left out where it cannot be had. commands: console
     scripts of its packages, each with its module. beside: the lock's packages are laid beside this Python's own.
-    start: a module that every Python of a host imports at its start. variables: of a host's environment.
+    toolkits: the folder of modules of this package that scripts import by names of AWS's. start: a module that
+    every Python of a host imports at its start. variables: of a host's environment.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Environment:
     extras: Path | None = None
     commands: tuple[tuple[str, str], ...] = ()
     beside: bool = False
+    toolkits: Path | None = None
     start: str = ""
     variables: tuple[tuple[str, str], ...] = ()
 
@@ -82,6 +84,7 @@ class Environment:
 # What `sagemaker_training` imports. Not itself: at its import it makes the folders of a job.
 TOOLKIT = tuple("asyncio boto3 boto3.s3.transfer inotify_simple paramiko psutil retrying six numpy".split())
 LOCKS = Path(__file__).with_name("locks")
+TOOLKITS = Path(sagelab.__file__).resolve().with_name("toolkits")
 PLAIN = Environment("python")
 TENSORFLOW = Environment(
     "tensorflow",
@@ -101,12 +104,14 @@ SKLEARN = Environment(
     "scikit-learn",
     ("sagelab.cloud.engine.sandbox.without_tensorflow", *TOOLKIT, "sklearn", "pandas", "scipy.sparse", "joblib"),
     (("scikit-learn", "scikit-learn"),),
+    toolkits=TOOLKITS,
 )
 XGBOOST = Environment(
     "xgboost",
     (*TOOLKIT, "xgboost", "sklearn", "pandas", "scipy.sparse", "joblib"),
     (("XGBoost", "xgboost-cpu"), ("scikit-learn", "scikit-learn")),
     LOCKS / "xgboost.lock",
+    toolkits=TOOLKITS,
 )
 PYTORCH = Environment(
     "pytorch",
@@ -144,8 +149,8 @@ class Environments:
         return self._place(environment) / "bin/python" if own else Path(sys.executable)
 
     def packages(self, environment: Environment) -> Path | None:
-        """The folder of what is laid beside this Python's own packages, if there is any."""
-        return self._place(environment) / "packages" if environment.beside else None
+        """The folder of what a host has beside the packages of its Python, if there is any."""
+        return self._place(environment) / "packages" if environment.beside else environment.toolkits
 
     def is_there(self, environment: Environment) -> bool:
         """Whether it stands as its lock file and this Python ask for."""

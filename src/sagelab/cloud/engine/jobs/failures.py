@@ -20,9 +20,17 @@ TRACEBACK = "Traceback (most recent call last)"
 SYNTAX_ERROR = re.compile(r"(?:Syntax|Indentation|Tab)Error: ")
 MEMORY_ERROR = re.compile(r"[\w.]*MemoryError\b")
 ERROR_LINE = re.compile(r"[A-Za-z_][\w.]*(?:(?:Error|Exception|Interrupt|Exit)(?::.*)?|: .*)$")
-# What TensorFlow says of a path that only tensorflow-io could open, and what to do instead.
-NO_S3 = re.compile(r"File system scheme 's3' not implemented")
-S3_ADVICE = "(TensorFlow has no s3:// paths here: use an input channel, /opt/ml/model, or boto3.)"
+# An installer's last word, which stands below no traceback.
+INSTALL_ERROR = re.compile(r"ERROR: (?:No matching distribution found for|Cannot install|Invalid requirement) ?.+")
+# What is said of something that AWS's images have, and what to do instead.
+ADVICE = {
+    re.compile(r"File system scheme 's3' not implemented"): (
+        "(TensorFlow has no s3:// paths here: use an input channel, /opt/ml/model, or boto3.)"
+    ),
+    re.compile(
+        r"No module named 'sklearn\.externals"
+    ): "(scikit-learn has no joblib in it: import joblib itself.)",
+}
 ROOM = FAILURE_REASON_LIMIT - len("AlgorithmError: , exit code: 255")
 OUT_OF_MEMORY = (
     "Please use an instance type with more memory, or reduce the size of job data processed on an instance."
@@ -45,9 +53,7 @@ def _explain_host(code: int, failure: str, tail: list[str]) -> JobError:
     for line in tail:
         if line.startswith(limits.MARK):
             return ClientError(f"The host was ended: {line.removeprefix(limits.MARK)}.")
-    error = find_error(tail)
-    if any(NO_S3.search(line) for line in tail):
-        error = f"{error}\n{S3_ADVICE}".strip()
+    error = advise(find_error(tail), tail)
     if code == KILLED or any(MEMORY_ERROR.match(line) for line in tail):
         return ClientError(f"{OUT_OF_MEMORY} Exit code: {code}. {_shorten(failure or error, 700)}")
     if not failure:
@@ -64,8 +70,8 @@ def find_error(tail: list[str]) -> str:
     """The user's own error in the last lines of a log; empty if there is none.
 
     It is a traceback, not one in which a driver reports that its command failed; or, for a syntax error, the
-    lines that point at it. A traceback begins in the middle of a line where that was not ended: behind a prompt,
-    or the last state of a progress bar.
+    lines that point at it; or the last word of pip. A traceback begins in the middle of a line where that was not
+    ended: behind a prompt, or the last state of a progress bar.
     """
     for start, line in enumerate(tail):
         _, begun, rest = line.partition(TRACEBACK)
@@ -77,7 +83,14 @@ def find_error(tail: list[str]) -> str:
     for number, line in enumerate(tail):
         if SYNTAX_ERROR.match(line):
             return "\n".join(tail[max(0, number - 3) : number + 1])
-    return ""
+    return next((line for line in reversed(tail) if INSTALL_ERROR.match(line)), "")
+
+
+def advise(error: str, tail: Iterable[str]) -> str:
+    """An error, and what to do instead where a log shows that something of AWS's images is missing."""
+    lines = list(tail)
+    found = [advice for seen, advice in ADVICE.items() if any(seen.search(line) for line in lines)]
+    return "\n".join([error, *found]).strip()
 
 
 def _one_traceback(lines: list[str]) -> list[str]:

@@ -9,11 +9,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from sagelab import shipped
 from sagelab.cloud.engine.data import trees
-
-PROJECT = Path(__file__).parents[5]  # of an installation from the repository, which `make setup` makes
-LABS = ("notebooks", "labs")
-IGNORED = (".ipynb_checkpoints", "__pycache__")
 
 
 @dataclass(frozen=True)
@@ -33,10 +30,10 @@ class Volume:
             partial = self.folder / "partial"
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
-            for name in LABS:
-                if (PROJECT / name).is_dir():
-                    ignored = shutil.ignore_patterns(*IGNORED)
-                    shutil.copytree(PROJECT / name, partial / name, ignore=ignored)
+            if labs := shipped.find():
+                for name in shipped.FOLDERS:
+                    ignored = shutil.ignore_patterns(*shipped.LEFT_OUT)
+                    shutil.copytree(labs / name, partial / name, ignore=ignored)
             partial.rename(self.files)
         return not self._mark.exists()
 

@@ -15,6 +15,7 @@ A group is a process with a user namespace (and, where asked, a network) that it
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -28,7 +29,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
-from sagelab.cloud.engine.sandbox import namespaces, privileges, warmth
+from sagelab.cloud.engine.sandbox import cgroups, namespaces, privileges, warmth
 from sagelab.cloud.engine.sandbox.init import REQUESTS, Init, receive
 from sagelab.cloud.engine.sandbox.limits import Limits
 from sagelab.cloud.engine.sandbox.namespaces import PROGRAM, HostSpec
@@ -228,6 +229,8 @@ def _become_keeper(host: HostSpec, output: int, writer: int, isolated: bool) -> 
     code = 1
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if host.cgroup:
+            cgroups.enter(host.cgroup)
         if isolated:
             namespaces.isolate_host()
         privileges.die_with_parent()
@@ -291,6 +294,8 @@ def main(argv: list[str]) -> None:
     with warmth.noting_reads():
         for name in argv[2:]:
             importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # what is imported is never garbage: no fork copies its pages only to look
     ForkServerProcess(channel, sandbox_unavailable, overlay).serve()
 
 

@@ -16,7 +16,7 @@ from sagelab.cloud.engine.images.environments import Environments
 from sagelab.cloud.engine.images.own import OwnImages
 from sagelab.cloud.engine.images.registry import Registry
 from sagelab.cloud.engine.images.runtimes import Runtime
-from sagelab.cloud.engine.sandbox import layer, shim
+from sagelab.cloud.engine.sandbox import cgroups, layer, shim
 from sagelab.cloud.engine.sandbox.internet import Internet
 from sagelab.cloud.engine.sandbox.namespaces import COMMANDS, LAYER, PROGRAM, HostSpec
 from sagelab.cloud.engine.sandbox.network import Network, Ways
@@ -45,6 +45,7 @@ class Launcher:
         self._internet = Internet(dict(os.environ if outside is None else outside))
         self._lock, self._closed = threading.Lock(), False
         self._fork_servers: dict[tuple[str, ...], ForkServer] = {}
+        self._cgroups = cgroups.divide()
         for leftover in home.jobs.iterdir():
             trees.remove(leftover)
 
@@ -82,7 +83,7 @@ class Launcher:
         python, packages = self.environments.python(environment), self.environments.packages(environment)
         beside = layer.Beside(packages, environment.start) if packages else None
         variables = dict(environment.variables)
-        hosts = [replace(_with_program(host), env=variables | host.env) for host in hosts]
+        hosts = [_with_program(replace(host, env=variables | host.env)) for host in hosts]
         hosts = [layer.lay_out(host, python, fork_server.overlay, beside) for host in hosts]
         if fork_server.sandbox_unavailable:
             hosts = [without_namespaces(host) for host in hosts]
@@ -93,16 +94,19 @@ class Launcher:
         try:
             for host in hosts:
                 _write_commands(Path(host.folder) / "bin", forks, host.python, environment.commands)
-            hosts = [replace(host, forks=forks) for host in hosts]
+            hosts = [replace(host, forks=forks, cgroup=self._make_cgroup(host)) for host in hosts]
             group = fork_server.start([(host, pipes[host.name][1]) for host in hosts], ways)
         except BaseException:
-            if ways:
-                ways.close()
+            _give_up(ways, hosts)
             raise
         finally:
             for _, writer in pipes.values():
                 os.close(writer)
         return Running(group, {name: reader for name, (reader, _) in pipes.items()})
+
+    def _make_cgroup(self, host: HostSpec) -> str:
+        made = self._cgroups.make(host.memory, host.processes) if self._cgroups else None
+        return str(made or "")
 
     def _open_ways(self, network: Network | None, apart: bool) -> Ways | None:
         if network is None:
@@ -136,6 +140,15 @@ class Launcher:
                 if fork_server.alive:
                     fork_server.close()
             self._fork_servers.clear()
+
+
+def _give_up(ways: Ways | None, hosts: list[HostSpec]) -> None:
+    """Close what was opened for hosts that did not start."""
+    if ways:
+        ways.close()
+    for host in hosts:
+        if host.cgroup:
+            cgroups.remove(Path(host.cgroup))
 
 
 def _write_commands(

@@ -73,6 +73,7 @@ class HostSpec:
     machine; the host has it at /opt/program, first on the PATH. processes,
     disk: how many processes and bytes of disk it may have (limits.py). python: its interpreter; one below LAYER is
     that of a virtual environment which the layer is (layer.py). packages: a folder of more packages of its image.
+    cgroup: its control group's folder (cgroups.py).
     """
 
     name: str
@@ -90,6 +91,7 @@ class HostSpec:
     disk: int | None = None
     python: str = sys.executable
     packages: str | None = None
+    cgroup: str = ""
 
     @property
     def overlay(self) -> bool:

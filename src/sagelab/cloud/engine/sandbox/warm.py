@@ -21,6 +21,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
+from sagelab.cloud.engine.sandbox import cgroups
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
 from sagelab.cloud.engine.sandbox.network import Ways
 from sagelab.cloud.engine.sandbox.processes import Inode
@@ -46,6 +47,7 @@ class Group:
         self, hosts: list[str], signal_group: Callable[[str, int], None], ways: Ways | None = None
     ) -> None:
         self.hosts, self._signal_group, self.ways = hosts, signal_group, ways
+        self.cgroups: list[Path] = []  # of its hosts; removed at their end
         self.mark = secrets.token_hex(8)  # its name in the fork server, whose memory every job can read
         self.codes: dict[str, int] = {}
         self.half: set[Inode] = set()
@@ -112,6 +114,7 @@ class ForkServer:
         """
         self.wait_ready()
         group = Group([host.name for host, _ in hosts], self._send_signal, ways)
+        group.cgroups = [Path(host.cgroup) for host, _ in hosts if host.cgroup]
         with self._lock:
             if self._idle:
                 self._idle.cancel()
@@ -203,6 +206,8 @@ class ForkServer:
                 self._idle.start()
         if group.ways:
             group.ways.close()
+        for each in group.cgroups:
+            cgroups.remove(each)
         group.started.set()
         group.ended.set()
         group.changed.set()

@@ -83,7 +83,7 @@ def _modules(folder: str) -> Iterator[str]:
 def _came_from(name: str, folder: str) -> bool:
     """Whether it is the imported one: an image's packages may lie beside those of its Python."""
     file = getattr(sys.modules.get(name), "__file__", None)
-    return bool(file) and file.startswith(f"{folder}/")
+    return isinstance(file, str) and file.startswith(f"{folder}/")
 
 
 def _is_file(path: str) -> bool:

@@ -56,6 +56,7 @@ class Key:
 
     token: the session token that must come with it, or None. expires: epoch seconds, or None. service: a service
     of AWS's, "sagemaker.amazonaws.com", where that is who signs. session_policy: what limits a role's session.
+    session_policies: ARNs of managed policies that do so too.
     """
 
     access_key: str
@@ -68,6 +69,7 @@ class Key:
     owner: bool = False
     service: str = ""
     session_policy: str = ""
+    session_policies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -59,8 +59,6 @@ class Identities:
                 return self._caller(key)
             case "GetSessionToken":
                 return self._session(key, request.form.get("DurationSeconds", "43200"))
-            case "AssumeRole" if any(name.startswith("PolicyArns.") for name in request.form):
-                raise NotImplementedHere("AssumeRole takes a Policy here, and no PolicyArns; put them into one.")
             case "GetFederationToken":
                 raise NotImplementedHere("sts GetFederationToken is not something the local cloud can do.")
         return None

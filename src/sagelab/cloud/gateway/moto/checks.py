@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sagelab.cloud.gateway.moto import rules, s3, service_roles, targets
+from sagelab.cloud.gateway.moto import deliveries, rules, s3, service_roles, sessions, targets
 
 # Given the arguments, which it may mend; what it returns is given the result.
 Check = Callable[[dict[str, Any]], Callable[[Any], None] | None]
@@ -21,7 +21,7 @@ Check = Callable[[dict[str, Any]], Callable[[Any], None] | None]
 
 @dataclass(frozen=True)
 class _Held:
-    """owner: a class of a module of moto's ("events.models.Rule"). methods: of it, by a blank."""
+    """owner: a class of a module of moto's ("events.models.Rule"), or a module. methods: of it, by a blank."""
 
     owner: str
     methods: str
@@ -37,7 +37,10 @@ _HELD: dict[str, tuple[_Held, ...]] = {
     "ec2": (_Held("ec2.models.vpcs.VPCBackend", "create_vpc_endpoint", rules.complete_endpoint),),
     "events": (
         _Held("events.models.EventsBackend", "put_rule", targets.check_rule),
+        _Held("events.responses.EventsHandler", "list_rules", rules.check_prefix),
+        _Held("events.models.EventPattern", "_wildcard_match", rules.match_event),
         _Held("events.models.Rule", "put_targets", targets.check_targets),
+        _Held("events.models.Rule", "_send_to_sqs_queue", deliveries.check_target),
     ),
     "firehose": (
         _Held(
@@ -50,15 +53,25 @@ _HELD: dict[str, tuple[_Held, ...]] = {
         _Held("kms.models.KmsBackend", "encrypt generate_mac sign verify verify_mac", rules.check_key),
         _Held("kms.models.KmsBackend", "decrypt", rules.check_ciphertext),
     ),
-    "logs": (_Held("logs.models.LogsBackend", "put_subscription_filter", targets.check_log_filter),),
+    "logs": (
+        _Held("logs.models.LogsBackend", "put_subscription_filter", targets.check_log_filter),
+        _Held("logs.models.LogsBackend", "_find_log_group", rules.name_group),
+    ),
     "s3": (
         _Held("s3.models.FakeBucket", "set_notification_configuration", targets.check_notifications),
+        _Held("s3.models.FakeBucket", "set_notification_configuration", deliveries.check_destinations),
+        _Held("s3.notifications", "_send_sqs_message", deliveries.check_queue),
+        _Held("s3.notifications", "_send_sns_message", deliveries.check_topic),
+        _Held("s3.notifications", "_send_event_bridge_message", deliveries.check_event),
+        _Held("s3.models.S3Backend", "create_bucket", s3.check_name),
+        _Held("s3.responses", "cors_matches_origin", rules.match_origin),
         _Held("s3.models.S3Backend", "put_bucket_policy", s3.check_policy),
     ),
     "sns": (
         _Held("sns.models.SNSBackend", "publish", targets.check_publication),
         _Held("sns.models.SNSBackend", "subscribe", targets.check_subscription),
     ),
+    "sts": (_Held("sts.responses.TokenResponse", "assume_role", sessions.keep_policies),),
     "stepfunctions": (
         _Held(
             "stepfunctions.models.StepFunctionBackend",
@@ -98,7 +111,10 @@ def _checked(method: Callable[..., Any], check: Check) -> Callable[..., Any]:
     @functools.wraps(method)
     def checked(*arguments: Any, **named: Any) -> Any:
         asked = signature.bind(*arguments, **named)
-        then = check(asked.arguments)
+        try:
+            then = check(asked.arguments)
+        except deliveries.Unheard:
+            return None
         result = method(*asked.args, **asked.kwargs)
         if then is not None:
             then(result)

@@ -7,9 +7,9 @@ that must not be reached are not, and what a request changes is kept before it i
 
 from __future__ import annotations
 
-import json
 import logging
 import os
+import sys
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -53,7 +53,6 @@ from sagelab.cloud.gateway.moto.persistence.objects import as_files, key_for_new
 from sagelab.cloud.gateway.moto.persistence.persister import Persister
 from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 from sagelab.cloud.gateway.wire.faults import Answer
-from sagelab.cloud.home import ACCOUNT
 
 App = Any  # a Flask application; its configuration says which of moto's services it is
 
@@ -67,9 +66,12 @@ _LOOKS_CLOSER = frozenset({"execute-api", "mediastore", "bedrock", "bedrock-agen
 
 _TURNS = 256
 _NO_XML = "The XML you provided was not well-formed or did not validate against our published schema"
-_MANAGED = "arn:aws:iam::aws:policy/"
 
 _log = logging.getLogger("sagelab")
+
+# The models of CloudFormation, which the first stack loads, bring jsonschema, which builds 38 parsers of foreign
+# addresses where it can: two seconds for a check that nothing here needs.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type] # None: an import of it fails
 
 
 class NoSuchService(Exception):
@@ -121,7 +123,7 @@ class MotoFront:
             filing = (
                 as_files() if service == "s3" and "select" not in context.request.parameters else nullcontext()
             )
-            with self._turn(environ, service), asking, keeping, judging, filing:
+            with self._turn(environ, service), asking, keeping, judging, filing, hook.placed(region):
                 if moving:
                     lesson.settle(region)
                 answer = _call(app, environ)
@@ -177,10 +179,11 @@ class MotoFront:
         if by_path and (context.service != "s3" or context.is_control):
             context.named = routes.operation_of(request, context.service)
 
-    def metrics(self, request: Request) -> Metrics:
+    def metrics(self, request: Request, region: str) -> Metrics:
         """A CloudWatch request for metrics. GaveUp: moto cannot read it."""
         try:
-            return Metrics(request)
+            with hook.placed(region):
+                return Metrics(request)
         except Exception as crash:
             raise GaveUp(f"{request.operation} cannot be read: {type(crash).__name__}: {crash}") from None
 
@@ -192,22 +195,18 @@ class MotoFront:
         """What the policies of a key's user, role and session let it do."""
         return iam.rights_of(key)
 
+    def settled(self, needed: Needed) -> Needed:
+        """What is needed, of the thing itself where an alias names it."""
+        return iam.settled(needed)
+
     def guarded(self, needed: Needed, key: Key) -> Guarded:
         """The policy of the resource that something is needed of."""
         return iam.guarded(needed, key)
 
     def provide_policy(self, context: Context) -> None:
         """Make a policy that AWS manages known to moto's IAM, where one is asked for by name."""
-        arn = context.request.form.get("PolicyArn", "") if context.service == "iam" else ""
-        if not arn.startswith(_MANAGED):
-            return
-        from moto.iam.aws_managed_policies import aws_managed_policies_data
-        from moto.iam.models import AWSManagedPolicy
-
-        iam, name = get_backend("iam")[ACCOUNT]["aws"], arn.rpartition("/")[2]
-        if arn not in iam.managed_policies and (data := json.loads(aws_managed_policies_data).get(name)):
-            policy = AWSManagedPolicy.from_data(name, ACCOUNT, "us-east-1", data)
-            iam.managed_policies[policy.arn] = policy
+        if context.service == "iam":
+            iam.provide_policy(context.request.form.get("PolicyArn", ""))
 
     def over(self, bucket: str, name: str, version: str | None) -> str | None:
         """The ARN of the customer's KMS key that an S3 object is under, or None."""
@@ -314,6 +313,7 @@ def _assumed(access_key: str) -> Key | None:
                         role.session_token,
                         until,
                         session_policy=role.policy or "",
+                        session_policies=getattr(role, "session_policies", ()),
                     )
     return None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 from moto.backends import get_backend
@@ -12,8 +14,9 @@ from sagelab.cloud.gateway.auth.needed import Needed
 from sagelab.cloud.gateway.auth.policies import Policy, read
 from sagelab.cloud.gateway.auth.verdict import Guarded, Rights
 from sagelab.cloud.gateway.moto.persistence.objects import bucket_of, find_key
+from sagelab.cloud.home import ACCOUNT
 
-_BUCKET = "arn:aws:s3:::"
+_BUCKET, _OF_AWS = "arn:aws:s3:::", "arn:aws:iam::aws:policy/"
 
 
 def policies_of(arn: str) -> list[Policy] | None:
@@ -39,8 +42,10 @@ def rights_of(key: Key) -> Rights:
     boundary = getattr(_holder(key.arn), "permissions_boundary_arn", None)
     if boundary:
         limits.append(("permissions boundary", _managed(key.arn, boundary)))
-    if key.session_policy:
-        limits.append(("session policy", [read(key.session_policy)]))
+    if key.session_policy or key.session_policies:
+        inline = [read(key.session_policy)] if key.session_policy else []
+        managed = [policy for arn in key.session_policies for policy in _managed(key.arn, arn)]
+        limits.append(("session policy", inline + managed))
     return Rights(own, tuple(limits))
 
 
@@ -56,6 +61,15 @@ def guarded(needed: Needed, key: Key) -> Guarded:
     if needed.action.startswith("kms:") and resource.startswith("arn:aws:kms:"):
         return _of_kms(resource, key)
     return Guarded()
+
+
+def settled(needed: Needed) -> Needed:
+    """A key of KMS is what its policy and others name, not the alias that a request may name it by."""
+    if not (needed.action.startswith("kms:") and ":alias/" in (needed.resource or "")):
+        return needed
+    _, _, _, region, account, alias = str(needed.resource).split(":", 5)
+    found = find_key(account, alias, region)
+    return replace(needed, resource=found.arn) if found is not None else needed
 
 
 def _of_kms(arn: str, key: Key) -> Guarded:
@@ -83,11 +97,36 @@ def _holder(arn: str) -> Any:
     name = path.partition("/")[0] if kind == "assumed-role" else path.rpartition("/")[2]
     if kind == "user":
         return _iam(arn).users.get(name)
-    return next((role for role in list(_iam(arn).roles.values()) if role.name == name), None)
+    roles = [role for role in list(_iam(arn).roles.values()) if role.name == name]
+    return next((role for role in roles if kind == "assumed-role" or role.arn == arn), None)
 
 
 def _iam(arn: str) -> Any:
     return get_backend("iam")[arn.split(":")[4]]["aws"]
+
+
+def longest_session(arn: str) -> int:
+    """Seconds that a session of a role may last."""
+    return int(getattr(_holder(arn), "max_session_duration", None) or 3600)
+
+
+def is_managed(arn: str, policy: str) -> bool:
+    """Whether there is a managed policy of AWS's, or of the account that an ARN is of."""
+    provide_policy(policy)
+    return policy in _iam(arn).managed_policies
+
+
+def provide_policy(arn: str) -> None:
+    """Make a policy that AWS manages known to moto's IAM, which has none of them at first."""
+    if not arn.startswith(_OF_AWS):
+        return
+    from moto.iam.aws_managed_policies import aws_managed_policies_data
+    from moto.iam.models import AWSManagedPolicy
+
+    known, name = get_backend("iam")[ACCOUNT]["aws"].managed_policies, arn.rpartition("/")[2]
+    if arn not in known and (data := json.loads(aws_managed_policies_data).get(name)):
+        policy = AWSManagedPolicy.from_data(name, ACCOUNT, "us-east-1", data)
+        known[policy.arn] = policy
 
 
 def _managed(arn: str, policy: str) -> list[Policy]:

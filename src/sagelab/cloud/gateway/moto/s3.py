@@ -5,11 +5,12 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from moto.moto_server import werkzeug_app
 from moto.moto_server.utilities import RegexConverter
-from moto.s3.exceptions import S3ClientError
+from moto.s3.exceptions import InvalidBucketName, S3ClientError
 
 from sagelab.cloud.errors import InvalidArgument
 from sagelab.cloud.gateway.context import Context
@@ -26,6 +27,11 @@ HEADERS = tuple(
         "expires",
     )
 )
+
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
+_ENDS = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")  # what S3 itself names so
 
 
 class AnyCharacter(RegexConverter):  # type: ignore[misc]
@@ -46,6 +52,18 @@ def check(context: Context) -> None:
     for name in HEADERS if context.service == "s3" else ():
         if not _fits(context.request.parameters.get(name, "")):
             raise InvalidArgument("Header value cannot be represented using ISO-8859-1.")
+
+
+def check_name(asked: dict[str, Any]) -> None:
+    """InvalidBucketName: no new bucket can have such a name (checks.py).
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+    """
+    name, apart = asked["bucket_name"], asked.get("bucket_namespace")
+    ends = _ENDS if apart else (*_ENDS, "-an")
+    address = all(part.isdecimal() for part in name.split(".")) and name.count(".") == 3
+    if not _NAME.fullmatch(name) or ".." in name or address or name.startswith(_STARTS) or name.endswith(ends):
+        raise InvalidBucketName
 
 
 def check_policy(asked: dict[str, Any]) -> None:

@@ -1,13 +1,18 @@
 // A document as indented text, in which what has a page of its own is a link.
-import { KINDS, link, roleLink, s3Link } from "./kinds.js";
+import { inWords, KINDS, link, roleLink, s3Link } from "./kinds.js";
 import { html } from "./ui.js";
 
 const PATHS = Object.fromEntries(KINDS.map((kind) => [kind.nameMember, kind.path]));
+
+const RESOURCE = /^arn:aws:sagemaker:[^:]+:\d+:([a-z-]+)\/(.+)$/; // (its kind, its name)
 
 function text(name, value) {
   if (typeof value !== "string") return JSON.stringify(value);
   if (value.startsWith("s3://")) return s3Link(value);
   if (/^arn:aws:iam::\d+:role\//.test(value)) return html`<span title=${value}>${roleLink(value)}</span>`;
+  const [, part, named] = value.match(RESOURCE) || [];
+  const kind = named && KINDS.find((each) => each.arn === part && !each.within);
+  if (kind) return html`<span title=${value}>${link(kind.path, named)}</span>`;
   if (PATHS[name]) return link(PATHS[name], value);
   return value;
 }
@@ -48,6 +53,12 @@ export function Json({ value, name = "", inline = false }) {
 
 const MOST = 24; // addresses; a job of more channels than that shows them in its configuration
 
+/** S3OutputPath: "Output". A member that says no more than that it is an address (S3Uri, a number) has its parent's name. */
+function labelOf(member, parent) {
+  const said = member.replace(/^S3|(Uri|Url|Path)$|^\d+$/g, "");
+  return said ? inWords(said) : parent;
+}
+
 /** [[what it is, link]] of every s3:// address in a description: a channel by its name, others by their member's. */
 export function findAddresses(item) {
   const found = [];
@@ -57,7 +68,7 @@ export function findAddresses(item) {
     Object.entries(value).forEach(
       ([key, each]) =>
         key !== "HyperParameters" &&
-        walk(each, value.ChannelName ? `channel ${value.ChannelName}` : label.startsWith("channel") ? label : key),
+        walk(each, value.ChannelName ? `channel ${value.ChannelName}` : label.startsWith("channel") ? label : labelOf(key, label)),
     );
   };
   walk(item, "");

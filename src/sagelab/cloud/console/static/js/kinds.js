@@ -280,7 +280,7 @@ const SPECIAL = {
 };
 
 const capital = (text) => text[0].toUpperCase() + text.slice(1);
-const inWords = (member) => capital(member.replace(/(?<=[a-z0-9])(?=[A-Z])/g, " ").toLowerCase());
+export const inWords = (member) => capital(member.replace(/(?<=[a-z0-9])(?=[A-Z])/g, " ").toLowerCase());
 
 /** The columns of every kind: when it was made, and how long it took or when it was changed. */
 const columnsOf = (row, ended) => [

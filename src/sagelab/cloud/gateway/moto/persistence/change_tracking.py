@@ -23,10 +23,14 @@ class Item(NamedTuple):
 
 @dataclass
 class ChangeTracking:
-    """changed: there is something new about it. looked_up: there may be, if the request was one that changes."""
+    """changed: there is something new about it. looked_up: there may be, if the request was one that changes.
+
+    reached: other services, by moto's names for them, that S3 has told something.
+    """
 
     changed: set[Item] = field(default_factory=set)
     looked_up: set[Item] = field(default_factory=set)
+    reached: set[str] = field(default_factory=set)
 
 
 class _Local(threading.local):

@@ -48,6 +48,7 @@ class Persister:
         self._streams, self._samples = Streams(self._db), Samples(self._db)
         self._digests: dict[tuple[str, str, str], bytes] = {}
         self._locks: dict[str, threading.RLock] = defaultdict(threading.RLock)
+        self._writing: dict[str, threading.Lock] = defaultdict(threading.Lock)
         self._refused: set[str] = set()
         Persister.current = self
 
@@ -98,6 +99,9 @@ class Persister:
             self._streams.reload(lines)
             raise storage_unavailable(error) from None
         self._keep_rest(service, region, changes, bool(lines))
+        for name in tracked.reached:
+            for backend in _backends(name, None):
+                self._keep_backend(name, backend)
 
     def _keep_rest(self, service: str, region: str, changes: bool, appended: bool) -> None:
         names = [name for name in (service, *_ALSO.get(service, ())) if name != "s3"]
@@ -121,6 +125,10 @@ class Persister:
         return (service, backend.account_id, backend.region_name) not in self._digests
 
     def _keep_backend(self, service: str, backend: Any) -> None:
+        with self._writing[service]:  # of two threads, the one that looked first writes first
+            self._write_backend(service, backend)
+
+    def _write_backend(self, service: str, backend: Any) -> None:
         key = (service, backend.account_id, backend.region_name)
         try:
             if service == "logs":
@@ -167,11 +175,11 @@ def _in_use() -> list[str]:
     return sorted(found - {"s3", "moto_api"})
 
 
-def _backends(service: str, region: str) -> Iterator[Any]:
-    """The backends of a service in a region and in none, of every account."""
+def _backends(service: str, region: str | None) -> Iterator[Any]:
+    """The backends of a service in a region and in none, of every account. None: in every region."""
     for account in list(pickles.backends(service).values()):
         for name, backend in list(account.items()):
-            if name in (region, "aws"):
+            if region is None or name in (region, "aws"):
                 yield backend
 
 

@@ -1,0 +1,77 @@
+"""The session policies of AssumeRole, which moto takes no notice of: bounded, looked up and kept with the session.
+
+A session may do what its role and they allow; of several, one that allows is enough. Managed ones are evaluated in
+the version that counts when they are asked: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from math import ceil
+from typing import Any
+
+from moto.iam.policy_validation import IAMPolicyDocumentValidator
+
+from sagelab.cloud.errors import NotImplementedHere, PackedPolicyTooLarge, ValidationError
+from sagelab.cloud.gateway.moto import iam
+
+MOST, LONGEST = 10, 2048  # ARNs; characters of the policy, and of it with the ARNs
+SHORTEST, _TWELVE_HOURS = 900, 12 * 3600  # seconds of a session
+_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
+_PATTERN = (
+    "1 validation error detected: Value '{}' at 'roleSessionName' failed to satisfy constraint:"
+    " Member must satisfy regular expression pattern: {}"
+)
+_TAGS = "Tags of a session are not evaluated here: leave Tags and TransitiveTagKeys out."
+_BOUND = (
+    "1 validation error detected: Value '{}' at '{}' failed to satisfy constraint:"
+    " Member must have length less than or equal to {}"
+)
+
+
+def keep_policies(asked: dict[str, Any]) -> Callable[[Any], None]:
+    """Check the policies of a request to AssumeRole; what is returned keeps them with the session that it made."""
+    request = asked["self"]
+    if request._get_param("Tags") or request._get_param("TransitiveTagKeys"):
+        raise NotImplementedHere(_TAGS)
+    _check_session(request)
+    policy, arns = request._get_param("Policy") or "", _arns(request._get_param("PolicyArns") or [])
+    if len(policy) > LONGEST:
+        raise ValidationError(_BOUND.format(policy[:100], "policy", LONGEST))
+    if len(arns) > MOST:
+        raise ValidationError(_BOUND.format(", ".join(arns)[:100], "policyArns", MOST))
+    packed = ceil(100 * (len(policy) + sum(map(len, arns))) / LONGEST)
+    if packed > 100:
+        raise PackedPolicyTooLarge(
+            f"Packed policy consumes {packed}% of allotted space, please use smaller policy."
+        )
+    if policy:
+        IAMPolicyDocumentValidator(policy).validate()
+    for arn in arns:
+        if not iam.is_managed(request._get_param("RoleArn"), arn):
+            raise ValidationError(f"Policy {arn} does not exist or is not attachable.")
+
+    def keep(made: Any) -> None:
+        made.result["Credentials"].session_policies = arns
+        if packed:
+            made.result["PackedPolicySize"] = packed
+
+    return keep
+
+
+def _check_session(request: Any) -> None:
+    """ValidationError: the session's name or its time is none that it can have."""
+    name, asked = str(request._get_param("RoleSessionName")), request._get_param("DurationSeconds")
+    if not _NAME.fullmatch(name):
+        raise ValidationError(_PATTERN.format(name[:100], _NAME.pattern))
+    if asked is None:
+        return
+    if not SHORTEST <= int(asked) <= _TWELVE_HOURS:
+        raise ValidationError(f"DurationSeconds must be between {SHORTEST} and {_TWELVE_HOURS}.")
+    if int(asked) > iam.longest_session(request._get_param("RoleArn")):
+        raise ValidationError("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+
+
+def _arns(given: list[dict[str, str]]) -> tuple[str, ...]:
+    return tuple(str(one.get("arn") or "") for one in given)

@@ -1,0 +1,84 @@
+"""lab.trainer, lab.train, lab.model, lab.deploy: what they show is what they do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sagelab.lab import calls, watch
+from sagelab.lab.session import Lab
+
+pytestmark = pytest.mark.slow  # imports the SDK
+
+SCRIPT = "print('epoch 1/1 - loss: 0.5 - acc: 0.9 - val_loss: 0.4 - val_acc: 0.91')"
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> str:
+    (tmp_path / "train.py").write_text(SCRIPT)
+    return f"{tmp_path}/train.py"
+
+
+def run_again(lab: Lab, text: str) -> Any:
+    """What the shown Python makes when it is run once more."""
+    from sagemaker.core import resources, shapes
+    from sagemaker.core.helper.session_helper import Session
+    from sagemaker.core.training import configs
+    from sagemaker.train import ModelTrainer
+
+    names = {**vars(resources), **vars(shapes), **vars(configs), "Session": Session, "ModelTrainer": ModelTrainer}
+    return eval(text, {**names, "lab": lab})
+
+
+def test_the_trainer_that_is_shown_is_the_one_that_is_made(
+    lab: Lab, script: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = lab.trainer(script, {"epochs": 1}, "ml.m5.xlarge", {"loss": r"- loss: (\S+)"})
+    shown = run_again(lab, capsys.readouterr().out)
+    for field in set(type(made).model_fields) - {"sagemaker_session"}:
+        assert getattr(shown, field) == getattr(made, field), field
+    assert shown._metric_definitions == made._metric_definitions
+
+
+def test_a_trainer_trains_and_its_metrics_are_found(lab: Lab, script: str) -> None:
+    trainer = lab.trainer(script, {"epochs": 1}, "ml.m5.xlarge")
+    digits = lab.uri("training")
+    lab.client("s3").put_object(Bucket=lab.bucket, Key=f"{lab.prefix}/training/one", Body=b"1")
+    name = lab.train(trainer, {"training": digits})
+    assert watch.follow(lab, "training job", name)["TrainingJobStatus"] == "Completed"
+    assert sorted(watch.metrics(lab, name)["metric"]) == ["acc", "loss", "val_acc", "val_loss"]
+
+
+def test_a_model_can_be_registered_twice_and_what_is_shown_is_python(
+    lab: Lab, capsys: pytest.CaptureFixture[str], unique: Callable[[str], str]
+) -> None:
+    first, second = lab.model(lab.uri("model.tar.gz")), lab.model(lab.uri("model.tar.gz"))
+    assert first.model_name != second.model_name
+    third = unique("model")
+    shown = capsys.readouterr().out.split("Model.create")[1].replace(first.model_name, third)
+    made = run_again(lab, f"Model.create{shown}")
+    about = lab.client("sagemaker").describe_model
+    left, right = (about(ModelName=name) for name in (made.model_name, first.model_name))
+    assert left["PrimaryContainer"] == right["PrimaryContainer"]
+
+
+def test_variants_are_of_one_model_of_several_or_as_they_are(lab: Lab) -> None:
+    model = lab.model(lab.uri("model.tar.gz"))
+    (alone,) = calls.variants(model, "ml.c5.large", 2)
+    assert (alone.variant_name, alone.model_name, alone.initial_instance_count) == (
+        "AllTraffic",
+        model.model_name,
+        2,
+    )
+    both = calls.variants({"Old": model, "New": model}, "ml.c5.large", 1)
+    assert [each.variant_name for each in both] == ["Old", "New"]
+    assert calls.variants(both, "ml.m5.large", 7) == both
+
+
+def test_a_fresh_name_fits_and_is_never_given_twice(lab: Lab) -> None:
+    names = [lab.fresh_name("endpoint") for _ in range(20)]
+    assert len(set(names)) == 20
+    assert all(len(name) <= 63 and name.startswith("lab-") for name in names)
