@@ -27,16 +27,24 @@ function stepsOf(list, branch) {
   });
 }
 
-/** Whether there is a way from a step down to another. */
-const leads = (byName, from, to) =>
-  (byName.get(from)?.needs || []).some(([name]) => name === to || leads(byName, name, to));
-
 /** Each step with the needs alone that no other of its needs has already: one line where there is a longer way. */
 function direct(steps) {
   const byName = new Map(steps.map((step) => [step.name, step]));
+  const above = new Map();
+  const aboveOf = (name) => {
+    if (!above.has(name)) {
+      const found = new Set();
+      above.set(name, found);
+      for (const [need] of byName.get(name)?.needs || []) {
+        found.add(need);
+        aboveOf(need).forEach((each) => found.add(each));
+      }
+    }
+    return above.get(name);
+  };
   return steps.map((step) => ({
     ...step,
-    needs: step.needs.filter(([name]) => !step.needs.some(([other]) => leads(byName, other, name))),
+    needs: step.needs.filter(([name]) => !step.needs.some(([other]) => aboveOf(other).has(name))),
   }));
 }
 
