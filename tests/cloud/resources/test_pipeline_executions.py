@@ -177,9 +177,12 @@ def test_same_arguments_are_not_run_again(pipelines: Pipelines) -> None:
     assert "CacheHitResult" not in pipelines.steps(third)["Once"]
 
 
-def test_execution_runs_so_many_steps_at_a_time_and_is_stopped(pipelines: Pipelines, gate: Gate) -> None:
+def test_execution_runs_so_many_steps_at_a_time_and_is_stopped(
+    jobs: Jobs, pipelines: Pipelines, gate: Gate
+) -> None:
+    other = Gate(jobs.cloud.home)
     made = pipelines.create(
-        definition(*(shell(f"S{number}", gate.wait) for number in range(3))),
+        definition(shell("S0", gate.wait), shell("S1", gate.wait), shell("S2", other.wait)),
         ParallelismConfiguration={"MaxParallelExecutionSteps": 1},
     )
     token = uuid.uuid4().hex
@@ -201,8 +204,8 @@ def test_execution_runs_so_many_steps_at_a_time_and_is_stopped(pipelines: Pipeli
     retried(PipelineExecutionArn=arn, ParallelismConfiguration={"MaxParallelExecutionSteps": 2})
     pipelines.wait_step(arn, "S2")
     assert pipelines.steps(arn)["S0"]["Metadata"] == kept
-    for _ in range(2):
-        gate.open()
+    gate.open()
+    other.open()
     assert pipelines.wait(arn)["PipelineExecutionStatus"] == "Succeeded"
     pipelines.sagemaker.delete_pipeline(PipelineName=made)
     with pytest.raises(pipelines.sagemaker.exceptions.ResourceNotFound):
@@ -303,6 +306,7 @@ def test_executions_are_listed_newest_first(pipelines: Pipelines) -> None:
     assert row["LastExecutionTime"] >= row["CreationTime"]
 
 
+@pytest.mark.long
 def test_what_is_searched_trained_and_made_is_served_and_transforms(
     jobs: Jobs, pipelines: Pipelines, doubler: bytes
 ) -> None:

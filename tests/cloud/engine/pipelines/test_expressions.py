@@ -20,7 +20,8 @@ class World:
         return f"the {name}"
 
     def properties(self, step: str) -> Any:
-        return {"Outputs": [{"S3Output": {"S3Uri": f"s3://b/{step}"}}], "Map": {"a b": 1}}
+        outputs = [{"OutputName": "train", "S3Output": {"S3Uri": f"s3://b/{step}"}}]
+        return {"Outputs": outputs, "Map": {"a b": 1}, "Texts": ["a"]}
 
     def file(self, step: str, name: str) -> Any:  # noqa: ARG002
         return {"metrics": [{"mse": 0.5}]}
@@ -44,6 +45,7 @@ def test_values_take_the_places_of_expressions() -> None:
         "d": 0.5,
         "e": "s3://b/k",
     }
+    assert evaluate({"Get": "Steps.One.Outputs['train'].S3Output.S3Uri"}, World()) == "s3://b/One"
     assert set(references(given)) == {
         "Parameters.Count",
         "Execution.PipelineName",
@@ -58,6 +60,8 @@ def test_values_take_the_places_of_expressions() -> None:
     [
         {"Get": "Steps.One.Nothing"},
         {"Get": "Steps.One.Outputs[7]"},
+        {"Get": "Steps.One.Outputs['test']"},
+        {"Get": "Steps.One.Texts['a']"},
         {"Std:Join": {"On": "", "Values": 1}},
         {"Std:Join": 1},
         {"Std:JsonGet": {"Path": "a"}},

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 LONGEST_PATH = 2048
 LONGEST_TEXT = 1 << 20  # characters that a join may make
+NAMES = ("OutputName", "InputName", "ChannelName")
 FUNCTIONS = ("Std:Join", "Std:JsonGet")
 _PART = re.compile(r"""\.?([A-Za-z_][\w-]*)|\[(?:'([^']*)'|"([^"]*)"|(\d{1,9}))\]""")
 _STEP = re.compile(r"Steps\.([A-Za-z0-9](?:-*[A-Za-z0-9])*)(.*)", re.DOTALL)
@@ -66,8 +67,14 @@ def parts(path: str) -> list[str | int]:
 
 
 def look(value: Any, path: list[str | int], said: str) -> Any:
-    """What a path leads to in a document. BadExpression: nothing is there."""
+    """What a path leads to in a document. BadExpression: nothing is there.
+
+    An element of a list goes by its number, or as inputs and outputs do, by its name.
+    """
     for part in path:
+        if isinstance(part, str) and isinstance(value, list):
+            named = [each for each in value if isinstance(each, dict)]
+            value = {str(each[name]): each for each in named for name in NAMES if name in each}
         try:
             value = value[part] if isinstance(part, str) == isinstance(value, dict) else value[str(part)]
         except (KeyError, IndexError, TypeError):

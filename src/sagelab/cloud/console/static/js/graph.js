@@ -5,7 +5,7 @@ import { addressOf } from "./kinds.js";
 import { Table } from "./table.js";
 import { html, Notice, Section, Span, Status, tone } from "./ui.js";
 
-const WIDE = 190; // of a step, and the rest of what the drawing measures
+const WIDE = 200; // of a step, and the rest of what the drawing measures
 const HIGH = 46;
 const ACROSS = 24;
 const DOWN = 44;
@@ -25,6 +25,27 @@ function stepsOf(list, branch) {
       ...stepsOf(ElseSteps, [step.Name, "false"]),
     ];
   });
+}
+
+/** Each step with the needs alone that no other of its needs has already: one line where there is a longer way. */
+function direct(steps) {
+  const byName = new Map(steps.map((step) => [step.name, step]));
+  const above = new Map();
+  const aboveOf = (name) => {
+    if (!above.has(name)) {
+      const found = new Set();
+      above.set(name, found);
+      for (const [need] of byName.get(name)?.needs || []) {
+        found.add(need);
+        aboveOf(need).forEach((each) => found.add(each));
+      }
+    }
+    return above.get(name);
+  };
+  return steps.map((step) => ({
+    ...step,
+    needs: step.needs.filter(([name]) => !step.needs.some(([other]) => aboveOf(other).has(name))),
+  }));
 }
 
 /** Each step's place: as far down as the longest way to it, side by side with those that are as far. */
@@ -58,7 +79,7 @@ const short = (name) => (name.length > LETTERS ? `${name.slice(0, LETTERS - 1)}â
 
 function Step({ step, place, found }) {
   const status = found ? found.StepStatus : "Not started";
-  const words = found && found.CacheHitResult ? `${status} Â· from cache` : status;
+  const words = found && found.CacheHitResult ? `${status} (cache)` : status;
   const address = found && addressOf(arnIn(found.Metadata));
   const box = html`
     <g class=${`step ${found ? tone(status) : "none"}`} transform=${`translate(${place.x} ${place.y})`}>
@@ -86,7 +107,7 @@ export function Graph({ item, name }) {
         ask("sagemaker", "DescribePipelineDefinitionForExecution", params),
         ask("sagemaker", "ListPipelineExecutionSteps", { ...params, SortOrder: "Ascending", MaxResults: 100 }),
       ]);
-      return { steps: stepsOf(JSON.parse(defined.PipelineDefinition).Steps), listed: listed.PipelineExecutionSteps };
+      return { steps: direct(stepsOf(JSON.parse(defined.PipelineDefinition).Steps)), listed: listed.PipelineExecutionSteps };
     },
     [name, item.LastModifiedTime],
     (event) => event.type === "resource" && event.kind === "pipeline-execution" && event.name === name,
