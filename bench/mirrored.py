@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
@@ -15,7 +16,7 @@ EPOCHS = int(os.environ["SM_HP_EPOCHS"])
 keras.utils.set_random_seed(1)
 
 
-def load(name):
+def load(name: str) -> tuple[Any, Any]:
     """Images scaled to 0..1 with a channel axis, (n, 28, 28, 1), and their labels, (n,)."""
     with np.load(Path(os.environ[f"SM_CHANNEL_{name.upper()}"]) / f"{name}.npz") as data:
         return data["image"].reshape(-1, 28, 28, 1).astype("float32") / 255, data["label"]

@@ -20,6 +20,7 @@ import table
 from clients import clients
 from compiler import compiler
 from console import console
+from desk import desk
 from endpoints import endpoints
 from frameworks import frameworks
 from place import forget_surroundings
@@ -38,6 +39,7 @@ from sagelab.lab.digits import DigitsError
 
 MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "up": up,
+    "desk": desk,
     "gateway": gateway,
     "store": store,
     "endpoints": endpoints,

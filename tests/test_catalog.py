@@ -23,6 +23,7 @@ CLUSTER = Kind(
     listed="Clusters",
     service="elasticmapreduce",
 )
+TOLD_SO = {"CreatedTime": "CreationTime"}  # of pipelines: the value that there is has another name
 KINDS = pytest.mark.parametrize("kind", [*catalog.KINDS, JOB], ids=lambda kind: kind.stem)
 
 
@@ -48,13 +49,14 @@ def test_lists_come_in_the_order_that_aws_documents(kind: Kind) -> None:
         text = operation.input_shape.members[member].documentation
         said = re.search(r"[Tt]he default is <code>(\w+)</code>", text)
         wanted = "Descending" if newest_first and member == "SortOrder" else said[1] if said else own
-        assert own == wanted, text
+        assert own == TOLD_SO.get(wanted, wanted), text
 
 
 @pytest.mark.parametrize("kind", catalog.KINDS, ids=lambda kind: kind.stem)
 def test_a_path_leads_to_members_of_the_request(kind: Kind) -> None:
     paths = [*kind.roles, *(use.instances for use in kind.uses), *(use.times for use in kind.uses)]
-    request = API.operation_model(kind.operation("Create")).input_shape
+    makes = kind.operation("Create") if "Create" in kind.verbs else kind.operation("Describe")
+    request = API.operation_model(makes).input_shape
     config = API.operation_model("CreateEndpointConfig").input_shape
     for path in filter(None, paths):
         shape = config if path.startswith("ProductionVariants") else request

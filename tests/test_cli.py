@@ -29,7 +29,7 @@ ACCOUNT_BY_EXPLICIT_ENDPOINT = (
 
 def test_help_names_every_command(sagelab: Any) -> None:
     said = sagelab("--help").stdout
-    for command in ("up", "down", "open", "status", "env", "reset", "doctor", "exec", "run"):
+    for command in ("up", "down", "open", "status", "env", "reset", "doctor", "lab", "exec", "run"):
         assert f"\n  {command} " in said
 
 

@@ -23,8 +23,8 @@ from itertools import starmap
 from pathlib import Path
 from typing import Any
 
-BOX = (176, 66)  # width, height
-GAP = (176, 74)  # between two boxes
+BOX = (196, 66)  # width, height
+GAP = (166, 74)  # between two boxes
 MARGIN = 40
 APART = 26  # between two arrows of the same two boxes
 LINE = 17  # of text
@@ -33,7 +33,7 @@ KINDS = {"here": ("#e8f1fa", "#1f77b4"), "runs": ("#fdf0e0", "#e07b00"), "stored
 FONT = "role='img' font-family='sans-serif' font-size='13' text-anchor='middle'"
 BESIDE = 6  # between an upright arrow and its text, where it has another arrow at its other side
 STROKE = f"stroke='{GREY}' stroke-width='1.5' marker-end='url(#head)'"
-HALO = "stroke='white' stroke-width='5' paint-order='stroke' font-size='12'"
+HALO = "stroke='white' stroke-width='7' paint-order='stroke' font-size='12'"
 HEAD = (
     "<marker id='head' viewBox='0 0 10 10' refX='9' refY='5' markerWidth='8' markerHeight='8' orient='auto'>"
     f"<path d='M0 0 10 5 0 10z' fill='{GREY}'/></marker>"

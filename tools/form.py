@@ -17,9 +17,6 @@ from botocore import xform_name
 from botocore.loaders import Loader
 
 TO_COME = (
-    "00-open-a-notebook-instance",
-    "01-train-a-digit-classifier",
-    "02-deploy-and-read-handwriting",
     "03-tune-the-classifier",
     "04-train-on-spot",
     "05-compile-once-with-neo",

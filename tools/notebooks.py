@@ -5,8 +5,8 @@
     python tools/notebooks.py --check [LAB ...]   run nothing; exit 1 where a notebook is not its source's
 
 What is written changes only when the lab or what it shows does: cell ids come from the cells' text, and no
-times, kernels' versions or editors' settings are kept. Where lab.py says {exercises.md} that file stands, and
-diagram.svg is drawn from diagram.toml. Every lab has the form that form.py describes.
+times, kernels' versions or editors' settings are kept. Where lab.py says <!-- exercises.md --> that file
+stands, and diagram.svg is drawn from diagram.toml. Every lab has the form that form.py describes.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ HERE = re.compile(rf"(?:{re.escape(str(ROOT))}|{re.escape(str(Path.home()))})\b{
 # Folders of some machine. What a container or a notebook instance has is the same wherever it runs.
 TOP = "bin|dev|etc|home|lib|media|mnt|opt|private|proc|root|run|srv|sys|tmp|usr|var|Users|Volumes"
 MACHINE = re.compile(rf"(?<![\w.:/~-])/(?!opt/(?:ml|program)\b|home/ec2-user\b)(?:{TOP})/{REST}")
-EXERCISES = "{exercises.md}"  # in lab.py, where they belong
+EXERCISES = "<!-- exercises.md -->"  # in lab.py, where they belong
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 

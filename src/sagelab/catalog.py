@@ -20,6 +20,7 @@ Document = dict[str, Any]
 
 RECORD = ("Create", "Describe", "List", "Delete")
 JOB = ("Create", "Describe", "List", "Stop", "Delete")
+OF_EXECUTIONS = ("Start*Execution", "List*ParametersForExecution", "Describe*DefinitionForExecution")
 IN_PROGRESS = ("InProgress", "Stopping")
 JOB_ENDS = ("Completed", "Failed", "Stopped")
 UNTIL_DONE = "for as long as it takes, {hours:g} hours at the most"
@@ -203,14 +204,7 @@ KINDS: tuple[Kind, ...] = (
         "pipeline",
         "Pipeline",
         "pipeline",
-        verbs=(
-            *RECORD,
-            "Update",
-            "Start*Execution",
-            "List*Versions",
-            "List*ParametersForExecution",
-            "Describe*DefinitionForExecution",
-        ),
+        verbs=(*RECORD, "Update", "List*Versions", *OF_EXECUTIONS),
         roles=("RoleArn",),
         searchable=True,
     ),

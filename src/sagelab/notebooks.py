@@ -89,6 +89,7 @@ def execute(
         kernel_name="python3",
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,
+        coalesce_streams=True,  # of a line that moves the last one is kept
         extra_arguments=["--log-level=ERROR"],
         on_cell_start=lambda cell, cell_index: began(cell_index + 1),  # noqa: ARG005 - nbclient's names
     )

@@ -13,18 +13,15 @@ from sagelab.cloud import control
 from sagelab.cloud.engine.images.own import OwnImages
 from sagelab.cloud.home import Home
 from tests.cloud.endpoints import Hosting
-from tests.cloud.jobs import Gate, Jobs
+from tests.cloud.jobs import Jobs
 from tests.cloud.kills import kill
 from tests.conftest import LocalCloud
 from tests.waiting import until
 
-CLOSE = """
-for place in /opt/ml/model /opt/ml/output/data /opt/ml/checkpoints /opt/ml/other "$TMPDIR" "$HOME"; do
-  mkdir -p "$place/closed/below"; echo kept > "$place/closed/below/file"
-  chmod 0 "$place/closed/below/file" "$place/closed/below" "$place/closed"
-done
-chmod 0 /opt/ml/other /opt/ml/checkpoints
-"""
+CLOSE = (  # 256 characters at most
+    "cd /opt/ml; for p in model output/data checkpoints x ${TMPDIR:-/tmp} $HOME; do mkdir -p $p/c/b;"
+    " echo kept >$p/c/b/f; chmod 0 $p/c/b/f $p/c/b $p/c; done; chmod 0 x checkpoints; "
+)
 SERVE = """#!/usr/bin/env python3
 import http.server, os, pathlib
 
@@ -70,9 +67,9 @@ def test_a_job_that_closes_its_folders_completes_and_leaves_nothing(mine: LocalC
     checkpoints = {"S3Uri": f"s3://{jobs.bucket}/checkpoints"}
     job = jobs.run(jobs.shell(CLOSE, CheckpointConfig=checkpoints))
     assert job["TrainingJobStatus"] == "Completed", job["FailureReason"]
-    assert jobs.unpack(job["ModelArtifacts"]["S3ModelArtifacts"]) == {"closed/below/file": b"kept\n"}
+    assert jobs.unpack(job["ModelArtifacts"]["S3ModelArtifacts"]) == {"c/b/f": b"kept\n"}
     listed = jobs.s3.list_objects_v2(Bucket=jobs.bucket, Prefix="checkpoints/")["Contents"]
-    assert [one["Key"] for one in listed] == ["checkpoints/closed/below/file"]
+    assert [one["Key"] for one in listed] == ["checkpoints/c/b/f"]
     assert left(mine) == []
 
 
@@ -94,9 +91,9 @@ def test_a_server_that_closes_its_folders_starts_again_and_leaves_nothing(
 
 def test_a_kill_and_the_end_leave_nothing_that_a_job_closed(mine: LocalCloud) -> None:
     jobs, home = Jobs(mine), mine.home
-    request = jobs.shell(f"{CLOSE}echo closed; {Gate(home).wait}")
+    request = jobs.shell(f"{CLOSE}echo ok; sleep 60")
     jobs.sagemaker.create_training_job(**request)
-    jobs.wait_log(request["TrainingJobName"], "closed")
+    jobs.wait_log(request["TrainingJobName"], "ok")
     kill(home)
     assert len(left(mine)) == 1
     control.up(home)

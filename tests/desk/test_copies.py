@@ -40,6 +40,12 @@ def copies(source: Path, tmp_path: Path) -> Copies:
     return Copies(tmp_path / "work", source)
 
 
+def test_a_copy_has_the_pages_beside_the_labs(source: Path, copies: Copies) -> None:
+    (source / "labs" / "GLOSSARY.md").write_text("### Epoch\n")
+    copies.start(copies.find("01"))
+    assert (copies.folder / "labs" / "GLOSSARY.md").read_text() == "### Epoch\n"
+
+
 def edit(copies: Copies, name: str = "01") -> Path:
     """Run the first cell of a copy, as JupyterLab would write it."""
     path = copies.folder / copies.find(name).notebook

@@ -12,7 +12,6 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import HTTPError
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -80,10 +79,12 @@ def test_terminal_has_the_addresses_alone(desk: Desk) -> None:
 
 
 def test_page_is_for_whoever_has_the_token(desk: Desk) -> None:
-    with pytest.raises(HTTPError, match="403"):
-        urllib.request.urlopen(desk.address.replace("token=", "token=x") + "&_=")
-    bare = urllib.request.urlopen(desk.address.partition("?")[0])
-    assert "/login" in bare.url
+    start = desk.address.partition("?")[0]
+    for address in (start, f"{start}?token=wrong", f"{start}/console"):
+        with urllib.request.urlopen(address) as answer:
+            assert "/login" in answer.url
+    with urllib.request.urlopen(desk.address) as answer:
+        assert answer.url == desk.address
 
 
 def test_page_shows_every_lab_with_its_minutes_and_price(page: Page) -> None:
@@ -119,6 +120,13 @@ def test_console_opens_logged_in(page: Page) -> None:
     with page.context.expect_page() as opened:
         page.get_by_role("link", name="The console").click()
     expect(opened.value.get_by_role("heading", name="Overview")).to_be_visible()
+
+
+def test_walkthrough_opens_as_a_page(page: Page) -> None:
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Walkthrough").nth(1).click()
+    heading = opened.value.get_by_role("heading", name="Lab 1: Train a digit classifier")
+    expect(heading).to_be_visible()
 
 
 def test_lab_opens_on_the_copy_and_jupyter_asks_nothing(page: Page) -> None:

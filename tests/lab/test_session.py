@@ -50,6 +50,23 @@ def test_connecting_again_keeps_what_is_in_the_bucket(lab: Lab) -> None:
     assert again.client("s3").get_object(Bucket=again.bucket, Key=f"{lab.prefix}/kept")["Body"].read() == b"1"
 
 
+def test_connecting_says_what_another_run_has_left(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    assert capsys.readouterr().out == ""
+    model = {"ModelName": f"{lab.name}-left", "ExecutionRoleArn": lab.role, "Tags": lab.tags}
+    container = {"Image": "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference:2.19-cpu"}
+    lab.client("sagemaker").create_model(PrimaryContainer=container, **model)
+    again = session.connect(lab.name)
+    said = capsys.readouterr().out
+    assert f"has left model {lab.name}-left" in said
+    from sagelab.lab import cleanup  # as the sentence has it
+
+    assert "cleanup.clean(lab)" in said
+    cleanup.clean(again)
+    session.connect(lab.name)
+    session.connect("another-lab")
+    assert capsys.readouterr().out == ""
+
+
 def test_plain_boto3_and_child_processes_reach_the_same_cloud(lab: Lab) -> None:
     mine = boto3.client("sts").get_caller_identity()["Arn"]
     program = "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'])"

@@ -1,10 +1,13 @@
-"""The wheel, installed elsewhere: it has every file of the package, and needs nothing of the checkout."""
+"""The wheel, installed elsewhere: it has every file of the package and of the labs, and needs no checkout."""
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import sysconfig
+import urllib.request
 import zipfile
 from pathlib import Path
 
@@ -46,13 +49,15 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-def test_wheel_has_every_file_of_the_package(wheel: Path) -> None:
+def test_wheel_has_every_file_of_the_package_and_of_the_labs(wheel: Path) -> None:
     listed = subprocess.run(
-        ["git", "ls-files", "src"], cwd=ROOT, check=True, capture_output=True, text=True
-    ).stdout
+        ["git", "ls-files", "src", "labs", "notebooks"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.split()
     with zipfile.ZipFile(wheel) as archive:
         found = {name for name in archive.namelist() if name.startswith("sagelab/")}
-    assert found == {name.removeprefix("src/") for name in listed.split()}
+    package = {name.removeprefix("src/") for name in listed if name.startswith("src/")}
+    labs = {f"sagelab/labs_as_shipped/{name}" for name in listed if not name.startswith("src/")}
+    assert found == package | labs
 
 
 def test_wheel_offers_what_the_local_cloud_needs(wheel: Path) -> None:
@@ -68,17 +73,35 @@ def test_project_with_the_wheel_trains_and_invokes(python: Path, tmp_path: Path)
     assert len(ran.outcomes) == 2
 
 
-def test_notebook_instance_of_the_wheel_begins_without_labs(python: Path, tmp_path: Path) -> None:
+def test_notebook_instance_of_the_wheel_begins_with_the_labs(python: Path, tmp_path: Path) -> None:
     code = (
         "from pathlib import Path; from sagelab.cloud.engine.notebooks.volumes import Volume;"
-        f"volume = Volume(Path({str(tmp_path / 'volume')!r})); volume.fill(); print(list(volume.files.iterdir()))"
+        f"volume = Volume(Path({str(tmp_path / 'volume')!r})); volume.fill();"
+        "print(sorted(path.name for path in volume.files.iterdir()))"
     )
     said = subprocess.run([python, "-P", "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path)
-    assert said.stdout == "[]\n"
+    assert said.stdout == "['labs', 'notebooks']\n"
 
 
-def test_labs_are_said_to_be_in_the_project(python: Path, tmp_path: Path) -> None:
-    command = [str(python.with_name("sagelab")), "run", "--home", str(tmp_path / "home")]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 1
-    assert "run this inside the project" in done.stderr
+def test_labs_are_run_from_the_wheel(python: Path, tmp_path: Path) -> None:
+    code = "from sagelab import notebooks; print(*[path.stem for path in notebooks.find([])], sep='\\n')"
+    said = subprocess.run([python, "-P", "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path)
+    assert said.stdout.split() == sorted(path.stem for path in ROOT.glob("notebooks/*.ipynb"))
+
+
+def test_start_page_of_the_wheel_has_the_labs(python: Path, tmp_path: Path) -> None:
+    shared = Path(sys.prefix, "share", "jupyter")  # pip would have put it into the same environment
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "JUPYTER"))}
+    env |= {"HOME": str(tmp_path), "JUPYTERLAB_DIR": str(shared / "lab"), "JUPYTER_PATH": str(shared)}
+    env |= {"SAGELAB_HOME": str(tmp_path / "home")}
+    command = [str(python.with_name("sagelab")), "lab", "--no-browser"]
+    lab = subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True)
+    assert lab.stdout is not None
+    try:
+        address = next(line.split()[-1] for line in lab.stdout if line.startswith("start page: "))
+        page = urllib.request.urlopen(address).read().decode()
+    finally:
+        lab.send_signal(signal.SIGINT)
+        lab.wait(60)
+    assert page.count('class="number"') == len(list(ROOT.glob("notebooks/*.ipynb")))
+    assert (tmp_path / "home" / "work" / "notebooks" / "01-train-a-digit-classifier.ipynb").is_file()

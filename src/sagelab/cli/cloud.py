@@ -74,8 +74,8 @@ def open_console(home: Home, only_print: bool) -> None:
 
     address = control.console(home)
     click.echo(address)
-    if not only_print:
-        browser.show(address)
+    if not only_print and (opening := browser.show(address)):
+        opening.join()
 
 
 @main.command()

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 from urllib.request import ProxyHandler, Request, build_opener
@@ -21,6 +22,7 @@ from sagelab.cloud.errors import ControlError, NotRunning, StartFailed
 from sagelab.cloud.home import DEFAULT_REGION, Home
 from sagelab.redirect import FOLDER as REDIRECT
 
+STARTUP = Path(__file__).parent.parent / "lab" / "startup.py"  # what each Python prompt and kernel runs first
 GRACE = 30.0  # seconds between asking a local cloud to end and killing it
 ANSWER = 5.0  # seconds it may take to say how it is
 LOG_END = 20  # lines of the log that explain a failed start
@@ -173,7 +175,7 @@ def surroundings(home: Home) -> dict[str, str]:
     """This process's environment, pointed at the local cloud of `home`."""
     dropped = foreign(os.environ)
     kept = {name: value for name, value in os.environ.items() if name not in dropped}
-    return {**kept, **environment(home)}
+    return {"PYTHONSTARTUP": str(STARTUP), **kept, **environment(home)}
 
 
 def ask(home: Home, operation: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:

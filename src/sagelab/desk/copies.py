@@ -113,6 +113,8 @@ class Copies:
         """Whole or not at all: a copy that is cut short is begun anew. The notebook comes last."""
         for name in shipped.FOLDERS:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
+        for page in (self._source / "labs").glob("*.md"):  # the glossary, to which the notebooks link
+            shutil.copy(page, self.folder / "labs")
         with tempfile.TemporaryDirectory(dir=self.folder, prefix=".making-") as making:
             for each in self.labs:  # one lab runs another's script
                 self._copy_scripts(each, Path(making, each.name))

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# Whether JupyterLab asks about its news is a setting, `fetchNews`; the option `news_url` turns off the feed alone.
+# What a setting is where nobody has set it. Whether JupyterLab asks about its news is one, `fetchNews`; the option
+# `news_url` turns off the feed alone. Walkthroughs open as pages.
 SETTINGS = Path(__file__).with_name("settings")
 OPTIONS = (
     "--no-browser",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = re.compile(r"[Aa]bout (\d+) minutes? (?:on a laptop|here)")
-ON_AWS = re.compile(r"[Oo]n AWS,? about (\d+) minutes and (\$\d[\d.]*\d|\$\d+|a cent)")
+ON_AWS = re.compile(r"[Oo]n AWS(?:,|:\*\*)? about (\d+) minutes and (\$\d[\d.]*\d|\$\d+|a cent)")
 ABOUT = re.compile(r"\*\*What you'll do\.\*\* (.+?)(?=\*\*What you'll|$)")
 LINK = re.compile(r"\[([^]]+)\]\([^)]*\)")
 

@@ -17,7 +17,6 @@ from sagelab.desk.copies import Copies
 
 PATH = "/start"
 PAGE = Path(__file__).with_name("start.html")
-PREVIEW = "?factory=Markdown%20Preview"
 
 
 def add(web_app: Any, home: Home, copies: Copies) -> None:
@@ -35,7 +34,7 @@ def add(web_app: Any, home: Home, copies: Copies) -> None:
         async def get(self) -> None:
             running = await asyncio.to_thread(_running, home)
             self.set_header("Cache-Control", "no-store")
-            self.finish(template.generate(base=self.base_url, running=running, preview=PREVIEW, **_labs(copies)))
+            self.finish(template.generate(base=self.base_url, running=running, **_labs(copies)))
 
     class Console(JupyterHandler):
         """Leads to the console, by a new address: one logs in once."""
@@ -43,7 +42,11 @@ def add(web_app: Any, home: Home, copies: Copies) -> None:
         @authenticated
         async def get(self) -> None:
             self.set_header("Cache-Control", "no-store")
-            self.redirect(control.console(home))
+            try:
+                self.redirect(control.console(home))
+            except ControlError as error:
+                self.set_status(503)
+                self.finish(f"{error} End `make lab` and run it again.")
 
     base = web_app.settings["base_url"].rstrip("/")
     web_app.add_handlers(".*", [(f"{base}{PATH}", Start), (f"{base}{PATH}/console", Console)])
@@ -53,7 +56,13 @@ def _labs(copies: Copies) -> dict[str, Any]:
     rows = [(lab, copies.progress(lab)) for lab in copies.labs]
     done = sum(progress.done for _, progress in rows)
     following = next((lab for lab, progress in rows if not progress.done), None)
-    return {"labs": rows, "done": done, "following": following, "folder": copies.folder, "quote": quote}
+    return {"labs": rows, "done": done, "following": following, "folder": _short(copies.folder), "quote": quote}
+
+
+def _short(folder: Path) -> str:
+    """As a shell would take it."""
+    home = Path.home()
+    return f"~/{folder.relative_to(home)}" if folder.is_relative_to(home) else str(folder)
 
 
 def _running(home: Home) -> str | None:

@@ -38,14 +38,20 @@ def serve(home: Home, port: int | None = None, shown: bool = True) -> None:
         try:
             jupyter, token = _start(home, port)
             page.add(jupyter.web_app, home, copies)
-            address = f"{_origin(jupyter.port)}{page.PATH}"
-            say(f"console:    {control.console(home)}\nstart page: {address}?token={token}")
-            if shown:
-                browser.show(f"{address}?token={token}")
+            jupyter.io_loop.add_callback(
+                _announce, home, f"{_origin(jupyter.port)}{page.PATH}?token={token}", say, shown
+            )
             jupyter.start()
         finally:
             if not had_cloud:
                 control.down(home)
+
+
+def _announce(home: Home, address: str, say: Say, shown: bool) -> None:
+    """Say where everything is, once somebody listens there."""
+    say(f"console:    {control.console(home)}\nstart page: {address}")
+    if shown:
+        browser.show(address)
 
 
 def _start(home: Home, port: int | None) -> tuple[Any, str]:
@@ -59,6 +65,7 @@ def _start(home: Home, port: int | None) -> tuple[Any, str]:
     for name in control.foreign(os.environ):
         del os.environ[name]
     os.environ.update(control.environment(home))
+    os.environ.setdefault("PYTHONSTARTUP", str(control.STARTUP))
     return jupyter, token
 
 

@@ -58,13 +58,16 @@ def leftovers(lab: Lab) -> pd.DataFrame:
     """What is left of the lab: kind, name, status. Empty when it is clean."""
     import pandas as pd
 
-    rows = [
-        (kind.noun, kind.address(found), found.get(kind.status_member, "there"))
-        for kind in catalog.KINDS
-        for found in _found(lab, kind, _left(kind))
-    ]
+    rows = list(running(lab))
     rows += [("file", f"s3://{lab.bucket}/{key}", "stored") for key in _keys(lab)]
     return pd.DataFrame(rows, columns=["kind", "name", "status"])
+
+
+def running(lab: Lab) -> Iterator[tuple[str, str, str]]:
+    """The same as rows, without the files."""
+    for kind in catalog.KINDS:
+        for found in _found(lab, kind, _left(kind)):
+            yield kind.noun, kind.address(found), found.get(kind.status_member, "there")
 
 
 def assert_clean(lab: Lab) -> None:

@@ -13,6 +13,7 @@ import itertools
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
 from sagelab.catalog import Kind
-from sagelab.lab import calls, spending
+from sagelab.lab import calls, cleanup, guide, spending
 
 if TYPE_CHECKING:
     from sagemaker.core.resources import Endpoint, Model
@@ -157,7 +158,8 @@ class Lab:
 def connect(lab: str = "lab") -> Lab:
     """Connect to AWS for the lab of this name, as SAGELAB_TARGET says; make its bucket if there is none.
 
-    lab: lower-case letters, digits and single hyphens, 40 at most. ConnectError: it cannot, and why.
+    Says what another run of the lab has left. lab: lower-case letters, digits and single hyphens, 40 at most.
+    ConnectError: it cannot, and why.
     """
     if not NAME.fullmatch(lab):
         raise ConnectError(
@@ -170,14 +172,30 @@ def connect(lab: str = "lab") -> Lab:
     if target == "aws":
         _refuse_local()
         spending.watch(spending.SpendGuard([{"Key": TAG, "Value": lab}], _describe))
+    guide.install()
     try:
-        return find(lab, target, url)
+        found = find(lab, target, url)
+        _tell_of_another_run(found)
+        return found
     except NoRegionError:
         raise ConnectError("AWS needs a region: set AWS_DEFAULT_REGION, for example us-east-1.") from None
     except NoCredentialsError:
         raise ConnectError("AWS needs credentials: run `aws configure`, or unset SAGELAB_TARGET.") from None
     except (ClientError, BotoCoreError) as error:
         raise ConnectError(f"No connection to {'the local cloud' if url else 'AWS'}: {error}") from error
+
+
+def _tell_of_another_run(lab: Lab) -> None:
+    """Say what is there of the lab before it began, as far as this caller may list it."""
+    left: list[str] = []
+    with suppress(ClientError):
+        left += [f"{kind} {name}" for kind, name, _ in cleanup.running(lab)]
+    if left:
+        more = f" and {len(left) - 1} more" if len(left) > 1 else ""
+        print(
+            f"Another run of {lab.name} has left {left[0]}{more}. If it is at work in another window, wait for "
+            "its end; else `from sagelab.lab import cleanup; cleanup.clean(lab)` removes it."
+        )
 
 
 def _start_local() -> str:

@@ -59,7 +59,7 @@ def predict(data: Any, model: Any) -> Any:
 def write(prediction: Any, accept: str) -> tuple[bytes, str]:
     """A tensor as the numbers that it has; anything else as it is."""
     if isinstance(prediction, torch.Tensor):
-        prediction = prediction.detach().cpu().numpy()
+        prediction = prediction.detach().cpu().tolist()
     return codecs.encode(prediction, accept)
 
 

@@ -1,4 +1,4 @@
-"""A pipeline in SDK v3's words: @step functions, a processor and a condition; code/ and rows.csv are here."""
+"""A pipeline in SDK v3's words: @step functions, a processor and a condition; code/ and rows.csv lie beside it."""
 
 # %% The parts
 from sagemaker.core import image_uris

@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 
 from sagelab.cloud.server import TRUST
-from tests.cloud.jobs import Gate, Jobs
+from tests.built import build
+from tests.cloud.endpoints import DOUBLER, pack_folder
+from tests.cloud.jobs import ROLE, Gate, Jobs
 from tests.cloud.pipelines import Pipelines, definition, get, shell, step
 from tests.cloud.processing import log, target
 from tests.cloud.resources.hosting import SERVING, name
+from tests.cloud.tunings import Tunings
 from tests.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -21,6 +24,12 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def pipelines(jobs: Jobs) -> Pipelines:
     return Pipelines(jobs)
+
+
+@pytest.fixture(scope="module")
+def doubler() -> bytes:
+    """A model.tar.gz that doubles two numbers."""
+    return pack_folder(build(DOUBLER, "2"))
 
 
 def training(jobs: Jobs, command: str) -> dict[str, Any]:
@@ -292,3 +301,61 @@ def test_executions_are_listed_newest_first(pipelines: Pipelines) -> None:
     assert rows[0]["PipelineExecutionDisplayName"] == "run-2"
     (row,) = pipelines.sagemaker.list_pipelines(PipelineNamePrefix=made)["PipelineSummaries"]
     assert row["LastExecutionTime"] >= row["CreationTime"]
+
+
+def test_what_is_searched_trained_and_made_is_served_and_transforms(
+    jobs: Jobs, pipelines: Pipelines, doubler: bytes
+) -> None:
+    """Tuning, Model, Transform, EndpointConfig and Endpoint steps."""
+    tunings = Tunings(jobs)
+    search = {
+        "HyperParameterTuningJobConfig": tunings.config(1, 1),
+        "TrainingJobDefinition": tunings.definition(),
+    }
+    data = jobs.put("pipeline/model.tar.gz", doubler)
+    container = {"Image": SERVING, "ModelDataUrl": data}
+    lines = {"S3DataType": "S3Prefix", "S3Uri": jobs.put("pipeline/rows.jsonl", b"[1, 2]\n")}
+    batch = {
+        "ModelName": get("Steps.Make.ModelName"),
+        "TransformInput": {"DataSource": {"S3DataSource": lines}, "ContentType": "application/jsonlines"},
+        "TransformOutput": {"S3OutputPath": f"s3://{jobs.bucket}/pipeline/out"},
+        "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    }
+    served, variant = (
+        name("endpoint"),
+        {
+            "VariantName": "All",
+            "ModelName": get("Steps.Make.ModelName"),
+            "InstanceType": "ml.m5.large",
+            "InitialInstanceCount": 1,
+        },
+    )
+    best = {"Std:Join": {"On": "/", "Values": [get("Steps.Search.BestTrainingJob.TrainingJobName"), "x"]}}
+    arn = pipelines.run(
+        step("Search", "Tuning", search),
+        step(
+            "Make",
+            "Model",
+            {
+                "PrimaryContainer": container | {"Environment": {"BEST": best}},
+                "ExecutionRoleArn": ROLE,
+            },
+        ),
+        step("Batch", "Transform", batch),
+        step("Configure", "EndpointConfig", {"ProductionVariants": [variant]}),
+        step(
+            "Serve",
+            "Endpoint",
+            {"EndpointName": served, "EndpointConfigName": get("Steps.Configure.EndpointConfigName")},
+        ),
+    )
+    steps = pipelines.steps(arn)
+    assert {one["StepStatus"] for one in steps.values()} == {"Succeeded"}, steps
+    assert len(steps["Search"]["Metadata"]["TuningJob"]["Arn"].rpartition("/")[2]) <= 32
+    assert b"2.0" in jobs.s3.get_object(Bucket=jobs.bucket, Key="pipeline/out/rows.jsonl.out")["Body"].read()
+    body = json.dumps({"instances": [[1.0, 2.0]]})
+    asked = jobs.cloud.client("sagemaker-runtime").invoke_endpoint(
+        EndpointName=served, ContentType="application/json", Body=body
+    )
+    assert json.loads(asked["Body"].read()) == {"predictions": [[2.0, 4.0]]}
+    jobs.sagemaker.delete_endpoint(EndpointName=served)

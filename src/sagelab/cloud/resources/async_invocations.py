@@ -117,7 +117,7 @@ class AsyncInvocations(Family):
         if not self._is_wanted(row):
             raise ValidationError(f"Endpoint {endpoint.name} of account {call.account} not found.")
         source = channels.locate(call.params["InputLocation"])
-        body = s3.get_object(Bucket=source.bucket, Key=source.key)["Body"].read()
+        body = channels.read_whole(s3, source)
         return self.invocations.ask(call, endpoint, invocations.read(call.params, body))[1].body
 
     def _is_wanted(self, row: Document) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 import xgboost
 
 from sagelab.algorithms import tables
+from sagelab.algorithms.job import UserError
 
 
 def get_content_type(content_type: str | None) -> str:
@@ -26,7 +27,7 @@ def get_dmatrix(
 ) -> xgboost.DMatrix | None:
     """The rows of a folder's files; None where there are none. UserError: they are not of that type."""
     if is_pipe:
-        raise tables.UserError("Pipe mode is not here: the channel's files are in its folder.")
+        raise UserError("Pipe mode is not here: the channel's files are in its folder.")
     if data_path is None or not Path(data_path).is_dir():
         return None
     table = tables.read_files(Path(data_path), tables.kind_of(content_type), bool(csv_weights))

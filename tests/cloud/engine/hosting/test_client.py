@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sagelab.cloud.engine.hosting import client
 from sagelab.cloud.engine.hosting.client import Channel, ServerUnavailable
 
 Answering = Callable[[bytes], Channel]
@@ -111,3 +112,17 @@ def test_a_request_has_one_host_and_one_length(tmp_path: Path) -> None:
         b"Host: localhost",
         b"Content-Length: 0",
     ]
+
+
+def test_answer_without_end_fills_no_memory(answering: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "LARGEST", 1 << 20)
+    channel = answering(b"HTTP/1.0 200 OK\r\n\r\n" + bytes(3 << 20))
+    with pytest.raises(ServerUnavailable, match="larger than 1 MB"):
+        channel.ask("POST", "/invocations", {}, b"")
+
+
+def test_answer_that_drips_takes_no_longer_than_an_invocation_may() -> None:
+    parts = iter([b"a"] * 3)
+    with pytest.raises(TimeoutError):
+        client._join(parts, 0.0)
+    assert len(list(parts)) == 2

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import gzip
+import io
 import json
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from sagelab.cloud.engine.data import channels
 from sagelab.cloud.engine.jobs import batches
 from sagelab.cloud.engine.jobs.batches import CSV, JSON, LINES, BadData, Processing, Shape
 from sagelab.cloud.engine.jobs.jsonpath import Expression
+from sagelab.cloud.engine.jobs.transform import Item, Room, Work
 
 LINE = Shape(lines=True, single=False, limit=0, assemble_lines=True)
 
@@ -88,3 +94,31 @@ def test_data_of_another_kind_is_bad(kind: str) -> None:
 def test_part_that_a_record_lacks_is_bad_data() -> None:
     with pytest.raises(BadData, match="not in the record"):
         batches.finish([b"1,2"], b"3", how(CSV, CSV, output="$[9]"))
+
+
+class Bucket:
+    """An object of S3, as boto3 answers with it."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    def get_object(self, **_: str) -> dict[str, Any]:
+        return {"ContentLength": len(self.content), "Body": io.BytesIO(self.content)}
+
+
+@pytest.mark.parametrize("content", [bytes(2 << 20), gzip.compress(bytes(2 << 20))], ids=["large", "bomb"])
+def test_object_that_would_fill_the_memory_is_bad_data(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channels, "WHOLE", 1 << 20)
+    unused: Any = None
+    run: Any = SimpleNamespace(job={"TransformInput": {"CompressionType": "Gzip"}}, s3=Bucket(content))
+    work = Work(run, unused, unused, unused)
+    with pytest.raises(BadData, match="larger than 1 MB"):
+        work._read(Item(channels.Location("b", "k"), "k"))
+
+
+def test_answers_that_would_fill_the_memory_are_bad_data() -> None:
+    room = Room(10)
+    room.take(b"12345")
+    room.take(b"12345")
+    with pytest.raises(BadData, match="larger than 0 MB in all"):
+        room.take(b"1")

@@ -42,14 +42,19 @@ kind, index = config["task"]["type"], config["task"]["index"]
 cluster = tf.train.ClusterSpec(config["cluster"])
 server = tf.distribute.Server(cluster, job_name=kind, task_index=index)
 worker = f"/job:{kind}/task:{index}"
-with tf.device(v1.train.replica_device_setter(worker_device=worker, cluster=cluster)):
+with v1.device(v1.train.replica_device_setter(worker_device=worker, cluster=cluster)):
     total = v1.get_variable("total", [], initializer=v1.zeros_initializer(), use_resource=True)
     add = total.assign_add(10.0 if kind == "master" else 1.0)
+    seen = total.assign_add(100.0)
 with v1.train.MonitoredTrainingSession(server.target, is_chief=kind == "master") as session:
     session.run(add)
     while session.run(total) < 11:
         time.sleep(0.05)
-    print("total", session.run(total), total.device)
+    print("total", session.run(total) % 100, total.device)
+    if kind == "worker":
+        session.run(seen)
+    while kind == "master" and session.run(total) < 111:
+        time.sleep(0.05)
 """
 
 

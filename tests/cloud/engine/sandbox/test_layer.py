@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from sagelab.cloud.engine.data.workspace import environment
+from sagelab.cloud.engine.images.environments import TOOLKITS, Environment
 from sagelab.cloud.engine.images.runtimes import Runtime
 from sagelab.cloud.engine.sandbox.launcher import Launcher
 from sagelab.cloud.engine.sandbox.limits import MARK
@@ -25,7 +26,9 @@ from sagelab.cloud.home import Home
 from tests.cloud.engine.sandbox.launching import launching
 from tests.wheels import make_wheel
 
-RUNTIME = Runtime("layered", ("six",), ("train", "python3"))
+START = "sagelab.cloud.engine.sandbox.legacy_keras"
+BESIDES = Environment("layered", toolkits=TOOLKITS, start=START)
+RUNTIME = Runtime("layered", ("six", START), ("train", "python3"), BESIDES)
 IMAGE = Path(sys.prefix)
 HERE = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/opt/ml/wheels", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 HERE |= {"UV_OFFLINE": "1", "UV_NO_INDEX": "1", "UV_FIND_LINKS": "/opt/ml/wheels"}
@@ -144,6 +147,12 @@ def test_package_that_was_removed_is_gone_for_a_warm_script_too(form: Form) -> N
     code, said = form.run("pip uninstall --quiet --yes six; python3 look.py 2>&1", {"look.py": "import six"})
     assert code == 1
     assert "No module named 'six'" in said
+
+
+def test_what_an_image_has_beside_its_packages_is_found_by_every_python(form: Form) -> None:
+    look = f"import sys, sagemaker_containers; print({START!r} in sys.modules, 'six' in sys.modules)"
+    code, said = form.run('python3 look.py; python3 -c "$(cat look.py)"', {"look.py": look})
+    assert (code, said) == (0, f"True {form.name != 'plain'}\nTrue False\n")
 
 
 @pytest.mark.parametrize("deleted", [False, True])

@@ -86,6 +86,25 @@ def test_a_kind_goes_by_its_own_members(
     assert resources(operation, **{member: name}) == [(f"sagemaker:{operation}", resource)]
 
 
+@pytest.mark.parametrize(
+    ("operation", "params", "named"),
+    [
+        ("StartPipelineExecution", {"PipelineName": "p"}, ["pipeline/p"]),
+        ("ListPipelineExecutions", {"PipelineName": "p"}, ["pipeline/p"]),
+        ("DescribePipelineExecution", {"PipelineExecutionArn": "E"}, ["pipeline/p/execution/e"]),
+        ("RetryPipelineExecution", {"PipelineExecutionArn": "E"}, ["pipeline/p/execution/e"]),
+        ("ListPipelineParametersForExecution", {"PipelineExecutionArn": "E"}, ["pipeline/p/execution/e"]),
+        ("CreateModelPackage", {"ModelPackageGroupName": "g"}, ["model-package/g/*", "model-package-group/g"]),
+        ("ListModelPackages", {"ModelPackageGroupName": "g"}, ["model-package-group/g"]),
+    ],
+)
+def test_a_part_goes_by_its_owner_where_it_has_no_name(
+    operation: str, params: dict[str, str], named: list[str]
+) -> None:
+    given = {name: arn("pipeline/p/execution/e") if value == "E" else value for name, value in params.items()}
+    assert resources(operation, **given) == [(f"sagemaker:{operation}", arn(each)) for each in named]
+
+
 @pytest.mark.parametrize("operation", ["CreateEndpoint", "UpdateEndpoint"])
 def test_an_endpoint_needs_its_configuration_too(operation: str) -> None:
     assert resources(operation, EndpointName="e", EndpointConfigName="c") == [

@@ -47,10 +47,15 @@ class Role:
 
     def post(self, service: str, body: str, headers: dict[str, str]) -> int:
         """The status of a request that no SDK would make."""
-        request = AWSRequest("POST", self._gateway.url + "/", data=body.encode(), headers=headers)
+        return self.send(service, "/", body, headers)[0]
+
+    def send(self, service: str, path: str, body: str, headers: dict[str, str]) -> tuple[int, Any, bytes]:
+        """Status, headers and body of the answer to such a request."""
+        request = AWSRequest("POST", self._gateway.url + path, data=body.encode(), headers=headers)
         SigV4Auth(Credentials(*self._keys.values()), service, "us-east-1").add_auth(request)
         sent = dict(request.headers.items()) | {"Host": self._gateway.url.partition("//")[2]}
-        return int(self._gateway.send("POST", "/", body.encode(), sent)[0])
+        found: tuple[int, Any, bytes] = self._gateway.send("POST", path, body.encode(), sent)
+        return found
 
     def client(self, service: str) -> Any:
         return self._gateway.client(service, **self._keys)

@@ -188,6 +188,23 @@ def test_session_is_limited_by_managed_policies(
         sts.assume_role(RoleArn=whole.arn, RoleSessionName="session", Tags=[{"Key": "a", "Value": "b"}])
 
 
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"RoleSessionName": "lab/../other"}, "roleSessionName"),
+        ({"RoleSessionName": "*:*"}, "roleSessionName"),
+        ({"DurationSeconds": 10**9}, "between 900 and 43200"),
+        ({"DurationSeconds": 3601}, "exceeds the MaxSessionDuration set for this role"),
+    ],
+)
+def test_session_has_a_name_and_a_time_that_it_can_have(
+    gateway: Any, role: Callable[..., Role], asked: dict[str, Any], words: str
+) -> None:
+    request = {"RoleArn": role().arn, "RoleSessionName": "lab", **asked}
+    with pytest.raises(botocore.exceptions.ClientError, match=words):
+        gateway.client("sts").assume_role(**request)
+
+
 def test_role_is_limited_by_its_boundary(
     gateway: Any, role: Callable[..., Role], unique: Callable[[str], str]
 ) -> None:

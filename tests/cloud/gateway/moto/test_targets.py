@@ -104,6 +104,33 @@ def test_rule_sends_to_no_queue_whose_policy_does_not_let_it(gateway: Any) -> No
     assert {name: len(messages(gateway, name)) for name in queues} == dict.fromkeys(queues, 0) | {"of-the-rule": 1}
 
 
+def test_patterns_are_matched_in_linear_time(gateway: Any) -> None:
+    events, s3, long = gateway.client("events"), gateway.client("s3"), "a" * 60
+    arn = make_queue(gateway, "patterned", "events.amazonaws.com")
+    patterns = {"slow": "*a" * 30 + "*b", "fits": r"a*\*end", "not": r"a*\\*end"}
+    for name, pattern in patterns.items():
+        events.put_rule(Name=name, EventPattern=json.dumps({"source": [{"wildcard": pattern}]}))
+        events.put_targets(Rule=name, Targets=[{"Id": "1", "Arn": arn, "Input": "unused"}])
+    for source in (long, "a*end", f"a{long}*end", f"{long}end"):
+        events.put_events(Entries=[{"Source": source, "DetailType": "t", "Detail": "{}"}])
+    assert sorted(one["source"] for one in messages(gateway, "patterned")) == ["a*end", f"a{long}*end"]
+    with pytest.raises(botocore.exceptions.ClientError, match="namePrefix"):
+        events.list_rules(NamePrefix="(a+)+$")
+    assert [rule["Name"] for rule in events.list_rules(NamePrefix="slo")["Rules"]] == ["slow"]
+    s3.create_bucket(Bucket="shared-origins")
+    rules = [{"AllowedMethods": ["GET"], "AllowedOrigins": ["http://*.example", f"{'(.+)+' * 5}!"]}]
+    s3.put_bucket_cors(Bucket="shared-origins", CORSConfiguration={"CORSRules": rules})
+    from moto.s3 import responses
+
+    matches = responses.cors_matches_origin
+    allowed = rules[0]["AllowedOrigins"]
+    assert [matches(one, allowed) for one in ("http://a.example", "http://a.example.com", long)] == [
+        True,
+        False,
+        False,
+    ]
+
+
 def test_rule_puts_events_where_it_says(gateway: Any) -> None:
     events, sqs, logs = (gateway.client(name) for name in ("events", "sqs", "logs"))
     make_queue(gateway, "heard", "events.amazonaws.com")

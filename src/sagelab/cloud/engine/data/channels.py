@@ -19,6 +19,8 @@ from sagelab.cloud.engine.data import archives
 from sagelab.cloud.engine.data.trees import Entry, Refused, Tree
 from sagelab.cloud.errors import ClientError
 
+WHOLE = 512 << 20  # bytes of an object that is read into memory, at most
+
 
 @dataclass(frozen=True)
 class Location:
@@ -150,10 +152,18 @@ def _name_in_channel(key: str, prefix: str) -> str:
     return key[len(folder) :]
 
 
+def read_whole(s3: Any, location: Location) -> bytes:
+    """The bytes of an object. ValueError: it is too large to be held in memory."""
+    found = s3.get_object(Bucket=location.bucket, Key=location.key)
+    with found["Body"] as body:
+        if found["ContentLength"] > WHOLE:
+            raise ValueError(f"{location} is larger than {WHOLE >> 20} MB")
+        return bytes(body.read())
+
+
 def _read_manifest(s3: Any, location: Location) -> list[tuple[Location, str]]:
-    body = s3.get_object(Bucket=location.bucket, Key=location.key)["Body"].read()
     try:
-        head, *names = json.loads(body)
+        head, *names = json.loads(read_whole(s3, location))
         prefix = locate(head["prefix"])
         return [(Location(prefix.bucket, prefix.key + name), name) for name in names]
     except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -18,6 +18,7 @@ from sagelab import relay
 from sagelab.http1 import Asked, Message
 
 TIMEOUT = 60.0  # seconds for one invocation, as the service has it
+LARGEST = 128 << 20  # bytes of an answer: it is in memory
 KEPT = 32  # connections that wait for the next request; a container may hold a thread for each
 
 
@@ -56,7 +57,7 @@ class Channel:
             connection = self._connect(fresh)
             try:
                 answer = connection.ask(method, path, headers, body)
-                data = b"".join(connection.parts(answer))
+                data = _join(connection.parts(answer), start + self._timeout)
             except (OSError, ValueError) as error:
                 connection.close()
                 if connection.used and not fresh and not isinstance(error, TimeoutError):
@@ -139,6 +140,19 @@ class _Connection:
             self.peer = struct.unpack("3i", credentials)[0]
             self._asked = Asked(self._socket)
         return self._asked
+
+
+def _join(parts: Iterator[bytes], until: float) -> bytes:
+    """A whole body. ValueError: it is too large. TimeoutError: its end has not come then (perf_counter)."""
+    found, size = [], 0
+    for part in parts:
+        found.append(part)
+        size += len(part)
+        if size > LARGEST:
+            raise ValueError(f"the answer is larger than {LARGEST >> 20} MB")
+        if time.perf_counter() > until:
+            raise TimeoutError("timed out")
+    return b"".join(found)
 
 
 def _until_closed(connection: _Connection, answer: Message) -> Iterator[bytes]:

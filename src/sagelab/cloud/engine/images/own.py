@@ -33,11 +33,11 @@ class OwnImages:
         """Keep a copy of the folder under this name, in place of an older one; the name with its tag. BadImage."""
         if not NAME.fullmatch(name):
             raise BadImage(f"{name!r} is no name of an image; take one such as my-model:1.")
-        if self._folder.resolve().is_relative_to(source.resolve()):
-            raise BadImage(f"{source} holds the local cloud's own folder; take one that has the image alone.")
         commands = [command for command in COMMANDS if os.access(source / command, os.X_OK)]
         if not commands:
             raise BadImage(f"{source} has neither an executable file `serve` nor `train` (chmod +x?).")
+        if self._folder.resolve().is_relative_to(source.resolve()):
+            raise BadImage(f"{source} holds the local cloud's own folder; take one that has the image alone.")
         self._folder.mkdir(mode=0o700, exist_ok=True)
         draft = Path(tempfile.mkdtemp(dir=self._folder, prefix=".draft-"))
         shutil.copytree(source, draft, symlinks=True, dirs_exist_ok=True)

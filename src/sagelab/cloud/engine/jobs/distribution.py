@@ -14,8 +14,10 @@ from sagelab.algorithms.distribution import MIRRORED, SERVERS
 
 # What SageMaker's toolkit runs in place of the script.
 ENVIRONMENT = {"SAGEMAKER_TRAINING_MODULE": f"{distribution.__name__}:{distribution.train.__name__}"}
-KNOWN = (MIRRORED, SERVERS, "sagemaker_mpi_enabled", "sagemaker_torch_distributed_enabled")
-KNOWN += ("sagemaker_pytorch_ddp_enabled", "sagemaker_pytorch_xla_multi_worker_enabled")
+KNOWN = (
+    *(MIRRORED, SERVERS, "sagemaker_mpi_enabled", "sagemaker_torch_distributed_enabled"),
+    *("sagemaker_pytorch_ddp_enabled", "sagemaker_pytorch_xla_multi_worker_enabled"),
+)
 REFUSED = {
     "sagemaker_distributed_dataparallel_enabled": "SageMaker's library for data parallelism",
     "sagemaker_distributed_modelparallel_enabled": "SageMaker's library for model parallelism",

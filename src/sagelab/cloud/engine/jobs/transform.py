@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/batch-transform.html
 from __future__ import annotations
 
 import gzip
+import io
 import threading
 import time
 import zlib
@@ -130,8 +131,8 @@ class Work:
         if self.run.ending:
             return
         try:
-            payloads = batches.cut(self._read(item), self.run.shape)
-            answers = [self.requests.submit(self._answer, records) for records in payloads]
+            payloads, room = batches.cut(self._read(item), self.run.shape), Room(channels.WHOLE)
+            answers = [self.requests.submit(self._answer, records, room) for records in payloads]
             body = batches.assemble([answer.result() for answer in answers], self.run.shape)
             self._write(item, body)
         except (BadData, Refused, ServerUnavailable, botocore.exceptions.ClientError) as error:
@@ -146,21 +147,28 @@ class Work:
         self.run.troubles.append(f"{item.location}: {error}"[:SHOWN])
 
     def _read(self, item: Item) -> bytes:
-        body: bytes = self.run.s3.get_object(Bucket=item.location.bucket, Key=item.location.key)["Body"].read()
+        try:
+            body = channels.read_whole(self.run.s3, item.location)
+        except ValueError as error:
+            raise BadData(str(error)) from error
         if self.job["TransformInput"].get("CompressionType", "None") != "Gzip":
             return body
         try:
-            return gzip.decompress(body)
+            with gzip.open(io.BytesIO(body)) as packed:
+                unzipped = packed.read(channels.WHOLE + 1)
         except (OSError, EOFError, zlib.error) as error:
             raise BadData(f"it is not gzip: {error}") from error
+        Room(channels.WHOLE).take(unzipped)
+        return unzipped
 
-    def _answer(self, records: list[bytes]) -> bytes:
-        """What comes back for one payload, joined and filtered.
+    def _answer(self, records: list[bytes], room: Room) -> bytes:
+        """What comes back for one payload, joined and filtered. room: of all of an object's.
 
         Refused, ServerUnavailable: the model does not answer it.
         """
         how = read_processing(self.job, None)
         reply = self._ask(batches.filter_input(records, how))
+        room.take(reply.body)
         return batches.finish(records, reply.body, read_processing(self.job, reply.headers.get("content-type")))
 
     def _ask(self, body: bytes) -> Reply:
@@ -193,6 +201,20 @@ class Work:
         key = output.get("KmsKeyId")
         extra = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key} if key else {}
         self.run.s3.put_object(Bucket=location.bucket, Key=location.key, Body=body, **extra)
+
+
+class Room:
+    """Bytes that may be held in memory, for several threads."""
+
+    def __init__(self, size: int) -> None:
+        self._size, self._left, self._lock = size, size, threading.Lock()
+
+    def take(self, content: bytes) -> None:
+        """BadData: there is not as much left."""
+        with self._lock:
+            self._left -= len(content)
+            if self._left < 0:
+                raise BadData(f"it is larger than {self._size >> 20} MB in all")
 
 
 class Refused(Exception):

@@ -83,7 +83,6 @@ class Definition:
 
     parameters: dict[str, Parameter]
     steps: dict[str, StepSpec]
-    experiment: dict[str, Any]
 
 
 def read(text: str) -> Definition:
@@ -113,8 +112,7 @@ def read(text: str) -> Definition:
     except BadExpression as error:
         raise BadDefinition(str(error)) from None
     _check_cycles(steps)
-    experiment = given.get("PipelineExperimentConfig")
-    return Definition(parameters, steps, experiment if isinstance(experiment, dict) else {})
+    return Definition(parameters, steps)
 
 
 def _check_depth(value: Any) -> None:
@@ -170,9 +168,8 @@ def _step(given: dict[str, Any], branches: tuple[tuple[str, bool], ...]) -> Step
     if not isinstance(arguments, dict):
         raise BadDefinition(f"step {name}: Arguments must be an object")
     if kind == "Condition":
-        arguments = {"Conditions": arguments.get("Conditions"), **_lists(name, arguments)}
+        arguments = {"Conditions": arguments.get("Conditions")}
         conditions.check(name, arguments["Conditions"])
-        arguments = {"Conditions": arguments["Conditions"]}
     used = list(references([arguments, given.get("SqsQueueUrl")]))
     reads = frozenset(split_step(each)[0] for each in used if split(each)[0] == "Steps")
     return StepSpec(
@@ -192,13 +189,6 @@ def _step(given: dict[str, Any], branches: tuple[tuple[str, bool], ...]) -> Step
             if isinstance(given.get(member), str)
         },
     )
-
-
-def _lists(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    for member in ("IfSteps", "ElseSteps"):
-        if not isinstance(arguments.get(member, []), list):
-            raise BadDefinition(f"step {name}: {member} must be a list")
-    return {}
 
 
 def _depends(name: str, given: dict[str, Any]) -> list[str]:

@@ -83,7 +83,7 @@ class Launcher:
         python, packages = self.environments.python(environment), self.environments.packages(environment)
         beside = layer.Beside(packages, environment.start) if packages else None
         variables = dict(environment.variables)
-        hosts = [replace(_with_program(host), env=variables | host.env) for host in hosts]
+        hosts = [_with_program(replace(host, env=variables | host.env)) for host in hosts]
         hosts = [layer.lay_out(host, python, fork_server.overlay, beside) for host in hosts]
         if fork_server.sandbox_unavailable:
             hosts = [without_namespaces(host) for host in hosts]
@@ -97,11 +97,7 @@ class Launcher:
             hosts = [replace(host, forks=forks, cgroup=self._make_cgroup(host)) for host in hosts]
             group = fork_server.start([(host, pipes[host.name][1]) for host in hosts], ways)
         except BaseException:
-            if ways:
-                ways.close()
-            for host in hosts:
-                if host.cgroup:
-                    cgroups.remove(Path(host.cgroup))
+            _give_up(ways, hosts)
             raise
         finally:
             for _, writer in pipes.values():
@@ -144,6 +140,15 @@ class Launcher:
                 if fork_server.alive:
                     fork_server.close()
             self._fork_servers.clear()
+
+
+def _give_up(ways: Ways | None, hosts: list[HostSpec]) -> None:
+    """Close what was opened for hosts that did not start."""
+    if ways:
+        ways.close()
+    for host in hosts:
+        if host.cgroup:
+            cgroups.remove(Path(host.cgroup))
 
 
 def _write_commands(

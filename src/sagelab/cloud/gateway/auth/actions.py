@@ -10,10 +10,12 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 from sagelab import catalog
 from sagelab.catalog import Document, Kind
+from sagelab.cloud.errors import AccessDenied
 from sagelab.cloud.gateway.auth.needed import Context, Needed
 from sagelab.cloud.gateway.http.request import Request
 
@@ -80,7 +82,7 @@ def of_others(request: Request, service: str, operation: str, where: str) -> Ite
     prefix = _PREFIXES.get(service, service)
     if service == "kms" and operation == "ReEncrypt":
         sent = _body(request)
-        yield Needed("kms:ReEncryptFrom", _key_of(sent | {"KeyId": sent.get("SourceKeyId")}, where))
+        yield Needed("kms:ReEncryptFrom", _key_of({"CiphertextBlob": sent.get("CiphertextBlob")}, where))
         yield Needed("kms:ReEncryptTo", _key_of({"KeyId": sent.get("DestinationKeyId")}, where))
     elif f"{prefix}:{operation}" not in _FREE:
         for resource in _named(request, service, operation, where):
@@ -174,8 +176,11 @@ def _log_groups(sent: dict[str, Any], where: str) -> Iterator[str | None]:
 
 
 def _key_of(sent: dict[str, Any], where: str) -> str | None:
-    """The key that a request to KMS names, or that what it is to decrypt was encrypted with."""
-    key = sent.get("KeyId")
+    """The key that a request to KMS names, or that what it is to decrypt was encrypted with.
+
+    AccessDenied: it is named by an ARN of another region or account, of which moto would read the last part alone.
+    """
+    key = sent.get("KeyId") or sent.get("TargetKeyId") or sent.get("AliasName")
     if not isinstance(key, str) and isinstance(sent.get("CiphertextBlob"), str):
         try:
             key = base64.b64decode(sent["CiphertextBlob"])[:_KEY_ID].decode("ascii", "replace")
@@ -184,6 +189,8 @@ def _key_of(sent: dict[str, Any], where: str) -> str | None:
     if not isinstance(key, str) or not key:
         return None
     if key.startswith("arn:"):
+        if not re.fullmatch(rf"arn:aws:kms:{where}:(key/[\w-]+|alias/[\w/-]+)", key, re.ASCII):
+            raise AccessDenied(f"Invalid arn {key}")
         return key
     return f"arn:aws:kms:{where}:{key if key.startswith('alias/') else f'key/{key}'}"
 
@@ -191,10 +198,21 @@ def _key_of(sent: dict[str, Any], where: str) -> str | None:
 def _identity(sent: dict[str, Any], operation: str, account: str) -> str | None:
     """The user, role or group that a request to IAM is about; a group, where it is about who is in it."""
     kinds = ("Group", "Role", "User") if operation in _OF_GROUPS else ("Role", "User", "Group")
+    taken = _taken().get(operation, frozenset())
     for name in kinds:
-        if f"{name}Name" in sent:
+        if f"{name}Name" in sent and f"{name}Name" in taken:
             return f"arn:aws:iam::{account}:{name.lower()}/{sent[f'{name}Name']}"
     return sent.get("PolicyArn")
+
+
+@cache
+def _taken() -> dict[str, frozenset[str]]:
+    """The parameters of IAM's operations: whatever else a request has is for nothing."""
+    from botocore.loaders import Loader
+
+    model = Loader().load_service_model("iam", "service-2")
+    inputs = {name: one.get("input", {}).get("shape") for name, one in model["operations"].items()}
+    return {name: frozenset(model["shapes"].get(shape, {}).get("members", ())) for name, shape in inputs.items()}
 
 
 def _roles(sent: dict[str, Any]) -> Iterator[str]:

@@ -39,6 +39,8 @@ def check(context: Context) -> None:
         raise AccessDenied("The content type of the request is none that this service takes.")
     if kind.startswith(_FORM) and request.size:
         _check_form(context)
+    if request.target and request.query_pairs:
+        raise AccessDenied("The request has a query string, which this service does not take.")
     named = request.target or request.form.get("Action")
     if named and not _OPERATION.fullmatch(context.operation):
         raise AccessDenied("The request does not name an operation.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from xml.sax.saxutils import escape
 
 from sagelab.cloud.errors import MalformedPolicy, NoSuchEntity, ValidationException
@@ -14,6 +15,8 @@ IAM_OPERATIONS = ("SimulatePrincipalPolicy", "SimulateCustomPolicy")
 HONOURED = frozenset(
     "Action Version PolicySourceArn PolicyInputList ActionNames ResourceArns ContextEntries MaxItems".split()
 )
+MOST = 10_000
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _NAMESPACE = "https://iam.amazonaws.com/doc/2010-05-08/"
 
 
@@ -29,6 +32,8 @@ def simulate(moto: MotoFront, context: Context) -> Answer | None:
     if form["Action"] == "SimulatePrincipalPolicy":
         found += _of_principal(moto, form.get("PolicySourceArn", ""))
     values = _values(form)
+    if len(_members(form, "ActionNames")) * max(1, len(_members(form, "ResourceArns"))) > MOST:
+        raise ValidationException(f"The local cloud simulates {MOST:,} actions on resources at most at a time.")
     results = [
         _result(action, resource, policies.evaluate(found, action, resource, values))
         for action in _members(form, "ActionNames")
@@ -64,6 +69,8 @@ def _values(form: dict[str, str]) -> dict[str, list[str]]:
 def _members(form: dict[str, str], name: str) -> list[str]:
     """A list of the query protocol: Name.member.1, Name.member.2, ..."""
     numbered = [key for key in form if key.startswith(f"{name}.member.")]
+    if not all(_NUMBER.fullmatch(key.rpartition(".")[2]) for key in numbered):
+        raise ValidationException(f"The members of {name} have no numbers.")
     return [form[key] for key in sorted(numbered, key=lambda key: int(key.rpartition(".")[2]))]
 
 

@@ -37,6 +37,8 @@ _HELD: dict[str, tuple[_Held, ...]] = {
     "ec2": (_Held("ec2.models.vpcs.VPCBackend", "create_vpc_endpoint", rules.complete_endpoint),),
     "events": (
         _Held("events.models.EventsBackend", "put_rule", targets.check_rule),
+        _Held("events.responses.EventsHandler", "list_rules", rules.check_prefix),
+        _Held("events.models.EventPattern", "_wildcard_match", rules.match_event),
         _Held("events.models.Rule", "put_targets", targets.check_targets),
         _Held("events.models.Rule", "_send_to_sqs_queue", deliveries.check_target),
     ),
@@ -51,7 +53,10 @@ _HELD: dict[str, tuple[_Held, ...]] = {
         _Held("kms.models.KmsBackend", "encrypt generate_mac sign verify verify_mac", rules.check_key),
         _Held("kms.models.KmsBackend", "decrypt", rules.check_ciphertext),
     ),
-    "logs": (_Held("logs.models.LogsBackend", "put_subscription_filter", targets.check_log_filter),),
+    "logs": (
+        _Held("logs.models.LogsBackend", "put_subscription_filter", targets.check_log_filter),
+        _Held("logs.models.LogsBackend", "_find_log_group", rules.name_group),
+    ),
     "s3": (
         _Held("s3.models.FakeBucket", "set_notification_configuration", targets.check_notifications),
         _Held("s3.models.FakeBucket", "set_notification_configuration", deliveries.check_destinations),
@@ -59,6 +64,7 @@ _HELD: dict[str, tuple[_Held, ...]] = {
         _Held("s3.notifications", "_send_sns_message", deliveries.check_topic),
         _Held("s3.notifications", "_send_event_bridge_message", deliveries.check_event),
         _Held("s3.models.S3Backend", "create_bucket", s3.check_name),
+        _Held("s3.responses", "cors_matches_origin", rules.match_origin),
         _Held("s3.models.S3Backend", "put_bucket_policy", s3.check_policy),
     ),
     "sns": (

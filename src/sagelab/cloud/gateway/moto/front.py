@@ -123,7 +123,7 @@ class MotoFront:
             filing = (
                 as_files() if service == "s3" and "select" not in context.request.parameters else nullcontext()
             )
-            with self._turn(environ, service), asking, keeping, judging, filing:
+            with self._turn(environ, service), asking, keeping, judging, filing, hook.placed(region):
                 if moving:
                     lesson.settle(region)
                 answer = _call(app, environ)
@@ -179,10 +179,11 @@ class MotoFront:
         if by_path and (context.service != "s3" or context.is_control):
             context.named = routes.operation_of(request, context.service)
 
-    def metrics(self, request: Request) -> Metrics:
+    def metrics(self, request: Request, region: str) -> Metrics:
         """A CloudWatch request for metrics. GaveUp: moto cannot read it."""
         try:
-            return Metrics(request)
+            with hook.placed(region):
+                return Metrics(request)
         except Exception as crash:
             raise GaveUp(f"{request.operation} cannot be read: {type(crash).__name__}: {crash}") from None
 
@@ -193,6 +194,10 @@ class MotoFront:
     def rights(self, key: Key) -> Rights:
         """What the policies of a key's user, role and session let it do."""
         return iam.rights_of(key)
+
+    def settled(self, needed: Needed) -> Needed:
+        """What is needed, of the thing itself where an alias names it."""
+        return iam.settled(needed)
 
     def guarded(self, needed: Needed, key: Key) -> Guarded:
         """The policy of the resource that something is needed of."""

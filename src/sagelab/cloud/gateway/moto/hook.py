@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any
 
 from moto.core.authorization import ActionAuthenticatorMixin
+from moto.core.responses import BaseResponse
 from moto.core.utils import get_service_model
 
 from sagelab.cloud.gateway.moto import checks, services
@@ -22,6 +23,7 @@ Place = tuple[str, str]  # (bucket, key)
 Judge = Callable[[str | None, Place | None], None]
 
 _judge: ContextVar[Judge | None] = ContextVar("judge", default=None)
+_region: ContextVar[str | None] = ContextVar("region", default=None)
 
 
 @contextmanager
@@ -32,6 +34,16 @@ def asking(judge: Judge) -> Iterator[None]:
         yield
     finally:
         _judge.reset(before)
+
+
+@contextmanager
+def placed(region: str) -> Iterator[None]:
+    """Let moto act in the region that a request is signed for in this thread, whatever else names one."""
+    before = _region.set(region)
+    try:
+        yield
+    finally:
+        _region.reset(before)
 
 
 def admit(service: str, operation: str) -> None:
@@ -49,6 +61,13 @@ def _ask(response: Any, _resource: str = "*") -> None:
     if action is not None:
         package = type(response).__module__.split(".")[1]
         services.check(package, action if action.lower() in _operations(response.boto3_service_name) else "")
+    if response.headers.get("X-Amz-Target"):
+        response.querystring.clear()  # else parameters of a JSON body are looked for there first
+
+
+def _find_region(response: Any, request: Any, url: str) -> str:
+    """moto takes it from the user agent, and from anything in the URL that looks like a host of AWS's."""
+    return _region.get() or str(_region_of(response, request, url))
 
 
 def _ask_place(_response: Any, bucket_name: str | None = None, key_name: str | None = None) -> None:
@@ -62,5 +81,7 @@ def _operations(service: str) -> frozenset[str]:
     return frozenset(name.lower() for name in get_service_model(service).operation_names)
 
 
+_region_of = BaseResponse.get_region_from_url
+BaseResponse.get_region_from_url = _find_region
 ActionAuthenticatorMixin._authenticate_and_authorize_normal_action = _ask
 ActionAuthenticatorMixin._authenticate_and_authorize_s3_action = _ask_place

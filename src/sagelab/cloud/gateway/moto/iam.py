@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from moto.backends import get_backend
@@ -62,6 +63,15 @@ def guarded(needed: Needed, key: Key) -> Guarded:
     return Guarded()
 
 
+def settled(needed: Needed) -> Needed:
+    """A key of KMS is what its policy and others name, not the alias that a request may name it by."""
+    if not (needed.action.startswith("kms:") and ":alias/" in (needed.resource or "")):
+        return needed
+    _, _, _, region, account, alias = str(needed.resource).split(":", 5)
+    found = find_key(account, alias, region)
+    return replace(needed, resource=found.arn) if found is not None else needed
+
+
 def _of_kms(arn: str, key: Key) -> Guarded:
     """Of a key that is there; a grant with constraints is none here."""
     _, _, _, region, account, _ = arn.split(":", 5)
@@ -87,11 +97,17 @@ def _holder(arn: str) -> Any:
     name = path.partition("/")[0] if kind == "assumed-role" else path.rpartition("/")[2]
     if kind == "user":
         return _iam(arn).users.get(name)
-    return next((role for role in list(_iam(arn).roles.values()) if role.name == name), None)
+    roles = [role for role in list(_iam(arn).roles.values()) if role.name == name]
+    return next((role for role in roles if kind == "assumed-role" or role.arn == arn), None)
 
 
 def _iam(arn: str) -> Any:
     return get_backend("iam")[arn.split(":")[4]]["aws"]
+
+
+def longest_session(arn: str) -> int:
+    """Seconds that a session of a role may last."""
+    return int(getattr(_holder(arn), "max_session_duration", None) or 3600)
 
 
 def is_managed(arn: str, policy: str) -> bool:

@@ -6,6 +6,7 @@ Each check is given the arguments of a method of moto's, by name (checks.py).
 from __future__ import annotations
 
 import base64
+import re
 import time
 from collections.abc import Callable
 from itertools import pairwise
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from moto.core.exceptions import JsonRESTError
 
 from sagelab.cloud.errors import InvalidAuthenticationCode, NotImplementedHere
+from sagelab.cloud.gateway.auth.conditions import ANY, like
 
 Asked = dict[str, Any]
 
@@ -27,6 +29,11 @@ _NO_DEVICE = "A device of its own is not something the local cloud can check. Us
 _WRONG_CODE = "Authentication code for device is not valid."
 _NO_CHALLENGE = (
     "Sign-in by {} is not something the local cloud can do. Sign in with a password (USER_PASSWORD_AUTH)."
+)
+_NAME = re.compile(r"[\.\-_A-Za-z0-9]{1,64}")
+_NO_PREFIX = (
+    "1 validation error detected: Value '{}' at 'namePrefix' failed to satisfy constraint:"
+    " Member must satisfy regular expression pattern: {}"
 )
 _STATE = ("state_reason", "state_reason_data", "state_updated_timestamp", "state_value")
 _STEP = 30  # seconds that a code is shown
@@ -77,6 +84,41 @@ def check_sign_in(asked: Asked) -> None:
     """A sign-in to Cognito by which the password is looked at."""
     if asked["auth_flow"] in ("USER_SRP_AUTH", "CUSTOM_AUTH"):
         raise NotImplementedHere(_NO_CHALLENGE.format(asked["auth_flow"]))
+
+
+def name_group(asked: Asked) -> None:
+    """A log group that is named by its identifier is that one: moto takes the last that there is."""
+    if asked.get("log_group_id") and not asked.get("log_group_name"):
+        backend = asked["self"]
+        own = f"arn:aws:logs:{backend.region_name}:{backend.account_id}:log-group:"
+        asked["log_group_name"] = asked["log_group_id"].removeprefix(own).removesuffix(":*")
+
+
+def match_event(asked: Asked) -> None:
+    """A wildcard of an event's pattern, in linear time: moto makes a regular expression of it."""
+    item, pattern = asked["item"], re.split(r"(\\\*|\\\\|\*)", asked["pattern"])
+    wanted = [ANY if part == "*" else part[1:] if part in (r"\*", r"\\") else part for part in pattern]
+    asked["pattern"] = "*" if isinstance(item, str) and _fits(wanted, item) else "" if item else "-"
+
+
+def match_origin(asked: Asked) -> None:
+    """The same of an origin that a bucket's CORS configuration allows."""
+    wanted = [
+        [ANY if part == "*" else part for part in re.split(r"(\*)", one)] for one in asked["allowed_origins"]
+    ]
+    fits = any(_fits(one, asked["origin_header"]) for one in wanted)
+    asked["allowed_origins"] = ["*"] if fits else []
+
+
+def check_prefix(asked: Asked) -> None:
+    """The prefix of a rule's name has nothing special in it: moto makes a regular expression of it, too."""
+    prefix = asked["self"]._get_param("NamePrefix")
+    if prefix and not _NAME.fullmatch(str(prefix)):
+        raise JsonRESTError("ValidationException", _NO_PREFIX.format(str(prefix)[:100], _NAME.pattern))
+
+
+def _fits(wanted: list[str], text: str) -> bool:
+    return like([one for part in wanted for one in ([part] if part == ANY else part)], text)
 
 
 def complete_endpoint(asked: Asked) -> None:

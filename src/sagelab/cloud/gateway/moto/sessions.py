@@ -6,6 +6,7 @@ the version that counts when they are asked: https://docs.aws.amazon.com/STS/lat
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from math import ceil
 from typing import Any
@@ -16,6 +17,12 @@ from sagelab.cloud.errors import NotImplementedHere, PackedPolicyTooLarge, Valid
 from sagelab.cloud.gateway.moto import iam
 
 MOST, LONGEST = 10, 2048  # ARNs; characters of the policy, and of it with the ARNs
+SHORTEST, _TWELVE_HOURS = 900, 12 * 3600  # seconds of a session
+_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
+_PATTERN = (
+    "1 validation error detected: Value '{}' at 'roleSessionName' failed to satisfy constraint:"
+    " Member must satisfy regular expression pattern: {}"
+)
 _TAGS = "Tags of a session are not evaluated here: leave Tags and TransitiveTagKeys out."
 _BOUND = (
     "1 validation error detected: Value '{}' at '{}' failed to satisfy constraint:"
@@ -28,6 +35,7 @@ def keep_policies(asked: dict[str, Any]) -> Callable[[Any], None]:
     request = asked["self"]
     if request._get_param("Tags") or request._get_param("TransitiveTagKeys"):
         raise NotImplementedHere(_TAGS)
+    _check_session(request)
     policy, arns = request._get_param("Policy") or "", _arns(request._get_param("PolicyArns") or [])
     if len(policy) > LONGEST:
         raise ValidationError(_BOUND.format(policy[:100], "policy", LONGEST))
@@ -50,6 +58,19 @@ def keep_policies(asked: dict[str, Any]) -> Callable[[Any], None]:
             made.result["PackedPolicySize"] = packed
 
     return keep
+
+
+def _check_session(request: Any) -> None:
+    """ValidationError: the session's name or its time is none that it can have."""
+    name, asked = str(request._get_param("RoleSessionName")), request._get_param("DurationSeconds")
+    if not _NAME.fullmatch(name):
+        raise ValidationError(_PATTERN.format(name[:100], _NAME.pattern))
+    if asked is None:
+        return
+    if not SHORTEST <= int(asked) <= _TWELVE_HOURS:
+        raise ValidationError(f"DurationSeconds must be between {SHORTEST} and {_TWELVE_HOURS}.")
+    if int(asked) > iam.longest_session(request._get_param("RoleArn")):
+        raise ValidationError("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
 
 
 def _arns(given: list[dict[str, str]]) -> tuple[str, ...]:

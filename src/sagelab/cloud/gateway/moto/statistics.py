@@ -30,6 +30,7 @@ from sagelab.cloud.gateway.wire.faults import Answer
 from sagelab.cloud.gateway.wire.validation import validate
 
 CLOUDWATCH_OPERATIONS = ("GetMetricData", "GetMetricStatistics")
+STATISTICS, DATA = 1_440, 100_800  # datapoints of one request, at most
 PLAIN = ("SampleCount", "Average", "Sum", "Minimum", "Maximum")
 _PERCENTILE = re.compile(r"p(100(?:\.0{1,10})?|\d{1,2}(?:\.\d{1,10})?)", re.ASCII)
 
@@ -49,10 +50,26 @@ def percentiles(moto: MotoFront, context: Context) -> Answer | None:
     name = context.operation
     if context.service != "monitoring" or name not in CLOUDWATCH_OPERATIONS:
         return None
-    metrics = moto.metrics(context.request)
+    metrics = moto.metrics(context.request, context.region)
     validate(_shape(name), metrics.params)
+    _check_points(name, metrics.params)
     output = _data(metrics) if name == "GetMetricData" else _statistics(metrics)
     return None if output is None else metrics.answer(output)
+
+
+def _check_points(name: str, params: Params) -> None:
+    """ServiceError: more datapoints than AWS counts; each would be a step of moto's, with data or without."""
+    seconds = (params["EndTime"] - params["StartTime"]).total_seconds()
+    if name == "GetMetricStatistics":
+        if (points := seconds / params["Period"]) > STATISTICS:
+            raise InvalidParameterCombination(
+                f"You have requested up to {points:,.0f} datapoints, which exceeds the limit of {STATISTICS:,}."
+                " You may reduce the datapoints requested by increasing Period, or decreasing the time range."
+            )
+        return
+    periods = [query["MetricStat"]["Period"] for query in params["MetricDataQueries"] if "MetricStat" in query]
+    if sum(seconds / period for period in periods) > DATA:
+        raise ValidationError(f"The request asks for more than {DATA:,} datapoints: take a larger Period.")
 
 
 def read_percentile(text: str) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-from ... import find
+from sagelab.toolkits.sagemaker_containers import find
 
 # Of the server that ran scripts; scripts import them and have no use for them.
 SERVER = ("server", "status_codes", "transformer")
