@@ -143,6 +143,7 @@ class Sdk:
                 shell = ["sh", "-c", 'exec >"$0" 2>&1 </dev/null; "$@" &', str(log), *command]
                 subprocess.run(shell, env=self._variables(Path(os.devnull)), start_new_session=True, check=True)
                 until(lambda: made.exists() or "Error" in log.read_text(), bool)
+            assert made.exists(), log.read_text()
         return made
 
 

@@ -28,8 +28,9 @@ def main() -> None:
     for module in modules:
         import_module(module)
     with socket.socket(socket.AF_UNIX) as server:
-        server.bind(address)
+        server.bind(f"{address}.new")
         server.listen()
+        Path(f"{address}.new").rename(address)  # who sees it is heard
         server.settimeout(PAUSE)
         asked = None
         while asked is None and is_there(int(owner)):
