@@ -94,6 +94,6 @@ def _takes(arn: str, service: str, source: str, account: str) -> bool:
 
 def _policy_of(service: str, region: str, account: str, name: str) -> Any:
     """KeyError: there is no such queue or topic."""
-    backend = get_backend(service)[account][region]  # type: ignore[call-overload]
+    backend = get_backend(service)[account][region]
     found = backend.queues[name] if service == "sqs" else backend.topics[f"arn:aws:sns:{region}:{account}:{name}"]
     return found._policy_json
