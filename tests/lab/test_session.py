@@ -53,7 +53,9 @@ def test_connecting_again_keeps_what_is_in_the_bucket(lab: Lab) -> None:
 def test_connecting_says_what_another_run_has_left(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == ""
     model = {"ModelName": f"{lab.name}-left", "ExecutionRoleArn": lab.role, "Tags": lab.tags}
-    container = {"Image": "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference:2.19-cpu"}
+    lab.client("s3").put_object(Bucket=lab.bucket, Key=f"{lab.prefix}/model.tar.gz", Body=b"1")
+    image = "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference:2.19-cpu"
+    container = {"Image": image, "ModelDataUrl": lab.uri("model.tar.gz")}
     lab.client("sagemaker").create_model(PrimaryContainer=container, **model)
     again = session.connect(lab.name)
     said = capsys.readouterr().out

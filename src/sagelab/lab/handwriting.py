@@ -251,7 +251,8 @@ def show(readings: Reading | Sequence[Reading], probabilities: Array | None = No
     size = (7.5 if columns == 3 else 4.4, 2.2 * len(rows))
     widths = [1, 1, 1.4][:columns]
     read = "" if scores is None else f", read as {', '.join(str(each.argmax()) for each in scores)}"
-    alt = f"{len(rows)} photos, each with a box around its digit and the pixels that the network sees{read}"
+    number = "A photo" if len(rows) == 1 else f"{len(rows)} photos, each"
+    alt = f"{number} with a box around the digit, and the pixels that the network sees{read}"
     figure, axes = open_figure(alt, size, len(rows), columns, width_ratios=widths)
     for row, reading in enumerate(rows):
         _draw_photo(axes[row, 0], reading)
