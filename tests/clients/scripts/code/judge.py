@@ -5,7 +5,9 @@ import pathlib
 import tarfile
 
 with tarfile.open("/opt/ml/processing/model/model.tar.gz") as archive:
-    mean = float(archive.extractfile("mean.txt").read())
+    stored = archive.extractfile("mean.txt")
+    assert stored is not None
+    mean = float(stored.read())
 rows = pathlib.Path("/opt/ml/processing/test/rows.csv").read_text().split()
 error = abs(mean - sum(float(row.split(",")[1]) for row in rows) / len(rows))
 folder = pathlib.Path("/opt/ml/processing/evaluation")
