@@ -152,5 +152,5 @@ print(f"trained for {time.monotonic() - start:.1f} s")
 
 # -- the model, where SageMaker looks for it --------------------------------------------------------------
 saved = Path(args.model_dir) / "1"
-model.export(str(saved), verbose=False)
+model.export(str(saved))
 print(f"model saved in {saved}")
