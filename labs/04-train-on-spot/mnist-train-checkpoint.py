@@ -123,10 +123,10 @@ keras.utils.set_random_seed(args.seed + done)  # the epochs to come shuffle and 
 class Line(keras.callbacks.Callback):
     """One line an epoch, in a form that the job's metric definitions find; and the old checkpoints go."""
 
-    def on_epoch_begin(self, epoch, *_):
+    def on_epoch_begin(self, epoch, logs=None):
         self.first = epoch == done
 
-    def on_train_batch_end(self, batch, *_):
+    def on_train_batch_end(self, batch, logs=None):
         if self.first and batch == 0:
             print(f"first step {time.monotonic() - begin:.2f} s after the start of the script", flush=True)
 

@@ -74,6 +74,7 @@ def test_nothing_that_code_closes_stays_or_fails(
     if run("true", hold).returncode:
         pytest.skip("this machine lets nobody run as another user")
     monkeypatch.setenv("SAGELAB_SANDBOX", sandbox)
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     file = Path(__file__).with_name("another_user.py").relative_to(PROJECT)
     command = f"{sys.executable} -m pytest -x -p no:cacheprovider --basetemp {hold}/home/t {file}"
     told = run(command, hold)

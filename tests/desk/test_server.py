@@ -46,7 +46,7 @@ def desk(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     env = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "AWS_"))}
     env |= {"HOME": str(tmp_path_factory.mktemp("newcomer")), "SAGELAB_HOME": str(cloud.home.path)}
     process = subprocess.Popen(
-        [SAGELAB, "lab", "--no-browser"],
+        ["env", "--default-signal=INT", SAGELAB, "lab", "--no-browser"],  # a shell's background ignores Ctrl-C
         env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )  # fmt: skip
     assert process.stdout is not None
@@ -91,7 +91,7 @@ def test_page_shows_every_lab_with_its_minutes_and_price(page: Page) -> None:
     labs = page.get_by_role("listitem").filter(has=page.get_by_role("heading"))
     expect(labs).to_have_count(6)
     expect(labs.nth(3)).to_contain_text("Tune the classifier")
-    expect(labs.nth(3)).to_contain_text(re.compile(r"3 minutes\s+here\s+40 minutes, \$3\s+on AWS"))
+    expect(labs.nth(3)).to_contain_text(re.compile(r"2 minutes\s+here\s+45 minutes, \$3.00\s+on AWS"))
 
 
 def test_page_shows_what_is_done(page: Page, desk: Desk) -> None:

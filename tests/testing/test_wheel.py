@@ -94,7 +94,7 @@ def test_start_page_of_the_wheel_has_the_labs(python: Path, tmp_path: Path) -> N
     env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "JUPYTER"))}
     env |= {"HOME": str(tmp_path), "JUPYTERLAB_DIR": str(shared / "lab"), "JUPYTER_PATH": str(shared)}
     env |= {"SAGELAB_HOME": str(tmp_path / "home")}
-    command = [str(python.with_name("sagelab")), "lab", "--no-browser"]
+    command = ["env", "--default-signal=INT", str(python.with_name("sagelab")), "lab", "--no-browser"]
     lab = subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True)
     assert lab.stdout is not None
     try:

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -215,8 +216,8 @@ def backlog(own: Asking, name: str) -> float:
         Namespace="AWS/SageMaker",
         MetricName="ApproximateBacklogSize",
         Dimensions=[{"Name": "EndpointName", "Value": name}],
-        StartTime="2020-01-01T00:00:00Z",
-        EndTime="2100-01-01T00:00:00Z",
+        StartTime=datetime.now(UTC) - timedelta(days=1),
+        EndTime=datetime.now(UTC) + timedelta(days=1),
         Period=86400,
         Statistics=["Maximum"],
     )["Datapoints"]
