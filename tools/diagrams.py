@@ -28,6 +28,7 @@ GAP = (166, 74)  # between two boxes
 MARGIN = 40
 APART = 26  # between two arrows of the same two boxes
 LINE = 17  # of text
+LETTER = 6  # as wide as most of them are
 INK, GREY = "#232f3e", "#6b7785"
 KINDS = {"here": ("#e8f1fa", "#1f77b4"), "runs": ("#fdf0e0", "#e07b00"), "stored": ("#e9f5ec", "#2a8f4f")}
 FONT = "role='img' font-family='sans-serif' font-size='13' text-anchor='middle'"
@@ -137,10 +138,17 @@ def _text(lines: list[str], middle: Point, first: bool = False, anchor: str = "m
     x, y = middle
     top = y - (len(lines) - 1) * LINE / 2 + 4
     halo = "" if first else f" {HALO} text-anchor='{anchor}'"
-    rows = []
+    rows = [] if first or len(lines) == 1 else [_blank(lines, middle)]
     for number, line in enumerate(lines):
         weight = " font-weight='bold'" if first and not number else ""
         rows.append(
             f"<text x='{x:.1f}' y='{top + number * LINE:.1f}' fill='{INK}'{weight}{halo}>{escape(line)}</text>"
         )
     return "\n".join(rows)
+
+
+def _blank(lines: list[str], middle: Point) -> str:
+    """White between lines of text, where the arrow would strike them through."""
+    width, height = LETTER * max(map(len, lines)), LINE * (len(lines) - 1)
+    place = f"x='{middle[0] - width / 2:.1f}' y='{middle[1] - height / 2:.1f}'"
+    return f"<rect {place} width='{width}' height='{height}' fill='white'/>"

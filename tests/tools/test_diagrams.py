@@ -54,10 +54,16 @@ def source(tmp_path: Path) -> Path:
 def test_every_box_and_arrow_is_drawn_with_its_words(source: Path) -> None:
     root = ElementTree.fromstring(draw(source))
     assert root.findtext(f"{SVG}title") == "Who <asks> whom"
-    assert len(root.findall(f"{SVG}rect")) == 1 + 3
+    assert len([each for each in root.findall(f"{SVG}rect") if "stroke" in each.attrib]) == 3
     assert len(root.findall(f"{SVG}path")) == 3
     words = [each.text for each in root.findall(f"{SVG}text")]
     assert sorted(filter(None, words)) == ["Job", "Notebook", "S3", "code", "data", "gets", "here", "puts"]
+
+
+def test_no_arrow_strikes_through_a_text_of_two_lines(source: Path) -> None:
+    plain = ElementTree.fromstring(draw(source)).findall(f"{SVG}rect")
+    source.write_text(source.read_text().replace('text = ["gets"]', 'text = ["gets", "more"]'))
+    assert len(ElementTree.fromstring(draw(source)).findall(f"{SVG}rect")) == len(plain) + 1
 
 
 def test_two_arrows_of_the_same_boxes_lie_apart(source: Path) -> None:

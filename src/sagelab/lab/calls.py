@@ -169,7 +169,8 @@ def write(value: Any, indent: int) -> str:
         fields = {
             name: getattr(value, name) for name in type(value).model_fields if name in value.model_fields_set
         }
-        return write_call(type(value).__name__, fields, indent)
+        given = {name: field for name, field in fields.items() if field is not None}
+        return write_call(type(value).__name__, given, indent)
     if isinstance(value, str):
         return f'r"{value}"' if "\\" in value and '"' not in value else json.dumps(value)
     return repr(value)
