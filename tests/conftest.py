@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -22,6 +22,9 @@ from sagelab.cloud import control
 from sagelab.cloud.home import Home
 from tests import order, signers
 from tests.kernels import Kernels
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # jsonschema, which nbval loads, tests the addresses of other scripts with 38 parsers that it builds when it is
 # imported: two seconds of every worker, for a form that no notebook has. It does without where there are none.
@@ -58,6 +61,17 @@ def run_sagelab(*arguments: str, home: Path | None = None, **options: Any) -> su
     env |= {"SAGELAB_HOME": str(home)} if home else {}
     command = [str(Path(sys.executable).with_name("sagelab")), *arguments]
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, **options)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A Chromium that the browser tests share: a worker can have one."""
+    from tests.cloud.chromium import CHROMIUM, launch
+
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium here (Debian's package chromium)")
+    with launch() as launched:
+        yield launched
 
 
 @pytest.fixture(scope="session")

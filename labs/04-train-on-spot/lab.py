@@ -181,7 +181,7 @@ for kind, name in jobs.items():
 # The log tells more. The first job goes on after its last checkpoint and trains each epoch once; the second one
 # begins again.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 trained = {kind: spot.epochs(lab, name) for kind, name in jobs.items()}
 for kind, epochs in trained.items():
     print(f"{kind}: trained the epochs", *epochs["epoch"])

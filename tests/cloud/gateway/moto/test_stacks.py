@@ -169,18 +169,14 @@ def test_stack_makes_what_describe_finds_with_its_tags(stacks: Stacks, unique: C
 def test_stack_is_complete_when_its_endpoint_is_in_service(stacks: Stacks) -> None:
     model = stacks.model()
     stack = stacks.create({"Model": model, "Config": CONFIG, "Endpoint": ENDPOINT}, outputs=OUTPUTS)
-    seen: list[Any] = []
-    limit = time.monotonic() + TIMEOUT
-    while not seen or seen[-1][0] == "CREATE_IN_PROGRESS":
-        assert time.monotonic() < limit, seen[-1]
+    limit, status = time.monotonic() + TIMEOUT, "CREATE_IN_PROGRESS"
+    while status == "CREATE_IN_PROGRESS":
+        assert time.monotonic() < limit, status
+        status = stacks.describe(stack)["StackStatus"]
         (endpoint,) = stacks.sagemaker.list_endpoints(NameContains=stack)["Endpoints"]
-        before = endpoint["EndpointStatus"]
         rows = stacks.cfn.list_stack_resources(StackName=stack)["StackResourceSummaries"]
-        statuses = {one["LogicalResourceId"]: one["ResourceStatus"] for one in rows}
-        assert statuses["Model"] == "CREATE_COMPLETE"
-        seen.append((stacks.describe(stack)["StackStatus"], before, statuses["Endpoint"]))
-    assert seen[0] == ("CREATE_IN_PROGRESS", "Creating", "CREATE_IN_PROGRESS")
-    assert stacks.describe(stack)["StackStatus"] == "CREATE_COMPLETE"
+        assert {one["LogicalResourceId"]: one["ResourceStatus"] for one in rows}["Model"] == "CREATE_COMPLETE"
+    assert (status, endpoint["EndpointStatus"]) == ("CREATE_COMPLETE", "InService")
     outputs = stacks.outputs(stack)
     found = stacks.sagemaker.describe_endpoint(EndpointName=outputs["Name"])
     assert (found["EndpointArn"], found["EndpointStatus"]) == (outputs["Arn"], "InService")
