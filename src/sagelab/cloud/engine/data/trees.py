@@ -206,12 +206,7 @@ def _permit(name: str, folder: int, mode: int) -> None:
 def remove(folder: Path) -> None:
     """Delete a folder and all that a host's code left in it: however deep, closed or strange."""
     with suppress(OSError):
-        top = os.open(folder, FOLDER)
-        try:
-            _empty(top)
-        finally:
-            os.close(top)
-        folder.rmdir()
+        _remove(str(folder))
 
 
 def discard(root: Path, names: tuple[str, ...]) -> None:
@@ -229,13 +224,13 @@ def discard(root: Path, names: tuple[str, ...]) -> None:
         for name in names:
             with suppress(OSError):
                 for moved in _take_out(name, top, top):
-                    _remove_below(moved, top)
+                    _remove(moved, top)
     finally:
         os.close(top)
 
 
-def _remove_below(name: str, top: int) -> None:
-    """Delete a folder in an open one."""
+def _remove(name: str, top: int | None = None) -> None:
+    """Delete a folder. top: the open one that it is in; None: its name is a whole path."""
     below = os.open(name, FOLDER, dir_fd=top)
     try:
         _empty(below)
