@@ -2,7 +2,7 @@
 
 The home's own key may do everything that no resource's policy denies, or as KMS keys and roles have it, everything
 that it allows. A user, or a session of a role, is held to the policies of that user or role, and may do what a
-resource's policy allows it; where the user or role is gone, or nobody made it, nothing allows anything.
+resource's policy allows it; where the user or role is gone, made anew or nobody's, nothing allows anything.
 """
 
 from __future__ import annotations

@@ -20,10 +20,12 @@ from sagelab.cloud.gateway.auth.policies import Policy
 @dataclass(frozen=True)
 class Rights:
     """own: identity policies; None: everything, as the owner of the account has it. limits: (kind, policies), each
-    of which must allow as well: a permissions boundary, a session policy."""
+    of which must allow as well: a permissions boundary, a session policy. gone: there is no such user or role any
+    more, though there may be another by its name; nobody's policy lets it do anything."""
 
     own: Sequence[Policy] | None = ()
     limits: tuple[tuple[str, Sequence[Policy]], ...] = ()
+    gone: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ def reach(key: Key, rights: Rights, resource: Guarded, needed: Needed, context: 
     def said(found: Sequence[Policy]) -> str:
         return policies.evaluate(found, needed.action, needed.resource, context).effect
 
+    if rights.gone:
+        return Verdict("implicitDeny")
     policy = resource.policy or {}
     if said([_of(policy, "denies", key)]) == "explicitDeny":
         return Verdict("explicitDeny", "resource-based policy")

@@ -70,8 +70,9 @@ _HELD: dict[str, tuple[_Held, ...]] = {
     "sns": (
         _Held("sns.models.SNSBackend", "publish", targets.check_publication),
         _Held("sns.models.SNSBackend", "subscribe", targets.check_subscription),
+        _Held("sns.models.Subscription", "publish", deliveries.check_subscriber),
     ),
-    "sts": (_Held("sts.responses.TokenResponse", "assume_role", sessions.keep_policies),),
+    "sts": (_Held("sts.responses.TokenResponse", "assume_role", sessions.keep_session),),
     "stepfunctions": (
         _Held(
             "stepfunctions.models.StepFunctionBackend",

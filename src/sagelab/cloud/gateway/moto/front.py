@@ -305,7 +305,7 @@ def _assumed(access_key: str) -> Key | None:
             for role in reversed(list(backend.assumed_roles)):
                 if role.access_key_id == access_key:
                     until = role.expiration.replace(tzinfo=UTC).timestamp()
-                    who = (role.arn, role.user_id, role.account_id)
+                    who = (role.arn, getattr(role, "holder_id", ""), role.account_id)
                     return Key(
                         access_key,
                         role.secret_access_key,

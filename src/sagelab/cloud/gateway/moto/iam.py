@@ -35,11 +35,11 @@ def rights_of(key: Key) -> Rights:
         return Rights(None)
     if key.service:
         return Rights()
-    own = policies_of(key.arn)
-    if own is None:
-        return Rights()
+    holder, own = _holder(key.arn), policies_of(key.arn)
+    if own is None or holder.id != key.user_id.partition(":")[0]:
+        return Rights(gone=True)
     limits = []
-    boundary = getattr(_holder(key.arn), "permissions_boundary_arn", None)
+    boundary = getattr(holder, "permissions_boundary_arn", None)
     if boundary:
         limits.append(("permissions boundary", _managed(key.arn, boundary)))
     if key.session_policy or key.session_policies:
@@ -103,6 +103,12 @@ def _holder(arn: str) -> Any:
 
 def _iam(arn: str) -> Any:
     return get_backend("iam")[arn.split(":")[4]]["aws"]
+
+
+def session_id(role: str, session: str) -> str:
+    """Who a session of a role is for good, role's id:session; another role by that name has another id."""
+    found = _holder(role)
+    return f"{found.id}:{session}" if found is not None else ""
 
 
 def longest_session(arn: str) -> int:

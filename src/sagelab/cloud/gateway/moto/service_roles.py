@@ -28,7 +28,7 @@ def check_put(asked: dict[str, Any]) -> None:
         raise JsonRESTError("InvalidArgumentException", _UNTRUSTED.format(role))
     session = f"arn:aws:sts::{account}:assumed-role/{role.rpartition('/')[2]}/Firehose"
     needed = Needed("s3:PutObject", f"{bucket}/{prefix}record")
-    if not _may(Key("", "", session, "", account), needed):
+    if not _may(Key("", "", session, iam.session_id(role, "Firehose"), account), needed):
         words = f"User: {session} is not authorized to perform: s3:PutObject on resource: {bucket}/{prefix}*"
         raise JsonRESTError("AccessDeniedException", words)
 
