@@ -57,7 +57,7 @@ def cloud(sts: Sts) -> Cloud:
     home: Any = Home()
     unused: Any = None
     cloud = Cloud(home, unused, unused, "http://127.0.0.1:1", "us-east-1")
-    cloud.assuming = lambda name: sts  # type: ignore[method-assign] # noqa: ARG005
+    cloud.assuming = lambda name, region: sts  # type: ignore[method-assign] # noqa: ARG005
     return cloud
 
 

@@ -77,16 +77,16 @@ class Cloud:
         region: by default the local cloud's.
         """
         if service == "sts":
-            return self.assuming(SERVICE)
+            return self.assuming(SERVICE, region)
         key, place = (service, region or self.region), {"region_name": region or self.region}
         with self._lock:
             if key not in self._clients:
                 self._clients[key] = self._session().client(service, endpoint_url=self.url, **place)
             return self._clients[key]
 
-    def assuming(self, name: str) -> Any:
+    def assuming(self, name: str, region: str | None = None) -> Any:
         """A client of STS that takes on roles as a service of AWS's, where they trust it. name: a key's."""
-        return self.client_with((*self.service_keys[name], None), "sts", self.region)
+        return self.client_with((*self.service_keys[name], None), "sts", region or self.region)
 
     def client_with(self, keys: tuple[str, str, str | None], service: str, region: str) -> Any:
         """A boto3 client to the front door that signs with somebody's keys: (id, secret, session token).
@@ -112,16 +112,17 @@ class Cloud:
         with self._lock:
             client = self._clients_as.get(key)
         if client is None:
-            client = self._renewing(role).client(service, endpoint_url=self.url, region_name=key[2])
+            client = self._renewing(role, key[2]).client(service, endpoint_url=self.url, region_name=key[2])
             with self._lock:
                 self._clients_as[key] = client
         return client
 
-    def _renewing(self, role: str) -> Any:
+    def _renewing(self, role: str, region: str) -> Any:
         from botocore.credentials import RefreshableCredentials
 
         def renew() -> dict[str, str]:
-            keys = self.client("sts").assume_role(RoleArn=role, RoleSessionName="SageMaker")["Credentials"]
+            session = {"RoleArn": role, "RoleSessionName": "SageMaker"}
+            keys = self.client("sts", region).assume_role(**session)["Credentials"]
             return {
                 "access_key": keys["AccessKeyId"],
                 "secret_key": keys["SecretAccessKey"],

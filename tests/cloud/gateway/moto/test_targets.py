@@ -179,9 +179,7 @@ def test_topic_sends_to_no_queue_whose_policy_does_not_let_it(gateway: Any) -> N
 def test_message_of_a_topic_is_kept_with_its_queue(gateway: Any) -> None:
     sns = gateway.client("sns")
     topic = sns.create_topic(Name="keeping")["TopicArn"]
-    sns.subscribe(
-        TopicArn=topic, Protocol="sqs", Endpoint=make_queue(gateway, "keeping", "sns.amazonaws.com")
-    )
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=make_queue(gateway, "keeping", "sns.amazonaws.com"))
     sns.publish(TopicArn=topic, Message="to be kept")
     with closing(sqlite3.connect(gateway.home.path / "services.db")) as db:
         states = db.execute("SELECT state FROM backends WHERE service='sqs' AND region='us-east-1'").fetchall()

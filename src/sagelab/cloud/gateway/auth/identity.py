@@ -90,7 +90,7 @@ class Identities:
         name, secret = "ASIA" + secrets.token_hex(8).upper(), secrets.token_urlsafe(30)
         user_id = parent.user_id or self._own_id()
         who, token = (parent.arn, user_id, parent.account), secrets.token_urlsafe(96)
-        key = Key(name, secret, *who, token, now + lifetime, owner=parent.owner)
+        key = Key(name, secret, *who, token, now + lifetime, owner=parent.owner, issued=now)
         with self._lock:
             self._sessions = {k: v for k, v in self._sessions.items() if (v.expires or 0) > now} | {name: key}
             kept = {name: asdict(session) for name, session in self._sessions.items()}

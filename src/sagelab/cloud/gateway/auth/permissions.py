@@ -37,6 +37,7 @@ class Permissions:
         if key.owner and context.service not in _GUARDED:
             return
         rights, known = self._moto.rights(key), dict(principals.values(context.caller, context.request))
+        known |= self._moto.tags(key)
         for one in map(self._moto.settled, self._needed(context)):
             found = verdict.reach(key, rights, self._moto.guarded(one, key), one, known | one.context)
             if found.effect == "allowed" or (key.owner and one.action in _ROOTS):

@@ -195,6 +195,10 @@ class MotoFront:
         """What the policies of a key's user, role and session let it do."""
         return iam.rights_of(key)
 
+    def tags(self, key: Key) -> dict[str, list[str]]:
+        """The tags of a key's user or role, as condition keys with their values."""
+        return iam.tags_of(key)
+
     def settled(self, needed: Needed) -> Needed:
         """What is needed, of the thing itself where an alias names it."""
         return iam.settled(needed)
@@ -314,6 +318,7 @@ def _assumed(access_key: str) -> Key | None:
                         until,
                         session_policy=role.policy or "",
                         session_policies=getattr(role, "session_policies", ()),
+                        issued=getattr(role, "issued", None),
                     )
     return None
 

@@ -49,6 +49,12 @@ def rights_of(key: Key) -> Rights:
     return Rights(own, tuple(limits))
 
 
+def tags_of(key: Key) -> dict[str, list[str]]:
+    """The tags of a key's user or role, as condition keys with their values."""
+    tags = getattr(_holder(key.arn), "tags", None) or []
+    return {f"aws:principaltag/{tag['Key'].lower()}": [tag["Value"]] for tag in tags}
+
+
 def guarded(needed: Needed, key: Key) -> Guarded:
     """The policy of the resource that a request is about: a bucket's, a role's trust, a KMS key's."""
     resource = needed.resource or ""

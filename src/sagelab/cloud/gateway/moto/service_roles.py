@@ -24,7 +24,8 @@ def check_put(asked: dict[str, Any]) -> None:
     role, bucket, prefix = str(place.get("RoleARN")), str(place.get("BucketARN")), place.get("Prefix", "")
     parts = role.split(":", 5)
     account = parts[4] if len(parts) == 6 else ""
-    if not _may(Key("", "", _FIREHOSE, "", account, service=_FIREHOSE), Needed("sts:AssumeRole", role)):
+    known = {"aws:sourceaccount": [account], "sts:externalid": [account]}
+    if not _may(Key("", "", _FIREHOSE, "", account, service=_FIREHOSE), Needed("sts:AssumeRole", role, known)):
         raise JsonRESTError("InvalidArgumentException", _UNTRUSTED.format(role))
     session = f"arn:aws:sts::{account}:assumed-role/{role.rpartition('/')[2]}/Firehose"
     needed = Needed("s3:PutObject", f"{bucket}/{prefix}record")
@@ -34,4 +35,7 @@ def check_put(asked: dict[str, Any]) -> None:
 
 
 def _may(key: Key, needed: Needed) -> bool:
-    return verdict.reach(key, iam.rights_of(key), iam.guarded(needed, key), needed, {}).effect == "allowed"
+    return (
+        verdict.reach(key, iam.rights_of(key), iam.guarded(needed, key), needed, needed.context).effect
+        == "allowed"
+    )

@@ -9,6 +9,7 @@ the version that counts when they are asked: https://docs.aws.amazon.com/STS/lat
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -61,6 +62,7 @@ def keep_session(asked: dict[str, Any]) -> Callable[[Any], None]:
     def keep(made: Any) -> None:
         session = made.result["Credentials"]
         session.session_policies = arns
+        session.issued = time.time()
         session.holder_id = iam.session_id(session.role_arn, session.session_name)
         _forget(request.backend.assumed_roles)
         if packed:
