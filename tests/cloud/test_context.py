@@ -53,11 +53,11 @@ def sts() -> Sts:
 
 
 @pytest.fixture
-def cloud(sts: Sts) -> Cloud:
+def cloud(sts: Sts, monkeypatch: pytest.MonkeyPatch) -> Cloud:
     home: Any = Home()
     unused: Any = None
     cloud = Cloud(home, unused, unused, "http://127.0.0.1:1", "us-east-1")
-    cloud.assuming = lambda name, region: sts  # type: ignore[method-assign] # noqa: ARG005
+    monkeypatch.setattr(cloud, "assuming", lambda name, region: sts)  # noqa: ARG005
     return cloud
 
 

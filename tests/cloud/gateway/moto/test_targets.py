@@ -172,8 +172,9 @@ def test_topic_sends_to_no_queue_whose_policy_does_not_let_it(gateway: Any) -> N
     sns.publish(TopicArn=topic, Message="one")
     sns.publish_batch(TopicArn=topic, PublishBatchRequestEntries=[{"Id": "1", "Message": "two"}])
     del queues["never-there"]
-    expected = dict.fromkeys(queues, []) | {"takes-of-the-topic": ["one", "two"]}
-    assert {name: sorted(one["Message"] for one in messages(gateway, name)) for name in queues} == expected
+    found = {name: sorted(one["Message"] for one in messages(gateway, name)) for name in queues}
+    assert found.pop("takes-of-the-topic") == ["one", "two"]
+    assert not any(found.values())
 
 
 def test_message_of_a_topic_is_kept_with_its_queue(gateway: Any) -> None:
