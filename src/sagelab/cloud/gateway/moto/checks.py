@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sagelab.cloud.gateway.moto import deliveries, rules, s3, service_roles, sessions, targets
+from sagelab.cloud.gateway.moto import deliveries, policies, rules, s3, service_roles, sessions, targets
 
 # Given the arguments, which it may mend; what it returns is given the result.
 Check = Callable[[dict[str, Any]], Callable[[Any], None] | None]
@@ -48,8 +48,14 @@ _HELD: dict[str, tuple[_Held, ...]] = {
         ),
         _Held("firehose.models.FirehoseBackend", "put_s3_records", service_roles.check_put),
     ),
-    "iam": (_Held("iam.models.IAMBackend", "enable_mfa_device", rules.check_codes),),
+    "iam": (
+        _Held("iam.models.IAMBackend", "enable_mfa_device", rules.check_codes),
+        _Held("iam.models.IAMBackend", "create_policy create_policy_version", policies.check_managed),
+        _Held("iam.models.IAMBackend", "create_role update_assume_role_policy", policies.check_trust),
+        _Held("iam.models.IAMBackend", "put_user_policy put_group_policy put_role_policy", policies.check_inline),
+    ),
     "kms": (
+        _Held("kms.models.KmsBackend", "create_key put_key_policy", policies.check_key),
         _Held("kms.models.KmsBackend", "encrypt generate_mac sign verify verify_mac", rules.check_key),
         _Held("kms.models.KmsBackend", "decrypt", rules.check_ciphertext),
     ),
@@ -82,7 +88,7 @@ _HELD: dict[str, tuple[_Held, ...]] = {
     ),
 }
 # Services that make what others keep.
-_MAKERS = {"cloudformation": ("ec2", "events", "s3", "sns", "stepfunctions")}
+_MAKERS = {"cloudformation": ("ec2", "events", "iam", "kms", "s3", "sns", "stepfunctions")}
 
 _lock = threading.Lock()
 _done: set[str] = set()

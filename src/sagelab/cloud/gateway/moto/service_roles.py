@@ -35,7 +35,5 @@ def check_put(asked: dict[str, Any]) -> None:
 
 
 def _may(key: Key, needed: Needed) -> bool:
-    return (
-        verdict.reach(key, iam.rights_of(key), iam.guarded(needed, key), needed, needed.context).effect
-        == "allowed"
-    )
+    rights, resource = iam.rights_of(key), iam.guarded(needed, key)
+    return verdict.reach(key, rights, resource, needed, needed.context).effect == "allowed"
