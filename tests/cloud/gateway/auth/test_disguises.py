@@ -171,11 +171,16 @@ def test_name_of_iam_means_what_has_it_with_its_path(
         made.create_group(GroupName=name, Path=path)
         made.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=TRUST)
         made.create_instance_profile(InstanceProfileName=name, Path=path)
-    for name, does in zip(names, (lambda call, **params: call(**params), refused), strict=True):
-        does(caller.create_access_key, UserName=name)
-        does(caller.add_user_to_group, GroupName=name, UserName=names[0])
-        does(caller.update_assume_role_policy, RoleName=name, PolicyDocument=TRUST)
-        does(caller.delete_instance_profile, InstanceProfileName=name)
+    plain, root = names
+    trust = {"PolicyDocument": TRUST}
+    caller.create_access_key(UserName=plain)
+    refused(caller.create_access_key, UserName=root)
+    caller.add_user_to_group(GroupName=plain, UserName=plain)
+    refused(caller.add_user_to_group, GroupName=root, UserName=plain)
+    caller.update_assume_role_policy(RoleName=plain, **trust)
+    refused(caller.update_assume_role_policy, RoleName=root, **trust)
+    caller.delete_instance_profile(InstanceProfileName=plain)
+    refused(caller.delete_instance_profile, InstanceProfileName=root)
     refused(caller.create_user, UserName=unique("other"), Path="/admin/")
 
 

@@ -29,9 +29,15 @@ _ASKED_FOR = {
     "sts": ("ExternalId", "RoleSessionName"),
     "iam": ("PolicyArn", "PermissionsBoundary", "AWSServiceName"),
 }
+# What names one of IAM's things -> its kind in an ARN, in this order.
 _IDENTITIES = {
-    **{"Role": "role", "User": "user", "Group": "group", "InstanceProfile": "instance-profile"},
-    **{"ServerCertificate": "server-certificate", "VirtualMFADevice": "mfa", "Policy": "policy"},
+    "RoleName": "role",
+    "UserName": "user",
+    "GroupName": "group",
+    "InstanceProfileName": "instance-profile",
+    "ServerCertificateName": "server-certificate",
+    "VirtualMFADeviceName": "mfa",
+    "PolicyName": "policy",
 }
 _ARNS = ("PolicyArn", "SerialNumber", "OpenIDConnectProviderArn", "SAMLProviderArn")
 _OF_GROUPS = frozenset({"AddUserToGroup", "RemoveUserFromGroup"})
@@ -212,12 +218,12 @@ def _identity(sent: dict[str, Any], operation: str, account: str) -> str | None:
 
     It goes by its name, without the path that it has: moto/iam.py knows it.
     """
-    kinds = ("Group", *_IDENTITIES) if operation in _OF_GROUPS else tuple(_IDENTITIES)
+    names = ("GroupName", *_IDENTITIES) if operation in _OF_GROUPS else tuple(_IDENTITIES)
     taken = _taken().get(operation, frozenset())
     path = sent.get("Path", "/") if operation.startswith("Create") and "Path" in taken else "/"
-    for name in kinds:
-        if f"{name}Name" in sent and f"{name}Name" in taken:
-            return f"arn:aws:iam::{account}:{_IDENTITIES[name]}{path}{sent[f'{name}Name']}"
+    for name in names:
+        if name in sent and name in taken:
+            return f"arn:aws:iam::{account}:{_IDENTITIES[name]}{path}{sent[name]}"
     if "AccessKeyId" in sent and "AccessKeyId" in taken:
         return f"arn:aws:iam::{account}:access-key/{sent['AccessKeyId']}"
     return next((sent[name] for name in _ARNS if name in sent and name in taken), None)

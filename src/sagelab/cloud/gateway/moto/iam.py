@@ -18,7 +18,10 @@ from sagelab.cloud.home import ACCOUNT
 
 # Kinds of ARNs of IAM's -> where moto has what they are of.
 _KINDS = {
-    **{"role": "roles", "user": "users", "group": "groups", "instance-profile": "instance_profiles"},
+    "role": "roles",
+    "user": "users",
+    "group": "groups",
+    "instance-profile": "instance_profiles",
     "access-key": "access_keys",
 }
 _BUCKET, _OF_AWS = "arn:aws:s3:::", "arn:aws:iam::aws:policy/"

@@ -29,7 +29,7 @@ def check_managed(asked: Asked) -> None:
 
 
 def check_trust(asked: Asked) -> None:
-    """A role's trust policy, which a stack gives as an object. LimitExceeded, or moto's MalformedPolicyDocument."""
+    """A role's trust policy, of a stack an object. LimitExceeded, moto's MalformedPolicyDocument."""
     name = next(name for name in ("assume_role_policy_document", "policy_document") if name in asked)
     if not isinstance(asked[name], str):
         asked[name] = json.dumps(asked[name])
