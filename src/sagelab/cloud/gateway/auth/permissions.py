@@ -13,7 +13,6 @@ from sagelab.cloud.errors import AccessDenied
 from sagelab.cloud.gateway.auth import principals, s3_actions, verdict
 from sagelab.cloud.gateway.auth.actions import Tags, of_others, of_sagemaker
 from sagelab.cloud.gateway.auth.needed import Needed
-from sagelab.cloud.gateway.auth.verdict import Verdict
 from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.moto.front import MotoFront
 
@@ -42,7 +41,7 @@ class Permissions:
             found = verdict.reach(key, rights, self._moto.guarded(one, key), one, known | one.context)
             if found.effect == "allowed" or (key.owner and one.action in _ROOTS):
                 continue
-            raise AccessDenied(_words(key.service or key.arn, one, found))
+            raise AccessDenied(verdict.denial(key.service or key.arn, one, found))
 
     def _needed(self, context: Context) -> Iterable[Needed]:
         if context.call is not None:
@@ -50,13 +49,3 @@ class Permissions:
         if context.service == "s3" and not context.is_control:
             return s3_actions.needs(context.request, context.operation, self._moto)
         return of_others(context.request, context.service, context.operation, context.where)
-
-
-def _words(who: str, needed: Needed, found: Verdict) -> str:
-    """https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html"""
-    what = f"User: {who} is not authorized to perform: {needed.action}"
-    where = f" on resource: {needed.resource}" if needed.resource else ""
-    if found.effect == "explicitDeny":
-        article = "an" if found.kind.startswith("i") else "a"
-        return f"{what}{where} with an explicit deny in {article} {found.kind}"
-    return f"{what}{where} because no {found.kind} allows the {needed.action} action"

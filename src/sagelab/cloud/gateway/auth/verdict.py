@@ -71,6 +71,16 @@ def reach(key: Key, rights: Rights, resource: Guarded, needed: Needed, context: 
     return Verdict("implicitDeny", limit) if own == "allowed" and limit else Verdict(own)
 
 
+def denial(who: str, needed: Needed, found: Verdict) -> str:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html"""
+    what = f"User: {who} is not authorized to perform: {needed.action}"
+    where = f" on resource: {needed.resource}" if needed.resource else ""
+    if found.effect == "explicitDeny":
+        article = "an" if found.kind.startswith("i") else "a"
+        return f"{what}{where} with an explicit deny in {article} {found.kind}"
+    return f"{what}{where} because no {found.kind} allows the {needed.action} action"
+
+
 def may_all(rights: Rights, service: str) -> bool:
     """Whether every action of a service is allowed on everything, and none is denied, whatever the conditions."""
     return rights.own is None or all(

@@ -29,10 +29,20 @@ class _Held:
 
 
 _HELD: dict[str, tuple[_Held, ...]] = {
+    "cloudformation": (
+        _Held("cloudformation.models", "get_stack_from_s3_url", service_roles.check_template),
+        _Held("cloudformation.responses", "get_stack_from_s3_url", service_roles.check_template),
+        _Held("cloudformation.parsing.ResourceMap", "parse_ssm_parameter", service_roles.check_parameter),
+    ),
     "cloudwatch": (_Held("cloudwatch.models.CloudWatchBackend", "put_metric_alarm", rules.keep_state),),
     "cognitoidp": (
         _Held("cognitoidp.models.CognitoIdpBackend", "admin_create_user", rules.check_new_user),
         _Held("cognitoidp.models.CognitoIdpBackend", "initiate_auth", rules.check_sign_in),
+    ),
+    "dynamodb": (
+        _Held("dynamodb.models.DynamoDBBackend", "import_table", service_roles.check_import),
+        _Held("dynamodb.models.DynamoDBBackend", "export_table", service_roles.check_export),
+        _Held("dynamodb.responses.DynamoHandler", "export_table_to_point_in_time", rules.complete_export),
     ),
     "ec2": (_Held("ec2.models.vpcs.VPCBackend", "create_vpc_endpoint", rules.complete_endpoint),),
     "events": (
@@ -62,6 +72,7 @@ _HELD: dict[str, tuple[_Held, ...]] = {
     "logs": (
         _Held("logs.models.LogsBackend", "put_subscription_filter", targets.check_log_filter),
         _Held("logs.models.LogsBackend", "_find_log_group", rules.name_group),
+        _Held("logs.models.LogsBackend", "create_export_task", service_roles.check_log_export),
     ),
     "s3": (
         _Held("s3.models.FakeBucket", "set_notification_configuration", targets.check_notifications),

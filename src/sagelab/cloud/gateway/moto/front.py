@@ -119,7 +119,7 @@ class MotoFront:
             hook.admit(app.config["SERVICE"], context.operation)
             keeping = self._persister.keeping(app.config["SERVICE"], region, moving or context.changes)
             asking = SageMakerAccess.current.asked_by(context) if lesson else nullcontext()
-            judging = hook.asking(partial(readings.agree, context))
+            judging = hook.asking(context, partial(readings.agree, context))
             filing = (
                 as_files() if service == "s3" and "select" not in context.request.parameters else nullcontext()
             )
