@@ -30,4 +30,5 @@ class EarlyKernels(AsyncMappingKernelManager):
 
     def list_kernels(self) -> list[dict[str, Any]]:
         """Those that somebody asked for."""
-        return [kernel for kernel in super().list_kernels() if self._early is None or kernel["id"] != self._early[0]]
+        early = self._early[0] if self._early else None
+        return [kernel for kernel in super().list_kernels() if kernel["id"] != early]
