@@ -1,4 +1,4 @@
-"""A kernel that is started before somebody asks for one: the learner's first, while their browser loads JupyterLab."""
+"""A kernel that is started before somebody asks for one: the first, while the browser loads JupyterLab."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelMana
 
 
 class EarlyKernels(AsyncMappingKernelManager):
-    """JupyterLab's kernels, of which one may be started early; it is nobody's, and not listed, until it is taken."""
+    """JupyterLab's kernels, of which one may be started early; not listed until it is taken: it is nobody's."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
