@@ -21,7 +21,25 @@ from typing import IO, Any
 from tests.waiting import until
 
 WARM = Path(__file__).with_name("warm.py")
+RECORDER = Path(__file__).parent / "clients" / "recorder"
 TIMEOUT = 900  # seconds for a program that is waited for
+# What scripts of an SDK import, and the kernels of notebooks.
+SDKS = {
+    "v2": (
+        "sagemaker.tensorflow",
+        "sagemaker.tuner",
+        "sagemaker.sklearn.estimator",
+        "sagemaker.xgboost.estimator",
+    ),
+    "v3": (
+        "sagemaker.core.processing",
+        "sagemaker.core.transformer",
+        "sagemaker.train",
+        "sagemaker.train.tuner",
+        "sagemaker.serve.model_builder",
+        "ipykernel.kernelapp",
+    ),
+}
 
 
 @dataclass
@@ -106,7 +124,7 @@ class Warm:
             "variables": dict(options.get("variables") or os.environ),
         }
         connection = socket.socket(socket.AF_UNIX)
-        connection.connect(str(self._find()))
+        connection.connect(str(self.find()))
         text = json.dumps(asked).encode() + b"\n"
         sent = socket.send_fds(connection, [text], files)
         connection.sendall(text[sent:])
@@ -130,7 +148,7 @@ class Warm:
             code = self.start(arguments, out, err, **options).wait()
             return subprocess.CompletedProcess(list(arguments), code, _read(out), _read(err))
 
-    def _find(self) -> Path:
+    def find(self) -> Path:
         """The socket of the Python, which is started where there is none."""
         made, log = self.folder / self.name, self.folder / f"{self.name}.log"
         self.folder.mkdir(exist_ok=True)
@@ -144,6 +162,21 @@ class Warm:
                 until(lambda: made.exists() or "Error" in log.read_text(), bool)
             assert made.exists(), log.read_text()
         return made
+
+
+def sdk(python: str, env: Mapping[str, str]) -> Warm:
+    """A Python with an SDK of SageMaker's. python: this one, which has v3, or one that has v2.
+
+    env: of a program on the local cloud. Calls are recorded where SAGELAB_RECORD of a program says.
+    """
+    name = "v3" if python == sys.executable else "v2"
+    return Warm(name, python, SDKS[name], *place(), variables=recording(env, os.devnull))
+
+
+def recording(env: Mapping[str, str], record: str) -> dict[str, str]:
+    """The environment of a program whose calls of AWS are written down in a file."""
+    path = f"{RECORDER}{os.pathsep}{env['PYTHONPATH']}"
+    return {**env, "PYTHONPATH": path, "SAGELAB_RECORD": record}
 
 
 def tensorflow() -> Warm:

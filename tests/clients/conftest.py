@@ -21,26 +21,11 @@ from tests.built import build
 from tests.clients.conformance import ASKS, note
 from tests.cloud.endpoints import DOUBLER, pack_folder
 from tests.conftest import LocalCloud
+from tests.forks import RECORDER
 from tests.wheels import make_wheel
 
 ROOT = Path(__file__).parents[2]
-RECORDER = Path(__file__).parent / "recorder"
 SCRIPTS = Path(__file__).parent / "scripts"
-# What the scripts of an SDK import.
-IMPORTS = {
-    "v2": (
-        "sagemaker.tensorflow",
-        "sagemaker.tuner",
-        "sagemaker.sklearn.estimator",
-        "sagemaker.xgboost.estimator",
-    ),
-    "v3": (
-        "sagemaker.core.processing",
-        "sagemaker.train",
-        "sagemaker.train.tuner",
-        "sagemaker.serve.model_builder",
-    ),
-}
 IMPOSSIBLE = 3  # exit code of tools/environments.py where an environment cannot be made
 TIMEOUT = 900
 
@@ -105,14 +90,9 @@ def play(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Play:
 
     def act(python: str, script: str, folder: Path) -> Ran:
         record = tmp_path_factory.mktemp("script") / "calls.jsonl"
-        name = "v3" if python == sys.executable else "v2"
-        warm = forks.Warm(name, python, IMPORTS[name], *forks.place(), variables(Path(os.devnull)))
-        ran = warm.run(str(SCRIPTS / script), folder=folder, variables=variables(record))
+        variables = forks.recording(cloud.env, str(record))
+        ran = forks.sdk(python, cloud.env).run(str(SCRIPTS / script), folder=folder, variables=variables)
         return Ran(script, ran.returncode, ran.stdout, ran.stderr, read_calls(record))
-
-    def variables(record: Path) -> dict[str, str]:
-        path = f"{RECORDER}{os.pathsep}{cloud.env['PYTHONPATH']}"
-        return cloud.env | {"PYTHONPATH": path, "SAGELAB_RECORD": str(record)}
 
     return act
 
