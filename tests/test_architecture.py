@@ -29,6 +29,7 @@ ALLOWED = {
     "redirect": set(),
     "neo": set(),
     "algorithms": set(),
+    "monitoring": {"algorithms"},
     "frameworks": set(),
     "toolkits": {"algorithms"},
     "serving": {"neo", "http1", "algorithms"},
