@@ -101,6 +101,7 @@ class Kind:
     searchable: whether Search knows it. filters: the statuses that a List filters by, by default all.
     order: of a List that asks for none, (SortBy, SortOrder); AWS's documentation of each List has it.
     within: the stem of the kind that it is a part of, whose name its List asks for.
+    listed_as: what comes before the names of name_member and arn_member in a List's rows.
     """
 
     arn: str
@@ -125,6 +126,7 @@ class Kind:
     order: tuple[str, str] = ("CreationTime", "Descending")
     service: str = "sagemaker"
     within: str = ""
+    listed_as: str = ""
 
     def __post_init__(self) -> None:
         name = self.name_member or f"{self.stem}Name"
@@ -166,7 +168,12 @@ class Kind:
 
     def address(self, found: Document) -> str:
         """What a request calls the resource of a description: its name, or where that is not its own, its ARN."""
-        return str(found[self.arn_member if self.within else self.name_member])
+        member = self.arn_member if self.within else self.name_member
+        return str(found[member] if member in found else found[f"{self.listed_as}{member}"])
+
+    def arn_in(self, found: Document) -> str:
+        """The ARN of the resource of a description, or of a List's row."""
+        return str(found.get(self.arn_member) or found[f"{self.listed_as}{self.arn_member}"])
 
     def arn_of(self, name: str, where: str) -> str:
         """The ARN of a resource by its name, or by its ARN. where: "REGION:ACCOUNT"."""
@@ -178,6 +185,38 @@ class Kind:
 
 
 KINDS: tuple[Kind, ...] = (
+    Kind(
+        "monitoring-schedule",
+        "MonitoringSchedule",
+        "monitoring schedule",
+        verbs=(*RECORD, "Update", "Start", "Stop"),
+        running=("Pending", "Scheduled"),
+        ended=("Stopped", "Failed"),
+        rests=("Scheduled", "Stopped", "Failed"),
+        uses=(
+            Use(
+                "training",
+                "MonitoringScheduleConfig.MonitoringJobDefinition.MonitoringResources.ClusterConfig",
+                "for each of its executions, until it is stopped",
+                ("Create", "Update"),
+                by="ProcessingJob",
+            ),
+        ),
+        roles=("MonitoringScheduleConfig.MonitoringJobDefinition.RoleArn",),
+        removal=(Removal("Delete"),),
+    ),
+    *(
+        Kind(
+            f"{word}-quality-job-definition",
+            f"{word.title()}QualityJobDefinition",
+            f"{word} quality job definition",
+            name_member="JobDefinitionName",
+            listed="JobDefinitionSummaries",
+            listed_as="Monitoring",
+            roles=("RoleArn",),
+        )
+        for word in ("data", "model")
+    ),
     Kind(
         "pipeline-execution",
         "PipelineExecution",

@@ -104,6 +104,14 @@ def test_a_feature_may_be_left_out_of_the_checks(container: Container) -> None:
     assert violations(container.analyze(shifted, **baseline)) == []
 
 
+@pytest.mark.parametrize("excluded", ["whole,part", "1, 2"])
+def test_features_are_left_out_by_name_or_number(container: Container, excluded: str) -> None:
+    shifted = TABLE.replace("\n1,", "\n1,1000")
+    found = container.analyze(shifted, exclude_features_attribute=excluded, **container.baseline(TABLE))
+    assert [one["name"] for one in found["statistics"]["features"]] == ["label", "letter"]
+    assert violations(found) == []
+
+
 SCRIPT = """
 seen = []
 def preprocess_handler(record, logger):
@@ -119,8 +127,9 @@ def postprocess_handler():
 def test_scripts_make_records_and_run_after_all(container: Container) -> None:
     after = container.root / "after"
     script = container.put("code/script.py", SCRIPT.replace("AFTER", str(after)))
-    both = {"record_preprocessor_script": script, "post_analytics_processor_script": script}
-    found = container.analyze(captured("a", "1,x", "0") + captured("drop", "2,y", "0"), CAPTURED, **both)
+    both: dict[str, Any] = {"record_preprocessor_script": script, "post_analytics_processor_script": script}
+    data = captured("a", "1,x", "0") + captured("drop", "2,y", "0")
+    found = container.analyze(data, CAPTURED, **both)
     assert [one["name"] for one in found["statistics"]["features"]] == ["f0", "f1"]
     assert found["statistics"]["dataset"]["item_count"] == 1
     assert after.read_text() == "called"

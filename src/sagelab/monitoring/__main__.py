@@ -41,7 +41,10 @@ def _data(job: Job, settings: Settings) -> list[dict[str, str]]:
     table = records.read(settings)
     if asked and settings.format in (CAPTURE, MERGED):
         table.columns = _names(list(table.columns), asked)
-    features = statistics.columns(table)
+    kept = [name for number, name in enumerate(table) if not {str(number), name} & {*settings.excluded}]
+    if asked:
+        asked["features"] = [one for one in asked.get("features", []) if one["name"] not in {*table} - {*kept}]
+    features = statistics.columns(table[kept])
     say(f"{len(table)} records, {len(features)} features")
     _write(settings, "statistics", statistics.describe(features))
     _write(settings, "constraints", asked or constraints.suggest(features, settings.drift_method))

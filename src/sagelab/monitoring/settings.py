@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-byoc-contract-inpu
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ class Settings:
     """source, output: folders. format: one of FORMATS, with its options. constraints, statistics: the baseline's.
 
     attributes: where a record has its "inference", "probability", "ground_truth": a name, an index or a JSONPath.
+    excluded: features that are not looked at, by name or number. before, after: the user's scripts.
     dimensions: of CloudWatch's metrics: (name, value). moment: of those metrics, in ISO 8601; "": now.
     """
 
@@ -40,6 +42,7 @@ class Settings:
     attributes: dict[str, str] = field(default_factory=dict)
     threshold: float = 0.5
     drift_method: str = ""
+    excluded: tuple[str, ...] = ()
     before: Path | None = None
     after: Path | None = None
     dimensions: tuple[tuple[str, str], ...] = ()
@@ -76,6 +79,7 @@ def read(variables: Mapping[str, str]) -> Settings:
         attributes=_attributes(variables),
         threshold=_threshold(variables.get("probability_threshold_attribute") or "0.5"),
         drift_method=variables.get("categorical_drift_method", ""),
+        excluded=tuple(filter(None, re.split(r"[,\s]+", variables.get("exclude_features_attribute", "")))),
         before=_path(variables, "record_preprocessor_script"),
         after=_path(variables, "post_analytics_processor_script"),
         dimensions=_dimensions(variables),
