@@ -16,7 +16,8 @@ DESK = ("desk", "browser")
 ALLOWED = {
     "sagelab": {"lab"},
     "prices": set(),
-    "catalog": set(),
+    "kinds": set(),
+    "catalog": {"kinds"},
     "shipped": set(),
     "browser": set(),
     "cli": {"sagelab", "cloud", "cloud.engine", "subprocesses", "notebooks", "neo", "edge", "lab", *DESK},

@@ -36,7 +36,11 @@ def refusal(code: str, call: Any, **request: Any) -> str:
 
 def test_an_execution_of_now_reports_what_drifted(monitoring: Monitoring) -> None:
     monitoring.capture(*((f"{n},{n + 1}", str(2 * n + 1)) for n in range(100)))
-    columns = {"sum": [float(2 * n) for n in range(1000, 1100)], "a": list(range(100)), "b": list(range(1, 101))}
+    columns: dict[str, Any] = {
+        "sum": [float(2 * n) for n in range(1000, 1100)],
+        "a": list(range(100)),
+        "b": list(range(1, 101)),
+    }
     job = monitoring.definition("data") | {"BaselineConfig": monitoring.baseline(columns)}
     name = monitoring.schedule({"ScheduleConfig": NOW, "MonitoringJobDefinition": job})
     execution = monitoring.wait(name)
