@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sagelab.cloud.resources.call import Family
     from sagelab.cloud.store import Store
 
-SERVICE, STACKS = "sagemaker.amazonaws.com", "cloudformation.amazonaws.com"
+SERVICE, STACKS, FUNCTIONS = "sagemaker.amazonaws.com", "cloudformation.amazonaws.com", "lambda.amazonaws.com"
 OUT_OF_DATE = ("RequestTimeTooSkewed", "InvalidSignatureException", "ExpiredToken", "ExpiredTokenException")
 RETRIES = 3
 
@@ -34,12 +34,12 @@ class Cloud:
         # Keys of this process alone, by which services of AWS's that it is take on the roles they are given.
         self.service_keys = {
             name: (f"ASIASERVICE{secrets.token_hex(4).upper()}", secrets.token_urlsafe(30))
-            for name in (SERVICE, STACKS)
+            for name in (SERVICE, STACKS, FUNCTIONS)
         }
         self._listeners: list[Callable[[str, str], None]] = []
         self._models = create_loader()
         self._clients: dict[object, Any] = {}
-        self._clients_as: dict[tuple[str, str, str], Any] = {}
+        self._clients_as: dict[tuple[str, str, str, str], Any] = {}
         self._ended: dict[str, float] = {}  # access keys of hosts that are gone -> until when they would be good
         self._lock = threading.Lock()
 
@@ -64,13 +64,13 @@ class Cloud:
         for listener in self._listeners:
             listener(service, name)
 
-    def client(self, service: str, region: str | None = None) -> Any:
-        """A boto3 client to this local cloud's own front door, made once; of STS, SageMaker's own.
+    def client(self, service: str, region: str | None = None, by: str = SERVICE) -> Any:
+        """A boto3 client to this local cloud's own front door, made once; of STS, that of a service of AWS's.
 
-        region: by default the local cloud's.
+        region: by default the local cloud's. by: that service.
         """
         if service == "sts":
-            return self.assuming(SERVICE)
+            return self.assuming(by)
         key, place = (service, region or self.region), {"region_name": region or self.region}
         with self._lock:
             if key not in self._clients:
@@ -95,26 +95,27 @@ class Cloud:
                 self._clients[keys, service, region] = made
             return self._clients[keys, service, region]
 
-    def client_as(self, role: str, service: str, region: str | None = None) -> Any:
+    def client_as(self, role: str, service: str, region: str | None = None, by: str = SERVICE) -> Any:
         """A boto3 client that acts with a role's rights, as SageMaker does when it moves a job's data.
 
-        It renews its keys itself, however long it is used. region: by default the local cloud's. botocore's
-        ClientError: nobody may assume the role.
+        It renews its keys itself, however long it is used. region: by default the local cloud's. by: the service
+        that takes on the role. botocore's ClientError: it may not.
         """
-        key = (role, service, region or self.region)
+        key = (role, service, region or self.region, by)
         with self._lock:
             client = self._clients_as.get(key)
         if client is None:
-            client = self._renewing(role).client(service, endpoint_url=self.url, region_name=key[2])
+            client = self._renewing(role, by).client(service, endpoint_url=self.url, region_name=key[2])
             with self._lock:
                 self._clients_as[key] = client
         return client
 
-    def _renewing(self, role: str) -> Any:
+    def _renewing(self, role: str, by: str) -> Any:
         from botocore.credentials import RefreshableCredentials
 
         def renew() -> dict[str, str]:
-            keys = self.client("sts").assume_role(RoleArn=role, RoleSessionName="SageMaker")["Credentials"]
+            session = "SageMaker" if by == SERVICE else by.partition(".")[0]
+            keys = self.assuming(by).assume_role(RoleArn=role, RoleSessionName=session)["Credentials"]
             return {
                 "access_key": keys["AccessKeyId"],
                 "secret_key": keys["SecretAccessKey"],
@@ -127,14 +128,14 @@ class Cloud:
         session._session._credentials = RefreshableCredentials.create_from_metadata(renew(), renew, "assume-role")
         return session
 
-    def engine_context(self, region: str) -> EngineContext:
-        """What the engine needs to run something in a region."""
+    def engine_context(self, region: str, by: str = SERVICE) -> EngineContext:
+        """What the engine needs to run something in a region. by: the service of AWS's that runs it."""
         from sagelab.cloud.engine.context import EngineContext, machine_memory
 
         return EngineContext(
             self.launcher,
-            partial(self.client, region=region),
-            partial(self.client_as, region=region),
+            partial(self.client, region=region, by=by),
+            partial(self.client_as, region=region, by=by),
             self.url,
             region,
             machine_memory(),
