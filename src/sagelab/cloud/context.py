@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SERVICE, STACKS, FUNCTIONS = "sagemaker.amazonaws.com", "cloudformation.amazonaws.com", "lambda.amazonaws.com"
 OUT_OF_DATE = ("RequestTimeTooSkewed", "InvalidSignatureException", "ExpiredToken", "ExpiredTokenException")
 RETRIES = 3
+LONGEST_CALL = 600  # seconds that the local cloud waits for a function
 
 
 class Cloud:
@@ -74,7 +75,8 @@ class Cloud:
         key, place = (service, region or self.region), {"region_name": region or self.region}
         with self._lock:
             if key not in self._clients:
-                self._clients[key] = self._session().client(service, endpoint_url=self.url, **place)
+                made = self._session().client(service, endpoint_url=self.url, **place, **_patience(service))
+                self._clients[key] = made
             return self._clients[key]
 
     def assuming(self, name: str) -> Any:
@@ -105,7 +107,8 @@ class Cloud:
         with self._lock:
             client = self._clients_as.get(key)
         if client is None:
-            client = self._renewing(role, by).client(service, endpoint_url=self.url, region_name=key[2])
+            place = {"endpoint_url": self.url, "region_name": key[2]}
+            client = self._renewing(role, by).client(service, **place, **_patience(service))
             with self._lock:
                 self._clients_as[key] = client
         return client
@@ -151,6 +154,15 @@ class Cloud:
         # All of them read AWS's models once: parsing them is most of what a client costs.
         session._session.register_component("data_loader", self._models)
         return session
+
+
+def _patience(service: str) -> dict[str, Any]:
+    """A function has minutes to answer, and is not called once more because it takes them."""
+    from botocore.config import Config
+
+    if service != "lambda":
+        return {}
+    return {"config": Config(read_timeout=LONGEST_CALL, retries={"total_max_attempts": 1})}
 
 
 def _ask_again(response: tuple[Any, dict[str, Any]] | None, attempts: int, **_: Any) -> int | None:

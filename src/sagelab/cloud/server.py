@@ -64,6 +64,7 @@ RIGHTS = {
             "Action": ["iam:GetRole", "iam:PassRole", "iam:SimulatePrincipalPolicy"],
             "Resource": "*",
         },
+        {"Effect": "Allow", "Action": ["lambda:InvokeFunction"], "Resource": "*"},
     ],
 }
 
