@@ -44,7 +44,7 @@ def install(kept: Path | None) -> None:
     async def get(handler: Any) -> None:
         handler.finish(json.dumps(await formats(kept)))
 
-    NbconvertRootHandler.get = web.authenticated(authorized(get))
+    NbconvertRootHandler.get = web.authenticated(authorized(get))  # type: ignore[method-assign]
 
 
 def find() -> Formats:
@@ -52,9 +52,10 @@ def find() -> Formats:
     from nbconvert.exporters import base
 
     found: Formats = {}
-    for name in base.get_export_names():
+    for name in base.get_export_names():  # type: ignore[no-untyped-call]
         try:
-            found[name] = {"output_mimetype": base.get_exporter(name).output_mimetype}
+            exporter = base.get_exporter(name)  # type: ignore[no-untyped-call]
+            found[name] = {"output_mimetype": exporter.output_mimetype}
         except ValueError:  # it cannot be imported
             continue
     return found
