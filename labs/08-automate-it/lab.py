@@ -308,3 +308,118 @@ pipelines.graph(lab, worse)
 # the second delivery of a good approval; `deploy.py` lets it pass, in `once`.
 #
 # </div>
+
+# %% [markdown]
+# `automation.make_function` shows the calls: a role that Lambda takes for the function, with the rights that
+# `deploy.py` needs and no more
+# ([CreateRole](https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html),
+# [PutRolePolicy](https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutRolePolicy.html)), then the function.
+# `make_rule` does the other half: a pattern that an approval of this group matches
+# ([PutRule](https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html)), the leave for
+# EventBridge to call the function
+# ([AddPermission](https://docs.aws.amazon.com/lambda/latest/api/API_AddPermission.html)), and the target
+# ([PutTargets](https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutTargets.html)).
+
+# %% tags=["nbval-ignore-output"]
+from sagelab.lab import automation
+
+ENDPOINT = lab.name
+actions = ("CreateModel", "CreateEndpointConfig", "CreateEndpoint", "UpdateEndpoint", "Describe*", "AddTags")
+rights = [
+    {"Effect": "Allow", "Action": [f"sagemaker:{action}" for action in actions], "Resource": "*"},
+    {"Effect": "Allow", "Action": "iam:PassRole", "Resource": lab.role},
+]
+variables = {
+    "ENDPOINT": ENDPOINT,
+    "ROLE": lab.role,
+    "INSTANCE_TYPE": SERVES,
+    "CAPTURE": lab.uri("captured"),
+    "TAGS": json.dumps(lab.tags),
+}
+approved = {"ModelPackageGroupName": [lab.name], "ModelApprovalStatus": ["Approved"]}
+change = {"source": ["aws.sagemaker"], "detail-type": ["SageMaker Model Package State Change"]}
+function = automation.make_function(lab, f"{SOURCE}/deploy.py", rights, variables)
+automation.make_rule(lab, "approved", {**change, "detail": approved}, function)
+
+# %% [markdown]
+# Now approve version 1
+# ([UpdateModelPackage](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UpdateModelPackage.html)).
+# Nothing else is called here: no model, no configuration, no endpoint. Yet some seconds later there is an endpoint
+# ([DescribeEndpoint](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeEndpoint.html)), and
+# its configuration is called after the version.
+
+# %% tags=["nbval-ignore-output"]
+from sagelab.lab import endpoints
+
+
+def approve(arn, reason):
+    """Approve a version; returns the name of the configuration that it should be served by."""
+    said = {"ModelApprovalStatus": "Approved", "ApprovalDescription": reason}
+    sagemaker.update_model_package(ModelPackageArn=arn, **said)
+    return f"{lab.name}-v{arn.rpartition('/')[2]}"
+
+
+found = endpoints.arrive(lab, ENDPOINT, approve(versions()["arn"][0], "the first that reads digits"))
+assert found["EndpointStatus"] == "InService"
+
+# %% [markdown]
+# ## 7. A better idea, while somebody asks
+#
+# A batch of 64 instead of 512 makes eight times as many steps of the same digits. This run may end in the registry
+# only if it reads more of the test digits than version 1.
+
+# %% tags=["nbval-ignore-output"]
+better = pipeline.start(parameters={**BETTER, "Bar": champion}).arn
+run = watch.follow(lab, "pipeline execution", better)
+table = versions()
+assert list(table["approval"]) == ["Approved", "PendingManualApproval"]
+assert table["accuracy"][1] > table["accuracy"][0]
+table.drop(columns="arn")
+
+# %% [markdown]
+# It does. Before it is approved, somebody starts to ask the endpoint, as clients do, all the time
+# ([InvokeEndpoint](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html)).
+# Then the approval, and again nothing else. Not one request may fail, and in the picture you see the moment from
+# which version 2 answers.
+
+# %% tags=["nbval-ignore-output"]
+image, label = every.held_out_images[0], int(every.held_out_labels[0])
+with endpoints.asking(lab, ENDPOINT, image) as answers:
+    endpoints.arrive(lab, ENDPOINT, approve(table["arn"][1], "reads more digits than version 1"))
+failed = [answer.error for answer in answers if answer.error]
+assert len(answers) > 20
+assert not failed, failed[0]
+endpoints.show_answers(answers, label)
+
+# %% [markdown]
+# ## 8. Clean up
+#
+# The endpoint costs as long as it exists. The registry's versions, the pipeline and its runs cost nothing, but
+# they stand in the way of who looks for something; and the rule would deploy the next approval.
+
+# %% tags=["nbval-ignore-output"]
+from sagelab.lab import cleanup
+
+for sentence in [*automation.remove(lab), *cleanup.clean(lab)]:
+    print(sentence)
+assert not automation.left(lab)
+cleanup.assert_clean(lab)
+
+# %% [markdown]
+# ## What you learned
+#
+# - A pipeline is a document: steps that keep requests, parameters of each run, properties that make the order, and
+#   conditions that read a property file.
+# - Every step is an ordinary job. What has not changed is taken from the cache; what has side effects never is.
+# - The registry says which model serves, how good it is and who said so. An approval is an event, and an event can
+#   deploy.
+# - An endpoint moves from one configuration to another without a failed request, whoever tells it to.
+#
+# ## Exercises
+#
+# <!-- exercises.md -->
+#
+# ## Next
+#
+# That is the last lab so far. [Lab 3](03-tune-the-classifier.ipynb) searches for the settings that this one was
+# given: make a tuning step of it.
