@@ -33,7 +33,7 @@ with tempfile.TemporaryDirectory() as folder:
     model = tf.saved_model.load(f"{folder}/1")
     read = np.argmax(model.serve(tf.constant(images)), axis=1)
 
-accuracy = float((read == labels).mean())
+accuracy = round(float((read == labels).mean()), 4)
 counts = np.zeros((10, 10), dtype=int)
 np.add.at(counts, (labels, read), 1)
 confusion = {str(label): dict(zip("0123456789", row.tolist(), strict=True)) for label, row in enumerate(counts)}

@@ -124,8 +124,8 @@ parts = prepare.properties.ProcessingOutputConfig.Outputs
 # %% [markdown]
 # The second step trains lab 1's network, by lab 1's script. Two of its
 # [hyperparameters](../labs/GLOSSARY.md#hyperparameter) are parameters of the pipeline, and its
-# [channels](../labs/GLOSSARY.md#channel) are what the first step will have written. `lab.trainer` shows the SDK's
-# call, as in lab 1.
+# [channels](../labs/GLOSSARY.md#channel) are what the first step will have written. (A hyperparameter is a text,
+# and a number in its place fails the step: hence `to_string`.) `lab.trainer` shows the SDK's call, as in lab 1.
 
 # %% tags=["nbval-ignore-output"]
 from sagemaker.core.training.configs import InputData
@@ -134,7 +134,7 @@ from sagemaker.mlops.workflow.steps import TrainingStep
 
 batch = ParameterInteger("BatchSize", default_value=FIRST["BatchSize"])
 rate = ParameterFloat("LearningRate", default_value=FIRST["LearningRate"])
-settings = {"epochs": EPOCHS, "batch-size": batch, "learning-rate": rate}
+settings = {"epochs": EPOCHS, "batch-size": batch.to_string(), "learning-rate": rate.to_string()}
 trainer = lab.trainer(SCRIPT, settings, JOBS, sagemaker_session=session)
 channels = [
     InputData(channel_name=name, data_source=parts[name].S3Output.S3Uri) for name in ("training", "validation")
@@ -165,8 +165,9 @@ accuracy = JsonGet(
 
 # %% [markdown]
 # What is good enough goes into the [model registry](../labs/GLOSSARY.md#model-registry), as the next version of a
-# group, with its metrics, and waits for somebody's approval. First the group
-# ([CreateModelPackageGroup](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateModelPackageGroup.html)),
+# group, with its metrics, and waits for somebody's approval. First the group, if there is none yet
+# ([ListModelPackageGroups](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ListModelPackageGroups.html),
+# [CreateModelPackageGroup](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateModelPackageGroup.html)),
 # then the step that will register.
 
 # %% tags=["nbval-ignore-output"]
@@ -176,13 +177,13 @@ from sagemaker.mlops.workflow.model_step import ModelStep
 from sagemaker.serve.model_builder import ModelBuilder
 
 sagemaker = lab.client("sagemaker")
-sagemaker.create_model_package_group(ModelPackageGroupName=lab.name, Tags=lab.tags)
+if not sagemaker.list_model_package_groups(NameContains=lab.name)["ModelPackageGroupSummaryList"]:
+    sagemaker.create_model_package_group(ModelPackageGroupName=lab.name, Tags=lab.tags)
 model = {"s3_model_data_url": archive, "image_uri": lab.image(SERVES, "inference"), "role_arn": lab.role}
 measures = MetricsSource("application/json", Join(on="/", values=[evaluation, "evaluation.json"]))
 request = ModelBuilder(**model, sagemaker_session=session).register(
     model_package_group_name=lab.name,
     content_types=["application/json"],
-    response_types=["application/json"],
     inference_instances=[SERVES],
     approval_status="PendingManualApproval",
     model_metrics=ModelMetrics(model_statistics=measures),
@@ -249,10 +250,9 @@ import pandas as pd
 
 
 def versions():
-    """The versions in the registry: number, approval, accuracy, ARN."""
-    rows = []
-    listed = sagemaker.list_model_packages(ModelPackageGroupName=lab.name)["ModelPackageSummaryList"]
-    for each in listed:
+    """A row a version: number, approval, accuracy, ARN."""
+    asked, rows = {"ModelPackageGroupName": lab.name, "SortOrder": "Ascending"}, []
+    for each in sagemaker.list_model_packages(**asked)["ModelPackageSummaryList"]:
         package = sagemaker.describe_model_package(ModelPackageName=each["ModelPackageArn"])
         place = urlsplit(package["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"])
         found = lab.client("s3").get_object(Bucket=place.netloc, Key=place.path.lstrip("/"))["Body"]
@@ -262,7 +262,7 @@ def versions():
 
 
 assert list(versions()["approval"]) == ["PendingManualApproval"]
-versions().drop(columns="arn")
+versions()[["version", "approval", "accuracy"]]
 
 # %% [markdown]
 # ## 5. Let a bad idea be stopped
@@ -272,7 +272,8 @@ versions().drop(columns="arn")
 # pipeline does, by the same digits as before.
 #
 # Look at the first step. Nothing that it is asked for has changed, so its result of the first run is used again:
-# *Cached*. `watch.follow` raises for what has failed, and the reason is the sentence of the Fail step.
+# *Cached*. The last step is the Fail step, with its sentence; the run's own reason says only that a step has
+# failed, so look at the steps.
 #
 # <div class="alert alert-warning">
 #
@@ -374,7 +375,7 @@ run = watch.follow(lab, "pipeline execution", better)
 table = versions()
 assert list(table["approval"]) == ["Approved", "PendingManualApproval"]
 assert table["accuracy"][1] > table["accuracy"][0]
-table.drop(columns="arn")
+table[["version", "approval", "accuracy"]]
 
 # %% [markdown]
 # It does. Before it is approved, somebody starts to ask the endpoint, as clients do, all the time

@@ -30,7 +30,8 @@ COLOURS = {
     NOT_RUN: pictures.WAITING,
     "Stopped": pictures.WAITING,
 }
-BOX, GAP = (1.5, 0.78), (0.42, 0.3)  # inches: width and height of a step, and between two of them
+BOX, GAP = (1.5, 0.78), (0.56, 0.3)  # inches: width and height of a step, and between two of them
+BLANK = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # behind a word on an arrow
 LETTERS = 18  # of a name that fit into a box
 
 
@@ -101,19 +102,20 @@ def draw(steps: list[Step], listed: dict[str, dict[str, Any]]) -> Figure:
     places = _places(steps)
     size = [1 + max(place[axis] for place in places.values()) for axis in (0, 1)]
     width, height = (count * (box + gap) for count, box, gap in zip(size, BOX, GAP, strict=True))
-    told = "; ".join(_words(step, listed.get(step.name)) for step in steps)
+    needs = direct(steps)
+    told = "; ".join(_words(step, needs[step.name], listed.get(step.name)) for step in steps)
     figure, axes = pictures.open_figure(f"The graph of a pipeline's run: {told}", (width, height))
     axis = axes[0, 0]
     axis.set(xlim=(-GAP[0] / 2, width - GAP[0] / 2), ylim=(height - GAP[1] / 2, -GAP[1] / 2))
     axis.axis("off")
     corners = {name: (x * (BOX[0] + GAP[0]), y * (BOX[1] + GAP[1])) for name, (x, y) in places.items()}
-    needs = direct(steps)
     for step in steps:
         for need, branch in needs[step.name].items():
             start, end = corners[need], corners[step.name]
             ends = (start[0] + BOX[0], start[1] + BOX[1] / 2), (end[0], end[1] + BOX[1] / 2)
             axis.add_patch(FancyArrowPatch(*ends, arrowstyle="-|>", mutation_scale=11, color=pictures.GREY))
-            axis.text(ends[1][0] - 0.2, ends[1][1] - 0.08, branch, ha="center", fontsize=9, color=pictures.GREY)
+            middle = [(a + b) / 2 for a, b in zip(*ends, strict=True)]
+            axis.text(*middle, branch, ha="center", va="center", fontsize=9, color=pictures.INK, bbox=BLANK)
         _box(axis, step, listed.get(step.name), corners[step.name])
     return figure
 
@@ -197,10 +199,10 @@ def _box(axis: Axes, step: Step, row: dict[str, Any] | None, corner: tuple[float
         axis.text(*place, text, ha="center", va="center", color=colour, **more)  # type: ignore[arg-type]
 
 
-def _words(step: Step, row: dict[str, Any] | None) -> str:
+def _words(step: Step, needs: dict[str, str], row: dict[str, Any] | None) -> str:
     """Register (RegisterModel), after Check if true: Succeeded · 0.1 s."""
-    needs = [f"{need} if {branch}" if branch else need for need, branch in step.needs.items()]
-    after = f", after {' and '.join(needs)}" if needs else ""
+    waited = [f"{need} if {branch}" if branch else need for need, branch in needs.items()]
+    after = f", after {' and '.join(waited)}" if waited else ""
     return f"{step.name} ({step.type}){after}: {_state(row)}"
 
 
