@@ -76,48 +76,31 @@ print(f"{len(images):,} pictures, {(images.reshape(DIGITS, -1).max(axis=1) == 0)
 # beside this week's test digits. Leave the URI empty, as here: the SDK makes one with the run's own number in it.
 #
 # </div>
+#
+# `prepare.py` throws empty boxes away and splits the rest in three, always in the same way, so that every model is
+# judged by the same digits. `folder_in` and `folder_out` write the SDK's `ProcessingInput` and `ProcessingOutput`
+# for a folder. The cache says that a result may be used again for a day when nothing that the step is asked for
+# has changed.
 
 # %% tags=["nbval-ignore-output"]
 import warnings
 
 from sagemaker.core.processing import ScriptProcessor
-from sagemaker.core.shapes import ProcessingInput, ProcessingOutput, ProcessingS3Input, ProcessingS3Output
+from sagemaker.core.workflow.parameters import ParameterString
 from sagemaker.core.workflow.pipeline_context import PipelineSession
+from sagemaker.mlops.workflow.steps import CacheConfig, ProcessingStep
+
+from sagelab.lab import pipelines
 
 warnings.filterwarnings("ignore", "Running within a PipelineSession")
 session = PipelineSession(boto_session=lab.session, default_bucket=lab.bucket)
-
-
-def folder_in(name, uri):
-    place = {"s3_uri": uri, "local_path": f"/opt/ml/processing/{name}"}
-    return ProcessingInput(
-        input_name=name, s3_input=ProcessingS3Input(**place, s3_data_type="S3Prefix", s3_input_mode="File")
-    )
-
-
-def folder_out(name):
-    place = {"s3_uri": "", "local_path": f"/opt/ml/processing/{name}"}
-    return ProcessingOutput(output_name=name, s3_output=ProcessingS3Output(**place, s3_upload_mode="EndOfJob"))
-
-
-# %% [markdown]
-# `prepare.py` throws empty boxes away and splits the rest in three, always in the same way, so that every model is
-# judged by the same digits. The cache says that a result may be used again for a day when nothing that the step is
-# asked for has changed.
-
-# %% tags=["nbval-ignore-output"]
-from sagemaker.core.workflow.parameters import ParameterString
-from sagemaker.mlops.workflow.steps import CacheConfig, ProcessingStep
-
 raw = ParameterString("RawData", default_value=lab.uri("raw"))
 cache = CacheConfig(enable_caching=True, expire_after="P1D")
 machine = {"image_uri": lab.image(JOBS), "instance_type": JOBS, "instance_count": 1}
 processor = ScriptProcessor(command=["python3"], role=lab.role, sagemaker_session=session, **machine)
-request = processor.run(
-    code=f"{SOURCE}/prepare.py",
-    inputs=[folder_in("input", raw)],
-    outputs=[folder_out(name) for name in ("training", "validation", "test")],
-)
+folders = [pipelines.folder_out(name) for name in ("training", "validation", "test")]
+places = {"inputs": [pipelines.folder_in("input", raw)], "outputs": folders}
+request = processor.run(code=f"{SOURCE}/prepare.py", **places)
 prepare = ProcessingStep(name="Prepare", step_args=request, cache_config=cache)
 parts = prepare.properties.ProcessingOutputConfig.Outputs
 
@@ -152,10 +135,11 @@ from sagemaker.core.workflow.functions import JsonGet
 from sagemaker.core.workflow.properties import PropertyFile
 
 report = PropertyFile("Report", output_name="evaluation", path="evaluation.json")
+inputs = {"model": archive, "test": parts["test"].S3Output.S3Uri}
 request = processor.run(
     code=f"{SOURCE}/evaluate.py",
-    inputs=[folder_in("model", archive), folder_in("test", parts["test"].S3Output.S3Uri)],
-    outputs=[folder_out("evaluation")],
+    inputs=[pipelines.folder_in(name, uri) for name, uri in inputs.items()],
+    outputs=[pipelines.folder_out("evaluation")],
 )
 evaluate = ProcessingStep(name="Evaluate", step_args=request, property_files=[report], cache_config=cache)
 evaluation = evaluate.properties.ProcessingOutputConfig.Outputs["evaluation"].S3Output.S3Uri
@@ -222,7 +206,7 @@ pipeline = Pipeline(name=lab.name, parameters=parameters, steps=steps, sagemaker
 # own. Then the same as a picture: an arrow leads from what was needed to what needed it.
 
 # %% tags=["nbval-ignore-output"]
-from sagelab.lab import pipelines, watch
+from sagelab.lab import watch
 
 pipeline.upsert(role_arn=lab.role, tags=lab.tags)
 first = pipeline.start(parameters=FIRST).arn
@@ -309,8 +293,7 @@ pipelines.graph(lab, worse)
 # the second delivery of a good approval; `deploy.py` lets it pass, in `once`.
 #
 # </div>
-
-# %% [markdown]
+#
 # `automation.make_function` shows the calls: a role that Lambda takes for the function, with the rights that
 # `deploy.py` needs and no more
 # ([CreateRole](https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html),

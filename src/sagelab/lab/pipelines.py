@@ -1,4 +1,4 @@
-"""A run of a pipeline, from a notebook: a line a step as it ends, its steps as a table, its graph as a picture."""
+"""A pipeline from a notebook: the folders of its jobs; of a run, a line a step, its steps, and its graph."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from sagemaker.core.shapes import ProcessingInput, ProcessingOutput
 
     from sagelab.lab.session import Lab
 
+FOLDERS = "/opt/ml/processing"  # where a processing job has its inputs and outputs
 GOING = ("Starting", "Executing", "Stopping")
 NOT_RUN, CACHED = "Not run", "Cached"
 REFERENCE = re.compile(r'"Get":"Steps\.([A-Za-z0-9-]+)')
@@ -72,6 +74,25 @@ class Progress:
             if each["StepStatus"] in GOING and not ended
         ]
         return " · ".join((found["PipelineExecutionStatus"], f"{seconds:.0f} s", *running))
+
+
+def folder_in(name: str, uri: Any) -> ProcessingInput:
+    """An input of a processing job: what lies under an S3 URI, in the folder /opt/ml/processing/<name>.
+
+    uri: a text, or what a pipeline has only when it runs.
+    """
+    from sagemaker.core.shapes import ProcessingInput, ProcessingS3Input
+
+    place = {"s3_uri": uri, "local_path": f"{FOLDERS}/{name}", "s3_data_type": "S3Prefix", "s3_input_mode": "File"}
+    return ProcessingInput(input_name=name, s3_input=ProcessingS3Input(**place))
+
+
+def folder_out(name: str) -> ProcessingOutput:
+    """An output of a pipeline's step: the folder /opt/ml/processing/<name>, to where the SDK chooses for a run."""
+    from sagemaker.core.shapes import ProcessingOutput, ProcessingS3Output
+
+    place = {"s3_uri": "", "local_path": f"{FOLDERS}/{name}", "s3_upload_mode": "EndOfJob"}
+    return ProcessingOutput(output_name=name, s3_output=ProcessingS3Output(**place))
 
 
 def steps(lab: Lab, arn: str) -> pd.DataFrame:
@@ -196,7 +217,7 @@ def _box(axis: Axes, step: Step, row: dict[str, Any] | None, corner: tuple[float
         (_state(row), 0.62, pictures.GREY if row is None else edge, {"fontsize": 9}),
     ):
         place = corner[0] + BOX[0] / 2, corner[1] + down
-        axis.text(*place, text, ha="center", va="center", color=colour, **more)  # type: ignore[arg-type]
+        axis.text(*place, text, ha="center", va="center", color=colour, **more)
 
 
 def _words(step: Step, needs: dict[str, str], row: dict[str, Any] | None) -> str:

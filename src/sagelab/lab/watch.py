@@ -78,7 +78,8 @@ def follow(
 
     kind, moves = find_kind(kind), _moves()
     steps = pipelines.Progress(lab, name) if kind is EXECUTION else None
-    tell = say or (steps and steps.sentence) or SENTENCES.get(kind.stem) or partial(_progress, kind)
+    usual = steps.sentence if steps else SENTENCES.get(kind.stem, partial(_progress, kind))
+    tell = say or usual
     with tqdm(bar_format="{desc}", file=sys.stdout, disable=not moves) as line:
         for found in looks(lab, kind, name):
             for ended in steps.look() if steps else ():
