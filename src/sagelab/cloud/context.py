@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from sagelab.cloud.resources.call import Family
     from sagelab.cloud.store import Store
 
-SERVICE, STACKS = "sagemaker.amazonaws.com", "cloudformation.amazonaws.com"
+SERVICE, STACKS, FUNCTIONS = "sagemaker.amazonaws.com", "cloudformation.amazonaws.com", "lambda.amazonaws.com"
 MAKERS_OF_ROLES = ("iam", "cloudformation")
 OUT_OF_DATE = ("RequestTimeTooSkewed", "InvalidSignatureException", "ExpiredToken", "ExpiredTokenException")
 RETRIES = 3
+LONGEST_CALL = 600  # seconds that the local cloud waits for a function
 
 
 class Cloud:
@@ -38,12 +39,12 @@ class Cloud:
         # Keys of this process alone, by which services of AWS's that it is take on the roles they are given.
         self.service_keys = {
             name: (f"ASIASERVICE{secrets.token_hex(4).upper()}", secrets.token_urlsafe(30))
-            for name in (SERVICE, STACKS)
+            for name in (SERVICE, STACKS, FUNCTIONS)
         }
         self._listeners: list[Callable[[str, str], None]] = []
         self._models = create_loader()
         self._clients: dict[object, Any] = {}
-        self._clients_as: dict[tuple[str, str, str], Any] = {}
+        self._clients_as: dict[tuple[str, str, str, str], Any] = {}
         self._roles_keys: list[RefreshableCredentials] = []
         self._ended: dict[str, float] = {}  # access keys of hosts that are gone -> until when they would be good
         self._lock = threading.Lock()
@@ -71,17 +72,18 @@ class Cloud:
         for listener in self._listeners:
             listener(service, name)
 
-    def client(self, service: str, region: str | None = None) -> Any:
-        """A boto3 client to this local cloud's own front door, made once; of STS, SageMaker's own.
+    def client(self, service: str, region: str | None = None, by: str = SERVICE) -> Any:
+        """A boto3 client to this local cloud's own front door, made once; of STS, that of a service of AWS's.
 
-        region: by default the local cloud's.
+        region: by default the local cloud's. by: that service.
         """
         if service == "sts":
-            return self.assuming(SERVICE, region)
+            return self.assuming(by, region)
         key, place = (service, region or self.region), {"region_name": region or self.region}
         with self._lock:
             if key not in self._clients:
-                self._clients[key] = self._session().client(service, endpoint_url=self.url, **place)
+                made = self._session().client(service, endpoint_url=self.url, **place, **_patience(service))
+                self._clients[key] = made
             return self._clients[key]
 
     def assuming(self, name: str, region: str | None = None) -> Any:
@@ -102,27 +104,28 @@ class Cloud:
                 self._clients[keys, service, region] = made
             return self._clients[keys, service, region]
 
-    def client_as(self, role: str, service: str, region: str | None = None) -> Any:
+    def client_as(self, role: str, service: str, region: str | None = None, by: str = SERVICE) -> Any:
         """A boto3 client that acts with a role's rights, as SageMaker does when it moves a job's data.
 
         It renews its keys itself, however long it is used and whatever becomes of the role. region: by default the
-        local cloud's. botocore's ClientError: nobody may assume the role.
+        local cloud's. by: the service that takes on the role. botocore's ClientError: it may not.
         """
-        key = (role, service, region or self.region)
+        key = (role, service, region or self.region, by)
         with self._lock:
             client = self._clients_as.get(key)
         if client is None:
-            client = self._renewing(role, key[2]).client(service, endpoint_url=self.url, region_name=key[2])
+            place = {"endpoint_url": self.url, "region_name": key[2]}
+            client = self._renewing(role, key[2], by).client(service, **place, **_patience(service))
             with self._lock:
                 self._clients_as[key] = client
         return client
 
-    def _renewing(self, role: str, region: str) -> Any:
+    def _renewing(self, role: str, region: str, by: str) -> Any:
         from botocore.credentials import RefreshableCredentials
 
         def renew() -> dict[str, str]:
-            session = {"RoleArn": role, "RoleSessionName": "SageMaker"}
-            keys = self.client("sts", region).assume_role(**session)["Credentials"]
+            session = "SageMaker" if by == SERVICE else by.partition(".")[0]
+            keys = self.assuming(by, region).assume_role(RoleArn=role, RoleSessionName=session)["Credentials"]
             return {
                 "access_key": keys["AccessKeyId"],
                 "secret_key": keys["SecretAccessKey"],
@@ -143,14 +146,14 @@ class Cloud:
             for keys in self._roles_keys:
                 keys._expiry_time = datetime.now(UTC)
 
-    def engine_context(self, region: str) -> EngineContext:
-        """What the engine needs to run something in a region."""
+    def engine_context(self, region: str, by: str = SERVICE) -> EngineContext:
+        """What the engine needs to run something in a region. by: the service of AWS's that runs it."""
         from sagelab.cloud.engine.context import EngineContext, machine_memory
 
         return EngineContext(
             self.launcher,
-            partial(self.client, region=region),
-            partial(self.client_as, region=region),
+            partial(self.client, region=region, by=by),
+            partial(self.client_as, region=region, by=by),
             self.url,
             region,
             machine_memory(),
@@ -166,6 +169,15 @@ class Cloud:
         # All of them read AWS's models once: parsing them is most of what a client costs.
         session._session.register_component("data_loader", self._models)
         return session
+
+
+def _patience(service: str) -> dict[str, Any]:
+    """A function has minutes to answer, and is not called once more because it takes them."""
+    from botocore.config import Config
+
+    if service != "lambda":
+        return {}
+    return {"config": Config(read_timeout=LONGEST_CALL, retries={"total_max_attempts": 1})}
 
 
 def _ask_again(response: tuple[Any, dict[str, Any]] | None, attempts: int, **_: Any) -> int | None:

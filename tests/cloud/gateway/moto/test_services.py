@@ -29,7 +29,7 @@ REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
     ("redshift-data", "execute_statement", {"Sql": "SELECT 1"}, "No data warehouse"),
     ("rds-data", "execute_statement", {"resourceArn": ARN, "secretArn": ARN, "sql": "SELECT 1"}, "No database"),
     ("glue", "start_job_run", {"JobName": "x"}, "No job, crawler"),
-    ("lambda", "invoke", {"FunctionName": "x"}, "No function runs"),
+    ("lambda", "create_function_url_config", {"FunctionName": "x", "AuthType": "NONE"}, "No address leads"),
     ("batch", "submit_job", {"jobName": "x", "jobQueue": "x", "jobDefinition": "x"}, "No batch job"),
     ("ecs", "run_task", {"taskDefinition": "x"}, "No container runs"),
     ("ec2", "run_instances", {"ImageId": "ami-1", "MinCount": 1, "MaxCount": 1}, "No virtual machine"),

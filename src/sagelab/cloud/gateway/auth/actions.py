@@ -16,6 +16,7 @@ from typing import Any
 from sagelab import catalog
 from sagelab.catalog import Document, Kind
 from sagelab.cloud.errors import AccessDenied
+from sagelab.cloud.gateway.auth import functions
 from sagelab.cloud.gateway.auth.needed import Context, Needed
 from sagelab.cloud.gateway.http.request import Request
 
@@ -23,6 +24,12 @@ Tags = Callable[[str], dict[str, str]]
 
 # What any identity may ask.
 _FREE = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
+# Actions that have another name than their operation.
+_ACTIONS = {
+    "lambda:Invoke": "lambda:InvokeFunction",
+    "lambda:InvokeAsync": "lambda:InvokeFunction",
+    "lambda:InvokeWithResponseStream": "lambda:InvokeFunction",
+}
 _PREFIXES = {"monitoring": "cloudwatch", "tagging": "tag"}
 # Parameters that conditions may ask for: a role's trust, or who may attach what.
 _ASKED_FOR = {
@@ -103,8 +110,11 @@ def of_others(request: Request, service: str, operation: str, where: str) -> Ite
     elif f"{prefix}:{operation}" not in _FREE:
         form, asked_for = request.form, _ASKED_FOR.get(service, ())
         context = {f"{service}:{name.lower()}": [form[name]] for name in asked_for if name in form}
+        action = _ACTIONS.get(f"{prefix}:{operation}", f"{prefix}:{operation}")
         for resource in _named(request, service, operation, where):
-            yield Needed(f"{prefix}:{operation}", resource, context)
+            yield Needed(action, resource, context)
+    if service == "lambda":
+        yield from _of_code(_body(request))
     if service not in ("iam", "sts") and not operation.startswith(("Describe", "Get", "List")):
         passed = {"iam:passedtoservice": [f"{service}.amazonaws.com"]}
         for role in sorted({*_roles(dict(request.form)), *_roles(_body(request))}):
@@ -177,8 +187,26 @@ def _named(request: Request, service: str, operation: str, where: str) -> Iterat
             yield _identity(sent, operation, where.rpartition(":")[2])
         case "sts":
             yield sent.get("RoleArn")
+        case "lambda":
+            yield _function(request, operation, where)
         case _:
             yield None
+
+
+def _function(request: Request, operation: str, where: str) -> str | None:
+    """The function that a request to Lambda is about; the one that is to be, where it creates one."""
+    if operation == "CreateFunction":
+        name = _body(request).get("FunctionName")
+        return functions.read(name, where).base if isinstance(name, str) else None
+    named = functions.of_request(request, where)
+    return named.arn if named else None
+
+
+def _of_code(sent: dict[str, Any]) -> Iterator[Needed]:
+    """The object of S3 that a function or a layer is made of is read for the caller."""
+    for place in (sent, sent.get("Code"), sent.get("Content")):
+        if isinstance(place, dict) and isinstance(place.get("S3Bucket"), str):
+            yield Needed("s3:GetObject", f"arn:aws:s3:::{place['S3Bucket']}/{place.get('S3Key', '')}")
 
 
 def _log_groups(sent: dict[str, Any], where: str) -> Iterator[str | None]:

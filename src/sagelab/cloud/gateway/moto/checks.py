@@ -28,7 +28,28 @@ class _Held:
     check: Check
 
 
+def _rule(name: str) -> Check:
+    """A check of function_rules.py, which imports moto's Lambda: that is loaded with its first request."""
+
+    def check(asked: dict[str, Any]) -> Callable[[Any], None] | None:
+        found: Check = getattr(importlib.import_module(f"{__package__}.function_rules"), name)
+        return found(asked)
+
+    return check
+
+
 _HELD: dict[str, tuple[_Held, ...]] = {
+    "awslambda": (
+        _Held("awslambda.models.LambdaFunction", "__init__", _rule("check_new")),
+        _Held("awslambda.models.LambdaFunction", "update_configuration", _rule("check_change")),
+        _Held("awslambda.models.LambdaFunction", "_set_function_code", _rule("keep_code")),
+        _Held("awslambda.models.LambdaFunction", "get_configuration", _rule("describe")),
+        _Held("awslambda.models.LambdaFunction", "get_code", _rule("tell_code")),
+        _Held("awslambda.models.LambdaBackend", "put_function_event_invoke_config", _rule("put_events")),
+        _Held("awslambda.models.LambdaBackend", "update_function_event_invoke_config", _rule("update_events")),
+        _Held("awslambda.models.LambdaStorage", "del_function", _rule("forget")),
+        _Held("awslambda.models.LayerVersion", "__init__", _rule("keep_layer")),
+    ),
     "cloudformation": (
         _Held("cloudformation.models", "get_stack_from_s3_url", service_roles.check_template),
         _Held("cloudformation.responses", "get_stack_from_s3_url", service_roles.check_template),
@@ -99,7 +120,7 @@ _HELD: dict[str, tuple[_Held, ...]] = {
     ),
 }
 # Services that make what others keep.
-_MAKERS = {"cloudformation": ("ec2", "events", "iam", "kms", "s3", "sns", "stepfunctions")}
+_MAKERS = {"cloudformation": ("awslambda", "ec2", "events", "iam", "kms", "s3", "sns", "stepfunctions")}
 
 _lock = threading.Lock()
 _done: set[str] = set()

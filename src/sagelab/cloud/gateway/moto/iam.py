@@ -13,6 +13,7 @@ from sagelab.cloud.gateway.auth.guard import Key
 from sagelab.cloud.gateway.auth.needed import Needed
 from sagelab.cloud.gateway.auth.policies import Policy, read
 from sagelab.cloud.gateway.auth.verdict import Guarded, Rights
+from sagelab.cloud.gateway.moto import functions
 from sagelab.cloud.gateway.moto.persistence.objects import bucket_of, find_key
 from sagelab.cloud.home import ACCOUNT
 
@@ -72,6 +73,8 @@ def guarded(needed: Needed, key: Key) -> Guarded:
     if needed.action == "sts:AssumeRole":
         role = _holder(resource) if ":role/" in resource else None
         return Guarded(read(role.assume_role_policy_document) if role is not None else None, decides=True)
+    if needed.action.startswith("lambda:") and ":function:" in resource:
+        return Guarded(functions.policy_of(resource))
     if needed.action.startswith("kms:") and resource.startswith("arn:aws:kms:"):
         return _of_kms(resource, key)
     return Guarded()
