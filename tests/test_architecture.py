@@ -21,6 +21,7 @@ ALLOWED = {
     "browser": set(),
     "cli": {"sagelab", "cloud", "cloud.engine", "subprocesses", "notebooks", "neo", "edge", "lab", "k8s", *DESK},
     "k8s": {"sagelab", "cloud", "cloud.engine"},
+    "kubeflow": set(),
     "desk": {"cloud", "shipped", "browser"},
     "subprocesses": set(),
     "testing": {"catalog", "redirect"},

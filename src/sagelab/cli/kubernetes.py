@@ -24,9 +24,14 @@ def k8s() -> None:
 @click.option("--without-operator", is_flag=True, help="The API alone: nothing acts on SageMaker's kinds.")
 def start(home: Home, port: int | None, without_operator: bool) -> None:
     """Start the API, and the local cloud if none runs; return when both are ready."""
+    from sagelab.cloud.engine.images.environments import PullFailed
     from sagelab.k8s import control
 
-    click.echo(f"the Kubernetes API is up at {control.up(home, port, not without_operator)}")
+    try:
+        url = control.up(home, port, not without_operator)
+    except PullFailed as error:
+        raise click.ClickException(f"{error} --without-operator starts the API alone.") from error
+    click.echo(f"the Kubernetes API is up at {url}")
     click.echo(f"export KUBECONFIG={shlex.quote(str(control.kubeconfig(home)))}")
 
 

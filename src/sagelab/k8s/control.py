@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sagelab.cloud import control
+from sagelab.cloud.engine.images.environments import KUBERNETES, Environments
 from sagelab.cloud.errors import NotRunning, StartFailed
 from sagelab.cloud.home import Home
 
@@ -43,6 +44,8 @@ def up(home: Home, port: int | None = None, operator: bool = True) -> str:
     It ends with that local cloud. operator: whether SageMaker's kinds are there and acted on. PullFailed: what the
     operator needs could not be had. StartFailed: it ended before it was ready.
     """
+    if operator:
+        Environments(home.environments).pull(KUBERNETES)
     control.up(home)
     with place(home).starting():
         running = place(home).server()

@@ -29,7 +29,10 @@ from sagelab.cloud.home import HOST, Home, write_private
 from sagelab.k8s import certificates
 from sagelab.k8s.app import App
 from sagelab.k8s.control import place
-from sagelab.k8s.objects import Objects
+from sagelab.k8s.kinds import DEFINITIONS
+from sagelab.k8s.objects import Objects, Write
+from sagelab.k8s.operators import Operator
+from sagelab.k8s.sagemaker.kinds import definitions
 from sagelab.k8s.store import Store
 
 PORT = 8275
@@ -53,7 +56,10 @@ def serve(home: Home, port: int | None, operator: bool, ready: Callable[[], None
         address = f"{HOST}:{listener.getsockname()[1]}"
         token = prepare(folder.path, f"https://{address}")
         objects = Objects(store)
-        server = _Server(App(objects, token, address), folder.path, int(cloud["pid"]))
+        if operator:
+            install(objects)
+        beside = Operator(home, folder.path) if operator else None
+        server = _Server(App(objects, token, address), folder.path, int(cloud["pid"]), beside)
 
         def announce() -> None:
             started = datetime.now(UTC).isoformat()
@@ -62,6 +68,20 @@ def serve(home: Home, port: int | None, operator: bool, ready: Callable[[], None
 
         server.run_until_end(listener, announce)
         store.close()
+
+
+def install(objects: Objects) -> None:
+    """Define the kinds of AWS's controller, or define them anew."""
+    kind = next(one for one in objects.kinds if one.resource == DEFINITIONS)
+    for definition in definitions():
+        name = definition["metadata"]["name"]
+        had = objects.store.get(DEFINITIONS, "", name)
+        if had is None:
+            objects.create(kind, "", definition, Write())
+        elif not had["metadata"].get("deletionTimestamp"):
+            version = had["metadata"]["resourceVersion"]
+            metadata = {**definition["metadata"], "resourceVersion": version}
+            objects.update(kind, "", name, {**definition, "metadata": metadata}, Write())
 
 
 def prepare(folder: Path, url: str) -> str:
@@ -95,7 +115,7 @@ def _kubeconfig(url: str, authority: bytes, token: str) -> dict[str, Any]:
 class _Server(uvicorn.Server):
     """uvicorn's, which tells the application of the end, so that no watch holds it up."""
 
-    def __init__(self, app: App, folder: Path, owner: int) -> None:
+    def __init__(self, app: App, folder: Path, owner: int, operator: Operator | None) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -108,7 +128,7 @@ class _Server(uvicorn.Server):
                 timeout_graceful_shutdown=LAST_WORDS,
             )
         )
-        self._app, self._owner = app, owner
+        self._app, self._owner, self._operator = app, owner, operator
         self._announce: Callable[[], None] = lambda: None
 
     def run_until_end(self, listener: socket.socket, announce: Callable[[], None]) -> None:
@@ -124,7 +144,14 @@ class _Server(uvicorn.Server):
             self.should_exit = True
             return
         loop.add_reader(owner, self._follow, owner)
+        if self._operator:
+            self._operator.start()
         self._announce()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._operator:
+            await self._operator.stop()
+        await super().shutdown(sockets)
 
     def _follow(self, owner: int) -> None:
         """The local cloud has ended."""
