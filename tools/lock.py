@@ -20,7 +20,7 @@ from pathlib import Path
 from setup import LOCK, ROOT, surroundings
 
 CONDA = "environment.yml"
-CLIENTS = ("tests/clients/v2.lock", "tests/clients/cli.lock")
+CLIENTS = ("tests/clients/v2.lock", "tests/clients/cli.lock", "tests/clients/kubernetes.lock")
 OLDEST = "3.11"
 PIN = "      - "
 

@@ -16,9 +16,15 @@ import pytest
 from sagelab.cloud.home import DEFAULT_REGION
 from sagelab.k8s.sagemaker import fields
 from sagelab.k8s.sagemaker.kinds import GROUP, KINDS, VERSION
+from tests.built import build
 from tests.cloud import processing
+from tests.cloud.endpoints import DOUBLER, Hosting, pack_folder
+from tests.cloud.endpoints import IMAGE as SERVING
+from tests.cloud.jobs import ROLE, Jobs
+from tests.cloud.tunings import Tunings
 from tests.conftest import LocalCloud, Sagelab
 from tests.k8s.conftest import definition, widget
+from tests.waiting import until
 
 KUBECTL = shutil.which("kubectl")
 PATIENCE = "60s"
@@ -111,3 +117,72 @@ def test_kubernetes_own_kinds(kubectl: Kubectl) -> None:
     assert kubectl("get", "configmap", "c", "-o", "jsonpath={.data}") == '{"a":"1","b":"2"}'
     for command in (("run", "p", "--image=x"), ("get", "pods"), ("create", "deployment", "d", "--image=x")):
         assert "It has no nodes, so nothing here runs pods" in kubectl(*command, code=1)
+
+
+def apply(kubectl: Kubectl, kind: str, request: dict[str, Any]) -> str:
+    """TYPE/NAME of an object that is there now, and in step."""
+    body = manifest(kind, request)
+    kubectl("apply", "-f", "-", given=body)
+    name = f"{kind.lower()}/{body['metadata']['name']}"
+    kubectl("wait", "--for=condition=ACK.ResourceSynced", name, f"--timeout={PATIENCE}")
+    return name
+
+
+@pytest.mark.long
+def test_an_endpoint_is_made_updated_set_back_and_deleted(kubectl: Kubectl, cloud: LocalCloud) -> None:
+    hosting = Hosting(cloud)
+    data = hosting.put("model.tar.gz", pack_folder(build(DOUBLER, "2")))
+    other = hosting.config(hosting.model(pack_folder(build(DOUBLER, "3"))))
+    name = hosting.bucket
+    container = {"Image": SERVING, "ModelDataUrl": data}
+    model = apply(kubectl, "Model", {"ModelName": name, "PrimaryContainer": container, "ExecutionRoleArn": ROLE})
+    variant = {"VariantName": "v", "ModelName": name, "InstanceType": "ml.c5.large", "InitialInstanceCount": 1}
+    made = {"EndpointConfigName": name, "ProductionVariants": [variant]}
+    config = apply(kubectl, "EndpointConfig", made)
+    endpoint = apply(kubectl, "Endpoint", {"EndpointName": name, "EndpointConfigName": name})
+    assert re.fullmatch(rf"NAME +STATUS\n{name} +InService\n", kubectl("get", endpoint))
+    ask = {"instances": [[1, 2]]}
+
+    def serves() -> tuple[str, str]:
+        found = hosting.describe(name)
+        return found["EndpointConfigName"], found["EndpointStatus"]
+
+    assert hosting.invoke(name, ask)["predictions"] == [[2, 4]]
+    kubectl("patch", endpoint, "--type=merge", "-p", json.dumps({"spec": {"endpointConfigName": other}}))
+    until(serves, lambda found: found == (other, "InService"))
+    assert hosting.invoke(name, ask)["predictions"] == [[3, 6]]
+    hosting.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=name)
+    until(serves, lambda found: found == (name, "InService"))
+    until(serves, lambda found: found == (other, "InService"))
+    kubectl("delete", endpoint, config, model, f"--timeout={PATIENCE}")
+    assert hosting.sagemaker.list_endpoints(NameContains=name)["Endpoints"] == []
+    assert hosting.sagemaker.list_models(NameContains=name)["Models"] == []
+
+
+@pytest.mark.long
+def test_jobs_of_every_kind(kubectl: Kubectl, cloud: LocalCloud) -> None:
+    jobs, hosting = Jobs(cloud), Hosting(cloud)
+    training = jobs.shell("echo val: 0.5; echo w > /opt/ml/model/w")
+    trained = apply(kubectl, "TrainingJob", training)
+    assert re.search(r"NAME +SECONDARY-STATUS +STATUS\n.* +Completed +Completed", kubectl("get", trained))
+    artifact = kubectl("get", trained, "-o", "jsonpath={.status.modelArtifacts.s3ModelArtifacts}")
+    assert artifact.startswith(f"s3://{jobs.bucket}/out/")
+    tunings = Tunings(jobs)
+    searched = apply(kubectl, "HyperParameterTuningJob", tunings.request(tunings.config(2)))
+    assert kubectl("get", searched, "-o", "jsonpath={.status.bestTrainingJob.trainingJobStatus}") == "Completed"
+    model = hosting.model(pack_folder(build(DOUBLER, "2")))
+    hosting.put("in/rows.jsonl", b"[1, 2]\n")
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{hosting.bucket}/in/"}}
+    transform = {
+        "TransformJobName": f"transform-{hosting.bucket}",
+        "ModelName": model,
+        "TransformInput": {"DataSource": source, "ContentType": "application/jsonlines", "SplitType": "Line"},
+        "TransformOutput": {"S3OutputPath": f"s3://{hosting.bucket}/out"},
+        "TransformResources": {"InstanceType": "ml.c5.large", "InstanceCount": 1},
+    }
+    transformed = apply(kubectl, "TransformJob", transform)
+    assert "Completed" in kubectl("get", transformed)
+    failing = jobs.shell("echo no such luck; exit 3")
+    failed = apply(kubectl, "TrainingJob", failing)
+    assert "no such luck" in kubectl("get", failed, "-o", "jsonpath={.status.failureReason}")
+    kubectl("delete", trained, searched, transformed, failed, f"--timeout={PATIENCE}")

@@ -24,7 +24,7 @@ GIVEN = {
     "vpc_security_group_ids": "sg-1, sg-2",
     "vpc_subnets": "subnet-1",
     "metric_definitions": {"loss": "loss: (.*)"},
-    "hyperparameters": {"rate": 0.5},
+    "hyperparameters": {"rate": 0.5, "epochs": 4.0},
     "spot_instance": True,
     "checkpoint_config": {"S3Uri": "s3://b/checkpoints"},
     "continuous_parameters": [{"Name": "rate", "MinValue": "0.1", "MaxValue": "0.9"}],
@@ -73,7 +73,7 @@ def test_what_is_left_empty_is_not_asked_for() -> None:
     assert not {"VpcConfig", "CheckpointConfig"} & set(plain)
     assert plain["StoppingCondition"] == {"MaxRuntimeInSeconds": 86400}
     assert plain["EnableManagedSpotTraining"] is False
-    assert plain["HyperParameters"] == {"rate": "0.5"}
+    assert plain["HyperParameters"] == {"rate": "0.5", "epochs": "4"}
     assert "AlgorithmName" not in plain["AlgorithmSpecification"]
 
 

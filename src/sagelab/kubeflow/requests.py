@@ -206,7 +206,12 @@ def _listed(text: str) -> list[str]:
 
 
 def _texts(values: Inputs) -> dict[str, str]:
-    return {name: str(value) for name, value in values.items()}
+    """Kubeflow has one kind of number, so 4 comes as 4.0 from another step: a whole one is told as such."""
+    return {name: f"{value:.0f}" if _is_whole(value) else str(value) for name, value in values.items()}
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, float) and value.is_integer()
 
 
 def _tags(tags: dict[str, str]) -> list[dict[str, str]]:
