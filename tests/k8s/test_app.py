@@ -95,8 +95,10 @@ def test_patches_of_every_kind(api: Api) -> None:
     assert (made["data"], made["metadata"]["finalizers"]) == ({"a": "1", "b": "2"}, ["example.com/x"])
 
 
+DEEP = b'{"metadata": {"name": "e"}, "involvedObject": ' + b'{"x": ' * 300 + b"{}" + b"}" * 301
 HOSTILE: dict[str, tuple[str, str, bytes, int]] = {
     "deep": ("POST", WIDGETS, b"[" * 100_000 + b"]" * 100_000, 400),
+    "too deep to be kept": ("POST", "/api/v1/namespaces/default/events", DEEP, 400),
     "no JSON": ("POST", WIDGETS, b"{", 400),
     "half a character": ("POST", WIDGETS, b'{"a": "\xff"}', 400),
     "a number that is none": ("POST", WIDGETS, b'{"spec": {"size": NaN}}', 400),

@@ -159,3 +159,17 @@ def test_a_body_that_cannot_be_meant_is_a_bad_request(api: Api, body: Any) -> No
 def test_a_name_is_a_subdomain(api: Api, name: str) -> None:
     code, said = api.ask("POST", WIDGETS, widget(name))
     assert (code, said["details"]["causes"][0]["field"]) == (422, "metadata.name")
+
+
+def test_all_of_a_list_is_deleted_or_only_looked_at(api: Api) -> None:
+    for name in ("a", "b", "c"):
+        api.make(name, labels={"team": "x" if name == "c" else "y"})
+    api.do("DELETE", WIDGETS, dryRun="All")
+    api.do("DELETE", WIDGETS, labelSelector="team=y")
+    assert [one["metadata"]["name"] for one in api.do("GET", WIDGETS)["items"]] == ["c"]
+
+
+def test_a_status_is_taken_away_by_a_patch(api: Api) -> None:
+    api.make("a")
+    api.do("PATCH", f"{WIDGETS}/a/status", {"status": {"phase": "Big"}}, MERGE)
+    assert "status" not in api.do("PATCH", f"{WIDGETS}/a/status", {"status": None}, MERGE)

@@ -65,7 +65,7 @@ class App:
             return await self._act(request)
         except StatusError as error:
             return _json(error.body, error.code)
-        except RecursionError:
+        except (RecursionError, orjson.JSONEncodeError):
             return _json(statuses.bad_request("the body of the request is nested too deeply").body, 400)
         except Exception:
             log.exception("%s %s", request.method, request.url.path)
@@ -194,9 +194,10 @@ class App:
         kind = place.kind
         page = lists.page(self._objects.store, self._asked(request, place))
         if request.method == "DELETE":
+            dry = request.query_params.get("dryRun") == "All"
             for one in page.items:
                 metadata = one["metadata"]
-                self._objects.delete(kind, metadata.get("namespace", ""), metadata["name"], {})
+                self._objects.delete(kind, metadata.get("namespace", ""), metadata["name"], {}, dry)
         elif include := _table(request):
             return _json({**table(kind, page.items, include), "metadata": page.metadata})
         head = {"kind": kind.list_name, "apiVersion": kind.api_version, "metadata": page.metadata}

@@ -160,7 +160,8 @@ class Objects:
     ) -> Document:
         had = existing["metadata"]
         if part == "status":
-            found = {**existing, **({"status": found["status"]} if "status" in found else {})}
+            kept = {name: one for name, one in existing.items() if name != "status"}
+            found = kept | ({"status": found["status"]} if "status" in found else {})
         else:
             found["metadata"] = metadata.go_on(given, had)
             if kind.status:

@@ -80,7 +80,7 @@ class Removal:
                 self._disown(other, child, gone["uid"])
             else:
                 self._begin(other, child, "Background")
-        for resource, one in list(self._store.everything()):
+        for resource, one in list(self._store.everything(having="deletionTimestamp")):
             if one["metadata"].get("deletionTimestamp") and self._waits(resource, one):
                 self._end(resource, one)
 
@@ -89,7 +89,7 @@ class Removal:
         return resource == NAMESPACES or FOREGROUND in holding or CLEANUP in holding
 
     def _children(self, uid: str) -> Iterator[tuple[str, Document]]:
-        for resource, one in self._store.everything():
+        for resource, one in self._store.everything(having=uid):
             if any(owner["uid"] == uid for owner in one["metadata"].get("ownerReferences", ())):
                 yield resource, one
 

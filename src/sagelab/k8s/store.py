@@ -106,12 +106,10 @@ class Store:
                 found[_place(change.last)] = change.before
         return [found[place] for place in sorted(found) if namespace in ("", place[0])]
 
-    def everything(self, namespace: str = "") -> Iterator[tuple[str, Document]]:
-        """Every object with its resource; of one namespace if one is named."""
-        asked = (
-            "SELECT resource, document FROM objects WHERE ? IN ('', namespace) ORDER BY resource, namespace, name"
-        )
-        for resource, text in self._db.execute(asked, (namespace,)).fetchall():
+    def everything(self, namespace: str = "", having: str = "") -> Iterator[tuple[str, Document]]:
+        """Every object with its resource; of one namespace if one is named. having: a text somewhere in it."""
+        asked = "SELECT resource, document FROM objects WHERE ? IN ('', namespace) AND instr(document, ?)"
+        for resource, text in self._db.execute(asked, (namespace, having.encode())).fetchall():
             yield resource, orjson.loads(text)
 
     def changes(self, resource: str, after: int) -> list[Change]:
