@@ -77,7 +77,7 @@ def test_an_operator_of_ones_own(
     def kubectl(*arguments: str, given: Any = None) -> str:
         command = ["kubectl", *arguments]
         options: dict[str, Any] = {"env": env, "text": True, "check": True, "capture_output": True, "timeout": 100}
-        return subprocess.run(command, input=json.dumps(given), **options).stdout
+        return str(subprocess.run(command, input=json.dumps(given), **options).stdout)
 
     kubectl("apply", "-f", "-", given=defined)
     command = [sys.executable, "-m", "kopf", "run", "--standalone", "--namespace=default", "operator.py"]

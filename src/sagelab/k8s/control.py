@@ -76,8 +76,8 @@ def _start(home: Home, port: int | None, operator: bool) -> str:
     with os.fdopen(reader, "rb") as ready, folder.log.open("ab") as log:
         said_before = log.tell()
         try:
-            subprocess.Popen(
-                [*command, "--ready-fd", str(writer)],
+            subprocess.run(
+                ["sh", "-c", '"$@" &', "sh", *command, "--ready-fd", str(writer)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
