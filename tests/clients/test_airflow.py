@@ -43,7 +43,7 @@ def requests(cloud: LocalCloud, hosting: Hosting, name: str) -> dict[str, object
     channel = jobs.channel("rows", f"s3://{hosting.bucket}/in/")  # Airflow wants one
     searched = tunings.definition(InputDataConfig=[channel])
     source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{hosting.bucket}/in/"}}
-    resources = {"InstanceType": "ml.c5.large", "InstanceCount": 1}
+    resources = {"InstanceType": "ml.m5.large", "InstanceCount": 1}
     said, words = pipelines.shell("Say", "echo said"), {"Name": "Words", "Type": "String"}
     variant = {"VariantName": "v", "ModelName": name, "InitialInstanceCount": 1, "InstanceType": "ml.c5.large"}
     return {

@@ -152,8 +152,8 @@ def test_an_endpoint_is_made_updated_set_back_and_deleted(kubectl: Kubectl, clou
     until(serves, lambda found: found == (other, "InService"))
     assert hosting.invoke(name, ask)["predictions"] == [[3, 6]]
     hosting.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=name)
-    until(serves, lambda found: found == (name, "InService"))
-    until(serves, lambda found: found == (other, "InService"))
+    until(serves, lambda found: found == (other, "InService"))  # it was Updating when the call was answered
+    assert hosting.invoke(name, ask)["predictions"] == [[3, 6]]
     kubectl("delete", endpoint, config, model, f"--timeout={PATIENCE}")
     assert hosting.sagemaker.list_endpoints(NameContains=name)["Endpoints"] == []
     assert hosting.sagemaker.list_models(NameContains=name)["Models"] == []
@@ -178,7 +178,7 @@ def test_jobs_of_every_kind(kubectl: Kubectl, cloud: LocalCloud) -> None:
         "ModelName": model,
         "TransformInput": {"DataSource": source, "ContentType": "application/jsonlines", "SplitType": "Line"},
         "TransformOutput": {"S3OutputPath": f"s3://{hosting.bucket}/out"},
-        "TransformResources": {"InstanceType": "ml.c5.large", "InstanceCount": 1},
+        "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
     }
     transformed = apply(kubectl, "TransformJob", transform)
     assert "Completed" in kubectl("get", transformed)

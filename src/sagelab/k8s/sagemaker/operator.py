@@ -107,7 +107,7 @@ def register(registry: kopf.OperatorRegistry, controller: Controller) -> None:
 def main() -> None:
     """Run until the standard input is closed."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level=logging.WARNING)
-    registry, stop = kopf.OperatorRegistry(), threading.Event()
+    registry = kopf.OperatorRegistry()
     region = os.environ.get("AWS_REGION", DEFAULT_REGION)
     register(registry, Controller(HttpCluster(Path(os.environ["KUBECONFIG"])), client, ACCOUNT, region))
 
@@ -122,11 +122,12 @@ def main() -> None:
         client(region)
 
     def wait_for_the_end() -> None:
+        """At any moment: what was begun is seen by the next look, whoever takes it."""
         sys.stdin.buffer.read()
-        stop.set()
+        os._exit(0)
 
     threading.Thread(target=wait_for_the_end, daemon=True).start()
-    kopf.run(registry=registry, standalone=True, clusterwide=True, stop_flag=stop)
+    kopf.run(registry=registry, standalone=True, clusterwide=True)
 
 
 if __name__ == "__main__":
