@@ -88,7 +88,7 @@ class Persister:
 
     def kept(self, service: str) -> list[tuple[str, str]]:
         """(account, region) of every backend of a service that was kept. service: moto's name of it."""
-        return self._db.rows("SELECT account, region FROM backends WHERE service=?", service)  # type: ignore[return-value]
+        return self._db.rows("SELECT account, region FROM backends WHERE service=?", service)
 
     def _keep(self, service: str, region: str, changes: bool, tracked: ChangeTracking) -> None:
         items = tracked.changed | (tracked.looked_up if changes else set()) | strays()
