@@ -16,7 +16,8 @@ DESK = ("desk", "browser")
 ALLOWED = {
     "sagelab": {"lab"},
     "prices": set(),
-    "catalog": set(),
+    "kinds": set(),
+    "catalog": {"kinds"},
     "shipped": set(),
     "browser": set(),
     "cli": {"sagelab", "cloud", "cloud.engine", "subprocesses", "notebooks", "neo", "edge", "lab", *DESK},
@@ -29,6 +30,7 @@ ALLOWED = {
     "redirect": set(),
     "neo": set(),
     "algorithms": set(),
+    "monitoring": {"algorithms"},
     "frameworks": set(),
     "functions": set(),
     "toolkits": {"algorithms"},

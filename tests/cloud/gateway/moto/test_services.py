@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -167,9 +168,12 @@ def test_what_happens_goes_on_happening(gateway: Any) -> None:
     assert dynamodb.scan(TableName="kept")["Count"] == 1
     dynamodb.delete_table(TableName="kept")
     sqs, sns = gateway.client("sqs"), gateway.client("sns")
-    url = sqs.create_queue(QueueName="kept")["QueueUrl"]
+    queue = "arn:aws:sqs:us-east-1:123456789012:kept"
+    taking = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": taking | {"Resource": queue}})
+    url = sqs.create_queue(QueueName="kept", Attributes={"Policy": policy})["QueueUrl"]
     topic = sns.create_topic(Name="kept")["TopicArn"]
-    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:us-east-1:123456789012:kept")
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
     sns.publish(TopicArn=topic, Message="heard")
     assert "heard" in sqs.receive_message(QueueUrl=url)["Messages"][0]["Body"]
     kinesis = gateway.client("kinesis")

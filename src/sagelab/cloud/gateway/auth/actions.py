@@ -31,7 +31,22 @@ _ACTIONS = {
     "lambda:InvokeWithResponseStream": "lambda:InvokeFunction",
 }
 _PREFIXES = {"monitoring": "cloudwatch", "tagging": "tag"}
-_OF_SESSIONS = ("ExternalId", "RoleSessionName")  # what a role's trust may ask for
+# Parameters that conditions may ask for: a role's trust, or who may attach what.
+_ASKED_FOR = {
+    "sts": ("ExternalId", "RoleSessionName"),
+    "iam": ("PolicyArn", "PermissionsBoundary", "AWSServiceName"),
+}
+# What names one of IAM's things -> its kind in an ARN, in this order.
+_IDENTITIES = {
+    "RoleName": "role",
+    "UserName": "user",
+    "GroupName": "group",
+    "InstanceProfileName": "instance-profile",
+    "ServerCertificateName": "server-certificate",
+    "VirtualMFADeviceName": "mfa",
+    "PolicyName": "policy",
+}
+_ARNS = ("PolicyArn", "SerialNumber", "OpenIDConnectProviderArn", "SAMLProviderArn")
 _OF_GROUPS = frozenset({"AddUserToGroup", "RemoveUserFromGroup"})
 _ROLE, _OF_ROLE = re.compile(r"arn:aws:iam::\d{12}:role/.+"), re.compile(r"role(arn)?$", re.IGNORECASE)
 _KEY_ID = 36  # bytes at the beginning of what moto has encrypted
@@ -93,8 +108,8 @@ def of_others(request: Request, service: str, operation: str, where: str) -> Ite
         yield Needed("kms:ReEncryptFrom", _key_of({"CiphertextBlob": sent.get("CiphertextBlob")}, where))
         yield Needed("kms:ReEncryptTo", _key_of({"KeyId": sent.get("DestinationKeyId")}, where))
     elif f"{prefix}:{operation}" not in _FREE:
-        form = request.form if service == "sts" else {}
-        context = {f"sts:{name.lower()}": [form[name]] for name in _OF_SESSIONS if name in form}
+        form, asked_for = request.form, _ASKED_FOR.get(service, ())
+        context = {f"{service}:{name.lower()}": [form[name]] for name in asked_for if name in form}
         action = _ACTIONS.get(f"{prefix}:{operation}", f"{prefix}:{operation}")
         for resource in _named(request, service, operation, where):
             yield Needed(action, resource, context)
@@ -227,13 +242,19 @@ def _key_of(sent: dict[str, Any], where: str) -> str | None:
 
 
 def _identity(sent: dict[str, Any], operation: str, account: str) -> str | None:
-    """The user, role or group that a request to IAM is about; a group, where it is about who is in it."""
-    kinds = ("Group", "Role", "User") if operation in _OF_GROUPS else ("Role", "User", "Group")
+    """What a request to IAM is about; a group, where it is about who is in it; a key, where it names no user.
+
+    It goes by its name, without the path that it has: moto/iam.py knows it.
+    """
+    names = ("GroupName", *_IDENTITIES) if operation in _OF_GROUPS else tuple(_IDENTITIES)
     taken = _taken().get(operation, frozenset())
-    for name in kinds:
-        if f"{name}Name" in sent and f"{name}Name" in taken:
-            return f"arn:aws:iam::{account}:{name.lower()}/{sent[f'{name}Name']}"
-    return sent.get("PolicyArn")
+    path = sent.get("Path", "/") if operation.startswith("Create") and "Path" in taken else "/"
+    for name in names:
+        if name in sent and name in taken:
+            return f"arn:aws:iam::{account}:{_IDENTITIES[name]}{path}{sent[name]}"
+    if "AccessKeyId" in sent and "AccessKeyId" in taken:
+        return f"arn:aws:iam::{account}:access-key/{sent['AccessKeyId']}"
+    return next((sent[name] for name in _ARNS if name in sent and name in taken), None)
 
 
 @cache
