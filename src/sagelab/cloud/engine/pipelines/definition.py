@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sagelab.cloud.engine.pipelines import conditions
+from sagelab.cloud.engine.pipelines import conditions, quality_checks
 from sagelab.cloud.engine.pipelines.caching import Cache, read_cache
 from sagelab.cloud.engine.pipelines.expressions import BadExpression, references, split, split_step
 from sagelab.cloud.engine.pipelines.kinds import KINDS, LATER
@@ -74,6 +74,7 @@ class StepSpec:
     policies: tuple[Policy, ...] = ()
     files: dict[str, PropertyFile] = field(default_factory=dict)
     queue: Any = None
+    check: dict[str, Any] = field(default_factory=dict)  # of a QualityCheck step, beside its job
     words: dict[str, str] = field(default_factory=dict)  # StepDisplayName, StepDescription
 
 
@@ -170,7 +171,8 @@ def _step(given: dict[str, Any], branches: tuple[tuple[str, bool], ...]) -> Step
     if kind == "Condition":
         arguments = {"Conditions": arguments.get("Conditions")}
         conditions.check(name, arguments["Conditions"])
-    used = list(references([arguments, given.get("SqsQueueUrl")]))
+    check = quality_checks.read(name, given) if kind == "QualityCheck" else {}
+    used = list(references([arguments, given.get("SqsQueueUrl"), check]))
     reads = frozenset(split_step(each)[0] for each in used if split(each)[0] == "Steps")
     return StepSpec(
         name=name,
@@ -183,6 +185,7 @@ def _step(given: dict[str, Any], branches: tuple[tuple[str, bool], ...]) -> Step
         policies=read_policies(name, given.get("RetryPolicies")),
         files=_files(given),
         queue=given.get("SqsQueueUrl"),
+        check=check,
         words={
             f"Step{member}": given[member]
             for member in ("DisplayName", "Description")
@@ -214,7 +217,7 @@ def _check_references(spec: StepSpec, parameters: dict[str, Parameter], steps: d
             raise BadDefinition(f"step {spec.name} depends on {needed}, which is no step of the pipeline")
         if steps[needed].type == "Fail":
             raise BadDefinition(f"step {spec.name} depends on {needed}: nothing comes after a Fail step")
-    for name in references([spec.arguments, spec.queue]):
+    for name in references([spec.arguments, spec.queue, spec.check]):
         head, rest = split(name)
         if head == "Parameters" and rest not in parameters:
             raise BadDefinition(f"step {spec.name} uses the parameter {rest}, which the pipeline does not have")
