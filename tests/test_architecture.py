@@ -32,6 +32,7 @@ ALLOWED = {
     "algorithms": set(),
     "monitoring": {"algorithms"},
     "frameworks": set(),
+    "functions": set(),
     "toolkits": {"algorithms"},
     "serving": {"neo", "http1", "algorithms"},
     "cloud": {
@@ -46,9 +47,10 @@ ALLOWED = {
         "cloud.console",
     },
     "cloud.console": {"sagelab", "catalog", "cloud", "prices"},
-    "cloud.gateway": {"sagelab", "catalog", "cloud", "cloud.resources", "http1"},
+    "cloud.gateway": {"sagelab", "catalog", "cloud", "cloud.resources", "cloud.engine", "http1"},
     "cloud.resources": {"sagelab", "catalog", "prices", "cloud", "cloud.engine", "neo", "algorithms"},
     "cloud.engine": {
+        "functions",
         "sagelab",
         "cloud",
         "algorithms",
@@ -193,6 +195,8 @@ OPENS = {
     "data.checkpoints.CheckpointFolder.fill": BEFORE,
     "data.trees": "the one way to what a host's code can change",
     "data.workspace": BEFORE,
+    "functions.environment.Environment._mounts": "the names of what was unpacked, which a host sees read-only",
+    "functions.packages": "zip files, which no host sees, and what is unpacked of them: a host sees it read-only",
     "hosting.containers": "the model that was unpacked, before it runs",
     "hosting.server.Server.start": BEFORE,
     "hosting.usage.Usage.look": WITHIN,
