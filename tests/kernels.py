@@ -23,8 +23,8 @@ TIMEOUT = 1800  # seconds for one cell, however slow the machine
 SHORTER = {
     "01-train-a-digit-classifier": "EPOCHS = 3",
     "02-deploy-and-read-handwriting": "EPOCHS = 3",
-    "04-train-on-spot": "EPOCHS, INTERRUPT_AFTER = 3, 2",
-    "05-compile-once-with-neo": "EPOCHS, DIGITS = 1, 1_000",
+    "03-tune-the-classifier": "JOBS = 4",
+    "04-train-on-spot": "DIGITS = 1_500",
 }
 
 
