@@ -24,6 +24,7 @@ from sagelab.cloud.gateway.http import forms
 from sagelab.cloud.gateway.http.request import Request
 from sagelab.cloud.gateway.http.spool import Disk, Spool
 from sagelab.cloud.gateway.moto import s3
+from sagelab.cloud.gateway.moto.event_bus import EventBridge
 from sagelab.cloud.gateway.moto.front import MotoFront
 from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 from sagelab.cloud.gateway.moto.statistics import percentiles
@@ -58,6 +59,7 @@ class Gateway:
             cloud.url, lambda name: None if cloud.has_ended(name) else identities.find(name)
         )
         SageMakerAccess(cloud, identities.find)
+        self._events = EventBridge(cloud, self._moto.acting)
         self.chain: tuple[Handler, ...] = (
             guard.check_page,
             _hide_motos_pages,
@@ -102,6 +104,7 @@ class Gateway:
 
     def close(self) -> None:
         """Nothing is answered any more."""
+        self._events.close()
         self._moto.close()
 
     def _take_form(self, context: Context) -> Answer | None:

@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 from collections.abc import Generator, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC
 from functools import partial
 from itertools import islice
@@ -46,7 +46,7 @@ from sagelab.cloud.gateway.auth.verdict import Guarded, Rights
 from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.http.request import CONTROL, Request
 from sagelab.cloud.gateway.http.spool import Disk
-from sagelab.cloud.gateway.moto import hook, iam, log_events, outgoing, routes, s3, sagemaker
+from sagelab.cloud.gateway.moto import checks, hook, iam, log_events, outgoing, routes, s3, sagemaker
 from sagelab.cloud.gateway.moto.environ import Environ, S3Request, environ_of, prepare
 from sagelab.cloud.gateway.moto.metrics import Metrics
 from sagelab.cloud.gateway.moto.persistence.objects import as_files, key_for_new, key_over
@@ -101,6 +101,13 @@ class MotoFront:
 
     def close(self) -> None:
         self._persister.close()
+
+    @contextmanager
+    def acting(self, service: str, region: str, changes: bool) -> Iterator[None]:
+        """For the block, act on moto's backends of a service without a request; what it changes is kept."""
+        checks.hold(service)
+        with self._persister.keeping(service, region, changes), hook.placed(region):
+            yield
 
     def answer(self, context: Context) -> Answer:
         """moto's answer.

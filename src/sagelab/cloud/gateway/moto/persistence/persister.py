@@ -29,7 +29,7 @@ from sagelab.cloud.gateway.moto.persistence.streams import Streams
 _APART: dict[str, set[str]] = {"s3": set(), "logs": {"groups"}, "cloudwatch": {"metric_data", "paged_metric_data"}}
 # Services whose operations reach into others.
 _ALSO = {"sns": ("sqs",), "sts": ("iam",)}
-_REACH_ALL = frozenset({"cloudformation", "events", "firehose", "resourcegroupstaggingapi", "stepfunctions"})
+_REACH_ALL = frozenset({"cloudformation", "firehose", "resourcegroupstaggingapi", "stepfunctions"})
 _TRIES = 3
 _UNWRITABLE = (OSError, sqlite3.OperationalError)
 
