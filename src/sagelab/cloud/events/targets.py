@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore import xform_name
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.session import get_session
 
-from sagelab.cloud.context import EVENTS
+from sagelab.cloud.context import EVENTS, SCHEDULER
 from sagelab.cloud.events import inputs
 from sagelab.cloud.events.deliveries import Undelivered
 from sagelab.cloud.store import Document
@@ -30,7 +33,10 @@ Takes = Callable[[str, str, str, str], bool | None]
 # Puts an event on another bus: (event, bus's ARN, hops that it has behind it).
 Put = Callable[[Document, str, int], None]
 
+# A target of Scheduler's alone: any call of an API, with the Input for its parameters.
+UNIVERSAL = re.compile(r"arn:aws:scheduler:::aws-sdk:([a-z0-9]+):([A-Za-z]+)")
 HOPS = 4  # buses that an event may come through: two that send to each other would have it for ever
+_SERVICES = {"sfn": "stepfunctions", "eventbridge": "events", "cloudwatchlogs": "logs"}  # SDK's name -> botocore's
 _THROTTLED = ("Throttl", "TooManyRequests", "LimitExceeded", "RequestLimit", "SlowDown", "ServiceUnavailable")
 _FORBIDDEN = ("AccessDenied", "Unauthorized", "NotAuthorized", "InvalidClientTokenId")
 _ABSENT = ("NotFound", "NonExistent", "DoesNotExist", "NoSuch")
@@ -77,8 +83,10 @@ class Targets:
             text = inputs.render(row["Target"], json.loads(row["Event"]), row["Source"], row["Ingested"])
         except (inputs.TooLarge, ValueError) as error:
             raise Undelivered("INVALID_JSON", str(error)) from None
+        if row["Service"] == SCHEDULER:
+            text = _in_context(text, row)
         try:
-            self._calls[kind_of(row["Target"]["Arn"])](row, text)
+            self._calls.get(kind_of(row["Target"]["Arn"]), self._ask_api)(row, text)
         except ClientError as error:
             raise _undelivered(error) from None
         except BotoCoreError as error:
@@ -89,8 +97,10 @@ class Targets:
         queue = (row["Target"].get("DeadLetterConfig") or {}).get("Arn")
         if not queue:
             return
+        scheduled = row["Service"] == SCHEDULER
         told = {
-            "RULE_ARN": row["Source"],
+            "SCHEDULE_ARN" if scheduled else "RULE_ARN": row["Source"],
+            "EXECUTION_ID": _name_of(row) if scheduled else "",
             "TARGET_ARN": row["Target"]["Arn"],
             "ERROR_CODE": error.code,
             "ERROR_MESSAGE": str(error)[:1024],
@@ -165,13 +175,57 @@ class Targets:
         line = {"timestamp": round(time.time() * 1000), "message": _line(text)}
         client.put_log_events(logGroupName=group, logStreamName=stream, logEvents=[line])
 
-    def _pass_on(self, row: Document, _text: str) -> None:
+    def _pass_on(self, row: Document, text: str) -> None:
+        if row["Service"] == SCHEDULER:
+            self._put_entry(row, text)
+            return
         if row["Hops"] >= HOPS:
             raise Undelivered("THIRD_ACCOUNT_HOP_DETECTED", f"The event has come through {HOPS} event buses.")
         role, arn = row["Target"].get("RoleArn"), row["Target"]["Arn"]
         if role and not self._takes(role, "events:PutEvents", arn, row["Source"]):
             raise Undelivered("NO_PERMISSIONS", f"{role} may not put events on {arn}.")
         self._put(json.loads(row["Event"]), arn, row["Hops"] + 1)
+
+    def _put_entry(self, row: Document, text: str) -> None:
+        given = row["Target"]["EventBridgeParameters"]
+        entry = {"Source": given["Source"], "DetailType": given["DetailType"], "Detail": text}
+        client, arn = self._target(row, "events", "events:PutEvents")
+        (answer,) = client.put_events(Entries=[entry | {"EventBusName": arn}])["Entries"]
+        if "ErrorCode" in answer:
+            raise Undelivered("SDK_CLIENT_ERROR", f"{answer['ErrorCode']}: {answer.get('ErrorMessage', '')}")
+
+    def _ask_api(self, row: Document, text: str) -> None:
+        """Call what a universal target names."""
+        found = UNIVERSAL.fullmatch(row["Target"]["Arn"])
+        service, action = found.groups() if found else ("", "")
+        service = _SERVICES.get(service, service)
+        if not found or service not in get_session().get_available_services():
+            raise Undelivered("NO_RESOURCE", f"{row['Target']['Arn']} names no API.")
+        client, _ = self._target(row, service, "")
+        method = getattr(client, xform_name(action), None)
+        params = json.loads(text) if row["Target"].get("Input") else {}
+        if method is None or not isinstance(params, dict):
+            raise Undelivered("INVALID_PARAMETER", f"{service} has no operation {action} for such an input.")
+        try:
+            method(**params)
+        except (ParamValidationError, TypeError) as error:
+            raise Undelivered("INVALID_PARAMETER", str(error)) from None
+
+
+def _in_context(text: str, row: Document) -> str:
+    """The input of a schedule, with what it may say of itself.
+
+    https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
+    """
+    values = {
+        "schedule-arn": row["Source"],
+        "scheduled-time": row["Due at"],
+        "execution-id": _name_of(row),
+        "attempt-number": str(row["Retries"] + 1),
+    }
+    for name, value in values.items():
+        text = text.replace(f"<aws.scheduler.{name}>", value)
+    return text
 
 
 def _name_of(row: Document) -> str:

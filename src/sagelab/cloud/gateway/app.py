@@ -27,6 +27,7 @@ from sagelab.cloud.gateway.moto import s3
 from sagelab.cloud.gateway.moto.event_bus import EventBridge
 from sagelab.cloud.gateway.moto.front import MotoFront
 from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
+from sagelab.cloud.gateway.moto.schedules import Schedules
 from sagelab.cloud.gateway.moto.statistics import percentiles
 from sagelab.cloud.gateway.sagemaker import SageMaker
 from sagelab.cloud.gateway.wire import faults, shapes
@@ -60,6 +61,8 @@ class Gateway:
         )
         SageMakerAccess(cloud, identities.find)
         self._events = EventBridge(cloud, self._moto.acting)
+        self._schedules = Schedules(self._events, self._moto.acting, self._moto.regions)
+        cloud.listen(self._schedules.on_change)
         self.chain: tuple[Handler, ...] = (
             guard.check_page,
             _hide_motos_pages,
@@ -104,6 +107,7 @@ class Gateway:
 
     def close(self) -> None:
         """Nothing is answered any more."""
+        self._schedules.close()
         self._events.close()
         self._moto.close()
 

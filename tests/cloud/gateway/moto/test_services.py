@@ -45,7 +45,6 @@ REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
     ("route53", "get_health_check_status", {"HealthCheckId": "x"}, "Nothing is checked"),
     ("acm", "request_certificate", {"DomainName": "example.com"}, "No authority"),
     ("iot-data", "publish", {"topic": "x"}, "No device listens"),
-    ("scheduler", "list_schedules", {}, "No schedule fires"),
 ]
 
 

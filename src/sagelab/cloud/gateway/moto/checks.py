@@ -13,7 +13,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sagelab.cloud.gateway.moto import deliveries, event_bus, rules, s3, service_roles, sessions, targets
+from sagelab.cloud.gateway.moto import (
+    deliveries,
+    event_bus,
+    rules,
+    s3,
+    schedules,
+    service_roles,
+    sessions,
+    targets,
+)
 
 # Given the arguments, which it may mend; what it returns is given the result.
 Check = Callable[[dict[str, Any]], Callable[[Any], None] | None]
@@ -28,6 +37,7 @@ class _Held:
     check: Check
 
 
+_SCHEDULER = "EventBridgeSchedulerBackend"
 _HELD: dict[str, tuple[_Held, ...]] = {
     "cloudwatch": (_Held("cloudwatch.models.CloudWatchBackend", "put_metric_alarm", rules.keep_state),),
     "cognitoidp": (
@@ -36,7 +46,7 @@ _HELD: dict[str, tuple[_Held, ...]] = {
     ),
     "ec2": (_Held("ec2.models.vpcs.VPCBackend", "create_vpc_endpoint", rules.complete_endpoint),),
     "events": (
-        _Held("events.models.EventsBackend", "put_rule", targets.check_rule),
+        _Held("events.models.EventsBackend", "put_rule", schedules.check_rule),
         _Held("events.responses.EventsHandler", "list_rules", rules.check_prefix),
         _Held("events.models.EventsBackend", "put_rule create_archive update_archive", event_bus.check_pattern),
         _Held("events.models.EventsBackend", "put_events", event_bus.check_entries),
@@ -70,6 +80,14 @@ _HELD: dict[str, tuple[_Held, ...]] = {
         _Held("s3.models.S3Backend", "create_bucket", s3.check_name),
         _Held("s3.responses", "cors_matches_origin", rules.match_origin),
         _Held("s3.models.S3Backend", "put_bucket_policy", s3.check_policy),
+    ),
+    "scheduler": tuple(
+        _Held(f"scheduler.models.{owner}", methods, check)
+        for owner, methods, check in (
+            (_SCHEDULER, "create_schedule update_schedule", schedules.check_schedule),
+            (_SCHEDULER, "create_schedule_group", schedules.check_group),
+            (_SCHEDULER, "delete_schedule_group", schedules.check_removal),
+        )
     ),
     "sns": (
         _Held("sns.models.SNSBackend", "publish", targets.check_publication),

@@ -109,6 +109,10 @@ class MotoFront:
         with self._persister.keeping(service, region, changes), hook.placed(region):
             yield
 
+    def regions(self, service: str) -> list[str]:
+        """Where moto has something of a service, kept or in memory."""
+        return self._persister.regions(service)
+
     def answer(self, context: Context) -> Answer:
         """moto's answer.
 

@@ -31,7 +31,6 @@ _NO_ROLE = "RoleArn is required for target {}."
 _NO_QUEUE = "Parameter {} is not valid. Reason: a dead letter queue is a standard SQS queue of the same region."
 _TOO_MANY = "The requested resource exceeds the maximum number allowed."
 _TARGETS = 5  # of a rule
-_NO_SCHEDULE = "A schedule is not something the local cloud can do. Call the target yourself."
 _NO_PROTOCOL = "A subscription by {} is not something the local cloud can do. Subscribe an SQS queue."
 _NO_PHONE = "A message to a telephone is not something the local cloud can do. Publish to a topic."
 _NO_FUNCTION = "A call of a Lambda function is not something the local cloud can do. {}"
@@ -48,12 +47,6 @@ def check_definition(asked: Asked) -> None:
     for path, resource in _resources(definition, ""):
         if "sagemaker:" in resource:
             raise JsonRESTError("InvalidDefinition", _UNKNOWN_RESOURCE.format(resource, path))
-
-
-def check_rule(asked: Asked) -> None:
-    """No rule waits for a time."""
-    if asked.get("scheduled_expression"):
-        raise NotImplementedHere(_NO_SCHEDULE)
 
 
 def check_targets(asked: Asked) -> None:

@@ -55,6 +55,12 @@ class Persister:
     def close(self) -> None:
         self._db.close()
 
+    def regions(self, service: str) -> list[str]:
+        """Where something of a service is kept, or in memory."""
+        kept = self._db.rows("SELECT region FROM backends WHERE service=?", service)
+        in_use = service in _in_use() and [one.region_name for one in _backends(service, None)]
+        return sorted({region for (region,) in kept} | set(in_use or ()))
+
     @contextmanager
     def keeping(self, service: str, region: str, changes: bool) -> Iterator[None]:
         """Write down what the block makes moto change. StorageUnavailable: it could not be, and is taken back.
