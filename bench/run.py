@@ -22,6 +22,7 @@ from compiler import compiler
 from console import console
 from desk import desk
 from endpoints import endpoints
+from events import events
 from frameworks import frameworks
 from lessons import lessons
 from place import forget_surroundings
@@ -54,6 +55,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "clients": clients,
     "compiler": compiler,
     "spot": spot,
+    "events": events,
     "trust": trust,
     "console": console,
 }

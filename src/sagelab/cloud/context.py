@@ -22,6 +22,7 @@ SERVICE, STACKS = "sagemaker.amazonaws.com", "cloudformation.amazonaws.com"
 EVENTS, SCHEDULER, STATES = "events.amazonaws.com", "scheduler.amazonaws.com", "states.amazonaws.com"
 OUT_OF_DATE = ("RequestTimeTooSkewed", "InvalidSignatureException", "ExpiredToken", "ExpiredTokenException")
 RETRIES = 3
+LONGEST_TASK = 930  # seconds: a function runs 15 minutes at the most
 # What a session is called that a service begins with a role.
 _SESSIONS = {SERVICE: "SageMaker", EVENTS: "EventBridge", SCHEDULER: "Scheduler", STATES: "StepFunctions"}
 
@@ -108,7 +109,9 @@ class Cloud:
         with self._lock:
             client = self._clients_as.get(key)
         if client is None:
-            client = self._renewing(role, by).client(service, endpoint_url=self.url, region_name=key[2])
+            options = {"config": _of_tasks()} if by == STATES else {}
+            session = self._renewing(role, by)
+            client = session.client(service, endpoint_url=self.url, region_name=key[2], **options)
             with self._lock:
                 self._clients_as[key] = client
         return client
@@ -153,6 +156,13 @@ class Cloud:
         # All of them read AWS's models once: parsing them is most of what a client costs.
         session._session.register_component("data_loader", self._models)
         return session
+
+
+def _of_tasks() -> Any:
+    """How a state machine's tasks call: with what the machine says, for as long as a function may take."""
+    from botocore.config import Config
+
+    return Config(parameter_validation=False, read_timeout=LONGEST_TASK, retries={"total_max_attempts": 2})
 
 
 def _ask_again(response: tuple[Any, dict[str, Any]] | None, attempts: int, **_: Any) -> int | None:

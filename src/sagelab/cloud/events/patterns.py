@@ -157,11 +157,11 @@ def _has_text(kind: str, wanted: str, value: str) -> bool:
         return value.startswith(wanted)
     if kind == "suffix":
         return value.endswith(wanted)
-    return value.lower() == wanted.lower() if kind == "equals-ignore-case" else _is_like(wanted, value)
+    return value.lower() == wanted.lower() if kind == "equals-ignore-case" else fits_wildcard(wanted, value)
 
 
-def _is_like(wanted: str, value: str) -> bool:
-    """A wildcard, in linear time: a regular expression of it would not be."""
+def fits_wildcard(wanted: str, value: str) -> bool:
+    """Whether a text fits a pattern with `*` for any text, in linear time: a regular expression would not be."""
     parts = [part for part in _STAR.split(wanted) if part]
     letters = [ANY if part == "*" else part[1:] if part in (r"\*", r"\\") else part for part in parts]
     return like([one for part in letters for one in ([part] if part == ANY else part)], value)

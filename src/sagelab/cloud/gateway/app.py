@@ -28,6 +28,7 @@ from sagelab.cloud.gateway.moto.event_bus import EventBridge
 from sagelab.cloud.gateway.moto.front import MotoFront
 from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 from sagelab.cloud.gateway.moto.schedules import Schedules
+from sagelab.cloud.gateway.moto.state_machines import StateMachines
 from sagelab.cloud.gateway.moto.statistics import percentiles
 from sagelab.cloud.gateway.sagemaker import SageMaker
 from sagelab.cloud.gateway.wire import faults, shapes
@@ -61,6 +62,7 @@ class Gateway:
         )
         SageMakerAccess(cloud, identities.find)
         self._events = EventBridge(cloud, self._moto.acting)
+        StateMachines(cloud, self._events.put)
         self._schedules = Schedules(self._events, self._moto.acting, self._moto.regions)
         cloud.listen(self._schedules.on_change)
         self.chain: tuple[Handler, ...] = (

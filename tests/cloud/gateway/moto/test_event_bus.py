@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -295,3 +296,16 @@ def test_state_change_is_told_once_it_is_noted(gateway: Any, events: Any) -> Non
     assert event["detail"] == {"a": 1}
     assert time.monotonic() - start < WAIT
     until(store.notes, lambda notes: not notes)
+
+
+def test_receiver_that_waits_does_not_hold_up_the_sender(gateway: Any) -> None:
+    sqs = gateway.client("sqs")
+    url, found = sqs.create_queue(QueueName="waited-for")["QueueUrl"], list[Any]()
+    asked = {"QueueUrl": url, "WaitTimeSeconds": 20}
+    thread = threading.Thread(target=lambda: found.extend(sqs.receive_message(**asked).get("Messages", [])))
+    thread.start()
+    start = time.monotonic()
+    gateway.client("sqs").send_message(QueueUrl=url, MessageBody="now")
+    thread.join()
+    assert [one["Body"] for one in found] == ["now"]
+    assert time.monotonic() - start < 10

@@ -21,6 +21,7 @@ from sagelab.cloud.gateway.moto import (
     schedules,
     service_roles,
     sessions,
+    state_machines,
     targets,
 )
 
@@ -98,7 +99,19 @@ _HELD: dict[str, tuple[_Held, ...]] = {
         _Held(
             "stepfunctions.models.StepFunctionBackend",
             "create_state_machine update_state_machine",
-            targets.check_definition,
+            state_machines.check_definition,
+        ),
+        *(
+            _Held("stepfunctions.responses.StepFunctionResponse", method, check)
+            for method, check in (
+                ("start_execution", state_machines.start),
+                ("stop_execution", state_machines.stop),
+                ("describe_execution", state_machines.describe),
+                ("describe_state_machine_for_execution", state_machines.describe_machine),
+                ("list_executions", state_machines.list_executions),
+                ("get_execution_history", state_machines.list_history),
+                ("send_task_success send_task_failure send_task_heartbeat", state_machines.answer_task),
+            )
         ),
     ),
 }

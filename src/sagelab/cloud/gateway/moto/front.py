@@ -64,6 +64,7 @@ _HIDDEN = frozenset(
 # For these moto looks at more than the service and the region to choose an app.
 _LOOKS_CLOSER = frozenset({"execute-api", "mediastore", "bedrock", "bedrock-agentcore"})
 
+_WAITING = ("ReceiveMessage", "GetActivityTask")  # operations that wait for others
 _TURNS = 256
 _NO_XML = "The XML you provided was not well-formed or did not validate against our published schema"
 
@@ -128,7 +129,8 @@ class MotoFront:
             if app.config["SERVICE"] == "s3" and service != "s3":
                 raise AccessDenied("Credential should be scoped to correct service: 's3'.")
             hook.admit(app.config["SERVICE"], context.operation)
-            keeping = self._persister.keeping(app.config["SERVICE"], region, moving or context.changes)
+            changes, waits = moving or context.changes, context.operation in _WAITING
+            keeping = self._persister.keeping(app.config["SERVICE"], region, changes, waits)
             asking = SageMakerAccess.current.asked_by(context) if lesson else nullcontext()
             judging = hook.asking(partial(readings.agree, context))
             filing = (

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sagelab.cloud.context import Cloud
 
 # By the name that a service signs with: the module that teaches moto's of it where SageMaker is.
-LESSONS = {"cloudformation": "stacks", "tagging": "tag_sources"}
+LESSONS = {"cloudformation": "stacks", "tagging": "tag_sources", "states": "state_tasks"}
 LONGEST_WAIT = 50.0  # seconds; boto3 waits 60 for an answer
 
 

@@ -6,8 +6,6 @@ check is given the arguments of a method of moto's, by name (checks.py).
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from typing import Any
 
 from moto.core.exceptions import JsonRESTError
@@ -18,10 +16,6 @@ from sagelab.cloud.events.targets import kind_of
 
 Asked = dict[str, Any]
 
-_UNKNOWN_RESOURCE = (
-    "Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: The resource provided {} is not recognized. The"
-    " value is not a valid resource ARN, or the resource is not available in this region. at {}'"
-)
 _NO_TARGET = (
     "Parameter {} is not valid. Reason: it is not something that the local cloud's EventBridge can call. Its"
     " targets are SQS queues, SNS topics, Lambda functions, state machines, SageMaker's pipelines, log groups and"
@@ -36,17 +30,6 @@ _NO_PHONE = "A message to a telephone is not something the local cloud can do. P
 _NO_FUNCTION = "A call of a Lambda function is not something the local cloud can do. {}"
 _CHANGES = ("ProcessingConfiguration", "DataFormatConversionConfiguration", "DynamicPartitioningConfiguration")
 _NO_DELIVERY = "Firehose's {} is not something the local cloud can do. Records go to S3, each put as it is."
-
-
-def check_definition(asked: Asked) -> None:
-    """No state of a machine calls SageMaker."""
-    try:
-        definition = json.loads(asked.get("definition") or "{}")
-    except ValueError:
-        return  # moto says so
-    for path, resource in _resources(definition, ""):
-        if "sagemaker:" in resource:
-            raise JsonRESTError("InvalidDefinition", _UNKNOWN_RESOURCE.format(resource, path))
 
 
 def check_targets(asked: Asked) -> None:
@@ -125,15 +108,3 @@ def _parts(arn: Any) -> tuple[str, str]:
     """(service, resource) of an ARN, both "" of what is none."""
     parts = str(arn or "").split(":", 5)
     return (parts[2], parts[5]) if len(parts) == 6 else ("", "")
-
-
-def _resources(state: Any, path: str) -> Iterator[tuple[str, str]]:
-    """(path, ARN) of each resource that a definition's states call, those of parallel and mapped states too."""
-    if isinstance(state, dict):
-        if isinstance(state.get("Resource"), str):
-            yield f"{path}/Resource", state["Resource"]
-        for name, value in state.items():
-            yield from _resources(value, f"{path}/{name}")
-    elif isinstance(state, list):
-        for at, value in enumerate(state):
-            yield from _resources(value, f"{path}[{at}]")

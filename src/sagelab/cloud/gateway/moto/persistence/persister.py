@@ -62,12 +62,14 @@ class Persister:
         return sorted({region for (region,) in kept} | set(in_use or ()))
 
     @contextmanager
-    def keeping(self, service: str, region: str, changes: bool) -> Iterator[None]:
+    def keeping(self, service: str, region: str, changes: bool, waits: bool = False) -> Iterator[None]:
         """Write down what the block makes moto change. StorageUnavailable: it could not be, and is taken back.
 
         service: moto's name of it. changes: whether the request is of a kind that changes things.
+        waits: for what another request does, as one that receives messages: it must not hold that up.
         """
-        turn = self._locks[service] if changes and service not in _APART else nullcontext()
+        alone = changes and service not in _APART and not waits
+        turn = self._locks[service] if alone else nullcontext()
         with turn, recording() as tracked:
             try:
                 yield
