@@ -14,6 +14,7 @@
   objects/           those bytes
   sessions.json      mode 0600: temporary keys that GetSessionToken gave out
   jobs/              the folders of running jobs; empty when none runs
+  functions/         the code of Lambda functions and their layers
   images/            the learner's own images: copies of folders
   environments/      the packages of images that were pulled
   notebooks/         the volumes of notebook instances; kept until an instance is deleted
@@ -52,7 +53,8 @@ SESSIONS = "sessions.json"
 DATABASES_MADE = "databases.made"
 STATE = (
     DATABASES_MADE,
-    *("sagelab.db*", "services.db*", "objects", SESSIONS, "jobs", "images", "notebooks", "python", "tmp"),
+    *("sagelab.db*", "services.db*", "objects", SESSIONS, "jobs", "functions", "images", "notebooks", "python"),
+    "tmp",
     *("server.json", "server.log*", "settings.json"),
 )
 SDK_DEFAULTS = """\
@@ -111,6 +113,10 @@ class Home:
         folder = self.path / "jobs"
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder
+
+    @property
+    def functions(self) -> Path:
+        return self.path / "functions"
 
     @property
     def images(self) -> Path:

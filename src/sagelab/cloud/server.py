@@ -64,6 +64,7 @@ RIGHTS = {
             "Action": ["iam:GetRole", "iam:PassRole", "iam:SimulatePrincipalPolicy"],
             "Resource": "*",
         },
+        {"Effect": "Allow", "Action": ["lambda:InvokeFunction"], "Resource": "*"},
     ],
 }
 
@@ -96,6 +97,7 @@ def serve(home: Home, port: int | None, ready: Callable[[str], None]) -> None:
         # Last lines and last steps go through the front door and into the store: what runs ends before those do.
         closing.callback(await_ends, LAST_WORDS)
         closing.callback(cloud.launcher.close)
+        closing.callback(gateway.rest)
         for family in families:
             closing.callback(family.close)
         home.note_databases()

@@ -48,7 +48,7 @@ def labs(lab: Lab) -> list[str]:
         for kind in catalog.KINDS
         if not kind.within
         for summary in _summaries(lab, kind, _left(kind))
-        for tag in _tags(lab, summary[kind.arn_member])
+        for tag in _tags(lab, kind.arn_in(summary))
         if tag["Key"] == lab.tags[0]["Key"]
     }
     return sorted(found)
@@ -96,7 +96,7 @@ def _found(lab: Lab, kind: Kind, statuses: tuple[str, ...]) -> Iterator[dict[str
             yield from (each for each in parts if not statuses or each[kind.status_member] in statuses)
         return
     for summary in _summaries(lab, kind, statuses):
-        if lab.tags[0] in _tags(lab, summary[kind.arn_member]):
+        if lab.tags[0] in _tags(lab, kind.arn_in(summary)):
             yield summary
 
 

@@ -17,6 +17,7 @@ from botocore import xform_name
 
 from sagelab import catalog
 from sagelab.catalog import Kind, Log
+from sagelab.lab import pipelines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +29,7 @@ PAUSES = {"local": (0.2, 0.5), "aws": (5.0, 15.0)}
 CHANGES = ("SecondaryStatus", "TrainingJobStatusCounters")  # what changes while a status lasts
 TRAINING = catalog.of_stem("TrainingJob")
 TUNING = catalog.of_stem("HyperParameterTuningJob")
+EXECUTION = catalog.of_stem("PipelineExecution")
 FINAL = "FinalHyperParameterTuningJobObjectiveMetric"
 
 
@@ -66,17 +68,22 @@ def follow(
 ) -> dict[str, Any]:
     """Follow a resource of any kind on one line until it rests: a job has ended, an endpoint is in service.
 
-    kind: of the catalog, or its noun: "training job", "tuning job", "endpoint", "notebook instance", ... say: its
-    description -> the line; by default its status, how long it has taken, and what its kind has to tell. Returns
-    the description as Describe gives it. JobFailed: it is Failed, or an update of it was rolled back. ValueError:
-    there is no such kind. An interrupt ends the watching, not the job.
+    kind: of the catalog, or its noun: "training job", "tuning job", "endpoint", "notebook instance", ... name: of
+    a pipeline execution its ARN; each of its steps leaves a line of its own when it ends. say: its description ->
+    the line; by default its status, how long it has taken, and what its kind has to tell. Returns the description
+    as Describe gives it. JobFailed: it is Failed, or an update of it was rolled back. ValueError: there is no such
+    kind. An interrupt ends the watching, not the job.
     """
     from tqdm import tqdm
 
     kind, moves = find_kind(kind), _moves()
-    tell = say or SENTENCES.get(kind.stem) or partial(_progress, kind)
+    steps = pipelines.Progress(lab, name) if kind is EXECUTION else None
+    usual = steps.sentence if steps else SENTENCES.get(kind.stem, partial(_progress, kind))
+    tell = say or usual
     with tqdm(bar_format="{desc}", file=sys.stdout, disable=not moves) as line:
         for found in looks(lab, kind, name):
+            for ended in steps.look() if steps else ():
+                line.write(ended)
             text = tell(found)
             line.set_description_str(text)
     if not moves:

@@ -152,7 +152,7 @@ class Targets:
         client.invoke(FunctionName=arn, InvocationType="Event", Payload=text.encode())
 
     def _execute(self, row: Document, text: str) -> None:
-        client, arn = self._target(row, "states", "states:StartExecution")
+        client, arn = self._target(row, "stepfunctions", "states:StartExecution")
         # Of the row: what is delivered twice after a kill is one execution.
         client.start_execution(stateMachineArn=arn, input=text, name=_name_of(row))
 
@@ -202,12 +202,11 @@ class Targets:
         if not found or service not in get_session().get_available_services():
             raise Undelivered("NO_RESOURCE", f"{row['Target']['Arn']} names no API.")
         client, _ = self._target(row, service, "")
-        method = getattr(client, xform_name(action), None)
-        params = json.loads(text) if row["Target"].get("Input") else {}
-        if method is None or not isinstance(params, dict):
+        name, params = xform_name(action), json.loads(text) if row["Target"].get("Input") else {}
+        if name not in client.meta.method_to_api_mapping or not isinstance(params, dict):
             raise Undelivered("INVALID_PARAMETER", f"{service} has no operation {action} for such an input.")
         try:
-            method(**params)
+            getattr(client, name)(**params)
         except (ParamValidationError, TypeError) as error:
             raise Undelivered("INVALID_PARAMETER", str(error)) from None
 

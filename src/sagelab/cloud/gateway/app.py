@@ -20,12 +20,14 @@ from sagelab.cloud.gateway.auth.identity import Identities
 from sagelab.cloud.gateway.auth.permissions import Permissions
 from sagelab.cloud.gateway.auth.simulation import simulate
 from sagelab.cloud.gateway.context import Context
+from sagelab.cloud.gateway.functions import Functions
 from sagelab.cloud.gateway.http import forms
 from sagelab.cloud.gateway.http.request import Request
 from sagelab.cloud.gateway.http.spool import Disk, Spool
 from sagelab.cloud.gateway.moto import s3
 from sagelab.cloud.gateway.moto.event_bus import EventBridge
 from sagelab.cloud.gateway.moto.front import MotoFront
+from sagelab.cloud.gateway.moto.functions import FunctionAccess
 from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 from sagelab.cloud.gateway.moto.schedules import Schedules
 from sagelab.cloud.gateway.moto.state_machines import StateMachines
@@ -61,6 +63,7 @@ class Gateway:
             cloud.url, lambda name: None if cloud.has_ended(name) else identities.find(name)
         )
         SageMakerAccess(cloud, identities.find)
+        self._functions = FunctionAccess(cloud)
         self._events = EventBridge(cloud, self._moto.acting)
         StateMachines(cloud, self._events.put)
         self._schedules = Schedules(self._events, self._moto.acting, self._moto.regions)
@@ -85,6 +88,7 @@ class Gateway:
             partial(simulate, self._moto),
             self._moto.provide_policy,
             partial(percentiles, self._moto),
+            Functions(self._functions).answer,
             self._ask_moto,
         )
 
@@ -104,8 +108,13 @@ class Gateway:
 
     def warm(self) -> None:
         """Load what the labs call first; for a thread of its own, just after the start."""
+        self._functions.events.resume()
         self._moto.warm(self._cloud.region)
         self._sagemaker.planes.warm()
+
+    def rest(self) -> None:
+        """No function runs any more; what they have logged is sent."""
+        self._functions.close()
 
     def close(self) -> None:
         """Nothing is answered any more."""

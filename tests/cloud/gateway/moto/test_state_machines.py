@@ -10,6 +10,7 @@ from typing import Any
 import botocore.exceptions
 import pytest
 
+from sagelab.cloud.gateway.moto import state_tasks
 from sagelab.cloud.gateway.moto.state_machines import INTERRUPTED, KIND, StateMachines
 from tests.cloud.gateway.moto.test_event_bus import EVENTS, WAIT, rule
 from tests.cloud.gateway.moto.test_targets import ACCOUNT, OWN, make_queue, messages
@@ -179,7 +180,6 @@ def test_callback_is_waited_for(gateway: Any, machines: Machines) -> None:
     for answer in ("success", "failure"):
         execution = machines.start(machine)
         (message,) = messages(gateway, "tokens", WAIT)
-        gateway.client("sqs").purge_queue(QueueUrl=url)
         if answer == "success":
             machines.client.send_task_success(taskToken=message["token"], output='{"said": "yes"}')
         else:
@@ -205,7 +205,8 @@ def test_execution_is_stopped_and_times_out(machines: Machines) -> None:
     assert "stopDate" in late
 
 
-def test_machine_that_goes_round_for_ever_ends(machines: Machines) -> None:
+def test_machine_that_goes_round_for_ever_ends(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state_tasks, "EVENTS", 500)
     states = {"A": {"Type": "Pass", "Next": "B"}, "B": {"Type": "Pass", "Next": "A"}}
     states["Never"] = {"Type": "Succeed"}
     states["A"] = {"Type": "Choice", "Choices": [{"Variable": "$.a", "IsPresent": True, "Next": "Never"}]}
@@ -215,7 +216,7 @@ def test_machine_that_goes_round_for_ever_ends(machines: Machines) -> None:
     assert found["status"] == "FAILED"
     assert found["cause"] == "The execution reached the maximum number of history events (25000)."
     last = machines.client.get_execution_history(executionArn=execution, reverseOrder=True, maxResults=1)["events"]
-    assert (last[0]["type"], last[0]["id"]) == ("ExecutionFailed", 25000)
+    assert (last[0]["type"], last[0]["id"]) == ("ExecutionFailed", 500)
 
 
 def test_data_is_bounded(machines: Machines) -> None:

@@ -15,7 +15,6 @@ from tests.cloud.jobs import ROLE
 from tests.conftest import LocalCloud
 from tests.trusts import trusting
 
-PIPELINE = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/train"
 OWN, ACCOUNT = "arn:aws", "123456789012"
 
 
@@ -25,23 +24,6 @@ def definition(resource: str) -> str:
     return json.dumps(
         {"StartAt": "All", "States": {"All": {"Type": "Parallel", "Branches": [inner], "End": True}}}
     )
-
-
-@pytest.mark.parametrize("call", ["sagemaker:createTrainingJob.sync", "aws-sdk:sagemaker:listModels"])
-def test_state_machine_that_calls_sagemaker_is_refused(
-    cloud: LocalCloud, unique: Callable[[str], str], call: str
-) -> None:
-    states, arn = cloud.client("stepfunctions"), f"arn:aws:states:::{call}"
-    with pytest.raises(states.exceptions.InvalidDefinition) as refused:
-        states.create_state_machine(name=unique("machine"), definition=definition(arn), roleArn=ROLE)
-    said = refused.value.response["Error"]["Message"]
-    assert f"The resource provided {arn} is not recognized." in said
-    assert said.endswith("at /States/All/Branches[0]/States/Train/Resource'")
-    other = definition("arn:aws:states:::sqs:sendMessage")
-    made = states.create_state_machine(name=unique("machine"), definition=other, roleArn=ROLE)["stateMachineArn"]
-    with pytest.raises(states.exceptions.InvalidDefinition):
-        states.update_state_machine(stateMachineArn=made, definition=definition(arn))
-    assert states.describe_state_machine(stateMachineArn=made)["definition"] == other
 
 
 @pytest.fixture(scope="module")
@@ -118,11 +100,33 @@ def test_topic_takes_no_subscription_that_hears_nothing(gateway: Any, topic: str
     assert "telephone" in refusal(sns.publish, PhoneNumber="+447700900000", Message="m")
 
 
+def test_topic_sends_to_no_queue_whose_policy_does_not_let_it(gateway: Any) -> None:
+    sns, sqs = gateway.client("sns"), gateway.client("sqs")
+    topic = sns.create_topic(Name="letting")["TopicArn"]
+    sqs.create_queue(QueueName="takes-nothing")
+    queues = {
+        "takes-nothing": f"{OWN}:sqs:us-east-1:{ACCOUNT}:takes-nothing",
+        "never-there": f"{OWN}:sqs:us-east-1:{ACCOUNT}:never-there",
+        "takes-of-s3": make_queue(gateway, "takes-of-s3", "s3.amazonaws.com"),
+        "takes-of-another": make_queue(
+            gateway, "takes-of-another", "sns.amazonaws.com", aws_SourceArn=f"{topic}-other"
+        ),
+        "takes-of-the-topic": make_queue(gateway, "takes-of-the-topic", "sns.amazonaws.com", aws_SourceArn=topic),
+    }
+    for arn in queues.values():
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    sns.publish(TopicArn=topic, Message="one")
+    sns.publish_batch(TopicArn=topic, PublishBatchRequestEntries=[{"Id": "1", "Message": "two"}])
+    del queues["never-there"]
+    found = {name: sorted(one["Message"] for one in messages(gateway, name)) for name in queues}
+    assert found.pop("takes-of-the-topic") == ["one", "two"]
+    assert not any(found.values())
+
+
 def test_message_of_a_topic_is_kept_with_its_queue(gateway: Any) -> None:
     sns = gateway.client("sns")
     topic = sns.create_topic(Name="keeping")["TopicArn"]
-    gateway.client("sqs").create_queue(QueueName="keeping")
-    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=f"{OWN}:sqs:us-east-1:{ACCOUNT}:keeping")
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=make_queue(gateway, "keeping", "sns.amazonaws.com"))
     sns.publish(TopicArn=topic, Message="to be kept")
     with closing(sqlite3.connect(gateway.home.path / "services.db")) as db:
         states = db.execute("SELECT state FROM backends WHERE service='sqs' AND region='us-east-1'").fetchall()
@@ -268,7 +272,7 @@ def test_stream_that_would_lose_or_change_what_is_put_is_refused(gateway: Any) -
 
 
 def test_stack_cannot_make_what_is_refused(cloud: LocalCloud, unique: Callable[[str], str]) -> None:
-    name, text = unique("stack"), definition("arn:aws:states:::sagemaker:createTrainingJob")
+    name, text = unique("stack"), definition("arn:aws:states:::athena:startQueryExecution")
     machine = {
         "Type": "AWS::StepFunctions::StateMachine",
         "Properties": {"RoleArn": ROLE, "DefinitionString": text},
@@ -282,5 +286,5 @@ def test_stack_cannot_make_what_is_refused(cloud: LocalCloud, unique: Callable[[
         if (event["LogicalResourceId"], event["ResourceStatus"]) == ("Machine", "CREATE_FAILED")
     ]
     assert len(reasons) == 1
-    assert "The resource provided arn:aws:states:::sagemaker:createTrainingJob is not recognized." in reasons[0]
+    assert "The resource provided arn:aws:states:::athena:startQueryExecution is not recognized." in reasons[0]
     client.delete_stack(StackName=name)

@@ -4,6 +4,7 @@ Where there is no role, its own policy decides: the service is the principal; aw
 say for what it acts. Each check is given the arguments of a method of moto's, by name (checks.py).
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
+https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 
 Asked = dict[str, Any]
 
-_S3 = "s3.amazonaws.com"
+_S3, _SNS = "s3.amazonaws.com", "sns.amazonaws.com"
 _ACTIONS = {"sqs": "sqs:SendMessage", "sns": "sns:Publish"}
 _NOT_VALID = "Unable to validate the following destination configurations"
 _ODD = (AttributeError, LookupError, TypeError, ValueError)  # of what is no policy
@@ -63,6 +64,13 @@ def check_queue(asked: Asked) -> None:
 
 def check_topic(asked: Asked) -> None:
     _check_notified(asked["topic_arn"], asked, "sns", "sqs")
+
+
+def check_subscriber(asked: Asked) -> None:
+    """A topic sends to a queue that is subscribed to it."""
+    subscription = asked["self"]
+    if not _takes(subscription.endpoint, _SNS, subscription.topic.arn, subscription.account_id):
+        raise Unheard
 
 
 def _check_notified(arn: str, asked: Asked, *reached: str) -> None:

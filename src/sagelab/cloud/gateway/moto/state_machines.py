@@ -158,6 +158,8 @@ def check_definition(asked: Asked) -> None:
         raise NotImplementedHere(_LOGS)
     if (text := asked.get("definition")) is None:
         return
+    if not isinstance(text, str):  # of a stack, an object
+        text = asked["definition"] = json.dumps(text)
     found = ", ".join(str(one) for one in diagnose(text)) or _unread(text)
     if found:
         raise JsonRESTError("InvalidDefinition", f"Invalid State Machine Definition: '{found}'")

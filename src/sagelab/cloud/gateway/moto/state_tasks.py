@@ -22,18 +22,25 @@ from botocore.exceptions import ClientError
 from moto.stepfunctions import responses
 from moto.stepfunctions.parser import utils
 from moto.stepfunctions.parser.api import HistoryEventType, TaskFailedEventDetails
-from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.error_name import ErrorName
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import (
     FailureEvent,
     FailureEventException,
 )
+from moto.stepfunctions.parser.asl.component.common.path import result_path
 from moto.stepfunctions.parser.asl.component.state.choice.comparison.operator.implementations import (
     string_operators,
 )
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration import inline_iteration_component
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import state_task_factory
-from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_factory
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
+    state_task_service_aws_sdk,
+    state_task_service_factory,
+)
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.resource import ResourceCondition
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service import (
+    StateTaskService,
+)
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_callback import (
     StateTaskServiceCallback,
 )
@@ -50,13 +57,21 @@ THREADS = 1000  # of this process: more states than that do not run at once
 ITEMS = 40  # of a Map at a time, as on AWS
 PATHS = 1000  # read ones that are kept: reading one takes longer than all else
 FULL = "The execution reached the maximum number of history events (25000)."
-_ENDS = ("Execution",)
 _BASE = "moto.stepfunctions.parser.asl.component.state.exec"
 _CALLERS = (
     f"{_BASE}.state_task.lambda_eval_utils",
     *(f"{_BASE}.state_task.service.state_task_service_{name}" for name in ("aws_sdk", "dynamodb", "events")),
     *(f"{_BASE}.state_task.service.state_task_service_{name}" for name in ("sfn", "sns", "sqs")),
 )
+_SERVICES = {"eventbridge": "events", "cloudwatchlogs": "logs", "sagemakerruntime": "sagemaker-runtime"}
+_ERROR_NAMES = {
+    "sagemaker": "SageMaker",
+    "sagemakerruntime": "SageMakerRuntime",
+    "cloudwatch": "CloudWatch",
+    "cloudwatchlogs": "CloudWatchLogs",
+    "eventbridge": "EventBridge",
+    **{name: name.capitalize() for name in ("ecr", "iam", "kms", "lambda", "s3", "sns", "sqs", "sts")},
+}
 _MODELLED = ("ConflictException", "ResourceInUse", "ResourceLimitExceeded", "ResourceNotFound")
 
 
@@ -76,8 +91,10 @@ class _Plain:
         self._client = client
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._client, name)
-        return (lambda **params: _plain(found(**params), _text)) if callable(found) else found
+        """AttributeError: it is no operation of the API, whatever else a client can do."""
+        if name not in self._client.meta.method_to_api_mapping:
+            raise AttributeError(f"there is no operation {name}")
+        return lambda **params: _plain(getattr(self._client, name)(**params), _text)
 
 
 class SageMakerTask(StateTaskServiceCallback):  # type: ignore[misc]
@@ -160,7 +177,7 @@ class SageMakerTask(StateTaskServiceCallback):  # type: ignore[misc]
         facts = {"resource": self._get_sfn_resource(), "resourceType": self._get_sfn_resource_type()}
         return FailureEvent(
             env=env,
-            error_name=CustomErrorName(error),
+            error_name=ErrorName(error_name=error),
             event_type=HistoryEventType.TaskFailed,
             event_details=EventDetails(
                 taskFailedEventDetails=TaskFailedEventDetails(error=error, cause=cause, **facts)
@@ -193,9 +210,13 @@ def _publish(self: Any, **event: Any) -> None:
     events = self._history_event_list
     said = sum(map(len, (one for one in _texts(event.get("event_details")))))
     self.said = getattr(self, "said", 0) + said
-    if (len(events) >= EVENTS - 1 or self.said > HISTORY) and not str(event["event_type"]).startswith(_ENDS):
+    is_end = str(event["event_type"].value).startswith("Execution")
+    if (len(events) >= EVENTS - 1 or self.said > HISTORY) and not is_end:
         self.full = True
+        self._event_id_gen._next_id -= 1
         raise HistoryIsFull(FULL)
+    if getattr(self, "full", False):
+        event["source_event_id"] = len(events)
     _moto_publish(self, **event)
 
 
@@ -245,7 +266,10 @@ def _install() -> None:
     string_operators.StringMatches._compare = staticmethod(
         lambda variable, wanted: isinstance(variable, str) and fits_wildcard(wanted, variable)
     )
-    json_path.parse = lru_cache(PATHS)(json_path.parse)
+    state_task_service_aws_sdk._SERVICE_ERROR_NAMES.update(_ERROR_NAMES)
+    StateTaskService._SERVICE_NAME_SFN_TO_BOTO_OVERRIDES.update(_SERVICES)
+    for module in (json_path, result_path):
+        module.parse = lru_cache(PATHS)(module.parse)
     logging.getLogger("moto.stepfunctions").setLevel(logging.CRITICAL)  # it tells of each path that is not there
     responses.StepFunctionResponse.validate_state_machine_definition = _validate
 
