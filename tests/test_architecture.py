@@ -22,6 +22,7 @@ ALLOWED = {
     "cli": {"sagelab", "cloud", "cloud.engine", "subprocesses", "notebooks", "neo", "edge", "lab", *DESK},
     "desk": {"cloud", "shipped", "browser"},
     "subprocesses": set(),
+    "credential_helper": set(),
     "testing": {"catalog", "redirect"},
     "notebooks": {"cloud", "lab", "shipped"},
     "lab": {"sagelab", "redirect", "prices", "catalog"},
@@ -34,6 +35,7 @@ ALLOWED = {
     "serving": {"neo", "http1", "algorithms"},
     "cloud": {
         "sagelab",
+        "credential_helper",
         "shipped",
         "catalog",
         "neo",
@@ -48,6 +50,7 @@ ALLOWED = {
     "cloud.resources": {"sagelab", "catalog", "prices", "cloud", "cloud.engine", "neo", "algorithms"},
     "cloud.engine": {
         "sagelab",
+        "credential_helper",
         "cloud",
         "algorithms",
         "neo",
@@ -208,6 +211,7 @@ OPENS = {
     "notebooks.instance.NotebookInstance._close_streams": "pipes in a mounted folder, by O_NOFOLLOW",
     "notebooks.instance._write_command": BEFORE,
     "notebooks.volumes": BEFORE,
+    "repositories.git.Repository.make": "a folder of the home that no host sees",
     **dict.fromkeys(
         (f"sandbox.{name}" for name in ("cgroups", "fork_server", "init", "interpreter", "limits")), WITHIN
     ),

@@ -56,7 +56,7 @@ RIGHTS = {
     "Statement": [
         {
             "Effect": "Allow",
-            "Action": ["sagemaker:*", "s3:*", "logs:*", "cloudwatch:*", "ecr:*", "kms:*", "ec2:*"],
+            "Action": ["sagemaker:*", "s3:*", "logs:*", "cloudwatch:*", "ecr:*", "kms:*", "ec2:*", "codecommit:*"],
             "Resource": "*",
         },
         {

@@ -25,7 +25,7 @@ def check_scope(context: Context) -> None:
 
 def check(context: Context) -> None:
     """AccessDenied: the request can be read in more than one way. SageMaker's planes have our own parser."""
-    if context.is_sagemaker:
+    if context.is_ours:
         return
     request = context.request
     if repeated := _repeated(request.query_pairs):

@@ -1,0 +1,26 @@
+"""What a request to a service beside SageMaker needs to be allowed: its action, on each resource that it names.
+
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodecommit.html and its neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sagelab import catalog
+from sagelab.cloud.gateway.auth.needed import Needed
+
+# Service -> (how its ARNs begin, the paths in a request that name a resource).
+NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "codecommit": ("", ("repositoryName", "repositoryNames[]", "resourceArn")),
+}
+
+
+def needs(service: str, operation: str, params: dict[str, Any], where: str) -> Iterator[Needed]:
+    """where: "REGION:ACCOUNT"."""
+    start, paths = NAMES[service]
+    named = [str(name) for path in paths for name in catalog.read(params, path)]
+    for name in named or ["*"]:
+        plain = name == "*" or name.startswith("arn:")
+        yield Needed(f"{service}:{operation}", name if plain else f"arn:aws:{service}:{where}:{start}{name}")
