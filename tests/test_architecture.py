@@ -23,6 +23,7 @@ ALLOWED = {
     "desk": {"cloud", "shipped", "browser"},
     "subprocesses": set(),
     "credential_helper": set(),
+    "builder": set(),
     "testing": {"catalog", "redirect"},
     "notebooks": {"cloud", "lab", "shipped"},
     "lab": {"sagelab", "redirect", "prices", "catalog"},
@@ -182,6 +183,7 @@ def test_every_module_is_named_in_the_picture_of_the_house() -> None:
 # may have been changed by its code, goes by trees.py.
 BEFORE, WITHIN = "laid out before a host's code runs", "runs inside of a host, or looks at /proc"
 OPENS = {
+    "builds.run.BuildRun.work": BEFORE,
     "compilation.run.CompilationRun._download": BEFORE,
     "compilation.run.CompilationRun._prepare": BEFORE,
     "compilation.run.CompilationRun._lend_emulator": BEFORE,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sagelab.cloud.store import Store
 
 SERVICE, STACKS = "sagemaker.amazonaws.com", "cloudformation.amazonaws.com"
+BUILDS, DELIVERY = "codebuild.amazonaws.com", "codepipeline.amazonaws.com"
 OUT_OF_DATE = ("RequestTimeTooSkewed", "InvalidSignatureException", "ExpiredToken", "ExpiredTokenException")
 RETRIES = 3
 
@@ -34,7 +35,7 @@ class Cloud:
         # Keys of this process alone, by which services of AWS's that it is take on the roles they are given.
         self.service_keys = {
             name: (f"ASIASERVICE{secrets.token_hex(4).upper()}", secrets.token_urlsafe(30))
-            for name in (SERVICE, STACKS)
+            for name in (SERVICE, STACKS, BUILDS, DELIVERY)
         }
         self._listeners: list[Callable[[str, str], None]] = []
         self._models = create_loader()

@@ -56,7 +56,17 @@ RIGHTS = {
     "Statement": [
         {
             "Effect": "Allow",
-            "Action": ["sagemaker:*", "s3:*", "logs:*", "cloudwatch:*", "ecr:*", "kms:*", "ec2:*", "codecommit:*"],
+            "Action": [
+                "sagemaker:*",
+                "s3:*",
+                "logs:*",
+                "cloudwatch:*",
+                "ecr:*",
+                "kms:*",
+                "ec2:*",
+                "codecommit:*",
+                "codebuild:*",
+            ],
             "Resource": "*",
         },
         {

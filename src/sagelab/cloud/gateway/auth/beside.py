@@ -14,7 +14,10 @@ from sagelab.cloud.gateway.auth.needed import Needed
 # Service -> (how its ARNs begin, the paths in a request that name a resource).
 NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
     "codecommit": ("", ("repositoryName", "repositoryNames[]", "resourceArn")),
+    "codebuild": ("project/", ("name", "names[]", "projectName", "id", "ids[]")),
 }
+
+_ROLES = ("serviceRole", "serviceRoleOverride", "roleArn", "pipeline.roleArn")
 
 
 def needs(service: str, operation: str, params: dict[str, Any], where: str) -> Iterator[Needed]:
@@ -23,4 +26,9 @@ def needs(service: str, operation: str, params: dict[str, Any], where: str) -> I
     named = [str(name) for path in paths for name in catalog.read(params, path)]
     for name in named or ["*"]:
         plain = name == "*" or name.startswith("arn:")
+        if service == "codebuild" and not plain:
+            name = name.partition(":")[0]  # a build is judged by its project
         yield Needed(f"{service}:{operation}", name if plain else f"arn:aws:{service}:{where}:{start}{name}")
+    passed = {"iam:passedtoservice": [f"{service}.amazonaws.com"]}
+    for path in _ROLES:
+        yield from (Needed("iam:PassRole", str(role), passed) for role in catalog.read(params, path))
