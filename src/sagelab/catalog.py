@@ -179,6 +179,17 @@ class Kind:
 
 KINDS: tuple[Kind, ...] = (
     Kind(
+        "project",
+        "Project",
+        "project",
+        listed="ProjectSummaryList",
+        verbs=(*RECORD, "Update"),
+        running=("CreateInProgress", "UpdateInProgress", "DeleteInProgress"),
+        ended=("CreateCompleted", "CreateFailed", "UpdateCompleted", "UpdateFailed", "DeleteFailed"),
+        removal=(Removal("Delete"),),
+        order=("CreationTime", "Ascending"),
+    ),
+    Kind(
         "pipeline-execution",
         "PipelineExecution",
         "pipeline execution",

@@ -40,7 +40,7 @@ class Cloud:
         self._listeners: list[Callable[[str, str], None]] = []
         self._models = create_loader()
         self._clients: dict[object, Any] = {}
-        self._clients_as: dict[tuple[str, str, str], Any] = {}
+        self._clients_as: dict[tuple[str, str, str, str], Any] = {}
         self._ended: dict[str, float] = {}  # access keys of hosts that are gone -> until when they would be good
         self._lock = threading.Lock()
 
@@ -96,26 +96,26 @@ class Cloud:
                 self._clients[keys, service, region] = made
             return self._clients[keys, service, region]
 
-    def client_as(self, role: str, service: str, region: str | None = None) -> Any:
+    def client_as(self, role: str, service: str, region: str | None = None, by: str = SERVICE) -> Any:
         """A boto3 client that acts with a role's rights, as SageMaker does when it moves a job's data.
 
-        It renews its keys itself, however long it is used. region: by default the local cloud's. botocore's
-        ClientError: nobody may assume the role.
+        It renews its keys itself, however long it is used. region: by default the local cloud's. by: the service
+        of AWS's that takes on the role. botocore's ClientError: it may not.
         """
-        key = (role, service, region or self.region)
+        key = (role, service, region or self.region, by)
         with self._lock:
             client = self._clients_as.get(key)
         if client is None:
-            client = self._renewing(role).client(service, endpoint_url=self.url, region_name=key[2])
+            client = self._renewing(role, by).client(service, endpoint_url=self.url, region_name=key[2])
             with self._lock:
                 self._clients_as[key] = client
         return client
 
-    def _renewing(self, role: str) -> Any:
+    def _renewing(self, role: str, by: str) -> Any:
         from botocore.credentials import RefreshableCredentials
 
         def renew() -> dict[str, str]:
-            keys = self.client("sts").assume_role(RoleArn=role, RoleSessionName="SageMaker")["Credentials"]
+            keys = self.assuming(by).assume_role(RoleArn=role, RoleSessionName="SageMaker")["Credentials"]
             return {
                 "access_key": keys["AccessKeyId"],
                 "secret_key": keys["SecretAccessKey"],

@@ -51,6 +51,7 @@ TRUST = {
         }
     ],
 }
+_CODE = [f"{service}:*" for service in ("codecommit", "codebuild", "codepipeline", "servicecatalog")]
 RIGHTS = {
     "Version": "2012-10-17",
     "Statement": [

@@ -10,7 +10,7 @@ import re
 import threading
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from json import dumps
@@ -40,6 +40,7 @@ class Repositories(Family):
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
+        self.listeners: list[Callable[[str, str, str], None]] = []  # told of region, repository, branch
         self._turns: dict[str, threading.RLock] = defaultdict(threading.RLock)
 
     @operation("CreateRepository")
@@ -273,6 +274,8 @@ class Repositories(Family):
             self.cloud.client("events", region).put_events(Entries=[event])
         except Exception:
             log.exception("the event of %s was not sent", name)
+        for listener in self.listeners if new and kind == "branch" else ():
+            listener(region, document["repositoryName"], detail["referenceName"])
 
 
 @contextmanager

@@ -127,6 +127,10 @@ class Repository:
         pairs = (line.split(" ", 1) for line in lines.splitlines())
         return {name: value for value, name in pairs}
 
+    def archive(self, commit: str, file: Path) -> None:
+        """Write a commit's files as a zip. commit: a whole id. GitFailed: there is none."""
+        self.run("archive", "--format=zip", f"--output={file}", commit)
+
     @property
     def head(self) -> str:
         """The branch that a clone begins with, whether or not it has a commit: "main"."""

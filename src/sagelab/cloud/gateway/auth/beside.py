@@ -14,6 +14,8 @@ from sagelab.cloud.gateway.auth.needed import Needed
 # Service -> (how its ARNs begin, the paths in a request that name a resource).
 NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
     "codecommit": ("", ("repositoryName", "repositoryNames[]", "resourceArn")),
+    "codepipeline": ("", ("name", "pipelineName", "pipeline.name", "resourceArn")),
+    "servicecatalog": ("", ()),
     "codebuild": ("project/", ("name", "names[]", "projectName", "id", "ids[]")),
 }
 

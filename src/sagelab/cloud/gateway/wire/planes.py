@@ -32,7 +32,12 @@ REST = (
 # The names these planes sign with.
 SIGNING = frozenset({"sagemaker", "sagemaker-geospatial"})
 # Services beside SageMaker that are the local cloud's own -> what comes before an operation in X-Amz-Target.
-BESIDE = {"codecommit": "CodeCommit_20150413", "codebuild": "CodeBuild_20161006"}
+BESIDE = {
+    "codecommit": "CodeCommit_20150413",
+    "codebuild": "CodeBuild_20161006",
+    "codepipeline": "CodePipeline_20150709",
+    "servicecatalog": "AWS242ServiceCatalogService",
+}
 _LABEL = re.compile(r"\{(\w+)(\+?)\}")
 
 
