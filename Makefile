@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 # More than processors: half of a worker's time is waiting for other processes.
 WORKERS ?= 5
-CELLS := --nbval --nbval-current-env --nbval-cell-timeout 1800
+CELLS := --nbval --nbval-kernel-name forked --nbval-cell-timeout 1800
 # Bytecode is kept, whatever the shell says: a run starts this package in some five hundred processes.
 unexport PYTHONDONTWRITEBYTECODE
 RECORD := $(CURDIR)/build/requests.jsonl

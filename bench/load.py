@@ -21,7 +21,10 @@ from place import Place
 BUCKET, VERSIONED, GROUP = "load-objects", "load-versions", "/load/lines"
 ROLE = "arn:aws:iam::123456789012:role/SageMakerLabRole"
 IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference:2.20.0-cpu"
-TRUST = '{"Version":"2012-10-17","Statement":[]}'
+TRUST = (
+    '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"sagemaker.amazonaws.com"},'
+    '"Action":"sts:AssumeRole"}]}'
+)
 PART = 5 << 20
 ANYTHING = object()
 

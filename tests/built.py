@@ -10,13 +10,14 @@ import fcntl
 import hashlib
 import platform
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+
+from tests import forks
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "build" / "models"
@@ -40,8 +41,7 @@ def make(made: Path, script: str, arguments: Iterable[str]) -> None:
     with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
         filled = Path(folder, "filled")
         filled.mkdir()
-        command = [sys.executable, "-c", script, str(filled), *arguments]
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = forks.tensorflow().run("-c", script, str(filled), *arguments)
         assert done.returncode == 0, done.stderr
         shutil.move(filled, made)
 

@@ -20,7 +20,7 @@ import pytest
 
 from sagelab.cloud import control
 from sagelab.cloud.home import Home
-from tests import order, signers
+from tests import forks, order, signers
 from tests.kernels import Kernels
 
 if TYPE_CHECKING:
@@ -115,6 +115,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     record = config.getoption("record_requests")
+    owner = os.getppid() if is_worker(config) else os.getpid()
+    forks.settle(lambda: (shared_folder(config).with_name("warm"), owner))
     config.pluginmanager.register(Kernels(lambda: find_cloud(config).env, record))
     if config.getoption("record_durations") and not is_worker(config):
         config.pluginmanager.register(order.Durations())

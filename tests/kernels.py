@@ -1,14 +1,22 @@
-"""The notebooks in the run of the tests: their kernels ask the run's local cloud, and what they ask is noted."""
+"""The notebooks in the run of the tests: their kernels ask the run's local cloud, and what they ask is noted.
+
+A kernel is a fork of the Python that has imported the SDK (forks.py); `make labs` starts each as a process.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
 
-RECORDER = Path(__file__).parent / "clients" / "recorder"
+from tests import forks
+
+NAME = "forked"  # of the kernel, for nbval's option
+CLIENT = Path(__file__).with_name("forked_kernel.py")
 TIMEOUT = 1800  # seconds for one cell, however slow the machine
 
 
@@ -40,11 +48,22 @@ class Kernels:
             os.environ.update(before)
 
     def _variables(self) -> dict[str, str]:
-        variables = self._find()
-        if self._record is None:
-            return variables
-        path = os.pathsep.join([variables["PYTHONPATH"], str(RECORDER)])
-        return variables | {"SAGELAB_RECORD": self._record, "PYTHONPATH": path}
+        env = self._find()
+        variables = forks.recording(env, self._record or os.devnull)
+        return variables | {"JUPYTER_PATH": str(write_kernel(forks.sdk(sys.executable, env).find()))}
+
+
+def write_kernel(address: Path) -> Path:
+    """The folder with Jupyter's description of the kernel. address: of the Python that it is a fork of."""
+    folder = address.with_name("jupyter")
+    kernel = folder / "kernels" / NAME
+    kernel.mkdir(parents=True, exist_ok=True)
+    argv = [sys.executable, "-I", str(CLIENT), str(address), "{connection_file}"]
+    described = {"argv": argv, "display_name": NAME, "language": "python", "interrupt_mode": "message"}
+    draft = kernel / f"{os.getpid()}"
+    draft.write_text(json.dumps(described))
+    draft.rename(kernel / "kernel.json")
+    return folder
 
 
 def is_cell(item: pytest.Item) -> bool:

@@ -33,7 +33,7 @@ def test_members_are_those_of_the_api(kind: Kind) -> None:
     rows = API.operation_model(kind.operation("List")).output_shape.members[kind.listed].member
     assert kind.name_member in API.operation_model(kind.operation("Describe")).input_shape.members
     assert {kind.name_member, kind.arn_member} <= set(described.members)
-    assert {kind.name_member, kind.arn_member} <= set(rows.members)
+    assert {f"{kind.listed_as}{member}" for member in (kind.name_member, kind.arn_member)} <= set(rows.members)
     if kind.running:
         assert kind.status_member in described.members
         assert kind.status_member in rows.members
@@ -86,6 +86,15 @@ def test_a_kind_that_goes_by_arn_or_by_version() -> None:
         assert PACKAGE.arn_of(named, "eu-west-1:1") == version
     assert PACKAGE.arn_of("digits/1", WHERE) == version
     assert catalog.of_arn(version) is PACKAGE
+
+
+def test_a_kind_whose_rows_have_longer_names() -> None:
+    definition = catalog.of_stem("DataQualityJobDefinition")
+    row = {"MonitoringJobDefinitionName": "one", "MonitoringJobDefinitionArn": "arn"}
+    described = {"JobDefinitionName": "one", "JobDefinitionArn": "arn"}
+    assert {(definition.address(found), definition.arn_in(found)) for found in (row, described)} == {
+        ("one", "arn")
+    }
 
 
 def test_a_kind_whose_arn_is_another_services(monkeypatch: pytest.MonkeyPatch) -> None:

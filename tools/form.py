@@ -17,7 +17,7 @@ from botocore import xform_name
 from botocore.loaders import Loader
 
 CELLS, LINES, WORDS, TERMS, ALT = 40, 20, 1000, 5, 40
-VERBS = ("Open", "Train", "Deploy", "Tune", "Compile", "Run", "Build", "Serve", "Read", "Watch", "Compare")
+VERBS = tuple("Open Train Deploy Tune Compile Automate Run Build Serve Read Watch Compare".split())
 HEAD = ("**What you'll do.**", "**What you'll learn.**", "**What you'll need.**")
 NEEDS = {
     "the labs to do first": r"^- \*\*Before:\*\* .+",
@@ -30,7 +30,7 @@ EXERCISES, NEXT = "## Exercises", "## Next"
 PICTURE = re.compile(r"!\[([^]]*)\]\(([^)\s]+)\)")
 LINK = re.compile(r"(?<!!)\[[^]]+\]\(([^)\s]+)\)")
 AWS = "https://docs.aws.amazon.com/"
-SERVICES = ("sagemaker", "sagemaker-runtime", "s3", "logs", "cloudwatch", "ec2", "iam", "sts")
+SERVICES = ("sagemaker", "sagemaker-runtime", "s3", "logs", "cloudwatch", "ec2", "iam", "sts", "events", "lambda")
 # What the SDK and the labs' own package call, where the name of the operation does not stand in the cell.
 CALLS = {
     "lab.train": ("CreateTrainingJob",),
@@ -42,6 +42,8 @@ CALLS = {
     "watch.log": ("GetLogEvents",),
     "endpoints.metrics": ("GetMetricStatistics",),
     "tuner.tune": ("CreateHyperParameterTuningJob",),
+    "pipeline.upsert": ("CreatePipeline",),
+    "pipeline.start": ("StartPipelineExecution",),
     "CompilationJob.create": ("CreateCompilationJob",),
     "NotebookInstance.create": ("CreateNotebookInstance",),
     "NotebookInstanceLifecycleConfig.create": ("CreateNotebookInstanceLifecycleConfig",),
@@ -228,8 +230,8 @@ def _operations(cell: Any) -> set[str]:
     known, found = known_operations(), set()
     for node in ast.walk(_parse(cell)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            found |= set(CALLS.get(ast.unparse(node.func), ()))
-            found |= {known[node.func.attr]} if node.func.attr in known else set()
+            alone = (known[node.func.attr],) if node.func.attr in known else ()
+            found |= set(CALLS.get(ast.unparse(node.func), alone))
     return found
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,32 +16,16 @@ import numpy as np
 import pytest
 
 from sagelab.lab import digits
+from tests import forks
 from tests.built import build
 from tests.clients.conformance import ASKS, note
 from tests.cloud.endpoints import DOUBLER, pack_folder
-from tests.conftest import LocalCloud, is_worker, shared_folder
-from tests.waiting import until
+from tests.conftest import LocalCloud
+from tests.forks import RECORDER
 from tests.wheels import make_wheel
 
 ROOT = Path(__file__).parents[2]
-RECORDER = Path(__file__).parent / "recorder"
 SCRIPTS = Path(__file__).parent / "scripts"
-WARM = Path(__file__).with_name("warm_sdk.py")
-# What the scripts of an SDK import.
-IMPORTS = {
-    "v2": (
-        "sagemaker.tensorflow",
-        "sagemaker.tuner",
-        "sagemaker.sklearn.estimator",
-        "sagemaker.xgboost.estimator",
-    ),
-    "v3": (
-        "sagemaker.core.processing",
-        "sagemaker.train",
-        "sagemaker.train.tuner",
-        "sagemaker.serve.model_builder",
-    ),
-}
 IMPOSSIBLE = 3  # exit code of tools/environments.py where an environment cannot be made
 TIMEOUT = 900
 
@@ -90,7 +72,8 @@ def run(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Run:
             text=True,
             timeout=TIMEOUT,
         )
-        return Ran(Path(command[-1]).name, done.returncode, done.stdout, done.stderr, read_calls(record))
+        source = next((part for part in command if part.endswith(".py")), command[-1])
+        return Ran(Path(source).name, done.returncode, done.stdout, done.stderr, read_calls(record))
 
     return act
 
@@ -99,60 +82,20 @@ def read_calls(record: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
 
 
-@dataclass(frozen=True)
-class Sdk:
-    """Runs scripts in forks of a Python that has imported their SDK: one for all workers of a run, ended with it.
+@pytest.fixture(scope="session")
+def play(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Play:
+    """play(PYTHON, SCRIPT, FOLDER): a script of an SDK's, in a fork of that Python, with its calls recorded.
 
-    The imports take five seconds of a processor. The long tests run the same scripts as processes of their own.
+    The long tests run the same scripts as processes of their own.
     """
 
-    cloud: LocalCloud
-    folder: Path
-    owner: int
+    def act(python: str, script: str, folder: Path) -> Ran:
+        record = tmp_path_factory.mktemp("script") / "calls.jsonl"
+        variables = forks.recording(cloud.env, str(record))
+        ran = forks.sdk(python, cloud.env).run(str(SCRIPTS / script), folder=folder, variables=variables)
+        return Ran(script, ran.returncode, ran.stdout, ran.stderr, read_calls(record))
 
-    def play(self, python: str, script: str, folder: Path, out: Path) -> Ran:
-        """The script with that interpreter, its current directory, and an empty folder for what comes of it."""
-        record = out / "calls.jsonl"
-        asked = {
-            "arguments": [str(SCRIPTS / script)],
-            "folder": str(folder),
-            "variables": self._variables(record),
-            "out": str(out),
-        }
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(TIMEOUT)
-            connection.connect(str(self._find(python)))
-            connection.sendall(json.dumps(asked).encode() + b"\n")
-            code = int(connection.makefile().readline())
-        return Ran(script, code, (out / "out").read_text(), (out / "err").read_text(), read_calls(record))
-
-    def _variables(self, record: Path) -> dict[str, str]:
-        env = self.cloud.env
-        path = f"{RECORDER}{os.pathsep}{env['PYTHONPATH']}"
-        return env | {"PYTHONPATH": path, "SAGELAB_RECORD": str(record)}
-
-    def _find(self, python: str) -> Path:
-        """The socket of an interpreter's process, which is started where there is none."""
-        name = "v3" if python == sys.executable else "v2"
-        made, log = self.folder / name, self.folder / f"{name}.log"
-        self.folder.mkdir(exist_ok=True)
-        with (self.folder / f"{name}.lock").open("w") as turn:
-            fcntl.flock(turn, fcntl.LOCK_EX)
-            if not made.exists():
-                command = [python, "-P", "-W", "ignore", str(WARM), str(made), str(self.owner), *IMPORTS[name]]
-                shell = ["sh", "-c", 'exec >"$0" 2>&1 </dev/null; "$@" &', str(log), *command]
-                subprocess.run(shell, env=self._variables(Path(os.devnull)), start_new_session=True, check=True)
-                until(lambda: made.exists() or "Error" in log.read_text(), bool)
-            assert made.exists(), log.read_text()
-        return made
-
-
-@pytest.fixture(scope="session")
-def play(cloud: LocalCloud, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Play:
-    """play(PYTHON, SCRIPT, FOLDER): a script of an SDK's, in a fork of that Python."""
-    owner = os.getppid() if is_worker(request.config) else os.getpid()
-    sdk = Sdk(cloud, shared_folder(request.config).with_name("sdks"), owner)
-    return lambda python, script, folder: sdk.play(python, script, folder, tmp_path_factory.mktemp("script"))
+    return act
 
 
 def environment(name: str) -> Path:

@@ -53,11 +53,11 @@ def sts() -> Sts:
 
 
 @pytest.fixture
-def cloud(sts: Sts) -> Cloud:
+def cloud(sts: Sts, monkeypatch: pytest.MonkeyPatch) -> Cloud:
     home: Any = Home()
     unused: Any = None
     cloud = Cloud(home, unused, unused, "http://127.0.0.1:1", "us-east-1")
-    cloud.assuming = lambda name: sts  # type: ignore[method-assign] # noqa: ARG005
+    monkeypatch.setattr(cloud, "assuming", lambda name, region: sts)  # noqa: ARG005
     return cloud
 
 
@@ -84,6 +84,15 @@ def test_a_roles_client_renews_its_keys_before_they_expire(cloud: Cloud, sts: St
     assert len({key_of(client), key_of(client)}) == 2
     sts.lasting = HOUR
     assert key_of(client) == key_of(client)
+
+
+def test_a_roles_client_takes_it_on_anew_when_it_may_be_another_role(cloud: Cloud, sts: Sts) -> None:
+    client = cloud.client_as(ROLE, "s3")
+    key_of(client)
+    for service, number in (("s3", 1), ("iam", 2), ("cloudformation", 3)):
+        cloud.tell(service, "")
+        assert [key_of(client), key_of(client)] == [f"AccessKeyId-{number}"] * 2
+    assert len(sts.asked) == 3
 
 
 def test_what_runs_has_keys_of_its_role_that_are_renewed_before_they_expire(sts: Sts) -> None:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import os
 import random
 import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 import pytest
@@ -48,16 +51,48 @@ def port_of_its_own() -> int:
     raise AssertionError("no port is free")
 
 
-def test_up_returns_when_it_answers_and_down_when_it_is_gone(home: Home) -> None:
+HOSTILE = {
+    "AWS_PROFILE": "no-such-profile",
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+    "HTTP_PROXY": "http://127.0.0.1:9",
+}
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, str]]:
+    """A home, and the URL that who started a local cloud on it was told; they had AWS settings and are gone."""
+    home = Home(tmp_path_factory.mktemp("shared") / "home")
+    code = "import sys; from sagelab.cloud import control, home; print(control.up(home.Home(sys.argv[1])))"
+    command = [sys.executable, "-c", code, str(home.path)]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | HOSTILE)
+    assert done.returncode == 0, done.stderr
+    yield home, done.stdout.strip()
+    control.down(home)
+
+
+def test_it_outlives_whoever_started_it_and_ignores_their_aws(
+    shared: tuple[Home, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, url = shared
+    assert answers(url)
+    for name, value in HOSTILE.items():
+        monkeypatch.setenv(name, value)
+    assert control.status(home) is not None
+
+
+def test_up_on_a_running_one_says_where_it_is(shared: tuple[Home, str]) -> None:
+    home, url = shared
+    assert control.up(home) == url
+
+
+def test_up_returns_when_it_answers_and_down_when_nothing_is_left(home: Home) -> None:
     url = control.up(home)
     assert answers(url)
+    assert processes_of(home)
     assert control.down(home)
     assert not answers(url)
+    assert processes_of(home) == []
     assert not control.down(home)
-
-
-def test_up_on_a_running_one_says_where_it_is(home: Home) -> None:
-    assert control.up(home) == control.up(home)
 
 
 def test_two_that_start_at_once_get_the_same_one(home: Home) -> None:
@@ -65,14 +100,10 @@ def test_two_that_start_at_once_get_the_same_one(home: Home) -> None:
         assert len(set(pool.map(lambda _: control.up(home), range(4)))) == 1
 
 
-def test_a_home_keeps_its_port(home: Home) -> None:
+def test_a_home_keeps_its_port_where_that_is_free(home: Home) -> None:
     url = control.up(home, port_of_its_own())
     control.down(home)
     assert control.up(home) == url
-
-
-def test_another_port_is_taken_where_the_last_one_is_not_free(home: Home) -> None:
-    url = control.up(home)
     control.down(home)
     with socket.create_server(("127.0.0.1", int(url.rpartition(":")[2]))):
         assert control.up(home) != url
@@ -92,23 +123,22 @@ def test_a_failed_start_shows_the_end_of_the_log(home: Home) -> None:
         control.up(home)
 
 
-def test_after_a_kill_it_is_not_running_and_starts_again(home: Home) -> None:
+def test_after_a_kill_it_is_not_running_and_starts_again_beside_others(
+    home: Home, shared: tuple[Home, str]
+) -> None:
     control.up(home)
     kill(home)
     assert control.status(home) is None
-    assert answers(control.up(home))
-
-
-def test_it_outlives_whoever_started_it(home: Home) -> None:
-    code = "import sys; from sagelab.cloud import control, home; print(control.up(home.Home(sys.argv[1])))"
-    command = [sys.executable, "-c", code, str(home.path)]
-    url = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-    assert answers(url)
-
-
-def test_status_says_what_runs(home: Home) -> None:
-    assert control.status(home) is None
     url = control.up(home)
+    assert answers(url)
+    assert url != shared[1]
+    assert control.down(home)
+    assert control.status(shared[0]) is not None
+
+
+def test_status_says_what_runs(shared: tuple[Home, str], tmp_path: Path) -> None:
+    assert control.status(Home(tmp_path / "new")) is None
+    home, url = shared
     found = control.status(home)
     assert found is not None
     assert (found.url, found.home, found.jobs, found.runs) == (url, str(home.path), 0, {})
@@ -116,36 +146,23 @@ def test_status_says_what_runs(home: Home) -> None:
     assert found.disk > 0
 
 
-def test_two_homes_stand_side_by_side(home: Home, tmp_path_factory: pytest.TempPathFactory) -> None:
-    other = Home(tmp_path_factory.mktemp("other"))
-    assert control.up(home) != control.up(other)
-    assert control.down(other)
-    assert control.status(home) is not None
-
-
 def test_environment_needs_a_running_one(home: Home) -> None:
     with pytest.raises(NotRunning, match="sagelab up"):
         control.environment(home)
 
 
-def test_surroundings_leave_nothing_that_leads_elsewhere(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_surroundings_leave_nothing_that_leads_elsewhere(
+    shared: tuple[Home, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_PROFILE", "production")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "a token")
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://elsewhere.example")
     monkeypatch.setenv("no_proxy", "intranet.example")
-    url = control.up(home)
+    home, url = shared
     env = control.surroundings(home)
     assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3"} & env.keys()
     assert env["AWS_ENDPOINT_URL"] == url
     assert env["NO_PROXY"] == "intranet.example,127.0.0.1,localhost"
-
-
-def test_the_local_cloud_itself_ignores_the_callers_aws(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    control.up(home)
-    assert control.status(home) is not None
 
 
 def test_reset_keeps_the_credentials_and_nothing_else(home: Home) -> None:
@@ -164,13 +181,6 @@ def test_running_ends_only_what_it_started(home: Home) -> None:
             pass
         assert answers(url)
     assert home.server() is None
-
-
-def test_nothing_is_left_of_a_local_cloud_that_was_ended(home: Home) -> None:
-    control.up(home)
-    assert processes_of(home)
-    control.down(home)
-    assert processes_of(home) == []
 
 
 def test_local_cloud_starts_in_the_homes_own_environment(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from sagelab.cloud import control
 from sagelab.cloud.home import Home
+from sagelab.cloud.store import Store
 from tests.cloud.jobs import Jobs
 from tests.conftest import LocalCloud
 
@@ -33,13 +34,13 @@ def end_in_order(home: Home, serving: subprocess.Popen[bytes]) -> None:
 def interrupt(_: Home, serving: subprocess.Popen[bytes]) -> None:
     """Ctrl-C."""
     serving.send_signal(signal.SIGINT)
-    serving.wait(TIMEOUT)
+    assert serving.wait(TIMEOUT) == 0
 
 
 def hang_up(_: Home, serving: subprocess.Popen[bytes]) -> None:
     """The terminal is closed."""
     serving.send_signal(signal.SIGHUP)
-    serving.wait(TIMEOUT)
+    assert serving.wait(TIMEOUT) == 0
 
 
 def kill(home: Home, serving: subprocess.Popen[bytes]) -> None:
@@ -61,7 +62,7 @@ def test_nothing_is_left_of_it(home: Home, tmp_path: Path, end: Callable[..., No
         url = wait_up(home)
         jobs = Jobs(LocalCloud(home, url))
         request = jobs.shell("touch /tmp/left; sleep 600 & echo begun; sleep 600")
-        jobs.sagemaker.create_training_job(**request)
+        arn = jobs.sagemaker.create_training_job(**request)["TrainingJobArn"]
         jobs.wait_log(request["TrainingJobName"], "begun")
         running = psutil.Process(serving.pid).children(recursive=True)
         assert any("sleep" in process.cmdline() for process in running)
@@ -77,8 +78,9 @@ def test_nothing_is_left_of_it(home: Home, tmp_path: Path, end: Callable[..., No
     assert list(temporary.iterdir()) == []
     with socket.create_server(("127.0.0.1", urlsplit(url).port or 0)):
         pass  # the port is free
-    after = LocalCloud(home, control.up(home))
-    job = after.client("sagemaker").describe_training_job(TrainingJobName=request["TrainingJobName"])
+    store = Store(home.database)
+    job = store.get(arn)
+    store.close()
     assert job["TrainingJobStatus"] == "Failed"
     assert "InternalServerError" in job["FailureReason"]
 

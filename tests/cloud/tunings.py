@@ -10,7 +10,7 @@ import botocore.exceptions
 import pytest
 from botocore.config import Config
 
-from tests.cloud.jobs import IMAGE, ROLE, Jobs, pack
+from tests.cloud.jobs import ROLE, Jobs, pack
 from tests.waiting import until
 
 METRIC = {"Name": "score", "Regex": r"score: (\S+)"}
@@ -44,7 +44,7 @@ class Tunings:
         static = {"sagemaker_program": '"train.py"', "sagemaker_submit_directory": f'"{uri}"'}
         definition = {
             "AlgorithmSpecification": {
-                "TrainingImage": IMAGE,
+                "TrainingImage": self.jobs.image,
                 "TrainingInputMode": "File",
                 "MetricDefinitions": [METRIC],
             },

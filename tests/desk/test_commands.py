@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,18 @@ def test_start_and_reset_say_where_things_are_and_leave_the_project_alone(home: 
     assert notebook.exists()
     after = subprocess.run(["git", "status", "--short"], cwd=ROOT, check=True, capture_output=True).stdout
     assert after == before
+
+
+def test_a_thread_that_jupyterlab_leaves_behind_keeps_nobody(home: Home) -> None:
+    program = """
+import threading
+from sagelab.cli import main
+from sagelab.desk import server
+server.serve = lambda *_: threading.Thread(target=threading.Event().wait).start()
+main()
+"""
+    command = [sys.executable, "-c", program, "lab", "--home", str(home.path)]
+    assert subprocess.check_output(command, text=True, timeout=60) == "sagelab has ended\n"
 
 
 def test_a_lab_that_there_is_not_is_said_in_one_sentence(home: Home) -> None:

@@ -17,6 +17,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.conftest import LocalCloud
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow  # JupyterLab, Chromium
 
@@ -129,7 +130,9 @@ def test_walkthrough_opens_as_a_page(page: Page) -> None:
     expect(heading).to_be_visible()
 
 
-def test_lab_opens_on_the_copy_and_jupyter_asks_nothing(page: Page) -> None:
+def test_lab_opens_on_the_copy_and_jupyter_asks_nothing(page: Page, desk: Desk) -> None:
+    early = until(lambda: _kernels(desk), bool)  # a kernel that nobody has asked for yet
+    assert page.evaluate("async () => (await fetch('/api/kernels')).json()") == []
     with page.context.expect_page() as opened:
         page.get_by_role("link", name="Start lab 1").click()
     lab = opened.value
@@ -142,3 +145,13 @@ def test_lab_opens_on_the_copy_and_jupyter_asks_nothing(page: Page) -> None:
     expect(lab.locator("#jp-main-statusbar").get_by_text(re.compile(r"\| Idle"))).to_be_visible()
     expect(lab.get_by_text("Jupyter news")).to_have_count(0)
     expect(lab.locator(".Toastify__toast, .jp-Dialog")).to_have_count(0)
+    assert len(page.evaluate("async () => (await fetch('/api/kernels')).json()")) == 1
+    assert _kernels(desk) == early
+    assert "html" in page.evaluate("async () => (await fetch('/api/nbconvert')).json()")
+
+
+def _kernels(desk: Desk) -> list[int]:
+    """The processes of its kernels."""
+    proc = Path("/proc")
+    children = (proc / f"{desk.process.pid}/task/{desk.process.pid}/children").read_text().split()
+    return [int(child) for child in children if b"ipykernel_launcher" in (proc / child / "cmdline").read_bytes()]

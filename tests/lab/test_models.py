@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from sagelab.lab import models
+from tests import forks
 
 PROGRAM = """
 import sys
@@ -28,8 +27,8 @@ print(scores.shape, scores.min(), scores.max())
 
 @pytest.mark.slow
 def test_a_saved_model_reads_digits_and_says_nothing_of_hardware(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", PROGRAM, str(tmp_path)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    ran = forks.tensorflow().run("-c", PROGRAM, str(tmp_path))
+    assert ran.returncode == 0, ran.stderr
     assert ran.stdout.strip() == "(3, 10) 1.0 1.0"
     assert ran.stderr.split("HERE")[1].strip() == ""
 

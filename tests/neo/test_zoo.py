@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests import forks
 
 ZOO = Path(__file__).parents[2] / "bench" / "zoo.py"
 
@@ -15,7 +15,7 @@ ZOO = Path(__file__).parents[2] / "bench" / "zoo.py"
 @pytest.mark.slow
 def test_networks_of_different_kinds_answer_as_keras_does() -> None:
     names = ["depthwise", "lstm", "several inputs", "several outputs"]
-    done = subprocess.run([sys.executable, str(ZOO), *names], capture_output=True, text=True)
+    done = forks.tensorflow().run(str(ZOO), *names)
     assert done.returncode == 0, done.stderr
     found = [json.loads(line[7:]) for line in done.stdout.splitlines() if line.startswith("OUTCOME")]
     assert [one["network"] for one in found if one["target"] == "x86-64"] == names

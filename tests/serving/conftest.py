@@ -24,7 +24,7 @@ def exported() -> Path:
 @pytest.fixture(scope="module")
 def server(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The small model behind TensorFlow."""
-    running = servers.start(tmp_path_factory.mktemp("server"), exported, "--threads", "1")
+    running = servers.start(tmp_path_factory.mktemp("server"), exported, "--threads", "1", warm=True)
     yield running
     assert running.end()[0] == 0
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.forks import Fork, tensorflow
+
 IMAGE = [[[0.25] for _ in range(4)] for _ in range(4)]  # one example for the tests' model
 
 # A SavedModel with a signature for each kind of input; and it compiled, in the same process for the time's sake.
@@ -106,7 +108,7 @@ class Reply:
 class Server:
     """One running model server; `lines` is what it printed before it listened."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[str] | Fork
     socket: Path
     lines: list[str] = field(default_factory=list)
 
@@ -140,13 +142,17 @@ class Server:
             self.process.communicate()
 
 
-def start(folder: Path, model: Path, *options: str) -> Server:
-    """A server that listens, or one that ended before it did."""
-    path = folder / "http.sock"
-    command = [sys.executable, "-m", "sagelab.serving", "--model", str(model), "--socket", str(path), *options]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONWARNINGS": ""}
-    )
+def start(folder: Path, model: Path, *options: str, warm: bool = False) -> Server:
+    """A server that listens, or one that ended before it did. warm: a fork of a Python that has TensorFlow."""
+    path, env = folder / "http.sock", os.environ | {"PYTHONWARNINGS": ""}
+    command = ["-m", "sagelab.serving", "--model", str(model), "--socket", str(path), *options]
+    process: subprocess.Popen[str] | Fork
+    if warm:
+        process = tensorflow().open(*command, variables=env)
+    else:
+        process = subprocess.Popen(
+            [sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
+        )
     server = Server(process, path)
     assert process.stdout
     for line in process.stdout:

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pytest
 from sagelab.neo.runtime import read_manifest
 from sagelab.serving import compiled
 from sagelab.serving.errors import BadModel
+from tests.forks import tensorflow
 from tests.serving.conftest import Start
 from tests.serving.servers import IMAGE, Server
 
@@ -102,7 +101,7 @@ sys.argv = ["accelerate", sys.argv[1], sys.argv[1] + "/out"]
 from sagelab.serving.accelerate import main
 sys.exit(main())
 """
-    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True)
+    done = tensorflow().run("-c", script, str(tmp_path))
     assert done.returncode == 1
     assert "input word is text" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["1"]

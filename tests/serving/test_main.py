@@ -15,6 +15,7 @@ import pytest
 from tests.serving import servers
 from tests.serving.conftest import Start
 from tests.serving.servers import IMAGE, Connection, Reply
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -99,8 +100,8 @@ def test_sigterm_does_not_wait_for_ever(start: Start, tmp_path: Path) -> None:
 
 def wait_for(file: Path, alive: threading.Thread) -> None:
     """Until the file is there: the handler runs."""
-    while not file.exists():
-        assert alive.is_alive()
+    assert until(lambda: file.exists() or not alive.is_alive(), bool)
+    assert file.exists()
 
 
 def test_sigterm_closes_idle_connections(start: Start) -> None:

@@ -47,6 +47,8 @@ def lab(home: Home, port: int | None, no_browser: bool) -> None:
 
         serve(home, port, not no_browser)
         click.echo("sagelab has ended")
+        sys.stdout.flush()
+        os._exit(0)  # a thread of JupyterLab's, at work for a browser when its loop ended, waits for ever
 
 
 @lab.command("start")

@@ -6,22 +6,27 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from botocore.loaders import create_loader
 
 if TYPE_CHECKING:
+    from botocore.credentials import RefreshableCredentials
+
     from sagelab.cloud.engine.context import EngineContext
     from sagelab.cloud.engine.sandbox.launcher import Launcher
     from sagelab.cloud.home import Home
     from sagelab.cloud.resources.call import Family
     from sagelab.cloud.store import Store
 
-SERVICE, STACKS = "sagemaker.amazonaws.com", "cloudformation.amazonaws.com"
+SERVICE, STACKS, FUNCTIONS = "sagemaker.amazonaws.com", "cloudformation.amazonaws.com", "lambda.amazonaws.com"
 BUILDS, DELIVERY = "codebuild.amazonaws.com", "codepipeline.amazonaws.com"
+MAKERS_OF_ROLES = ("iam", "cloudformation")
 OUT_OF_DATE = ("RequestTimeTooSkewed", "InvalidSignatureException", "ExpiredToken", "ExpiredTokenException")
 RETRIES = 3
+LONGEST_CALL = 600  # seconds that the local cloud waits for a function
 
 
 class Cloud:
@@ -35,12 +40,13 @@ class Cloud:
         # Keys of this process alone, by which services of AWS's that it is take on the roles they are given.
         self.service_keys = {
             name: (f"ASIASERVICE{secrets.token_hex(4).upper()}", secrets.token_urlsafe(30))
-            for name in (SERVICE, STACKS, BUILDS, DELIVERY)
+            for name in (SERVICE, STACKS, FUNCTIONS, BUILDS, DELIVERY)
         }
         self._listeners: list[Callable[[str, str], None]] = []
         self._models = create_loader()
         self._clients: dict[object, Any] = {}
         self._clients_as: dict[tuple[str, str, str, str], Any] = {}
+        self._roles_keys: list[RefreshableCredentials] = []
         self._ended: dict[str, float] = {}  # access keys of hosts that are gone -> until when they would be good
         self._lock = threading.Lock()
 
@@ -62,25 +68,28 @@ class Cloud:
 
     def tell(self, service: str, name: str) -> None:
         """A request changed something."""
+        if service in MAKERS_OF_ROLES:
+            self._renew()
         for listener in self._listeners:
             listener(service, name)
 
-    def client(self, service: str, region: str | None = None) -> Any:
-        """A boto3 client to this local cloud's own front door, made once; of STS, SageMaker's own.
+    def client(self, service: str, region: str | None = None, by: str = SERVICE) -> Any:
+        """A boto3 client to this local cloud's own front door, made once; of STS, that of a service of AWS's.
 
-        region: by default the local cloud's.
+        region: by default the local cloud's. by: that service.
         """
         if service == "sts":
-            return self.assuming(SERVICE)
+            return self.assuming(by, region)
         key, place = (service, region or self.region), {"region_name": region or self.region}
         with self._lock:
             if key not in self._clients:
-                self._clients[key] = self._session().client(service, endpoint_url=self.url, **place)
+                made = self._session().client(service, endpoint_url=self.url, **place, **_patience(service))
+                self._clients[key] = made
             return self._clients[key]
 
-    def assuming(self, name: str) -> Any:
+    def assuming(self, name: str, region: str | None = None) -> Any:
         """A client of STS that takes on roles as a service of AWS's, where they trust it. name: a key's."""
-        return self.client_with((*self.service_keys[name], None), "sts", self.region)
+        return self.client_with((*self.service_keys[name], None), "sts", region or self.region)
 
     def client_with(self, keys: tuple[str, str, str | None], service: str, region: str) -> Any:
         """A boto3 client to the front door that signs with somebody's keys: (id, secret, session token).
@@ -99,23 +108,25 @@ class Cloud:
     def client_as(self, role: str, service: str, region: str | None = None, by: str = SERVICE) -> Any:
         """A boto3 client that acts with a role's rights, as SageMaker does when it moves a job's data.
 
-        It renews its keys itself, however long it is used. region: by default the local cloud's. by: the service
-        of AWS's that takes on the role. botocore's ClientError: it may not.
+        It renews its keys itself, however long it is used and whatever becomes of the role. region: by default the
+        local cloud's. by: the service that takes on the role. botocore's ClientError: it may not.
         """
         key = (role, service, region or self.region, by)
         with self._lock:
             client = self._clients_as.get(key)
         if client is None:
-            client = self._renewing(role, by).client(service, endpoint_url=self.url, region_name=key[2])
+            place = {"endpoint_url": self.url, "region_name": key[2]}
+            client = self._renewing(role, key[2], by).client(service, **place, **_patience(service))
             with self._lock:
                 self._clients_as[key] = client
         return client
 
-    def _renewing(self, role: str, by: str) -> Any:
+    def _renewing(self, role: str, region: str, by: str) -> Any:
         from botocore.credentials import RefreshableCredentials
 
         def renew() -> dict[str, str]:
-            keys = self.assuming(by).assume_role(RoleArn=role, RoleSessionName="SageMaker")["Credentials"]
+            session = "SageMaker" if by == SERVICE else by.partition(".")[0]
+            keys = self.assuming(by, region).assume_role(RoleArn=role, RoleSessionName=session)["Credentials"]
             return {
                 "access_key": keys["AccessKeyId"],
                 "secret_key": keys["SecretAccessKey"],
@@ -123,19 +134,27 @@ class Cloud:
                 "expiry_time": keys["Expiration"].isoformat(),
             }
 
-        session = self._session()
+        session, keys = self._session(), RefreshableCredentials.create_from_metadata(renew(), renew, "assume-role")
         # The way that botocore's own providers take; its sessions have no public one.
-        session._session._credentials = RefreshableCredentials.create_from_metadata(renew(), renew, "assume-role")
+        session._session._credentials = keys
+        with self._lock:
+            self._roles_keys.append(keys)
         return session
 
-    def engine_context(self, region: str) -> EngineContext:
-        """What the engine needs to run something in a region."""
+    def _renew(self) -> None:
+        """Let every client of a role take it on anew: it may be another role by the same name."""
+        with self._lock:
+            for keys in self._roles_keys:
+                keys._expiry_time = datetime.now(UTC)
+
+    def engine_context(self, region: str, by: str = SERVICE) -> EngineContext:
+        """What the engine needs to run something in a region. by: the service of AWS's that runs it."""
         from sagelab.cloud.engine.context import EngineContext, machine_memory
 
         return EngineContext(
             self.launcher,
-            partial(self.client, region=region),
-            partial(self.client_as, region=region),
+            partial(self.client, region=region, by=by),
+            partial(self.client_as, region=region, by=by),
             self.url,
             region,
             machine_memory(),
@@ -151,6 +170,15 @@ class Cloud:
         # All of them read AWS's models once: parsing them is most of what a client costs.
         session._session.register_component("data_loader", self._models)
         return session
+
+
+def _patience(service: str) -> dict[str, Any]:
+    """A function has minutes to answer, and is not called once more because it takes them."""
+    from botocore.config import Config
+
+    if service != "lambda":
+        return {}
+    return {"config": Config(read_timeout=LONGEST_CALL, retries={"total_max_attempts": 1})}
 
 
 def _ask_again(response: tuple[Any, dict[str, Any]] | None, attempts: int, **_: Any) -> int | None:

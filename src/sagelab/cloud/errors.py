@@ -38,6 +38,11 @@ ServiceError                        what a client sees: AWS's code, AWS's messag
 |-- MalformedForm               400  a form that is not well-formed multipart/form-data
 |-- FieldsTooLarge              400  too much before a form's file
 |-- IncompleteSignature         403  an authorization that cannot be read
+|-- FunctionNotFound            404  of Lambda, a function, a version or an alias that nobody made
+|-- InvalidFunctionValue        400  of Lambda, a value that it does not take
+|-- InvalidRequestContent       400  of Lambda, an event that is no JSON
+|-- EventTooLarge               413  of Lambda, an event over its limit
+|-- TooManyRequests             429  of Lambda, more calls at a time than there is room for
 |-- InvalidAuthenticationCode   403  of an MFA device, a code that it does not show
 |-- AccessDenied                403  no, missing or foreign credentials
 |   |-- MissingAuthentication   403  no signature at all
@@ -194,6 +199,29 @@ class ModelError(ServiceError):
 class NoSuchEntity(ServiceError):
     code = "NoSuchEntity"
     status = 404
+
+
+class FunctionNotFound(ServiceError):
+    code = "ResourceNotFoundException"
+    status = 404
+
+
+class InvalidFunctionValue(ServiceError):
+    code = "InvalidParameterValueException"
+
+
+class InvalidRequestContent(ServiceError):
+    code = "InvalidRequestContentException"
+
+
+class EventTooLarge(ServiceError):
+    code = "RequestTooLargeException"
+    status = 413
+
+
+class TooManyRequests(ServiceError):
+    code = "TooManyRequestsException"
+    status = 429
 
 
 class InvalidAuthenticationCode(ServiceError):

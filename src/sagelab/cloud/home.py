@@ -14,6 +14,7 @@
   objects/           those bytes
   sessions.json      mode 0600: temporary keys that GetSessionToken gave out
   jobs/              the folders of running jobs; empty when none runs
+  functions/         the code of Lambda functions and their layers
   images/            the learner's own images: copies of folders
   environments/      the packages of images that were pulled
   repositories/      the git repositories of CodeCommit
@@ -23,6 +24,7 @@
   python/            what warm Pythons keep for themselves; no job sees it
   tmp/               large bodies on their way
   cache/             what is fetched once: the runtime for emulated devices
+  kubernetes/        the API server of `sagelab k8s`: its objects, its certificate and token, its log
 """
 
 from __future__ import annotations
@@ -53,9 +55,10 @@ SESSIONS = "sessions.json"
 DATABASES_MADE = "databases.made"
 STATE = (
     DATABASES_MADE,
-    *("sagelab.db*", "services.db*", "objects", SESSIONS, "jobs", "images", "notebooks", "python", "tmp"),
+    *("sagelab.db*", "services.db*", "objects", SESSIONS, "jobs", "functions", "images", "notebooks", "python"),
+    "tmp",
     "repositories",
-    *("server.json", "server.log*", "settings.json"),
+    *("server.json", "server.log*", "settings.json", "kubernetes"),
 )
 SDK_DEFAULTS = """\
 SchemaVersion: "1.0"
@@ -113,6 +116,10 @@ class Home:
         folder = self.path / "jobs"
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder
+
+    @property
+    def functions(self) -> Path:
+        return self.path / "functions"
 
     @property
     def images(self) -> Path:

@@ -75,6 +75,7 @@ RIGHTS = {
             "Action": ["iam:GetRole", "iam:PassRole", "iam:SimulatePrincipalPolicy"],
             "Resource": "*",
         },
+        {"Effect": "Allow", "Action": ["lambda:InvokeFunction"], "Resource": "*"},
     ],
 }
 
@@ -107,6 +108,7 @@ def serve(home: Home, port: int | None, ready: Callable[[str], None]) -> None:
         # Last lines and last steps go through the front door and into the store: what runs ends before those do.
         closing.callback(await_ends, LAST_WORDS)
         closing.callback(cloud.launcher.close)
+        closing.callback(gateway.rest)
         for family in families:
             closing.callback(family.close)
         home.note_databases()
@@ -289,7 +291,6 @@ def main() -> None:
     except (OSError, sqlite3.OperationalError) as error:
         if not is_unwritable(error):
             raise
-        log.exception("the home cannot be written")
         sys.exit(f"The local cloud cannot write to its home {options.home}: {error}")
     except sqlite3.DatabaseError as error:
         log.exception("the home is damaged")

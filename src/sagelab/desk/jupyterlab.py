@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sagelab.desk import formats
+
 # What a setting is where nobody has set it. Whether JupyterLab asks about its news is one, `fetchNews`; the option
 # `news_url` turns off the feed alone. Walkthroughs open as pages.
 SETTINGS = Path(__file__).with_name("settings")
@@ -25,8 +27,8 @@ OPTIONAL = ("rfc3987_syntax", "rfc3986_validator", "httpx._main")
 NO_YARN: dict[str, dict[str, Any]] = {"yarn config": {}, "npm config": {}}
 
 
-def load() -> Any:
-    """JupyterLab's application class.
+def load(formats_kept: Path | None = None) -> Any:
+    """JupyterLab's application class. formats_kept: a file for what a notebook can be exported as.
 
     What is left out is never used here and takes longer than all the rest: OPTIONAL, and a start of Node for a
     setting of Yarn's.
@@ -38,6 +40,7 @@ def load() -> Any:
     commands._yarn_config = lambda _: NO_YARN
     from jupyterlab.labapp import LabApp
 
+    formats.install(formats_kept)
     return LabApp
 
 

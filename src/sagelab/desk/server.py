@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from sagelab import browser
+from sagelab import browser, shipped
 from sagelab.cloud import control
 from sagelab.cloud.errors import ControlError
 from sagelab.cloud.home import Home
@@ -41,6 +41,7 @@ def serve(home: Home, port: int | None = None, shown: bool = True) -> None:
             jupyter.io_loop.add_callback(
                 _announce, home, f"{_origin(jupyter.port)}{page.PATH}?token={token}", say, shown
             )
+            jupyter.io_loop.add_callback(jupyter.kernel_manager.start_early, shipped.FOLDERS[0])
             jupyter.start()
         finally:
             if not had_cloud:
@@ -59,7 +60,7 @@ def _start(home: Home, port: int | None) -> tuple[Any, str]:
     token = secrets.token_urlsafe(24)
     with ThreadPoolExecutor(1) as aside:
         starting = aside.submit(control.up, home, None, os.getpid())
-        app = jupyterlab.load()
+        app = jupyterlab.load(home.path / "export-formats.json")
         jupyter = app.initialize_server(argv=_options(home, port, token))
         starting.result()
     for name in control.foreign(os.environ):
@@ -71,6 +72,7 @@ def _start(home: Home, port: int | None) -> tuple[Any, str]:
 
 def _options(home: Home, port: int | None, token: str) -> list[str]:
     options = [*jupyterlab.OPTIONS, "-y", f"--ServerApp.root_dir={home.work}", f"--IdentityProvider.token={token}"]
+    options += ["--ServerApp.kernel_manager_class=sagelab.desk.kernels.EarlyKernels"]
     options += [f"--LabApp.default_url={page.PATH}", "--log-level=WARN", "--ServerApp.password="]
     options += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"] if port else []
     options += ["--allow-root"] if os.geteuid() == 0 else []

@@ -47,15 +47,20 @@ def trainer(
     metrics: Mapping[str, str],
     **more: Any,
 ) -> ModelTrainer:
-    """A ModelTrainer of a script, which nothing runs yet. more: arguments of ModelTrainer, in place of these."""
+    """A ModelTrainer of a script, which nothing runs yet. more: arguments of ModelTrainer, in place of these.
+
+    A hyperparameter may be a pipeline's parameter, where `more` has a PipelineSession as sagemaker_session.
+    """
     from sagemaker.core.helper.session_helper import Session
     from sagemaker.core.training.configs import Compute, MetricDefinition, OutputDataConfig, SourceCode
     from sagemaker.train import ModelTrainer
 
     source, _, entry = script.rpartition("/")
-    session = Session(boto_session=lab.session, default_bucket=lab.bucket)
+    given = more.pop("sagemaker_session", None)
+    session = given or Session(boto_session=lab.session, default_bucket=lab.bucket)
+    written = "session" if given else "Session(boto_session=lab.session, default_bucket=lab.bucket)"
     arguments = {
-        "sagemaker_session": Named("Session(boto_session=lab.session, default_bucket=lab.bucket)", session),
+        "sagemaker_session": Named(written, session),
         "role": Named("lab.role", lab.role),
         "base_job_name": lab.prefix,
         "training_image": more.get("training_image") or image(lab, instance_type, "training"),
@@ -171,6 +176,8 @@ def write(value: Any, indent: int) -> str:
         }
         given = {name: field for name, field in fields.items() if field is not None}
         return write_call(type(value).__name__, given, indent)
+    if hasattr(value, "expr"):  # a value that a pipeline has only when it runs
+        return json.dumps(value.expr)
     if isinstance(value, str):
         return f'r"{value}"' if "\\" in value and '"' not in value else json.dumps(value)
     return repr(value)

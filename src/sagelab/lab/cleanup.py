@@ -48,7 +48,7 @@ def labs(lab: Lab) -> list[str]:
         for kind in catalog.KINDS
         if not kind.within
         for summary in _summaries(lab, kind, _left(kind))
-        for tag in _tags(lab, summary[kind.arn_member])
+        for tag in _tags(lab, kind.arn_in(summary))
         if tag["Key"] == lab.tags[0]["Key"]
     }
     return sorted(found)
@@ -96,13 +96,17 @@ def _found(lab: Lab, kind: Kind, statuses: tuple[str, ...]) -> Iterator[dict[str
             yield from (each for each in parts if not statuses or each[kind.status_member] in statuses)
         return
     for summary in _summaries(lab, kind, statuses):
-        if lab.tags[0] in _tags(lab, summary[kind.arn_member]):
+        if lab.tags[0] in _tags(lab, kind.arn_in(summary)):
             yield summary
 
 
 def _summaries(lab: Lab, kind: Kind, statuses: tuple[str, ...], **owner: str) -> Iterator[dict[str, Any]]:
-    """Summaries of all resources of this kind in one of these statuses, whosever they are."""
-    filters: list[dict[str, str]] = [{"StatusEquals": status} for status in statuses] or [{}]
+    """Summaries of all resources of this kind in one of these statuses, whosever they are.
+
+    What changes by itself is asked for before what rests, so that nothing goes from one to the other unseen.
+    """
+    order = sorted(statuses, key=lambda status: status not in kind.running)
+    filters: list[dict[str, str]] = [{"StatusEquals": status} for status in order] or [{}]
     for each in filters:
         pages = lab.client("sagemaker").get_paginator(xform_name(kind.operation("List"))).paginate(**each, **owner)
         for page in pages:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import json
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from sagelab import catalog
 from sagelab.lab import pictures, watch
@@ -30,21 +38,90 @@ LATE = {"local": 10.0, "aws": 300.0}  # seconds that CloudWatch may be late
 PERCENTILES = [1, *range(5, 96, 5), 99]
 COLOURS = (pictures.BLUE, pictures.ORANGE, pictures.GREEN, pictures.VIOLET)
 PAUSE = {"local": 0.25, "aws": 15.0}  # seconds between two looks at CloudWatch
+GAP = 0.02  # seconds between two requests of a client that asks all the time
+PATIENCE = {"local": 60.0, "aws": 1800.0}  # seconds until somebody else must have moved an endpoint
 
 
 class EndpointFailed(Exception):
-    """The endpoint did not come into service; the text is its FailureReason."""
+    """Nobody made an endpoint, or moved it."""
 
 
-def wait(lab: Lab, name: str) -> str:
-    """Wait until an endpoint is created or updated; returns its status, InService. EndpointFailed: it is
-    not, or its update was rolled back.
+@dataclass(frozen=True)
+class Answer:
+    """One request of a client that asks all the time. second: since it began. scores: (10,), of one digit; empty
+    where it failed, with the error's text."""
+
+    second: float
+    scores: tuple[float, ...] = ()
+    error: str = ""
+
+
+def arrive(lab: Lab, name: str, config: str) -> dict[str, Any]:
+    """Follow an endpoint that somebody else makes, or moves, until it serves with a configuration.
+
+    Returns its description. EndpointFailed: nobody has within half an hour, on the local cloud within a minute.
+    JobFailed: it is Failed.
     """
-    *_, endpoint = watch.looks(lab, KIND, name)
-    status: str = endpoint["EndpointStatus"]
-    if status != "InService" or "FailureReason" in endpoint:
-        raise EndpointFailed(endpoint.get("FailureReason", "no reason was given"))
-    return status
+    limit = time.monotonic() + PATIENCE[lab.target]
+    while (there := _config(lab, name)) != config and time.monotonic() < limit:
+        time.sleep(watch.PAUSES[lab.target][0])
+    if there != config:
+        raise EndpointFailed(f"{name} should serve {config}, and has {there or 'not been made'}: nobody moved it.")
+    return watch.follow(lab, KIND, name)
+
+
+def _config(lab: Lab, name: str) -> str | None:
+    """The configuration of an endpoint; None: there is no endpoint."""
+    try:
+        return str(watch.look(lab, KIND, name)["EndpointConfigName"])
+    except ClientError:
+        return None
+
+
+@contextmanager
+def asking(lab: Lab, name: str, image: pictures.Array) -> Iterator[list[Answer]]:
+    """Ask an endpoint for one digit, again and again, while the block runs; gives the answers as they come.
+
+    image: (28, 28) of 0 to 255. What fails is not tried again, as boto3 would do without a word.
+    """
+    client = lab.session.client("sagemaker-runtime", config=Config(retries={"total_max_attempts": 1}))
+    body = json.dumps({"instances": (image.reshape(1, 28, 28, 1) / 255).round(4).tolist()})
+    request = {"EndpointName": name, "ContentType": "application/json", "Body": body}
+    answers: list[Answer] = []
+    begin, done = time.monotonic(), threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            try:
+                scores = json.load(client.invoke_endpoint(**request)["Body"])["predictions"][0]
+                answers.append(Answer(time.monotonic() - begin, tuple(scores)))
+            except (ClientError, BotoCoreError) as error:
+                answers.append(Answer(time.monotonic() - begin, error=str(error)))
+            done.wait(GAP)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield answers
+    finally:
+        done.set()
+        thread.join()
+
+
+def show_answers(answers: Sequence[Answer], label: int) -> Figure:
+    """How sure each answer was that the digit is `label`, over time; a failed request is a cross at the bottom."""
+    good = [each for each in answers if not each.error]
+    bad = [each for each in answers if each.error]
+    sure = np.array([each.scores[label] for each in good])
+    told = f"{len(answers)} requests, {len(bad)} failed"
+    change = f"; the score of {label} goes from {sure[0]:.2f} to {sure[-1]:.2f}" if good else ""
+    figure, axes = pictures.open_figure(f"A client that asks all the time: {told}{change}", (8, 2.8))
+    axis = axes[0, 0]
+    axis.plot([each.second for each in good], sure, ".", color=pictures.BLUE, markersize=4, label="answered")
+    axis.plot([each.second for each in bad], [0] * len(bad), "x", color=pictures.RED, label="failed")
+    axis.set(xlabel="seconds since the client began", ylabel=f"score of the digit {label}", ylim=(-0.05, 1.05))
+    axis.set_title(told, loc="left")
+    return figure
 
 
 def metrics(lab: Lab, name: str, variant: str = "AllTraffic", at_least: int = 1) -> pd.DataFrame:

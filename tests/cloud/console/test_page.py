@@ -20,6 +20,7 @@ from tests.cloud.jobs import ROLE, Gate, Jobs
 from tests.cloud.resources import test_transform_jobs as transform
 from tests.cloud.tunings import Tunings
 from tests.conftest import LocalCloud
+from tests.trusts import TRUST
 
 pytestmark = pytest.mark.slow  # Chromium
 
@@ -264,7 +265,7 @@ def test_what_changes_in_s3_and_iam_is_on_the_page_without_a_reload(
     expect(window.page.get_by_text("first.txt")).to_have_count(0)
     iam, role = jobs.cloud.client("iam"), unique("shown")
     window.open("/roles")
-    iam.create_role(RoleName=role, AssumeRolePolicyDocument="{}")
+    iam.create_role(RoleName=role, AssumeRolePolicyDocument=TRUST)
     window.see(role)
     iam.delete_role(RoleName=role)
     expect(window.page.get_by_text(role)).to_have_count(0)

@@ -18,7 +18,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 
-from sagelab.cloud.context import Cloud
+from sagelab.cloud.context import SERVICE, Cloud
 from sagelab.cloud.errors import ResourceNotFound
 from sagelab.cloud.gateway.app import Gateway
 from sagelab.cloud.gateway.http.server import Server
@@ -86,11 +86,12 @@ class Jobs:
 
 @dataclass
 class Serving:
-    """A gateway that answers at `url`."""
+    """A gateway that answers at `url`. service: SageMaker's own key and its secret."""
 
     url: str
     home: Home
     jobs: Jobs
+    service: tuple[str, str]
 
     def session(self, **keys: str) -> boto3.Session:
         own = self.home.credentials()
@@ -163,7 +164,7 @@ def serve(folder: Path) -> Iterator[Serving]:
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield Serving(url, home, jobs)
+        yield Serving(url, home, jobs, cloud.service_keys[SERVICE])
     finally:
         server.shutdown()
         thread.join()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ import botocore.exceptions
 import numpy as np
 import pytest
 
-from sagelab.cloud.home import Home
 from sagelab.neo import emulator
 from tests.cloud.compilations import Compilations, make_models, pack
 from tests.cloud.endpoints import Hosting
@@ -219,25 +218,3 @@ def test_a_name_is_used_once(neo: Compilations) -> None:
     with pytest.raises(botocore.exceptions.ClientError, match="already exists") as refused:
         neo.sagemaker.create_compilation_job(**request)
     assert refused.value.response["Error"]["Code"] == "ResourceInUse"
-
-
-@pytest.mark.slow
-def test_a_job_that_ran_when_the_local_cloud_ended_is_failed_honestly(
-    home: Home, sagelab: Callable[..., Any], models: Path
-) -> None:
-    assert sagelab("up", "--detach", home=home.path).returncode == 0
-    running = home.server()
-    assert running is not None
-    before = Compilations(LocalCloud(home, running["url"]))
-    request = before.request(pack(models / "net.keras"), DataInputConfig=NCHW)
-    before.sagemaker.create_compilation_job(**request)
-    before.wait(request["CompilationJobName"], "INPROGRESS")
-    assert sagelab("down", home=home.path).returncode == 0
-    assert sagelab("up", "--detach", home=home.path).returncode == 0
-    again = home.server()
-    assert again is not None
-    sagemaker = LocalCloud(home, again["url"]).client("sagemaker")
-    job = sagemaker.describe_compilation_job(CompilationJobName=request["CompilationJobName"])
-    assert job["CompilationJobStatus"] == "FAILED"
-    assert "The local cloud ended while the job was running" in job["FailureReason"]
-    assert not any(home.jobs.iterdir())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 
 from sagelab.cloud.home import Home
 from tests.cloud import processing
+from tests.cloud.compilations import Compilations, make_models, pack
 from tests.cloud.jobs import Jobs
 from tests.cloud.kills import wait_end
 from tests.conftest import LocalCloud
@@ -26,67 +29,118 @@ def start(sagelab: Callable[..., Any], home: Home) -> LocalCloud:
     return LocalCloud(home, running["url"])
 
 
-def test_jobs_survive_a_kill_and_a_running_one_is_failed_honestly(home: Home, sagelab: Callable[..., Any]) -> None:
-    before = Jobs(start(sagelab, home))
+@dataclass(frozen=True)
+class Life:
+    """A local cloud that was killed, started, ended in order and started again; and what ran in it each time.
+
+    killed, ended: the names of those that ran at that moment, by kind. left: commands and folders of theirs.
+    """
+
+    done: dict[str, Any]
+    killed: dict[str, str]
+    ended: dict[str, str]
+    left: dict[str, list[str]]
+    after: Jobs
+
+
+@pytest.fixture(scope="module")
+def life(sagelab: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
+    home = Home(tmp_path_factory.mktemp("life") / "home")
+    before, mark = Jobs(start(sagelab, home)), f"98765{os.getpid()}"
     done = before.run(before.shell("true", Tags=[{"Key": "k", "Value": "v"}]))
-    running = before.shell(f"echo started; sleep 98765{os.getpid()}")
-    before.sagemaker.create_training_job(**running)
-    before.wait_log(running["TrainingJobName"], "started")
+    killed = {"training": train(before, mark), "processing": process(before, mark)}
     server = home.server()
     assert server is not None
     wait_end(server["pid"])
+    between = Jobs(start(sagelab, home), before.bucket)
+    left = {"kill": commands(mark) + folders(home)}
+    ended = {"training": train(between, mark), "compilation": compile_keras(between)}
+    assert sagelab("down", home=home.path).returncode == 0
+    left["down"] = commands(mark)
+    after = Jobs(start(sagelab, home), before.bucket)
+    left["down"] += folders(home)
+    yield Life(done, killed, ended, left, after)
+    assert sagelab("down", home=home.path).returncode == 0
 
-    after = start(sagelab, home)
-    sagemaker = after.client("sagemaker")
-    again = sagemaker.describe_training_job(TrainingJobName=done["TrainingJobName"])
+
+def train(jobs: Jobs, mark: str) -> str:
+    """The name of a training job that runs: its command has the mark."""
+    request = jobs.shell(f"echo started; sleep {mark}")
+    jobs.sagemaker.create_training_job(**request)
+    jobs.wait_log(request["TrainingJobName"], "started")
+    return str(request["TrainingJobName"])
+
+
+def process(jobs: Jobs, mark: str) -> str:
+    job = processing.request(f"echo started; sleep {mark}")
+    jobs.sagemaker.create_processing_job(**job)
+    processing.wait_log(jobs, job["ProcessingJobName"], "started")
+    return str(job["ProcessingJobName"])
+
+
+def compile_keras(jobs: Jobs) -> str:
+    neo = Compilations(jobs.cloud)
+    request = neo.request(pack(make_models() / "net.keras"), DataInputConfig='{"image": [1, 2, 6, 4]}')
+    neo.sagemaker.create_compilation_job(**request)
+    neo.wait(request["CompilationJobName"], "INPROGRESS")
+    return str(request["CompilationJobName"])
+
+
+def folders(home: Home) -> list[str]:
+    """Those of jobs."""
+    return [folder.name for folder in home.jobs.iterdir()]
+
+
+def commands(mark: str) -> list[str]:
+    """The command lines with the mark that run on this machine."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            found.append(entry.read_text(errors="replace"))
+    return [command for command in found if mark in command]
+
+
+def test_jobs_survive_a_kill_and_a_running_one_is_failed_honestly(life: Life) -> None:
+    sagemaker, done = life.after.sagemaker, life.done
+    again = life.after.describe(done["TrainingJobName"])
     assert without_request(again) == without_request(done)
     assert sagemaker.list_tags(ResourceArn=done["TrainingJobArn"])["Tags"] == [{"Key": "k", "Value": "v"}]
-    failed = sagemaker.describe_training_job(TrainingJobName=running["TrainingJobName"])
+    failed = life.after.describe(life.killed["training"])
     assert failed["TrainingJobStatus"] == "Failed"
     assert failed["FailureReason"].startswith(
         "InternalServerError: The local cloud ended while the job was running"
     )
-    commands = [entry.read_bytes() for entry in Path("/proc").glob("[0-9]*/cmdline") if entry.exists()]
-    assert not any(f"98765{os.getpid()}".encode() in command for command in commands)
-    assert not any(home.jobs.iterdir())
 
 
 def without_request(answer: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in answer.items() if name != "ResponseMetadata"}
 
 
-def test_processing_job_that_ran_is_failed_honestly(home: Home, sagelab: Callable[..., Any]) -> None:
-    before = Jobs(start(sagelab, home))
-    job = processing.request(f"echo started; sleep 76543{os.getpid()}")
-    before.sagemaker.create_processing_job(**job)
-    processing.wait_log(before, job["ProcessingJobName"], "started")
-    server = home.server()
-    assert server is not None
-    wait_end(server["pid"])
-    again = start(sagelab, home).client("sagemaker")
-    failed = again.describe_processing_job(ProcessingJobName=job["ProcessingJobName"])
+def test_processing_job_that_ran_is_failed_honestly(life: Life) -> None:
+    failed = life.after.sagemaker.describe_processing_job(ProcessingJobName=life.killed["processing"])
     assert failed["ProcessingJobStatus"] == "Failed"
     assert "The local cloud ended while the job was running" in failed["FailureReason"]
-    commands = [entry.read_bytes() for entry in Path("/proc").glob("[0-9]*/cmdline") if entry.exists()]
-    assert not any(f"76543{os.getpid()}".encode() in command for command in commands)
 
 
-def test_running_job_ends_with_the_local_cloud(home: Home, sagelab: Callable[..., Any]) -> None:
-    jobs = Jobs(start(sagelab, home))
-    request = jobs.shell(f"echo started; sleep 87654{os.getpid()}")
-    jobs.sagemaker.create_training_job(**request)
-    jobs.wait_log(request["TrainingJobName"], "started")
-    assert sagelab("down", home=home.path).returncode == 0
-    commands = [entry.read_bytes() for entry in Path("/proc").glob("[0-9]*/cmdline") if entry.exists()]
-    assert not any(f"87654{os.getpid()}".encode() in command for command in commands)
-    again = start(sagelab, home).client("sagemaker")
-    job = again.describe_training_job(TrainingJobName=request["TrainingJobName"])
+def test_running_job_ends_with_the_local_cloud(life: Life) -> None:
+    job = life.after.describe(life.ended["training"])
     assert job["TrainingJobStatus"] == "Failed"
     assert "The local cloud ended" in job["FailureReason"]
 
 
-def test_job_is_started_again_after_a_fault_of_the_platform(home: Home, sagelab: Callable[..., Any]) -> None:
-    jobs = Jobs(start(sagelab, home))
+def test_compilation_job_that_ran_is_failed_honestly(life: Life) -> None:
+    name = life.ended["compilation"]
+    job = life.after.sagemaker.describe_compilation_job(CompilationJobName=name)
+    assert job["CompilationJobStatus"] == "FAILED"
+    assert "The local cloud ended while the job was running" in job["FailureReason"]
+
+
+def test_no_process_and_no_folder_of_a_job_is_left(life: Life) -> None:
+    assert life.left == {"kill": [], "down": []}
+
+
+def test_job_is_started_again_after_a_fault_of_the_platform(life: Life) -> None:
+    jobs = life.after
     request = jobs.shell("[ -e /opt/ml/checkpoints/again ] || { touch /opt/ml/checkpoints/again; sleep 1000; }")
     request |= {
         "RetryStrategy": {"MaximumRetryAttempts": 1},
@@ -95,7 +149,7 @@ def test_job_is_started_again_after_a_fault_of_the_platform(home: Home, sagelab:
     jobs.sagemaker.create_training_job(**request)
     while "Contents" not in jobs.s3.list_objects_v2(Bucket=jobs.bucket, Prefix="checkpoints/"):
         assert jobs.describe(request["TrainingJobName"])["TrainingJobStatus"] == "InProgress"
-    server = home.server()
+    server = jobs.cloud.home.server()
     assert server is not None
     for fork_server in children(server["pid"]):
         wait_end(fork_server)

@@ -20,12 +20,14 @@ from sagelab.cloud.gateway.auth.identity import Identities
 from sagelab.cloud.gateway.auth.permissions import Permissions
 from sagelab.cloud.gateway.auth.simulation import simulate
 from sagelab.cloud.gateway.context import Context
+from sagelab.cloud.gateway.functions import Functions
 from sagelab.cloud.gateway.git import GitFront
 from sagelab.cloud.gateway.http import forms
 from sagelab.cloud.gateway.http.request import Request
 from sagelab.cloud.gateway.http.spool import Disk, Spool
 from sagelab.cloud.gateway.moto import s3
 from sagelab.cloud.gateway.moto.front import MotoFront
+from sagelab.cloud.gateway.moto.functions import FunctionAccess
 from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 from sagelab.cloud.gateway.moto.statistics import percentiles
 from sagelab.cloud.gateway.sagemaker import SageMaker
@@ -60,6 +62,7 @@ class Gateway:
         )
         SageMakerAccess(cloud, identities.find)
         permissions = Permissions(self._moto, cloud.store.tags)
+        self._functions = FunctionAccess(cloud)
         self.chain: tuple[Handler, ...] = (
             guard.check_page,
             _hide_motos_pages,
@@ -81,6 +84,7 @@ class Gateway:
             partial(simulate, self._moto),
             self._moto.provide_policy,
             partial(percentiles, self._moto),
+            Functions(self._functions).answer,
             self._ask_moto,
         )
 
@@ -100,8 +104,13 @@ class Gateway:
 
     def warm(self) -> None:
         """Load what the labs call first; for a thread of its own, just after the start."""
+        self._functions.start()
         self._moto.warm(self._cloud.region)
         self._sagemaker.planes.warm()
+
+    def rest(self) -> None:
+        """No function runs any more; what they have logged is sent."""
+        self._functions.close()
 
     def close(self) -> None:
         """Nothing is answered any more."""

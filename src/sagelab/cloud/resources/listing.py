@@ -9,10 +9,11 @@ from typing import Any
 
 from sagelab.catalog import Kind
 from sagelab.cloud.errors import ValidationException
-from sagelab.cloud.resources.call import Call
+from sagelab.cloud.resources.call import Call, Params
 from sagelab.cloud.store import COLUMNS, Query
 
 DEFAULT_PAGE = 10
+EQUAL = ("EndpointName", "MonitoringScheduleName", "MonitoringJobDefinitionName")
 
 
 def read_query(call: Call, kind: Kind) -> Query:
@@ -31,6 +32,37 @@ def read_query(call: Call, kind: Kind) -> Query:
         limit=params.get("MaxResults", DEFAULT_PAGE),
         start=read_token(params.get("NextToken")),
     )
+
+
+def filtered(call: Call, member: str, rows: list[Params], named: str) -> Params:
+    """A page of rows by the filters and the order of a List request of Model Monitor.
+
+    member: of the answer. named: the member of a row that NameContains and SortBy Name are about.
+    """
+    params = call.params
+    status = next((name for name in (rows[0] if rows else {}) if name.endswith("Status")), "")
+    equal = {"MonitoringTypeEquals": "MonitoringType", "StatusEquals": status} | {name: name for name in EQUAL}
+    found = [
+        row
+        for row in rows
+        if params.get("NameContains", "").lower() in row[named].lower()
+        and all(row.get(own) == params[name] for name, own in equal.items() if name in params)
+        and all(_within(row, name, params[name]) for name in params if name.endswith(("Before", "After")))
+    ]
+    sort = str(params.get("SortBy", "CreationTime"))
+    key = {"Name": named, "Status": status}.get(sort, sort)
+    found.sort(key=lambda row: row[key], reverse=params.get("SortOrder", "Descending") == "Descending")
+    token = read_token(params.get("NextToken"))
+    start = token[0] if token and isinstance(token[0], int) else 0
+    end = start + params.get("MaxResults", DEFAULT_PAGE)
+    return {member: found[start:end], "NextToken": write_token((end, member) if len(found) > end else None)}
+
+
+def _within(row: Params, name: str, limit: Any) -> bool:
+    """Whether a time of a row is on the side of a limit that a filter asks for: CreationTimeBefore."""
+    if name.endswith("Before"):
+        return bool(row[name.removesuffix("Before")] < limit)
+    return bool(row[name.removesuffix("After")] > limit)
 
 
 def write_token(start: tuple[Any, str] | None) -> str | None:

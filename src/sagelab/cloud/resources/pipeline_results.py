@@ -43,6 +43,7 @@ class Results:
     def remember(self, step: str, key: str, record: Record) -> None:
         place, now = self._place(step, key), datetime.now(UTC)
         facts = {"Place": place, "Arn": record["Arn"], "Execution": self.arn, "EndTime": now}
+        facts |= {"Outputs": record["Outputs"]} if "Outputs" in record else {}
         try:
             self.store.add(Resource(place, RESULTS, place.split(":")[3], place, "", facts))
         except Exists:

@@ -24,10 +24,11 @@ def check(job: Params, cloud: Cloud) -> None:
     """ValidationException: the request breaks a rule."""
     application = job["AppSpecification"]
     cloud.launcher.images.check(application["ImageUri"], registry.PROCESS)
-    if not application.get("ContainerEntrypoint"):
+    image = cloud.launcher.images.find(application["ImageUri"], registry.PROCESS)
+    if not application.get("ContainerEntrypoint") and not registry.has_entry_point(image):
         raise ValidationException(
-            "AppSpecification: the local cloud has no images with an entry point of their own; give"
-            " ContainerEntrypoint, as the SDKs' processors do."
+            "AppSpecification: of the images here those of Model Monitor alone have an entry point of their own;"
+            " give ContainerEntrypoint, as the SDKs' processors do."
         )
     _check_cluster(job["ProcessingResources"]["ClusterConfig"])
     for source in job.get("ProcessingInputs", []):

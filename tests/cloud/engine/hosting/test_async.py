@@ -18,7 +18,6 @@ from sagelab.cloud import control
 from sagelab.cloud.engine.images.own import OwnImages
 from sagelab.cloud.home import Home
 from tests.cloud.endpoints import Hosting
-from tests.cloud.kills import kill
 from tests.conftest import LocalCloud
 from tests.waiting import until
 
@@ -134,25 +133,6 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
     yield made
     made.hosting.close()
     control.down(home)
-
-
-def test_what_was_acknowledged_before_a_kill_ends_in_its_object(home: Home, tmp_path: Path) -> None:
-    before = asking(home, tmp_path / "patient")
-    name = before.serve(MaxConcurrentInvocationsPerInstance=2)
-    before.hold.touch()
-    texts = [f"text-{number}" for number in range(5)]
-    answers = [before.invoke(name, text) for text in texts]
-    lost = before.invoke(name, None)
-    until(lambda: before.begun(name), lambda found: found == 2)
-    kill(home)
-    before.hold.unlink()
-
-    after = Asking(Hosting(LocalCloud(home, control.up(home)), bucket=before.hosting.bucket))
-    said = [after.await_text(answer["OutputLocation"]) for answer in answers]
-    assert [one.split()[1] for one in said] == texts
-    assert "NoSuchKey" in after.await_text(lost["FailureLocation"])
-    after.await_no_row()
-    assert after.hosting.describe(name)["EndpointStatus"] == "InService"
 
 
 def test_so_many_are_under_way_as_the_configuration_says(own: Asking) -> None:

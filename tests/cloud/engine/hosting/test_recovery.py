@@ -4,60 +4,83 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sagelab.cloud import control
 from sagelab.cloud.home import Home
-from tests.cloud.endpoints import Hosting, pack_folder
+from tests.cloud.endpoints import Hosting
+from tests.cloud.engine.hosting.test_async import IMAGE, Asking, asking
+from tests.cloud.jobs import pack
 from tests.cloud.kills import kill
 from tests.conftest import LocalCloud
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
-
-def start(home: Home) -> LocalCloud:
-    return LocalCloud(home, control.up(home))
+TEXTS = [f"text-{number}" for number in range(5)]
 
 
 @dataclass(frozen=True)
 class Killed:
-    """Two endpoints of a local cloud that was killed and started again: what they were, and who asks now."""
+    """Three endpoints of a local cloud that was killed and started again: what they were, and who asks now.
+
+    answers: to asynchronous invocations with TEXTS, of which two had begun; lost: to one without an input.
+    """
 
     kept: dict[str, Any]
     without_config: str
     config: str
-    after: Hosting
+    asynchronous: str
+    answers: list[dict[str, Any]]
+    lost: dict[str, Any]
+    after: Asking
 
 
 @pytest.fixture(scope="module")
-def killed(doubler: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killed]:
-    home = Home(tmp_path_factory.mktemp("killed"))
-    before = Hosting(start(home))
-    model = before.model(pack_folder(doubler))
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killed]:
+    folder = tmp_path_factory.mktemp("killed")
+    home = Home(folder / "home")
+    asked = asking(home, folder / "patient")
+    before = asked.hosting
+    model = before.model(pack({"weights": "2"}), Image=IMAGE)
     name = before.serve(before.config(model, model))
     weights = [{"VariantName": "v2", "DesiredWeight": 3.0}]
     before.sagemaker.update_endpoint_weights_and_capacities(EndpointName=name, DesiredWeightsAndCapacities=weights)
     was, config = before.wait(name), before.config(model)
     without_config = before.serve(config)
     before.sagemaker.delete_endpoint_config(EndpointConfigName=config)
+    asynchronous = asked.serve(MaxConcurrentInvocationsPerInstance=2)
+    asked.hold.touch()
+    answers, lost = [asked.invoke(asynchronous, text) for text in TEXTS], asked.invoke(asynchronous, None)
+    until(lambda: asked.begun(asynchronous), lambda found: found == 2)
     kill(home)
-    yield Killed(was, without_config, config, Hosting(start(home)))
+    asked.hold.unlink()
+    after = Asking(Hosting(LocalCloud(home, control.up(home)), bucket=before.bucket))
+    yield Killed(was, without_config, config, asynchronous, answers, lost, after)
     control.down(home)
 
 
 def test_an_endpoint_in_service_serves_again_after_a_kill(killed: Killed) -> None:
-    name = killed.kept["EndpointName"]
-    found = killed.after.wait(name)
+    name, after = killed.kept["EndpointName"], killed.after.hosting
+    found = after.wait(name)
     assert found["EndpointStatus"] == "InService", found
     for member in ("EndpointArn", "CreationTime", "EndpointConfigName", "ProductionVariants"):
         assert found[member] == killed.kept[member]
-    assert killed.after.invoke(name, {"instances": [[1.0, 2.0]]}) == {"predictions": [[2.0, 4.0]]}
+    assert after.runtime.invoke_endpoint(EndpointName=name, Body=b"hello")["Body"].read().endswith(b" hello")
 
 
 def test_an_endpoint_whose_configuration_is_gone_fails_with_the_reason(killed: Killed) -> None:
-    found = killed.after.wait(killed.without_config)
+    found = killed.after.hosting.wait(killed.without_config)
     assert found["EndpointStatus"] == "Failed"
     assert killed.config in found["FailureReason"]
+
+
+def test_what_was_acknowledged_before_a_kill_ends_in_its_object(killed: Killed) -> None:
+    after = killed.after
+    said = [after.await_text(answer["OutputLocation"]) for answer in killed.answers]
+    assert [one.split()[1] for one in said] == TEXTS
+    assert "NoSuchKey" in after.await_text(killed.lost["FailureLocation"])
+    after.await_no_row()
+    assert after.hosting.describe(killed.asynchronous)["EndpointStatus"] == "InService"

@@ -7,7 +7,6 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -19,6 +18,7 @@ from sagelab.lab.jupyter import Jupyter
 from tests.cloud.instances import Instances
 from tests.cloud.kills import wait_end
 from tests.conftest import LocalCloud
+from tests.waiting import until
 from tests.wheels import make_wheel
 
 NEEDS_NAMESPACES = pytest.mark.skipif(namespaces.probe() is not None, reason="this machine forbids namespaces")
@@ -131,17 +131,17 @@ def test_jupyterlab_that_is_shut_down_from_its_menu_starts_again(instances: Inst
 
 def retry(act: Callable[[], str]) -> str:
     """What `act` returns once it does not fail to connect any more."""
-    import time
-
     import requests
 
-    limit = time.monotonic() + 120
-    while True:
+    def attempt() -> str | None:
         try:
             return act()
         except (requests.RequestException, OSError):
-            assert time.monotonic() < limit
-            time.sleep(0.2)
+            return None
+
+    said = until(attempt, lambda found: found is not None)
+    assert said is not None
+    return said
 
 
 def test_where_namespaces_are_forbidden_it_is_a_plain_process_that_never_claims_to_be_cut_off(
@@ -208,16 +208,13 @@ def wait_gone(pid: int) -> None:
         os.close(descriptor)
 
 
-def test_instance_whose_process_is_killed_is_failed(home: Home) -> None:
-    made = started(home)
-    name = made.create()
+def test_instance_whose_process_is_killed_is_failed(instances: Instances) -> None:
+    name = instances.create()
     groups = [pid for pid in processes("sagelab.workbench") if "SAGELAB_INSTANCE" in environment_of(pid, name)]
     for pid in groups:
         os.kill(pid, signal.SIGKILL)
     assert groups
-    found: dict[str, Any] = made.describe(name)
-    while found["NotebookInstanceStatus"] == "InService":
-        found = made.describe(name)
+    found = until(lambda: instances.describe(name), lambda one: one["NotebookInstanceStatus"] != "InService")
     assert found["NotebookInstanceStatus"] == "Failed"
     assert "JupyterLab ended with exit code 137" in found["FailureReason"]
 

@@ -67,7 +67,14 @@ BAD = {
     "twice": (written(step("A"), step("A")), "two steps"),
     "name": (written(step("a b")), "not a name"),
     "type": (written(step("A", "Dance")), "no step of type"),
-    "later": (written(step("A", "Lambda")), "does not run steps of type Lambda"),
+    "later": (written(step("A", "EMR")), "does not run steps of type EMR"),
+    "no function": (written(step("A", "Lambda")), "FunctionArn must name a function"),
+    "bad output": (
+        written(
+            step("A", "Lambda", FunctionArn="f", OutputParameters=[{"OutputName": "x", "OutputType": "List"}])
+        ),
+        "OutputType of String, Integer, Float, Boolean",
+    ),
     "missing": (written(step("A", DependsOn=["B"])), "no step of the pipeline"),
     "unknown reference": (written(step("A", Arguments={"X": {"Get": "Steps.B.Name"}})), "no step of the pipeline"),
     "unknown parameter": (written(step("A", Arguments={"X": {"Get": "Parameters.P"}})), "does not have"),

@@ -12,7 +12,7 @@ import pytest
 from botocore.config import Config
 
 from tests.cloud.gateway.auth.test_permissions import Role, allow, deny, refused
-from tests.trusts import ACCOUNT
+from tests.trusts import ACCOUNT, TRUST
 
 ALL = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
 KEYS = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/"
@@ -142,6 +142,56 @@ def test_role_is_found_by_no_path_but_its_own(role: Callable[..., Role]) -> None
     for path in ("dev/", "dev//", "dev/x/", "/dev/"):
         arn = f"arn:aws:iam::{ACCOUNT}:role/{path}{name}"
         refused(caller.assume_role, RoleArn=arn, RoleSessionName="lab")
+
+
+def test_key_of_another_user_is_that_users(
+    gateway: Any, role: Callable[..., Role], unique: Callable[[str], str]
+) -> None:
+    iam, names = gateway.client("iam"), (unique("own"), unique("other"))
+    for name in names:
+        iam.create_user(UserName=name)
+    own, other = (iam.create_access_key(UserName=name)["AccessKey"]["AccessKeyId"] for name in names)
+    caller = role(allow("iam:*AccessKey*", on=f"arn:aws:iam::{ACCOUNT}:user/{names[0]}")).client("iam")
+    refused(caller.update_access_key, AccessKeyId=other, Status="Inactive")
+    refused(caller.delete_access_key, AccessKeyId=other)
+    refused(caller.get_access_key_last_used, AccessKeyId=other)
+    caller.update_access_key(AccessKeyId=own, Status="Inactive")
+    caller.delete_access_key(AccessKeyId=own)
+    assert [one["Status"] for one in iam.list_access_keys(UserName=names[1])["AccessKeyMetadata"]] == ["Active"]
+
+
+def test_name_of_iam_means_what_has_it_with_its_path(
+    gateway: Any, role: Callable[..., Role], unique: Callable[[str], str]
+) -> None:
+    iam, names, whole = gateway.client("iam"), (unique("plain"), unique("root")), f"arn:aws:iam::{ACCOUNT}"
+    closed = [f"{whole}:{kind}/admin/*" for kind in ("user", "role", "group", "instance-profile")]
+    caller = role(allow("iam:*"), deny("iam:*", on=closed)).client("iam")
+    for made, name, path in ((iam, names[1], "/admin/"), (caller, names[0], "/dev/")):
+        made.create_user(UserName=name, Path=path)
+        made.create_group(GroupName=name, Path=path)
+        made.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=TRUST)
+        made.create_instance_profile(InstanceProfileName=name, Path=path)
+    plain, root = names
+    trust = {"PolicyDocument": TRUST}
+    caller.create_access_key(UserName=plain)
+    refused(caller.create_access_key, UserName=root)
+    caller.add_user_to_group(GroupName=plain, UserName=plain)
+    refused(caller.add_user_to_group, GroupName=root, UserName=plain)
+    caller.update_assume_role_policy(RoleName=plain, **trust)
+    refused(caller.update_assume_role_policy, RoleName=root, **trust)
+    caller.delete_instance_profile(InstanceProfileName=plain)
+    refused(caller.delete_instance_profile, InstanceProfileName=root)
+    refused(caller.create_user, UserName=unique("other"), Path="/admin/")
+
+
+def test_attaching_is_held_to_the_policy_that_is_attached(
+    gateway: Any, role: Callable[..., Role], unique: Callable[[str], str]
+) -> None:
+    powers = {"ArnEquals": {"iam:PolicyARN": "arn:aws:iam::aws:policy/AdministratorAccess"}}
+    caller, name = role(allow("iam:*"), deny("iam:Attach*", Condition=powers)).client("iam"), unique("user")
+    gateway.client("iam").create_user(UserName=name)
+    caller.attach_user_policy(UserName=name, PolicyArn="arn:aws:iam::aws:policy/ReadOnlyAccess")
+    refused(caller.attach_user_policy, UserName=name, PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
 
 
 def test_log_group_is_found_by_no_identifier_but_its_own(

@@ -276,6 +276,43 @@ def test_session_of_a_role_that_is_gone_may_do_nothing(
     refused(gone.client("iam").list_users)
 
 
+def test_session_of_a_role_is_not_one_of_another_by_its_name(
+    gateway: Any, unique: Callable[[str], str], bucket: str
+) -> None:
+    name, iam, s3 = unique("role"), gateway.client("iam"), gateway.client("s3")
+    old = Role(gateway, name, allow("*"))
+    iam.delete_role_policy(RoleName=name, PolicyName="inline")
+    iam.delete_role(RoleName=name)
+    new = Role(gateway, name, allow("*"))
+    named = allow("s3:GetObject", on=f"arn:aws:s3:::{bucket}/*", Principal={"AWS": [old.arn, old.who]})
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [named]}))
+    assert "because no identity-based policy" in refused(old.client("s3").get_object, Bucket=bucket, Key="data/a")
+    refused(old.client("iam").list_users)
+    new.client("s3").get_object(Bucket=bucket, Key="data/a")
+    s3.delete_bucket_policy(Bucket=bucket)
+    ids = [one.client("sts").get_caller_identity()["UserId"].partition(":")[0] for one in (old, new)]
+    assert ids[0] != ids[1] == iam.get_role(RoleName=name)["Role"]["RoleId"]
+
+
+def test_session_of_a_user_is_not_one_of_another_by_its_name(gateway: Any, unique: Callable[[str], str]) -> None:
+    iam, name = gateway.client("iam"), unique("user")
+    sessions = []
+    for _ in range(2):
+        iam.create_user(UserName=name)
+        iam.attach_user_policy(UserName=name, PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
+        key = iam.create_access_key(UserName=name)["AccessKey"]
+        by = {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
+        issued = gateway.client("sts", **by).get_session_token()["Credentials"]
+        own = {"aws_access_key_id": issued["AccessKeyId"], "aws_secret_access_key": issued["SecretAccessKey"]}
+        sessions.append(gateway.client("s3", **own, aws_session_token=issued["SessionToken"]))
+        sessions[-1].list_buckets()
+        if len(sessions) == 1:
+            iam.detach_user_policy(UserName=name, PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
+            iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
+            iam.delete_user(UserName=name)
+    refused(sessions[0].list_buckets)
+
+
 def test_name_of_a_session_makes_nobody_the_owner(gateway: Any, unique: Callable[[str], str]) -> None:
     role, sts = Role(gateway, unique("role")).arn, gateway.client("sts")
     issued = sts.assume_role(RoleArn=role, RoleSessionName=gateway.home.caller_arn.rpartition("/")[2])[

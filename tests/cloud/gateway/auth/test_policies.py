@@ -60,6 +60,10 @@ def test_a_statement_applies_to_what_it_names(statement: dict[str, Any], effect:
         ({"NumericLessThan": {"k": "3600"}}, ["not a number"], False),
         ({"NumericNotEquals": {"k": "1"}}, ["2"], True),
         ({"DateGreaterThan": {"k": "2026-01-01T00:00:00+00:00"}}, ["2026-02-01T00:00:00+00:00"], True),
+        ({"DateGreaterThan": {"k": "2026-01-01"}}, ["2026-02-01T00:00:00+00:00"], True),
+        ({"DateLessThan": {"k": "2026-01-01T00:00:00"}}, ["2026-02-01T00:00:00+00:00"], False),
+        ({"DateGreaterThan": {"k": "1767225600"}}, ["2026-01-01T00:00:01+00:00"], True),
+        ({"DateLessThanEquals": {"k": 1767225600}}, ["2026-01-01T00:00:01+00:00"], False),
         ({"IpAddress": {"k": "10.0.0.0/8"}}, ["10.1.2.3"], True),
         ({"NotIpAddress": {"k": "10.0.0.0/8"}}, ["10.1.2.3"], False),
         ({"ArnLike": {"k": "arn:aws:iam::*:role/x"}}, ["arn:aws:iam::1:role/x"], True),
@@ -71,6 +75,12 @@ def test_a_condition_holds_as_iam_has_it(condition: dict[str, Any], values: list
     context = {} if values is None else {"k": values}
     assert conditions.hold(condition, context) is holds
     assert decide(context, Condition=condition) == ("allowed" if holds else "implicitDeny")
+
+
+def test_operator_that_nobody_knows_denies_and_does_not_allow() -> None:
+    condition = {"BinaryEquals": {"k": "YQ=="}}
+    assert decide({"k": ["a"]}, Condition=condition) == "implicitDeny"
+    assert decide({"k": ["a"]}, Effect="Deny", Condition=condition) == "explicitDeny"
 
 
 def test_keys_without_a_value_are_reported() -> None:

@@ -100,6 +100,26 @@ def test_scope_of_another_service_opens_nothing(
     assert send(gateway, limited("*"), f"/{bucket}", service, method="GET") == 403
 
 
+@pytest.mark.parametrize("size", [1 << 20, 4 << 20])
+def test_what_stands_late_in_a_form_is_judged_too(
+    gateway: Any, limited: Callable[..., dict[str, str]], unique: Callable[[str], str], size: int
+) -> None:
+    keys, name, iam = limited("iam:TagUser"), unique("other"), gateway.client("iam")
+    iam.create_user(UserName=name)
+    (own,) = [one for one in iam.list_users()["Users"] if one["UserName"] == user_of(iam, keys)]
+    only = {"Effect": "Allow", "Action": "iam:TagUser", "Resource": own["Arn"]}
+    document = json.dumps({"Version": "2012-10-17", "Statement": only})
+    iam.put_user_policy(UserName=own["UserName"], PolicyName="p", PolicyDocument=document)
+    tag = "Tags.member.1.Key=k&Tags.member.1.Value=v"
+    body = f"Action=TagUser&Version=2010-05-08&Filling={'x' * size}&{tag}&UserName={name}"
+    assert send(gateway, keys, "/", "iam", body, **{"Content-Type": FORM}) in (403, 413)
+    assert iam.list_user_tags(UserName=name)["Tags"] == []
+
+
+def user_of(iam: Any, keys: dict[str, str]) -> str:
+    return str(iam.get_access_key_last_used(AccessKeyId=keys["id"])["UserName"])
+
+
 def test_form_of_too_many_fields_is_refused(limited: Callable[..., dict[str, str]], gateway: Any) -> None:
     body = "Action=ListUsers&" + "&".join(f"field{number}=1" for number in range(10_001))
     assert send(gateway, limited("iam:*"), "/", "iam", body, **{"Content-Type": FORM}) == 403

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import botocore.exceptions
@@ -134,6 +135,72 @@ def test_role_is_taken_on_by_whom_it_trusts(
     refused(take, client=gateway.client("sts"))
     with pytest.raises(botocore.exceptions.ClientError, match="AccessDenied"):
         gateway.client("sts").assume_role(RoleArn=f"arn:aws:iam::{ACCOUNT}:role/nobody", RoleSessionName="session")
+
+
+@pytest.mark.parametrize(
+    ("key", "pattern", "taken"),
+    [
+        ("aws:SourceAccount", ACCOUNT, True),
+        ("aws:SourceAccount", "210987654321", False),
+        ("aws:SourceArn", f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:*", True),
+        ("aws:SourceArn", f"arn:aws:sagemaker:eu-west-1:{ACCOUNT}:*", False),
+    ],
+)
+def test_service_says_for_which_account_and_region_it_takes_a_role_on(
+    gateway: Any, role: Callable[..., Role], key: str, pattern: str, taken: bool
+) -> None:
+    asked, service = role(), {"Service": "sagemaker.amazonaws.com"}
+    statement = {"Effect": "Allow", "Principal": service, "Action": "sts:AssumeRole"}
+    document = json.dumps(policy(statement | {"Condition": {"ArnLike": {key: pattern}}}))
+    name = asked.arn.rpartition("/")[2]
+    gateway.client("iam").update_assume_role_policy(RoleName=name, PolicyDocument=document)
+    assert may_take_on(gateway, asked.arn) is taken
+
+
+def may_take_on(gateway: Any, role: str) -> bool:
+    """Whether SageMaker may."""
+    keys = dict(zip(("aws_access_key_id", "aws_secret_access_key"), gateway.service, strict=True))
+    try:
+        gateway.client("sts", **keys).assume_role(RoleArn=role, RoleSessionName="SageMaker")
+    except botocore.exceptions.ClientError:
+        return False
+    return True
+
+
+def test_sessions_are_ended_by_when_they_were_made(gateway: Any, role: Callable[..., Role]) -> None:
+    session, now = role(allow("sqs:ListQueues")), datetime.now(UTC)
+    name, sqs = session.arn.rpartition("/")[2], session.client("sqs")
+    for moment, ended in ((now - timedelta(hours=1), False), (now + timedelta(hours=1), True)):
+        older = {"DateLessThan": {"aws:TokenIssueTime": moment.isoformat()}}
+        document = json.dumps(policy(deny("*", Condition=older)))
+        gateway.client("iam").put_role_policy(RoleName=name, PolicyName="Revoke", PolicyDocument=document)
+        if ended:
+            assert "explicit deny" in refused(sqs.list_queues)
+        else:
+            sqs.list_queues()
+
+
+@pytest.mark.parametrize(
+    ("condition", "denied"),
+    [
+        ({"StringEquals": {"aws:PrincipalTag/Team": "a"}}, True),
+        ({"StringEquals": {"aws:PrincipalTag/team": "b"}}, False),
+        ({"StringNotEquals": {"aws:PrincipalTag/team": "a"}}, False),
+        ({"Bool": {"aws:MultiFactorAuthPresent": "false"}}, True),
+        ({"Bool": {"aws:PrincipalIsAWSService": "false"}}, True),
+        ({"Bool": {"aws:ViaAWSService": "true"}}, False),
+    ],
+)
+def test_deny_knows_what_is_true_of_a_caller(
+    gateway: Any, role: Callable[..., Role], condition: dict[str, Any], denied: bool
+) -> None:
+    session = role(allow("sqs:ListQueues"), deny("*", Condition=condition))
+    name = session.arn.rpartition("/")[2]
+    gateway.client("iam").tag_role(RoleName=name, Tags=[{"Key": "team", "Value": "a"}])
+    if denied:
+        refused(session.client("sqs").list_queues)
+    else:
+        session.client("sqs").list_queues()
 
 
 def test_role_is_taken_on_with_the_external_id_that_it_asks_for(gateway: Any, role: Callable[..., Role]) -> None:

@@ -151,5 +151,5 @@ def test_every_protocol_gets_through(gateway: Any) -> None:
 
 def test_account_of_a_request_cannot_be_chosen(gateway: Any) -> None:
     headers = {"x-moto-account-id": "999999999999", "Content-Type": "application/x-www-form-urlencoded"}
-    body = b"Action=CreateRole&Version=2010-05-08&RoleName=chosen&AssumeRolePolicyDocument=%7B%7D"
-    assert b"arn:aws:iam::123456789012:role/chosen" in gateway.signed("POST", "/", "iam", body, headers)[2]
+    body = b"Action=CreateUser&Version=2010-05-08&UserName=chosen"
+    assert b"arn:aws:iam::123456789012:user/chosen" in gateway.signed("POST", "/", "iam", body, headers)[2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
     ("redshift-data", "execute_statement", {"Sql": "SELECT 1"}, "No data warehouse"),
     ("rds-data", "execute_statement", {"resourceArn": ARN, "secretArn": ARN, "sql": "SELECT 1"}, "No database"),
     ("glue", "start_job_run", {"JobName": "x"}, "No job, crawler"),
-    ("lambda", "invoke", {"FunctionName": "x"}, "No function runs"),
+    ("lambda", "create_function_url_config", {"FunctionName": "x", "AuthType": "NONE"}, "No address leads"),
     ("batch", "submit_job", {"jobName": "x", "jobQueue": "x", "jobDefinition": "x"}, "No batch job"),
     ("ecs", "run_task", {"taskDefinition": "x"}, "No container runs"),
     ("ec2", "run_instances", {"ImageId": "ami-1", "MinCount": 1, "MaxCount": 1}, "No virtual machine"),
@@ -166,9 +167,12 @@ def test_what_happens_goes_on_happening(gateway: Any) -> None:
     assert dynamodb.scan(TableName="kept")["Count"] == 1
     dynamodb.delete_table(TableName="kept")
     sqs, sns = gateway.client("sqs"), gateway.client("sns")
-    url = sqs.create_queue(QueueName="kept")["QueueUrl"]
+    queue = "arn:aws:sqs:us-east-1:123456789012:kept"
+    taking = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": taking | {"Resource": queue}})
+    url = sqs.create_queue(QueueName="kept", Attributes={"Policy": policy})["QueueUrl"]
     topic = sns.create_topic(Name="kept")["TopicArn"]
-    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:us-east-1:123456789012:kept")
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
     sns.publish(TopicArn=topic, Message="heard")
     assert "heard" in sqs.receive_message(QueueUrl=url)["Messages"][0]["Body"]
     kinesis = gateway.client("kinesis")

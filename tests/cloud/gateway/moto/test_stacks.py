@@ -11,13 +11,10 @@ from typing import Any
 import botocore.exceptions
 import pytest
 
-from sagelab.cloud import control
 from sagelab.cloud.engine.images.own import OwnImages
-from sagelab.cloud.home import Home
 from tests import signers
 from tests.cloud.instances import encode
 from tests.cloud.jobs import ROLE
-from tests.cloud.kills import kill
 from tests.conftest import LocalCloud
 from tests.trusts import trusting
 
@@ -414,24 +411,3 @@ def test_stack_makes_nothing_that_who_asks_may_not(
             call(StackName=made)
     with pytest.raises(botocore.exceptions.ClientError, match=r"not authorized to perform: sqs:\*"):
         stacks.create(queue, RoleARN=roles["half"])
-
-
-@pytest.mark.slow
-def test_stack_and_its_resources_are_one_after_a_kill(home: Home) -> None:
-    control.up(home)
-    cloud = LocalCloud(home, str((home.server() or {})["url"]))
-    kind = "NotebookInstanceLifecycleConfig"
-    resources = {"Config": {"Type": f"AWS::SageMaker::{kind}", "Properties": {"OnStart": encode("true")}}}
-    outputs = {"Name": {"Value": {"Fn::GetAtt": ["Config", f"{kind}Name"]}}}
-    template = json.dumps({"Resources": resources, "Outputs": outputs})
-    cloud.client("cloudformation").create_stack(StackName="kept", TemplateBody=template)
-    kill(home)
-    control.up(home)
-    cloud = LocalCloud(home, str((home.server() or {})["url"]))
-    cfn, sagemaker = cloud.client("cloudformation"), cloud.client("sagemaker")
-    (stack,) = cfn.describe_stacks(StackName="kept")["Stacks"]
-    assert stack["StackStatus"] == "CREATE_COMPLETE"
-    name = stack["Outputs"][0]["OutputValue"]
-    assert sagemaker.describe_notebook_instance_lifecycle_config(**{f"{kind}Name": name})
-    cfn.delete_stack(StackName="kept")
-    assert not sagemaker.list_notebook_instance_lifecycle_configs()[f"{kind}s"]

@@ -154,11 +154,33 @@ def test_topic_takes_no_subscription_that_hears_nothing(gateway: Any, topic: str
     assert "telephone" in refusal(sns.publish, PhoneNumber="+447700900000", Message="m")
 
 
+def test_topic_sends_to_no_queue_whose_policy_does_not_let_it(gateway: Any) -> None:
+    sns, sqs = gateway.client("sns"), gateway.client("sqs")
+    topic = sns.create_topic(Name="letting")["TopicArn"]
+    sqs.create_queue(QueueName="takes-nothing")
+    queues = {
+        "takes-nothing": f"{OWN}:sqs:us-east-1:{ACCOUNT}:takes-nothing",
+        "never-there": f"{OWN}:sqs:us-east-1:{ACCOUNT}:never-there",
+        "takes-of-s3": make_queue(gateway, "takes-of-s3", "s3.amazonaws.com"),
+        "takes-of-another": make_queue(
+            gateway, "takes-of-another", "sns.amazonaws.com", aws_SourceArn=f"{topic}-other"
+        ),
+        "takes-of-the-topic": make_queue(gateway, "takes-of-the-topic", "sns.amazonaws.com", aws_SourceArn=topic),
+    }
+    for arn in queues.values():
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    sns.publish(TopicArn=topic, Message="one")
+    sns.publish_batch(TopicArn=topic, PublishBatchRequestEntries=[{"Id": "1", "Message": "two"}])
+    del queues["never-there"]
+    found = {name: sorted(one["Message"] for one in messages(gateway, name)) for name in queues}
+    assert found.pop("takes-of-the-topic") == ["one", "two"]
+    assert not any(found.values())
+
+
 def test_message_of_a_topic_is_kept_with_its_queue(gateway: Any) -> None:
     sns = gateway.client("sns")
     topic = sns.create_topic(Name="keeping")["TopicArn"]
-    gateway.client("sqs").create_queue(QueueName="keeping")
-    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=f"{OWN}:sqs:us-east-1:{ACCOUNT}:keeping")
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=make_queue(gateway, "keeping", "sns.amazonaws.com"))
     sns.publish(TopicArn=topic, Message="to be kept")
     with closing(sqlite3.connect(gateway.home.path / "services.db")) as db:
         states = db.execute("SELECT state FROM backends WHERE service='sqs' AND region='us-east-1'").fetchall()

@@ -11,6 +11,7 @@ import re
 import secrets
 import string
 import tempfile
+import uuid
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -175,7 +176,7 @@ def _why(build: Document) -> str:
 def approval(place: Place) -> None:
     """Waits for PutApprovalResult, which finds the token in the action's record."""
     if not place.record().get("token"):
-        place.note(token=secrets.token_hex(16), summary=place.configuration.get("CustomData", ""))
+        place.note(token=str(uuid.uuid4()), summary=place.configuration.get("CustomData", ""))
     if not place.wait(lambda: "result" in place.record()):
         return
     result = place.record()["result"]

@@ -76,8 +76,10 @@ class Capture:
         name = f"{now:%M-%S}-{now.microsecond // 1000:03d}-{uuid.uuid4()}.jsonl"
         base = channels.locate(self._config["DestinationS3Uri"])
         location = base.join(self._endpoint, variant, f"{now:%Y/%m/%d/%H}", name)
+        body, key = "\n".join(lines).encode() + b"\n", self._config.get("KmsKeyId")
+        encrypted = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key} if key else {}
         try:
-            self._s3.put_object(Bucket=location.bucket, Key=location.key, Body="\n".join(lines).encode() + b"\n")
+            self._s3.put_object(Bucket=location.bucket, Key=location.key, Body=body, **encrypted)
         except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError):
             logger.exception("captured data of endpoint %s could not be written to %s", self._endpoint, location)
 

@@ -28,7 +28,7 @@ from packaging.markers import Marker
 import sagelab
 from sagelab.cloud.errors import ClientError
 
-QUIETLY = ("--quiet", "--compile-bytecode")  # pip compiles in any case
+TESTS = r"[/\\]tests?[/\\]"  # nearly half of a package's modules; an import that wants one compiles it itself
 CPU_BUILDS = "https://download.pytorch.org/whl/cpu"  # PyTorch's index of builds without CUDA, which PyPI has not
 CPU_INDEX = "SAGELAB_PYTORCH_INDEX"  # a mirror of it
 WORDS = 300  # characters of an installer's complaint that are passed on
@@ -132,6 +132,8 @@ HUGGING_FACE = Environment(
     commands=(*PYTORCH.commands, ("accelerate", "accelerate.commands.accelerate_cli")),
     variables=(("HF_HUB_OFFLINE", "1"),),
 )
+KUBERNETES = Environment("kubernetes", shown=(("kopf", "kopf"),), lock=LOCKS / "kubernetes.lock", beside=True)
+KUBEFLOW = Environment("kubeflow", shown=(("kfp", "kfp"),), lock=LOCKS / "kubeflow.lock")
 
 
 class Environments:
@@ -183,6 +185,7 @@ class Environments:
                 self._make(environment)
             elif whole and self.lacks(environment):
                 self._add_extras(environment)
+                self._compile(environment)
 
     def _make(self, environment: Environment) -> None:
         place = self._place(environment)
@@ -192,6 +195,7 @@ class Environments:
                 self._lay_beside(environment, place / "packages")
             else:
                 self._make_virtual(environment, place)
+            self._compile(environment)
             (place / "made").write_text(_fingerprint(environment))
         except BaseException:
             shutil.rmtree(place, ignore_errors=True)
@@ -235,8 +239,26 @@ class Environments:
             self._add_builds(environment, environment.extras)
             note.unlink()
 
+    def _compile(self, environment: Environment) -> None:
+        """Write the bytecode, which no host can; what is no Python of today stays without."""
+        command: list[str | Path] = [
+            self.python(environment),
+            "-m",
+            "compileall",
+            "-qq",
+            "-j",
+            "0",
+            "-x",
+            TESTS,
+            ".",
+        ]
+        subprocess.run(command, cwd=self._place(environment), env=self._variables(), capture_output=True)
+
+    def _variables(self) -> dict[str, str]:
+        return {name: value for name, value in self._outside.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
+
     def _run(self, environment: Environment, *command: str) -> None:
-        env = {name: value for name, value in self._outside.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
+        env = self._variables()
         if "PIP_INDEX_URL" in env:
             env.setdefault("UV_DEFAULT_INDEX", env["PIP_INDEX_URL"])
         done = subprocess.run(command, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -301,6 +323,6 @@ def _installer(python: Path) -> list[str]:
     rules = ["--only-binary", ":all:", "--no-deps", "--require-hashes"]
     uv = shutil.which("uv", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
     if uv:
-        return [uv, "pip", "install", *QUIETLY, *rules, "--python", str(python)]
+        return [uv, "pip", "install", "--quiet", *rules, "--python", str(python)]
     pip = [sys.executable, "-m", "pip", "--python", str(python), "install"]
-    return [*pip, "--quiet", "--no-input", "--disable-pip-version-check", *rules]
+    return [*pip, "--quiet", "--no-compile", "--no-input", "--disable-pip-version-check", *rules]

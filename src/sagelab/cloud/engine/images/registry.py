@@ -20,6 +20,8 @@ from typing import Any
 from sagelab.cloud.engine.images.environments import (
     HUGGING_FACE,
     KERAS_2,
+    KUBEFLOW,
+    KUBERNETES,
     PLAIN,
     PYTORCH,
     SKLEARN,
@@ -46,8 +48,9 @@ class Image:
     uses: TRAIN, PROCESS, SERVE. environment: its packages.
     server: which model server stands for its `serve` (hosting/containers.py). least: the first version that runs
     here. program: the folder that stands for it, of an own image. algorithm: the module that trains where a job
-    names no script. older: that of versions before one of them. module: what SageMaker's toolkit calls around a
-    script ("module:function").
+    names no script, or that processes where it names no entry point. older: that of versions before one of them.
+    module: what SageMaker's toolkit calls around a script ("module:function"). name: its repository in ECR, where
+    the table has another one of the same accounts.
     """
 
     repository: str
@@ -59,6 +62,7 @@ class Image:
     algorithm: str = ""
     module: str = ""
     older: tuple[tuple[int, ...], Environment] | None = None
+    name: str = ""
 
     def of(self, uri: str) -> Image:
         """The image with the environment of the version that a URI names."""
@@ -77,7 +81,7 @@ class Image:
         groups: dict[str, list[str]] = {}
         for version, row in _rows(self):
             groups.setdefault(row["repository"], []).append(version)
-        return [f"{name} (versions {', '.join(group)})" for name, group in groups.items()]
+        return [f"{name} (versions {', '.join(group)})" if any(group) else name for name, group in groups.items()]
 
     def matches(self, uri: str) -> bool:
         """Whether a URI is one of the image's: repository, registry of AWS's, and a tag of one of the versions."""
@@ -117,20 +121,33 @@ IMAGES: tuple[Image, ...] = (
     Image("pytorch/inference_graviton", (SERVE,), PYTORCH, server="pytorch", least=(1,)),
     Image("huggingface/training", (TRAIN, PROCESS), HUGGING_FACE, module="sagelab.frameworks.pytorch:main"),
     Image("huggingface/inference", (SERVE,), HUGGING_FACE, server="huggingface"),
+    Image("model-monitor/monitoring", (PROCESS,), SKLEARN, algorithm="sagelab.monitoring"),
+    Image(
+        "model-monitor/monitoring",
+        (PROCESS,),
+        SKLEARN,
+        algorithm="sagelab.monitoring.merge",
+        name="sagemaker-model-monitor-groundtruth-merger",
+    ),
 )
 NEO = Image("neo", (SERVE,), PLAIN, server="neo")  # what a compilation job made; neo.py has its names
 
 
 def environments() -> dict[str, Environment]:
-    """Every environment that is behind an image, by its name."""
+    """Every environment that is behind an image, and those of `sagelab k8s` and `kfp`, by name."""
     older = [image.older[1] for image in IMAGES if image.older]
-    found = [*(image.environment for image in (*IMAGES, NEO)), *older]
+    found = [*(image.environment for image in (*IMAGES, NEO)), *older, KUBERNETES, KUBEFLOW]
     return {environment.name: environment for environment in found}
 
 
 def is_algorithm(image: Image, hyperparameters: Mapping[str, str]) -> bool:
     """Whether a training job of an image runs its built-in algorithm, as it names no script of its own."""
     return bool(image.algorithm) and "sagemaker_program" not in hyperparameters
+
+
+def has_entry_point(image: Image | None) -> bool:
+    """Whether a processing job of an image needs no ContainerEntrypoint."""
+    return image is not None and image.uses == (PROCESS,) and bool(image.algorithm)
 
 
 class Registry:
@@ -185,7 +202,7 @@ def nearest(uri: str, images: Sequence[Image]) -> str:
     given = ", ".join(f'{option}="{value}"' for option, value in (options | row.get("call", {})).items() if value)
     place = f"{row['registries'][region]}.dkr.ecr.{region}.{domain}/{row['repository']}"
     return (
-        f"The nearest that runs is {place}:{tagged},"
+        f"The nearest that runs is {place}{':' * bool(tagged)}{tagged},"
         f' in the SageMaker SDK image_uris.retrieve("{framework}", "{region}", {given}).'
     )
 
@@ -207,7 +224,8 @@ def _rows(image: Image) -> list[tuple[str, dict[str, Any]]]:
     """(version, row) of the SDK's table, in order, of those that run here."""
     framework, _, scope = image.repository.partition("/")
     versions = _table(framework)[scope]["versions"].items()
-    found = [each for row in versions for each in _flat(*row) if _by_number(each[0]) >= image.least]
+    flat = [each for row in versions for each in _flat(*row) if _by_number(each[0]) >= image.least]
+    found = [(version, row | {"repository": image.name or row["repository"]}) for version, row in flat]
     return sorted(found, key=lambda row: _by_number(row[0]))
 
 
@@ -243,7 +261,7 @@ def _table(framework: str) -> dict[str, Any]:
     name = f"{framework}.json"
     wanted = next(file for file in files if file.name == name and "image_uri_config" in str(file))
     found: dict[str, Any] = json.loads(Path(str(wanted.locate())).read_text())
-    return found
+    return dict.fromkeys(found["scope"], found) if "scope" in found else found
 
 
 def _by_number(version: str) -> tuple[int, ...]:

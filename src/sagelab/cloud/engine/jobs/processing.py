@@ -15,6 +15,7 @@ from sagelab.cloud.engine.data import channels
 from sagelab.cloud.engine.data.mirror import Mirror
 from sagelab.cloud.engine.data.trees import Tree
 from sagelab.cloud.engine.images import environments, registry, runtimes
+from sagelab.cloud.engine.jobs import container_metrics
 from sagelab.cloud.engine.jobs.cluster import Cluster, Task, describe_stand_in
 from sagelab.cloud.engine.jobs.run import OVERTIME, JobRun, Report, Step
 from sagelab.cloud.errors import ClientError
@@ -39,6 +40,7 @@ class ProcessingRun(JobRun):
         self.cluster = Cluster(self.job_name, self.resources.get("InstanceCount", 1), context)
         image = context.launcher.images.find(job["AppSpecification"]["ImageUri"], registry.PROCESS)
         self.environment = image.environment if image else environments.TENSORFLOW
+        self.entry_point = ("python3", "-m", image.algorithm) if image and registry.has_entry_point(image) else ()
 
     def work(self) -> None:
         self.report(Step("InProgress", facts={"ProcessingStartTime": datetime.now(UTC)}))
@@ -48,6 +50,7 @@ class ProcessingRun(JobRun):
         trouble = None if self.ending else self.cluster.explain()
         if trouble:
             raise trouble
+        self._tell_metrics()
         self._upload()
 
     def halt(self, now: bool) -> None:
@@ -93,7 +96,8 @@ class ProcessingRun(JobRun):
 
     def _command(self) -> tuple[str, ...]:
         application = self.job["AppSpecification"]
-        return (*application["ContainerEntrypoint"], *application.get("ContainerArguments", []))
+        entry_point = application.get("ContainerEntrypoint") or self.entry_point
+        return (*entry_point, *application.get("ContainerArguments", []))
 
     def _code(self) -> Path | None:
         """The folder of the script that the command names."""
@@ -132,6 +136,14 @@ class ProcessingRun(JobRun):
             raise ClientError(f"{BASE}/output/message is not UTF-8: {error}") from error
         if found:
             self.facts["ExitMessage"] = found[:MESSAGE_LIMIT].decode(errors="ignore")
+
+    def _tell_metrics(self) -> None:
+        """What a container of Model Monitor left for CloudWatch; what is no metric is said in the log."""
+        environment = self.job.get("Environment", {})
+        if environment.get("publish_cloudwatch_metrics") == "Enabled":
+            client = self.context.client_as(self.job["RoleArn"], "cloudwatch")
+            for folder in self.cluster.folders.values():
+                self.cluster.say(*container_metrics.send(Tree(folder / "ml"), environment, client))
 
     def _pairs(self, *modes: str) -> list[tuple[Tree, channels.Location]]:
         """The folders of the outputs of these upload modes, on every host, and where their files go."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sagelab.cloud.engine.pipelines import conditions
+from sagelab.cloud.engine.pipelines import conditions, functions
 from sagelab.cloud.engine.pipelines.caching import Cache, read_cache
 from sagelab.cloud.engine.pipelines.expressions import BadExpression, references, split, split_step
 from sagelab.cloud.engine.pipelines.kinds import KINDS, LATER
@@ -74,6 +74,8 @@ class StepSpec:
     policies: tuple[Policy, ...] = ()
     files: dict[str, PropertyFile] = field(default_factory=dict)
     queue: Any = None
+    function: Any = None
+    outputs: dict[str, str] = field(default_factory=dict)  # name -> type, of a function
     words: dict[str, str] = field(default_factory=dict)  # StepDisplayName, StepDescription
 
 
@@ -163,14 +165,16 @@ def _step(given: dict[str, Any], branches: tuple[tuple[str, bool], ...]) -> Step
         raise BadDefinition(f"step {name}: Type must be a text")
     if kind in LATER:
         raise BadDefinition(f"step {name}: the local cloud does not run steps of type {kind}, {LATER[kind]}")
-    if kind not in KINDS and kind not in ("Condition", "Fail", "Callback"):
+    if kind not in KINDS and kind not in ("Condition", "Fail", "Callback", "Lambda"):
         raise BadDefinition(f"step {name}: there is no step of type {str(kind)[:80]!r}")
     if not isinstance(arguments, dict):
         raise BadDefinition(f"step {name}: Arguments must be an object")
     if kind == "Condition":
         arguments = {"Conditions": arguments.get("Conditions")}
         conditions.check(name, arguments["Conditions"])
-    used = list(references([arguments, given.get("SqsQueueUrl")]))
+    if kind == "Lambda" and not given.get("FunctionArn"):
+        raise BadDefinition(f"step {name}: FunctionArn must name a function")
+    used = list(references([arguments, given.get("SqsQueueUrl"), given.get("FunctionArn")]))
     reads = frozenset(split_step(each)[0] for each in used if split(each)[0] == "Steps")
     return StepSpec(
         name=name,
@@ -183,6 +187,8 @@ def _step(given: dict[str, Any], branches: tuple[tuple[str, bool], ...]) -> Step
         policies=read_policies(name, given.get("RetryPolicies")),
         files=_files(given),
         queue=given.get("SqsQueueUrl"),
+        function=given.get("FunctionArn"),
+        outputs=functions.read_outputs(name, given.get("OutputParameters")) if kind == "Lambda" else {},
         words={
             f"Step{member}": given[member]
             for member in ("DisplayName", "Description")
@@ -214,7 +220,7 @@ def _check_references(spec: StepSpec, parameters: dict[str, Parameter], steps: d
             raise BadDefinition(f"step {spec.name} depends on {needed}, which is no step of the pipeline")
         if steps[needed].type == "Fail":
             raise BadDefinition(f"step {spec.name} depends on {needed}: nothing comes after a Fail step")
-    for name in references([spec.arguments, spec.queue]):
+    for name in references([spec.arguments, spec.queue, spec.function]):
         head, rest = split(name)
         if head == "Parameters" and rest not in parameters:
             raise BadDefinition(f"step {spec.name} uses the parameter {rest}, which the pipeline does not have")

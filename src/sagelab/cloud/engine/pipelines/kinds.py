@@ -62,7 +62,6 @@ KINDS = {
 }
 _LATER = "which it has nothing for"
 LATER = {
-    "Lambda": "for it runs no functions yet",
     "EMR": "for it has no clusters",
     "EMRServerless": "for it has no clusters",
     "QualityCheck": "for it has no model monitor",
@@ -98,12 +97,21 @@ def metadata(kind: str, record: dict[str, Any]) -> dict[str, Any]:
         return {"Condition": {"Outcome": "True" if record["Outcome"] else "False"}} if "Outcome" in record else {}
     if kind == "Callback":
         return {"Callback": _callback(record)} if "Token" in record else {}
+    if kind == "Lambda":
+        return {"Lambda": _function(record)} if "Function" in record else {}
     return {KINDS[kind].metadata: {"Arn": record["Arn"]}} if "Arn" in record else {}
 
 
 def _callback(record: dict[str, Any]) -> dict[str, Any]:
-    outputs = [{"Name": name, "Value": text(value)} for name, value in record.get("Outputs", {}).items()]
-    return {"CallbackToken": record["Token"], "SqsQueueUrl": record["Queue"], "OutputParameters": outputs}
+    return {"CallbackToken": record["Token"], "SqsQueueUrl": record["Queue"], "OutputParameters": _outputs(record)}
+
+
+def _function(record: dict[str, Any]) -> dict[str, Any]:
+    return {"Arn": record["Function"], "OutputParameters": _outputs(record)}
+
+
+def _outputs(record: dict[str, Any]) -> list[dict[str, str]]:
+    return [{"Name": name, "Value": text(value)} for name, value in record.get("Outputs", {}).items()]
 
 
 def placed(uri: str, path: str) -> str:

@@ -31,7 +31,7 @@ class PipelineRun(JobRun):
         super().__init__(plan.id, report)
         self.plan, self.records, self.parallel = plan, records, plan.parallel
         self.keeper = keeper
-        self.steps = Steps(plan, records, clients, keeper)
+        self.steps = Steps(plan, records, clients, keeper, self.answer)
         self._events: queue.Queue[Callable[[], None]] = queue.Queue()
         self._due: dict[str, float] = {}  # step -> when it is tried again, of time.monotonic()
         self._begun: dict[str, float] = {}  # step -> when its first attempt began
@@ -43,8 +43,8 @@ class PipelineRun(JobRun):
         """A resource that is watched has changed."""
         self._events.put(lambda: self._look_at(arn))
 
-    def answer(self, token: str, outputs: dict[str, str] | None, reason: str = "") -> None:
-        """A callback's step has succeeded with these outputs, or failed (None)."""
+    def answer(self, token: str, outputs: dict[str, Any] | None, reason: str = "") -> None:
+        """The step of a callback or of a function has succeeded with these outputs, or failed (None)."""
         self._events.put(lambda: self._take_answer(token, outputs, reason))
 
     def limit(self, parallel: int | None) -> None:
@@ -170,7 +170,7 @@ class PipelineRun(JobRun):
                 spec = self.plan.definition.steps[name]
                 self._judge(spec, lambda spec=spec: self.steps.look(spec))  # type: ignore[misc]
 
-    def _take_answer(self, token: str, outputs: dict[str, str] | None, reason: str) -> None:
+    def _take_answer(self, token: str, outputs: dict[str, Any] | None, reason: str) -> None:
         for name, record in self.records.items():
             if record.get("Token") == token and record["Status"] in GOING:
                 spec = self.plan.definition.steps[name]
@@ -211,7 +211,7 @@ class PipelineRun(JobRun):
         self.keeper.keep(self.records)
 
 
-def _answered(record: Record, outputs: dict[str, str] | None, reason: str) -> bool:
+def _answered(record: Record, outputs: dict[str, Any] | None, reason: str) -> bool:
     if outputs is None:
         raise Failed(reason or "The callback was answered with a failure.")
     record["Outputs"] = outputs

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import secrets
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,7 +17,7 @@ import botocore.exceptions
 from botocore import xform_name
 
 from sagelab.cloud.engine.jobs.run import INTERRUPTED
-from sagelab.cloud.engine.pipelines import caching, conditions, kinds, retries
+from sagelab.cloud.engine.pipelines import caching, conditions, functions, kinds, retries
 from sagelab.cloud.engine.pipelines.definition import StepSpec
 from sagelab.cloud.engine.pipelines.expressions import BadExpression, evaluate
 from sagelab.cloud.engine.pipelines.kinds import KINDS, LETTERS
@@ -58,6 +60,7 @@ class Steps:
     records: dict[str, Record]
     clients: Clients
     keeper: Keeper
+    answer: Callable[[str, dict[str, Any] | None, str], None]  # token, outputs, reason: PipelineRun.answer
 
     def __post_init__(self) -> None:
         self.values = Values(self.plan, self.records, self.clients)
@@ -76,6 +79,8 @@ class Steps:
             if spec.type == "Callback":
                 self._call_back(spec, record, arguments)
                 return False
+            if spec.type == "Lambda":
+                return self._call_function(spec, record, arguments)
         except BadExpression as error:
             raise Failed(f"ClientError: {error}") from None
         except PROGRAMS as error:
@@ -132,6 +137,9 @@ class Steps:
         found = self.keeper.find(spec.name, key, spec.cache.seconds) if spec.cache and key else None
         if not found:
             return False
+        if spec.type == "Lambda":
+            record |= {"Outputs": found["Outputs"], "CacheHit": found["Execution"]}
+            return True
         try:
             describe(self.clients, spec.type, found["Arn"])
         except PROGRAMS:
@@ -186,6 +194,30 @@ class Steps:
         }
         self.keeper.keep(self.records)
         self._send(spec, record)
+
+    def _call_function(self, spec: StepSpec, record: Record, arguments: dict[str, Any]) -> bool:
+        """Begin a call, which ends like a callback; whether an earlier one with the same arguments counts."""
+        record["Function"] = str(evaluate(spec.function, self.values))
+        if self._cached(spec, record, {"Function": record["Function"], "Arguments": arguments}):
+            return True
+        record["Token"], record["Status"] = "".join(secrets.choice(LETTERS) for _ in range(TOKEN)), "Executing"
+        self.keeper.keep(self.records)
+        asked = (spec, dict(record), arguments)
+        threading.Thread(target=self._await_function, args=asked, daemon=True, name=f"step {spec.name}").start()
+        return False
+
+    def _await_function(self, spec: StepSpec, record: Record, arguments: dict[str, Any]) -> None:
+        arn, token = record["Function"], record["Token"]
+        try:
+            outputs = functions.call(self.clients("lambda"), arn, arguments, spec.outputs)
+        except functions.CallFailed as error:
+            self.answer(token, None, str(error))
+        except Exception as error:
+            self.answer(token, None, f"InternalServerError: {error}")
+        else:
+            if spec.cache:
+                self.keeper.remember(spec.name, record["Key"], {"Arn": arn, "Outputs": outputs})
+            self.answer(token, outputs, "")
 
     def _send(self, spec: StepSpec, record: Record, **status: str) -> None:
         body = {

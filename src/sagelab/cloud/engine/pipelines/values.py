@@ -77,7 +77,7 @@ class Values:
         if record.get("Status") != "Succeeded":
             raise BadExpression(f"step {step} has no properties: it did not succeed")
         kind = self.plan.definition.steps[step].type
-        if kind == "Callback":
+        if kind in ("Callback", "Lambda"):
             return {"OutputParameters": record.get("Outputs", {})}
         if kind == "Condition":
             return {"Outcome": "True" if record.get("Outcome") else "False"}

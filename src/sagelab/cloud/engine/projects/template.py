@@ -19,8 +19,8 @@ import botocore.exceptions
 SEED = Path(__file__).with_name("seed")
 NAME = "MLOps template for model building, training, and deployment"
 TEXT = (
-    "A repository and a pipeline that builds, trains, evaluates and registers a model on every push, and a repository"
-    " and a pipeline that deploys an approved model to staging and, when that is approved, to production."
+    "A repository and a pipeline that builds, trains, evaluates and registers a model on every push; a repository and"
+    " a pipeline that deploys an approved model to staging and, when that is approved, to production."
 )
 PRODUCT, ARTIFACT, PATH = "prod-sagelabmlops1", "pa-sagelabmlops11", "lpv3-sagelabmlops1"
 USE_ROLE = "AmazonSageMakerServiceCatalogProductsUseRole"

@@ -34,8 +34,10 @@ from sagelab.cloud.engine.sandbox.processes import descendants
 SOCKET = "/run/sagelab/python.sock"
 REQUESTS = (signal.SIGTERM, signal.SIGUSR1)  # to ask the user's processes to end; to end all of them
 REPORTED = 2_500  # files half written, of a host that left more behind
-TOOLKIT = "sagemaker_training.cli.train"
+TOOLKIT = "sagelab.frameworks.toolkit"
 TRAIN = ("train",)  # the command of an image that SageMaker's toolkit runs
+# First commands that are modules of the warm Python -> the module.
+MODULES: dict[tuple[str, ...], str] = {TRAIN: TOOLKIT, ("function",): "sagelab.functions"}
 SHELL = re.compile(r"\S*\b(sh|bash|dash|busybox|sudo|env|timeout|nohup|nice|time|tini|dumb-init)\b")
 DRIVERS = ("/sm_drivers/", "sagemaker_training")  # of both SDKs
 
@@ -130,8 +132,9 @@ class Init:
             processes.send(pid, signal.SIGKILL)
 
     def _start_first(self) -> int:
-        if self.argv == TRAIN and "train" in self.forks:
-            return self._fork(lambda: interpreter.run(Command(["-m", TOOLKIT], self.env, self.python, own=True)))
+        if self.argv in MODULES and self.argv[0] in self.forks:
+            module = ["-m", MODULES[self.argv]]
+            return self._fork(lambda: interpreter.run(Command(module, self.env, self.python, own=True)))
         return self._fork(lambda: _execute(self.argv, self.env))
 
     def _listen(self) -> None:

@@ -17,6 +17,7 @@ from sagelab.cloud.engine.images.own import OwnImages
 from sagelab.cloud.engine.images.registry import Registry
 from sagelab.cloud.engine.images.runtimes import Runtime
 from sagelab.cloud.engine.sandbox import cgroups, layer, shim
+from sagelab.cloud.engine.sandbox.init import MODULES
 from sagelab.cloud.engine.sandbox.internet import Internet
 from sagelab.cloud.engine.sandbox.namespaces import COMMANDS, LAYER, PROGRAM, HostSpec
 from sagelab.cloud.engine.sandbox.network import Network, Ways
@@ -24,7 +25,6 @@ from sagelab.cloud.engine.sandbox.warm import ForkServer, Group
 from sagelab.cloud.home import Home
 
 FOLDERS = ("ml", "tmp", "home", "run", "root", "bin")
-TOOLKIT = "#!/bin/sh\nexec {python} -m sagemaker_training.cli.train\n"
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,8 @@ def _write_commands(
             (folder / f"{name}{version}").symlink_to(f"{name}3")
     for name, module in scripts:
         _write_command(folder / name, f'#!/bin/sh\nexec python3 -m {module} "$@"\n')
-    _write_command(folder / "train", TOOLKIT.format(python="python3"))
+    for (name,), module in MODULES.items():
+        _write_command(folder / name, f"#!/bin/sh\nexec python3 -m {module}\n")
 
 
 def _write_command(file: Path, text: str) -> None:
@@ -187,6 +188,7 @@ def without_namespaces(host: HostSpec) -> HostSpec:
         "/run/sagelab": f"{host.folder}/run",
         PROGRAM: host.program or PROGRAM,
         **host.mounts,
+        **host.read_only,
     }
     first = not any(Path(host.folder, "bin").iterdir())  # its code has not run yet
     for script in Path(base, "input/data/sm_drivers").rglob("*") if first else ():

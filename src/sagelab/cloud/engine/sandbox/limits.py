@@ -26,6 +26,7 @@ PAUSE = 0.5  # seconds between two looks
 SHARE = 20  # a look may take a 20th of the time
 MARK = "[sagelab] the host was ended: "
 BYTES_A_FILE = 16_384
+GB = 1 << 30
 SHM = "/dev/shm"
 PAGE = os.sysconf("SC_PAGE_SIZE")
 SHARED = b"Pss_Shmem"  # the line with what it shares of files in memory, each page counted once among all
@@ -58,10 +59,15 @@ class Limits:
         if self.disk is not None:
             size, files = self._disk_used() or (0, 0)
             if size > self.disk:
-                return f"it uses more disk than VolumeSizeInGB allows ({self.disk >> 30} GB)"
+                return f"it uses more disk than {_allowance(self.disk)}"
             if files > self.disk // BYTES_A_FILE:
                 return f"it has more files than VolumeSizeInGB allows ({self.disk // BYTES_A_FILE:,})"
         return None
+
+
+def _allowance(disk: int) -> str:
+    """Of a job, which says how many GB; or of a function, which says MB."""
+    return f"VolumeSizeInGB allows ({disk >> 30} GB)" if disk % GB == 0 else f"it may have ({disk >> 20:,} MB)"
 
 
 class _Look(Generic[Found]):

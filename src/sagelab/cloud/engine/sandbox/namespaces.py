@@ -69,11 +69,11 @@ class HostSpec:
     memory: bytes of private memory a process may ask for, and all may have (None: any). forks: which of its
     commands `train` and `python3` are forks of the warm Python that it grew from (init.py). cores: numbers of the
     processors that it may run on (empty: all). mounts: more folders of its own, path in the host -> folder on this
-    machine. terminals: whether it may open any. program: the folder of an image of the learner's own, on this
-    machine; the host has it at /opt/program, first on the PATH. processes,
-    disk: how many processes and bytes of disk it may have (limits.py). python: its interpreter; one below LAYER is
-    that of a virtual environment which the layer is (layer.py). packages: a folder of more packages of its image.
-    cgroup: its control group's folder (cgroups.py).
+    machine; read_only: the same of folders and files that it cannot change. terminals: whether it may open any.
+    program: the folder of an image of the learner's own, on this machine; the host has it at /opt/program, first
+    on the PATH. processes, disk: how many processes and bytes of disk it may have (limits.py). python: its
+    interpreter; one below LAYER is that of a virtual environment which the layer is (layer.py). packages: a folder
+    of more packages of its image. cgroup: its control group's folder (cgroups.py).
     """
 
     name: str
@@ -85,6 +85,7 @@ class HostSpec:
     forks: tuple[str, ...] = ()
     cores: tuple[int, ...] = ()
     mounts: dict[str, str] = field(default_factory=dict)
+    read_only: dict[str, str] = field(default_factory=dict)
     terminals: bool = False
     program: str | None = None
     processes: int = 1024
@@ -278,6 +279,8 @@ def _bind_own(root: Path, host: HostSpec) -> None:
     _bind(folder / "bin", root / COMMANDS.lstrip("/"))
     (root / "var").mkdir()
     (root / "var/tmp").symlink_to("/tmp")
+    for target in sorted(host.read_only):
+        _bind(Path(host.read_only[target]), root / target.lstrip("/"))
 
 
 def _make_devices(dev: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from sagelab import catalog
 from sagelab.catalog import Document, Kind
 from sagelab.cloud.errors import AccessDenied
+from sagelab.cloud.gateway.auth import functions
 from sagelab.cloud.gateway.auth.needed import Context, Needed
 from sagelab.cloud.gateway.http.request import Request
 
@@ -23,8 +24,29 @@ Tags = Callable[[str], dict[str, str]]
 
 # What any identity may ask.
 _FREE = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
+# Actions that have another name than their operation.
+_ACTIONS = {
+    "lambda:Invoke": "lambda:InvokeFunction",
+    "lambda:InvokeAsync": "lambda:InvokeFunction",
+    "lambda:InvokeWithResponseStream": "lambda:InvokeFunction",
+}
 _PREFIXES = {"monitoring": "cloudwatch", "tagging": "tag"}
-_OF_SESSIONS = ("ExternalId", "RoleSessionName")  # what a role's trust may ask for
+# Parameters that conditions may ask for: a role's trust, or who may attach what.
+_ASKED_FOR = {
+    "sts": ("ExternalId", "RoleSessionName"),
+    "iam": ("PolicyArn", "PermissionsBoundary", "AWSServiceName"),
+}
+# What names one of IAM's things -> its kind in an ARN, in this order.
+_IDENTITIES = {
+    "RoleName": "role",
+    "UserName": "user",
+    "GroupName": "group",
+    "InstanceProfileName": "instance-profile",
+    "ServerCertificateName": "server-certificate",
+    "VirtualMFADeviceName": "mfa",
+    "PolicyName": "policy",
+}
+_ARNS = ("PolicyArn", "SerialNumber", "OpenIDConnectProviderArn", "SAMLProviderArn")
 _OF_GROUPS = frozenset({"AddUserToGroup", "RemoveUserFromGroup"})
 _ROLE, _OF_ROLE = re.compile(r"arn:aws:iam::\d{12}:role/.+"), re.compile(r"role(arn)?$", re.IGNORECASE)
 _KEY_ID = 36  # bytes at the beginning of what moto has encrypted
@@ -86,10 +108,13 @@ def of_others(request: Request, service: str, operation: str, where: str) -> Ite
         yield Needed("kms:ReEncryptFrom", _key_of({"CiphertextBlob": sent.get("CiphertextBlob")}, where))
         yield Needed("kms:ReEncryptTo", _key_of({"KeyId": sent.get("DestinationKeyId")}, where))
     elif f"{prefix}:{operation}" not in _FREE:
-        form = request.form if service == "sts" else {}
-        context = {f"sts:{name.lower()}": [form[name]] for name in _OF_SESSIONS if name in form}
+        form, asked_for = request.form, _ASKED_FOR.get(service, ())
+        context = {f"{service}:{name.lower()}": [form[name]] for name in asked_for if name in form}
+        action = _ACTIONS.get(f"{prefix}:{operation}", f"{prefix}:{operation}")
         for resource in _named(request, service, operation, where):
-            yield Needed(f"{prefix}:{operation}", resource, context)
+            yield Needed(action, resource, context)
+    if service == "lambda":
+        yield from _of_code(_body(request))
     if service not in ("iam", "sts") and not operation.startswith(("Describe", "Get", "List")):
         passed = {"iam:passedtoservice": [f"{service}.amazonaws.com"]}
         for role in sorted({*_roles(dict(request.form)), *_roles(_body(request))}):
@@ -162,8 +187,26 @@ def _named(request: Request, service: str, operation: str, where: str) -> Iterat
             yield _identity(sent, operation, where.rpartition(":")[2])
         case "sts":
             yield sent.get("RoleArn")
+        case "lambda":
+            yield _function(request, operation, where)
         case _:
             yield None
+
+
+def _function(request: Request, operation: str, where: str) -> str | None:
+    """The function that a request to Lambda is about; the one that is to be, where it creates one."""
+    if operation == "CreateFunction":
+        name = _body(request).get("FunctionName")
+        return functions.read(name, where).base if isinstance(name, str) else None
+    named = functions.of_request(request, where)
+    return named.arn if named else None
+
+
+def _of_code(sent: dict[str, Any]) -> Iterator[Needed]:
+    """The object of S3 that a function or a layer is made of is read for the caller."""
+    for place in (sent, sent.get("Code"), sent.get("Content")):
+        if isinstance(place, dict) and isinstance(place.get("S3Bucket"), str):
+            yield Needed("s3:GetObject", f"arn:aws:s3:::{place['S3Bucket']}/{place.get('S3Key', '')}")
 
 
 def _log_groups(sent: dict[str, Any], where: str) -> Iterator[str | None]:
@@ -199,13 +242,19 @@ def _key_of(sent: dict[str, Any], where: str) -> str | None:
 
 
 def _identity(sent: dict[str, Any], operation: str, account: str) -> str | None:
-    """The user, role or group that a request to IAM is about; a group, where it is about who is in it."""
-    kinds = ("Group", "Role", "User") if operation in _OF_GROUPS else ("Role", "User", "Group")
+    """What a request to IAM is about; a group, where it is about who is in it; a key, where it names no user.
+
+    It goes by its name, without the path that it has: moto/iam.py knows it.
+    """
+    names = ("GroupName", *_IDENTITIES) if operation in _OF_GROUPS else tuple(_IDENTITIES)
     taken = _taken().get(operation, frozenset())
-    for name in kinds:
-        if f"{name}Name" in sent and f"{name}Name" in taken:
-            return f"arn:aws:iam::{account}:{name.lower()}/{sent[f'{name}Name']}"
-    return sent.get("PolicyArn")
+    path = sent.get("Path", "/") if operation.startswith("Create") and "Path" in taken else "/"
+    for name in names:
+        if name in sent and name in taken:
+            return f"arn:aws:iam::{account}:{_IDENTITIES[name]}{path}{sent[name]}"
+    if "AccessKeyId" in sent and "AccessKeyId" in taken:
+        return f"arn:aws:iam::{account}:access-key/{sent['AccessKeyId']}"
+    return next((sent[name] for name in _ARNS if name in sent and name in taken), None)
 
 
 @cache

@@ -1,7 +1,7 @@
 """The Condition of an IAM statement: does it hold for these values?
 
 Operators: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
-An operator that is not known here never holds, so that nothing is allowed by mistake.
+An operator that is not known here holds where it denies and nowhere else, so that nothing is allowed by mistake.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 Context = Mapping[str, Sequence[str]]
@@ -27,10 +27,15 @@ def keys(condition: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         yield from tests
 
 
-def hold(condition: Mapping[str, Mapping[str, Any]], context: Context, *, variables: bool = False) -> bool:
-    """Whether all of a Condition holds. context: lower-case keys -> values. variables: whether it may have any."""
+def hold(
+    condition: Mapping[str, Mapping[str, Any]], context: Context, *, variables: bool = False, unknown: bool = False
+) -> bool:
+    """Whether all of a Condition holds. context: lower-case keys -> values. variables: whether it may have any.
+
+    unknown: what an operator that is not known here comes to.
+    """
     return all(
-        _holds(operator, _expanded(wanted, context, variables), context.get(key.lower()))
+        _holds(operator, _expanded(wanted, context, variables), context.get(key.lower()), unknown)
         for operator, tests in condition.items()
         for key, wanted in tests.items()
     )
@@ -107,7 +112,7 @@ def _plain(pattern: Pattern) -> str:
     return "".join({ANY: "*", ONE: "?"}.get(one, one) for one in pattern)
 
 
-def _holds(operator: str, wanted: list[Pattern], values: Sequence[str] | None) -> bool:
+def _holds(operator: str, wanted: list[Pattern], values: Sequence[str] | None, unknown: bool) -> bool:
     quantifier, _, name = operator.rpartition(":")
     optional, name = name.endswith("IfExists"), name.removesuffix("IfExists")
     if name == "Null":
@@ -115,7 +120,7 @@ def _holds(operator: str, wanted: list[Pattern], values: Sequence[str] | None) -
     negated = "Not" in name
     test = _TESTS.get(name.replace("Not", ""))
     if test is None:
-        return False
+        return unknown
     if values is None:
         return optional or negated or quantifier == "ForAllValues"
     fits = [any(_try(test, one, value) for one in wanted) != negated for value in values]
@@ -144,6 +149,14 @@ def _compared(kind: Callable[[str], Any]) -> dict[str, Test]:
     }
 
 
+def _moment(text: str) -> datetime:
+    """Of a date, or a date and time, in a form of ISO 8601's, or in seconds since 1970; in UTC, unless it says."""
+    if text.isdecimal() and len(text) > len("20260101"):
+        return datetime.fromtimestamp(int(text[:12]), UTC)
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
 def _within(network: str, address: str) -> bool:
     return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
 
@@ -158,7 +171,7 @@ _TESTS: dict[str, Test] = {
     "IpAddress": _of_text(_within),
 }
 _TESTS |= {f"Numeric{name}": test for name, test in _compared(float).items()}
-_TESTS |= {f"Date{name}": test for name, test in _compared(datetime.fromisoformat).items()}
+_TESTS |= {f"Date{name}": test for name, test in _compared(_moment).items()}
 
 
 def _listed(value: Any) -> list[Any]:

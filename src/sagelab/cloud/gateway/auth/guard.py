@@ -55,8 +55,8 @@ class Key:
     """An access key somebody was given. arn, user_id, account: whose it is. owner: the home's own key, or
     a session that was made from it (GetSessionToken); no ARN says so, as a session of a role may have any name.
 
-    token: the session token that must come with it, or None. expires: epoch seconds, or None. service: a service
-    of AWS's, "sagemaker.amazonaws.com", where that is who signs. session_policy: what limits a role's session.
+    token: the session token that must come with it, or None. issued, expires: epoch seconds, or None. service: of
+    AWS's, "sagemaker.amazonaws.com", where one signs. session_policy: what limits a role's session.
     session_policies: ARNs of managed policies that do so too.
     """
 
@@ -71,6 +71,7 @@ class Key:
     service: str = ""
     session_policy: str = ""
     session_policies: tuple[str, ...] = ()
+    issued: float | None = None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""The access keys that the local cloud answers to, and the two STS operations that depend on them.
+"""The access keys that the local cloud answers to, and the STS operations that depend on them.
 
 moto answers GetSessionToken and GetFederationToken with one published key pair, which would let anyone in;
-so the first is ours, and the second is refused.
+so the first is ours, and the second is refused. To GetCallerIdentity it says who a role is by now, not who it was.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sagelab.cloud.gateway.moto.front import MotoFront
 from sagelab.cloud.gateway.wire.faults import Answer
 from sagelab.cloud.home import NEW_SESSIONS, SESSIONS, Home, write_private
 
-# The operations of STS that moto must not answer, at least for some of the keys.
+# The operations of STS that moto must not answer.
 STS_OPERATIONS = ("GetCallerIdentity", "GetFederationToken", "GetSessionToken")
 _NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 _LONGEST_SESSION = 36 * 3600
@@ -55,7 +55,7 @@ class Identities:
             return None
         key, request = context.caller.key, context.request
         match request.form.get("Action"):
-            case "GetCallerIdentity" if key.owner or key.access_key in self._sessions:
+            case "GetCallerIdentity":
                 return self._caller(key)
             case "GetSessionToken":
                 return self._session(key, request.form.get("DurationSeconds", "43200"))
@@ -90,7 +90,7 @@ class Identities:
         name, secret = "ASIA" + secrets.token_hex(8).upper(), secrets.token_urlsafe(30)
         user_id = parent.user_id or self._own_id()
         who, token = (parent.arn, user_id, parent.account), secrets.token_urlsafe(96)
-        key = Key(name, secret, *who, token, now + lifetime, owner=parent.owner)
+        key = Key(name, secret, *who, token, now + lifetime, owner=parent.owner, issued=now)
         with self._lock:
             self._sessions = {k: v for k, v in self._sessions.items() if (v.expires or 0) > now} | {name: key}
             kept = {name: asdict(session) for name, session in self._sessions.items()}

@@ -2,7 +2,7 @@
 
 The home's own key may do everything that no resource's policy denies, or as KMS keys and roles have it, everything
 that it allows. A user, or a session of a role, is held to the policies of that user or role, and may do what a
-resource's policy allows it; where the user or role is gone, or nobody made it, nothing allows anything.
+resource's policy allows it; where the user or role is gone, made anew or nobody's, nothing allows anything.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from sagelab.cloud.errors import AccessDenied
 from sagelab.cloud.gateway.auth import beside, principals, s3_actions, verdict
 from sagelab.cloud.gateway.auth.actions import Tags, of_others, of_sagemaker
 from sagelab.cloud.gateway.auth.needed import Needed
-from sagelab.cloud.gateway.auth.verdict import Verdict
 from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.moto.front import MotoFront
 
@@ -42,11 +41,12 @@ class Permissions:
         """AccessDenied: the caller may not do all that is needed."""
         key = context.caller.key
         rights, known = self._moto.rights(key), dict(principals.values(context.caller, context.request))
+        known |= self._moto.tags(key)
         for one in map(self._moto.settled, needed):
             found = verdict.reach(key, rights, self._moto.guarded(one, key), one, known | one.context)
             if found.effect == "allowed" or (key.owner and one.action in _ROOTS):
                 continue
-            raise AccessDenied(_words(key.service or key.arn, one, found))
+            raise AccessDenied(verdict.denial(key.service or key.arn, one, found))
 
     def _needed(self, context: Context) -> Iterable[Needed]:
         if context.found and context.call and context.found.service in beside.NAMES:
@@ -56,13 +56,3 @@ class Permissions:
         if context.service == "s3" and not context.is_control:
             return s3_actions.needs(context.request, context.operation, self._moto)
         return of_others(context.request, context.service, context.operation, context.where)
-
-
-def _words(who: str, needed: Needed, found: Verdict) -> str:
-    """https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html"""
-    what = f"User: {who} is not authorized to perform: {needed.action}"
-    where = f" on resource: {needed.resource}" if needed.resource else ""
-    if found.effect == "explicitDeny":
-        article = "an" if found.kind.startswith("i") else "a"
-        return f"{what}{where} with an explicit deny in {article} {found.kind}"
-    return f"{what}{where} because no {found.kind} allows the {needed.action} action"

@@ -45,7 +45,8 @@ def evaluate(
                 continue
             condition = statement.get("Condition") or {}
             missing += [key for key in conditions.keys(condition) if key.lower() not in known]
-            if conditions.hold(condition, known, variables=variables):
+            denies = statement["Effect"] == "Deny"
+            if conditions.hold(condition, known, variables=variables, unknown=denies):
                 effects.add(statement["Effect"])
     if "Deny" in effects:
         return Decision("explicitDeny", tuple(dict.fromkeys(missing)))

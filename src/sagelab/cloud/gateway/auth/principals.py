@@ -42,19 +42,18 @@ def holder(arn: str) -> str:
 
 
 def values(caller: Caller, request: Request) -> Iterator[tuple[str, list[str]]]:
-    """The condition keys of every request, with their values. The loopback is as closed as TLS."""
-    key = caller.key
-    session = ":assumed-role/" in key.arn
+    """The condition keys of every request, with their values. The loopback is as closed as TLS.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+    """
+    now = datetime.now(UTC)
     yield "aws:securetransport", ["true"]
     yield "aws:sourceip", ["127.0.0.1"]
-    yield "aws:currenttime", [datetime.now(UTC).isoformat()]
+    yield "aws:currenttime", [now.isoformat()]
+    yield "aws:epochtime", [str(int(now.timestamp()))]
     yield "aws:requestedregion", [caller.region]
-    yield "aws:principalarn", [holder(key.arn)]
-    yield "aws:principalaccount", [key.account]
-    yield "aws:principaltype", ["AssumedRole" if session else "User"]
-    yield "aws:userid", [key.user_id]
-    if not session:
-        yield "aws:username", [key.arn.rpartition("/")[2]]
+    yield "aws:viaawsservice", ["false"]
+    yield from _of_service(caller) if caller.key.service else _of_principal(caller.key)
     if agent := request.header("user-agent"):
         yield "aws:useragent", [agent]
     if referer := request.header("referer"):
@@ -62,6 +61,33 @@ def values(caller: Caller, request: Request) -> Iterator[tuple[str, list[str]]]:
     for name in _HEADERS:
         if value := request.header(f"x-amz-{name}"):
             yield f"s3:x-amz-{name}", [value]
+
+
+def _of_principal(key: Key) -> Iterator[tuple[str, list[str]]]:
+    session = ":assumed-role/" in key.arn
+    yield "aws:principalisawsservice", ["false"]
+    yield "aws:principalarn", [holder(key.arn)]
+    yield "aws:principalaccount", [key.account]
+    yield "aws:principaltype", ["AssumedRole" if session else "User"]
+    yield "aws:userid", [key.user_id]
+    if not session:
+        yield "aws:username", [key.arn.rpartition("/")[2]]
+    if key.token is not None:
+        yield "aws:multifactorauthpresent", ["false"]
+    if key.issued is not None:
+        yield "aws:tokenissuetime", [datetime.fromtimestamp(key.issued, UTC).isoformat()]
+
+
+def _of_service(caller: Caller) -> Iterator[tuple[str, list[str]]]:
+    """Of a service that acts for the account: for which of its resources is not told, but for which region.
+
+    https://docs.aws.amazon.com/sagemaker/latest/dg/security-confused-deputy-prevention.html
+    """
+    name, account = caller.key.service, caller.key.account
+    yield "aws:principalisawsservice", ["true"]
+    yield "aws:principalservicename", [name]
+    yield "aws:sourceaccount", [account]
+    yield "aws:sourcearn", [f"arn:aws:{name.partition('.')[0]}:{caller.region}:{account}:*"]
 
 
 def _names(key: Key) -> set[str]:

@@ -6,9 +6,10 @@ import re
 from collections import Counter
 from urllib.parse import parse_qsl
 
-from sagelab.cloud.errors import AccessDenied, NotImplementedHere
+from sagelab.cloud.errors import AccessDenied, NotImplementedHere, RequestTooLarge
 from sagelab.cloud.gateway.auth import s3, s3_actions
 from sagelab.cloud.gateway.context import Context
+from sagelab.cloud.gateway.http.request import FORM_LIMIT
 
 _OPERATION = re.compile(r"[A-Za-z0-9]+")
 _SERVICE = re.compile(r"[a-z0-9-]+")
@@ -24,7 +25,10 @@ def check_scope(context: Context) -> None:
 
 
 def check(context: Context) -> None:
-    """AccessDenied: the request can be read in more than one way. SageMaker's planes have our own parser."""
+    """AccessDenied: the request can be read in more than one way. SageMaker's planes have our own parser.
+
+    RequestTooLarge: a form that is not read to its end, so that what it names last would be judged as nothing.
+    """
     if context.is_ours:
         return
     request = context.request
@@ -74,6 +78,8 @@ def _authorization(context: Context) -> str:
 
 def _check_form(context: Context) -> None:
     request = context.request
+    if request.size > FORM_LIMIT:
+        raise RequestTooLarge(f"The form is larger than {FORM_LIMIT >> 20} MB, which is all that is read of one.")
     text = request.content().decode("utf-8", "replace")
     try:
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=10_000)

@@ -20,10 +20,12 @@ from sagelab.cloud.gateway.auth.policies import Policy
 @dataclass(frozen=True)
 class Rights:
     """own: identity policies; None: everything, as the owner of the account has it. limits: (kind, policies), each
-    of which must allow as well: a permissions boundary, a session policy."""
+    of which must allow as well: a permissions boundary, a session policy. gone: there is no such user or role any
+    more, though there may be another by its name; nobody's policy lets it do anything."""
 
     own: Sequence[Policy] | None = ()
     limits: tuple[tuple[str, Sequence[Policy]], ...] = ()
+    gone: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ def reach(key: Key, rights: Rights, resource: Guarded, needed: Needed, context: 
     def said(found: Sequence[Policy]) -> str:
         return policies.evaluate(found, needed.action, needed.resource, context).effect
 
+    if rights.gone:
+        return Verdict("implicitDeny")
     policy = resource.policy or {}
     if said([_of(policy, "denies", key)]) == "explicitDeny":
         return Verdict("explicitDeny", "resource-based policy")
@@ -65,6 +69,16 @@ def reach(key: Key, rights: Rights, resource: Guarded, needed: Needed, context: 
     if resource.decides and said([_of(policy, "account", key)]) != "allowed":
         return Verdict("implicitDeny", "resource-based policy")
     return Verdict("implicitDeny", limit) if own == "allowed" and limit else Verdict(own)
+
+
+def denial(who: str, needed: Needed, found: Verdict) -> str:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html"""
+    what = f"User: {who} is not authorized to perform: {needed.action}"
+    where = f" on resource: {needed.resource}" if needed.resource else ""
+    if found.effect == "explicitDeny":
+        article = "an" if found.kind.startswith("i") else "a"
+        return f"{what}{where} with an explicit deny in {article} {found.kind}"
+    return f"{what}{where} because no {found.kind} allows the {needed.action} action"
 
 
 def may_all(rights: Rights, service: str) -> bool:

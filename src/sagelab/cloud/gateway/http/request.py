@@ -34,7 +34,8 @@ BODY_LIMIT = 5 << 30
 _TOO_SHORT = "You did not provide the number of bytes specified by the Content-Length HTTP header."
 _TOO_LARGE = "Your proposed upload exceeds the maximum allowed size of 5 GB."
 _TOO_LONG = f"The request is larger than {DOCUMENT_LIMIT >> 20} MB, which is all that the local cloud takes."
-_SMALL_FORM = 1 << 20
+# Of the query protocol, whose longest is a batch of messages of 1 MB, three characters a byte.
+FORM_LIMIT = 4 << 20
 _SMALL_PART = 1 << 12
 # What S3 puts on an object that is a document, and not its content.
 _DOCUMENTS = frozenset(("acl", "legal-hold", "retention", "tagging"))
@@ -112,10 +113,13 @@ class Request:
 
     @cached_property
     def form(self) -> dict[str, str]:
-        """The query protocol's parameters: from a form body, else from the query string."""
+        """The query protocol's parameters: from a form body, else from the query string.
+
+        Of a longer one than FORM_LIMIT the beginning alone: it is refused (auth/readings.py).
+        """
         if not self.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
             return self.parameters
-        text = self.content(_SMALL_FORM).decode("utf-8", "replace")
+        text = self.content(FORM_LIMIT).decode("utf-8", "replace")
         try:
             return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=10_000)) or self.parameters
         except ValueError:

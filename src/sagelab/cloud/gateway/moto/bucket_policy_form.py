@@ -1,6 +1,6 @@
-"""The form of a bucket's policy: what S3 refuses to keep, in its words.
+"""The form of the policy of a bucket or of a key: what S3 refuses to keep, in its words.
 
-One that is kept is read with every request to its bucket, so it must be readable.
+One that is kept is read with every request to its bucket or with its key, so it must be readable.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-policy-language-overview.html
 """
 
@@ -14,9 +14,9 @@ PRINCIPALS = {"AWS", "CanonicalUser", "Federated", "Service"}
 SYNTAX = "Invalid policy syntax."
 
 
-def find_fault(policy: bytes) -> str | None:
-    """S3's sentence on why a policy is none; None where it is one."""
-    if len(policy) > LIMIT:
+def find_fault(policy: bytes, limit: int = LIMIT) -> str | None:
+    """S3's sentence on why a policy is none; None where it is one. limit: bytes of it."""
+    if len(policy) > limit:
         return "Policy exceeds the maximum allowed document size."
     if not policy.startswith(b"{"):
         return "Policies must be valid JSON and the first byte must be '{'"

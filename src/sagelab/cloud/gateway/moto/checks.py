@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sagelab.cloud.gateway.moto import deliveries, rules, s3, service_roles, sessions, targets
+from sagelab.cloud.gateway.moto import deliveries, policies, rules, s3, service_roles, sessions, targets
 
 # Given the arguments, which it may mend; what it returns is given the result.
 Check = Callable[[dict[str, Any]], Callable[[Any], None] | None]
@@ -28,11 +28,42 @@ class _Held:
     check: Check
 
 
+def _rule(name: str) -> Check:
+    """A check of function_rules.py, which imports moto's Lambda: that is loaded with its first request."""
+
+    def check(asked: dict[str, Any]) -> Callable[[Any], None] | None:
+        found: Check = getattr(importlib.import_module(f"{__package__}.function_rules"), name)
+        return found(asked)
+
+    return check
+
+
 _HELD: dict[str, tuple[_Held, ...]] = {
+    "awslambda": (
+        _Held("awslambda.models.LambdaFunction", "__init__", _rule("check_new")),
+        _Held("awslambda.models.LambdaFunction", "update_configuration", _rule("check_change")),
+        _Held("awslambda.models.LambdaFunction", "_set_function_code", _rule("keep_code")),
+        _Held("awslambda.models.LambdaFunction", "get_configuration", _rule("describe")),
+        _Held("awslambda.models.LambdaFunction", "get_code", _rule("tell_code")),
+        _Held("awslambda.models.LambdaBackend", "put_function_event_invoke_config", _rule("put_events")),
+        _Held("awslambda.models.LambdaBackend", "update_function_event_invoke_config", _rule("update_events")),
+        _Held("awslambda.models.LambdaStorage", "del_function", _rule("forget")),
+        _Held("awslambda.models.LayerVersion", "__init__", _rule("keep_layer")),
+    ),
+    "cloudformation": (
+        _Held("cloudformation.models", "get_stack_from_s3_url", service_roles.check_template),
+        _Held("cloudformation.responses", "get_stack_from_s3_url", service_roles.check_template),
+        _Held("cloudformation.parsing.ResourceMap", "parse_ssm_parameter", service_roles.check_parameter),
+    ),
     "cloudwatch": (_Held("cloudwatch.models.CloudWatchBackend", "put_metric_alarm", rules.keep_state),),
     "cognitoidp": (
         _Held("cognitoidp.models.CognitoIdpBackend", "admin_create_user", rules.check_new_user),
         _Held("cognitoidp.models.CognitoIdpBackend", "initiate_auth", rules.check_sign_in),
+    ),
+    "dynamodb": (
+        _Held("dynamodb.models.DynamoDBBackend", "import_table", service_roles.check_import),
+        _Held("dynamodb.models.DynamoDBBackend", "export_table", service_roles.check_export),
+        _Held("dynamodb.responses.DynamoHandler", "export_table_to_point_in_time", rules.complete_export),
     ),
     "ec2": (_Held("ec2.models.vpcs.VPCBackend", "create_vpc_endpoint", rules.complete_endpoint),),
     "events": (
@@ -48,14 +79,21 @@ _HELD: dict[str, tuple[_Held, ...]] = {
         ),
         _Held("firehose.models.FirehoseBackend", "put_s3_records", service_roles.check_put),
     ),
-    "iam": (_Held("iam.models.IAMBackend", "enable_mfa_device", rules.check_codes),),
+    "iam": (
+        _Held("iam.models.IAMBackend", "enable_mfa_device", rules.check_codes),
+        _Held("iam.models.IAMBackend", "create_policy create_policy_version", policies.check_managed),
+        _Held("iam.models.IAMBackend", "create_role update_assume_role_policy", policies.check_trust),
+        _Held("iam.models.IAMBackend", "put_user_policy put_group_policy put_role_policy", policies.check_inline),
+    ),
     "kms": (
+        _Held("kms.models.KmsBackend", "create_key put_key_policy", policies.check_key),
         _Held("kms.models.KmsBackend", "encrypt generate_mac sign verify verify_mac", rules.check_key),
         _Held("kms.models.KmsBackend", "decrypt", rules.check_ciphertext),
     ),
     "logs": (
         _Held("logs.models.LogsBackend", "put_subscription_filter", targets.check_log_filter),
         _Held("logs.models.LogsBackend", "_find_log_group", rules.name_group),
+        _Held("logs.models.LogsBackend", "create_export_task", service_roles.check_log_export),
     ),
     "s3": (
         _Held("s3.models.FakeBucket", "set_notification_configuration", targets.check_notifications),
@@ -70,8 +108,9 @@ _HELD: dict[str, tuple[_Held, ...]] = {
     "sns": (
         _Held("sns.models.SNSBackend", "publish", targets.check_publication),
         _Held("sns.models.SNSBackend", "subscribe", targets.check_subscription),
+        _Held("sns.models.Subscription", "publish", deliveries.check_subscriber),
     ),
-    "sts": (_Held("sts.responses.TokenResponse", "assume_role", sessions.keep_policies),),
+    "sts": (_Held("sts.responses.TokenResponse", "assume_role", sessions.keep_session),),
     "stepfunctions": (
         _Held(
             "stepfunctions.models.StepFunctionBackend",
@@ -81,7 +120,7 @@ _HELD: dict[str, tuple[_Held, ...]] = {
     ),
 }
 # Services that make what others keep.
-_MAKERS = {"cloudformation": ("ec2", "events", "s3", "sns", "stepfunctions")}
+_MAKERS = {"cloudformation": ("awslambda", "ec2", "events", "iam", "kms", "s3", "sns", "stepfunctions")}
 
 _lock = threading.Lock()
 _done: set[str] = set()

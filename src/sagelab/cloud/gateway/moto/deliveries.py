@@ -4,6 +4,7 @@ The service is the principal; aws:SourceArn and aws:SourceAccount say for what i
 arguments of a method of moto's, by name (checks.py).
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
+https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from sagelab.cloud.gateway.moto.persistence import change_tracking
 
 Asked = dict[str, Any]
 
-_S3, _EVENTS = "s3.amazonaws.com", "events.amazonaws.com"
+_S3, _EVENTS, _SNS = "s3.amazonaws.com", "events.amazonaws.com", "sns.amazonaws.com"
 _ACTIONS = {"sqs": "sqs:SendMessage", "sns": "sns:Publish"}
 _NOT_VALID = "Unable to validate the following destination configurations"
 _ODD = (AttributeError, LookupError, TypeError, ValueError)  # of what is no policy
@@ -66,6 +67,13 @@ def check_target(asked: Asked) -> None:
     rule = asked["self"]
     arn = f"arn:aws:sqs:{rule.region_name}:{rule.account_id}:{asked['resource_id']}"
     if not _takes(arn, _EVENTS, rule.arn, rule.account_id):
+        raise Unheard
+
+
+def check_subscriber(asked: Asked) -> None:
+    """A topic sends to a queue that is subscribed to it."""
+    subscription = asked["self"]
+    if not _takes(subscription.endpoint, _SNS, subscription.topic.arn, subscription.account_id):
         raise Unheard
 
 

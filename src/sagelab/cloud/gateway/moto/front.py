@@ -119,7 +119,7 @@ class MotoFront:
             hook.admit(app.config["SERVICE"], context.operation)
             keeping = self._persister.keeping(app.config["SERVICE"], region, moving or context.changes)
             asking = SageMakerAccess.current.asked_by(context) if lesson else nullcontext()
-            judging = hook.asking(partial(readings.agree, context))
+            judging = hook.asking(context, partial(readings.agree, context))
             filing = (
                 as_files() if service == "s3" and "select" not in context.request.parameters else nullcontext()
             )
@@ -194,6 +194,10 @@ class MotoFront:
     def rights(self, key: Key) -> Rights:
         """What the policies of a key's user, role and session let it do."""
         return iam.rights_of(key)
+
+    def tags(self, key: Key) -> dict[str, list[str]]:
+        """The tags of a key's user or role, as condition keys with their values."""
+        return iam.tags_of(key)
 
     def settled(self, needed: Needed) -> Needed:
         """What is needed, of the thing itself where an alias names it."""
@@ -305,7 +309,7 @@ def _assumed(access_key: str) -> Key | None:
             for role in reversed(list(backend.assumed_roles)):
                 if role.access_key_id == access_key:
                     until = role.expiration.replace(tzinfo=UTC).timestamp()
-                    who = (role.arn, role.user_id, role.account_id)
+                    who = (role.arn, getattr(role, "holder_id", ""), role.account_id)
                     return Key(
                         access_key,
                         role.secret_access_key,
@@ -314,6 +318,7 @@ def _assumed(access_key: str) -> Key | None:
                         until,
                         session_policy=role.policy or "",
                         session_policies=getattr(role, "session_policies", ()),
+                        issued=getattr(role, "issued", None),
                     )
     return None
 

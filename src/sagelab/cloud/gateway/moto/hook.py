@@ -17,6 +17,7 @@ from moto.core.authorization import ActionAuthenticatorMixin
 from moto.core.responses import BaseResponse
 from moto.core.utils import get_service_model
 
+from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.moto import checks, services
 
 Place = tuple[str, str]  # (bucket, key)
@@ -24,16 +25,23 @@ Judge = Callable[[str | None, Place | None], None]
 
 _judge: ContextVar[Judge | None] = ContextVar("judge", default=None)
 _region: ContextVar[str | None] = ContextVar("region", default=None)
+_asked: ContextVar[Context | None] = ContextVar("asked", default=None)
 
 
 @contextmanager
-def asking(judge: Judge) -> Iterator[None]:
-    """Let `judge` hear the name of what moto is about to run in this thread."""
-    before = _judge.set(judge)
+def asking(context: Context, judge: Judge) -> Iterator[None]:
+    """Let `judge` hear the name of what moto is about to run in this thread, for who sent a request."""
+    before, one = _judge.set(judge), _asked.set(context)
     try:
         yield
     finally:
         _judge.reset(before)
+        _asked.reset(one)
+
+
+def asked() -> Context | None:
+    """The request that moto answers in this thread."""
+    return _asked.get()
 
 
 @contextmanager

@@ -13,9 +13,18 @@ from sagelab.cloud.gateway.auth.guard import Key
 from sagelab.cloud.gateway.auth.needed import Needed
 from sagelab.cloud.gateway.auth.policies import Policy, read
 from sagelab.cloud.gateway.auth.verdict import Guarded, Rights
+from sagelab.cloud.gateway.moto import functions
 from sagelab.cloud.gateway.moto.persistence.objects import bucket_of, find_key
 from sagelab.cloud.home import ACCOUNT
 
+# Kinds of ARNs of IAM's -> where moto has what they are of.
+_KINDS = {
+    "role": "roles",
+    "user": "users",
+    "group": "groups",
+    "instance-profile": "instance_profiles",
+    "access-key": "access_keys",
+}
 _BUCKET, _OF_AWS = "arn:aws:s3:::", "arn:aws:iam::aws:policy/"
 
 
@@ -35,11 +44,11 @@ def rights_of(key: Key) -> Rights:
         return Rights(None)
     if key.service:
         return Rights()
-    own = policies_of(key.arn)
-    if own is None:
-        return Rights()
+    holder, own = _holder(key.arn), policies_of(key.arn)
+    if own is None or holder.id != key.user_id.partition(":")[0]:
+        return Rights(gone=True)
     limits = []
-    boundary = getattr(_holder(key.arn), "permissions_boundary_arn", None)
+    boundary = getattr(holder, "permissions_boundary_arn", None)
     if boundary:
         limits.append(("permissions boundary", _managed(key.arn, boundary)))
     if key.session_policy or key.session_policies:
@@ -47,6 +56,12 @@ def rights_of(key: Key) -> Rights:
         managed = [policy for arn in key.session_policies for policy in _managed(key.arn, arn)]
         limits.append(("session policy", inline + managed))
     return Rights(own, tuple(limits))
+
+
+def tags_of(key: Key) -> dict[str, list[str]]:
+    """The tags of a key's user or role, as condition keys with their values."""
+    tags = getattr(_holder(key.arn), "tags", None) or []
+    return {f"aws:principaltag/{tag['Key'].lower()}": [tag["Value"]] for tag in tags}
 
 
 def guarded(needed: Needed, key: Key) -> Guarded:
@@ -58,18 +73,35 @@ def guarded(needed: Needed, key: Key) -> Guarded:
     if needed.action == "sts:AssumeRole":
         role = _holder(resource) if ":role/" in resource else None
         return Guarded(read(role.assume_role_policy_document) if role is not None else None, decides=True)
+    if needed.action.startswith("lambda:") and ":function:" in resource:
+        return Guarded(functions.policy_of(resource))
     if needed.action.startswith("kms:") and resource.startswith("arn:aws:kms:"):
         return _of_kms(resource, key)
     return Guarded()
 
 
 def settled(needed: Needed) -> Needed:
-    """A key of KMS is what its policy and others name, not the alias that a request may name it by."""
+    """What policies name: a key of KMS by its ARN and not by an alias, what is IAM's with its path."""
+    if needed.action.startswith("iam:") and needed.action != "iam:PassRole":
+        found = _by_name(needed.resource or "")
+        return replace(needed, resource=found) if found else needed
     if not (needed.action.startswith("kms:") and ":alias/" in (needed.resource or "")):
         return needed
     _, _, _, region, account, alias = str(needed.resource).split(":", 5)
     found = find_key(account, alias, region)
     return replace(needed, resource=found.arn) if found is not None else needed
+
+
+def _by_name(arn: str) -> str | None:
+    """The ARN of what IAM has by a name; of an access key, its user's."""
+    kind, _, name = arn.rpartition(":")[2].partition("/")
+    if kind not in _KINDS or not name or "/" in name:
+        return None
+    held = list(getattr(_iam(arn), _KINDS[kind]).values())
+    if kind == "access-key":
+        owner = next((key.user_name for key in held if key.access_key_id == name), None)
+        return _by_name(arn.replace(f"access-key/{name}", f"user/{owner}")) if owner else None
+    return next((one.arn for one in held if one.name == name), None)
 
 
 def _of_kms(arn: str, key: Key) -> Guarded:
@@ -103,6 +135,12 @@ def _holder(arn: str) -> Any:
 
 def _iam(arn: str) -> Any:
     return get_backend("iam")[arn.split(":")[4]]["aws"]
+
+
+def session_id(role: str, session: str) -> str:
+    """Who a session of a role is for good, role's id:session; another role by that name has another id."""
+    found = _holder(role)
+    return f"{found.id}:{session}" if found is not None else ""
 
 
 def longest_session(arn: str) -> int:

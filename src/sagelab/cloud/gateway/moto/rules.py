@@ -127,6 +127,11 @@ def complete_endpoint(asked: Asked) -> None:
     asked["route_table_ids"] = asked.get("route_table_ids") or []
 
 
+def complete_export(asked: Asked) -> None:
+    """An export of DynamoDB's needs no prefix."""
+    asked["self"].body.setdefault("S3Prefix", "")
+
+
 def keep_state(asked: Asked) -> Callable[[Any], None]:
     """An alarm of CloudWatch's has no data at first, and its state stays when it is put again.
 

@@ -1,4 +1,6 @@
-"""The session policies of AssumeRole, which moto takes no notice of: bounded, looked up and kept with the session.
+"""What moto takes no notice of in AssumeRole: which role it was by its id, and the session's policies.
+
+Policies are bounded, looked up and kept with the session.
 
 A session may do what its role and they allow; of several, one that allows is enough. Managed ones are evaluated in
 the version that counts when they are asked: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
@@ -7,10 +9,14 @@ the version that counts when they are asked: https://docs.aws.amazon.com/STS/lat
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
 from math import ceil
 from typing import Any
 
+from moto.core.utils import utcnow
 from moto.iam.policy_validation import IAMPolicyDocumentValidator
 
 from sagelab.cloud.errors import NotImplementedHere, PackedPolicyTooLarge, ValidationError
@@ -18,6 +24,7 @@ from sagelab.cloud.gateway.moto import iam
 
 MOST, LONGEST = 10, 2048  # ARNs; characters of the policy, and of it with the ARNs
 SHORTEST, _TWELVE_HOURS = 900, 12 * 3600  # seconds of a session
+_ASKED_FOR = timedelta(hours=1)  # after its end: it is told that it has expired
 _NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 _PATTERN = (
     "1 validation error detected: Value '{}' at 'roleSessionName' failed to satisfy constraint:"
@@ -30,8 +37,8 @@ _BOUND = (
 )
 
 
-def keep_policies(asked: dict[str, Any]) -> Callable[[Any], None]:
-    """Check the policies of a request to AssumeRole; what is returned keeps them with the session that it made."""
+def keep_session(asked: dict[str, Any]) -> Callable[[Any], None]:
+    """Check a request to AssumeRole; what is returned keeps with the session whose it is and what limits it."""
     request = asked["self"]
     if request._get_param("Tags") or request._get_param("TransitiveTagKeys"):
         raise NotImplementedHere(_TAGS)
@@ -53,11 +60,22 @@ def keep_policies(asked: dict[str, Any]) -> Callable[[Any], None]:
             raise ValidationError(f"Policy {arn} does not exist or is not attachable.")
 
     def keep(made: Any) -> None:
-        made.result["Credentials"].session_policies = arns
+        session = made.result["Credentials"]
+        session.session_policies = arns
+        session.issued = time.time()
+        session.holder_id = iam.session_id(session.role_arn, session.session_name)
+        _forget(request.backend.assumed_roles)
         if packed:
             made.result["PackedPolicySize"] = packed
 
     return keep
+
+
+def _forget(sessions: list[Any]) -> None:
+    """Sessions that are over, and nobody asks for any more; others may be added meanwhile."""
+    for one in [one for one in sessions if one.expiration + _ASKED_FOR < utcnow()]:
+        with suppress(ValueError):
+            sessions.remove(one)
 
 
 def _check_session(request: Any) -> None:

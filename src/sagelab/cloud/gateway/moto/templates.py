@@ -18,6 +18,7 @@ from sagelab.cloud.gateway.moto.stack_resources import PREFIX
 
 _REFERENCE = re.compile(r"\$\{([^!.}]+)")
 _IN_SETS = "AWS::SageMaker resources in stack sets are not something the local cloud can do."
+_NO_TRANSFORM = "A transform is not something the local cloud can do: give the template as it comes out of it."
 _ALIASES = "Template error: YAML aliases are not allowed in CloudFormation templates"
 _NO_TEMPLATE = "Template format error: unsupported structure."
 _TOO_LONG = "Template may not exceed 1000000 bytes in size."
@@ -85,6 +86,8 @@ def read_safely() -> None:
 
 def check(template: Template) -> None:
     """ValidationError: something stands in a template that no stack can make; moto would leave it out unsaid."""
+    if "Transform" in template or '"Fn::Transform"' in json.dumps(template, default=str):
+        raise ValidationError(message=_NO_TRANSFORM)
     kinds = sorted({str(resource.get("Type")) for resource in (template.get("Resources") or {}).values()})
     for kind in kinds:
         made = parsing.get_model_map().get(kind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ POLICY = json.dumps(
 )
 OPEN = POLICY.replace('"Resource": "*"', f'"Principal": "*", "Resource": "arn:aws:s3:::{BUCKET}/*"')
 PART = 5 << 20
+LIFECYCLE = "NotebookInstanceLifecycleConfig"
 
 
 def make_objects(cloud: LocalCloud) -> dict[str, Any]:
@@ -167,6 +169,24 @@ def look_at_others(cloud: LocalCloud, _made: dict[str, Any]) -> Any:
     return found
 
 
+def make_stack(cloud: LocalCloud) -> dict[str, Any]:
+    content = base64.b64encode(b"true").decode()
+    resources = {
+        "Config": {"Type": f"AWS::SageMaker::{LIFECYCLE}", "Properties": {"OnStart": [{"Content": content}]}}
+    }
+    outputs = {"Name": {"Value": {"Fn::GetAtt": ["Config", f"{LIFECYCLE}Name"]}}}
+    template = json.dumps({"Resources": resources, "Outputs": outputs})
+    cloud.client("cloudformation").create_stack(StackName="kept", TemplateBody=template)
+    return {}
+
+
+def look_at_stack(cloud: LocalCloud, _made: dict[str, Any]) -> Any:
+    (stack,) = cloud.client("cloudformation").describe_stacks(StackName="kept")["Stacks"]
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
+    name = {f"{LIFECYCLE}Name": stack["Outputs"][0]["OutputValue"]}
+    return [stack, cloud.client("sagemaker").describe_notebook_instance_lifecycle_config(**name)]
+
+
 SUBJECTS: dict[str, tuple[Callable[[LocalCloud], Any], Callable[[LocalCloud, Any], Any]]] = {
     "objects": (make_objects, look_at_objects),
     "identities": (make_identities, look_at_identities),
@@ -174,6 +194,7 @@ SUBJECTS: dict[str, tuple[Callable[[LocalCloud], Any], Callable[[LocalCloud, Any
     "lines": (make_lines, look_at_lines),
     "measures": (make_measures, look_at_measures),
     "others": (make_others, look_at_others),
+    "stack": (make_stack, look_at_stack),
 }
 
 
@@ -213,6 +234,13 @@ def test_a_deleted_object_stays_deleted(seen: Any) -> None:
         seen[0].client("s3").get_object(Bucket=BUCKET, Key="deleted")
 
 
+def test_a_stack_takes_its_resources_with_it_after_a_kill(seen: Any) -> None:
+    sagemaker = seen[0].client("sagemaker")
+    assert len(sagemaker.list_notebook_instance_lifecycle_configs()[f"{LIFECYCLE}s"]) == 1
+    seen[0].client("cloudformation").delete_stack(StackName="kept")
+    assert not sagemaker.list_notebook_instance_lifecycle_configs()[f"{LIFECYCLE}s"]
+
+
 def test_no_bytes_stay_when_their_objects_are_deleted(home: Home) -> None:
     cloud = start(home)
     s3 = cloud.client("s3")
@@ -226,18 +254,6 @@ def test_no_bytes_stay_when_their_objects_are_deleted(home: Home) -> None:
     assert bodies(home) == []
 
 
-def test_bytes_that_no_object_names_go_at_the_next_start(home: Home) -> None:
-    cloud = start(home)
-    cloud.client("s3").create_bucket(Bucket="swept")
-    cloud.client("s3").put_object(Bucket="swept", Key="k", Body=b"content")
-    kill(home)
-    (home.path / "objects" / "ab").mkdir(exist_ok=True)
-    (home.path / "objects" / "ab" / "abandoned").write_bytes(b"half a body")
-    cloud = start(home)
-    assert len(bodies(home)) == 1
-    assert cloud.client("s3").get_object(Bucket="swept", Key="k")["Body"].read() == b"content"
-
-
 def bodies(home: Home) -> list[Path]:
     return [path for path in (home.path / "objects").rglob("*") if path.is_file()]
 
@@ -245,6 +261,7 @@ def bodies(home: Home) -> list[Path]:
 def test_what_is_over_the_limit_of_the_disk_is_refused_and_goes_on_when_there_is_room(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """And bytes that no object names go at the next start."""
     monkeypatch.setenv("SAGELAB_DISK_GB", "0.002")
     s3 = start(home).client("s3", config=Config(retries={"total_max_attempts": 1}))
     s3.create_bucket(Bucket="bounded")
@@ -256,8 +273,11 @@ def test_what_is_over_the_limit_of_the_disk_is_refused_and_goes_on_when_there_is
     s3.delete_object(Bucket="bounded", Key="first")
     s3.put_object(Bucket="bounded", Key="second", Body=b"2" * 1_500_000)
     kill(home)
-    monkeypatch.setenv("SAGELAB_DISK_GB", "0.002")
+    (home.path / "objects" / "ab").mkdir(exist_ok=True)
+    (home.path / "objects" / "ab" / "abandoned").write_bytes(b"half a body")
     again = start(home).client("s3", config=Config(retries={"total_max_attempts": 1}))
+    assert len(bodies(home)) == 1
+    assert again.get_object(Bucket="bounded", Key="second")["Body"].read() == b"2" * 1_500_000
     with pytest.raises(botocore.exceptions.ClientError, match="its limit"):
         again.put_object(Bucket="bounded", Key="third", Body=b"3" * 1_500_000)
     status = control.status(home)

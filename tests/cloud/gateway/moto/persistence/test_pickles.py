@@ -27,7 +27,7 @@ for service in sorted({name for name, _ in backend_url_patterns} - apart):
         print(service)
 """
 # What differences.md says is gone after a restart.
-GONE = {"awslambda", "ssm"}
+GONE = {"ssm"}
 
 
 @pytest.mark.slow

@@ -320,7 +320,8 @@ function shown(member, value) {
 
 function derive(row) {
   const special = SPECIAL[row.stem] || {};
-  const name = (item) => item[row.within ? row.arn_member : row.name_member];
+  const member = row.within ? row.arn_member : row.name_member;
+  const name = (item) => item[member] || item[row.listed_as + member];
   const status = (item) => item[row.status_member];
   const ended = (item) => row.ended.includes(status(item));
   const going = row.running.filter((each) => !/stopping/i.test(each));

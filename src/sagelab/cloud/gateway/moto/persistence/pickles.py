@@ -9,6 +9,7 @@ import io
 import pickle
 import threading
 import weakref
+from collections import defaultdict
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
@@ -58,6 +59,8 @@ class _Pickler(pickle.Pickler):
     def reducer_override(self, value: Any) -> Any:
         if isinstance(value, _LOCKS):
             return (threading.RLock if isinstance(value, _LOCKS[1]) else threading.Lock), ()
+        if isinstance(value, defaultdict) and (make := value.default_factory) and make.__name__ == "<lambda>":
+            return defaultdict, (type(make()),), None, None, iter(value.items())
         if isinstance(value, weakref.WeakValueDictionary):
             return weakref.WeakValueDictionary, (dict(value),)
         if isinstance(value, _PRIVATE):

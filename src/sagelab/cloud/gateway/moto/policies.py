@@ -1,0 +1,66 @@
+"""What IAM and KMS take as a policy: as long as AWS has it, and readable, as it is read with every request.
+
+Each check is given the arguments of a method of moto's, by name (checks.py). White space does not count.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+https://docs.aws.amazon.com/kms/latest/developerguide/resource-limits.html
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from moto.core.exceptions import JsonRESTError
+from moto.iam.exceptions import LimitExceededException
+from moto.iam.policy_validation import IAMTrustPolicyDocumentValidator
+
+from sagelab.cloud.gateway.moto.bucket_policy_form import find_fault
+
+Asked = dict[str, Any]
+
+MANAGED, TRUST, OF_A_KEY = 6144, 2048, 32 << 10
+INLINE = {"user": 2048, "group": 5120, "role": 10240}  # characters of all of one together
+
+
+def check_managed(asked: Asked) -> None:
+    """LimitExceededException: a managed policy is too long."""
+    if _length(asked["policy_document"]) > MANAGED:
+        raise LimitExceededException(f"Cannot exceed quota for PolicySize: {MANAGED}")
+
+
+def check_trust(asked: Asked) -> None:
+    """A role's trust policy, of a stack an object. moto's LimitExceededException, MalformedPolicyDocument."""
+    name = next(name for name in ("assume_role_policy_document", "policy_document") if name in asked)
+    if not isinstance(asked[name], str):
+        asked[name] = json.dumps(asked[name])
+    if _length(asked[name]) > TRUST:
+        raise LimitExceededException(f"Cannot exceed quota for ACLSizePerRole: {TRUST}")
+    IAMTrustPolicyDocumentValidator(asked[name]).validate()
+
+
+def check_inline(asked: Asked) -> None:
+    """LimitExceededException: the inline policies of a user, group or role are too long together."""
+    kind = next(kind for kind in INLINE if f"{kind}_name" in asked)
+    name = asked[f"{kind}_name"]
+    holder = getattr(asked["self"], f"get_{kind}")(name)
+    kept = dict(holder.policies) | {asked["policy_name"]: asked["policy_json"]}
+    if sum(map(_length, kept.values())) > INLINE[kind]:
+        raise LimitExceededException(f"Maximum policy size of {INLINE[kind]} bytes exceeded for {kind} {name}")
+
+
+def check_key(asked: Asked) -> None:
+    """A key's policy; None asks for the one by default."""
+    policy = asked["policy"]
+    if policy is None:
+        return
+    text = policy if isinstance(policy, str) else json.dumps(policy)
+    if _length(text) > OF_A_KEY:
+        raise JsonRESTError("LimitExceededException", f"The policy is longer than {OF_A_KEY} bytes.")
+    if fault := find_fault(text.encode(), OF_A_KEY):
+        raise JsonRESTError("MalformedPolicyDocumentException", fault)
+    asked["policy"] = text
+
+
+def _length(policy: Any) -> int:
+    text = policy if isinstance(policy, str) else json.dumps(policy)
+    return len("".join(text.split()))

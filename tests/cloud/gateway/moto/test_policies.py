@@ -1,0 +1,71 @@
+"""What is no policy, or longer than IAM and KMS have them, is refused and breaks nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import botocore.exceptions
+import pytest
+
+from tests.trusts import TRUST
+
+NONE = ["[]", "5", "null", "nope", "{}", '{"Statement": 5}', '{"Statement": [5]}', '{"Statement": ' + "[" * 2000]
+OF_NOBODY = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow"}]}'
+
+
+def long(size: int) -> str:
+    """A policy of more than so many characters."""
+    statement = {"Effect": "Allow", "Action": "s3:Get*", "Resource": "arn:aws:s3:::" + "b" * size}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def code_of(call: Callable[..., Any], **params: Any) -> tuple[int, str]:
+    with pytest.raises(botocore.exceptions.ClientError) as refused:
+        call(**params)
+    answer = refused.value.response
+    return answer["ResponseMetadata"]["HTTPStatusCode"], str(answer["Error"]["Code"])
+
+
+@pytest.mark.parametrize("document", [*NONE, OF_NOBODY])
+def test_what_is_no_policy_is_none(gateway: Any, unique: Callable[[str], str], document: str) -> None:
+    iam, kms, name = gateway.client("iam"), gateway.client("kms"), unique("role")
+    malformed = (400, "MalformedPolicyDocument")
+    assert code_of(iam.create_role, RoleName=name, AssumeRolePolicyDocument=document) == malformed
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)
+    assert code_of(iam.update_assume_role_policy, RoleName=name, PolicyDocument=document) == malformed
+    inline = {"RoleName": name, "PolicyName": "p", "PolicyDocument": document}
+    assert code_of(iam.put_role_policy, **inline) == malformed
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    malformed = (400, "MalformedPolicyDocumentException")
+    assert code_of(kms.put_key_policy, KeyId=key, PolicyName="default", Policy=document) == malformed
+    assert code_of(kms.create_key, Policy=document) == malformed
+    assert kms.describe_key(KeyId=key)["KeyMetadata"]["Enabled"]
+
+
+def test_policy_is_as_long_as_aws_has_it(gateway: Any, unique: Callable[[str], str]) -> None:
+    iam, kms, name, limit = gateway.client("iam"), gateway.client("kms"), unique("long"), (409, "LimitExceeded")
+    for kind, size in (("user", 2048), ("group", 5120), ("role", 10240)):
+        trust = {"AssumeRolePolicyDocument": TRUST} if kind == "role" else {}
+        getattr(iam, f"create_{kind}")(**{f"{kind.title()}Name": name}, **trust)
+        put = getattr(iam, f"put_{kind}_policy")
+        put(**{f"{kind.title()}Name": name}, PolicyName="half", PolicyDocument=long(size // 2))
+        put(**{f"{kind.title()}Name": name}, PolicyName="half", PolicyDocument=long(size // 2) + " " * size)
+        second = {f"{kind.title()}Name": name, "PolicyName": "second", "PolicyDocument": long(size // 2)}
+        assert code_of(put, **second) == limit
+    assert code_of(iam.create_policy, PolicyName=name, PolicyDocument=long(6144)) == limit
+    made = iam.create_policy(PolicyName=name, PolicyDocument=long(6000))["Policy"]["Arn"]
+    assert code_of(iam.create_policy_version, PolicyArn=made, PolicyDocument=long(6144)) == limit
+    document = TRUST.replace('"Effect"', f'"Sid": "{"s" * 2048}", "Effect"')
+    assert code_of(iam.update_assume_role_policy, RoleName=name, PolicyDocument=document) == limit
+    assert code_of(kms.create_key, Policy=long(32 << 10)) == (400, "LimitExceededException")
+
+
+def test_role_of_a_stack_is_taken_on(gateway: Any, unique: Callable[[str], str]) -> None:
+    name, role = unique("stack"), {"AssumeRolePolicyDocument": json.loads(TRUST)}
+    template = {"Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": role | {"RoleName": name}}}}
+    gateway.client("cloudformation").create_stack(StackName=name, TemplateBody=json.dumps(template))
+    made = gateway.client("iam").get_role(RoleName=name)["Role"]
+    assert made["AssumeRolePolicyDocument"] == json.loads(TRUST)
+    gateway.client("sts").assume_role(RoleArn=made["Arn"], RoleSessionName="session")
