@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SERVICE, STACKS, FUNCTIONS = "sagemaker.amazonaws.com", "cloudformation.amazonaws.com", "lambda.amazonaws.com"
 EVENTS, SCHEDULER, STATES = "events.amazonaws.com", "scheduler.amazonaws.com", "states.amazonaws.com"
+BUILDS, DELIVERY = "codebuild.amazonaws.com", "codepipeline.amazonaws.com"
 MAKERS_OF_ROLES = ("iam", "cloudformation")
 OUT_OF_DATE = ("RequestTimeTooSkewed", "InvalidSignatureException", "ExpiredToken", "ExpiredTokenException")
 RETRIES = 3
@@ -40,9 +41,11 @@ class Cloud:
         # Keys of this process alone, by which services of AWS's that it is take on the roles they are given.
         self.service_keys = {
             name: (f"ASIASERVICE{secrets.token_hex(4).upper()}", secrets.token_urlsafe(30))
-            for name in (SERVICE, STACKS, FUNCTIONS, EVENTS, SCHEDULER, STATES)
+            for name in (SERVICE, STACKS, FUNCTIONS, EVENTS, SCHEDULER, STATES, BUILDS, DELIVERY)
         }
         self._listeners: list[Callable[[str, str], None]] = []
+        # Puts an event of a service of AWS's on the default bus of a region; EventBridge's, once that is there.
+        self.put_event: Callable[[dict[str, Any], str], None] = lambda _event, _region: None
         self._models = create_loader()
         self._clients: dict[object, Any] = {}
         self._clients_as: dict[tuple[str, str, str, str], Any] = {}

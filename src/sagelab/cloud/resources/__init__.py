@@ -27,9 +27,9 @@ def classes() -> Iterator[type[Family]]:
         )
 
 
-def operations() -> frozenset[str]:
-    """The names of all operations that a family declares."""
-    return frozenset(name for family in classes() for name in family.declared())
+def operations(service: str = "sagemaker") -> frozenset[str]:
+    """The names of all operations of a service that a family declares."""
+    return frozenset(name for family in classes() if family.service == service for name in family.declared())
 
 
 def families(cloud: Cloud) -> list[Family]:

@@ -188,7 +188,7 @@ class MotoFront:
     def name(self, context: Context) -> None:
         """Find the operation of a request that names it by its method and path."""
         request = context.request
-        by_path = not (context.is_sagemaker or request.target or request.form.get("Action"))
+        by_path = not (context.is_ours or request.target or request.form.get("Action"))
         if by_path and (context.service != "s3" or context.is_control):
             context.named = routes.operation_of(request, context.service)
 
