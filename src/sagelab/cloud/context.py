@@ -44,6 +44,8 @@ class Cloud:
             for name in (SERVICE, STACKS, FUNCTIONS, EVENTS, SCHEDULER, STATES, BUILDS, DELIVERY)
         }
         self._listeners: list[Callable[[str, str], None]] = []
+        # Puts an event of a service of AWS's on the default bus of a region; EventBridge's, once that is there.
+        self.put_event: Callable[[dict[str, Any], str], None] = lambda _event, _region: None
         self._models = create_loader()
         self._clients: dict[object, Any] = {}
         self._clients_as: dict[tuple[str, str, str, str], Any] = {}

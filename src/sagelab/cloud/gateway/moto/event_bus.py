@@ -61,6 +61,7 @@ class EventBridge:
         self._teller = threading.Thread(target=self._tell, name="state changes", daemon=True)
         self._teller.start()
         EventBridge.current = self
+        cloud.put_event = self.put
 
     def close(self) -> None:
         """What is not told or delivered is after the next start."""
