@@ -23,6 +23,7 @@ from console import console
 from desk import desk
 from endpoints import endpoints
 from frameworks import frameworks
+from k8s import k8s
 from lessons import lessons
 from place import forget_surroundings
 from pytorch import pytorch
@@ -56,6 +57,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "spot": spot,
     "trust": trust,
     "console": console,
+    "k8s": k8s,
 }
 
 

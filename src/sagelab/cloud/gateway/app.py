@@ -101,7 +101,7 @@ class Gateway:
 
     def warm(self) -> None:
         """Load what the labs call first; for a thread of its own, just after the start."""
-        self._functions.events.resume()
+        self._functions.start()
         self._moto.warm(self._cloud.region)
         self._sagemaker.planes.warm()
 

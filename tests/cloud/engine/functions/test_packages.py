@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import stat
 import struct
 import zipfile
@@ -99,9 +100,13 @@ def test_too_many_files_are_refused(kept: Packages, monkeypatch: pytest.MonkeyPa
         kept.keep(zipped(*((str(number), b"") for number in range(4))))
 
 
-def test_what_nobody_needs_goes(kept: Packages) -> None:
+def test_what_nobody_needs_goes(kept: Packages, tmp_path: Path) -> None:
     gone, wanted = kept.keep(zipped(("a", b"1"))), kept.keep(zipped(("a", b"2")))
-    kept.sweep({wanted})
-    assert (kept.unpack([wanted]) / "a").read_bytes() == b"2"
+    for digest in (gone, wanted):
+        os.utime(tmp_path / "functions/packages" / digest, (1, 1))
+    later = Packages(tmp_path / "functions")
+    new = later.keep(zipped(("a", b"3")))
+    later.sweep({wanted})
+    assert [(later.unpack([one]) / "a").read_bytes() for one in (wanted, new)] == [b"2", b"3"]
     with pytest.raises(BadPackage):
-        kept.unpack([gone])
+        later.unpack([gone])

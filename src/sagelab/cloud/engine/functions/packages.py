@@ -11,6 +11,7 @@ import os
 import stat
 import tempfile
 import threading
+import time
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -42,19 +43,22 @@ class BadPackage(Exception):
 
 
 class Packages:
-    """folder: where they are kept. What is unpacked there is made again when it is gone."""
+    """folder: where they are kept. What is unpacked there is of this process, and made again when it is gone."""
 
     def __init__(self, folder: Path) -> None:
         self._zips, self._unpacked = folder / "packages", folder / "unpacked"
+        trees.remove(self._unpacked)
         for each in (self._zips, self._unpacked):
             each.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = threading.Lock()
+        self._lock, self._began = threading.Lock(), time.time()
 
     def keep(self, content: bytes) -> str:
         """Keep a zip file that can be unpacked; its digest. BadPackage: it cannot. OSError: there is no room."""
         digest = hashlib.sha256(content).hexdigest()
         file = self._zips / digest
-        if not file.exists():
+        if file.exists():
+            file.touch()
+        else:
             draft = file.with_suffix(f".{os.urandom(8).hex()}")
             try:
                 draft.write_bytes(content)
@@ -102,13 +106,10 @@ class Packages:
         return (self._zips / digest).read_bytes()
 
     def sweep(self, wanted: set[str]) -> None:
-        """Delete what nobody needs any more."""
+        """Delete what an earlier process has left that nobody needs any more."""
         for file in self._zips.iterdir():
-            if file.name not in wanted:
+            if file.name not in wanted and file.stat().st_mtime < self._began:
                 file.unlink()
-        with self._lock:
-            for folder in self._unpacked.iterdir():
-                trees.remove(folder)
 
     def _extract(self, digest: str, folder: Path) -> None:
         try:

@@ -132,6 +132,8 @@ HUGGING_FACE = Environment(
     commands=(*PYTORCH.commands, ("accelerate", "accelerate.commands.accelerate_cli")),
     variables=(("HF_HUB_OFFLINE", "1"),),
 )
+KUBERNETES = Environment("kubernetes", shown=(("kopf", "kopf"),), lock=LOCKS / "kubernetes.lock", beside=True)
+KUBEFLOW = Environment("kubeflow", shown=(("kfp", "kfp"),), lock=LOCKS / "kubeflow.lock")
 
 
 class Environments:

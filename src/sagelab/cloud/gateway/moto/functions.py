@@ -22,6 +22,7 @@ from sagelab.cloud.engine.functions.pool import Pool
 from sagelab.cloud.errors import FunctionNotFound
 from sagelab.cloud.gateway.auth.functions import Named
 from sagelab.cloud.gateway.auth.policies import Policy
+from sagelab.cloud.gateway.moto.persistence.persister import Persister
 
 if TYPE_CHECKING:
     from sagelab.cloud.context import Cloud
@@ -50,6 +51,19 @@ class FunctionAccess:
         self.pool = Pool(context_of, self.packages)
         self.events = EventQueue(cloud.store, self.pool, self._target, Destinations(context_of))
         FunctionAccess.current = self
+
+    def start(self) -> None:
+        """Take up what was kept when the local cloud ended, and let go of code that nobody needs."""
+        self.events.resume()
+        wanted = set[str]()
+        for account, region in Persister.current.kept("awslambda") if Persister.current else ():
+            backend = get_backend("lambda")[account][region]
+            for known in backend._lambdas._functions.values():
+                for record in _versions(known):
+                    wanted |= {record.code_digest, *record.layer_digests}
+            layers = backend._layers._layers.values()
+            wanted |= {one.code_digest for layer in layers for one in layer.layer_versions.values()}
+        self.packages.sweep(wanted)
 
     def close(self) -> None:
         """Call no function any more."""

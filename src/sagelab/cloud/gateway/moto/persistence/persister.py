@@ -86,6 +86,10 @@ class Persister:
             elif service == "cloudwatch":
                 self._samples.restore(backend)
 
+    def kept(self, service: str) -> list[tuple[str, str]]:
+        """(account, region) of every backend of a service that was kept. service: moto's name of it."""
+        return self._db.rows("SELECT account, region FROM backends WHERE service=?", service)
+
     def _keep(self, service: str, region: str, changes: bool, tracked: ChangeTracking) -> None:
         items = tracked.changed | (tracked.looked_up if changes else set()) | strays()
         lines = {item for item in items if item.kind == "stream"}
