@@ -23,6 +23,7 @@ from console import console
 from desk import desk
 from endpoints import endpoints
 from frameworks import frameworks
+from functions import functions
 from lessons import lessons
 from place import forget_surroundings
 from pytorch import pytorch
@@ -54,6 +55,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "clients": clients,
     "compiler": compiler,
     "spot": spot,
+    "functions": functions,
     "trust": trust,
     "console": console,
 }

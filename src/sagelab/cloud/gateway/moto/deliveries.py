@@ -1,7 +1,7 @@
-"""Whether a queue or a topic takes what a service of AWS's sends to it: its own policy decides, there is no role.
+"""Whether a queue, a topic or a function takes what a service of AWS's sends to it: its own policy decides.
 
-The service is the principal; aws:SourceArn and aws:SourceAccount say for what it acts. Each check is given the
-arguments of a method of moto's, by name (checks.py).
+There is no role. The service is the principal; aws:SourceArn and aws:SourceAccount say for what it acts. Each
+check is given the arguments of a method of moto's, by name (checks.py).
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
 https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html
@@ -18,13 +18,16 @@ from sagelab.cloud.gateway.auth import verdict
 from sagelab.cloud.gateway.auth.guard import Key
 from sagelab.cloud.gateway.auth.needed import Needed
 from sagelab.cloud.gateway.auth.verdict import Guarded, Rights
+from sagelab.cloud.gateway.moto import functions
+from sagelab.cloud.gateway.moto.functions import FunctionAccess
 from sagelab.cloud.gateway.moto.persistence import change_tracking
 
 Asked = dict[str, Any]
 
 _S3, _EVENTS, _SNS = "s3.amazonaws.com", "events.amazonaws.com", "sns.amazonaws.com"
-_ACTIONS = {"sqs": "sqs:SendMessage", "sns": "sns:Publish"}
+_ACTIONS = {"sqs": "sqs:SendMessage", "sns": "sns:Publish", "lambda": "lambda:InvokeFunction"}
 _NOT_VALID = "Unable to validate the following destination configurations"
+_SPELLED = {"SigningCertURL": "SigningCertUrl", "UnsubscribeURL": "UnsubscribeUrl"}  # for functions
 _ODD = (AttributeError, LookupError, TypeError, ValueError)  # of what is no policy
 
 
@@ -33,9 +36,9 @@ class Unheard(Exception):
 
 
 def check_destinations(asked: Asked) -> None:
-    """S3ClientError: a queue or topic that a bucket is to notify is not there, or does not take it from S3."""
+    """S3ClientError: what a bucket is to notify is not there, or does not take it from S3."""
     bucket, config = asked["self"], asked["notification_config"] or {}
-    for kind in ("Queue", "Topic"):
+    for kind in ("Queue", "Topic", "CloudFunction"):
         for one in config.get(f"{kind}Configuration") or []:
             arn = str(one[kind])
             if arn.split(":")[3:4] != [bucket.region_name]:
@@ -52,6 +55,13 @@ def check_queue(asked: Asked) -> None:
 
 def check_topic(asked: Asked) -> None:
     _check_notified(asked["topic_arn"], asked, "sns", "sqs")
+
+
+def check_function(asked: Asked) -> None:
+    """S3 has an event for a function, which the engine calls by and by; moto would not."""
+    _check_notified(asked["fn_arn"], asked)
+    FunctionAccess.current.deliver(asked["fn_arn"], asked["event_body"])
+    raise Unheard
 
 
 def check_event(_asked: Asked) -> None:
@@ -71,10 +81,33 @@ def check_target(asked: Asked) -> None:
 
 
 def check_subscriber(asked: Asked) -> None:
-    """A topic sends to a queue that is subscribed to it."""
+    """A topic sends to a queue or a function that is subscribed to it; the engine calls that by and by."""
     subscription = asked["self"]
     if not _takes(subscription.endpoint, _SNS, subscription.topic.arn, subscription.account_id):
         raise Unheard
+    if subscription.protocol == "lambda":
+        _call_subscriber(subscription, asked)
+        raise Unheard
+
+
+def _call_subscriber(subscription: Any, asked: Asked) -> None:
+    """https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html"""
+    message, attributes = asked["message"], asked.get("message_attributes")
+    matcher = subscription._filter_policy_matcher
+    if matcher is not None and not matcher.matches(attributes, message):
+        return
+    if asked.get("message_structure") == "json":
+        message = subscription._parse_message_structure(message, "lambda")
+    told = subscription.get_post_data(message, asked["message_id"], asked.get("subject"), attributes)
+    told = {_SPELLED.get(name, name): value for name, value in told.items()}
+    sns = {"Subject": None, "MessageAttributes": {}} | told
+    record = {
+        "EventSource": "aws:sns",
+        "EventVersion": "1.0",
+        "EventSubscriptionArn": subscription.arn,
+        "Sns": sns,
+    }
+    FunctionAccess.current.deliver(subscription.endpoint, {"Records": [record]})
 
 
 def _check_notified(arn: str, asked: Asked, *reached: str) -> None:
@@ -87,7 +120,7 @@ def _check_notified(arn: str, asked: Asked, *reached: str) -> None:
 
 
 def _takes(arn: str, service: str, source: str, account: str) -> bool:
-    """Whether a queue or topic of the account lets a service act on it for one of the account's resources."""
+    """Whether a queue, topic or function of the account lets a service act on it for one of its resources."""
     parts = arn.split(":", 5)
     if len(parts) != 6 or parts[2] not in _ACTIONS or parts[4] != account:
         return False
@@ -102,6 +135,8 @@ def _takes(arn: str, service: str, source: str, account: str) -> bool:
 
 def _policy_of(service: str, region: str, account: str, name: str) -> Any:
     """KeyError: there is no such queue or topic."""
+    if service == "lambda":
+        return functions.policy_of(f"arn:aws:lambda:{region}:{account}:{name}")
     backend = get_backend(service)[account][region]
     found = backend.queues[name] if service == "sqs" else backend.topics[f"arn:aws:sns:{region}:{account}:{name}"]
     return found._policy_json

@@ -6,6 +6,7 @@ What is kept is checked in function_rules.py.
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +16,7 @@ from moto.backends import get_backend
 
 from sagelab.cloud.context import FUNCTIONS
 from sagelab.cloud.engine.functions.destinations import Destinations
-from sagelab.cloud.engine.functions.events import Asked, EventQueue, Target
+from sagelab.cloud.engine.functions.events import Asked, Event, EventQueue, Target
 from sagelab.cloud.engine.functions.function import LATEST, Function
 from sagelab.cloud.engine.functions.packages import Packages
 from sagelab.cloud.engine.functions.pool import Pool
@@ -82,6 +83,10 @@ class FunctionAccess:
             raise FunctionNotFound(f"Function not found: {named.arn}", Type="User")
         reserved = known["latest"].reserved_concurrency if known["latest"] else None
         return Found(_function(record), None if reserved is None else int(reserved), _asked(known))
+
+    def deliver(self, arn: str, event: dict[str, Any]) -> None:
+        """Have a function make something of an event of a service's, which its policy lets (deliveries.py)."""
+        self.events.add(Event(arn, json.dumps(event)))
 
     def _target(self, arn: str) -> Target | None:
         """What an event goes to now; None where its function is gone."""
