@@ -24,6 +24,7 @@ from desk import desk
 from endpoints import endpoints
 from frameworks import frameworks
 from functions import functions
+from k8s import k8s
 from lessons import lessons
 from place import forget_surroundings
 from pytorch import pytorch
@@ -58,6 +59,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "functions": functions,
     "trust": trust,
     "console": console,
+    "k8s": k8s,
 }
 
 

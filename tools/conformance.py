@@ -28,6 +28,14 @@ CLIENTS = (
     ("SageMaker Python SDK v3", "requirements.lock", "sagemaker", r".*_v3\.py"),
     ("SageMaker Python SDK v2", "tests/clients/v2.lock", "sagemaker", r".*_v2\.py"),
     ("AWS CLI", "tests/clients/cli.lock", "awscli", r"aws .*"),
+    ("Airflow's operators", "tests/clients/airflow.lock", "apache-airflow-providers-amazon", r".*_airflow\.py"),
+    ("MLflow", "requirements.lock", "mlflow", r".*_mlflow\.py"),
+)
+# Scripts that only the long tests run.
+LONG = (
+    "tests/clients/test_airflow.py",
+    "tests/clients/test_mlflow.py",
+    "tests/clients/test_processing_v2.py",
 )
 
 Row = tuple[str, str, str]
@@ -42,10 +50,11 @@ def run() -> list[Row]:
     """Every row that the tests of the clients write down. SystemExit: a test failed."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "rows.jsonl")
-        command = [sys.executable, "-m", "pytest", "-n", "0", "tests/clients"]
-        done = subprocess.run(command, cwd=ROOT, env={**os.environ, "SAGELAB_CONFORMANCE": str(file)})
-        if done.returncode:
-            raise SystemExit(done.returncode)
+        for chosen in (("tests/clients",), ("-m", "long", *LONG)):
+            command = [sys.executable, "-m", "pytest", "-n", "0", *chosen]
+            done = subprocess.run(command, cwd=ROOT, env={**os.environ, "SAGELAB_CONFORMANCE": str(file)})
+            if done.returncode:
+                raise SystemExit(done.returncode)
         return read(file)
 
 

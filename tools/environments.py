@@ -2,6 +2,8 @@
 
     python tools/environments.py v2       the SageMaker Python SDK v2
     python tools/environments.py cli      the AWS CLI
+    python tools/environments.py kubernetes   the official Python client of Kubernetes
+    python tools/environments.py airflow  Airflow and its operators for AWS
 
 Each is made once from its lock file in tests/clients, below .clients, and its folder is printed. Only what the
 client imports is compiled to bytecode. Exit code 3: it cannot be made here, for instance without a network.
@@ -25,6 +27,8 @@ FOLDER = ROOT / ".clients"
 STARTS = {
     "v2": "import sagemaker, sagemaker.tensorflow, sagemaker.tuner, sagemaker.sklearn, sagemaker.analytics",
     "cli": "import awscli.clidriver; awscli.clidriver.main(['s3', 'help-nothing'])",
+    "airflow": "import airflow.providers.amazon.aws.operators.sagemaker",
+    "kubernetes": "import kubernetes.client, kubernetes.config, kubernetes.dynamic, kubernetes.watch",
 }
 IMPOSSIBLE = 3
 

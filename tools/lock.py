@@ -20,7 +20,7 @@ from pathlib import Path
 from setup import LOCK, ROOT, surroundings
 
 CONDA = "environment.yml"
-CLIENTS = ("tests/clients/v2.lock", "tests/clients/cli.lock")
+CLIENTS = tuple(f"tests/clients/{name}.lock" for name in ("v2", "cli", "kubernetes", "airflow"))
 OLDEST = "3.11"
 PIN = "      - "
 

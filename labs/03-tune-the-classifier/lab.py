@@ -96,7 +96,7 @@ from sagelab.lab import watch
 
 metric = {"val_acc": r"- val_acc: ([0-9\.]+)"}
 trainer = lab.trainer(SCRIPT, {"epochs": EPOCHS, "seed": SEED, **FIRST}, INSTANCE_TYPE, metric)
-first = watch.training_job(lab, lab.train(trainer, channels))
+first = watch.follow(lab, "training job", lab.train(trainer, channels))
 
 # %% [markdown]
 # ## 3. Say what to search
@@ -158,7 +158,7 @@ def search(title, trainer, ranges, jobs, parallel):
 from sagelab.lab import tuning
 
 name = search("mnist", trainer, ranges, JOBS, PARALLEL)
-found = tuning.follow(lab, name)
+found = watch.follow(lab, "tuning job", name)
 
 # %% [markdown]
 # ## 5. Look at what it found
@@ -203,13 +203,11 @@ searches.parallel_coordinates(jobs)
 # [CreateEndpoint](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpoint.html).
 
 # %% tags=["nbval-ignore-output"]
-from sagelab.lab import endpoints
-
 tuned = lab.client("sagemaker").describe_training_job(TrainingJobName=best["TrainingJobName"])
 archives = {"First": first["ModelArtifacts"], "Tuned": tuned["ModelArtifacts"]}
 models = {variant: lab.model(archive["S3ModelArtifacts"]) for variant, archive in archives.items()}
 endpoint = lab.deploy(models)
-endpoints.wait(lab, endpoint.endpoint_name)
+serving = watch.follow(lab, "endpoint", endpoint.endpoint_name)
 
 # %% [markdown]
 # ## 7. Judge them on digits that nobody has seen
@@ -294,7 +292,7 @@ rates = {
 tables = {}
 for title, scale, parallel in (("log", "Logarithmic", 1), ("linear", "Linear", 1), ("log-6", "Logarithmic", 6)):
     quick_name = search(f"quick-{title}", quick, rates[scale], 12, parallel)
-    tuning.follow(lab, quick_name)
+    watch.follow(lab, "tuning job", quick_name)
     tables[title] = tuning.jobs(lab, quick_name)
 
 # %% [markdown]

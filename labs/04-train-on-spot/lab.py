@@ -165,7 +165,7 @@ listing = lab.client("s3").list_objects_v2(Bucket=lab.bucket, Prefix=f"{lab.pref
 # %% tags=["nbval-ignore-output"]
 from sagelab.lab import watch
 
-ended = {kind: watch.training_job(lab, name) for kind, name in jobs.items()}
+ended = {kind: watch.follow(lab, "training job", name) for kind, name in jobs.items()}
 
 # %% [markdown]
 # ## 7. See what the interruption did
@@ -271,7 +271,7 @@ tuner.tune(inputs, job_name=f"spot-tune-{time.strftime('%y%m%d-%H%M%S')}", wait=
 from sagelab.lab import tuning
 
 tuning_job = tuner.latest_tuning_job.hyper_parameter_tuning_job_name
-found = tuning.follow(lab, tuning_job)
+found = watch.follow(lab, "tuning job", tuning_job)
 children = list(tuning.jobs(lab, tuning_job)["name"])
 assert found["TrainingJobStatusCounters"]["Completed"] == len(children)
 

@@ -166,14 +166,12 @@ manifest = json.loads(Path(artifact, "manifest.json").read_text())
 # and [CreateEndpoint](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpoint.html).
 
 # %% tags=["nbval-ignore-output"]
-from sagelab.lab import endpoints
-
 models = {
     "SavedModel": lab.model(lab.uri("model.tar.gz")),
     "Compiled": lab.model(ended["ModelArtifacts"]["S3ModelArtifacts"], ended["InferenceImage"]),
 }
 endpoint = lab.deploy(models, INSTANCE_TYPE)
-endpoints.wait(lab, endpoint.endpoint_name)
+serving = watch.follow(lab, "endpoint", endpoint.endpoint_name)
 
 # %% [markdown]
 # The same 300 digits to both, in the same words as in lab 2: the machine code keeps the contract, and no score
@@ -209,6 +207,8 @@ pictures.digits(data.held_out_images[ten], data.held_out_labels[ten], scores["Co
 # the further left, the faster.
 
 # %% tags=["nbval-ignore-output"]
+from sagelab.lab import endpoints
+
 for _ in range(200):
     for variant in models:
         ask(images[:1], variant)
@@ -288,8 +288,8 @@ pictures.bars(table[["p50 (ms)", "memory (MB)", "load (ms)", "size (MB)"]])
 wrong = lab.deploy({"Compiled": models["Compiled"]}, WRONG_TYPE)
 reason = "it was not refused"
 try:
-    endpoints.wait(lab, wrong.endpoint_name)
-except endpoints.EndpointFailed as error:
+    watch.follow(lab, "endpoint", wrong.endpoint_name)
+except watch.JobFailed as error:
     reason = str(error)
 assert TARGET in reason, reason
 print(reason)

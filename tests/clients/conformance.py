@@ -17,7 +17,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "conformance.md"
 ROW = re.compile(r"^\| `(?P<source>.+)` \| (?P<operation>\w[\w-]*\.\w+) \| (?P<answer>.+) \|$", re.MULTILINE)
 # An SDK asks whether something is there (yet), and goes on where it is not: when and how often depends on time.
 ASKS = {"HeadBucket", "CreateBucket", "DescribeModel", "DescribeEndpoint", "DescribeEndpointConfig"}
-ASKS |= {"DescribeLogStreams", "GetLogEvents", "FilterLogEvents"}
+ASKS |= {"DescribeMonitoringSchedule", "DescribeLogStreams", "GetLogEvents", "FilterLogEvents"}
 
 Row = tuple[str, str, str]
 

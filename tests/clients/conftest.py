@@ -72,7 +72,8 @@ def run(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Run:
             text=True,
             timeout=TIMEOUT,
         )
-        return Ran(Path(command[-1]).name, done.returncode, done.stdout, done.stderr, read_calls(record))
+        source = next((part for part in command if part.endswith(".py")), command[-1])
+        return Ran(Path(source).name, done.returncode, done.stdout, done.stderr, read_calls(record))
 
     return act
 

@@ -57,3 +57,14 @@ def test_clean_lets_another_labs_job_run(lab: Lab, train: Callable[..., str]) ->
     sagemaker = lab.client("sagemaker")
     assert sagemaker.describe_training_job(TrainingJobName=job)["TrainingJobStatus"] == "InProgress"
     sagemaker.stop_training_job(TrainingJobName=job)
+
+
+def test_what_changes_by_itself_is_asked_for_before_what_rests(lab: Lab) -> None:
+    asked: list[str] = []
+    listed = "provide-client-params.sagemaker.ListNotebookInstances"
+    events = lab.client("sagemaker").meta.events
+    events.register(listed, lambda params, **_: asked.append(params["StatusEquals"]), unique_id="asked")
+    cleanup.clean(lab)
+    events.unregister(listed, unique_id="asked")
+    assert asked[0] == "InService"  # what is to be stopped
+    assert asked.index("Stopping") < asked.index("Stopped")

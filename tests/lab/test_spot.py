@@ -40,7 +40,7 @@ def test_market_of_a_job_is_what_its_tags_ask_for(lab: Lab, train: Callable[...,
     assert set(found) == set(spot.FACTS)
     assert spot.market(lab, train("", name="ordinary")) == {}
     for each in (name, f"{lab.name}-ordinary"):
-        watch.training_job(lab, each)
+        watch.follow(lab, "training job", each)
 
 
 def test_unknown_fact_of_a_market_is_refused() -> None:
@@ -57,7 +57,7 @@ def test_jobs_with_and_without_checkpoints_are_told_apart(lab: Lab, train: Calla
     }
     for name in names.values():
         spot.interrupt(lab, name, after=2)
-    jobs = {kind: watch.training_job(lab, name) for kind, name in names.items()}
+    jobs = {kind: watch.follow(lab, "training job", name) for kind, name in names.items()}
     trained = {kind: spot.epochs(lab, name) for kind, name in names.items()}
     whole = list(range(1, 11))
     assert list(trained["with"]["epoch"]) == whole

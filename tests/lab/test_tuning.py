@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sagelab.lab import cleanup, tuning
+from sagelab.lab import cleanup, tuning, watch
 from sagelab.lab.session import Lab
 from tests.cloud.jobs import Jobs
 from tests.cloud.tunings import Tunings
@@ -41,7 +41,7 @@ def name(tunings: Tunings) -> str:
 def test_a_search_is_followed_to_its_end_on_one_line(
     lab: Lab, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    job = tuning.follow(lab, name)
+    job = watch.follow(lab, "tuning job", name)
     assert job["HyperParameterTuningJobStatus"] == "Completed"
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("Completed · ")
@@ -68,8 +68,8 @@ def test_the_jobs_are_a_row_each(lab: Lab, name: str) -> None:
 
 def test_a_failed_search_raises_with_its_reason(lab: Lab, tunings: Tunings) -> None:
     failed = tunings.create(tunings.request(tunings.config(1, 1), source="raise SystemExit(3)"))
-    with pytest.raises(tuning.TuningFailed, match=r"All training jobs failed") as trouble:
-        tuning.follow(lab, failed)
+    with pytest.raises(watch.JobFailed, match=r"All training jobs failed") as trouble:
+        watch.follow(lab, "tuning job", failed)
     assert trouble.value.job["HyperParameterTuningJobName"] == failed
 
 

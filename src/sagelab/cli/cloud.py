@@ -123,11 +123,13 @@ def env(home: Home) -> None:
 def reset(home: Home, yes: bool) -> None:
     """End the local cloud and delete all it keeps but its credentials."""
     from sagelab.cloud import control
+    from sagelab.k8s import control as kubernetes
 
     if not yes and not sys.stdin.isatty():
         raise click.ClickException("This deletes every job and resource; --yes says that you mean it.")
     if not yes:
         click.confirm(f"End the local cloud of {home.path} and delete all that it keeps?", abort=True)
+    kubernetes.down(home)
     control.reset(home)
     click.echo(f"{home.path} is empty again")
 

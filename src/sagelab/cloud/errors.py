@@ -20,7 +20,6 @@ ServiceError                        what a client sees: AWS's code, AWS's messag
 |-- ModelError                  424  the container of an endpoint answered with an error, or not at all
 |-- NoSuchEntity                404  a user or a role that IAM does not have
 |-- MalformedPolicy             400  a policy that cannot be read
-|-- LimitExceeded               409  a policy that is longer than IAM has them
 |-- PackedPolicyTooLarge        400  policies of a session that are too long together
 |-- NoSuchPath                  404  a path that nobody serves
 |-- InvalidUri                  400  a path to S3 that is no text
@@ -213,11 +212,6 @@ class PackedPolicyTooLarge(ServiceError):
 
 class MalformedPolicy(ServiceError):
     code = "MalformedPolicyDocument"
-
-
-class LimitExceeded(ServiceError):
-    code = "LimitExceeded"
-    status = 409
 
 
 class NoSuchPath(ServiceError):

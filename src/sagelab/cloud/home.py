@@ -23,6 +23,7 @@
   python/            what warm Pythons keep for themselves; no job sees it
   tmp/               large bodies on their way
   cache/             what is fetched once: the runtime for emulated devices
+  kubernetes/        the API server of `sagelab k8s`: its objects, its certificate and token, its log
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ STATE = (
     DATABASES_MADE,
     *("sagelab.db*", "services.db*", "objects", SESSIONS, "jobs", "functions", "images", "notebooks", "python"),
     "tmp",
-    *("server.json", "server.log*", "settings.json"),
+    *("server.json", "server.log*", "settings.json", "kubernetes"),
 )
 SDK_DEFAULTS = """\
 SchemaVersion: "1.0"

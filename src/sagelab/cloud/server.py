@@ -280,7 +280,6 @@ def main() -> None:
     except (OSError, sqlite3.OperationalError) as error:
         if not is_unwritable(error):
             raise
-        log.exception("the home cannot be written")
         sys.exit(f"The local cloud cannot write to its home {options.home}: {error}")
     except sqlite3.DatabaseError as error:
         log.exception("the home is damaged")

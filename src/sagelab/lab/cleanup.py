@@ -101,8 +101,12 @@ def _found(lab: Lab, kind: Kind, statuses: tuple[str, ...]) -> Iterator[dict[str
 
 
 def _summaries(lab: Lab, kind: Kind, statuses: tuple[str, ...], **owner: str) -> Iterator[dict[str, Any]]:
-    """Summaries of all resources of this kind in one of these statuses, whosever they are."""
-    filters: list[dict[str, str]] = [{"StatusEquals": status} for status in statuses] or [{}]
+    """Summaries of all resources of this kind in one of these statuses, whosever they are.
+
+    What changes by itself is asked for before what rests, so that nothing goes from one to the other unseen.
+    """
+    order = sorted(statuses, key=lambda status: status not in kind.running)
+    filters: list[dict[str, str]] = [{"StatusEquals": status} for status in order] or [{}]
     for each in filters:
         pages = lab.client("sagemaker").get_paginator(xform_name(kind.operation("List"))).paginate(**each, **owner)
         for page in pages:

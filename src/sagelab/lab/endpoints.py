@@ -43,7 +43,7 @@ PATIENCE = {"local": 60.0, "aws": 1800.0}  # seconds until somebody else must ha
 
 
 class EndpointFailed(Exception):
-    """The endpoint did not come into service; the text is its FailureReason."""
+    """Nobody made an endpoint, or moved it."""
 
 
 @dataclass(frozen=True)
@@ -54,17 +54,6 @@ class Answer:
     second: float
     scores: tuple[float, ...] = ()
     error: str = ""
-
-
-def wait(lab: Lab, name: str) -> str:
-    """Wait until an endpoint is created or updated; returns its status, InService. EndpointFailed: it is
-    not, or its update was rolled back.
-    """
-    *_, endpoint = watch.looks(lab, KIND, name)
-    status: str = endpoint["EndpointStatus"]
-    if status != "InService" or "FailureReason" in endpoint:
-        raise EndpointFailed(endpoint.get("FailureReason", "no reason was given"))
-    return status
 
 
 def arrive(lab: Lab, name: str, config: str) -> dict[str, Any]:

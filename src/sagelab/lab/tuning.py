@@ -1,4 +1,4 @@
-"""A search over hyperparameters, followed from a notebook: one line that moves, then its jobs as a table."""
+"""A search over hyperparameters: its training jobs as a table."""
 
 from __future__ import annotations
 
@@ -13,18 +13,9 @@ if TYPE_CHECKING:
     from sagelab.lab.session import Lab
 
 KIND = catalog.of_stem("HyperParameterTuningJob")
-TuningFailed = watch.JobFailed  # `job` is then a tuning job's description
 RANGES = ("IntegerParameterRanges", "ContinuousParameterRanges", "CategoricalParameterRanges")
 # What Auto means in the local cloud: a range of positive numbers over two orders of magnitude is logarithmic.
 WIDE = 100
-
-
-def follow(lab: Lab, name: str) -> dict[str, Any]:
-    """Follow a tuning job to its end on one line; returns its description as Describe gives it.
-
-    TuningFailed: it ended as Failed. An interrupt ends the watching, not the search.
-    """
-    return watch.follow(lab, KIND, name)
 
 
 def jobs(lab: Lab, name: str) -> pd.DataFrame:

@@ -54,32 +54,22 @@ class Event:
 # -- one line that moves ----------------------------------------------------------------------------------
 
 
-def training_job(lab: Lab, name: str, metric: str | None = None) -> dict[str, Any]:
-    """Follow a training job to its end on one line; returns its description as Describe gives it.
-
-    metric: the one to show; by default the last that the job defines. JobFailed: it ended as Failed.
-    An interrupt ends the watching, not the job.
-    """
-    return follow(lab, TRAINING, name, lambda job: _sentence(job, metric))
-
-
-def follow(
-    lab: Lab, kind: Kind | str, name: str, say: Callable[[dict[str, Any]], str] | None = None
-) -> dict[str, Any]:
+def follow(lab: Lab, kind: Kind | str, name: str, metric: str | None = None) -> dict[str, Any]:
     """Follow a resource of any kind on one line until it rests: a job has ended, an endpoint is in service.
 
     kind: of the catalog, or its noun: "training job", "tuning job", "endpoint", "notebook instance", ... name: of
-    a pipeline execution its ARN; each of its steps leaves a line of its own when it ends. say: its description ->
-    the line; by default its status, how long it has taken, and what its kind has to tell. Returns the description
-    as Describe gives it. JobFailed: it is Failed, or an update of it was rolled back. ValueError: there is no such
-    kind. An interrupt ends the watching, not the job.
+    a pipeline execution its ARN; each of its steps leaves a line of its own when it ends. metric: the one to show
+    of a training job; by default the last that it defines. Returns the description as Describe gives it; the line
+    has its status, how long it has taken, and what its kind has to tell. JobFailed: it is Failed, or an update of
+    it was rolled back. ValueError: there is no such kind. An interrupt ends the watching, not the job.
     """
     from tqdm import tqdm
 
     kind, moves = find_kind(kind), _moves()
     steps = pipelines.Progress(lab, name) if kind is EXECUTION else None
-    usual = steps.sentence if steps else SENTENCES.get(kind.stem, partial(_progress, kind))
-    tell = say or usual
+    tell = steps.sentence if steps else SENTENCES.get(kind.stem, partial(_progress, kind))
+    if kind is TRAINING:
+        tell = partial(_sentence, metric=metric)
     with tqdm(bar_format="{desc}", file=sys.stdout, disable=not moves) as line:
         for found in looks(lab, kind, name):
             for ended in steps.look() if steps else ():
@@ -146,7 +136,7 @@ def _unless_failed(kind: Kind, name: str, found: dict[str, Any]) -> dict[str, An
     return found
 
 
-def _sentence(job: dict[str, Any], metric: str | None = None) -> str:
+def _sentence(job: dict[str, Any], metric: str | None) -> str:
     status = job["TrainingJobStatus"]
     word = job["SecondaryStatus"] if status == "InProgress" else status
     return " · ".join((word, f"{elapsed(TRAINING, job):.0f} s", *_last_metric(job, metric)))
@@ -181,7 +171,7 @@ def number_of(job: dict[str, Any]) -> int:
     return int(job["TrainingJobName"].split("-")[-2])
 
 
-SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {TRAINING.stem: _sentence, TUNING.stem: _search}
+SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {TUNING.stem: _search}
 
 
 def _moves() -> bool:

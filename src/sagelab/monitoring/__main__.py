@@ -1,7 +1,7 @@
 """The image sagemaker-model-monitor-analyzer: `python3 -m sagelab.monitoring` analyzes what its variables name.
 
 It writes statistics.json, constraints.json and, beside a baseline, constraint_violations.json; the exit message
-says how many violations there are. Without a baseline the constraints are suggestions.
+says how many violations there are. constraints.json is what the data at hand suggests, as for a new baseline.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _data(job: Job, settings: Settings) -> list[dict[str, str]]:
     features = statistics.columns(table[kept])
     say(f"{len(table)} records, {len(features)} features")
     _write(settings, "statistics", statistics.describe(features))
-    _write(settings, "constraints", asked or constraints.suggest(features, settings.drift_method))
+    _write(settings, "constraints", constraints.suggest(features, settings.drift_method))
     if asked is None:
         return []
     apart = constraints.drifts(features, asked, before or {})
@@ -65,7 +65,7 @@ def _model(job: Job, settings: Settings) -> list[dict[str, str]]:
     say(f"{len(pairs)} predictions")
     found = quality.describe(settings.problem, pairs)
     _write(settings, "statistics", found)
-    _write(settings, "constraints", asked or quality.suggest(settings.problem, found))
+    _write(settings, "constraints", quality.suggest(settings.problem, found))
     if asked is None:
         return []
     if settings.publish:

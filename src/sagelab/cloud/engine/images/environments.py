@@ -132,6 +132,8 @@ HUGGING_FACE = Environment(
     commands=(*PYTORCH.commands, ("accelerate", "accelerate.commands.accelerate_cli")),
     variables=(("HF_HUB_OFFLINE", "1"),),
 )
+KUBERNETES = Environment("kubernetes", shown=(("kopf", "kopf"),), lock=LOCKS / "kubernetes.lock", beside=True)
+KUBEFLOW = Environment("kubeflow", shown=(("kfp", "kfp"),), lock=LOCKS / "kubeflow.lock")
 
 
 class Environments:
@@ -239,17 +241,7 @@ class Environments:
 
     def _compile(self, environment: Environment) -> None:
         """Write the bytecode, which no host can; what is no Python of today stays without."""
-        command: list[str | Path] = [
-            self.python(environment),
-            "-m",
-            "compileall",
-            "-qq",
-            "-j",
-            "0",
-            "-x",
-            TESTS,
-            ".",
-        ]
+        command = [str(self.python(environment)), "-m", "compileall", "-qq", "-j", "0", "-x", TESTS, "."]
         subprocess.run(command, cwd=self._place(environment), env=self._variables(), capture_output=True)
 
     def _variables(self) -> dict[str, str]:

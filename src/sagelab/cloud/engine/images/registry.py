@@ -20,6 +20,8 @@ from typing import Any
 from sagelab.cloud.engine.images.environments import (
     HUGGING_FACE,
     KERAS_2,
+    KUBEFLOW,
+    KUBERNETES,
     PLAIN,
     PYTORCH,
     SKLEARN,
@@ -132,9 +134,9 @@ NEO = Image("neo", (SERVE,), PLAIN, server="neo")  # what a compilation job made
 
 
 def environments() -> dict[str, Environment]:
-    """Every environment that is behind an image, by its name."""
+    """Every environment that is behind an image, and those of `sagelab k8s` and `kfp`, by name."""
     older = [image.older[1] for image in IMAGES if image.older]
-    found = [*(image.environment for image in (*IMAGES, NEO)), *older]
+    found = [*(image.environment for image in (*IMAGES, NEO)), *older, KUBERNETES, KUBEFLOW]
     return {environment.name: environment for environment in found}
 
 

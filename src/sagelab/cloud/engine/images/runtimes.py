@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +19,8 @@ WANTS_TENSORFLOW = re.compile(rb"\b(?:tensorflow|keras)\b")
 READ = 1 << 20  # bytes of a script: what it imports is at its beginning
 # Variables that a script sets for what it imports next, which a warm Python has imported already.
 READ_AT_IMPORT = re.compile(
-    rb"""["'](?:KERAS_|TF_(?!CPP_|CONFIG|FORCE_GPU)|XLA_|OMP_|KMP_|MKL_|OPENBLAS_|NUMEXPR_|MPLBACKEND)"""
+    rb"""["'](?:KERAS_|TF_(?!CPP_|CONFIG|FORCE_GPU)|XLA_|OMP_|KMP_|MKL_|OPENBLAS_|NUMEXPR_|MPLBACKEND"""
+    rb"""|HF_HOME|HF_HUB_CACHE|HF_DATASETS_|TRANSFORMERS_|TORCH_|PYTORCH_)"""
 )
 
 
@@ -48,7 +49,9 @@ def choose(code: Path | None, toolkit: bool, environment: Environment = PACKAGES
     for itself, so that a warm one serves it whatever the code is.
     """
     if "tensorflow" not in environment.imports:
-        return Runtime(environment.name, environment.imports, ("train", "python3"), environment)
+        fresh = code is not None and _sets_variables(_read_sources(Tree(code)))
+        forks = ("train",) if fresh else ("train", "python3")
+        return Runtime(environment.name, environment.imports, forks, environment)
     found = _choose(code, toolkit)
     if environment is PACKAGES:
         return found
@@ -59,11 +62,16 @@ def _choose(code: Path | None, toolkit: bool) -> Runtime:
     if code is None or _replaces_packages(code):
         return TOOLKIT if toolkit else PYTHON
     sources = list(_read_sources(Tree(code)))
-    if any(READ_AT_IMPORT.search(source) for source in sources):
+    if _sets_variables(sources):
         return TOOLKIT if toolkit else PYTHON
     if toolkit or any(WANTS_TENSORFLOW.search(source) for source in sources):
         return TENSORFLOW
     return PYTHON
+
+
+def _sets_variables(sources: Iterable[bytes]) -> bool:
+    """Whether code names a variable for what it imports next."""
+    return any(READ_AT_IMPORT.search(source) for source in sources)
 
 
 def _read_sources(code: Tree) -> Iterator[bytes]:

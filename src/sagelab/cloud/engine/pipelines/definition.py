@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sagelab.cloud.engine.pipelines import conditions, functions
+from sagelab.cloud.engine.pipelines import conditions, functions, quality_checks
 from sagelab.cloud.engine.pipelines.caching import Cache, read_cache
 from sagelab.cloud.engine.pipelines.expressions import BadExpression, references, split, split_step
 from sagelab.cloud.engine.pipelines.kinds import KINDS, LATER
@@ -74,6 +74,7 @@ class StepSpec:
     policies: tuple[Policy, ...] = ()
     files: dict[str, PropertyFile] = field(default_factory=dict)
     queue: Any = None
+    check: dict[str, Any] = field(default_factory=dict)  # of a QualityCheck step, beside its job
     function: Any = None
     outputs: dict[str, str] = field(default_factory=dict)  # name -> type, of a function
     words: dict[str, str] = field(default_factory=dict)  # StepDisplayName, StepDescription
@@ -174,7 +175,8 @@ def _step(given: dict[str, Any], branches: tuple[tuple[str, bool], ...]) -> Step
         conditions.check(name, arguments["Conditions"])
     if kind == "Lambda" and not given.get("FunctionArn"):
         raise BadDefinition(f"step {name}: FunctionArn must name a function")
-    used = list(references([arguments, given.get("SqsQueueUrl"), given.get("FunctionArn")]))
+    check = quality_checks.read(name, given) if kind == "QualityCheck" else {}
+    used = list(references([arguments, given.get("SqsQueueUrl"), given.get("FunctionArn"), check]))
     reads = frozenset(split_step(each)[0] for each in used if split(each)[0] == "Steps")
     return StepSpec(
         name=name,
@@ -187,6 +189,7 @@ def _step(given: dict[str, Any], branches: tuple[tuple[str, bool], ...]) -> Step
         policies=read_policies(name, given.get("RetryPolicies")),
         files=_files(given),
         queue=given.get("SqsQueueUrl"),
+        check=check,
         function=given.get("FunctionArn"),
         outputs=functions.read_outputs(name, given.get("OutputParameters")) if kind == "Lambda" else {},
         words={
@@ -220,7 +223,7 @@ def _check_references(spec: StepSpec, parameters: dict[str, Parameter], steps: d
             raise BadDefinition(f"step {spec.name} depends on {needed}, which is no step of the pipeline")
         if steps[needed].type == "Fail":
             raise BadDefinition(f"step {spec.name} depends on {needed}: nothing comes after a Fail step")
-    for name in references([spec.arguments, spec.queue, spec.function]):
+    for name in references([spec.arguments, spec.queue, spec.function, spec.check]):
         head, rest = split(name)
         if head == "Parameters" and rest not in parameters:
             raise BadDefinition(f"step {spec.name} uses the parameter {rest}, which the pipeline does not have")

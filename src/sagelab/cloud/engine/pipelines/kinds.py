@@ -38,6 +38,7 @@ class StepKind:
 KINDS = {
     "Training": StepKind("TrainingJob", "TrainingJobName", "TrainingJob", "TrainingJobStatus"),
     "Processing": StepKind("ProcessingJob", "ProcessingJobName", "ProcessingJob", "ProcessingJobStatus"),
+    "QualityCheck": StepKind("ProcessingJob", "ProcessingJobName", "QualityCheck", "ProcessingJobStatus"),
     "Transform": StepKind("TransformJob", "TransformJobName", "TransformJob", "TransformJobStatus"),
     "Tuning": StepKind(
         "HyperParameterTuningJob",
@@ -64,7 +65,6 @@ _LATER = "which it has nothing for"
 LATER = {
     "EMR": "for it has no clusters",
     "EMRServerless": "for it has no clusters",
-    "QualityCheck": "for it has no model monitor",
     "ClarifyCheck": "for it has no Clarify",
     "AutoML": "for it has no Autopilot",
     "ForEach": "not yet",
@@ -97,6 +97,10 @@ def metadata(kind: str, record: dict[str, Any]) -> dict[str, Any]:
         return {"Condition": {"Outcome": "True" if record["Outcome"] else "False"}} if "Outcome" in record else {}
     if kind == "Callback":
         return {"Callback": _callback(record)} if "Token" in record else {}
+    if "Check" in record:
+        hidden = ("Output", "FailOnViolation")
+        known = {name: value for name, value in record["Check"].items() if name not in hidden}
+        return {kind: known | ({"CheckJobArn": record["Arn"]} if "Arn" in record else {})}
     if kind == "Lambda":
         return {"Lambda": _function(record)} if "Function" in record else {}
     return {KINDS[kind].metadata: {"Arn": record["Arn"]}} if "Arn" in record else {}

@@ -17,7 +17,7 @@ import botocore.exceptions
 from botocore import xform_name
 
 from sagelab.cloud.engine.jobs.run import INTERRUPTED
-from sagelab.cloud.engine.pipelines import caching, conditions, functions, kinds, retries
+from sagelab.cloud.engine.pipelines import caching, conditions, functions, kinds, quality_checks, retries
 from sagelab.cloud.engine.pipelines.definition import StepSpec
 from sagelab.cloud.engine.pipelines.expressions import BadExpression, evaluate
 from sagelab.cloud.engine.pipelines.kinds import KINDS, LETTERS
@@ -79,6 +79,9 @@ class Steps:
             if spec.type == "Callback":
                 self._call_back(spec, record, arguments)
                 return False
+            if spec.type == "QualityCheck":
+                check = evaluate(spec.check, self.values)
+                arguments, record["Check"] = quality_checks.begin(check, arguments, self.clients("sagemaker"))
             if spec.type == "Lambda":
                 return self._call_function(spec, record, arguments)
         except BadExpression as error:
@@ -100,6 +103,8 @@ class Steps:
         if status in row.going:
             return False
         if status == row.good:
+            if "Check" in record and (reason := quality_checks.judge(record["Check"], found)):
+                raise Failed(reason)
             if record.get("Key"):
                 self.keeper.remember(spec.name, record["Key"], record)
             return True

@@ -12,6 +12,7 @@ import botocore.exceptions
 from botocore import xform_name
 
 from sagelab.cloud.engine.data import channels
+from sagelab.cloud.engine.pipelines import quality_checks
 from sagelab.cloud.engine.pipelines.definition import Definition
 from sagelab.cloud.engine.pipelines.expressions import BadExpression
 from sagelab.cloud.engine.pipelines.kinds import KINDS, files_of, placed
@@ -81,6 +82,8 @@ class Values:
             return {"OutputParameters": record.get("Outputs", {})}
         if kind == "Condition":
             return {"Outcome": "True" if record.get("Outcome") else "False"}
+        if kind == "QualityCheck":
+            return quality_checks.properties(record["Check"])
         if step not in self._described:
             self._described[step] = describe(self.clients, kind, record["Arn"])
         return self._described[step]

@@ -34,7 +34,7 @@ from sagelab.cloud.engine.sandbox.processes import descendants
 SOCKET = "/run/sagelab/python.sock"
 REQUESTS = (signal.SIGTERM, signal.SIGUSR1)  # to ask the user's processes to end; to end all of them
 REPORTED = 2_500  # files half written, of a host that left more behind
-TOOLKIT = "sagemaker_training.cli.train"
+TOOLKIT = "sagelab.frameworks.toolkit"
 TRAIN = ("train",)  # the command of an image that SageMaker's toolkit runs
 # First commands that are modules of the warm Python -> the module.
 MODULES: dict[tuple[str, ...], str] = {TRAIN: TOOLKIT, ("function",): "sagelab.functions"}

@@ -11,9 +11,9 @@ import json
 from typing import Any
 
 from moto.core.exceptions import JsonRESTError
+from moto.iam.exceptions import LimitExceededException
 from moto.iam.policy_validation import IAMTrustPolicyDocumentValidator
 
-from sagelab.cloud.errors import LimitExceeded
 from sagelab.cloud.gateway.moto.bucket_policy_form import find_fault
 
 Asked = dict[str, Any]
@@ -23,29 +23,29 @@ INLINE = {"user": 2048, "group": 5120, "role": 10240}  # characters of all of on
 
 
 def check_managed(asked: Asked) -> None:
-    """LimitExceeded: a managed policy is too long."""
+    """LimitExceededException: a managed policy is too long."""
     if _length(asked["policy_document"]) > MANAGED:
-        raise LimitExceeded(f"Cannot exceed quota for PolicySize: {MANAGED}")
+        raise LimitExceededException(f"Cannot exceed quota for PolicySize: {MANAGED}")
 
 
 def check_trust(asked: Asked) -> None:
-    """A role's trust policy, of a stack an object. LimitExceeded, moto's MalformedPolicyDocument."""
+    """A role's trust policy, of a stack an object. moto's LimitExceededException, MalformedPolicyDocument."""
     name = next(name for name in ("assume_role_policy_document", "policy_document") if name in asked)
     if not isinstance(asked[name], str):
         asked[name] = json.dumps(asked[name])
     if _length(asked[name]) > TRUST:
-        raise LimitExceeded(f"Cannot exceed quota for ACLSizePerRole: {TRUST}")
+        raise LimitExceededException(f"Cannot exceed quota for ACLSizePerRole: {TRUST}")
     IAMTrustPolicyDocumentValidator(asked[name]).validate()
 
 
 def check_inline(asked: Asked) -> None:
-    """LimitExceeded: the inline policies of a user, group or role are too long together."""
+    """LimitExceededException: the inline policies of a user, group or role are too long together."""
     kind = next(kind for kind in INLINE if f"{kind}_name" in asked)
     name = asked[f"{kind}_name"]
     holder = getattr(asked["self"], f"get_{kind}")(name)
     kept = dict(holder.policies) | {asked["policy_name"]: asked["policy_json"]}
     if sum(map(_length, kept.values())) > INLINE[kind]:
-        raise LimitExceeded(f"Maximum policy size of {INLINE[kind]} bytes exceeded for {kind} {name}")
+        raise LimitExceededException(f"Maximum policy size of {INLINE[kind]} bytes exceeded for {kind} {name}")
 
 
 def check_key(asked: Asked) -> None:

@@ -17,6 +17,7 @@ const WORDS = {
  */
 export function actionsOf(row, words = {}) {
   const stop = row.removal.find((step) => step.verb === "Stop");
+  const member = row.within ? row.arn_member : row.name_member;
   const resting = (status) => row.rests.includes(status) && row.ended.includes(status);
   const when = {
     Start: resting,
@@ -28,7 +29,7 @@ export function actionsOf(row, words = {}) {
     .map((verb) => ({
       label: verb,
       operation: `${verb}${row.stem}`,
-      params: (item) => ({ [row.name_member]: item[row.within ? row.arn_member : row.name_member] }),
+      params: (item) => ({ [row.name_member]: item[member] || item[row.listed_as + member] }),
       when: when[verb],
       what: words[verb] || WORDS[verb],
       danger: verb === "Delete",

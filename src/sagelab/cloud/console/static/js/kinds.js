@@ -111,6 +111,10 @@ const SPECIAL = {
       ["Instances", instances((job.ProcessingResources || {}).ClusterConfig)],
       ["Exit message", job.ExitMessage],
       ["Image", image((job.AppSpecification || {}).ImageUri)],
+      ...((job.ProcessingOutputConfig || {}).Outputs || []).map((output) => [
+        `Output ${output.OutputName}`,
+        s3Link((output.S3Output || {}).S3Uri),
+      ]),
     ],
     words: {
       Stop: "Its container gets SIGTERM and two minutes to end; then it is killed.",
@@ -233,6 +237,24 @@ const SPECIAL = {
       Delete:
         "Its servers are ended and its address answers no longer; nothing more is billed. Its configuration and its models stay.",
     },
+  },
+  MonitoringSchedule: {
+    facts: (schedule) => {
+      const last = schedule.LastMonitoringExecutionSummary || {};
+      const { ScheduleConfig = {}, MonitoringJobDefinitionName: definition } = schedule.MonitoringScheduleConfig;
+      const definitions = schedule.MonitoringType === "ModelQuality" ? "model" : "data";
+      return [
+        ["Type", schedule.MonitoringType],
+        ["Endpoint", link("endpoints", schedule.EndpointName)],
+        ["Schedule", ScheduleConfig.ScheduleExpression],
+        ["Definition", link(`${definitions}-quality-job-definitions`, definition)],
+        ["Last execution", last.MonitoringExecutionStatus],
+        ["Its time", when(last.ScheduledTime)],
+        ["Its job and report", link("processing-jobs", last.ProcessingJobArn && last.ProcessingJobArn.split("/").pop())],
+        ["Why it failed", last.FailureReason],
+      ];
+    },
+    words: { Delete: "The schedule goes. Its executions, their jobs and reports stay." },
   },
   Pipeline: {
     sections: ["parts"],

@@ -1,0 +1,1 @@
+"""AWS's controller for SageMaker (ACK) on the Kubernetes API: its kinds, its fields, its conditions."""
