@@ -22,6 +22,7 @@ from compiler import compiler
 from console import console
 from desk import desk
 from endpoints import endpoints
+from events import events
 from frameworks import frameworks
 from k8s import k8s
 from lessons import lessons
@@ -55,6 +56,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "clients": clients,
     "compiler": compiler,
     "spot": spot,
+    "events": events,
     "trust": trust,
     "console": console,
     "k8s": k8s,

@@ -19,8 +19,10 @@ from sagelab.cloud.gateway.auth.identity import STS_OPERATIONS
 from sagelab.cloud.gateway.auth.simulation import IAM_OPERATIONS
 from sagelab.cloud.gateway.moto import services
 from sagelab.cloud.gateway.moto.statistics import CLOUDWATCH_OPERATIONS
-from sagelab.cloud.gateway.wire.planes import Planes
+from sagelab.cloud.gateway.wire.planes import BESIDE, CONTROL, Planes
 from sagelab.cloud.resources import absent
+
+importlib.import_module("sagelab.cloud.gateway.moto.state_tasks")  # it adds an operation to moto's
 
 INTRODUCTION = """# Operations
 
@@ -31,11 +33,11 @@ says happened did happen. **none**: a list of resources that the local cloud nev
 answer says so. **refused**: a clear error with status 400; nothing is pretended. The kind is the resource that an
 operation of ours is about, as the catalog (`sagelab/catalog.py`) has it.
 
-Every service that is not SageMaker is **moto**'s, and what becomes of each of its operations stands at the end of
-this page, as the table `sagelab/cloud/gateway/moto/services.toml` says it: **executed** (what the answer says
-happened did happen), **record** (what was asked for is kept and described; nothing stands behind it, runs or is
-enforced) or **refused**, with the reason. What moto does not know, and what the table does not, is refused in the
-same way.
+Every service that is neither SageMaker nor one beside it that is ours (CodeCommit and its like) is **moto**'s, and
+what becomes of each of its operations stands at the end of this page, as the table
+`sagelab/cloud/gateway/moto/services.toml` says it: **executed** (what the answer says happened did happen),
+**record** (what was asked for is kept and described; nothing stands behind it, runs or is enforced) or
+**refused**, with the reason. What moto does not know, and what the table does not, is refused in the same way.
 """
 
 
@@ -49,16 +51,16 @@ def write() -> str:
 
 
 def _sagemaker() -> Iterator[str]:
-    ours = resources.operations()
     planes = Planes()
     for plane, names in planes.names().items():
+        ours = resources.operations(plane if plane in BESIDE else CONTROL)
         owned = [name for name in names if name in ours]
-        none = [name for name in names if name not in ours and _is_none(planes, name)]
+        none = [name for name in names if name not in ours and plane not in BESIDE and _is_none(planes, name)]
         yield f"## {plane}\n"
         asks = f", and {len(none)} that ask for what is never here" if none else ""
         yield f"{len(owned)} of {len(names)} operations{asks}.\n"
         yield "| operation | owner | kind |\n|---|---|---|"
-        yield from (f"| {name} | ours | {_kind(name)} |" for name in owned)
+        yield from (f"| {name} | ours | {'' if plane in BESIDE else _kind(name)} |" for name in owned)
         yield from (f"| {name} | none | |" for name in none)
         yield from (f"| {name} | refused | |" for name in names if name not in (*owned, *none))
         yield ""
@@ -90,6 +92,8 @@ def _sts() -> Iterator[str]:
 def _moto() -> Iterator[str]:
     yield f"## Every other service, by the name of its package in moto {services.MOTO}\n"
     for service in services.services():
+        if service in BESIDE:
+            continue
         yield f"### {service}\n"
         if why := services.whole(service):
             yield f"Refused as a whole: {why}\n"

@@ -24,6 +24,17 @@ JOB_ENDS = ("Completed", "Failed", "Stopped")
 
 KINDS: tuple[Kind, ...] = (
     Kind(
+        "project",
+        "Project",
+        "project",
+        listed="ProjectSummaryList",
+        verbs=(*RECORD, "Update"),
+        running=("CreateInProgress", "UpdateInProgress", "DeleteInProgress"),
+        ended=("CreateCompleted", "CreateFailed", "UpdateCompleted", "UpdateFailed", "DeleteFailed"),
+        removal=(Removal("Delete"),),
+        order=("CreationTime", "Ascending"),
+    ),
+    Kind(
         "monitoring-schedule",
         "MonitoringSchedule",
         "monitoring schedule",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import ProxyHandler, Request, build_opener
 
+from sagelab import credential_helper
 from sagelab.cloud.console.tokens import write_token
 from sagelab.cloud.errors import ControlError, NotRunning, StartFailed
 from sagelab.cloud.home import DEFAULT_REGION, Home
@@ -163,6 +165,7 @@ def environment(home: Home) -> dict[str, str]:
         **dict.fromkeys(("NO_PROXY", "no_proxy"), _direct_hosts(os.environ)),
         "PYTHONPATH": os.pathsep.join([str(REDIRECT), *_python_path(os.environ)]),
         "SAGELAB_HOME": str(home.path),
+        **credential_helper.settings(url, shlex.quote(sys.executable)),
     }
 
 

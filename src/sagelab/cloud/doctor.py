@@ -42,7 +42,7 @@ class Check:
 
 def examine(home: Home) -> list[Check]:
     """Every check, on this machine as it is now."""
-    checks: list[Callable[[], Check]] = [_python, _packages, _namespaces, _memory]
+    checks: list[Callable[[], Check]] = [_python, _packages, _namespaces, _memory, _git]
     return [*(check() for check in checks), _layers(home), _disk(home), *_home(home), _port(home), _emulation()]
 
 
@@ -101,6 +101,13 @@ def _layers(home: Home) -> Check:
         return Check("layers", "good", "a job changes its packages as in a container")
     advice = "A job installs packages into a virtual environment, and can remove none of its image's."
     return Check("layers", "weaker", reason, advice)
+
+
+def _git() -> Check:
+    found = shutil.which("git")
+    if found:
+        return Check("git", "good", found)
+    return Check("git", "weaker", "git is not installed", "CodeCommit has no repositories. Run: apt install git")
 
 
 def _memory() -> Check:

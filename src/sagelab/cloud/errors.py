@@ -51,6 +51,7 @@ ServiceError                        what a client sees: AWS's code, AWS's messag
 |   |-- InvalidToken            403  an access key nobody issued
 |   |-- ExpiredToken            403  temporary credentials past their time
 |   '-- ExpiredRequest          403  a clock that is off, or a presigned URL past its time
+|-- Beside                      400  an error of a service beside SageMaker, by its code there
 |-- TooManyConnections          503  no room for another connection, for the moment
 |-- StorageUnavailable          503  the home cannot be written: a full disk, no descriptors, read only
 '-- InternalFailure             500  a fault of the local cloud itself
@@ -95,6 +96,14 @@ class ServiceError(Exception):
         """details: members of the error's shape beside its message."""
         super().__init__(message)
         self.message, self.details = message, details
+
+
+class Beside(ServiceError):
+    """An error of a service beside SageMaker (CodeCommit, CodeBuild, ...), which has many of one meaning each."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class StorageUnavailable(ServiceError):

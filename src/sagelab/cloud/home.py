@@ -17,6 +17,7 @@
   functions/         the code of Lambda functions and their layers
   images/            the learner's own images: copies of folders
   environments/      the packages of images that were pulled
+  repositories/      the git repositories of CodeCommit
   notebooks/         the volumes of notebook instances; kept until an instance is deleted
   work/              the learner's own copies of the labs; a reset of the home leaves them alone
   jupyter.log        what JupyterLab on them has said since its last start
@@ -56,6 +57,7 @@ STATE = (
     DATABASES_MADE,
     *("sagelab.db*", "services.db*", "objects", SESSIONS, "jobs", "functions", "images", "notebooks", "python"),
     "tmp",
+    "repositories",
     *("server.json", "server.log*", "settings.json", "kubernetes"),
 )
 SDK_DEFAULTS = """\
@@ -131,6 +133,12 @@ class Home:
     def notebooks(self) -> Path:
         folder = self.path / "notebooks"
         folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
+    @property
+    def repositories(self) -> Path:
+        folder = self.path / "repositories"
+        folder.mkdir(mode=PRIVATE, exist_ok=True)
         return folder
 
     @property

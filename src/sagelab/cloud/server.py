@@ -51,12 +51,23 @@ TRUST = {
         }
     ],
 }
+_CODE = [f"{service}:*" for service in ("codecommit", "codebuild", "codepipeline", "servicecatalog")]
 RIGHTS = {
     "Version": "2012-10-17",
     "Statement": [
         {
             "Effect": "Allow",
-            "Action": ["sagemaker:*", "s3:*", "logs:*", "cloudwatch:*", "ecr:*", "kms:*", "ec2:*"],
+            "Action": [
+                "sagemaker:*",
+                "s3:*",
+                "logs:*",
+                "cloudwatch:*",
+                "ecr:*",
+                "kms:*",
+                "ec2:*",
+                "codecommit:*",
+                "codebuild:*",
+            ],
             "Resource": "*",
         },
         {

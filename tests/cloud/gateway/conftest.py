@@ -31,6 +31,8 @@ from tests import signers
 class Jobs:
     """A family in small: it keeps what it is given and gives it back."""
 
+    service = "sagemaker"
+
     def __init__(self) -> None:
         self.kept: dict[str, Call] = {}
 

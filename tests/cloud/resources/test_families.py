@@ -6,6 +6,7 @@ import botocore.session
 
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.sandbox.launcher import Launcher
+from sagelab.cloud.gateway.wire.planes import BESIDE
 from sagelab.cloud.home import Home
 from sagelab.cloud.resources import families, operations
 from sagelab.cloud.store import Store
@@ -14,7 +15,9 @@ from sagelab.cloud.store import Store
 def test_the_table_is_what_the_families_own(home: Home) -> None:
     store = Store(home.database)
     cloud = Cloud(home, store, Launcher(home), "http://127.0.0.1:1", "us-east-1")
-    assert {name for family in families(cloud) for name in family.operations()} == operations()
+    owned = {(family.service, name) for family in families(cloud) for name in family.operations()}
+    services = ("sagemaker", *BESIDE)
+    assert owned == {(service, name) for service in services for name in operations(service)}
     store.close()
 
 
@@ -24,3 +27,5 @@ def test_every_owned_operation_is_one_of_the_service_models() -> None:
     for service in ("sagemaker", "sagemaker-runtime"):
         known |= set(session.get_service_model(service).operation_names)
     assert known >= operations()
+    for service in BESIDE:
+        assert set(session.get_service_model(service).operation_names) >= operations(service)

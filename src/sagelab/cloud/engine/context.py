@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from sagelab import credential_helper
 from sagelab.cloud.engine.role_keys import RoleKeys
 from sagelab.cloud.engine.sandbox.launcher import Launcher
 from sagelab.cloud.engine.sandbox.network import Network
@@ -41,8 +42,9 @@ class EngineContext:
 
     @property
     def surroundings(self) -> dict[str, str]:
-        """What the environment of a container with a network has, for its SDKs to find the local cloud."""
-        return {"AWS_ENDPOINT_URL": self.url, "AWS_DISABLE_HOST_PREFIX_INJECTION": "true"}
+        """What the environment of a container with a network has, for its SDKs and git to find it."""
+        own = {"AWS_ENDPOINT_URL": self.url, "AWS_DISABLE_HOST_PREFIX_INJECTION": "true"}
+        return own | credential_helper.settings(self.url, "python3")
 
 
 def machine_memory() -> int:

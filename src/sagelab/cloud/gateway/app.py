@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,13 +21,17 @@ from sagelab.cloud.gateway.auth.permissions import Permissions
 from sagelab.cloud.gateway.auth.simulation import simulate
 from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.functions import Functions
+from sagelab.cloud.gateway.git import GitFront
 from sagelab.cloud.gateway.http import forms
 from sagelab.cloud.gateway.http.request import Request
 from sagelab.cloud.gateway.http.spool import Disk, Spool
 from sagelab.cloud.gateway.moto import s3
+from sagelab.cloud.gateway.moto.event_bus import EventBridge
 from sagelab.cloud.gateway.moto.front import MotoFront
 from sagelab.cloud.gateway.moto.functions import FunctionAccess
 from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
+from sagelab.cloud.gateway.moto.schedules import Schedules
+from sagelab.cloud.gateway.moto.state_machines import StateMachines
 from sagelab.cloud.gateway.moto.statistics import percentiles
 from sagelab.cloud.gateway.sagemaker import SageMaker
 from sagelab.cloud.gateway.wire import faults, shapes
@@ -49,7 +53,7 @@ _log = logging.getLogger("sagelab")
 class Gateway:
     """Serves `families` and moto at cloud.url. internal: the operations of service "sagelab", by name."""
 
-    def __init__(self, cloud: Cloud, families: Iterable[Family], internal: Internal | None = None) -> None:
+    def __init__(self, cloud: Cloud, families: Sequence[Family], internal: Internal | None = None) -> None:
         self._cloud, self._internal = cloud, internal or {}
         disk = Disk(cloud.home.limit)
         self.spool = Spool(cloud.home.path / "tmp", disk)
@@ -60,10 +64,16 @@ class Gateway:
             cloud.url, lambda name: None if cloud.has_ended(name) else identities.find(name)
         )
         SageMakerAccess(cloud, identities.find)
+        permissions = Permissions(self._moto, cloud.store.tags)
         self._functions = FunctionAccess(cloud)
+        self._events = EventBridge(cloud, self._moto.acting)
+        StateMachines(cloud, self._events.put)
+        self._schedules = Schedules(self._events, self._moto.acting, self._moto.regions)
+        cloud.listen(self._schedules.on_change)
         self.chain: tuple[Handler, ...] = (
             guard.check_page,
             _hide_motos_pages,
+            GitFront(cloud, families, guard, permissions).answer,
             self._take_form,
             guard.identify,
             readings.check_scope,
@@ -74,7 +84,7 @@ class Gateway:
             self._answer_own,
             self._sagemaker.find,
             self._sagemaker.parse,
-            Permissions(self._moto, cloud.store.tags).check,
+            permissions.check,
             self._sagemaker.validate,
             self._sagemaker.answer,
             identities.answer,
@@ -111,6 +121,8 @@ class Gateway:
 
     def close(self) -> None:
         """Nothing is answered any more."""
+        self._schedules.close()
+        self._events.close()
         self._moto.close()
 
     def _take_form(self, context: Context) -> Answer | None:

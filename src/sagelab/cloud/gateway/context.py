@@ -7,7 +7,7 @@ from functools import cached_property
 
 from sagelab.cloud.gateway.auth.guard import Caller
 from sagelab.cloud.gateway.http.request import CONTROL, Request
-from sagelab.cloud.gateway.wire.planes import SIGNING, Operation
+from sagelab.cloud.gateway.wire.planes import BESIDE, SIGNING, Operation
 from sagelab.cloud.resources.call import Call
 
 # Operations that begin so leave everything as it was; KMS makes its own keys when they are first described.
@@ -16,7 +16,7 @@ _READS = ("Get", "List", "Describe", "BatchGet", "Lookup", "Filter", "Simulate",
 
 @dataclass
 class Context:
-    """caller: once it is identified. found, call: of SageMaker's planes alone, once found and once parsed. named:
+    """caller: once it is identified. found, call: of what is ours alone, once found and once parsed. named:
     the operation of another service that is told by a request's method and path, once that is read."""
 
     request: Request
@@ -31,9 +31,9 @@ class Context:
         return self.caller.service.lower()
 
     @property
-    def is_sagemaker(self) -> bool:
-        """Whether one of SageMaker's planes is asked, and so the resources are; else it is moto that is."""
-        return self.service in SIGNING
+    def is_ours(self) -> bool:
+        """Whether SageMaker or a service beside it is asked, and so the resources are; else it is moto that is."""
+        return self.service in SIGNING or self.service in BESIDE
 
     @property
     def region(self) -> str:

@@ -1,4 +1,6 @@
-"""SageMaker's planes in the chain: an operation is found, parsed, validated and handed to its family."""
+"""SageMaker's planes, and services beside it, in the chain: an operation is found, parsed, validated and handed to
+its family.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from sagelab.cloud.errors import (
 from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.wire import protocol, validation
 from sagelab.cloud.gateway.wire.faults import Answer
-from sagelab.cloud.gateway.wire.planes import Planes
+from sagelab.cloud.gateway.wire.planes import CONTROL, Planes
 from sagelab.cloud.resources import absent
 from sagelab.cloud.resources.call import Call, Family, Handler
 from sagelab.cloud.store import Store
@@ -32,9 +34,9 @@ class SageMaker:
 
     def find(self, context: Context) -> None:
         """Which operation it is. UnknownOperation: SageMaker has none such, or nobody runs it here."""
-        if not context.is_sagemaker:
+        if not context.is_ours:
             return
-        context.found = self.planes.find(context.request)
+        context.found = self.planes.find(context.request, context.service)
         if self._handler(context) is None:
             raise UnknownOperation(
                 f"{context.operation} is not something the local cloud runs yet; "
@@ -73,15 +75,17 @@ class SageMaker:
         """What answers the operation that was found: its family, or the one answer for what is never here."""
         if context.found is None:
             return None
-        return self._handlers.get(context.operation) or absent.find(context.found.model)
+        service = context.found.service
+        handler = self._handlers.get((service, context.operation))
+        return handler or (absent.find(context.found.model) if service == CONTROL else None)
 
 
-def _merged(families: Iterable[Family]) -> dict[str, Handler]:
-    """One table of all families. ValueError: an operation with two owners."""
-    table: dict[str, Handler] = {}
+def _merged(families: Iterable[Family]) -> dict[tuple[str, str], Handler]:
+    """(service, operation) -> its handler. ValueError: an operation with two owners."""
+    table: dict[tuple[str, str], Handler] = {}
     for family in families:
         for name, handler in family.operations().items():
-            if name in table:
+            if (family.service, name) in table:
                 raise ValueError(f"{name} has two owners.")
-            table[name] = handler
+            table[family.service, name] = handler
     return table

@@ -27,13 +27,16 @@ def classes() -> Iterator[type[Family]]:
         )
 
 
-def operations() -> frozenset[str]:
-    """The names of all operations that a family declares."""
-    return frozenset(name for family in classes() for name in family.declared())
+def operations(service: str = "sagemaker") -> frozenset[str]:
+    """The names of all operations of a service that a family declares."""
+    return frozenset(name for family in classes() if family.service == service for name in family.declared())
 
 
 def families(cloud: Cloud) -> list[Family]:
     """Every family of resources of a local cloud, each after those that it needs."""
+    from sagelab.cloud.resources import state_changes
+
+    state_changes.note(cloud.store)  # before any of them: what they find interrupted is a change too
     made: dict[type[Family], Family] = {}
 
     def make(family: type[Family]) -> Family:

@@ -62,10 +62,12 @@ def _declare(name_for: Callable[[Kind | None], str | None]) -> Callable[[Method]
 class Family:
     """The operations of one family of resources of one local cloud.
 
-    kind: its row of the catalog, where it has one. needs: the families that it works with; it is made after them,
-    with them as arguments.
+    service: whose operations they are, "sagemaker" or one beside it. kind: its row of the catalog, where it has
+    one. needs: the families that it works with; it is made after
+    them, with them as arguments.
     """
 
+    service: ClassVar[str] = "sagemaker"
     kind: ClassVar[Kind | None] = None
     needs: ClassVar[tuple[type[Family], ...]] = ()
 

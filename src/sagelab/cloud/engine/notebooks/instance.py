@@ -211,8 +211,7 @@ class NotebookInstance:
         """JUPYTER_...: of its image, where its Python is that of a layer (sandbox/layer.py)."""
         return environment(self.context.region) | {
             tokens.KEY: self.key,
-            "AWS_ENDPOINT_URL": self.context.url,
-            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
+            **self.context.surroundings,
             "AWS_CONFIG_FILE": f"{RUN}/aws.config",
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",

@@ -11,7 +11,7 @@ import calendar
 import hmac
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -28,7 +28,8 @@ from sagelab.cloud.errors import (
     PayloadMismatch,
     SignatureMismatch,
 )
-from sagelab.cloud.gateway.auth import signature
+from sagelab.cloud.gateway.auth import git_credentials, signature
+from sagelab.cloud.gateway.auth.git_credentials import GitClaim
 from sagelab.cloud.gateway.auth.signature import Signed
 from sagelab.cloud.gateway.http import chunks
 from sagelab.cloud.gateway.http.request import BODY_LIMIT, DOCUMENT_LIMIT, Request
@@ -118,6 +119,21 @@ class Guard:
         if not by_v4 and not {"awsaccesskeyid", "signature"} <= fields.keys():
             raise InvalidArgument(_UNSIGNED_FORM)
         context.caller = self._signed_form(fields) if by_v4 else self._signed_form_v2(fields)
+
+    def identify_git(self, claim: GitClaim, path: str, request: Request, regions: Iterable[str]) -> Caller:
+        """Who signed for a repository, and for which of the regions. AccessDenied, or one of its kinds: none did.
+
+        path: of the repository.
+        """
+        key = self._key(claim.access_key, claim.token)
+        host = (request.header("host") or "").rpartition(":")[0].lower()
+        check_time(claim.signed(""))
+        for region in regions:
+            for written in (path, f"{path}/"):
+                expected = git_credentials.sign(claim, key.secret, host, written, region)
+                if hmac.compare_digest(expected, claim.signature):
+                    return Caller(key, region, git_credentials.SERVICE)
+        raise SignatureMismatch(_MISMATCH)
 
     def _signed_form(self, fields: Mapping[str, str]) -> Caller:
         claim = signature.read_form(fields)

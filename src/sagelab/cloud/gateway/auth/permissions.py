@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sagelab.cloud.errors import AccessDenied
-from sagelab.cloud.gateway.auth import principals, s3_actions, verdict
+from sagelab.cloud.gateway.auth import beside, principals, s3_actions, verdict
 from sagelab.cloud.gateway.auth.actions import Tags, of_others, of_sagemaker
 from sagelab.cloud.gateway.auth.needed import Needed
 from sagelab.cloud.gateway.context import Context
@@ -35,15 +35,22 @@ class Permissions:
         key = context.caller.key
         if key.owner and context.service not in _GUARDED:
             return
+        self.hold(context, self._needed(context))
+
+    def hold(self, context: Context, needed: Iterable[Needed]) -> None:
+        """AccessDenied: the caller may not do all that is needed."""
+        key = context.caller.key
         rights, known = self._moto.rights(key), dict(principals.values(context.caller, context.request))
         known |= self._moto.tags(key)
-        for one in map(self._moto.settled, self._needed(context)):
+        for one in map(self._moto.settled, needed):
             found = verdict.reach(key, rights, self._moto.guarded(one, key), one, known | one.context)
             if found.effect == "allowed" or (key.owner and one.action in _ROOTS):
                 continue
             raise AccessDenied(verdict.denial(key.service or key.arn, one, found))
 
     def _needed(self, context: Context) -> Iterable[Needed]:
+        if context.found and context.call and context.found.service in beside.NAMES:
+            return beside.needs(context.found.service, context.operation, context.call.params, context.where)
         if context.call is not None:
             return of_sagemaker(context.operation, context.call.params, context.where, self._tags)
         if context.service == "s3" and not context.is_control:

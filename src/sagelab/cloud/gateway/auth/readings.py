@@ -29,7 +29,7 @@ def check(context: Context) -> None:
 
     RequestTooLarge: a form that is not read to its end, so that what it names last would be judged as nothing.
     """
-    if context.is_sagemaker:
+    if context.is_ours:
         return
     request = context.request
     if repeated := _repeated(request.query_pairs):

@@ -1,4 +1,4 @@
-"""SageMaker's planes in botocore's models: which operation a request means.
+"""SageMaker's planes, and the services beside it that are ours, in botocore's models: what a request means.
 
 The control plane names its operation in X-Amz-Target; the others are found by method and path. The
 models are loaded when first needed, for the control plane's alone is several megabytes.
@@ -31,6 +31,13 @@ REST = (
 )
 # The names these planes sign with.
 SIGNING = frozenset({"sagemaker", "sagemaker-geospatial"})
+# Services beside SageMaker that are the local cloud's own -> what comes before an operation in X-Amz-Target.
+BESIDE = {
+    "codecommit": "CodeCommit_20150413",
+    "codebuild": "CodeBuild_20161006",
+    "codepipeline": "CodePipeline_20150709",
+    "servicecatalog": "AWS242ServiceCatalogService",
+}
 _LABEL = re.compile(r"\{(\w+)(\+?)\}")
 
 
@@ -47,8 +54,13 @@ class Operation:
         return str(self.model.name)
 
     @property
+    def service(self) -> str:
+        """Whose operation it is: "sagemaker", or one of BESIDE."""
+        return self.plane if self.plane in BESIDE else CONTROL
+
+    @property
     def rest(self) -> bool:
-        return self.plane != CONTROL
+        return self.plane in REST
 
 
 @dataclass(frozen=True)
@@ -68,10 +80,13 @@ class Planes:
     def __init__(self) -> None:
         self._loader = Loader()
         self._models: dict[str, OperationModel] = {}
+        self._beside: dict[str, ServiceModel] = {}
         self._lock = threading.Lock()
 
-    def find(self, request: Request) -> Operation:
-        """The operation a request means. UnknownOperation: SageMaker has none such."""
+    def find(self, request: Request, service: str = CONTROL) -> Operation:
+        """The operation a request to a service means. UnknownOperation: it has none such."""
+        if service in BESIDE:
+            return self._of_beside(request.target, service)
         if request.target:
             return self._targeted(request.target)
         for route in self._routes.get((request.method, _start(request.path)), ()):
@@ -82,7 +97,7 @@ class Planes:
 
     def names(self) -> dict[str, list[str]]:
         """Plane -> the names of its operations, sorted."""
-        return {plane: sorted(self._service(plane).operation_names) for plane in (CONTROL, *REST)}
+        return {plane: sorted(self._service(plane).operation_names) for plane in (CONTROL, *REST, *BESIDE)}
 
     def warm(self) -> None:
         """Load the control plane's model."""
@@ -96,6 +111,16 @@ class Planes:
                 f"{target} is not an operation of SageMaker that botocore {botocore.__version__} knows."
             )
         return Operation(CONTROL, model, {})
+
+    def _of_beside(self, target: str, service: str) -> Operation:
+        prefix, _, name = target.partition(".")
+        with self._lock:
+            if service not in self._beside:
+                self._beside[service] = self._service(service)
+        model = self._beside[service]
+        if prefix != BESIDE[service] or name not in model.operation_names:
+            raise UnknownOperation(f"{target} is not an operation of {service}.")
+        return Operation(service, model.operation_model(name), {})
 
     def control(self, name: str) -> OperationModel | None:
         """An operation of the control plane by its name, or None."""

@@ -1,0 +1,1 @@
+"""Builds: CodeBuild's work, in hosts like those of jobs."""

@@ -1,0 +1,1 @@
+"""Delivery: CodePipeline's executions, stage by stage."""
