@@ -6,11 +6,14 @@ In the local cloud the cluster is `sagelab k8s up`: an API of Kubernetes with th
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from botocore.model import ListShape, Shape, StructureShape
 
 if TYPE_CHECKING:
     from sagelab.lab.session import Lab
@@ -21,6 +24,17 @@ ASKED = (
     *("RoleArn", "AlgorithmSpecification", "HyperParameters", "InputDataConfig", "OutputDataConfig"),
     *("ResourceConfig", "StoppingCondition", "Environment"),
 )
+WORD = re.compile(r"[A-Z]+(?![a-z0-9])|[A-Z][a-z0-9]*")
+INITIALISMS = {
+    "Arn": "ARN",
+    "Arns": "ARNs",
+    "Uri": "URI",
+    "Url": "URL",
+    "Id": "ID",
+    "Ids": "IDs",
+    "Kms": "KMS",
+    "Vpc": "VPC",
+}
 PATIENCE = "30m"  # that kubectl waits for a job
 
 
@@ -66,8 +80,6 @@ def training_job(lab: Lab, like: str, name: str) -> str:
     """
     import yaml
 
-    from sagelab.k8s.sagemaker import fields
-
     job = lab.client("sagemaker").describe_training_job(TrainingJobName=like)
     request = {key: job[key] for key in ASKED if key in job} | {"TrainingJobName": name, "Tags": lab.tags}
     model = lab.client("sagemaker").meta.service_model.operation_model("CreateTrainingJob").input_shape
@@ -75,9 +87,26 @@ def training_job(lab: Lab, like: str, name: str) -> str:
         "apiVersion": GROUP,
         "kind": "TrainingJob",
         "metadata": {"name": name},
-        "spec": fields.to_fields(request, model),
+        "spec": _fields(request, model),
     }
     return str(yaml.safe_dump(found, sort_keys=False, width=110))
+
+
+def _fields(value: Any, shape: Shape) -> Any:
+    """A request's members under the names that AWS's controller has for them; a map's keys are the user's own."""
+    if isinstance(shape, StructureShape):
+        return {
+            _name(name): _fields(value[name], member) for name, member in shape.members.items() if name in value
+        }
+    if isinstance(shape, ListShape):
+        return [_fields(one, shape.member) for one in value]
+    return value
+
+
+def _name(member: str) -> str:
+    """RoleArn -> roleARN: camelCase, with the capitals of Go."""
+    first, *others = WORD.findall(member)
+    return first.lower() + "".join(INITIALISMS.get(word, word) for word in others)
 
 
 def _run(*command: str) -> str:
