@@ -106,7 +106,7 @@ def _fields(value: Any, shape: Shape) -> Any:
 def _name(member: str) -> str:
     """RoleArn -> roleARN: camelCase, with the capitals of Go."""
     first, *others = WORD.findall(member)
-    return first.lower() + "".join(INITIALISMS.get(word, word) for word in others)
+    return str(first).lower() + "".join(INITIALISMS.get(word, word) for word in others)
 
 
 def _run(*command: str) -> str:
