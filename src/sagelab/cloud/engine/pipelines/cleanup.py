@@ -65,8 +65,8 @@ def _delete(s3: Any, step: str, bucket: str, objects: list[dict[str, str]]) -> N
         answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
     except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
         raise BadExpression(f"{step}: {error}") from None
-    for error in answer.get("Errors", []):
-        raise BadExpression(f"{step}: {error.get('Key')} was not deleted: {error.get('Code')}")
+    for left in answer.get("Errors", []):
+        raise BadExpression(f"{step}: {left.get('Key')} was not deleted: {left.get('Code')}")
 
 
 def _whole(s3: Any, job: dict[str, Any]) -> Iterator[Location]:
