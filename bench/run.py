@@ -24,6 +24,7 @@ from desk import desk
 from endpoints import endpoints
 from events import events
 from frameworks import frameworks
+from functions import functions
 from k8s import k8s
 from lessons import lessons
 from place import forget_surroundings
@@ -57,6 +58,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "compiler": compiler,
     "spot": spot,
     "events": events,
+    "functions": functions,
     "trust": trust,
     "console": console,
     "k8s": k8s,

@@ -24,7 +24,6 @@ SHORTER = {
     "01-train-a-digit-classifier": "EPOCHS = 3",
     "02-deploy-and-read-handwriting": "EPOCHS = 3",
     "03-tune-the-classifier": "JOBS = 4",
-    "04-train-on-spot": "DIGITS = 1_500",
 }
 
 

@@ -57,6 +57,7 @@ BESIDE |= {"sagelab", "tests", "runtime"}  # the last lies in every compiled mod
 BESIDE |= {"awscli", "pytest"}  # the CLI has an environment of its own; pytest is who loads the plugin
 BESIDE |= {"xgboost", "pyarrow", "scipy", "joblib", "torch", "transformers"}  # of an image's environment
 BESIDE |= {"kopf", "kfp", "kubernetes", "airflow"}  # of environments of their own
+BESIDE |= {"mlflow"}  # the SageMaker SDK brings it: a client
 
 
 def asked(extras: tuple[str, ...] = ("local", "test")) -> list[Requirement]:

@@ -33,7 +33,7 @@ says happened did happen. **none**: a list of resources that the local cloud nev
 answer says so. **refused**: a clear error with status 400; nothing is pretended. The kind is the resource that an
 operation of ours is about, as the catalog (`sagelab/catalog.py`) has it.
 
-Every service that is neither SageMaker nor one beside it that is ours (CodeCommit, CodeBuild) is **moto**'s, and
+Every service that is neither SageMaker nor one beside it that is ours (CodeCommit and its like) is **moto**'s, and
 what becomes of each of its operations stands at the end of this page, as the table
 `sagelab/cloud/gateway/moto/services.toml` says it: **executed** (what the answer says happened did happen),
 **record** (what was asked for is kept and described; nothing stands behind it, runs or is enforced) or

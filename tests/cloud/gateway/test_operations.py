@@ -34,6 +34,8 @@ def test_every_sagemaker_operation_has_one_owner() -> None:
 def test_what_the_catalog_has_is_what_the_families_answer() -> None:
     declared = {name for kind in catalog.KINDS for name in kind.operations}
     of_no_kind = {"AddTags", "ListTags", "DeleteTags", "Search", "ListMonitoringExecutions"}
+    of_no_kind |= {f"{verb}SagemakerServicecatalogPortfolio" for verb in ("Enable", "Disable")}
+    of_no_kind.add("GetSagemakerServicecatalogPortfolioStatus")
     assert declared ^ resources.operations() == of_no_kind
 
 

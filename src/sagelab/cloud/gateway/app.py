@@ -67,7 +67,7 @@ class Gateway:
         permissions = Permissions(self._moto, cloud.store.tags)
         self._functions = FunctionAccess(cloud)
         self._events = EventBridge(cloud, self._moto.acting)
-        StateMachines(cloud, self._events.put)
+        self._machines = StateMachines(cloud, self._events.put)
         self._schedules = Schedules(self._events, self._moto.acting, self._moto.regions)
         cloud.listen(self._schedules.on_change)
         self.chain: tuple[Handler, ...] = (
@@ -116,7 +116,8 @@ class Gateway:
         self._sagemaker.planes.warm()
 
     def rest(self) -> None:
-        """No function runs any more; what they have logged is sent."""
+        """No function and no state machine runs any more; what functions have logged is sent."""
+        self._machines.close()
         self._functions.close()
 
     def close(self) -> None:

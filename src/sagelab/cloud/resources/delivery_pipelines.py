@@ -113,7 +113,7 @@ class DeliveryPipelines(Family):
         found = self._find(call, call.params["name"])
         given = {each["name"]: each["value"] for each in call.params.get("variables", [])}
         arn = found["metadata"]["pipelineArn"]
-        by_event = call.caller.endswith("/events") or ("assumed-role" in call.caller and "Events" in call.caller)
+        by_event = call.caller.rpartition("/")[2] in ("events", "EventBridge")
         why = "CloudWatchEvent" if by_event else "StartPipelineExecution"
         key = self._start(arn, found["pipeline"], why, call.caller, given)
         return {"pipelineExecutionId": key}

@@ -17,7 +17,7 @@ from sagelab.cloud.errors import ValidationException
 from sagelab.cloud.resources.call import Call, Params, operation, verb
 from sagelab.cloud.resources.records import Records
 from sagelab.cloud.resources.tags import read_tags
-from sagelab.cloud.store import Document, Missing
+from sagelab.cloud.store import Change, Document, Missing
 
 LETTERS = string.ascii_lowercase + string.digits
 
@@ -35,6 +35,8 @@ class Projects(Records):
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
+        self._decided: dict[str, str] = {}  # model packages -> their last approval or rejection
+        self.store.listen(self._on_change)
         for _, project in self.store.with_status(self.kind.arn, *self.kind.running):
             status = project["ProjectStatus"].replace("InProgress", "Failed")
             self._end(project["ProjectArn"], status, "The local cloud ended meanwhile.")
@@ -51,7 +53,7 @@ class Projects(Records):
             "ServiceCatalogProvisionedProductDetails": {"ProvisionedProductId": f"pp-{key[2:]}"},
         }
         arn = self.add(call, document, "CreateInProgress")
-        self._act(arn, self._project(call, document).make, "CreateCompleted", "CreateFailed")
+        self._act(arn, self._project(_where(call), document).make, "CreateCompleted", "CreateFailed")
         return {"ProjectArn": arn, "ProjectId": key}
 
     @verb("Update")
@@ -84,7 +86,7 @@ class Projects(Records):
         if document["ProjectStatus"] in self.kind.running:
             raise ValidationException(f"The project is in status {document['ProjectStatus']}.")
         self._end(arn, "DeleteInProgress")
-        work = partial(self._remove, arn, self._project(call, document))
+        work = partial(self._remove, arn, self._project(_where(call), document))
         self._act(arn, work, "DeleteCompleted", "DeleteFailed")
         return {}
 
@@ -103,9 +105,30 @@ class Projects(Records):
         enabled = self.cloud.home.settings().get("projects", {}).get("portfolio", False)
         return {"Status": "Enabled" if enabled else "Disabled"}
 
-    def _project(self, call: Call, document: Document) -> template.Project:
-        where = f"{call.region}:{call.account}"
-        client = partial(self.cloud.client, region=call.region)
+    def _on_change(self, change: Change) -> None:
+        """The approval of a project's model, or its rejection, starts the deployment."""
+        if change.kind == "model-package" and change.status is not None and change.arn.count("/") == 2:
+            threading.Thread(target=self._decide, args=(change.arn,), name=change.arn, daemon=True).start()
+
+    def _decide(self, arn: str) -> None:
+        try:
+            decision = str(self.store.get(arn).get("ModelApprovalStatus", ""))
+        except Missing:
+            return
+        before, self._decided[arn] = self._decided.get(arn), decision
+        if decision == before or decision not in ("Approved", "Rejected"):
+            return
+        region, group = arn.split(":")[3], arn.split("/")[1]
+        for document in list(self.store.documents(self.kind.arn, region)):
+            project = self._project(f"{region}:{self.cloud.account}", document)
+            if project.group == group and document["ProjectStatus"] not in self.kind.running:
+                try:
+                    project.deploy()
+                except Exception:
+                    log.exception("the deployment of %s was not started", arn)
+
+    def _project(self, where: str, document: Document) -> template.Project:
+        client = partial(self.cloud.client, region=where.partition(":")[0])
         return template.Project(document["ProjectName"], document["ProjectId"], where, client)
 
     def _remove(self, arn: str, project: template.Project) -> None:
@@ -139,6 +162,10 @@ class Projects(Records):
             self.store.change(arn, edit)
         except Missing:
             log.info("%s is gone", arn)
+
+
+def _where(call: Call) -> str:
+    return f"{call.region}:{call.account}"
 
 
 def _check(asked: Params) -> None:

@@ -18,6 +18,7 @@ from sagelab.cloud.engine.delivery.stages import Stages
 logger = logging.getLogger("sagelab")
 
 RUNNING, SUCCEEDED, FAILED = "InProgress", "Succeeded", "Failed"
+_TROUBLE = (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError)
 LAST_LOOK = 5.0  # seconds after which what a run waits for is looked at, though nothing has changed
 
 
@@ -128,7 +129,7 @@ class DeliveryRun(threading.Thread):
         except ActionFailed as error:
             self._fail(key, error.code, str(error))
             return False
-        except (botocore.exceptions.ClientError, ValueError, LookupError) as error:
+        except (*_TROUBLE, ValueError, LookupError) as error:
             self._fail(key, "ConfigurationError", str(error) or repr(error))
             return False
         if self._ending:

@@ -1,7 +1,8 @@
 """The built-in template "MLOps template for model building, training, and deployment": what a project of it has.
 
 Everything is made by calls through the front door, as the template's stack makes it on AWS: two repositories with
-the code of seed/, three build projects, two pipelines, a bucket, and the two rules that start the pipelines.
+the code of seed/, three build projects, two pipelines and a bucket. The pipelines look for pushes themselves, and
+an approval starts the second (resources/projects.py), where AWS has rules of EventBridge's.
 https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-projects-templates-sm.html
 """
 
@@ -19,12 +20,12 @@ import botocore.exceptions
 SEED = Path(__file__).with_name("seed")
 NAME = "MLOps template for model building, training, and deployment"
 TEXT = (
-    "A repository and a pipeline that builds, trains, evaluates and registers a model on every push; a repository and"
-    " a pipeline that deploys an approved model to staging and, when that is approved, to production."
+    "A repository and a pipeline that builds, trains, evaluates and registers a model on every push; a repository"
+    " and a pipeline that deploys an approved model to staging and, when that is approved, to production."
 )
 PRODUCT, ARTIFACT, PATH = "prod-sagelabmlops1", "pa-sagelabmlops11", "lpv3-sagelabmlops1"
 USE_ROLE = "AmazonSageMakerServiceCatalogProductsUseRole"
-SERVICES = ("codebuild", "codepipeline", "cloudformation", "events", "sagemaker")
+SERVICES = ("codebuild", "codepipeline", "cloudformation", "sagemaker")
 PLACES = ("modelbuild", "modeldeploy")
 ENVIRONMENT = {
     "type": "LINUX_CONTAINER",
@@ -47,6 +48,11 @@ class Project:
     def start(self) -> str:
         """What the names of its parts begin with."""
         return f"sagemaker-{self.name}-{self.id}"
+
+    @property
+    def group(self) -> str:
+        """The model package group of its models."""
+        return f"{self.name}-{self.id}"
 
     @property
     def bucket(self) -> str:
@@ -72,18 +78,18 @@ class Project:
 
     def remove(self) -> None:
         """Leave nothing but the bucket and what models were made. ClientError: something is refused."""
-        events = self.client("events")
         for place in PLACES:
             name = f"{self.start}-{place}"
-            with suppress(events.exceptions.ResourceNotFoundException):
-                events.remove_targets(Rule=name, Ids=["pipeline"])
-            events.delete_rule(Name=name)
             self.client("codepipeline").delete_pipeline(name=name)
             self.client("codecommit").delete_repository(repositoryName=name)
         for place in (*PLACES, "testing"):
             self.client("codebuild").delete_project(name=f"{self.start}-{place}")
         for stage in ("staging", "prod"):
             self.client("cloudformation").delete_stack(StackName=f"{self.start}-deploy-{stage}")
+
+    def deploy(self) -> None:
+        """Start the deployment of the newest approved version."""
+        self.client("codepipeline").start_pipeline_execution(name=f"{self.start}-modeldeploy")
 
     def _make_role(self) -> None:
         """The role that all of a project's parts act with, made with the first project."""
@@ -134,7 +140,7 @@ class Project:
             "SAGEMAKER_PIPELINE_NAME": f"sagemaker-{self.name}",
             "SAGEMAKER_PIPELINE_ROLE_ARN": self.role,
             "MODEL_EXECUTION_ROLE_ARN": self.role,
-            "MODEL_PACKAGE_GROUP_NAME": f"{self.name}-{self.id}",
+            "MODEL_PACKAGE_GROUP_NAME": self.group,
             "ENDPOINT_NAME": self.name,
             "ARTIFACT_BUCKET": self.bucket,
         }
@@ -158,7 +164,7 @@ class Project:
         }
 
     def _source(self, place: str) -> dict[str, Any]:
-        asked = {"RepositoryName": f"{self.start}-{place}", "BranchName": "main", "PollForSourceChanges": "false"}
+        asked = {"RepositoryName": f"{self.start}-{place}", "BranchName": "main"}
         return _action("Code", "Source", "CodeCommit", asked, made="code")
 
     def _build(self, name: str, place: str, used: str, made: str, order: int = 1) -> dict[str, Any]:
@@ -185,29 +191,6 @@ class Project:
         }
         tags = _listed(self.tags, "key", "value")
         self.client("codepipeline").create_pipeline(pipeline=declaration, tags=tags)
-        events, arn = self.client("events"), f"arn:aws:codepipeline:{self.where}:{name}"
-        events.put_rule(
-            Name=name, EventPattern=json.dumps(self._pattern(place)), Tags=_listed(self.tags, "Key", "Value")
-        )
-        events.put_targets(Rule=name, Targets=[{"Id": "pipeline", "Arn": arn, "RoleArn": self.role}])
-
-    def _pattern(self, place: str) -> dict[str, Any]:
-        """A push to the main branch starts the build; an approval, or a rejection, of a version the deployment."""
-        if place == "modelbuild":
-            return {
-                "source": ["aws.codecommit"],
-                "detail-type": ["CodeCommit Repository State Change"],
-                "resources": [f"arn:aws:codecommit:{self.where}:{self.start}-{place}"],
-                "detail": {"referenceType": ["branch"], "referenceName": ["main"]},
-            }
-        return {
-            "source": ["aws.sagemaker"],
-            "detail-type": ["SageMaker Model Package State Change"],
-            "detail": {
-                "ModelPackageGroupName": [f"{self.name}-{self.id}"],
-                "ModelApprovalStatus": ["Approved", "Rejected"],
-            },
-        }
 
 
 _RIGHTS = (

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from botocore.exceptions import ClientError
 from moto.backends import get_backend
 from moto.s3.exceptions import InvalidNotificationDestination, S3ClientError
 
@@ -20,15 +19,16 @@ from sagelab.cloud.gateway.auth.guard import Key
 from sagelab.cloud.gateway.auth.needed import Needed
 from sagelab.cloud.gateway.auth.policies import Policy
 from sagelab.cloud.gateway.auth.verdict import Guarded, Rights
-from sagelab.cloud.gateway.moto import service_roles
+from sagelab.cloud.gateway.moto import functions, service_roles
+from sagelab.cloud.gateway.moto.functions import FunctionAccess
 from sagelab.cloud.gateway.moto.persistence import change_tracking
-from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 
 Asked = dict[str, Any]
 
 _S3, _SNS = "s3.amazonaws.com", "sns.amazonaws.com"
-_ACTIONS = {"sqs": "sqs:SendMessage", "sns": "sns:Publish"}
+_ACTIONS = {"sqs": "sqs:SendMessage", "sns": "sns:Publish", "lambda": "lambda:InvokeFunction"}
 _NOT_VALID = "Unable to validate the following destination configurations"
+_SPELLED = {"SigningCertURL": "SigningCertUrl", "UnsubscribeURL": "UnsubscribeUrl"}  # for functions
 _ODD = (AttributeError, LookupError, TypeError, ValueError)  # of what is no policy
 
 
@@ -45,9 +45,9 @@ class Answered(Exception):
 
 
 def check_destinations(asked: Asked) -> None:
-    """S3ClientError: a queue or topic that a bucket is to notify is not there, or does not take it from S3."""
+    """S3ClientError: what a bucket is to notify is not there, or does not take it from S3."""
     bucket, config = asked["self"], asked["notification_config"] or {}
-    for kind in ("Queue", "Topic"):
+    for kind in ("Queue", "Topic", "CloudFunction"):
         for one in config.get(f"{kind}Configuration") or []:
             arn = str(one[kind])
             if arn.split(":")[3:4] != [bucket.region_name]:
@@ -66,11 +66,41 @@ def check_topic(asked: Asked) -> None:
     _check_notified(asked["topic_arn"], asked, "sns", "sqs")
 
 
+def check_function(asked: Asked) -> None:
+    """S3 has an event for a function, which the engine calls by and by; moto would not."""
+    _check_notified(asked["fn_arn"], asked)
+    FunctionAccess.current.deliver(asked["fn_arn"], asked["event_body"])
+    raise Unheard
+
+
 def check_subscriber(asked: Asked) -> None:
-    """A topic sends to a queue that is subscribed to it."""
+    """A topic sends to a queue or a function that is subscribed to it; the engine calls that by and by."""
     subscription = asked["self"]
     if not _takes(subscription.endpoint, _SNS, subscription.topic.arn, subscription.account_id):
         raise Unheard
+    if subscription.protocol == "lambda":
+        _call_subscriber(subscription, asked)
+        raise Unheard
+
+
+def _call_subscriber(subscription: Any, asked: Asked) -> None:
+    """https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html"""
+    message, attributes = asked["message"], asked.get("message_attributes")
+    matcher = subscription._filter_policy_matcher
+    if matcher is not None and not matcher.matches(attributes, message):
+        return
+    if asked.get("message_structure") == "json":
+        message = subscription._parse_message_structure(message, "lambda")
+    told = subscription.get_post_data(message, asked["message_id"], asked.get("subject"), attributes)
+    told = {_SPELLED.get(name, name): value for name, value in told.items()}
+    sns = {"Subject": None, "MessageAttributes": {}} | told
+    record = {
+        "EventSource": "aws:sns",
+        "EventVersion": "1.0",
+        "EventSubscriptionArn": subscription.arn,
+        "Sns": sns,
+    }
+    FunctionAccess.current.deliver(subscription.endpoint, {"Records": [record]})
 
 
 def _check_notified(arn: str, asked: Asked, *reached: str) -> None:
@@ -83,7 +113,7 @@ def _check_notified(arn: str, asked: Asked, *reached: str) -> None:
 
 
 def _takes(arn: str, service: str, source: str, account: str) -> bool:
-    """Whether a queue or topic of the account lets a service act on it for one of the account's resources."""
+    """Whether a queue, topic or function of the account lets a service act on it for one of its resources."""
     parts = arn.split(":", 5)
     of_account = len(parts) == 6 and parts[2] in _ACTIONS and parts[4] == account
     return of_account and bool(takes(service, _ACTIONS[parts[2]], arn, source))
@@ -114,7 +144,10 @@ def _policy_of(service: str, region: str, account: str, name: str) -> Any:
     if service == "events":
         return {}
     if service == "lambda":
-        return _policy_of_function(region, name)
+        arn = f"arn:aws:lambda:{region}:{account}:{name}"
+        if not functions.is_there(arn):
+            raise KeyError(arn)
+        return functions.policy_of(arn) or {}
     backend = get_backend(service)[account][region]
     if service == "logs":
         found = backend.groups[name.removeprefix("log-group:").removesuffix(":*")]
@@ -124,19 +157,6 @@ def _policy_of(service: str, region: str, account: str, name: str) -> Any:
     if service == "sqs":
         return backend.queues[name]._policy_json
     return backend.topics[f"arn:aws:sns:{region}:{account}:{name}"]._policy_json
-
-
-def _policy_of_function(region: str, name: str) -> Policy:
-    """KeyError: there is no such function. One without a policy lets nobody in."""
-    client, function = SageMakerAccess.current.own(region, "lambda"), name.removeprefix("function:")
-    try:
-        return policies.read(client.get_policy(FunctionName=function)["Policy"])
-    except client.exceptions.ResourceNotFoundException:
-        try:
-            client.get_function(FunctionName=function)
-        except ClientError:
-            raise KeyError(name) from None
-        return {}
 
 
 def _together(texts: list[str]) -> Policy:

@@ -53,10 +53,14 @@ class StateMachines:
     def __init__(self, cloud: Cloud, tell: Callable[[Document, str], None]) -> None:
         self._cloud, self.store, self._tell = cloud, cloud.store, tell
         self.runs: dict[str, Any] = {}
-        self._lock = threading.Lock()
+        self._lock, self._closed = threading.Lock(), False
         for arn, _ in self.store.with_status(KIND, RUNNING):
             self.end(arn, "FAILED", [], error="States.Runtime", cause=INTERRUPTED)
         StateMachines.current = self
+
+    def close(self) -> None:
+        """The local cloud ends: what becomes of an execution now is what the next start says of it."""
+        self._closed = True
 
     def client(self, role: str, service: str, region: str) -> Any:
         """A client for a task. botocore's ClientError: Step Functions may not take on the role."""
@@ -85,6 +89,8 @@ class StateMachines:
     def end(self, arn: str, status: str, events: list[Any], **facts: Any) -> Document | None:
         """An execution has come to its end; None where it had before."""
         ended = False
+        if self._closed:
+            return None
 
         def edit(row: Document) -> str | None:
             nonlocal ended
@@ -143,7 +149,7 @@ class StateMachines:
         detail: Document = {name: row.get(name) for name in names}
         for name in ("startDate", "stopDate"):
             detail[name] = round(row[name].timestamp() * 1000) if name in row else None
-        event = {"detail-type": "Step Functions Execution Status Change", "source": "aws.states"}
+        event: Document = {"detail-type": "Step Functions Execution Status Change", "source": "aws.states"}
         event |= {"account": arn.split(":")[4], "region": arn.split(":")[3], "resources": [arn]}
         event["time"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         self._tell(event | {"detail": detail}, arn.split(":")[3])

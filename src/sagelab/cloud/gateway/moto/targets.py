@@ -6,11 +6,12 @@ check is given the arguments of a method of moto's, by name (checks.py).
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from moto.core.exceptions import JsonRESTError
 
-from sagelab.cloud.errors import NotImplementedHere
+from sagelab.cloud.errors import InvalidParameterValue, NotImplementedHere
 from sagelab.cloud.events import inputs
 from sagelab.cloud.events.targets import kind_of
 
@@ -25,11 +26,16 @@ _NO_ROLE = "RoleArn is required for target {}."
 _NO_QUEUE = "Parameter {} is not valid. Reason: a dead letter queue is a standard SQS queue of the same region."
 _TOO_MANY = "The requested resource exceeds the maximum number allowed."
 _TARGETS = 5  # of a rule
-_NO_PROTOCOL = "A subscription by {} is not something the local cloud can do. Subscribe an SQS queue."
+_NO_PROTOCOL = (
+    "A subscription by {} is not something the local cloud can do. Subscribe an SQS queue or a function."
+)
 _NO_PHONE = "A message to a telephone is not something the local cloud can do. Publish to a topic."
 _NO_FUNCTION = "A call of a Lambda function is not something the local cloud can do. {}"
 _CHANGES = ("ProcessingConfiguration", "DataFormatConversionConfiguration", "DynamicPartitioningConfiguration")
 _NO_DELIVERY = "Firehose's {} is not something the local cloud can do. Records go to S3, each put as it is."
+
+
+_FUNCTION = re.compile(r"arn:aws:lambda:[a-z0-9-]+:\d{12}:function:[A-Za-z0-9_-]+(:[$A-Za-z0-9_-]+)?")
 
 
 def check_targets(asked: Asked) -> None:
@@ -62,7 +68,9 @@ def _check_input(target: Asked) -> None:
 
 
 def check_subscription(asked: Asked) -> None:
-    if asked["protocol"] != "sqs":
+    if asked["protocol"] == "lambda" and _FUNCTION.fullmatch(str(asked["endpoint"])) is None:
+        raise InvalidParameterValue("Invalid parameter: Lambda endpoint ARN")
+    if asked["protocol"] not in ("sqs", "lambda"):
         raise NotImplementedHere(_NO_PROTOCOL.format(asked["protocol"]))
 
 
@@ -74,12 +82,6 @@ def check_publication(asked: Asked) -> None:
 def check_log_filter(asked: Asked) -> None:
     if _parts(asked["destination_arn"])[0] == "lambda":
         raise NotImplementedHere(_NO_FUNCTION.format("Send the log to a Kinesis stream or to Firehose."))
-
-
-def check_notifications(asked: Asked) -> None:
-    """Of a bucket: to queues, topics and EventBridge."""
-    if (asked["notification_config"] or {}).get("CloudFunctionConfiguration"):
-        raise NotImplementedHere(_NO_FUNCTION.format("Notify an SQS queue."))
 
 
 def check_delivery(asked: Asked) -> None:
