@@ -98,14 +98,6 @@ class ServiceError(Exception):
         self.message, self.details = message, details
 
 
-class Beside(ServiceError):
-    """An error of a service beside SageMaker (CodeCommit, CodeBuild, ...), which has many of one meaning each."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 class StorageUnavailable(ServiceError):
     """The change could not be written down, so it was not made."""
 

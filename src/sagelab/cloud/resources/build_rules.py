@@ -6,7 +6,7 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from sagelab.cloud.errors import Beside
+from sagelab.cloud.resources.call import Beside
 from sagelab.cloud.store import Document
 
 DEFAULTS: Document = {"timeoutInMinutes": 60, "queuedTimeoutInMinutes": 480, "cache": {"type": "NO_CACHE"}}

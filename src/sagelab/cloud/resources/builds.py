@@ -17,9 +17,8 @@ import botocore.exceptions
 from sagelab.cloud.context import BUILDS, Cloud
 from sagelab.cloud.engine.builds.run import BuildRun
 from sagelab.cloud.engine.jobs.run import Step
-from sagelab.cloud.errors import Beside
 from sagelab.cloud.resources import build_rules
-from sagelab.cloud.resources.call import Call, Family, Params, operation
+from sagelab.cloud.resources.call import Beside, Call, Family, Params, operation
 from sagelab.cloud.store import Document, Exists, Missing, Resource
 
 PROJECT, BUILD = "codebuild-project", "codebuild-build"

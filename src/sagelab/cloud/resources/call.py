@@ -7,11 +7,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from sagelab.catalog import Kind
+from sagelab.cloud.errors import ServiceError
 
 if TYPE_CHECKING:
     from sagelab.cloud.context import Cloud
 
 Params = dict[str, Any]
+
+
+class Beside(ServiceError):
+    """An error of a service beside SageMaker (CodeCommit, CodeBuild, ...), which has many of one meaning each."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 @dataclass(frozen=True)

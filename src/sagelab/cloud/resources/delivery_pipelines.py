@@ -21,9 +21,8 @@ import botocore.exceptions
 from sagelab.cloud.context import DELIVERY, Cloud
 from sagelab.cloud.engine.delivery.run import RUNNING, DeliveryRun, Surroundings
 from sagelab.cloud.engine.delivery.stages import Stages
-from sagelab.cloud.errors import Beside
 from sagelab.cloud.resources import delivery_rules
-from sagelab.cloud.resources.call import Call, Family, Params, operation
+from sagelab.cloud.resources.call import Beside, Call, Family, Params, operation
 from sagelab.cloud.resources.repositories import Repositories
 from sagelab.cloud.store import Change, Document, Exists, Missing, Resource
 

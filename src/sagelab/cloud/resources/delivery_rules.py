@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from sagelab.cloud.engine.delivery.actions import ACTIONS
-from sagelab.cloud.errors import Beside
+from sagelab.cloud.resources.call import Beside
 from sagelab.cloud.store import Document
 
 # Members of a stage or an action that would change what happens, and do nothing here.

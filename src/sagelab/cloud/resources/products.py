@@ -8,8 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from sagelab.cloud.engine.projects import template
-from sagelab.cloud.errors import Beside
-from sagelab.cloud.resources.call import Call, Family, Params, operation
+from sagelab.cloud.resources.call import Beside, Call, Family, Params, operation
 
 MADE = datetime(2026, 11, 29, tzinfo=UTC)
 VERSION = {"Id": template.ARTIFACT, "Name": "v1.0", "Description": "v1.0", "CreatedTime": MADE}

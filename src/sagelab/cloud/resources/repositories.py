@@ -19,8 +19,7 @@ from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.repositories import objects, transport
 from sagelab.cloud.engine.repositories.git import PUSH_LIMIT, REPOSITORY_LIMIT, GitFailed, NoGit, Repository
 from sagelab.cloud.engine.repositories.transport import Exchange, Spoken
-from sagelab.cloud.errors import Beside
-from sagelab.cloud.resources.call import Call, Family, Params, operation
+from sagelab.cloud.resources.call import Beside, Call, Family, Params, operation
 from sagelab.cloud.store import Document, Exists, Missing, Resource
 
 __all__ = ["PUSH_LIMIT", "Exchange", "Repositories"]

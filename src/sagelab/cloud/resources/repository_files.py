@@ -8,8 +8,7 @@ from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.repositories import objects
 from sagelab.cloud.engine.repositories.git import GitFailed, Repository
 from sagelab.cloud.engine.repositories.objects import MODES, Author, Change, Entry
-from sagelab.cloud.errors import Beside
-from sagelab.cloud.resources.call import Call, Family, Params, operation
+from sagelab.cloud.resources.call import Beside, Call, Family, Params, operation
 from sagelab.cloud.resources.repositories import NOTHING, Repositories
 from sagelab.cloud.store import Document
 
