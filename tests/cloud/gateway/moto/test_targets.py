@@ -150,8 +150,8 @@ def test_bucket_notifies_no_function_that_does_not_take_it(gateway: Any) -> None
         "Events": ["s3:ObjectCreated:*"],
     }
     put = s3.put_bucket_notification_configuration
-    said = refusal(put, Bucket="notifying", NotificationConfiguration={"LambdaFunctionConfigurations": [function]})
-    assert "Unable to validate the following destination configurations" in said
+    with pytest.raises(botocore.exceptions.ClientError, match="Unable to validate the following destination"):
+        put(Bucket="notifying", NotificationConfiguration={"LambdaFunctionConfigurations": [function]})
     queue = {"QueueArn": make_queue(gateway, "notified", "s3.amazonaws.com"), "Events": ["s3:ObjectCreated:*"]}
     put(Bucket="notifying", NotificationConfiguration={"QueueConfigurations": [queue]})
     assert "LambdaFunctionConfigurations" not in s3.get_bucket_notification_configuration(Bucket="notifying")
