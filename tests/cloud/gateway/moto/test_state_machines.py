@@ -207,8 +207,7 @@ def test_execution_is_stopped_and_times_out(machines: Machines) -> None:
 
 def test_machine_that_goes_round_for_ever_ends(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state_tasks, "EVENTS", 500)
-    states = {"A": {"Type": "Pass", "Next": "B"}, "B": {"Type": "Pass", "Next": "A"}}
-    states["Never"] = {"Type": "Succeed"}
+    states: dict[str, Any] = {"B": {"Type": "Pass", "Next": "A"}, "Never": {"Type": "Succeed"}}
     states["A"] = {"Type": "Choice", "Choices": [{"Variable": "$.a", "IsPresent": True, "Next": "Never"}]}
     states["A"]["Default"] = "B"
     execution = machines.start(machines.make(states))
@@ -244,7 +243,8 @@ def test_executions_are_listed_page_by_page_and_told_of(gateway: Any, machines: 
     assert "nextToken" not in rest
     assert listed(stateMachineArn=machine, statusFilter="RUNNING")["executions"] == []
     heard: list[Any] = []
-    until(lambda: heard.extend(messages(gateway, "executions", WAIT)) or len(heard), lambda count: count >= 3)
+    while len(heard) < 3:
+        heard += messages(gateway, "executions", WAIT)
     assert heard[0]["detail-type"] == "Step Functions Execution Status Change"
     with pytest.raises(machines.client.exceptions.ExecutionAlreadyExists):
         machines.start(machine, name="listed-0")

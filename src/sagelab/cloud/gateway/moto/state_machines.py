@@ -149,7 +149,7 @@ class StateMachines:
         detail: Document = {name: row.get(name) for name in names}
         for name in ("startDate", "stopDate"):
             detail[name] = round(row[name].timestamp() * 1000) if name in row else None
-        event = {"detail-type": "Step Functions Execution Status Change", "source": "aws.states"}
+        event: Document = {"detail-type": "Step Functions Execution Status Change", "source": "aws.states"}
         event |= {"account": arn.split(":")[4], "region": arn.split(":")[3], "resources": [arn]}
         event["time"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         self._tell(event | {"detail": detail}, arn.split(":")[3])

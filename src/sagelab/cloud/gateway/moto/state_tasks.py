@@ -221,7 +221,7 @@ def _publish(self: Any, **event: Any) -> None:
 
 
 def _texts(details: Any) -> list[str]:
-    inner = next(iter(details.values()), {}) if details else {}
+    inner: dict[str, Any] = next(iter(details.values()), {}) if details else {}
     return [one for one in inner.values() if isinstance(one, str)]
 
 
