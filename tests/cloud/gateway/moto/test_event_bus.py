@@ -125,13 +125,13 @@ def test_targets_are_called_with_what_they_ask_for(gateway: Any, events: Any) ->
 
 
 def test_topic_and_log_group_hear_by_their_policies(gateway: Any, events: Any) -> None:
-    sns, logs, sqs = (gateway.client(name) for name in ("sns", "logs", "sqs"))
+    sns, logs = (gateway.client(name) for name in ("sns", "logs"))
     allow = {"Effect": "Allow", "Principal": {"Service": EVENTS}}
     topic = sns.create_topic(Name="told")["TopicArn"]
     policy = {"Version": "2012-10-17", "Statement": [allow | {"Action": "sns:Publish", "Resource": topic}]}
     sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=json.dumps(policy))
-    sqs.create_queue(QueueName="told")
-    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=f"{OWN}:sqs:us-east-1:{ACCOUNT}:told")
+    queue = make_queue(gateway, "told", "sns.amazonaws.com")
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
     group = f"{OWN}:logs:us-east-1:{ACCOUNT}:log-group:/aws/events/told"
     logs.create_log_group(logGroupName="/aws/events/told")
     rule(events, "told", topic, group)
