@@ -56,6 +56,14 @@ def test_the_trainer_that_is_shown_is_the_one_that_is_made(
     assert shown._metric_definitions == made._metric_definitions
 
 
+def test_two_jobs_one_after_the_other_have_names_of_their_own(lab: Lab, script: str) -> None:
+    trainers = [lab.trainer(script, {"epochs": 1}, "ml.m5.xlarge") for _ in range(3)]
+    names = [lab.train(trainer, {}) for trainer in trainers]
+    assert len(set(names)) == 3
+    for name in names:
+        lab.client("sagemaker").stop_training_job(TrainingJobName=name)
+
+
 def test_a_trainer_trains_and_its_metrics_are_found(lab: Lab, script: str) -> None:
     trainer = lab.trainer(script, {"epochs": 1}, "ml.m5.xlarge")
     digits = lab.uri("training")

@@ -6,7 +6,9 @@ What is shown is what is done: text and call come from the same arguments. `Lab`
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +20,11 @@ if TYPE_CHECKING:
 
 VERSION = "2.19"  # of TensorFlow, of which AWS keeps the images
 VARIANT = "AllTraffic"
+SESSION = "Session(boto_session=lab.session, default_bucket=lab.bucket)"
 WIDTH = 100  # of what is shown
 METRICS = {name: rf"- {name}: ([0-9\.]+)" for name in ("loss", "acc", "val_loss", "val_acc")}
+
+_ended = 0  # the second in which the last training job was made
 
 
 @dataclass(frozen=True)
@@ -58,9 +63,8 @@ def trainer(
     source, _, entry = script.rpartition("/")
     given = more.pop("sagemaker_session", None)
     session = given or Session(boto_session=lab.session, default_bucket=lab.bucket)
-    written = "session" if given else "Session(boto_session=lab.session, default_bucket=lab.bucket)"
     arguments = {
-        "sagemaker_session": Named(written, session),
+        "sagemaker_session": Named("session" if given else SESSION, session),
         "role": Named("lab.role", lab.role),
         "base_job_name": lab.prefix,
         "training_image": more.get("training_image") or image(lab, instance_type, "training"),
@@ -84,9 +88,20 @@ def train(trainer: ModelTrainer, channels: Mapping[str, str]) -> str:
     inputs = [InputData(channel_name=name, data_source=uri) for name, uri in channels.items()]
     arguments = {"input_data_config": inputs, "wait": False, "logs": False}
     print(write_call("trainer.train", arguments))
-    trainer.train(**arguments)
+    with _name_of_its_own():
+        trainer.train(**arguments)
     # The SDK has no public word for the job that it has just made.
     return str(trainer._latest_training_job.training_job_name)
+
+
+@contextmanager
+def _name_of_its_own() -> Iterator[None]:
+    """The SDK calls a job by the second, so that of two that begin in one the second would be refused."""
+    global _ended
+    while int(time.time()) == _ended:
+        time.sleep(0.05)
+    yield
+    _ended = int(time.time())
 
 
 def model(lab: Lab, archive: str, image: str) -> Model:
