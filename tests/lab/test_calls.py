@@ -61,7 +61,7 @@ def test_two_jobs_one_after_the_other_have_names_of_their_own(lab: Lab, script: 
     names = [lab.train(trainer, {}) for trainer in trainers]
     assert len(set(names)) == 3
     for name in names:
-        lab.client("sagemaker").stop_training_job(TrainingJobName=name)
+        watch.wait(lab, "training job", name)
 
 
 def test_a_trainer_trains_and_its_metrics_are_found(lab: Lab, script: str) -> None:
