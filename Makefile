@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 RECORD := $(CURDIR)/build/requests.jsonl
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test test-long check labs notebooks bench lint types studio clean
+.PHONY: help setup lab test all-tests test-long check fast-tests labs notebooks bench lint types studio clean
 
 help: ## List these commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,7 +23,10 @@ setup: ## Set up the environment in .venv from the lock file; does nothing when 
 lab: setup ## Open the labs: the local cloud, JupyterLab and the start page in a browser; Ctrl-C ends it all.
 	@$(BIN)/sagelab lab
 
-test: setup lint types ## Run every check there is: lint, types, tests, and all notebooks with outputs compared.
+test: setup ## Run every check there is: lint, types, tests, and all notebooks with outputs compared.
+	@$(MAKE) --no-print-directory --jobs lint types all-tests
+
+all-tests: setup
 	@$(BIN)/python tools/notebooks.py --check
 	@mkdir -p build && rm -f $(RECORD)
 	@$(BIN)/pytest -n $(WORKERS) --durations 25 $(CELLS) --record-requests $(RECORD) tests $(NOTEBOOKS)
@@ -32,7 +35,10 @@ test: setup lint types ## Run every check there is: lint, types, tests, and all 
 test-long: setup ## Run what finds rare faults: a hundred kills, 20,000 bad requests, two installs of Studio (half an hour).
 	@$(BIN)/pytest -m long -n 2 --durations 25
 
-check: setup lint types ## Run what answers below a minute: lint, types, fast tests.
+check: setup ## Run what answers below a minute: lint, types, fast tests.
+	@$(MAKE) --no-print-directory --jobs lint types fast-tests
+
+fast-tests: setup
 	@$(BIN)/pytest -m "not slow" -n 2
 
 labs: setup ## Run every lab without a browser; show what passed, how long, what AWS would have charged.

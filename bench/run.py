@@ -22,7 +22,9 @@ from compiler import compiler
 from console import console
 from desk import desk
 from endpoints import endpoints
+from events import events
 from frameworks import frameworks
+from functions import functions
 from k8s import k8s
 from lessons import lessons
 from place import forget_surroundings
@@ -55,6 +57,8 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "clients": clients,
     "compiler": compiler,
     "spot": spot,
+    "events": events,
+    "functions": functions,
     "trust": trust,
     "console": console,
     "k8s": k8s,

@@ -6,11 +6,12 @@ with it.
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from tests.kernels import Kernels
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+gc.disable()  # until all is collected: what is imported and collected is no garbage
 # jsonschema, which nbval loads, tests the addresses of other scripts with 38 parsers that it builds when it is
 # imported: two seconds of every worker, for a form that no notebook has. It does without where there are none.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
@@ -136,6 +138,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         leave_out(config, items, lambda item: item.nodeid in known)
     if is_worker(config):
         order.arrange(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None]:
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -228,6 +228,7 @@ OPENS = {
     ),
     **dict.fromkeys((f"sandbox.{name}" for name in ("namespaces", "privileges", "processes")), WITHIN),
     **dict.fromkeys((f"sandbox.{name}" for name in ("legacy_keras", "warmth", "without_tensorflow")), WITHIN),
+    "projects.template.seed": "the code that a project begins with, which is the package's own",
     "sandbox.internet": "the user's certificates; a probe of an address",
     "sandbox.launcher.Launcher": "the names of what is left of other jobs; folders that are new",
     "sandbox.launcher._write_commands": BEFORE,

@@ -57,6 +57,7 @@ BESIDE |= {"sagelab", "tests", "runtime"}  # the last lies in every compiled mod
 BESIDE |= {"awscli", "pytest"}  # the CLI has an environment of its own; pytest is who loads the plugin
 BESIDE |= {"xgboost", "pyarrow", "scipy", "joblib", "torch", "transformers"}  # of an image's environment
 BESIDE |= {"kopf", "kfp", "kubernetes", "airflow"}  # of environments of their own
+BESIDE |= {"mlflow"}  # the SageMaker SDK brings it: a client
 
 
 def asked(extras: tuple[str, ...] = ("local", "test")) -> list[Requirement]:
@@ -70,7 +71,8 @@ distributions_by_module = cache(packages_distributions)
 
 def imported(patterns: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """(file, the first name of a module of somebody else's) for every import, wherever it stands."""
-    for path in sorted({path for pattern in patterns for path in ROOT.glob(pattern)}):
+    files = {path for pattern in patterns for path in ROOT.glob(pattern)}
+    for path in sorted(path for path in files if "seed" not in path.parts):  # a learner's own code, elsewhere
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and node.module and not node.level:

@@ -102,7 +102,7 @@ def receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
 def wait(program: int, connection: socket.socket) -> int:
     """Tell the exit code of a program, or kill it where nobody wants to know."""
     ended = os.pidfd_open(program)
-    ready, _, _ = select.select([ended, connection], [], [])
+    ready, _, _ = select.select([ended, connection.fileno()], [], [])
     if ended not in ready:
         os.kill(program, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(os.waitpid(program, 0)[1])

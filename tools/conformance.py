@@ -31,10 +31,12 @@ CLIENTS = (
     ("Airflow's operators", "tests/clients/airflow.lock", "apache-airflow-providers-amazon", r".*_airflow\.py"),
     ("MLflow", "requirements.lock", "mlflow", r".*_mlflow\.py"),
 )
+# Scripts that only the long tests run.
 LONG = (
     "tests/clients/test_airflow.py",
     "tests/clients/test_mlflow.py",
-)  # have none but long tests
+    "tests/clients/test_processing_v2.py",
+)
 
 Row = tuple[str, str, str]
 

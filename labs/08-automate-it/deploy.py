@@ -48,6 +48,7 @@ def serving(model):
         "InitialSamplingPercentage": 100,
         "DestinationS3Uri": os.environ["CAPTURE"],
         "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+        "CaptureContentTypeHeader": {"JsonContentTypes": ["application/json"]},
     }
     return {"ProductionVariants": [variant], "DataCaptureConfig": capture}
 

@@ -2,23 +2,25 @@
 # # Automate it
 #
 # **What you'll do.** Turn lab 1's work into one pipeline: prepare the data, train, evaluate, and register the
-# network if it is good enough. Run it again and see that nothing is done twice; let a bad idea be stopped; approve
-# a good one, and have the endpoint updated by the approval alone, while a client goes on asking.
+# network if it is good enough. Let a push start it, a bad idea be stopped by it, and an approval alone update the
+# endpoint, while a client goes on asking. Train the same from Kubernetes, and see drift in what comes in.
 #
 # **What you'll learn.**
 # - what a pipeline is made of: steps, parameters, properties, property files, a condition, a cache;
 # - how the model registry tells which model is in production, how good it is, and where it came from;
-# - how events join the two: an approval that deploys.
+# - how events join what knows nothing of each other: a push that trains, an approval that deploys;
+# - how a monitoring schedule sees that the world has changed, without a label.
 #
 # **What you'll need.**
 # - **Before:** labs 1 and 2, where a training job and an endpoint are explained. Nothing of theirs has to be
 #   there.
 # - **Here:** about 3 minutes on a laptop.
-# - **On AWS:** about 60 minutes and $0.35, for jobs on `ml.m5.large` and an endpoint on `ml.c5.large`.
+# - **On AWS:** about 75 minutes and $0.45, for jobs on `ml.m5.large` and an endpoint on `ml.c5.large`.
 #
-# ![The notebook sends raw digits to S3 and starts a pipeline, whose steps prepare, train and evaluate as jobs and
-# put a good model into the model registry. An approval there makes an event; EventBridge calls a function, which
-# updates the endpoint that clients ask.](../labs/08-automate-it/diagram.svg)
+# ![The notebook pushes to a repository, and an event of it starts the pipeline, whose steps prepare, train and
+# evaluate as jobs and put a good model into the model registry. An approval there makes an event, too: EventBridge
+# calls a function, which updates the endpoint that clients ask and that a monitoring schedule
+# watches.](../labs/08-automate-it/diagram.svg)
 #
 # The [walkthrough](../labs/08-automate-it/README.md) says at each step what AWS's console shows, and the
 # [glossary](../labs/GLOSSARY.md) explains each word. Here are the knobs. `FIRST`, `WORSE` and `BETTER` are three
@@ -83,17 +85,13 @@ print(f"{len(images):,} pictures, {(images.reshape(DIGITS, -1).max(axis=1) == 0)
 # has changed.
 
 # %% tags=["nbval-ignore-output"]
-import warnings
-
 from sagemaker.core.processing import ScriptProcessor
 from sagemaker.core.workflow.parameters import ParameterString
-from sagemaker.core.workflow.pipeline_context import PipelineSession
 from sagemaker.mlops.workflow.steps import CacheConfig, ProcessingStep
 
 from sagelab.lab import pipelines
 
-warnings.filterwarnings("ignore", "Running within a PipelineSession")
-session = PipelineSession(boto_session=lab.session, default_bucket=lab.bucket)
+session = pipelines.session(lab)
 raw = ParameterString("RawData", default_value=lab.uri("raw"))
 cache = CacheConfig(enable_caching=True, expire_after="P1D")
 machine = {"image_uri": lab.image(JOBS), "instance_type": JOBS, "instance_count": 1}
@@ -223,7 +221,8 @@ pipelines.graph(lab, first)
 # Which model is that, how good is it, and where does it come from? A
 # [model package](../labs/GLOSSARY.md#model-package) knows: its image and its archive, the files with its metrics,
 # whether somebody has approved it
-# ([ListModelPackages](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ListModelPackages.html),
+# ([GetObject](https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html),
+# [ListModelPackages](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ListModelPackages.html),
 # [DescribeModelPackage](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeModelPackage.html)).
 
 # %% tags=["nbval-ignore-output"]
@@ -249,15 +248,50 @@ assert list(versions()["approval"]) == ["PendingManualApproval"]
 versions()[["version", "approval", "accuracy"]]
 
 # %% [markdown]
-# ## 5. Let a bad idea be stopped
+# ## 5. Let a push start it
 #
-# From now on there is a network to beat, so the bar is what the registry says of it. Somebody has an idea: the
-# learning rate three hundred times as high, to be done sooner. Whoever starts this run does not judge it; the
-# pipeline does, by the same digits as before.
+# Nobody should have to start that by hand. A team's ideas are files in a repository, where they have a history and
+# can be talked about, so a push should start the pipeline. Three things make it so:
 #
-# Look at the first step. Nothing that it is asked for has changed, so its result of the first run is used again:
-# *Cached*. The last step is the Fail step, with its sentence; the run's own reason says only that a step has
-# failed, so look at the steps.
+# - a repository, of real git, at CodeCommit
+#   ([CreateRepository](https://docs.aws.amazon.com/codecommit/latest/APIReference/API_CreateRepository.html));
+# - an [event](../labs/GLOSSARY.md#event): CodeCommit tells EventBridge of each push, and a *rule* says which
+#   events matter ([PutRule](https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html)) and
+#   what they call ([PutTargets](https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutTargets.html));
+# - a [function](../labs/GLOSSARY.md#function) of Lambda, `push.py`, that reads the pushed settings and starts the
+#   pipeline with them ([CreateFunction](https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html)).
+#   It has a role of its own, with the rights that its script needs.
+#
+# What a push is measured by is not in the pusher's hands: `push.py` asks the registry for the best accuracy so far
+# and makes that the bar. `automation` shows its calls. (SageMaker *Projects* set up the same, with CodeBuild and
+# CodePipeline for what takes longer than a function may.)
+
+# %% tags=["nbval-ignore-output"]
+import subprocess
+import tempfile
+
+from sagelab.lab import automation
+
+repository, address = automation.make_repository(lab)
+actions = ["StartPipelineExecution", "ListModelPackages", "DescribeModelPackage"]
+rights = [
+    {"Effect": "Allow", "Action": [f"sagemaker:{action}" for action in actions], "Resource": "*"},
+    {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{lab.bucket}/{lab.prefix}/*"},
+    {"Effect": "Allow", "Action": "codecommit:GetFile", "Resource": repository},
+]
+place = {"PIPELINE": lab.name, "GROUP": lab.name}
+starter = automation.make_function(lab, f"{SOURCE}/push.py", rights, place)
+pushed = {"source": ["aws.codecommit"], "resources": [repository], "detail": {"referenceName": ["main"]}}
+rule = automation.make_rule(lab, "pushed", pushed, starter)
+folder = tempfile.mkdtemp()
+done = subprocess.run(["git", "init", "--quiet", "--initial-branch=main", folder], check=True)
+done = subprocess.run(["git", "remote", "add", "origin", address], cwd=folder, check=True)
+
+# %% [markdown]
+# Somebody has an idea: the learning rate three hundred times as high, to be done sooner. Commit, push, and look:
+# the run is called after the commit. Whoever pushes does not judge; the condition does, by the same digits as
+# before. The first step is *Cached*: nothing that it is asked for has changed, so its result of the first run is
+# used again. The last one is the Fail step, with its sentence.
 #
 # <div class="alert alert-warning">
 #
@@ -268,8 +302,17 @@ versions()[["version", "approval", "accuracy"]]
 # </div>
 
 # %% tags=["nbval-ignore-output"]
-champion = float(versions()["accuracy"].max())
-worse = pipeline.start(parameters={**WORSE, "Bar": champion}).arn
+from pathlib import Path
+
+
+def push(idea, message):
+    """Push an idea; returns the ARN of the run that the push starts."""
+    Path(folder, "settings.json").write_text(json.dumps(idea, indent=1))
+    commit = automation.push(folder, message)
+    return pipelines.started(lab, lab.name, f"push-{commit[:8]}")
+
+
+worse = push(WORSE, "A higher learning rate, to be done sooner")
 try:
     watch.follow(lab, "pipeline execution", worse)
 except watch.JobFailed as stopped:
@@ -281,32 +324,19 @@ pipelines.graph(lab, worse)
 # %% [markdown]
 # ## 6. Let an approval deploy
 #
-# A person approves; a machine deploys. What joins them is an [event](../labs/GLOSSARY.md#event): SageMaker tells
-# EventBridge of each change of a model package, a *rule* says which of them matter, and its *target* is called.
-# The target is a Lambda [function](../labs/GLOSSARY.md#function): `deploy.py`, forty lines that make a model and a
-# configuration of the version and move the endpoint to it
-# ([CreateFunction](https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html)).
+# A person approves; a machine deploys. The same three things in another place: SageMaker tells EventBridge of each
+# change of a model package, a rule picks the approvals of this group, and `deploy.py` makes a model and a
+# configuration of the version and moves the endpoint to it.
 #
 # <div class="alert alert-warning">
 #
 # **Trap.** EventBridge delivers *at least* once. A function that fails when its model is there already fails on
-# the second delivery of a good approval; `deploy.py` lets it pass, in `once`.
+# the second delivery of a good approval; `deploy.py` lets it pass, in `once`. (And `push.py` starts no second run:
+# the commit is the request's token.)
 #
 # </div>
-#
-# `automation.make_function` shows the calls: a role that Lambda takes for the function, with the rights that
-# `deploy.py` needs and no more
-# ([CreateRole](https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html),
-# [PutRolePolicy](https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutRolePolicy.html)), then the function.
-# `make_rule` does the other half: a pattern that an approval of this group matches
-# ([PutRule](https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html)), the leave for
-# EventBridge to call the function
-# ([AddPermission](https://docs.aws.amazon.com/lambda/latest/api/API_AddPermission.html)), and the target
-# ([PutTargets](https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutTargets.html)).
 
 # %% tags=["nbval-ignore-output"]
-from sagelab.lab import automation
-
 ENDPOINT = lab.name
 actions = ("CreateModel", "CreateEndpointConfig", "CreateEndpoint", "UpdateEndpoint", "Describe*", "AddTags")
 rights = [
@@ -323,7 +353,7 @@ variables = {
 approved = {"ModelPackageGroupName": [lab.name], "ModelApprovalStatus": ["Approved"]}
 change = {"source": ["aws.sagemaker"], "detail-type": ["SageMaker Model Package State Change"]}
 function = automation.make_function(lab, f"{SOURCE}/deploy.py", rights, variables)
-automation.make_rule(lab, "approved", {**change, "detail": approved}, function)
+rule = automation.make_rule(lab, "approved", {**change, "detail": approved}, function)
 
 # %% [markdown]
 # Now approve version 1
@@ -349,11 +379,11 @@ assert found["EndpointStatus"] == "InService"
 # %% [markdown]
 # ## 7. A better idea, while somebody asks
 #
-# A batch of 64 instead of 512 makes eight times as many steps of the same digits. This run may end in the registry
-# only if it reads more of the test digits than version 1.
+# A batch of 64 instead of 512 makes eight times as many steps of the same digits. Push it. This run may end in the
+# registry only if it reads as many of the test digits as version 1, or more.
 
 # %% tags=["nbval-ignore-output"]
-better = pipeline.start(parameters={**BETTER, "Bar": champion}).arn
+better = push(BETTER, "Smaller batches, so more steps of the same digits")
 run = watch.follow(lab, "pipeline execution", better)
 table = versions()
 assert list(table["approval"]) == ["Approved", "PendingManualApproval"]
@@ -376,14 +406,113 @@ assert not failed, failed[0]
 endpoints.show_answers(answers, label)
 
 # %% [markdown]
-# ## 8. Clean up
+# ## 8. The same from Kubernetes
 #
-# The endpoint costs as long as it exists. The registry's versions, the pipeline and its runs cost nothing, but
-# they stand in the way of who looks for something; and the rule would deploy the next approval.
+# Many teams keep everything as objects of Kubernetes, and want their training there as well. AWS's controller
+# (*ACK*, the successor of SageMaker Operators for Kubernetes) does that: a TrainingJob is an object like any
+# other, `kubectl apply` makes one, and the job itself runs at SageMaker, as always
+# ([CreateTrainingJob](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.html)). The
+# manifest asks for what the pipeline's own job was asked for
+# ([DescribeTrainingJob](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeTrainingJob.html)),
+# so the same script learns from the same digits with the same seed.
+#
+# Here `sagelab k8s up` starts an API of Kubernetes with that controller's kinds, without nodes. On AWS it is your
+# own cluster, with the controller in it and `KUBECONFIG` set; without one, leave this step out.
+
+# %% tags=["nbval-ignore-output"]
+from sagelab.lab import kubernetes
+
+if kubernetes.connect(lab):
+    trained = pipelines.steps(lab, better).set_index("step").at["Train", "job"]
+    name = lab.fresh_name("kubectl")
+    manifest = Path(folder, "job.yaml")
+    manifest.write_text(kubernetes.training_job(lab, trained, name))
+    print(*manifest.read_text().splitlines()[:12], "...", sep="\n")
+    print(kubernetes.kubectl("apply", "-f", str(manifest)))
+    print(kubernetes.wait(name))
+    print(kubernetes.kubectl("get", "trainingjobs"))
+    kubernetes.kubectl("delete", "-f", str(manifest))
+    for each in (trained, name):
+        job = sagemaker.describe_training_job(TrainingJobName=each)
+        values = {metric["MetricName"]: metric["Value"] for metric in job["FinalMetricDataList"]}
+        print(f"{each}: val_acc {values['val_acc']:.3f}")
+    assert job["TrainingJobStatus"] == "Completed"
+
+# %% [markdown]
+# ## 9. Watch what comes in
+#
+# A model does not wear out, but the world moves on: a new scanner delivers paler pictures, say, and nobody says
+# so. The configuration that `deploy.py` makes captures every request. Model Monitor compares columns, and 784
+# pixels say little one by one; so `features.py` makes five numbers of a digit: its ink, how dark it is, its width
+# and height, and how sure the network was.
+#
+# First the [baseline](../labs/GLOSSARY.md#baseline): what those numbers are like as long as all is well, of 300
+# digits that version 2 reads. `suggest_baseline` runs a processing job with AWS's image for it
+# ([CreateProcessingJob](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateProcessingJob.html)),
+# which leaves statistics and *constraints*, that is what may be expected.
+
+# %% tags=["nbval-ignore-output"]
+import runpy
+
+from sagemaker.core.helper.session_helper import Session
+from sagemaker.core.model_monitor import CronExpressionGenerator, DatasetFormat, DefaultModelMonitor
+
+describe = runpy.run_path(f"{SOURCE}/features.py")["describe"]
+usual = every.held_out_images[:300]
+scores = endpoints.read(lab, ENDPOINT, usual)
+rows = [describe(*pair) for pair in zip((usual / 255).tolist(), scores.tolist(), strict=True)]
+Path(folder, "usual.csv").write_text(pd.DataFrame(rows).to_csv(index=False))
+machine = {"role": lab.role, "instance_count": 1, "instance_type": JOBS, "tags": lab.tags}
+sdk = Session(boto_session=lab.session, default_bucket=lab.bucket)
+monitor = DefaultModelMonitor(**machine, sagemaker_session=sdk)
+asked = {"baseline_dataset": f"{folder}/usual.csv", "dataset_format": DatasetFormat.csv(header=True)}
+monitor.suggest_baseline(**asked, output_s3_uri=lab.uri("baseline"), logs=False)
+constraints = monitor.suggested_constraints()
+pd.DataFrame(rows).describe().loc[["min", "mean", "max"]].round(2)
+
+# %% [markdown]
+# Now the paler pictures come in, and a [monitoring schedule](../labs/GLOSSARY.md#monitoring-schedule) looks at
+# what was captured
+# ([CreateMonitoringSchedule](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateMonitoringSchedule.html)).
+# In earnest it runs every hour; `now()` makes it run once. It hands each captured request to `features.py`, and
+# compares the distribution of each column with the baseline's. The client's probes from before are left out.
+# Look at the last line too: most of the pale digits are still read right, so nobody would have complained yet.
+# Drift shows without a single label; a lower accuracy would have needed one for each digit.
+
+# %% tags=["nbval-ignore-output"]
+from sagelab.lab import monitoring
+
+pale = (every.held_out_images[300:600] * 0.5).astype("uint8")
+right = endpoints.read(lab, ENDPOINT, pale, "scanner").argmax(axis=1) == every.held_out_labels[300:600]
+monitoring.captured(lab, lab.uri("captured"), "scanner", at_least=3)
+monitor.create_monitoring_schedule(
+    monitor_schedule_name=lab.name,
+    endpoint_input=ENDPOINT,
+    record_preprocessor_script=f"{SOURCE}/features.py",
+    output_s3_uri=lab.uri("monitored"),
+    statistics=monitor.baseline_statistics(),
+    constraints=constraints,
+    schedule_cron_expression=CronExpressionGenerator.now(),
+    data_analysis_start_time="-PT1H",
+    data_analysis_end_time="-PT0H",
+    enable_cloudwatch_metrics=False,
+)
+drift = monitoring.follow(lab, lab.name)
+assert {"ink", "dark"} <= set(drift["feature_name"])
+print(f"Of these digits {right.mean():.1%} are read right.")
+
+# %% [markdown]
+# ## 10. Clean up
+#
+# The endpoint costs as long as it exists, and a schedule starts jobs for as long as it does. The registry's
+# versions, the pipeline and its runs cost nothing, but they stand in the way of who looks for something; and the
+# rules would answer to the next push and the next approval. `automation.remove` takes the rules, functions, roles
+# and the repository, `cleanup.clean` what is SageMaker's and the files.
 
 # %% tags=["nbval-ignore-output"]
 from sagelab.lab import cleanup
 
+kubernetes.close(lab)
 for sentence in [*automation.remove(lab), *cleanup.clean(lab)]:
     print(sentence)
 assert not automation.left(lab)
@@ -393,11 +522,12 @@ cleanup.assert_clean(lab)
 # ## What you learned
 #
 # - A pipeline is a document: steps that keep requests, parameters of each run, properties that make the order, and
-#   conditions that read a property file.
-# - Every step is an ordinary job. What has not changed is taken from the cache; what has side effects never is.
-# - The registry says which model serves, how good it is and who said so. An approval is an event, and an event can
-#   deploy.
-# - An endpoint moves from one configuration to another without a failed request, whoever tells it to.
+#   conditions that read a property file. Every step is an ordinary job; what has not changed comes from the cache.
+# - The registry says which model serves, how good it is and who said so.
+# - Events join what knows nothing of each other: a push starts a run, an approval moves an endpoint, and no
+#   request fails meanwhile.
+# - The same training can be a step, a notebook's job or an object of Kubernetes: SageMaker runs one and the same.
+# - A model does not wear out, its input changes. A schedule compares it with a baseline, and needs no labels.
 #
 # ## Exercises
 #

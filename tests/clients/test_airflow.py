@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.built import build
-from tests.clients.conftest import SCRIPTS, Run, check, environment
+from tests.clients.conformance import note
+from tests.clients.conftest import SCRIPTS, Run, environment
 from tests.cloud import pipelines, processing
 from tests.cloud.endpoints import DOUBLER, Hosting, pack_folder
 from tests.cloud.endpoints import IMAGE as SERVING
@@ -31,7 +32,8 @@ def test_every_operator_and_sensor(cloud: LocalCloud, run: Run, tmp_path: Path) 
     if hosting.sagemaker.list_endpoints(NameContains=name)["Endpoints"]:
         hosting.made.append(name)
         hosting.close()
-    check(ran)
+    assert ran.code == 0, ran.out[-4000:] + ran.err[-4000:]
+    note(ran.source, ran.calls)  # operators ask whether a job of that name is there
 
 
 def requests(cloud: LocalCloud, hosting: Hosting, name: str) -> dict[str, object]:

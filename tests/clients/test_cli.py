@@ -14,9 +14,10 @@ import pytest
 
 from tests.clients.commands import COMMANDS, Command
 from tests.clients.conformance import note
-from tests.clients.conftest import RECORDER, Ran
+from tests.clients.conftest import Ran
 from tests.clients.shelf import Shelf
 from tests.conftest import LocalCloud
+from tests.forks import RECORDER
 
 pytestmark = pytest.mark.slow
 

@@ -1,4 +1,8 @@
-"""Processing and batch transform in the SageMaker Python SDK v2, unmodified, from an environment of its own."""
+"""Processing and batch transform in the SageMaker Python SDK v2, unmodified, from an environment of its own.
+
+Its twins in `make test`: test_processing_v3.py has the same flow in v3's words, test_frameworks_v2.py a transform
+in v2's, and test_pipeline_v2.py processing steps.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,11 @@ import pytest
 from tests.clients.conformance import note
 from tests.clients.conftest import SCRIPTS, Ran, Run
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # a script has a dozen jobs and endpoints
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.slow,
+    pytest.mark.timeout(1500),
+]  # a script has a dozen jobs and endpoints
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sagelab.cloud.store import Document, Exists, Missing, Query, Resource, Store, decode, encode
+from sagelab.cloud.store import (
+    Document,
+    Exists,
+    Missing,
+    Query,
+    Resource,
+    Store,
+    Transition,
+    decode,
+    encode,
+)
 
 
 @pytest.fixture
@@ -116,3 +126,29 @@ json_values = st.recursive(
 def test_any_document_survives_the_way_through_text(document: Document) -> None:
     if "$time" not in str(document):
         assert decode(encode(document)) == document
+
+
+def test_notes_are_kept_with_the_change_that_they_are_of(store: Store) -> None:
+    seen: list[Transition] = []
+
+    def note(change: Transition) -> list[str]:
+        seen.append(change)
+        return [f"{change.before and change.before['name']} {change.after and change.after['name']}"]
+
+    store.note(frozenset({"job"}), note)
+    add(store, "one")
+    store.add(Resource("arn:other", "other", "here", "other", "New", {"name": "other"}))
+
+    def spoil(_: Document) -> str:
+        raise ValueError("changed my mind")
+
+    with pytest.raises(ValueError, match="changed my mind"):
+        store.change("arn:one", spoil)
+    store.tag("arn:one", {"a": "b"})
+    store.change("arn:one", lambda document: document.update(name="two"))
+    store.remove("arn:one")
+    told = [note for _, note in store.notes()]
+    assert told == ["None one", "one one", "one two", "two None"]
+    assert (seen[-1].tags, seen[-1].region) == ({"a": "b"}, "here")
+    store.drop_note(store.notes()[0][0])
+    assert [note for _, note in store.notes()] == told[1:]

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import botocore.exceptions
 import pytest
 from botocore.config import Config
 
+from sagelab.cloud.engine.images.own import OwnImages
 from tests.cloud.jobs import ROLE, Jobs, pack
+from tests.conftest import LocalCloud
 from tests.waiting import until
 
 METRIC = {"Name": "score", "Regex": r"score: (\S+)"}
@@ -25,13 +31,40 @@ args, _ = parser.parse_known_args()
 for epoch in range(1, args.epochs + 1):
     print(f"score: {1 - (args.point - 0.3) ** 2 - 1 / (epoch + 9)}", flush=True)
 """
+# The `train` of an image that runs the hyperparameter `source` as Script Mode runs a script, for less.
+PLAIN = """#!/usr/bin/env python3
+import base64, json, sys
+def bare(value):
+    try:
+        found = json.loads(value)
+    except ValueError:
+        return value
+    return found if isinstance(found, str) else value
+with open("/opt/ml/input/config/hyperparameters.json") as file:
+    given = {name: bare(value) for name, value in json.load(file).items()}
+source = base64.b64decode(given.pop("source")).decode()
+sys.argv[1:] = [part for name, value in given.items() for part in (f"--{name}", value)]
+exec(compile(source, "train.py", "exec"), {"__name__": "__main__"})
+"""
+
+
+@contextmanager
+def plain_image(cloud: LocalCloud, folder: Path) -> Iterator[str]:
+    """The name of an image with PLAIN."""
+    (folder / "train").write_text(PLAIN)
+    (folder / "train").chmod(0o755)
+    images = OwnImages(cloud.home.images)
+    name = images.add(f"plain-{uuid.uuid4().hex[:12]}:1", folder)
+    yield name
+    images.remove(name)
 
 
 @dataclass
 class Tunings:
-    """Makes tuning jobs and waits for them."""
+    """Makes tuning jobs and waits for them. plain: the image that runs their scripts, in place of Script Mode."""
 
     jobs: Jobs
+    plain: str | None = None
 
     def __post_init__(self) -> None:
         self.sagemaker = self.jobs.sagemaker
@@ -39,12 +72,15 @@ class Tunings:
         self.raw = self.jobs.cloud.client("sagemaker", config=Config(parameter_validation=False))
 
     def definition(self, source: str = PARABOLA, **changes: Any) -> dict[str, Any]:
-        """A TrainingJobDefinition of a script in Script Mode."""
-        uri = self.jobs.put(f"code/{uuid.uuid4().hex}/sourcedir.tar.gz", pack({"train.py": source}))
-        static = {"sagemaker_program": '"train.py"', "sagemaker_submit_directory": f'"{uri}"'}
+        """A TrainingJobDefinition of a script."""
+        if self.plain:
+            static = {"source": base64.b64encode(source.encode()).decode()}
+        else:
+            uri = self.jobs.put(f"code/{uuid.uuid4().hex}/sourcedir.tar.gz", pack({"train.py": source}))
+            static = {"sagemaker_program": '"train.py"', "sagemaker_submit_directory": f'"{uri}"'}
         definition = {
             "AlgorithmSpecification": {
-                "TrainingImage": self.jobs.image,
+                "TrainingImage": self.plain or self.jobs.image,
                 "TrainingInputMode": "File",
                 "MetricDefinitions": [METRIC],
             },

@@ -47,8 +47,26 @@ def test_other_services_keep_an_explicit_endpoint() -> None:
 
 
 def test_a_botocore_that_was_imported_before_is_redirected_too() -> None:
-    code = "import sitecustomize, sys; sys.meta_path.pop(0); import boto3; sitecustomize.install(); "
+    code = "import sitecustomize, sys; sys.meta_path[:2] = []; import boto3; sitecustomize.install(); "
     assert run(code + CLIENT.format(service="sts", url=STS)).strip() == LOCAL
+
+
+def test_a_schema_is_checked_once_and_what_does_not_fit_it_is_refused_each_time() -> None:
+    code = textwrap.dedent("""
+        import jsonschema
+        checked = []
+        jsonschema.Draft202012Validator.check_schema = classmethod(lambda *_: checked.append(1))
+        schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "string"}
+        for instance in ("a", "b", 3, "c", 4):
+            try:
+                jsonschema.validate(instance, schema)
+                print(instance)
+            except jsonschema.ValidationError as error:
+                print(error.message)
+        print(len(checked))
+    """)
+    refused = ["3 is not of type 'string'", "4 is not of type 'string'"]
+    assert run(code).splitlines() == ["a", "b", refused[0], "c", refused[1], "1"]
 
 
 def test_installing_twice_redirects_once() -> None:

@@ -132,7 +132,7 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         out, err = self.process.communicate(timeout=60)
-        return self.process.returncode, out, err
+        return self.process.wait(), out, err
 
     def close(self) -> None:
         """Whatever became of it: no process and no open pipe is left."""

@@ -153,28 +153,8 @@ def test_it_must_be_told_where_to_listen(tmp_path: Path) -> None:
     assert "--socket PATH, --port N or both" in done.stderr
 
 
-@pytest.mark.slow
 def test_it_serves_when_forked_from_a_python_that_has_imported_tensorflow(exported: Path, tmp_path: Path) -> None:
-    script = """
-import os, runpy, sys
-import keras, tensorflow
-child = os.fork()
-if not child:
-    sys.argv[0] = "sagelab.serving"
-    runpy.run_module("sagelab.serving", run_name="__main__")
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-"""
-    path = tmp_path / "s"
-    arguments = ["--model", str(exported), "--socket", str(path), "--threads", "1"]
-    process = subprocess.Popen(
-        [sys.executable, "-c", script, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout
-    assert "Loaded" in process.stdout.readline()
-    assert "Listening" in process.stdout.readline()
-    server = servers.Server(process, path)
+    server = servers.start(tmp_path, exported, "--threads", "1", warm=True)
+    assert "Loaded" in server.lines[0]
     assert len(server.send({"instances": [IMAGE]}).json["predictions"]) == 1
-    (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    subprocess.run(["kill", "-TERM", child], check=True)
-    assert process.wait(60) == 0
-    process.communicate()
+    assert server.end()[0] == 0

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sagelab.cloud.store import Store
 
 SERVICE, STACKS, FUNCTIONS = "sagemaker.amazonaws.com", "cloudformation.amazonaws.com", "lambda.amazonaws.com"
+EVENTS, SCHEDULER, STATES = "events.amazonaws.com", "scheduler.amazonaws.com", "states.amazonaws.com"
 BUILDS, DELIVERY = "codebuild.amazonaws.com", "codepipeline.amazonaws.com"
 MAKERS_OF_ROLES = ("iam", "cloudformation")
 OUT_OF_DATE = ("RequestTimeTooSkewed", "InvalidSignatureException", "ExpiredToken", "ExpiredTokenException")
@@ -40,9 +41,11 @@ class Cloud:
         # Keys of this process alone, by which services of AWS's that it is take on the roles they are given.
         self.service_keys = {
             name: (f"ASIASERVICE{secrets.token_hex(4).upper()}", secrets.token_urlsafe(30))
-            for name in (SERVICE, STACKS, FUNCTIONS, BUILDS, DELIVERY)
+            for name in (SERVICE, STACKS, FUNCTIONS, EVENTS, SCHEDULER, STATES, BUILDS, DELIVERY)
         }
         self._listeners: list[Callable[[str, str], None]] = []
+        # Puts an event of a service of AWS's on the default bus of a region; EventBridge's, once that is there.
+        self.put_event: Callable[[dict[str, Any], str], None] = lambda _event, _region: None
         self._models = create_loader()
         self._clients: dict[object, Any] = {}
         self._clients_as: dict[tuple[str, str, str, str], Any] = {}
@@ -83,7 +86,7 @@ class Cloud:
         key, place = (service, region or self.region), {"region_name": region or self.region}
         with self._lock:
             if key not in self._clients:
-                made = self._session().client(service, endpoint_url=self.url, **place, **_patience(service))
+                made = self._session().client(service, endpoint_url=self.url, **place, **_options(service, by))
                 self._clients[key] = made
             return self._clients[key]
 
@@ -116,7 +119,7 @@ class Cloud:
             client = self._clients_as.get(key)
         if client is None:
             place = {"endpoint_url": self.url, "region_name": key[2]}
-            client = self._renewing(role, key[2], by).client(service, **place, **_patience(service))
+            client = self._renewing(role, key[2], by).client(service, **place, **_options(service, by))
             with self._lock:
                 self._clients_as[key] = client
         return client
@@ -172,13 +175,16 @@ class Cloud:
         return session
 
 
-def _patience(service: str) -> dict[str, Any]:
-    """A function has minutes to answer, and is not called once more because it takes them."""
+def _options(service: str, by: str) -> dict[str, Any]:
+    """A function has minutes to answer, and is not called once more because it takes them.
+
+    A state machine sends what its definition says: the front door alone says what is wrong with it.
+    """
     from botocore.config import Config
 
-    if service != "lambda":
-        return {}
-    return {"config": Config(read_timeout=LONGEST_CALL, retries={"total_max_attempts": 1})}
+    plain = {"parameter_validation": False} if by == STATES else {}
+    waits = {"read_timeout": LONGEST_CALL, "retries": {"total_max_attempts": 1}} if service == "lambda" else {}
+    return {"config": Config(**plain, **waits)} if plain or waits else {}
 
 
 def _ask_again(response: tuple[Any, dict[str, Any]] | None, attempts: int, **_: Any) -> int | None:

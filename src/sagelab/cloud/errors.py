@@ -202,20 +202,6 @@ class InvalidFunctionValue(ServiceError):
     code = "InvalidParameterValueException"
 
 
-class InvalidRequestContent(ServiceError):
-    code = "InvalidRequestContentException"
-
-
-class EventTooLarge(ServiceError):
-    code = "RequestTooLargeException"
-    status = 413
-
-
-class TooManyRequests(ServiceError):
-    code = "TooManyRequestsException"
-    status = 429
-
-
 class InvalidAuthenticationCode(ServiceError):
     code = "InvalidAuthenticationCode"
     status = 403

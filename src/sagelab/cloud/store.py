@@ -14,7 +14,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -36,6 +36,7 @@ CREATE INDEX IF NOT EXISTS by_status ON resources (kind, region, status, name, c
 CREATE TABLE IF NOT EXISTS tags (
     arn TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (arn, key)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS notes (number INTEGER PRIMARY KEY AUTOINCREMENT, note TEXT NOT NULL);
 """
 
 COLUMNS = {"Name": "name", "CreationTime": "created", "LastModifiedTime": "modified", "Status": "status"}
@@ -75,6 +76,22 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Transition:
+    """A resource before and after a change: None before it was added, and once it is gone."""
+
+    arn: str
+    kind: str
+    region: str
+    before: Document | None
+    after: Document | None
+    tags: dict[str, str]
+
+
+# What is to be told elsewhere of a transition: texts that are kept until they have been.
+Noter = Callable[[Transition], list[str]]
+
+
+@dataclass(frozen=True)
 class Query:
     """What a List asks for; every field is a filter but the last four.
 
@@ -106,6 +123,7 @@ class Store:
         self._lock = threading.RLock()
         self._closed, self._thread = threading.Event(), threading.local()
         self._listeners: list[Callable[[Change], None]] = []
+        self._noter: tuple[frozenset[str], Noter] = (frozenset(), lambda _: [])
         self._db = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
         file.chmod(0o600)
         self._db.execute("PRAGMA journal_mode=WAL")
@@ -129,6 +147,19 @@ class Store:
     def listen(self, listener: Callable[[Change], None]) -> None:
         """Call `listener` after every change of a resource, in their order; it must not take long."""
         self._listeners.append(listener)
+
+    def note(self, kinds: frozenset[str], noter: Noter) -> None:
+        """From now on keep what `noter` says of each change of these kinds, as one with the change."""
+        self._noter = (kinds, noter)
+
+    def notes(self) -> list[tuple[int, str]]:
+        """(number, note) of what is to be told, the oldest first, a hundred at the most."""
+        with self._lock:
+            return self._db.execute("SELECT number, note FROM notes ORDER BY number LIMIT 100").fetchall()
+
+    def drop_note(self, number: int) -> None:
+        """A note has been told."""
+        self._commit(f"note {number}", lambda db: db.execute("DELETE FROM notes WHERE number=?", (number,)))
 
     def add(self, resource: Resource, tags: dict[str, str] | None = None) -> None:
         """Keep a new resource. Exists: its ARN is taken."""
@@ -258,8 +289,9 @@ class Store:
         with self._lock:
             self._db.execute("BEGIN IMMEDIATE")
             try:
-                before = self._facts(arn)
+                before, seen = self._facts(arn), self._snapshot(arn)
                 result = act(self._db)
+                self._write_notes(arn, seen)
                 self._db.execute("COMMIT")
             except BaseException:
                 if self._db.in_transaction:
@@ -267,6 +299,25 @@ class Store:
                 raise
             self._tell(arn, before)
             return result
+
+    def _snapshot(self, arn: str) -> Transition | None:
+        """A resource of which notes are kept, as it is now; None where there is none such."""
+        sql = "SELECT kind, region, document FROM resources WHERE arn=?"
+        if not self._noter[0] or not (row := self._db.execute(sql, (arn,)).fetchone()):
+            return None
+        kind, region, text = row
+        if kind not in self._noter[0]:
+            return None
+        return Transition(arn, kind, region, None, decode(text), self.tags(arn))
+
+    def _write_notes(self, arn: str, before: Transition | None) -> None:
+        after = self._snapshot(arn)
+        known = after or before
+        if known is None:
+            return
+        seen, found = before.after if before else None, after.after if after else None
+        for note in self._noter[1](replace(known, before=seen, after=found)):
+            self._db.execute("INSERT INTO notes (note) VALUES (?)", (note,))
 
     def _facts(self, arn: str) -> tuple[str, str, str] | None:
         """kind, name and status of a resource, read only where somebody listens."""

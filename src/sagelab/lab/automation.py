@@ -1,4 +1,4 @@
-"""What happens by itself: a function that Lambda calls, and the rule whose events call it. Shows what it calls.
+"""What happens by itself: a repository, functions, and rules whose events call them. Shows what it calls.
 
 Names begin with the lab's, and everything carries its tag, so that `remove` finds what `make_...` has made.
 """
@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
+import subprocess
+import sys
 import time
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sagelab.lab.calls import Named, write_call
+from sagelab.lab.calls import Named, write, write_call
 
 if TYPE_CHECKING:
     from sagelab.lab.session import Lab
@@ -30,8 +34,40 @@ LOGS = {
     "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
     "Resource": "*",
 }
+DOCUMENTS = ("AssumeRolePolicyDocument", "PolicyDocument", "EventPattern")  # members that are JSON in a text
 POLICY, TARGET, GRANT = "work", "function", "events"  # names: of a role's policy, a rule's target, a permission
+DESCRIPTION = "of the lab {}"  # by which a repository is known as a lab's
 TRIES, PAUSE = 30, 2.0  # until Lambda may take a role that is new
+
+
+def make_repository(lab: Lab) -> tuple[str, str]:
+    """A repository of CodeCommit, called as the lab; returns its ARN and its address for git. It may be there."""
+    client = lab.client("codecommit")
+    request = {"repositoryName": lab.name, "repositoryDescription": DESCRIPTION.format(lab.name)}
+    _show("codecommit", "create_repository", request)
+    try:
+        made = client.create_repository(**request)
+    except client.exceptions.RepositoryNameExistsException:
+        made = client.get_repository(repositoryName=lab.name)
+    return made["repositoryMetadata"]["Arn"], made["repositoryMetadata"]["cloneUrlHttp"]
+
+
+def push(folder: str | Path, message: str) -> str:
+    """Commit all of a clone and push it to `main`, with the keys that boto3 finds; returns the commit's id."""
+    helper = f"credential.helper=!{shlex.quote(sys.executable)} -m sagelab.credential_helper"
+    settings = ("user.name=learner", "user.email=learner@example.com", helper, "credential.useHttpPath=true")
+    options = [word for each in settings for word in ("-c", each)]
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", *options, *words], cwd=folder, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"git {words[0]} failed: {done.stderr.strip()}")
+        return done.stdout.strip()
+
+    git("add", ".")
+    git("commit", "--quiet", "--message", message)
+    git("push", "--quiet", "origin", "HEAD:main")
+    return git("rev-parse", "HEAD")
 
 
 def make_function(
@@ -90,13 +126,13 @@ def make_rule(lab: Lab, name: str, pattern: Mapping[str, Any], function: str) ->
 
 
 def remove(lab: Lab) -> list[str]:
-    """Delete the lab's rules, functions and roles; says what it did, a sentence each."""
-    return [*_remove_rules(lab), *_remove_functions(lab)]
+    """Delete the lab's rules, functions, roles and repository; says what it did, a sentence each."""
+    return [*_remove_rules(lab), *_remove_functions(lab), *_remove_repository(lab)]
 
 
 def left(lab: Lab) -> list[str]:
-    """The names of the lab's rules, functions and roles that are there."""
-    return [*_rules(lab), *_functions(lab), *_roles(lab)]
+    """The names of the lab's rules, functions, roles and repository that are there."""
+    return [*_rules(lab), *_functions(lab), *_roles(lab), *_repositories(lab)]
 
 
 def _make_role(lab: Lab, name: str, statements: Sequence[Mapping[str, Any]]) -> str:
@@ -135,7 +171,13 @@ def _pack(path: Path) -> bytes:
 
 
 def _show(service: str, call: str, request: Mapping[str, Any]) -> None:
-    print(write_call(f'lab.client("{service}").{call}', request))
+    """A call as one would write it; a document of JSON as the value that it is made of."""
+    shown = {name: _json(value) if name in DOCUMENTS else value for name, value in request.items()}
+    print(write_call(f'lab.client("{service}").{call}', shown))
+
+
+def _json(text: str) -> Named:
+    return Named(f"json.dumps({write(json.loads(text), 4)})", text)
 
 
 def _tags(lab: Lab) -> dict[str, str]:
@@ -168,6 +210,20 @@ def _roles(lab: Lab) -> Iterator[str]:
                 continue
             if lab.tags[0] in lab.client("iam").list_role_tags(RoleName=name)["Tags"]:
                 yield name
+
+
+def _repositories(lab: Lab) -> Iterator[str]:
+    client = lab.client("codecommit")
+    with suppress(client.exceptions.RepositoryDoesNotExistException):
+        found = client.get_repository(repositoryName=lab.name)["repositoryMetadata"]
+        if found.get("repositoryDescription") == DESCRIPTION.format(lab.name):
+            yield lab.name
+
+
+def _remove_repository(lab: Lab) -> Iterator[str]:
+    for name in _repositories(lab):
+        lab.client("codecommit").delete_repository(repositoryName=name)
+        yield f"deleted repository {name}"
 
 
 def _remove_rules(lab: Lab) -> Iterator[str]:

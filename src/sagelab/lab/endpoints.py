@@ -38,12 +38,13 @@ LATE = {"local": 10.0, "aws": 300.0}  # seconds that CloudWatch may be late
 PERCENTILES = [1, *range(5, 96, 5), 99]
 COLOURS = (pictures.BLUE, pictures.ORANGE, pictures.GREEN, pictures.VIOLET)
 PAUSE = {"local": 0.25, "aws": 15.0}  # seconds between two looks at CloudWatch
+PROBE = "probe"  # what requests are called that only ask whether all is well
 GAP = 0.02  # seconds between two requests of a client that asks all the time
 PATIENCE = {"local": 60.0, "aws": 1800.0}  # seconds until somebody else must have moved an endpoint
 
 
 class EndpointFailed(Exception):
-    """Nobody made an endpoint, or moved it."""
+    """The endpoint did not come into service; the text is its FailureReason."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,17 @@ class Answer:
     second: float
     scores: tuple[float, ...] = ()
     error: str = ""
+
+
+def wait(lab: Lab, name: str) -> str:
+    """Wait until an endpoint is created or updated; returns its status, InService. EndpointFailed: it is
+    not, or its update was rolled back.
+    """
+    *_, endpoint = watch.looks(lab, KIND, name)
+    status: str = endpoint["EndpointStatus"]
+    if status != "InService" or "FailureReason" in endpoint:
+        raise EndpointFailed(endpoint.get("FailureReason", "no reason was given"))
+    return status
 
 
 def arrive(lab: Lab, name: str, config: str) -> dict[str, Any]:
@@ -82,11 +94,11 @@ def _config(lab: Lab, name: str) -> str | None:
 def asking(lab: Lab, name: str, image: pictures.Array) -> Iterator[list[Answer]]:
     """Ask an endpoint for one digit, again and again, while the block runs; gives the answers as they come.
 
-    image: (28, 28) of 0 to 255. What fails is not tried again, as boto3 would do without a word.
+    image: (28, 28) of 0 to 255. What fails is not tried again, as boto3 would do without a word. The requests are
+    called probes, by their InferenceId.
     """
     client = lab.session.client("sagemaker-runtime", config=Config(retries={"total_max_attempts": 1}))
-    body = json.dumps({"instances": (image.reshape(1, 28, 28, 1) / 255).round(4).tolist()})
-    request = {"EndpointName": name, "ContentType": "application/json", "Body": body}
+    request = _request(name, image.reshape(1, 28, 28), PROBE)
     answers: list[Answer] = []
     begin, done = time.monotonic(), threading.Event()
 
@@ -106,6 +118,23 @@ def asking(lab: Lab, name: str, image: pictures.Array) -> Iterator[list[Answer]]
     finally:
         done.set()
         thread.join()
+
+
+def read(lab: Lab, name: str, images: pictures.Array, called: str = PROBE) -> pictures.Array:
+    """What an endpoint says of digits, a hundred a request: scores, (n, 10).
+
+    images: (n, 28, 28) of 0 to 255. called: the InferenceId of the requests, which stands beside what is captured.
+    """
+    client, scores = lab.client("sagemaker-runtime"), []
+    for start in range(0, len(images), 100):
+        answer = client.invoke_endpoint(**_request(name, images[start : start + 100], called))
+        scores += json.load(answer["Body"])["predictions"]
+    return np.array(scores)
+
+
+def _request(name: str, images: pictures.Array, called: str) -> dict[str, Any]:
+    body = json.dumps({"instances": (images[..., np.newaxis] / 255).round(4).tolist()})
+    return {"EndpointName": name, "ContentType": "application/json", "Body": body, "InferenceId": called}
 
 
 def show_answers(answers: Sequence[Answer], label: int) -> Figure:

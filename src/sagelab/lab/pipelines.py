@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
+import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,10 +20,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from sagemaker.core.shapes import ProcessingInput, ProcessingOutput
+    from sagemaker.core.workflow.pipeline_context import PipelineSession
 
     from sagelab.lab.session import Lab
 
 FOLDERS = "/opt/ml/processing"  # where a processing job has its inputs and outputs
+PATIENCE = {"local": 60.0, "aws": 600.0}  # seconds until somebody else must have started a run
+PAUSE = {"local": 0.2, "aws": 5.0}  # seconds between two looks for it
 GOING = ("Starting", "Executing", "Stopping")
 NOT_RUN, CACHED = "Not run", "Cached"
 REFERENCE = re.compile(r'"Get":"Steps\.([A-Za-z0-9-]+)')
@@ -76,6 +82,21 @@ class Progress:
         return " · ".join((found["PipelineExecutionStatus"], f"{seconds:.0f} s", *running))
 
 
+def session(lab: Lab) -> PipelineSession:
+    """The SDK's session that keeps requests for a pipeline's steps, in place of sending them.
+
+    From then on the SDK's own log shows errors alone: it tells of every request that it keeps, and of each member
+    of one that a pipeline chooses itself.
+    """
+    from sagemaker.core.workflow.pipeline_context import PipelineSession
+
+    warnings.filterwarnings("ignore", "Running within a PipelineSession")
+    logging.basicConfig(level=logging.WARNING)
+    for handler in logging.getLogger().handlers:
+        handler.setLevel(logging.ERROR)
+    return PipelineSession(boto_session=lab.session, default_bucket=lab.bucket)
+
+
 def folder_in(name: str, uri: Any) -> ProcessingInput:
     """An input of a processing job: what lies under an S3 URI, in the folder /opt/ml/processing/<name>.
 
@@ -96,18 +117,41 @@ def folder_out(name: str) -> ProcessingOutput:
 
 
 def steps(lab: Lab, arn: str) -> pd.DataFrame:
-    """The steps of a run in the order in which they began: step, type, status, seconds, result.
+    """The steps of a run in the order in which they began: step, type, status, seconds, result, job.
 
-    status: Cached where a result was used again. result: what a condition came to, or why a step failed.
+    status: Cached where a result was used again. result: what a condition came to, or why a step failed. job: the
+    name of the job, or of what else a step has made; empty where it has made nothing.
     """
     import pandas as pd
 
     types = {step.name: step.type for step in read(_definition(lab, arn))}
     rows = [
-        (each["StepName"], types.get(each["StepName"], ""), _status(each), _seconds(each), _result(each))
+        (
+            each["StepName"],
+            types.get(each["StepName"], ""),
+            _status(each),
+            _seconds(each),
+            _result(each),
+            _job(each),
+        )
         for each in _list(lab, arn)
     ]
-    return pd.DataFrame(rows, columns=["step", "type", "status", "seconds", "result"])
+    return pd.DataFrame(rows, columns=["step", "type", "status", "seconds", "result", "job"])
+
+
+def started(lab: Lab, name: str, called: str) -> str:
+    """The ARN of a pipeline's run that somebody else starts, by what it is called, as soon as it is there.
+
+    TimeoutError: nobody has started it within some minutes, on the local cloud within a minute.
+    """
+    asked = {"PipelineName": name, "SortBy": "CreationTime", "SortOrder": "Descending"}
+    limit = time.monotonic() + PATIENCE[lab.target]
+    while time.monotonic() < limit:
+        for each in lab.client("sagemaker").list_pipeline_executions(**asked)["PipelineExecutionSummaries"]:
+            if each.get("PipelineExecutionDisplayName") == called:
+                return str(each["PipelineExecutionArn"])
+        time.sleep(PAUSE[lab.target])
+    raise TimeoutError(f"No run of {name} is called {called}: nobody has started it.")
 
 
 def graph(lab: Lab, arn: str) -> Figure:
@@ -251,6 +295,12 @@ def _seconds(row: dict[str, Any]) -> float:
 def _result(row: dict[str, Any]) -> str:
     outcome = row.get("Metadata", {}).get("Condition", {}).get("Outcome", "")
     return str(row.get("FailureReason") or outcome.lower())
+
+
+def _job(row: dict[str, Any]) -> str:
+    """Of the one entry of a step's metadata, the name at the end of its ARN."""
+    made: dict[str, Any] = next(iter(row.get("Metadata", {}).values()), {})
+    return str(made.get("Arn", "")).rpartition("/")[2]
 
 
 def _list(lab: Lab, arn: str) -> list[dict[str, Any]]:

@@ -7,6 +7,9 @@ function of botocore that makes clients drops that endpoint again, and has each 
 named, before it is signed. A profile of the user's own AWS files, which are left out here, is forgotten. Python
 runs this file by itself in every process that has its folder on PYTHONPATH: it imports nothing but the standard
 library, costs about a millisecond, and afterwards runs the `sitecustomize` it hides, if there is one.
+
+Both SDKs are given settings, which switch their telemetry off, and check them and the schema of all settings at
+every look: a third of a second, dozens of times for one endpoint. A schema is checked once here.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-TARGET = "botocore.session"
+TARGET, SCHEMAS = "botocore.session", "jsonschema.validators"
 HERE = ("127.0.0.1", "localhost")
 AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 
@@ -30,32 +33,51 @@ def install() -> None:
     if TARGET in sys.modules:
         _redirect(sys.modules[TARGET])
     elif not any(getattr(finder, "redirects", None) == TARGET for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Finder())
+        sys.meta_path[:0] = [_Finder(TARGET, _redirect), _Finder(SCHEMAS, _check_once)]
 
 
 class _Finder:
-    """Finds botocore.session as anyone would, and has it redirected once it has run."""
+    """Finds a module as anyone would, and has it changed once it has run."""
 
-    redirects = TARGET
+    def __init__(self, redirects: str, change: Any) -> None:
+        self.redirects, self._change = redirects, change
 
     def find_spec(self, name: str, path: Any = None, _: ModuleType | None = None) -> ModuleSpec | None:
-        if name != TARGET:
+        if name != self.redirects:
             return None
         sys.meta_path.remove(self)
         spec = PathFinder.find_spec(name, path)
         if spec is not None and spec.loader is not None:
-            _redirect_after(spec.loader)
+            _change_after(spec.loader, self._change)
         return spec
 
 
-def _redirect_after(loader: Any) -> None:
+def _change_after(loader: Any, change: Any) -> None:
     load = loader.exec_module
 
     def exec_module(module: ModuleType) -> None:
         load(module)
-        _redirect(module)
+        change(module)
 
     loader.exec_module = exec_module
+
+
+def _check_once(module: Any) -> None:
+    """Let `validate` take a schema for sound that it has found sound before."""
+    complete = module.validate
+    sound: dict[int, Any] = {}  # by identity, and held: no other object gets its number
+
+    def validate(instance: Any, schema: Any, *args: Any, **options: Any) -> None:
+        if args or options or id(schema) not in sound:
+            complete(instance, schema, *args, **options)
+            sound[id(schema)] = schema
+            return
+        error = module.exceptions.best_match(module.validator_for(schema)(schema).iter_errors(instance))
+        if error is not None:
+            raise error
+
+    validate.__doc__ = complete.__doc__
+    module.validate = validate
 
 
 def _redirect(module: Any) -> None:

@@ -402,3 +402,55 @@ def test_event_is_of_one_megabyte(functions: Functions) -> None:
         functions.client.invoke, FunctionName=name, InvocationType="Event", Payload=json.dumps("x" * (1 << 20))
     )
     assert said[0] == "RequestTooLargeException"
+
+
+TELLS = """
+import boto3, json, os
+def handler(event, context):
+    boto3.client("sqs").send_message(QueueUrl=os.environ["TOLD"], MessageBody=json.dumps(event["Records"][0]))
+"""
+
+
+def test_services_call_a_function_whose_policy_lets_them(cloud: LocalCloud, functions: Functions) -> None:
+    sqs, sns, s3 = (cloud.client(name) for name in ("sqs", "sns", "s3"))
+    told, bucket = sqs.create_queue(QueueName=functions.unique("told"))["QueueUrl"], functions.unique("bucket")
+    mine = Functions(cloud, functions.unique, ["sqs:SendMessage"])
+    name = mine.make(TELLS, Environment={"Variables": {"TOLD": told}})
+    arn = f"arn:aws:lambda:us-east-1:123456789012:function:{name}"
+    s3.create_bucket(Bucket=bucket)
+    topic = sns.create_topic(Name=functions.unique("topic"))["TopicArn"]
+    notify = {"LambdaFunctionConfigurations": [{"LambdaFunctionArn": arn, "Events": ["s3:ObjectCreated:*"]}]}
+    asked = {"Bucket": bucket, "NotificationConfiguration": notify}
+    assert "Unable to validate" in refusal(s3.put_bucket_notification_configuration, **asked)[1]
+    for service, source in (("s3", f"arn:aws:s3:::{bucket}"), ("sns", topic)):
+        mine.client.add_permission(
+            FunctionName=name,
+            StatementId=service,
+            Action="lambda:InvokeFunction",
+            Principal=f"{service}.amazonaws.com",
+            SourceArn=source,
+        )
+    s3.put_bucket_notification_configuration(**asked)
+    s3.put_object(Bucket=bucket, Key="a b", Body=b"x")
+    record = json.loads(received(sqs, told)["Body"])
+    assert (record["eventName"], record["s3"]["object"]["key"]) == ("ObjectCreated:Put", "a+b")
+    sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=arn)
+    sns.publish(TopicArn=topic, Message="hello", Subject="greeting")
+    record = json.loads(received(sqs, told)["Body"])
+    assert [record["Sns"][one] for one in ("Message", "Subject", "TopicArn")] == ["hello", "greeting", topic]
+
+
+def test_policy_of_a_function_lets_a_role_call_it(cloud: LocalCloud, functions: Functions) -> None:
+    name, caller = functions.make(RETURN + "1"), functions.make_role(cloud, functions.unique("caller"), ["sts:*"])
+    arn = f"arn:aws:lambda:us-east-1:123456789012:function:{name}"
+    code = f"import boto3\ndef handler(event, context):\n    boto3.client('lambda').invoke(FunctionName='{arn}')"
+    calls = functions.make(code, Role=caller, Timeout=9)
+    words = (
+        f"is not authorized to perform: lambda:InvokeFunction on resource: {arn} because no identity-based policy"
+    )
+    assert words in functions.call(calls).payload["errorMessage"]
+    functions.client.add_permission(
+        FunctionName=name, StatementId="role", Action="lambda:InvokeFunction", Principal=caller
+    )
+    said = functions.call(calls)
+    assert said.error is None, said.payload

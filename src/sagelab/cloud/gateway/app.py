@@ -26,9 +26,12 @@ from sagelab.cloud.gateway.http import forms
 from sagelab.cloud.gateway.http.request import Request
 from sagelab.cloud.gateway.http.spool import Disk, Spool
 from sagelab.cloud.gateway.moto import s3
+from sagelab.cloud.gateway.moto.event_bus import EventBridge
 from sagelab.cloud.gateway.moto.front import MotoFront
 from sagelab.cloud.gateway.moto.functions import FunctionAccess
 from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
+from sagelab.cloud.gateway.moto.schedules import Schedules
+from sagelab.cloud.gateway.moto.state_machines import StateMachines
 from sagelab.cloud.gateway.moto.statistics import percentiles
 from sagelab.cloud.gateway.sagemaker import SageMaker
 from sagelab.cloud.gateway.wire import faults, shapes
@@ -63,6 +66,10 @@ class Gateway:
         SageMakerAccess(cloud, identities.find)
         permissions = Permissions(self._moto, cloud.store.tags)
         self._functions = FunctionAccess(cloud)
+        self._events = EventBridge(cloud, self._moto.acting)
+        self._machines = StateMachines(cloud, self._events.put)
+        self._schedules = Schedules(self._events, self._moto.acting, self._moto.regions)
+        cloud.listen(self._schedules.on_change)
         self.chain: tuple[Handler, ...] = (
             guard.check_page,
             _hide_motos_pages,
@@ -109,11 +116,14 @@ class Gateway:
         self._sagemaker.planes.warm()
 
     def rest(self) -> None:
-        """No function runs any more; what they have logged is sent."""
+        """No function and no state machine runs any more; what functions have logged is sent."""
+        self._machines.close()
         self._functions.close()
 
     def close(self) -> None:
         """Nothing is answered any more."""
+        self._schedules.close()
+        self._events.close()
         self._moto.close()
 
     def _take_form(self, context: Context) -> Answer | None:

@@ -13,15 +13,7 @@ from typing import Any
 from sagelab.cloud.engine.functions.events import Event
 from sagelab.cloud.engine.functions.function import Call
 from sagelab.cloud.engine.functions.pool import CannotStart, Throttled
-from sagelab.cloud.errors import (
-    AccessDenied,
-    EventTooLarge,
-    GaveUp,
-    InvalidFunctionValue,
-    InvalidRequestContent,
-    NotImplementedHere,
-    TooManyRequests,
-)
+from sagelab.cloud.errors import AccessDenied, GaveUp, InvalidFunctionValue, NotImplementedHere, ServiceError
 from sagelab.cloud.gateway.auth import functions
 from sagelab.cloud.gateway.auth.functions import Named
 from sagelab.cloud.gateway.context import Context
@@ -35,6 +27,20 @@ TYPES = ("RequestResponse", "Event", "DryRun")
 _TOO_LARGE = "Request must be smaller than {} bytes for the InvokeFunction operation"
 _NO_VERSIONS = "What becomes of a function's events is, here, one for all of its versions: leave out Qualifier."
 _NO_STREAM = "InvokeWithResponseStream is not something the local cloud can do: Python answers at its end."
+
+
+class InvalidRequestContent(ServiceError):
+    code = "InvalidRequestContentException"
+
+
+class EventTooLarge(ServiceError):
+    code = "RequestTooLargeException"
+    status = 413
+
+
+class TooManyRequests(ServiceError):
+    code = "TooManyRequestsException"
+    status = 429
 
 
 class Functions:

@@ -34,6 +34,9 @@ def operations(service: str = "sagemaker") -> frozenset[str]:
 
 def families(cloud: Cloud) -> list[Family]:
     """Every family of resources of a local cloud, each after those that it needs."""
+    from sagelab.cloud.resources import state_changes
+
+    state_changes.note(cloud.store)  # before any of them: what they find interrupted is a change too
     made: dict[type[Family], Family] = {}
 
     def make(family: type[Family]) -> Family:

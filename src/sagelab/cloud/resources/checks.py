@@ -93,10 +93,15 @@ def days(condition: Params) -> None:
 
 
 def refused(given: Params, features: Mapping[str, str], where: str = "") -> None:
-    """None of these is asked for: to leave them out would be to pretend. features: member -> what it would do."""
+    """None of these is asked for: to leave them out would be to pretend. features: member -> what it would do.
+
+    An empty one asks for nothing, and is as good as not there: it is taken out of what is given.
+    """
     for name, what in features.items():
         if given.get(name):
             raise ValidationException(f"{where}{name}: the local cloud does not do {what}.")
+        if given.get(name) in ({}, [], ""):
+            del given[name]
 
 
 def noted(given: Params, features: Mapping[str, str]) -> list[str]:

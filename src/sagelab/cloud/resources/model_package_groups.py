@@ -36,7 +36,7 @@ class ModelPackageGroups(Records):
     def make(self, call: Call, wanted: Params) -> str:
         """Keep a new group; its ARN. ValidationException: it is there."""
         arn = self.arn_of(call, wanted["ModelPackageGroupName"])
-        document = {name: value for name, value in wanted.items() if name not in ("Tags", *REFUSED)} | {
+        document = {name: value for name, value in wanted.items() if name != "Tags"} | {
             "ModelPackageGroupArn": arn,
             "ModelPackageGroupStatus": "Completed",
             "CreationTime": datetime.now(UTC),

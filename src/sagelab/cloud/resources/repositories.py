@@ -13,7 +13,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from json import dumps
 from typing import Any
 
 from sagelab.cloud.context import Cloud
@@ -264,13 +263,16 @@ class Repositories(Family):
             **({"oldCommitId": old} if old and new else {}),
         }
         event = {
-            "Source": "aws.codecommit",
-            "DetailType": "CodeCommit Repository State Change",
-            "Resources": [document["Arn"]],
-            "Detail": dumps(detail),
+            "source": "aws.codecommit",
+            "detail-type": "CodeCommit Repository State Change",
+            "account": document["Arn"].split(":")[4],
+            "time": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            "region": region,
+            "resources": [document["Arn"]],
+            "detail": detail,
         }
         try:
-            self.cloud.client("events", region).put_events(Entries=[event])
+            self.cloud.put_event(event, region)
         except Exception:
             log.exception("the event of %s was not sent", name)
         for listener in self.listeners if new and kind == "branch" else ():

@@ -36,7 +36,6 @@ REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
     ("autoscaling", "set_desired_capacity", {"AutoScalingGroupName": "x", "DesiredCapacity": 1}, "No machine"),
     ("ses", "send_raw_email", {"RawMessage": {"Data": b"x"}}, "No mail is sent"),
     ("ssm", "send_command", {"DocumentName": "x"}, "No machine takes commands"),
-    ("stepfunctions", "start_execution", {"stateMachineArn": ARN}, "No state machine runs"),
     ("comprehend", "detect_sentiment", {"Text": "good", "LanguageCode": "en"}, "Nothing understands"),
     ("polly", "describe_voices", {}, "Nothing speaks"),
     ("es", "list_domain_names", {}, "No search server"),
@@ -45,7 +44,6 @@ REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
     ("route53", "get_health_check_status", {"HealthCheckId": "x"}, "Nothing is checked"),
     ("acm", "request_certificate", {"DomainName": "example.com"}, "No authority"),
     ("iot-data", "publish", {"topic": "x"}, "No device listens"),
-    ("scheduler", "list_schedules", {}, "No schedule fires"),
 ]
 
 

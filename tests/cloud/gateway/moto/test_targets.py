@@ -15,7 +15,6 @@ from tests.cloud.jobs import ROLE
 from tests.conftest import LocalCloud
 from tests.trusts import trusting
 
-PIPELINE = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/train"
 OWN, ACCOUNT = "arn:aws", "123456789012"
 
 
@@ -25,23 +24,6 @@ def definition(resource: str) -> str:
     return json.dumps(
         {"StartAt": "All", "States": {"All": {"Type": "Parallel", "Branches": [inner], "End": True}}}
     )
-
-
-@pytest.mark.parametrize("call", ["sagemaker:createTrainingJob.sync", "aws-sdk:sagemaker:listModels"])
-def test_state_machine_that_calls_sagemaker_is_refused(
-    cloud: LocalCloud, unique: Callable[[str], str], call: str
-) -> None:
-    states, arn = cloud.client("stepfunctions"), f"arn:aws:states:::{call}"
-    with pytest.raises(states.exceptions.InvalidDefinition) as refused:
-        states.create_state_machine(name=unique("machine"), definition=definition(arn), roleArn=ROLE)
-    said = refused.value.response["Error"]["Message"]
-    assert f"The resource provided {arn} is not recognized." in said
-    assert said.endswith("at /States/All/Branches[0]/States/Train/Resource'")
-    other = definition("arn:aws:states:::sqs:sendMessage")
-    made = states.create_state_machine(name=unique("machine"), definition=other, roleArn=ROLE)["stateMachineArn"]
-    with pytest.raises(states.exceptions.InvalidDefinition):
-        states.update_state_machine(stateMachineArn=made, definition=definition(arn))
-    assert states.describe_state_machine(stateMachineArn=made)["definition"] == other
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +41,8 @@ def refusal(call: Callable[..., Any], **params: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    "target", [PIPELINE, f"{OWN}:lambda:us-east-1:{ACCOUNT}:function:f", "arn:aws:events:::x/y"]
+    "target",
+    [f"{OWN}:kinesis:us-east-1:{ACCOUNT}:stream/s", "arn:aws:events:::x/y", "arn:aws:events:us-east-1:::"],
 )
 def test_rule_takes_no_target_that_hears_nothing(gateway: Any, target: str) -> None:
     events = gateway.client("events")
@@ -67,7 +50,6 @@ def test_rule_takes_no_target_that_hears_nothing(gateway: Any, target: str) -> N
     said = refusal(events.put_targets, Rule="deaf", Targets=[{"Id": "1", "Arn": target}])
     assert f"Parameter {target} is not valid." in said
     assert events.list_targets_by_rule(Rule="deaf")["Targets"] == []
-    assert "schedule" in refusal(events.put_rule, Name="timer", ScheduleExpression="rate(1 hour)")
 
 
 def make_queue(gateway: Any, name: str, service: str, **condition: str) -> str:
@@ -82,40 +64,19 @@ def make_queue(gateway: Any, name: str, service: str, **condition: str) -> str:
     return arn
 
 
-def messages(gateway: Any, name: str) -> list[Any]:
+def messages(gateway: Any, name: str, wait: int = 0) -> list[Any]:
+    """The messages of a queue. wait: seconds for the first."""
     sqs = gateway.client("sqs")
-    found = sqs.receive_message(QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"], MaxNumberOfMessages=10)
+    asked = {"QueueUrl": sqs.get_queue_url(QueueName=name)["QueueUrl"], "MaxNumberOfMessages": 10}
+    found = sqs.receive_message(**asked, WaitTimeSeconds=wait)
     return [json.loads(one["Body"]) for one in found.get("Messages", [])]
-
-
-def test_rule_sends_to_no_queue_whose_policy_does_not_let_it(gateway: Any) -> None:
-    events = gateway.client("events")
-    rule = events.put_rule(Name="let", EventPattern='{"source": ["let"]}')["RuleArn"]
-    gateway.client("sqs").create_queue(QueueName="of-nobody")
-    queues = {
-        "of-nobody": f"{OWN}:sqs:us-east-1:{ACCOUNT}:of-nobody",
-        "of-s3": make_queue(gateway, "of-s3", "s3.amazonaws.com"),
-        "of-another": make_queue(gateway, "of-another", "events.amazonaws.com", aws_SourceArn=f"{rule}-other"),
-        "of-the-rule": make_queue(gateway, "of-the-rule", "events.amazonaws.com", aws_SourceArn=rule),
-    }
-    targets = [{"Id": name, "Arn": arn} for name, arn in queues.items()]
-    events.put_targets(Rule="let", Targets=targets)
-    events.put_events(Entries=[{"Source": "let", "DetailType": "t", "Detail": "{}"}])
-    assert {name: len(messages(gateway, name)) for name in queues} == dict.fromkeys(queues, 0) | {"of-the-rule": 1}
 
 
 def test_patterns_are_matched_in_linear_time(gateway: Any) -> None:
     events, s3, long = gateway.client("events"), gateway.client("s3"), "a" * 60
-    arn = make_queue(gateway, "patterned", "events.amazonaws.com")
-    patterns = {"slow": "*a" * 30 + "*b", "fits": r"a*\*end", "not": r"a*\\*end"}
-    for name, pattern in patterns.items():
-        events.put_rule(Name=name, EventPattern=json.dumps({"source": [{"wildcard": pattern}]}))
-        events.put_targets(Rule=name, Targets=[{"Id": "1", "Arn": arn, "Input": "unused"}])
-    for source in (long, "a*end", f"a{long}*end", f"{long}end"):
-        events.put_events(Entries=[{"Source": source, "DetailType": "t", "Detail": "{}"}])
-    assert sorted(one["source"] for one in messages(gateway, "patterned")) == ["a*end", f"a{long}*end"]
     with pytest.raises(botocore.exceptions.ClientError, match="namePrefix"):
         events.list_rules(NamePrefix="(a+)+$")
+    events.put_rule(Name="slow", EventPattern='{"source": ["mine"]}')
     assert [rule["Name"] for rule in events.list_rules(NamePrefix="slo")["Rules"]] == ["slow"]
     s3.create_bucket(Bucket="shared-origins")
     rules = [{"AllowedMethods": ["GET"], "AllowedOrigins": ["http://*.example", f"{'(.+)+' * 5}!"]}]
@@ -131,22 +92,7 @@ def test_patterns_are_matched_in_linear_time(gateway: Any) -> None:
     ]
 
 
-def test_rule_puts_events_where_it_says(gateway: Any) -> None:
-    events, sqs, logs = (gateway.client(name) for name in ("events", "sqs", "logs"))
-    make_queue(gateway, "heard", "events.amazonaws.com")
-    url = sqs.get_queue_url(QueueName="heard")["QueueUrl"]
-    logs.create_log_group(logGroupName="heard")
-    events.put_rule(Name="heard", EventPattern='{"source": ["mine"]}')
-    arns = [f"{OWN}:sqs:us-east-1:{ACCOUNT}:heard", f"{OWN}:logs:us-east-1:{ACCOUNT}:log-group:heard"]
-    targets = [{"Id": str(at), "Arn": arn} for at, arn in enumerate(arns)]
-    assert events.put_targets(Rule="heard", Targets=targets)["FailedEntryCount"] == 0
-    events.put_events(Entries=[{"Source": "mine", "DetailType": "t", "Detail": '{"a": 1}'}])
-    message = json.loads(sqs.receive_message(QueueUrl=url)["Messages"][0]["Body"])
-    assert message["detail"] == {"a": 1}
-    assert len(logs.filter_log_events(logGroupName="heard")["events"]) == 1
-
-
-@pytest.mark.parametrize("protocol", ["http", "https", "email", "email-json", "sms", "lambda", "firehose"])
+@pytest.mark.parametrize("protocol", ["http", "https", "email", "email-json", "sms", "firehose"])
 def test_topic_takes_no_subscription_that_hears_nothing(gateway: Any, topic: str, protocol: str) -> None:
     sns = gateway.client("sns")
     assert protocol in refusal(sns.subscribe, TopicArn=topic, Protocol=protocol, Endpoint="http://127.0.0.1:9/")
@@ -196,7 +142,7 @@ def test_log_goes_to_no_function(gateway: Any) -> None:
     assert logs.describe_subscription_filters(logGroupName="filtered")["subscriptionFilters"] == []
 
 
-def test_bucket_notifies_no_function(gateway: Any) -> None:
+def test_bucket_notifies_no_function_that_does_not_take_it(gateway: Any) -> None:
     s3 = gateway.client("s3")
     s3.create_bucket(Bucket="notifying")
     function = {
@@ -204,8 +150,8 @@ def test_bucket_notifies_no_function(gateway: Any) -> None:
         "Events": ["s3:ObjectCreated:*"],
     }
     put = s3.put_bucket_notification_configuration
-    said = refusal(put, Bucket="notifying", NotificationConfiguration={"LambdaFunctionConfigurations": [function]})
-    assert "Notify an SQS queue." in said
+    with pytest.raises(botocore.exceptions.ClientError, match="Unable to validate the following destination"):
+        put(Bucket="notifying", NotificationConfiguration={"LambdaFunctionConfigurations": [function]})
     queue = {"QueueArn": make_queue(gateway, "notified", "s3.amazonaws.com"), "Events": ["s3:ObjectCreated:*"]}
     put(Bucket="notifying", NotificationConfiguration={"QueueConfigurations": [queue]})
     assert "LambdaFunctionConfigurations" not in s3.get_bucket_notification_configuration(Bucket="notifying")
@@ -326,7 +272,7 @@ def test_stream_that_would_lose_or_change_what_is_put_is_refused(gateway: Any) -
 
 
 def test_stack_cannot_make_what_is_refused(cloud: LocalCloud, unique: Callable[[str], str]) -> None:
-    name, text = unique("stack"), definition("arn:aws:states:::sagemaker:createTrainingJob")
+    name, text = unique("stack"), definition("arn:aws:states:::athena:startQueryExecution")
     machine = {
         "Type": "AWS::StepFunctions::StateMachine",
         "Properties": {"RoleArn": ROLE, "DefinitionString": text},
@@ -340,5 +286,5 @@ def test_stack_cannot_make_what_is_refused(cloud: LocalCloud, unique: Callable[[
         if (event["LogicalResourceId"], event["ResourceStatus"]) == ("Machine", "CREATE_FAILED")
     ]
     assert len(reasons) == 1
-    assert "The resource provided arn:aws:states:::sagemaker:createTrainingJob is not recognized." in reasons[0]
+    assert "The resource provided arn:aws:states:::athena:startQueryExecution is not recognized." in reasons[0]
     client.delete_stack(StackName=name)

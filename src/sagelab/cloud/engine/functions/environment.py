@@ -35,7 +35,8 @@ from sagelab.functions import wire
 RUNTIME = Runtime("functions", ("boto3", "sagelab.functions.runtime"), ("function",), PLAIN)
 HERE = f"python{platform.python_version().rpartition('.')[0]}"
 TASK, LAYERS, SOCKET = "/var/task", "/opt", "function.sock"
-INIT = 10.0  # seconds for the start, beside those of a call
+START = 60.0  # seconds for the host, before anything of the function's runs: the machine may have much to do
+INIT = 10.0  # seconds for its module, beside those of a call
 POLL = 0.1  # seconds between two looks whether it has died before it said a word
 GRACE = 5.0  # seconds in which what was killed is gone
 KEPT_FREE = ("ml", "sagelab", "program")  # of /opt: the local cloud's own
@@ -102,7 +103,7 @@ class Environment:
             self.log.begin()
             if function.runtime != HERE:
                 self.log.write(f"[sagelab] {function.runtime} is, here, {HERE}")
-            self._channel = self._accept(listener, call)
+            self._channel = self._accept(listener)
         self._await_handler(call)
         self.init_time = time.monotonic() - began
 
@@ -200,15 +201,15 @@ class Environment:
             "SAGELAB_FUNCTION_LAYERS": f"{LAYERS}/python",
         }
 
-    def _accept(self, listener: socket.socket, call: Call) -> socket.socket:
-        """The connection of its first process, which nothing of the function's has run before."""
+    def _accept(self, listener: socket.socket) -> socket.socket:
+        """The connection of its first process, before any of the function runs in it. RuntimeError: none comes."""
         assert self._running
-        limit = time.monotonic() + INIT
+        limit = time.monotonic() + START
         listener.settimeout(POLL)
         while time.monotonic() < limit and not self._running.group.ended.is_set():
             with contextlib.suppress(TimeoutError):
                 return listener.accept()[0]
-        raise self._unusable(call, self._exited(call))
+        raise RuntimeError(self._running.group.trouble or "its host did not start")
 
     def _await_handler(self, call: Call) -> None:
         """Wait until its module is imported. Unusable: it cannot be, ends, or takes too long."""

@@ -241,17 +241,7 @@ class Environments:
 
     def _compile(self, environment: Environment) -> None:
         """Write the bytecode, which no host can; what is no Python of today stays without."""
-        command: list[str | Path] = [
-            self.python(environment),
-            "-m",
-            "compileall",
-            "-qq",
-            "-j",
-            "0",
-            "-x",
-            TESTS,
-            ".",
-        ]
+        command = [str(self.python(environment)), "-m", "compileall", "-qq", "-j", "0", "-x", TESTS, "."]
         subprocess.run(command, cwd=self._place(environment), env=self._variables(), capture_output=True)
 
     def _variables(self) -> dict[str, str]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sagelab.cloud.engine.pipelines import conditions, functions, quality_checks
+from sagelab.cloud.engine.pipelines import cleanup, conditions, functions, quality_checks
 from sagelab.cloud.engine.pipelines.caching import Cache, read_cache
 from sagelab.cloud.engine.pipelines.expressions import BadExpression, references, split, split_step
 from sagelab.cloud.engine.pipelines.kinds import KINDS, LATER
@@ -166,7 +166,7 @@ def _step(given: dict[str, Any], branches: tuple[tuple[str, bool], ...]) -> Step
         raise BadDefinition(f"step {name}: Type must be a text")
     if kind in LATER:
         raise BadDefinition(f"step {name}: the local cloud does not run steps of type {kind}, {LATER[kind]}")
-    if kind not in KINDS and kind not in ("Condition", "Fail", "Callback", "Lambda"):
+    if kind not in KINDS and kind not in ("Condition", "Fail", "Callback", "Lambda", "Cleanup"):
         raise BadDefinition(f"step {name}: there is no step of type {str(kind)[:80]!r}")
     if not isinstance(arguments, dict):
         raise BadDefinition(f"step {name}: Arguments must be an object")
@@ -177,12 +177,16 @@ def _step(given: dict[str, Any], branches: tuple[tuple[str, bool], ...]) -> Step
         raise BadDefinition(f"step {name}: FunctionArn must name a function")
     check = quality_checks.read(name, given) if kind == "QualityCheck" else {}
     used = list(references([arguments, given.get("SqsQueueUrl"), given.get("FunctionArn"), check]))
+    cleaned = [one["StepName"] for one in cleanup.sources(name, arguments)] if kind == "Cleanup" else []
     reads = frozenset(split_step(each)[0] for each in used if split(each)[0] == "Steps")
     return StepSpec(
         name=name,
         type=kind,
         arguments=arguments,
-        needs=reads | frozenset(_depends(name, given)) | frozenset(step for step, _ in branches[-1:]),
+        needs=reads
+        | frozenset(_depends(name, given))
+        | frozenset(cleaned)
+        | frozenset(step for step, _ in branches[-1:]),
         reads=reads,
         branches=branches,
         cache=read_cache(name, given.get("CacheConfig")),
@@ -223,6 +227,10 @@ def _check_references(spec: StepSpec, parameters: dict[str, Parameter], steps: d
             raise BadDefinition(f"step {spec.name} depends on {needed}, which is no step of the pipeline")
         if steps[needed].type == "Fail":
             raise BadDefinition(f"step {spec.name} depends on {needed}: nothing comes after a Fail step")
+    if spec.type == "Cleanup":
+        cleanup.check(
+            spec.name, cleanup.sources(spec.name, spec.arguments), {one: steps[one].type for one in spec.needs}
+        )
     for name in references([spec.arguments, spec.queue, spec.function, spec.check]):
         head, rest = split(name)
         if head == "Parameters" and rest not in parameters:

@@ -68,7 +68,6 @@ LATER = {
     "ClarifyCheck": "for it has no Clarify",
     "AutoML": "for it has no Autopilot",
     "ForEach": "not yet",
-    "Cleanup": "not yet",
     "InferenceComponent": "for it has no inference components",
     "Lineage": "for it has no lineage",
     "Job": _LATER,
@@ -97,6 +96,8 @@ def metadata(kind: str, record: dict[str, Any]) -> dict[str, Any]:
         return {"Condition": {"Outcome": "True" if record["Outcome"] else "False"}} if "Outcome" in record else {}
     if kind == "Callback":
         return {"Callback": _callback(record)} if "Token" in record else {}
+    if kind == "Cleanup":
+        return {"Cleanup": record["Cleaned"]} if "Cleaned" in record else {}
     if "Check" in record:
         hidden = ("Output", "FailOnViolation")
         known = {name: value for name, value in record["Check"].items() if name not in hidden}

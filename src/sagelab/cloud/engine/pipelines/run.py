@@ -91,7 +91,12 @@ class PipelineRun(JobRun):
             spec = next((each for each in self.plan.definition.steps.values() if self._is_ready(each)), None)
             if spec is None or not room:
                 return
-            self.records[spec.name] = {"Status": "Starting", "StartTime": datetime.now(UTC), "Attempts": 0}
+            self.records[spec.name] = {
+                "Type": spec.type,
+                "Status": "Starting",
+                "StartTime": datetime.now(UTC),
+                "Attempts": 0,
+            }
             self._begun[spec.name] = time.monotonic()
             self._attempt(spec)
 

@@ -17,7 +17,7 @@ import botocore.exceptions
 from botocore import xform_name
 
 from sagelab.cloud.engine.jobs.run import INTERRUPTED
-from sagelab.cloud.engine.pipelines import caching, conditions, functions, kinds, quality_checks, retries
+from sagelab.cloud.engine.pipelines import caching, cleanup, conditions, functions, kinds, quality_checks, retries
 from sagelab.cloud.engine.pipelines.definition import StepSpec
 from sagelab.cloud.engine.pipelines.expressions import BadExpression, evaluate
 from sagelab.cloud.engine.pipelines.kinds import KINDS, LETTERS
@@ -79,6 +79,8 @@ class Steps:
             if spec.type == "Callback":
                 self._call_back(spec, record, arguments)
                 return False
+            if spec.type == "Cleanup":
+                return self._clean(spec, record, arguments)
             if spec.type == "QualityCheck":
                 check = evaluate(spec.check, self.values)
                 arguments, record["Check"] = quality_checks.begin(check, arguments, self.clients("sagemaker"))
@@ -136,6 +138,23 @@ class Steps:
                 getattr(self.clients("sagemaker"), xform_name(f"Stop{row.stem}"))(**{row.name: name})
         except PROGRAMS:
             return  # it has ended by itself meanwhile
+
+    def _clean(self, spec: StepSpec, record: Record, arguments: dict[str, Any]) -> bool:
+        """Delete what earlier steps wrote. Failed: of one it could not be; the others are cleaned up after."""
+        cleaned, failed = [], []
+        for one in cleanup.sources(spec.name, arguments):
+            try:
+                described = self.values.properties(one["StepName"])
+                cleanup.clean(self.clients("s3"), one["StepName"], one.get("S3Uris"), described)
+                cleaned.append(one["StepName"])
+            except BadExpression as error:
+                failed.append(
+                    {"StepName": one["StepName"], "ErrorCode": "ClientError", "ErrorMessage": str(error)}
+                )
+        record["Cleaned"] = {"CleanedSteps": cleaned, "FailedSteps": failed, "SkippedSteps": []}
+        if failed:
+            raise Failed(f"ClientError: {failed[0]['ErrorMessage']}")
+        return True
 
     def _cached(self, spec: StepSpec, record: Record, arguments: dict[str, Any]) -> bool:
         key = record["Key"] = caching.key_of(spec.type, arguments)

@@ -82,6 +82,8 @@ class Values:
             return {"OutputParameters": record.get("Outputs", {})}
         if kind == "Condition":
             return {"Outcome": "True" if record.get("Outcome") else "False"}
+        if kind == "Cleanup":
+            return {}
         if kind == "QualityCheck":
             return quality_checks.properties(record["Check"])
         if step not in self._described:

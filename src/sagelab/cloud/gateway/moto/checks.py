@@ -13,7 +13,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sagelab.cloud.gateway.moto import deliveries, policies, rules, s3, service_roles, sessions, targets
+from sagelab.cloud.gateway.moto import (
+    deliveries,
+    event_bus,
+    policies,
+    rules,
+    s3,
+    schedules,
+    service_roles,
+    sessions,
+    state_machines,
+    targets,
+)
 
 # Given the arguments, which it may mend; what it returns is given the result.
 Check = Callable[[dict[str, Any]], Callable[[Any], None] | None]
@@ -26,6 +37,9 @@ class _Held:
     owner: str
     methods: str
     check: Check
+
+
+_SCHEDULER = "EventBridgeSchedulerBackend"
 
 
 def _rule(name: str) -> Check:
@@ -47,6 +61,7 @@ _HELD: dict[str, tuple[_Held, ...]] = {
         _Held("awslambda.models.LambdaFunction", "get_code", _rule("tell_code")),
         _Held("awslambda.models.LambdaBackend", "put_function_event_invoke_config", _rule("put_events")),
         _Held("awslambda.models.LambdaBackend", "update_function_event_invoke_config", _rule("update_events")),
+        _Held("awslambda.policy.Policy", "add_statement", _rule("name_principal")),
         _Held("awslambda.models.LambdaStorage", "del_function", _rule("forget")),
         _Held("awslambda.models.LayerVersion", "__init__", _rule("keep_layer")),
     ),
@@ -67,11 +82,14 @@ _HELD: dict[str, tuple[_Held, ...]] = {
     ),
     "ec2": (_Held("ec2.models.vpcs.VPCBackend", "create_vpc_endpoint", rules.complete_endpoint),),
     "events": (
-        _Held("events.models.EventsBackend", "put_rule", targets.check_rule),
+        _Held("events.models.EventsBackend", "put_rule", schedules.check_rule),
         _Held("events.responses.EventsHandler", "list_rules", rules.check_prefix),
-        _Held("events.models.EventPattern", "_wildcard_match", rules.match_event),
+        _Held("events.models.EventsBackend", "put_rule create_archive update_archive", event_bus.check_pattern),
+        _Held("events.models.EventsBackend", "put_events", event_bus.check_entries),
+        _Held("events.responses.EventsHandler", "test_event_pattern", event_bus.try_pattern),
+        _Held("events.models.Replay", "replay_events", event_bus.replay),
         _Held("events.models.Rule", "put_targets", targets.check_targets),
-        _Held("events.models.Rule", "_send_to_sqs_queue", deliveries.check_target),
+        _Held("events.models.Rule", "send_to_targets", event_bus.take),
     ),
     "firehose": (
         _Held(
@@ -96,14 +114,23 @@ _HELD: dict[str, tuple[_Held, ...]] = {
         _Held("logs.models.LogsBackend", "create_export_task", service_roles.check_log_export),
     ),
     "s3": (
-        _Held("s3.models.FakeBucket", "set_notification_configuration", targets.check_notifications),
         _Held("s3.models.FakeBucket", "set_notification_configuration", deliveries.check_destinations),
         _Held("s3.notifications", "_send_sqs_message", deliveries.check_queue),
         _Held("s3.notifications", "_send_sns_message", deliveries.check_topic),
-        _Held("s3.notifications", "_send_event_bridge_message", deliveries.check_event),
+        _Held("s3.notifications", "_send_event_bridge_message", event_bus.tell_of_object),
+        _Held("events.notifications", "_send_safe_notification", event_bus.keep_silent),
+        _Held("s3.notifications", "_invoke_awslambda", deliveries.check_function),
         _Held("s3.models.S3Backend", "create_bucket", s3.check_name),
         _Held("s3.responses", "cors_matches_origin", rules.match_origin),
         _Held("s3.models.S3Backend", "put_bucket_policy", s3.check_policy),
+    ),
+    "scheduler": tuple(
+        _Held(f"scheduler.models.{owner}", methods, check)
+        for owner, methods, check in (
+            (_SCHEDULER, "create_schedule update_schedule", schedules.check_schedule),
+            (_SCHEDULER, "create_schedule_group", schedules.check_group),
+            (_SCHEDULER, "delete_schedule_group", schedules.check_removal),
+        )
     ),
     "sns": (
         _Held("sns.models.SNSBackend", "publish", targets.check_publication),
@@ -115,7 +142,19 @@ _HELD: dict[str, tuple[_Held, ...]] = {
         _Held(
             "stepfunctions.models.StepFunctionBackend",
             "create_state_machine update_state_machine",
-            targets.check_definition,
+            state_machines.check_definition,
+        ),
+        *(
+            _Held("stepfunctions.responses.StepFunctionResponse", method, check)
+            for method, check in (
+                ("start_execution", state_machines.start),
+                ("stop_execution", state_machines.stop),
+                ("describe_execution", state_machines.describe),
+                ("describe_state_machine_for_execution", state_machines.describe_machine),
+                ("list_executions", state_machines.list_executions),
+                ("get_execution_history", state_machines.list_history),
+                ("send_task_success send_task_failure send_task_heartbeat", state_machines.answer_task),
+            )
         ),
     ),
 }
@@ -154,6 +193,8 @@ def _checked(method: Callable[..., Any], check: Check) -> Callable[..., Any]:
             then = check(asked.arguments)
         except deliveries.Unheard:
             return None
+        except deliveries.Answered as answered:
+            return answered.answer
         result = method(*asked.args, **asked.kwargs)
         if then is not None:
             then(result)

@@ -1,7 +1,7 @@
-"""Whether a queue or a topic takes what a service of AWS's sends to it: its own policy decides, there is no role.
+"""Whether a queue, a topic, a function or a log group takes what a service of AWS's sends to it.
 
-The service is the principal; aws:SourceArn and aws:SourceAccount say for what it acts. Each check is given the
-arguments of a method of moto's, by name (checks.py).
+Where there is no role, its own policy decides: the service is the principal; aws:SourceArn and aws:SourceAccount
+say for what it acts. Each check is given the arguments of a method of moto's, by name (checks.py).
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
 https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html
@@ -14,17 +14,21 @@ from typing import Any
 from moto.backends import get_backend
 from moto.s3.exceptions import InvalidNotificationDestination, S3ClientError
 
-from sagelab.cloud.gateway.auth import verdict
+from sagelab.cloud.gateway.auth import policies, verdict
 from sagelab.cloud.gateway.auth.guard import Key
 from sagelab.cloud.gateway.auth.needed import Needed
+from sagelab.cloud.gateway.auth.policies import Policy
 from sagelab.cloud.gateway.auth.verdict import Guarded, Rights
+from sagelab.cloud.gateway.moto import functions, service_roles
+from sagelab.cloud.gateway.moto.functions import FunctionAccess
 from sagelab.cloud.gateway.moto.persistence import change_tracking
 
 Asked = dict[str, Any]
 
-_S3, _EVENTS, _SNS = "s3.amazonaws.com", "events.amazonaws.com", "sns.amazonaws.com"
-_ACTIONS = {"sqs": "sqs:SendMessage", "sns": "sns:Publish"}
+_S3, _SNS = "s3.amazonaws.com", "sns.amazonaws.com"
+_ACTIONS = {"sqs": "sqs:SendMessage", "sns": "sns:Publish", "lambda": "lambda:InvokeFunction"}
 _NOT_VALID = "Unable to validate the following destination configurations"
+_SPELLED = {"SigningCertURL": "SigningCertUrl", "UnsubscribeURL": "UnsubscribeUrl"}  # for functions
 _ODD = (AttributeError, LookupError, TypeError, ValueError)  # of what is no policy
 
 
@@ -32,10 +36,18 @@ class Unheard(Exception):
     """Nobody takes what would be sent: it is not, and whoever caused it hears nothing, as on AWS."""
 
 
+class Answered(Exception):
+    """What is asked of moto is done here; the answer is what moto's method returns."""
+
+    def __init__(self, answer: Any = None) -> None:
+        super().__init__(answer)
+        self.answer = answer
+
+
 def check_destinations(asked: Asked) -> None:
-    """S3ClientError: a queue or topic that a bucket is to notify is not there, or does not take it from S3."""
+    """S3ClientError: what a bucket is to notify is not there, or does not take it from S3."""
     bucket, config = asked["self"], asked["notification_config"] or {}
-    for kind in ("Queue", "Topic"):
+    for kind in ("Queue", "Topic", "CloudFunction"):
         for one in config.get(f"{kind}Configuration") or []:
             arn = str(one[kind])
             if arn.split(":")[3:4] != [bucket.region_name]:
@@ -54,27 +66,41 @@ def check_topic(asked: Asked) -> None:
     _check_notified(asked["topic_arn"], asked, "sns", "sqs")
 
 
-def check_event(_asked: Asked) -> None:
-    """S3 sends to EventBridge, which needs nobody's leave; its targets do, whoever has made them known here."""
-    from sagelab.cloud.gateway.moto import checks
-
-    checks.hold("events")
-    change_tracking.noted().reached.update(("events", "logs", "sqs"))
-
-
-def check_target(asked: Asked) -> None:
-    """A rule of EventBridge's sends to a queue."""
-    rule = asked["self"]
-    arn = f"arn:aws:sqs:{rule.region_name}:{rule.account_id}:{asked['resource_id']}"
-    if not _takes(arn, _EVENTS, rule.arn, rule.account_id):
-        raise Unheard
+def check_function(asked: Asked) -> None:
+    """S3 has an event for a function, which the engine calls by and by; moto would not."""
+    _check_notified(asked["fn_arn"], asked)
+    FunctionAccess.current.deliver(asked["fn_arn"], asked["event_body"])
+    raise Unheard
 
 
 def check_subscriber(asked: Asked) -> None:
-    """A topic sends to a queue that is subscribed to it."""
+    """A topic sends to a queue or a function that is subscribed to it; the engine calls that by and by."""
     subscription = asked["self"]
     if not _takes(subscription.endpoint, _SNS, subscription.topic.arn, subscription.account_id):
         raise Unheard
+    if subscription.protocol == "lambda":
+        _call_subscriber(subscription, asked)
+        raise Unheard
+
+
+def _call_subscriber(subscription: Any, asked: Asked) -> None:
+    """https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html"""
+    message, attributes = asked["message"], asked.get("message_attributes")
+    matcher = subscription._filter_policy_matcher
+    if matcher is not None and not matcher.matches(attributes, message):
+        return
+    if asked.get("message_structure") == "json":
+        message = subscription._parse_message_structure(message, "lambda")
+    told = subscription.get_post_data(message, asked["message_id"], asked.get("subject"), attributes)
+    told = {_SPELLED.get(name, name): value for name, value in told.items()}
+    sns = {"Subject": None, "MessageAttributes": {}} | told
+    record = {
+        "EventSource": "aws:sns",
+        "EventVersion": "1.0",
+        "EventSubscriptionArn": subscription.arn,
+        "Sns": sns,
+    }
+    FunctionAccess.current.deliver(subscription.endpoint, {"Records": [record]})
 
 
 def _check_notified(arn: str, asked: Asked, *reached: str) -> None:
@@ -87,21 +113,52 @@ def _check_notified(arn: str, asked: Asked, *reached: str) -> None:
 
 
 def _takes(arn: str, service: str, source: str, account: str) -> bool:
-    """Whether a queue or topic of the account lets a service act on it for one of the account's resources."""
+    """Whether a queue, topic or function of the account lets a service act on it for one of its resources."""
     parts = arn.split(":", 5)
-    if len(parts) != 6 or parts[2] not in _ACTIONS or parts[4] != account:
-        return False
-    known = {"aws:sourcearn": [source], "aws:sourceaccount": [account], "aws:securetransport": ["true"]}
-    key, needed = Key("", "", service, "", account, service=service), Needed(_ACTIONS[parts[2]], arn)
+    of_account = len(parts) == 6 and parts[2] in _ACTIONS and parts[4] == account
+    return of_account and bool(takes(service, _ACTIONS[parts[2]], arn, source))
+
+
+def takes(service: str, action: str, arn: str, source: str) -> bool | None:
+    """Whether a resource lets a service do something to it for a source, an ARN. None: it is not there.
+
+    service: "events.amazonaws.com", or the ARN of a role that EventBridge takes on, whose policies decide then.
+    """
+    if service.startswith("arn:"):
+        return service_roles.may_as("events.amazonaws.com", service, Needed(action, arn))
+    _, _, of, region, account, name = arn.split(":", 5)
     try:
-        policy = _policy_of(*parts[2:])
-        return verdict.reach(key, Rights(), Guarded(policy), needed, known).effect == "allowed"
+        policy = _policy_of(of, region, account, name)
+    except _ODD:
+        return None
+    known = {"aws:sourcearn": [source], "aws:sourceaccount": [account], "aws:securetransport": ["true"]}
+    key = Key("", "", service, "", account, service=service)
+    try:
+        return verdict.reach(key, Rights(), Guarded(policy), Needed(action, arn), known).effect == "allowed"
     except _ODD:
         return False
 
 
 def _policy_of(service: str, region: str, account: str, name: str) -> Any:
-    """KeyError: there is no such queue or topic."""
+    """KeyError: there is no such queue, topic, function or log group."""
+    if service == "events":
+        return {}
+    if service == "lambda":
+        arn = f"arn:aws:lambda:{region}:{account}:{name}"
+        if not functions.is_there(arn):
+            raise KeyError(arn)
+        return functions.policy_of(arn) or {}
     backend = get_backend(service)[account][region]
-    found = backend.queues[name] if service == "sqs" else backend.topics[f"arn:aws:sns:{region}:{account}:{name}"]
-    return found._policy_json
+    if service == "logs":
+        found = backend.groups[name.removeprefix("log-group:").removesuffix(":*")]
+        return (
+            _together([one.policy_document for one in list(backend.resource_policies.values())]) if found else {}
+        )
+    if service == "sqs":
+        return backend.queues[name]._policy_json
+    return backend.topics[f"arn:aws:sns:{region}:{account}:{name}"]._policy_json
+
+
+def _together(texts: list[str]) -> Policy:
+    statements = [one for text in texts for one in policies.statements(policies.read(text))]
+    return {"Version": "2012-10-17", "Statement": statements}

@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 from collections.abc import Generator, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC
 from functools import partial
 from itertools import islice
@@ -46,7 +46,7 @@ from sagelab.cloud.gateway.auth.verdict import Guarded, Rights
 from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.http.request import CONTROL, Request
 from sagelab.cloud.gateway.http.spool import Disk
-from sagelab.cloud.gateway.moto import hook, iam, log_events, outgoing, routes, s3, sagemaker
+from sagelab.cloud.gateway.moto import checks, hook, iam, log_events, outgoing, routes, s3, sagemaker
 from sagelab.cloud.gateway.moto.environ import Environ, S3Request, environ_of, prepare
 from sagelab.cloud.gateway.moto.metrics import Metrics
 from sagelab.cloud.gateway.moto.persistence.objects import as_files, key_for_new, key_over
@@ -64,6 +64,7 @@ _HIDDEN = frozenset(
 # For these moto looks at more than the service and the region to choose an app.
 _LOOKS_CLOSER = frozenset({"execute-api", "mediastore", "bedrock", "bedrock-agentcore"})
 
+_WAITING = ("ReceiveMessage", "GetActivityTask")  # operations that wait for others
 _TURNS = 256
 _NO_XML = "The XML you provided was not well-formed or did not validate against our published schema"
 
@@ -102,6 +103,17 @@ class MotoFront:
     def close(self) -> None:
         self._persister.close()
 
+    @contextmanager
+    def acting(self, service: str, region: str, changes: bool) -> Iterator[None]:
+        """For the block, act on moto's backends of a service without a request; what it changes is kept."""
+        checks.hold(service)
+        with self._persister.keeping(service, region, changes), hook.placed(region):
+            yield
+
+    def regions(self, service: str) -> list[str]:
+        """Where moto has something of a service, kept or in memory."""
+        return self._persister.regions(service)
+
     def answer(self, context: Context) -> Answer:
         """moto's answer.
 
@@ -117,7 +129,8 @@ class MotoFront:
             if app.config["SERVICE"] == "s3" and service != "s3":
                 raise AccessDenied("Credential should be scoped to correct service: 's3'.")
             hook.admit(app.config["SERVICE"], context.operation)
-            keeping = self._persister.keeping(app.config["SERVICE"], region, moving or context.changes)
+            changes, waits = moving or context.changes, context.operation in _WAITING
+            keeping = self._persister.keeping(app.config["SERVICE"], region, changes, waits)
             asking = SageMakerAccess.current.asked_by(context) if lesson else nullcontext()
             judging = hook.asking(context, partial(readings.agree, context))
             filing = (

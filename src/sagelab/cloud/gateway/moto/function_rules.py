@@ -99,6 +99,7 @@ def keep_code(asked: Asked) -> Callable[[Any], None] | None:
         _take(record, digest)
         record.code.pop("ZipFile", None)
         _renew(record)
+        FunctionAccess.current.pool.warm(record.region)  # before it is called
 
     return then
 
@@ -132,6 +133,18 @@ def tell_code(_: Asked) -> Callable[[Any], None]:
 
     def then(told: dict[str, Any]) -> None:
         told.get("Code", {}).pop("Location", None)
+
+    return then
+
+
+def name_principal(_: Asked) -> Callable[[Any], None]:
+    """Who is let in, as policies have it: moto leaves a user, a role or an account as it is given."""
+
+    def then(added: tuple[dict[str, Any], str]) -> None:
+        principal = added[0].get("Principal")
+        if isinstance(principal, str) and principal != "*":
+            whole = f"arn:aws:iam::{principal}:root" if principal.isdecimal() else principal
+            added[0]["Principal"] = {"AWS": whole}
 
     return then
 

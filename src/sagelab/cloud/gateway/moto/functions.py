@@ -6,6 +6,7 @@ What is kept is checked in function_rules.py.
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +16,7 @@ from moto.backends import get_backend
 
 from sagelab.cloud.context import FUNCTIONS
 from sagelab.cloud.engine.functions.destinations import Destinations
-from sagelab.cloud.engine.functions.events import Asked, EventQueue, Target
+from sagelab.cloud.engine.functions.events import Asked, Event, EventQueue, Target
 from sagelab.cloud.engine.functions.function import LATEST, Function
 from sagelab.cloud.engine.functions.packages import Packages
 from sagelab.cloud.engine.functions.pool import Pool
@@ -83,6 +84,10 @@ class FunctionAccess:
         reserved = known["latest"].reserved_concurrency if known["latest"] else None
         return Found(_function(record), None if reserved is None else int(reserved), _asked(known))
 
+    def deliver(self, arn: str, event: dict[str, Any]) -> None:
+        """Have a function make something of an event of a service's, which its policy lets (deliveries.py)."""
+        self.events.add(Event(arn, json.dumps(event)))
+
     def _target(self, arn: str) -> Target | None:
         """What an event goes to now; None where its function is gone."""
         parts = arn.split(":")
@@ -145,9 +150,18 @@ def _function(record: Any) -> Function:
     )
 
 
+def is_there(arn: str) -> bool:
+    """Whether there is the function that an ARN names, whatever its qualifier."""
+    return _named(arn) is not None
+
+
 def policy_of(arn: str) -> Policy | None:
     """The resource policy of the function that an ARN names, whatever its qualifier; None where it has none."""
-    parts = arn.split(":")
-    known = get_backend("lambda")[parts[4]][parts[3]]._lambdas._functions.get(parts[6]) if len(parts) > 6 else None
+    known = _named(arn)
     statements = [one for record in _versions(known)[:1] for one in record.policy.statements] if known else []
     return {"Version": "2012-10-17", "Statement": statements} if statements else None
+
+
+def _named(arn: str) -> Any:
+    parts = arn.split(":")
+    return get_backend("lambda")[parts[4]][parts[3]]._lambdas._functions.get(parts[6]) if len(parts) > 6 else None

@@ -94,15 +94,8 @@ def name_group(asked: Asked) -> None:
         asked["log_group_name"] = asked["log_group_id"].removeprefix(own).removesuffix(":*")
 
 
-def match_event(asked: Asked) -> None:
-    """A wildcard of an event's pattern, in linear time: moto makes a regular expression of it."""
-    item, pattern = asked["item"], re.split(r"(\\\*|\\\\|\*)", asked["pattern"])
-    wanted = [ANY if part == "*" else part[1:] if part in (r"\*", r"\\") else part for part in pattern]
-    asked["pattern"] = "*" if isinstance(item, str) and _fits(wanted, item) else "" if item else "-"
-
-
 def match_origin(asked: Asked) -> None:
-    """The same of an origin that a bucket's CORS configuration allows."""
+    """Wildcards in the origins that a bucket allows, in linear time: moto makes a regular expression of them."""
     wanted = [
         [ANY if part == "*" else part for part in re.split(r"(\*)", one)] for one in asked["allowed_origins"]
     ]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sagelab.cloud.context import Cloud
 
 # By the name that a service signs with: the module that teaches moto's of it where SageMaker is.
-LESSONS = {"cloudformation": "stacks", "tagging": "tag_sources"}
+LESSONS = {"cloudformation": "stacks", "tagging": "tag_sources", "states": "state_tasks"}
 LONGEST_WAIT = 50.0  # seconds; boto3 waits 60 for an answer
 
 
@@ -71,10 +71,10 @@ class SageMakerAccess:
             raise AccessDenied("Nobody asked for this.")
         return key
 
-    def own(self, region: str) -> Any:
+    def own(self, region: str, service: str = "sagemaker") -> Any:
         """A client with the local cloud's own rights."""
         keys = self._cloud.home.credentials()
-        return self._cloud.client_with((keys.access_key_id, keys.secret_access_key, None), "sagemaker", region)
+        return self._cloud.client_with((keys.access_key_id, keys.secret_access_key, None), service, region)
 
     def look(self, arn: str) -> Document | None:
         """A resource as it is now; None where it is gone."""

@@ -99,6 +99,17 @@ def _check_asking(needed: Needed) -> None:
         raise AccessDenied(verdict.denial(key.arn, needed, found))
 
 
+def may_as(service: str, role: str, needed: Needed) -> bool:
+    """Whether a role trusts a service, and lets it do something then."""
+    parts = role.split(":", 5)
+    account = parts[4] if len(parts) == 6 else ""
+    known = {"aws:sourceaccount": [account]}
+    if not _may(Key("", "", service, "", account, service=service), Needed("sts:AssumeRole", role, known)):
+        return False
+    session = f"arn:aws:sts::{account}:assumed-role/{role.rpartition('/')[2]}/Service"
+    return _may(Key("", "", session, iam.session_id(role, "Service"), account), needed)
+
+
 def _may(key: Key, needed: Needed) -> bool:
     rights, resource = iam.rights_of(key), iam.guarded(needed, key)
     return verdict.reach(key, rights, resource, needed, needed.context).effect == "allowed"

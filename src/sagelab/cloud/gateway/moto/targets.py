@@ -6,60 +6,71 @@ check is given the arguments of a method of moto's, by name (checks.py).
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+import re
 from typing import Any
 
 from moto.core.exceptions import JsonRESTError
 
-from sagelab.cloud.errors import NotImplementedHere
+from sagelab.cloud.errors import InvalidParameterValue, NotImplementedHere
+from sagelab.cloud.events import inputs
+from sagelab.cloud.events.targets import kind_of
 
 Asked = dict[str, Any]
 
-_UNKNOWN_RESOURCE = (
-    "Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: The resource provided {} is not recognized. The"
-    " value is not a valid resource ARN, or the resource is not available in this region. at {}'"
-)
 _NO_TARGET = (
-    "Parameter {} is not valid. Reason: it is not something that the local cloud's EventBridge can call. Let the"
-    " rule put the event in an SQS queue, a log group or another event bus."
+    "Parameter {} is not valid. Reason: it is not something that the local cloud's EventBridge can call. Its"
+    " targets are SQS queues, SNS topics, Lambda functions, state machines, SageMaker's pipelines, log groups and"
+    " event buses."
 )
-_NO_SCHEDULE = "A schedule is not something the local cloud can do. Call the target yourself."
-_NO_PROTOCOL = "A subscription by {} is not something the local cloud can do. Subscribe an SQS queue."
+_NO_ROLE = "RoleArn is required for target {}."
+_NO_QUEUE = "Parameter {} is not valid. Reason: a dead letter queue is a standard SQS queue of the same region."
+_TOO_MANY = "The requested resource exceeds the maximum number allowed."
+_TARGETS = 5  # of a rule
+_NO_PROTOCOL = (
+    "A subscription by {} is not something the local cloud can do. Subscribe an SQS queue or a function."
+)
 _NO_PHONE = "A message to a telephone is not something the local cloud can do. Publish to a topic."
 _NO_FUNCTION = "A call of a Lambda function is not something the local cloud can do. {}"
 _CHANGES = ("ProcessingConfiguration", "DataFormatConversionConfiguration", "DynamicPartitioningConfiguration")
 _NO_DELIVERY = "Firehose's {} is not something the local cloud can do. Records go to S3, each put as it is."
 
 
-def check_definition(asked: Asked) -> None:
-    """No state of a machine calls SageMaker."""
-    try:
-        definition = json.loads(asked.get("definition") or "{}")
-    except ValueError:
-        return  # moto says so
-    for path, resource in _resources(definition, ""):
-        if "sagemaker:" in resource:
-            raise JsonRESTError("InvalidDefinition", _UNKNOWN_RESOURCE.format(resource, path))
-
-
-def check_rule(asked: Asked) -> None:
-    """No rule waits for a time."""
-    if asked.get("scheduled_expression"):
-        raise NotImplementedHere(_NO_SCHEDULE)
+_FUNCTION = re.compile(r"arn:aws:lambda:[a-z0-9-]+:\d{12}:function:[A-Za-z0-9_-]+(:[$A-Za-z0-9_-]+)?")
 
 
 def check_targets(asked: Asked) -> None:
-    """Each target of a rule is one that moto delivers to; of "events", an archive has no resource in its ARN."""
+    """Each target of a rule is one that is called, with what it is called by; an archive is moto's own."""
+    rule, ids = asked["self"], {target["Id"] for target in asked["targets"]}
+    if len(ids | {target["Id"] for target in rule.targets}) > _TARGETS:
+        raise JsonRESTError("LimitExceededException", _TOO_MANY)
     for target in asked["targets"]:
-        service, resource = _parts(target.get("Arn"))
-        heard = service == "sqs" or (service == "logs" and resource.startswith("log-group:"))
-        if not heard and not (service == "events" and (not resource or resource.startswith("event-bus/"))):
-            raise NotImplementedHere(_NO_TARGET.format(target.get("Arn")))
+        arn, kind = str(target.get("Arn")), kind_of(target.get("Arn"))
+        if not kind and not (arn.endswith(":::") and rule.managed_by):
+            raise NotImplementedHere(_NO_TARGET.format(arn))
+        if kind in ("states", "sagemaker") and not target.get("RoleArn"):
+            raise JsonRESTError("ValidationException", _NO_ROLE.format(arn))
+        queue = (target.get("DeadLetterConfig") or {}).get("Arn")
+        if queue and not _is_dead_letters(queue, rule.region_name):
+            raise JsonRESTError("ValidationException", _NO_QUEUE.format(queue))
+        if not arn.endswith(":::"):
+            _check_input(target)
+
+
+def _is_dead_letters(queue: str, region: str) -> bool:
+    return kind_of(queue) == "sqs" and queue.split(":")[3] == region and not queue.endswith(".fifo")
+
+
+def _check_input(target: Asked) -> None:
+    try:
+        inputs.check(target)
+    except ValueError as error:
+        raise JsonRESTError("ValidationException", str(error)) from None
 
 
 def check_subscription(asked: Asked) -> None:
-    if asked["protocol"] != "sqs":
+    if asked["protocol"] == "lambda" and _FUNCTION.fullmatch(str(asked["endpoint"])) is None:
+        raise InvalidParameterValue("Invalid parameter: Lambda endpoint ARN")
+    if asked["protocol"] not in ("sqs", "lambda"):
         raise NotImplementedHere(_NO_PROTOCOL.format(asked["protocol"]))
 
 
@@ -71,12 +82,6 @@ def check_publication(asked: Asked) -> None:
 def check_log_filter(asked: Asked) -> None:
     if _parts(asked["destination_arn"])[0] == "lambda":
         raise NotImplementedHere(_NO_FUNCTION.format("Send the log to a Kinesis stream or to Firehose."))
-
-
-def check_notifications(asked: Asked) -> None:
-    """Of a bucket: to queues, topics and EventBridge."""
-    if (asked["notification_config"] or {}).get("CloudFunctionConfiguration"):
-        raise NotImplementedHere(_NO_FUNCTION.format("Notify an SQS queue."))
 
 
 def check_delivery(asked: Asked) -> None:
@@ -105,15 +110,3 @@ def _parts(arn: Any) -> tuple[str, str]:
     """(service, resource) of an ARN, both "" of what is none."""
     parts = str(arn or "").split(":", 5)
     return (parts[2], parts[5]) if len(parts) == 6 else ("", "")
-
-
-def _resources(state: Any, path: str) -> Iterator[tuple[str, str]]:
-    """(path, ARN) of each resource that a definition's states call, those of parallel and mapped states too."""
-    if isinstance(state, dict):
-        if isinstance(state.get("Resource"), str):
-            yield f"{path}/Resource", state["Resource"]
-        for name, value in state.items():
-            yield from _resources(value, f"{path}/{name}")
-    elif isinstance(state, list):
-        for at, value in enumerate(state):
-            yield from _resources(value, f"{path}[{at}]")

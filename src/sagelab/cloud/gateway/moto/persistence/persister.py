@@ -29,7 +29,7 @@ from sagelab.cloud.gateway.moto.persistence.streams import Streams
 _APART: dict[str, set[str]] = {"s3": set(), "logs": {"groups"}, "cloudwatch": {"metric_data", "paged_metric_data"}}
 # Services whose operations reach into others.
 _ALSO = {"sns": ("sqs",), "sts": ("iam",)}
-_REACH_ALL = frozenset({"cloudformation", "events", "firehose", "resourcegroupstaggingapi", "stepfunctions"})
+_REACH_ALL = frozenset({"cloudformation", "firehose", "resourcegroupstaggingapi", "stepfunctions"})
 _TRIES = 3
 _UNWRITABLE = (OSError, sqlite3.OperationalError)
 
@@ -55,13 +55,21 @@ class Persister:
     def close(self) -> None:
         self._db.close()
 
+    def regions(self, service: str) -> list[str]:
+        """Where something of a service is kept, or in memory."""
+        kept = self._db.rows("SELECT region FROM backends WHERE service=?", service)
+        in_use = service in _in_use() and [one.region_name for one in _backends(service, None)]
+        return sorted({region for (region,) in kept} | set(in_use or ()))
+
     @contextmanager
-    def keeping(self, service: str, region: str, changes: bool) -> Iterator[None]:
+    def keeping(self, service: str, region: str, changes: bool, waits: bool = False) -> Iterator[None]:
         """Write down what the block makes moto change. StorageUnavailable: it could not be, and is taken back.
 
         service: moto's name of it. changes: whether the request is of a kind that changes things.
+        waits: for what another request does, as one that receives messages: it must not hold that up.
         """
-        turn = self._locks[service] if changes and service not in _APART else nullcontext()
+        alone = changes and service not in _APART and not waits
+        turn = self._locks[service] if alone else nullcontext()
         with turn, recording() as tracked:
             try:
                 yield
