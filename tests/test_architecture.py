@@ -221,7 +221,6 @@ OPENS = {
     "notebooks.instance.NotebookInstance._close_streams": "pipes in a mounted folder, by O_NOFOLLOW",
     "notebooks.instance._write_command": BEFORE,
     "notebooks.volumes": BEFORE,
-    "projects.template.seed": "the package's own files",
     "repositories.git.Repository.make": "a folder of the home that no host sees",
     **dict.fromkeys(
         (f"sandbox.{name}" for name in ("cgroups", "fork_server", "init", "interpreter", "limits")), WITHIN
