@@ -145,6 +145,24 @@ def test_a_rejection_and_a_stop_end_an_execution(builds: Builds, tmp_path: Path)
     until(line.executions, lambda found: found[0]["status"] == "Stopped")
 
 
+def test_a_rule_starts_a_pipeline_on_a_push(builds: Builds, tmp_path: Path) -> None:
+    line = Line(builds, tmp_path, PollForSourceChanges="false")
+    line.push("bad\n")
+    line.create()
+    line.until("Build", "Failed")
+    events, arn = builds.cloud.client("events"), line.clone.made["Arn"]
+    target = arn.replace(":codecommit:", ":codepipeline:").replace(line.clone.name, line.name)
+    pattern = {"source": ["aws.codecommit"], "resources": [arn], "detail": {"referenceName": ["main"]}}
+    events.put_rule(Name=line.name, EventPattern=json.dumps(pattern))
+    role = make_role(builds.cloud, "events", actions=("codepipeline:StartPipelineExecution",))
+    events.put_targets(Rule=line.name, Targets=[{"Id": "line", "Arn": target, "RoleArn": role}])
+    commit = line.push("good\n")
+    until(lambda: line.states()["Approve"], lambda found: "token" in found)
+    newest = line.executions()[0]
+    assert newest["trigger"]["triggerType"] == "CloudWatchEvent"
+    assert newest["sourceRevisions"][0]["revisionId"] == commit
+
+
 def test_what_is_not_done_is_refused(builds: Builds, tmp_path: Path) -> None:
     line = Line(builds, tmp_path)
     stages = line.declaration["stages"]

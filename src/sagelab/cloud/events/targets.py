@@ -56,6 +56,7 @@ def kind_of(arn: Any) -> str:
         "lambda": "function:",
         "states": "stateMachine:",
         "sagemaker": "pipeline/",
+        "codepipeline": "",
         "logs": "log-group:",
         "events": "event-bus/",
     }
@@ -73,6 +74,7 @@ class Targets:
             "lambda": self._invoke,
             "states": self._execute,
             "sagemaker": self._start_pipeline,
+            "codepipeline": self._start_delivery,
             "logs": self._log,
             "events": self._pass_on,
         }
@@ -164,6 +166,10 @@ class Targets:
         client.start_pipeline_execution(
             PipelineName=arn, ClientRequestToken=_name_of(row), PipelineParameters=values
         )
+
+    def _start_delivery(self, row: Document, _text: str) -> None:
+        client, arn = self._target(row, "codepipeline", "codepipeline:StartPipelineExecution")
+        client.start_pipeline_execution(name=arn.rpartition(":")[2], clientRequestToken=_name_of(row))
 
     def _log(self, row: Document, text: str) -> None:
         arn = row["Target"]["Arn"].removesuffix(":*")

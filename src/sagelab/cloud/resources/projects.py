@@ -28,10 +28,7 @@ class Projects(Records):
     """The family of SageMaker projects."""
 
     kind = catalog.of_stem("Project")
-    summary = (
-        *("ProjectName", "ProjectDescription", "ProjectArn", "ProjectId", "CreationTime", "ProjectStatus"),
-        "LastModifiedTime",
-    )
+    summary = ("ProjectName", "ProjectDescription", "ProjectArn", "ProjectId", "CreationTime", "ProjectStatus")
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
