@@ -15,14 +15,15 @@ XGBOOST_SCORES = (
     *("accuracy", "balanced_accuracy", "f1", "f1_binary", "f1_macro", "mse", "precision", "precision_macro"),
     *("precision_micro", "r2", "recall", "recall_macro", "recall_micro"),
 )
+TAB = "(?:#011|\\t)"  # of xgboost's own lines, which a script prints
 _NUMBER = r"([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)"
 _BY_MODULE = {"sagelab.algorithms.xgboost": (*XGBOOST, *XGBOOST_SCORES)}
 
 
-def definitions(module: str) -> list[dict[str, str]]:
-    """MetricDefinitions of the algorithm that a module is."""
+def definitions(module: str, between: str = "#011") -> list[dict[str, str]]:
+    """MetricDefinitions of the algorithm that a module is. between: what stands between two metrics of a line."""
     return [
-        {"Name": f"{channel}:{metric}", "Regex": rf".*\[[0-9]+\].*#011{channel}-{metric}:{_NUMBER}.*"}
+        {"Name": f"{channel}:{metric}", "Regex": rf".*\[[0-9]+\].*{between}{channel}-{metric}:{_NUMBER}.*"}
         for channel in ("train", "validation")
         for metric in _BY_MODULE[module]
     ]

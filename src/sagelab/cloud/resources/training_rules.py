@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-from sagelab.algorithms.definitions import definitions
+from sagelab.algorithms.definitions import TAB, definitions
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.data.workspace import checkpoint_path, input_mode
 from sagelab.cloud.engine.images import registry
@@ -67,9 +67,15 @@ def check(job: Params, cloud: Cloud) -> None:
 
 
 def define_metrics(algorithm: Params, hyperparameters: Params, images: Registry) -> None:
-    """A built-in algorithm brings the definitions of its metrics. ValidationException: the request has others."""
+    """A built-in algorithm brings the definitions of its metrics. ValidationException: the request has others.
+
+    So does its image with a script, which may have others.
+    """
     image = images.find(algorithm.get("TrainingImage", ""), registry.TRAIN)
-    if image is None or not registry.is_algorithm(image, hyperparameters):
+    if image is None or not image.algorithm:
+        return
+    if not registry.is_algorithm(image, hyperparameters):
+        algorithm["MetricDefinitions"] = algorithm.get("MetricDefinitions") or definitions(image.algorithm, TAB)
         return
     own = definitions(image.algorithm)
     if algorithm.get("MetricDefinitions") not in (None, [], own):

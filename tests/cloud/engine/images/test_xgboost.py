@@ -34,7 +34,7 @@ from sagemaker_xgboost_container.data_utils import get_dmatrix
 
 def train(rows, is_master):
     print("is_master", is_master)
-    booster = xgboost.train({"max_depth": 2}, rows, 3)
+    booster = xgboost.train({"max_depth": 2}, rows, 3, evals=[(rows, "train"), (rows, "validation")])
     if is_master:
         booster.save_model(os.environ["SM_MODEL_DIR"] + "/xgboost-model")
 
@@ -133,6 +133,8 @@ def test_script_of_aws_example_trains_on_two_hosts(jobs: Jobs) -> None:
     logs = [jobs.log(ended["TrainingJobName"], host) for host in ("algo-1", "algo-2")]
     assert ["is_master True" in log for log in logs] == [True, False]
     assert set(jobs.unpack(ended["ModelArtifacts"]["S3ModelArtifacts"])) == {"xgboost-model"}
+    found = {metric["MetricName"] for metric in ended["FinalMetricDataList"]}
+    assert found == {"train:rmse", "validation:rmse"}  # by the image's own definitions
 
 
 def test_interrupted_spot_job_goes_on_after_its_newest_checkpoint(jobs: Jobs) -> None:
