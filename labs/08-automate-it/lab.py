@@ -401,7 +401,7 @@ image, label = every.held_out_images[0], int(every.held_out_labels[0])
 with endpoints.asking(lab, ENDPOINT, image) as answers:
     endpoints.arrive(lab, ENDPOINT, approve(table["arn"][1], "reads more digits than version 1"))
 failed = [answer.error for answer in answers if answer.error]
-assert len(answers) > 20
+assert len(answers) > 5
 assert not failed, failed[0]
 endpoints.show_answers(answers, label)
 

@@ -60,20 +60,26 @@ class Gateway:
         self._moto = MotoFront(cloud.home.path, disk)
         self._sagemaker = SageMaker(families, cloud.store)
         identities = Identities(cloud.home, self._moto, cloud.service_keys)
-        guard = self._guard = Guard(
-            cloud.url, lambda name: None if cloud.has_ended(name) else identities.find(name)
-        )
-        SageMakerAccess(cloud, identities.find)
+        find = identities.find
+        guard = self._guard = Guard(cloud.url, lambda name: None if cloud.has_ended(name) else find(name))
+        SageMakerAccess(cloud, find)
         permissions = Permissions(self._moto, cloud.store.tags)
         self._functions = FunctionAccess(cloud)
         self._events = EventBridge(cloud, self._moto.acting)
         self._machines = StateMachines(cloud, self._events.put)
         self._schedules = Schedules(self._events, self._moto.acting, self._moto.regions)
         cloud.listen(self._schedules.on_change)
-        self.chain: tuple[Handler, ...] = (
+        git = GitFront(cloud, families, guard, permissions)
+        self.chain = self._chain(guard, permissions, identities, git)
+
+    def _chain(
+        self, guard: Guard, permissions: Permissions, identities: Identities, git: GitFront
+    ) -> tuple[Handler, ...]:
+        """What looks at a request, one after the other, until one answers it."""
+        return (
             guard.check_page,
             _hide_motos_pages,
-            GitFront(cloud, families, guard, permissions).answer,
+            git.answer,
             self._take_form,
             guard.identify,
             readings.check_scope,

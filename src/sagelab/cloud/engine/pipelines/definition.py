@@ -159,6 +159,33 @@ def _steps(given: list[dict[str, Any]], branches: tuple[tuple[str, bool], ...]) 
 
 
 def _step(given: dict[str, Any], branches: tuple[tuple[str, bool], ...]) -> StepSpec:
+    name, kind, arguments = _read(given)
+    check = quality_checks.read(name, given) if kind == "QualityCheck" else {}
+    used = list(references([arguments, given.get("SqsQueueUrl"), given.get("FunctionArn"), check]))
+    cleaned = [one["StepName"] for one in cleanup.sources(name, arguments)] if kind == "Cleanup" else []
+    reads = frozenset(split_step(each)[0] for each in used if split(each)[0] == "Steps")
+    above = frozenset(step for step, _ in branches[-1:])
+    words = {member: given.get(member) for member in ("DisplayName", "Description")}
+    return StepSpec(
+        name=name,
+        type=kind,
+        arguments=arguments,
+        needs=reads | frozenset(_depends(name, given)) | frozenset(cleaned) | above,
+        reads=reads,
+        branches=branches,
+        cache=read_cache(name, given.get("CacheConfig")),
+        policies=read_policies(name, given.get("RetryPolicies")),
+        files=_files(given),
+        queue=given.get("SqsQueueUrl"),
+        check=check,
+        function=given.get("FunctionArn"),
+        outputs=functions.read_outputs(name, given.get("OutputParameters")) if kind == "Lambda" else {},
+        words={f"Step{member}": text for member, text in words.items() if isinstance(text, str)},
+    )
+
+
+def _read(given: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:
+    """A step's name, its type, its arguments. BadDefinition: they are not what they should be."""
     name, kind, arguments = given.get("Name"), given.get("Type"), given.get("Arguments")
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise BadDefinition(f"{str(name)[:80]!r} is not a name of a step")
@@ -175,33 +202,7 @@ def _step(given: dict[str, Any], branches: tuple[tuple[str, bool], ...]) -> Step
         conditions.check(name, arguments["Conditions"])
     if kind == "Lambda" and not given.get("FunctionArn"):
         raise BadDefinition(f"step {name}: FunctionArn must name a function")
-    check = quality_checks.read(name, given) if kind == "QualityCheck" else {}
-    used = list(references([arguments, given.get("SqsQueueUrl"), given.get("FunctionArn"), check]))
-    cleaned = [one["StepName"] for one in cleanup.sources(name, arguments)] if kind == "Cleanup" else []
-    reads = frozenset(split_step(each)[0] for each in used if split(each)[0] == "Steps")
-    return StepSpec(
-        name=name,
-        type=kind,
-        arguments=arguments,
-        needs=reads
-        | frozenset(_depends(name, given))
-        | frozenset(cleaned)
-        | frozenset(step for step, _ in branches[-1:]),
-        reads=reads,
-        branches=branches,
-        cache=read_cache(name, given.get("CacheConfig")),
-        policies=read_policies(name, given.get("RetryPolicies")),
-        files=_files(given),
-        queue=given.get("SqsQueueUrl"),
-        check=check,
-        function=given.get("FunctionArn"),
-        outputs=functions.read_outputs(name, given.get("OutputParameters")) if kind == "Lambda" else {},
-        words={
-            f"Step{member}": given[member]
-            for member in ("DisplayName", "Description")
-            if isinstance(given.get(member), str)
-        },
-    )
+    return name, kind, arguments
 
 
 def _depends(name: str, given: dict[str, Any]) -> list[str]:

@@ -122,7 +122,7 @@ class MotoFront:
         service, region, environ = context.service, context.region, environ_of(context.request)
         if service == "s3":
             prepare(environ, context.request)
-        try:
+        with _crashes(context):
             lesson = sagemaker.teach(service)
             app = self._app(environ, service, region)
             moving = service == "cloudformation" and lesson.unsettled(region)
@@ -140,19 +140,6 @@ class MotoFront:
                 if moving:
                     lesson.settle(region)
                 answer = _call(app, environ)
-        except ServiceError:
-            raise
-        except OSError as error:
-            raise storage_unavailable(error) from None
-        except (NoSuchService, NotImplementedError, OperationNotFoundError):
-            raise _unknown(context) from None
-        except ExpatError:
-            raise MalformedXml(_NO_XML) from None
-        except Exception as crash:
-            if isinstance(crash.__cause__, ServiceError):
-                raise crash.__cause__ from None
-            _log.exception("moto failed on %s %s", service, context.operation)
-            raise GaveUp(f"{service} {context.operation} failed: {type(crash).__name__}: {crash}") from None
         if answer.status >= 500 or (answer.status >= 400 and _is_page(answer.body)):
             raise _unknown(context)
         return answer
@@ -255,6 +242,27 @@ def services() -> list[str]:
     from moto.backend_index import backend_url_patterns
 
     return sorted({name for name, _ in backend_url_patterns} - _HIDDEN)
+
+
+@contextmanager
+def _crashes(context: Context) -> Iterator[None]:
+    """What moto raises, as the errors that a caller is told."""
+    try:
+        yield
+    except ServiceError:
+        raise
+    except OSError as error:
+        raise storage_unavailable(error) from None
+    except (NoSuchService, NotImplementedError, OperationNotFoundError):
+        raise _unknown(context) from None
+    except ExpatError:
+        raise MalformedXml(_NO_XML) from None
+    except Exception as crash:
+        if isinstance(crash.__cause__, ServiceError):
+            raise crash.__cause__ from None
+        asked = f"{context.service} {context.operation}"
+        _log.exception("moto failed on %s", asked)
+        raise GaveUp(f"{asked} failed: {type(crash).__name__}: {crash}") from None
 
 
 def _unknown(context: Context) -> NotImplementedHere:
