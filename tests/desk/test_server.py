@@ -90,7 +90,7 @@ def test_page_is_for_whoever_has_the_token(desk: Desk) -> None:
 
 def test_page_shows_every_lab_with_its_minutes_and_price(page: Page) -> None:
     labs = page.get_by_role("listitem").filter(has=page.get_by_role("heading"))
-    expect(labs).to_have_count(6)
+    expect(labs).to_have_count(7)
     expect(labs.nth(3)).to_contain_text("Tune the classifier")
     expect(labs.nth(3)).to_contain_text(re.compile(r"2 minutes\s+here\s+45 minutes, \$3.00\s+on AWS"))
 
@@ -104,7 +104,7 @@ def test_page_shows_what_is_done(page: Page, desk: Desk) -> None:
             cell["execution_count"] = 1
     path.write_text(json.dumps(notebook))
     page.reload()
-    expect(page.get_by_text("6 labs, 1 done.")).to_be_visible()
+    expect(page.get_by_text("7 labs, 1 done.")).to_be_visible()
     expect(page.get_by_role("link", name="Open lab 1")).to_be_visible()
     path.write_text(before)
     page.reload()

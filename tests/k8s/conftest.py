@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ import pytest
 from sagelab.k8s.app import App
 from sagelab.k8s.objects import Objects
 from sagelab.k8s.store import Store
+from tests.loops import complete
 
 TOKEN = "a-token"
 WIDGETS = "/apis/example.com/v1/namespaces/default/widgets"
@@ -95,7 +95,7 @@ class Api:
             return {"type": "http.request", "body": body}
 
         answer = Answer()
-        asyncio.run(self._app(scope, receive, answer.take))
+        complete(self._app(scope, receive, answer.take))
         return answer
 
     def ask(self, method: str, path: str, body: Any = None, media: str = "", **query: Any) -> tuple[int, Any]:

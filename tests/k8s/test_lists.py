@@ -12,6 +12,7 @@ from sagelab.k8s.lists import Asked, Watch
 from sagelab.k8s.objects import Objects, Write
 from sagelab.k8s.store import Store
 from tests.k8s.conftest import WIDGETS, Api
+from tests.loops import complete
 
 MAPS = next(kind for kind in OWN if kind.resource == "configmaps")
 
@@ -45,7 +46,7 @@ def follow(objects: Objects, since: str, count: int, labels: str = "", **options
                 break
         return [(what, one["metadata"].get("name", "")) for what, one in found]
 
-    return asyncio.run(read())
+    return complete(read())
 
 
 def test_a_page_goes_on_where_the_last_one_ended_and_as_the_list_was(store: Store) -> None:

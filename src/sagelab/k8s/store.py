@@ -53,7 +53,7 @@ class Store:
     """
 
     def __init__(self, file: Path) -> None:
-        self._db = sqlite3.connect(file, isolation_level=None)
+        self._db = sqlite3.connect(file, isolation_level=None, check_same_thread=False)  # one asks at a time
         file.chmod(0o600)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")

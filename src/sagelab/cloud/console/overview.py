@@ -83,9 +83,11 @@ def _running(client: Client, kind: Kind, now: datetime) -> Iterator[Running]:
 
 def _listed(client: Client, kind: Kind) -> Iterator[dict[str, Any]]:
     """Summaries of what runs of a kind."""
-    listing = getattr(client("sagemaker"), xform_name(kind.operation("List")))
-    for status in kind.running:
-        yield from listing(StatusEquals=status, MaxResults=MOST)[kind.listed]
+    sagemaker, operation = client("sagemaker"), kind.operation("List")
+    listing = getattr(sagemaker, xform_name(operation))
+    by_status = "StatusEquals" in sagemaker.meta.service_model.operation_model(operation).input_shape.members
+    for asked in [{"StatusEquals": status} for status in kind.running] if by_status else [{}]:
+        yield from listing(**asked, MaxResults=MOST)[kind.listed]
 
 
 def _parts(client: Client, kind: Kind) -> Iterator[dict[str, Any]]:

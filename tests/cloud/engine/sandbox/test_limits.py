@@ -87,7 +87,7 @@ def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
     yield from launching(tmp_path_factory, PYTHON)
 
 
-DISK_WORDS, MEMORY_WORDS = "more disk than VolumeSizeInGB", "more memory than there is"
+DISK_WORDS, MEMORY_WORDS = "more disk than it may have", "more memory than there is"
 HIDDEN = {
     "deleted but open": (
         "f = open('/tmp/x', 'wb'); os.unlink('/tmp/x'); f.write(os.urandom(48 << 20)); f.flush()",

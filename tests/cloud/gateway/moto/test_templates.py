@@ -101,11 +101,10 @@ def test_stack_of_what_can_be_made_is_made(gateway: Any) -> None:
             {"Subscription": [{"Protocol": "https", "Endpoint": "https://127.0.0.1:9/"}]},
             "A subscription by https is not something",
         ),
-        ("AWS::Events::Rule", {"ScheduleExpression": "rate(1 hour)"}, "A schedule is not something"),
         (
             "AWS::Events::Rule",
-            {"EventPattern": {"source": ["a"]}, "Targets": [{"Id": "1", "Arn": "arn:aws:lambda:us-east-1:1:f"}]},
-            "arn:aws:lambda:us-east-1:1:f is not valid",
+            {"EventPattern": {"source": ["a"]}, "Targets": [{"Id": "1", "Arn": "arn:aws:firehose:us-east-1:1:f"}]},
+            "arn:aws:firehose:us-east-1:1:f is not valid",
         ),
     ],
 )

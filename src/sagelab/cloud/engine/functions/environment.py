@@ -223,6 +223,7 @@ class Environment:
             raise self._unusable(call, self._exited(call)) from None
         if head["kind"] != "ready":
             raise self._unusable(call, Outcome(payload, "Unhandled"), _size(head.get("memory")))
+        self.log.drain()
 
     def _unusable(self, call: Call, outcome: Outcome, used: int = 0) -> Unusable:
         assert self.log

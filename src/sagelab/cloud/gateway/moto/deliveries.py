@@ -76,6 +76,8 @@ def check_function(asked: Asked) -> None:
 def check_subscriber(asked: Asked) -> None:
     """A topic sends to a queue or a function that is subscribed to it; the engine calls that by and by."""
     subscription = asked["self"]
+    if subscription.protocol not in ("sqs", "lambda"):
+        return  # there is none of these, and outgoing.py would not let it out
     if not _takes(subscription.endpoint, _SNS, subscription.topic.arn, subscription.account_id):
         raise Unheard
     if subscription.protocol == "lambda":

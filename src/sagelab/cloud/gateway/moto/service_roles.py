@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from moto.cloudformation.exceptions import ValidationError
 from moto.core.exceptions import JsonRESTError
 from moto.logs.exceptions import InvalidParameterException
 
@@ -52,6 +51,8 @@ def check_template(asked: dict[str, Any]) -> None:
     if host.endswith(".amazonaws.com") and not host.startswith("s3"):
         path = f"{host.partition('.')[0]}/{path}"
     elif not host.endswith(".amazonaws.com") and host not in ("127.0.0.1", "localhost"):
+        from moto.cloudformation.exceptions import ValidationError  # takes half of moto with it
+
         raise ValidationError(message="TemplateURL must be a supported URL.")
     _check_asking(Needed("s3:GetObject", f"arn:aws:s3:::{path}"))
     asked["template_url"] = f"https://s3.amazonaws.com/{path}"
