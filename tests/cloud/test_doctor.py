@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from sagelab.cli import main
 from sagelab.cloud import doctor
+from sagelab.cloud.home import Home
 
 ROOT = Path(__file__).parents[2]
 
@@ -95,3 +96,12 @@ def test_nothing_is_set_up_where_there_is_no_linux(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "dev container" in done.stderr
     assert not (tmp_path / "environment").exists()
+
+
+@pytest.mark.parametrize("program", ["git", "kubectl"])
+def test_a_program_that_lab_8_uses_is_named(home: Home, monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    (check,) = [check for check in doctor.examine(home) if check.name == program]
+    assert check.verdict == "weaker"
+    assert "ab 8" in check.advice
+    assert "apt-get install" in check.advice

@@ -42,7 +42,7 @@ class Check:
 
 def examine(home: Home) -> list[Check]:
     """Every check, on this machine as it is now."""
-    checks: list[Callable[[], Check]] = [_python, _packages, _namespaces, _memory, _git]
+    checks: list[Callable[[], Check]] = [_python, _packages, _namespaces, _memory, _git, _kubectl]
     return [*(check() for check in checks), _layers(home), _disk(home), *_home(home), _port(home), _emulation()]
 
 
@@ -107,7 +107,16 @@ def _git() -> Check:
     found = shutil.which("git")
     if found:
         return Check("git", "good", found)
-    return Check("git", "weaker", "git is not installed", "CodeCommit has no repositories. Run: apt install git")
+    advice = "CodeCommit has no repositories, which lab 8 needs. Run: apt-get install git"
+    return Check("git", "weaker", "git is not installed", advice)
+
+
+def _kubectl() -> Check:
+    found = shutil.which("kubectl")
+    if found:
+        return Check("kubectl", "good", found)
+    advice = "Lab 8 leaves its step from Kubernetes out. Run: apt-get install kubernetes-client"
+    return Check("kubectl", "weaker", "kubectl is not installed", advice)
 
 
 def _memory() -> Check:
