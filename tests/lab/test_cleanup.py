@@ -68,3 +68,7 @@ def test_what_changes_by_itself_is_asked_for_before_what_rests(lab: Lab) -> None
     events.unregister(listed, unique_id="asked")
     assert asked[0] == "InService"  # what is to be stopped
     assert asked.index("Stopping") < asked.index("Stopped")
+
+
+def test_what_somebody_deletes_meanwhile_is_not_the_labs(lab: Lab) -> None:
+    assert cleanup._tags(lab, "arn:aws:sagemaker:us-east-1:123456789012:endpoint/gone") == []

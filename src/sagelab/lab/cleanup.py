@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from sagelab.lab.session import Lab
 
+GONE = ("ValidationException", "ResourceNotFound", "ResourceNotFoundException")  # of the tags of what is not there
 LOOKS = 1000  # at what is being removed, before it is left to itself
 
 
@@ -114,8 +115,14 @@ def _summaries(lab: Lab, kind: Kind, statuses: tuple[str, ...], **owner: str) ->
 
 
 def _tags(lab: Lab, arn: str) -> list[dict[str, str]]:
+    """None where somebody has deleted it meanwhile."""
     pages = lab.client("sagemaker").get_paginator("list_tags").paginate(ResourceArn=arn)
-    return [tag for page in pages for tag in page["Tags"]]
+    try:
+        return [tag for page in pages for tag in page["Tags"]]
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in GONE:
+            raise
+        return []
 
 
 def _remove(lab: Lab, kind: Kind, step: Removal, name: str) -> str:

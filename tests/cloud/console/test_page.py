@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable
@@ -390,10 +391,17 @@ def test_a_notebook_instance_is_created_and_opens(
     window: Window, cloud: LocalCloud, unique: Callable[[str], str]
 ) -> None:
     name, page, sagemaker = unique("notebook"), window.page, cloud.client("sagemaker")
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    other = f"A-{name}"  # the first by its name, of which SageMaker can make nothing
+    cloud.client("iam").create_role(RoleName=other, AssumeRolePolicyDocument=policy)
     window.open("/notebook-instances")
     page.get_by_role("link", name="Create notebook instance").click()
     page.get_by_role("textbox", name="Name", exact=True).fill(name)
     expect(page.locator(".command")).to_contain_text(f"--notebook-instance-name {name}")
+    expect(page.get_by_role("combobox", name="Execution role")).to_contain_text("SageMakerLabRole")
+    expect(page.get_by_role("combobox", name="Execution role")).not_to_contain_text(other)
+    cloud.client("iam").delete_role(RoleName=other)
     page.get_by_role("button", name="Create").click()
     expect(page.locator(".bar .status")).to_have_text("InService", timeout=4 * TIMEOUT)
     page.get_by_role("button", name="Open JupyterLab").click()

@@ -44,8 +44,11 @@ const ACCELERATORS = [
   "ml.eia2.large",
   "ml.eia2.xlarge",
 ].map((each) => [each]);
+// Those that let SageMaker take them on.
 const roles = async () =>
-  (await ask("iam", "ListRoles", { MaxItems: 1000 })).Roles.map((role) => [role.Arn, role.RoleName]);
+  (await ask("iam", "ListRoles", { MaxItems: 1000 })).Roles.filter((role) =>
+    JSON.stringify(role.AssumeRolePolicyDocument).includes("sagemaker.amazonaws.com"),
+  ).map((role) => [role.Arn, role.RoleName]);
 const lifecycleConfigs = async () =>
   (
     await ask("sagemaker", "ListNotebookInstanceLifecycleConfigs", { MaxResults: 100 })
