@@ -72,6 +72,8 @@ def _start(home: Home, port: int | None) -> tuple[Any, str]:
 
 def _options(home: Home, port: int | None, token: str) -> list[str]:
     options = [*jupyterlab.OPTIONS, "-y", f"--ServerApp.root_dir={home.work}", f"--IdentityProvider.token={token}"]
+    # What was open, here and not in another JupyterLab of the user's.
+    options += [f"--LabApp.workspaces_dir={home.path / 'workspaces'}"]
     options += ["--ServerApp.kernel_manager_class=sagelab.desk.kernels.EarlyKernels"]
     options += [f"--LabApp.default_url={page.PATH}", "--log-level=WARN", "--ServerApp.password="]
     options += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"] if port else []
