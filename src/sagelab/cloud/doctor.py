@@ -104,19 +104,16 @@ def _layers(home: Home) -> Check:
 
 
 def _git() -> Check:
-    found = shutil.which("git")
-    if found:
-        return Check("git", "good", found)
-    advice = "CodeCommit has no repositories, which lab 8 needs. Run: apt-get install git"
-    return Check("git", "weaker", "git is not installed", advice)
+    return _program("git", "CodeCommit has no repositories, which lab 8 needs. Run: apt-get install git")
 
 
 def _kubectl() -> Check:
-    found = shutil.which("kubectl")
-    if found:
-        return Check("kubectl", "good", found)
-    advice = "Lab 8 leaves its step from Kubernetes out. Run: apt-get install kubernetes-client"
-    return Check("kubectl", "weaker", "kubectl is not installed", advice)
+    return _program("kubectl", "Lab 8 leaves its step from Kubernetes out. Run: apt-get install kubernetes-client")
+
+
+def _program(name: str, advice: str) -> Check:
+    found = shutil.which(name)
+    return Check(name, "good", found) if found else Check(name, "weaker", f"{name} is not installed", advice)
 
 
 def _memory() -> Check:

@@ -51,7 +51,6 @@ TRUST = {
         }
     ],
 }
-_CODE = [f"{service}:*" for service in ("codecommit", "codebuild", "codepipeline", "servicecatalog")]
 RIGHTS = {
     "Version": "2012-10-17",
     "Statement": [

@@ -66,11 +66,13 @@ def _check_once(module: Any) -> None:
     """Let `validate` take a schema for sound that it has found sound before."""
     complete = module.validate
     sound: dict[int, Any] = {}  # by identity, and held: no other object gets its number
+    most = 100  # that are held: some programs make a schema for every look
 
     def validate(instance: Any, schema: Any, *args: Any, **options: Any) -> None:
         if args or options or id(schema) not in sound:
             complete(instance, schema, *args, **options)
-            sound[id(schema)] = schema
+            if not (args or options) and len(sound) < most:
+                sound[id(schema)] = schema
             return
         error = module.exceptions.best_match(module.validator_for(schema)(schema).iter_errors(instance))
         if error is not None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from sagelab.cloud.context import Cloud
-from sagelab.cloud.engine.images import registry
 from sagelab.cloud.engine.monitoring import expressions
 from sagelab.cloud.engine.monitoring.expressions import BadExpression
 from sagelab.cloud.errors import ValidationException
 from sagelab.cloud.resources import checks
 from sagelab.cloud.resources.call import Params
-from sagelab.cloud.resources.processing_rules import INPUTS
+from sagelab.cloud.resources.processing_rules import INPUTS, check_image
 
 KINDS = ("DataQuality", "ModelQuality")
 LONGEST = timedelta(days=1)  # of a window that a schedule's own offsets make
@@ -21,12 +20,8 @@ FARTHEST = timedelta(days=31)  # of one that an endpoint's make
 def check_job(job: Params, cloud: Cloud) -> None:
     """ValidationException: a definition in the form of MonitoringJobDefinition breaks a rule."""
     application = job["MonitoringAppSpecification"]
-    cloud.launcher.images.check(application["ImageUri"], registry.PROCESS)
-    image = cloud.launcher.images.find(application["ImageUri"], registry.PROCESS)
-    if not application.get("ContainerEntrypoint") and not registry.has_entry_point(image):
-        raise ValidationException(
-            "AppSpecification: the image has no entry point of its own; give ContainerEntrypoint."
-        )
+    without = "AppSpecification: the image has no entry point of its own; give ContainerEntrypoint."
+    check_image(application, cloud, without)
     _check_input(job["MonitoringInputs"][0])
     output = job["MonitoringOutputConfig"]["MonitoringOutputs"][0]["S3Output"]
     _check_path("MonitoringOutputs", output["LocalPath"])

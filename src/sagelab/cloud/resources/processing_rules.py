@@ -20,16 +20,23 @@ NOTED = {
 }
 
 
-def check(job: Params, cloud: Cloud) -> None:
-    """ValidationException: the request breaks a rule."""
-    application = job["AppSpecification"]
+def check_image(application: Params, cloud: Cloud, without: str) -> None:
+    """ValidationException: no processing job runs the image; in the words `without`: it has no entry point."""
     cloud.launcher.images.check(application["ImageUri"], registry.PROCESS)
     image = cloud.launcher.images.find(application["ImageUri"], registry.PROCESS)
     if not application.get("ContainerEntrypoint") and not registry.has_entry_point(image):
-        raise ValidationException(
-            "AppSpecification: of the images here those of Model Monitor alone have an entry point of their own;"
-            " give ContainerEntrypoint, as the SDKs' processors do."
-        )
+        raise ValidationException(without)
+
+
+def check(job: Params, cloud: Cloud) -> None:
+    """ValidationException: the request breaks a rule."""
+    application = job["AppSpecification"]
+    check_image(
+        application,
+        cloud,
+        "AppSpecification: of the images here those of Model Monitor alone have an entry point of their own;"
+        " give ContainerEntrypoint, as the SDKs' processors do.",
+    )
     _check_cluster(job["ProcessingResources"]["ClusterConfig"])
     for source in job.get("ProcessingInputs", []):
         _check_input(source)
