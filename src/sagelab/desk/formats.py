@@ -30,7 +30,7 @@ async def formats(kept: Path | None) -> Formats:
         except (OSError, ValueError, KeyError, TypeError):
             pass  # there is none, or it was cut off
     found = await _ask()
-    if kept is not None:
+    if kept is not None and found:
         kept.write_text(json.dumps({"offered": offered, "formats": found}))
     return found
 
