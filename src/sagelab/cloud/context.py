@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.loaders import create_loader
 
 from sagelab.cloud import clock
+from sagelab.cloud.alarms.alarms import Alarms
 
 if TYPE_CHECKING:
     from botocore.credentials import RefreshableCredentials
@@ -46,6 +47,7 @@ class Cloud:
             name: (f"ASIASERVICE{secrets.token_hex(4).upper()}", secrets.token_urlsafe(30))
             for name in (SERVICE, STACKS, FUNCTIONS, EVENTS, SCHEDULER, STATES, BUILDS, DELIVERY)
         }
+        self.alarms = Alarms(self)
         self._listeners: list[Callable[[str, str], None]] = []
         # Puts an event of a service of AWS's on the default bus of a region; EventBridge's, once that is there.
         self.put_event: Callable[[dict[str, Any], str], None] = lambda _event, _region: None
