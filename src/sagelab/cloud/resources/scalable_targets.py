@@ -11,16 +11,16 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from sagelab.cloud.alarms.actions import Refused
 from sagelab.cloud.context import SCALING, Cloud
 from sagelab.cloud.engine.scaling import capacity, records
-from sagelab.cloud.engine.scaling.records import ACTION, ACTIVITY, OWN, POLICY, TARGET, TRACKING
+from sagelab.cloud.engine.scaling.records import ACTION, OWN, POLICY, TARGET, TRACKING
 from sagelab.cloud.engine.scaling.scaler import Scaler, Surroundings
 from sagelab.cloud.resources import scaling_rules
 from sagelab.cloud.resources.call import Beside, Call, Family, Params, operation
 from sagelab.cloud.resources.scaling_rules import invalid
 from sagelab.cloud.store import Change, Document, Missing, Resource
 
-ROLE = "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
 SUSPENDED = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
 MOST_TAGS = 50
 
@@ -36,7 +36,7 @@ class ScalableTargets(Family):
         alarms = cloud.alarms
         around = Surroundings(self.store, cloud.clock, self._client_as, alarms.find, self._put_event)
         self.scaler = Scaler(around)
-        alarms.act_on("arn:aws:autoscaling:", self.scaler.on_alarm)
+        alarms.act_on("arn:aws:autoscaling:", self._on_alarm)
         self.store.listen(self._on_change)
         for arn, target in self.store.with_status(TARGET, ""):
             if not self.store.has(_endpoint_of(target)):
@@ -137,7 +137,7 @@ class ScalableTargets(Family):
         return arn
 
     @operation("GetPredictiveScalingForecast")
-    def forecast(self, call: Call) -> Params:
+    def forecast(self, _: Call) -> Params:
         raise invalid("PredictiveScaling: the local cloud makes no forecasts, and nor does AWS for SageMaker.")
 
     # For the families of what belongs to a target
@@ -157,7 +157,9 @@ class ScalableTargets(Family):
         held += [one["ScheduledActionARN"] for one in records.of_target(self.store, ACTION, arn)]
         for each in (*held, arn):
             self._drop(each)
-        names = [alarm["AlarmName"] for one in policies if one["PolicyType"] == TRACKING for alarm in one["Alarms"]]
+        names = [
+            alarm["AlarmName"] for one in policies if one["PolicyType"] == TRACKING for alarm in one["Alarms"]
+        ]
         if names:
             self.delete_alarms(arn.split(":")[3], names)
 
@@ -175,7 +177,7 @@ class ScalableTargets(Family):
 
     @property
     def role_arn(self) -> str:
-        return f"arn:aws:iam::{self.cloud.account}:role/aws-service-role/{SCALING}/{ROLE}"
+        return records.role_arn(self.cloud.account)
 
     def close(self) -> None:
         self.scaler.close()
@@ -190,7 +192,7 @@ class ScalableTargets(Family):
         """The service-linked role, which is made where it is not there."""
         iam = self.cloud.client("iam")
         try:
-            iam.get_role(RoleName=ROLE)
+            iam.get_role(RoleName=records.ROLE)
         except iam.exceptions.NoSuchEntityException:
             iam.create_service_linked_role(AWSServiceName=SCALING)
         return self.role_arn
@@ -203,7 +205,9 @@ class ScalableTargets(Family):
         if endpoint is None:
             raise invalid(f'Could not find endpoint "{arn}".')
         if "ProductionVariants" not in endpoint:
-            raise invalid(f'The endpoint "{arn}" is {endpoint["EndpointStatus"]}: it has no capacity to scale yet.')
+            raise invalid(
+                f'The endpoint "{arn}" is {endpoint["EndpointStatus"]}: it has no capacity to scale yet.'
+            )
         if variant.name not in {one["VariantName"] for one in endpoint["ProductionVariants"]}:
             raise invalid(f'Variant "{variant.name}" is not found on endpoint "{arn}".')
         if capacity.of(endpoint, variant.name, dimension) is None:
@@ -214,6 +218,12 @@ class ScalableTargets(Family):
 
     def _put_event(self, event: Document, region: str) -> None:
         self.cloud.put_event(event, region)
+
+    def _on_alarm(self, action: str, alarm: Document, state: str) -> None:
+        """Refused: the alarm calls a policy that is not there."""
+        if not self.store.has(action):
+            raise Refused(f"No scaling policy found for ARN {action}")
+        self.scaler.on_alarm(action, alarm, state)
 
     def _on_change(self, change: Change) -> None:
         """The targets of an endpoint go with it."""

@@ -29,7 +29,7 @@ def check_named(params: Params) -> records.Variant:
     """The variant that a request is about. Beside: it is about something that nothing here scales."""
     namespace, dimension = params["ServiceNamespace"], params["ScalableDimension"]
     if namespace != NAMESPACE:
-        raise invalid(f"Service namespace {namespace}: the local cloud scales variants of SageMaker's endpoints alone.")
+        raise invalid(f"Service namespace {namespace}: the local cloud scales variants of endpoints alone.")
     if dimension == _COMPONENT:
         raise invalid(f"{dimension}: the local cloud has no inference components; scale a variant ({INSTANCES}).")
     try:
@@ -43,10 +43,8 @@ def check_named(params: Params) -> records.Variant:
 
 def named(params: Params) -> str:
     """A target in the words of ObjectNotFoundException."""
-    return (
-        f"service namespace: {params['ServiceNamespace']}, resource ID: {params['ResourceId']}, scalable dimension:"
-        f" {params['ScalableDimension']}"
-    )
+    where = f"service namespace: {params['ServiceNamespace']}, resource ID: {params['ResourceId']}"
+    return f"{where}, scalable dimension: {params['ScalableDimension']}"
 
 
 def check_bounds(target: Document) -> None:
@@ -55,7 +53,7 @@ def check_bounds(target: Document) -> None:
         if target.get(member) is None:
             raise invalid(f"{word.title()} capacity is required to register a scalable target.")
         if target[member] < 1:
-            raise invalid(f"The {word} capacity of a variant is at least 1 here: no endpoint scales to zero instances.")
+            raise invalid(f"The {word} capacity of a variant is at least 1: no endpoint here scales to zero.")
     if target["MinCapacity"] > target["MaxCapacity"]:
         raise invalid("Maximum capacity cannot be less than minimum capacity.")
 

@@ -110,16 +110,22 @@ class Activities:
             document["EndTime"] = now
         region = arn.split(":")[3]
         self.forget(region)
-        self._store.add(Resource(key, ACTIVITY, region, f"{id_of(arn)}/{now.timestamp():017.6f}", status, document))
+        self._store.add(
+            Resource(key, ACTIVITY, region, f"{id_of(arn)}/{now.timestamp():017.6f}", status, document)
+        )
         return key
 
 
 def waiting(dimension: str, desired: int) -> str:
-    return f"Successfully set desired {noun(dimension)} to {desired}. Waiting for change to be fulfilled by {NAMESPACE}."
+    return f"{_done(dimension, desired)} Waiting for change to be fulfilled by {NAMESPACE}."
 
 
 def fulfilled(dimension: str, desired: int) -> str:
-    return f"Successfully set desired {noun(dimension)} to {desired}. Change successfully fulfilled by {NAMESPACE}."
+    return f"{_done(dimension, desired)} Change successfully fulfilled by {NAMESPACE}."
+
+
+def _done(dimension: str, desired: int) -> str:
+    return f"Successfully set desired {noun(dimension)} to {desired}."
 
 
 def failed(dimension: str, desired: int, reason: str) -> str:

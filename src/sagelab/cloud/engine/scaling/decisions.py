@@ -156,7 +156,7 @@ class Judge:
         return any(one["Way"] == way and self._lasts(one) for one in self.cooldowns.values())
 
     def _lasts(self, cooldown: Document) -> bool:
-        return self.clock.elapsed(cooldown["At"]) < cooldown["Seconds"]
+        return self.clock.elapsed(cooldown["At"]) < float(cooldown["Seconds"])
 
     def begun(self, decision: Decision, before: int) -> dict[str, Document]:
         """The cooldowns once a decision was carried out, from now on. before: the capacity it found.

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from sagelab.cloud.context import SCALING
 from sagelab.cloud.store import Document, Missing, Query, Store
 
 TARGET, POLICY, ACTION, ACTIVITY = "scalable-target", "scaling-policy", "scheduled-action", "scaling-activity"
@@ -19,6 +20,7 @@ CONCURRENCY = "sagemaker:variant:DesiredProvisionedConcurrency"
 NAMED = ("ServiceNamespace", "ResourceId", "ScalableDimension")
 TRACKING, STEPS = "TargetTrackingScaling", "StepScaling"
 CONFIGURATIONS = {TRACKING: f"{TRACKING}PolicyConfiguration", STEPS: f"{STEPS}PolicyConfiguration"}
+ROLE = "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
 OWN = "Own"  # the member of a document whose facts no answer tells
 PAGE = 500
 
@@ -53,6 +55,11 @@ def target_arn(where: str, named: Document) -> str:
     return f"arn:aws:application-autoscaling:{where}:scalable-target/{target_id(where, named)}"
 
 
+def role_arn(account: str) -> str:
+    """The service-linked role that scales."""
+    return f"arn:aws:iam::{account}:role/aws-service-role/{SCALING}/{ROLE}"
+
+
 def id_of(arn: str) -> str:
     """The id in a target's ARN."""
     return arn.rpartition("/")[2]
@@ -73,17 +80,18 @@ def look(store: Store, arn: str) -> Document | None:
 
 def of_target(store: Store, kind: str, arn: str) -> list[Document]:
     """All of a kind that belongs to a target, by name. arn: the target's."""
-    return list(_pages(store, Query(kind, arn.split(":")[3], name_prefix=f"{id_of(arn)}/", sort="Name")))
+    return list(
+        _pages(store, Query(kind, arn.split(":")[3], name_prefix=f"{id_of(arn)}/", sort="Name", limit=PAGE))
+    )
 
 
 def _pages(store: Store, query: Query) -> Iterator[Document]:
-    start = None
     while True:
-        facts = {"descending": False, "limit": PAGE, "start": start}
-        found, start = store.page(Query(query.kind, query.region, name_prefix=query.name_prefix, sort="Name", **facts))
+        found, start = store.page(query)
         yield from found
         if start is None:
             return
+        query = replace(query, start=start)
 
 
 def targets_of_endpoint(store: Store, arn: str) -> list[Document]:

@@ -1,7 +1,7 @@
 """What scales: it hears alarms and schedules, and sets the capacity of variants through the front door.
 
-It acts as AWS's service does, with the rights of its service-linked role, and by UpdateEndpointWeightsAndCapacities
-alone. While an endpoint is between two states an activity waits.
+It acts as AWS's service does: with the rights of its service-linked role, and by nothing but
+UpdateEndpointWeightsAndCapacities. While an endpoint is between two states an activity waits.
 """
 
 from __future__ import annotations
@@ -192,7 +192,9 @@ class Scaler:
         if found is not None and found.desired == desired:
             why = f"There are {found.current}."
             return self.activities.tell(key, activities.UNFULFILLED, activities.failed(dimension, desired, why))
-        why = reason or endpoint.get("FailureReason") or f"The endpoint is {endpoint.get('EndpointStatus', 'gone')}."
+        why = (
+            reason or endpoint.get("FailureReason") or f"The endpoint is {endpoint.get('EndpointStatus', 'gone')}."
+        )
         return self.activities.tell(key, activities.FAILED, activities.failed(dimension, desired, why))
 
     def _finish(self, arn: str, key: str, activity: Document) -> None:

@@ -30,7 +30,7 @@ PREDEFINED = {
 # Alarms of these metrics would never have data here.
 ABSENT = {
     "SageMakerVariantConcurrentRequestsPerModelHighResolution": (
-        "the local cloud has no metric of ten seconds; SageMakerVariantInvocationsPerInstance scales a variant here"
+        "the local cloud has no metrics of ten seconds; SageMakerVariantInvocationsPerInstance is there"
     ),
     "SageMakerInferenceComponentInvocationsPerCopy": "the local cloud has no inference components",
     "SageMakerInferenceComponentConcurrentRequestsPerCopyHighResolution": (
@@ -40,7 +40,7 @@ ABSENT = {
 
 
 def check(configuration: Document, dimension: str) -> None:
-    """ValueError: a TargetTrackingScalingPolicyConfiguration that is none, or that nothing is measured for here."""
+    """ValueError: a TargetTrackingScalingPolicyConfiguration is none, or of what is not measured here."""
     if not -LARGEST <= configuration["TargetValue"] <= LARGEST:
         raise ValueError("TargetValue must be in the range of -2^360 to 2^360.")
     if configuration["TargetValue"] <= 0:
@@ -108,7 +108,7 @@ def metric(configuration: Document, resource_id: str) -> dict[str, Any]:
         dimensions = [{"Name": key, "Value": value} for key, value in named.items()]
         where = {"Namespace": "AWS/SageMaker", "MetricName": name, "Dimensions": dimensions}
         return where | {"Statistic": statistic, "Period": PERIOD}
-    customized = configuration["CustomizedMetricSpecification"]
+    customized: dict[str, Any] = configuration["CustomizedMetricSpecification"]
     if not customized.get("Metrics"):
         return customized | {"Period": PERIOD}
     queries = [
