@@ -30,6 +30,7 @@ from lessons import lessons
 from place import forget_surroundings
 from pytorch import pytorch
 from scale import store
+from scaling import scaling
 from spot import spot
 from startup import up
 from table import Result
@@ -58,6 +59,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "compiler": compiler,
     "spot": spot,
     "events": events,
+    "scaling": scaling,
     "functions": functions,
     "trust": trust,
     "console": console,

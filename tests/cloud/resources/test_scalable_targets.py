@@ -151,6 +151,13 @@ def test_pages_and_their_tokens(scaling: Scaling, endpoint: str, target: str) ->
     scaling.api.deregister_scalable_target(**scaling.named(endpoint, "v2"))
 
 
+def test_stacks_do_not_scale_and_say_so(scaling: Scaling, unique: Callable[[str], str]) -> None:
+    template = {"Resources": {"Target": {"Type": "AWS::ApplicationAutoScaling::ScalableTarget", "Properties": {}}}}
+    create = scaling.hosting.cloud.client("cloudformation").create_stack
+    _, words = refused(create, StackName=unique("stack"), TemplateBody=json.dumps(template))
+    assert "register it by its API (RegisterScalableTarget" in words
+
+
 def user(cloud: LocalCloud, name: str, *statements: dict[str, Any]) -> boto3.Session:
     """A session of a new user with these rights."""
     iam = cloud.client("iam")
