@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from endpoints import JSON, POLL, Hosting, _digit, _export
+from endpoints import JSON, POLL, Hosting, digit, export
 from place import Place, local_cloud, new_home
 from table import Result
 
@@ -28,7 +28,7 @@ def scaling(quick: bool) -> Iterator[Result]:
     """Real clients ask lab 1's network until a policy's alarm adds a server."""
     with tempfile.TemporaryDirectory() as folder, new_home() as home, local_cloud(home) as place:
         clock.set_speed(home, SPEED)
-        hosting = Hosting(place, _export(Path(folder)))
+        hosting = Hosting(place, export(Path(folder)))
         config, waits, alarms = hosting.configure(plain=None), list[float](), list[float]()
         for _ in range(1 if quick else 5):
             name, _ = hosting.deploy(config)
@@ -81,7 +81,7 @@ def _clients(place: Place, endpoint: str) -> Iterator[None]:
     done = threading.Event()
 
     def ask() -> None:
-        runtime, body = place.client("sagemaker-runtime"), _digit()
+        runtime, body = place.client("sagemaker-runtime"), digit()
         while not done.is_set():
             runtime.invoke_endpoint(EndpointName=endpoint, Body=body, ContentType=JSON)["Body"].read()
 

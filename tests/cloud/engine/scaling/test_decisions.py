@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -72,7 +71,18 @@ def test_a_policy_that_does_not_scale_in_has_no_say_in_it_unless_it_scales_out()
 def test_without_datapoints_nothing_is_decided() -> None:
     assert decide(2, (A, alarm("a-high"))) is None
     assert decide(2, (OUT, alarm("mine"))) is None
-    assert values({"StateReasonData": "no JSON"}) == values({"StateReasonData": json.dumps({})}) == []
+
+
+@pytest.mark.parametrize("text", ["no JSON", "{}", "[1]", '{"recentDatapoints": "x"}', "[" * 3000])
+def test_a_reason_that_somebody_made_up_has_no_datapoints(text: str) -> None:
+    assert values({"StateReasonData": text}) == []
+
+
+def test_what_is_no_number_is_no_datapoint() -> None:
+    assert values({"StateReasonData": '{"recentDatapoints": [NaN, 1, Infinity, null, "2", 1e200, 3.5]}'}) == [
+        1,
+        3.5,
+    ]
 
 
 @pytest.mark.parametrize(("value", "capacity"), [(100, 4), (149, 4), (150, 5), (99, None)])

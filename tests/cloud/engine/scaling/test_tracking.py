@@ -52,7 +52,15 @@ def test_a_customized_metric_is_watched_as_it_is_given() -> None:
 
 @pytest.mark.parametrize(
     ("capacity", "value", "target", "desired"),
-    [(1, 71, 70, 2), (1, 210, 70, 3), (2, 35, 70, 1), (4, 0, 70, 0), (3, 0.7, 0.7, 3), (3, 0.1 + 0.2, 0.3, 3)],
+    [
+        (1, 71, 70, 2),
+        (1, 210, 70, 3),
+        (2, 35, 70, 1),
+        (4, 0, 70, 0),
+        (3, 0.7, 0.7, 3),
+        (3, 0.1 + 0.2, 0.3, 3),
+        (2, 1e300, 1e-300, 10**9),
+    ],
 )
 def test_capacity_grows_in_proportion_and_is_rounded_up(
     capacity: int, value: float, target: float, desired: int

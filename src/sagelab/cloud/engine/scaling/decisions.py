@@ -48,10 +48,12 @@ class Decision:
 def values(alarm: Document) -> list[float]:
     """The datapoints that an alarm was judged by, oldest first."""
     try:
-        found = json.loads(alarm.get("StateReasonData") or "{}").get("recentDatapoints") or []
-    except ValueError:  # whoever sets a state by hand says what he likes
+        data = json.loads(alarm.get("StateReasonData") or "{}")
+    except (ValueError, RecursionError):  # whoever sets a state by hand says what he likes
         return []
-    return [float(one) for one in found if isinstance(one, int | float)] if isinstance(found, list) else []
+    found = data.get("recentDatapoints") if isinstance(data, dict) else None
+    numbers = [one for one in found if isinstance(one, int | float)] if isinstance(found, list) else []
+    return [float(one) for one in numbers if abs(one) < tracking.LARGEST]
 
 
 @dataclass(frozen=True)

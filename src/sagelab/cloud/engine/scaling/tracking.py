@@ -16,6 +16,7 @@ PERIOD = 60  # seconds
 HIGH, LOW = 3, 15  # periods over the target, or well below it
 WELL_BELOW = 0.9  # of the target
 LARGEST = 2.0**360
+MOST = 1e9  # a capacity that no bound allows
 ROUGH = 1e-9  # of a capacity, which is none: what binary fractions leave over
 
 # Metric type -> (dimension, metric, statistic).
@@ -126,4 +127,4 @@ def measured(configuration: Document) -> Document:
 
 def desired(capacity: int, value: float, target: float) -> int:
     """The capacity at which a metric that falls as capacity grows would be at its target: rounded up."""
-    return max(0, math.ceil(capacity * value / target - ROUGH))
+    return max(0, math.ceil(min(capacity * value / target, MOST) - ROUGH))
