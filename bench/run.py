@@ -27,6 +27,7 @@ from frameworks import frameworks
 from functions import functions
 from k8s import k8s
 from lessons import lessons
+from pipelines import pipelines
 from place import forget_surroundings
 from pytorch import pytorch
 from scale import store
@@ -61,6 +62,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "events": events,
     "scaling": scaling,
     "functions": functions,
+    "pipelines": pipelines,
     "trust": trust,
     "console": console,
     "k8s": k8s,
