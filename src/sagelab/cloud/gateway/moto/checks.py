@@ -16,6 +16,7 @@ from typing import Any
 from sagelab.cloud.gateway.moto import (
     deliveries,
     event_bus,
+    linked_roles,
     policies,
     rules,
     s3,
@@ -97,6 +98,7 @@ _HELD: dict[str, tuple[_Held, ...]] = {
         _Held("firehose.models.FirehoseBackend", "put_s3_records", service_roles.check_put),
     ),
     "iam": (
+        _Held("iam.models.IAMBackend", "create_service_linked_role", linked_roles.make),
         _Held("iam.models.IAMBackend", "enable_mfa_device", rules.check_codes),
         _Held("iam.models.IAMBackend", "create_policy create_policy_version", policies.check_managed),
         _Held("iam.models.IAMBackend", "create_role update_assume_role_policy", policies.check_trust),
