@@ -15,10 +15,10 @@ from sagelab.cloud.engine.hosting.endpoint import Endpoint
 from sagelab.cloud.engine.hosting.server import VariantSpec
 from sagelab.cloud.engine.images import registry
 from sagelab.cloud.errors import InternalServerError, JobError, ValidationException
-from sagelab.cloud.resources import checks, deployments, hosting_rules
+from sagelab.cloud.resources import checks, deployments, hosting_rules, models
 from sagelab.cloud.resources.call import Call, Params, operation
 from sagelab.cloud.resources.endpoint_configs import EndpointConfigs
-from sagelab.cloud.resources.models import Models, container_of
+from sagelab.cloud.resources.models import Models
 from sagelab.cloud.resources.states import Act, Move, Stateful
 from sagelab.cloud.store import Document
 
@@ -152,25 +152,22 @@ class Endpoints(Stateful[Endpoint]):
 
     def _spec(self, call: Call, variant: Params, notes: list[str]) -> VariantSpec:
         model = self.models.named(call, variant["ModelName"])
-        container = container_of(model)
-        source = hosting_rules.data_source(container) or {}
-        image = self.cloud.launcher.images.find(container["Image"], registry.SERVE)
-        if "AcceleratorType" in variant and (image is None or image.program):
+        containers = models.specs(model, {}, {})
+        images = [self.cloud.launcher.images.find(one.image, registry.SERVE) for one in containers]
+        if "AcceleratorType" in variant and all(image is None or image.program for image in images):
             raise ValidationException(
                 f"Variant {variant['VariantName']}: AcceleratorType is for the TensorFlow images; a container"
                 " of your own computes as its `serve` does."
             )
         return VariantSpec(
             name=variant["VariantName"],
-            image=container["Image"],
-            model_uri=source.get("S3Uri"),
-            packed=source.get("CompressionType") == "Gzip",
+            containers=containers,
+            direct=models.is_direct(model),
             role=model["ExecutionRoleArn"],
             instance_type=variant["InstanceType"],
             count=variant["InitialInstanceCount"],
             weight=variant["InitialVariantWeight"],
             accelerator=variant.get("AcceleratorType"),
-            environment=container.get("Environment", {}),
             isolated=model.get("EnableNetworkIsolation", False),
             startup=variant.get("ContainerStartupHealthCheckTimeoutInSeconds", 600),
             notes=(*notes, *hosting_rules.model_notes(model)),
@@ -198,7 +195,9 @@ def _describe(endpoint: Endpoint) -> list[Params]:
     return [
         {
             "VariantName": name,
-            "DeployedImages": [{"SpecifiedImage": variant.spec.image, "ResolvedImage": variant.spec.image}],
+            "DeployedImages": [
+                {"SpecifiedImage": one.image, "ResolvedImage": one.image} for one in variant.spec.containers
+            ],
             "CurrentWeight": variant.weight,
             "DesiredWeight": variant.weight,
             "CurrentInstanceCount": len(variant.servers),

@@ -12,8 +12,9 @@ from sagelab.cloud.errors import ResourceLimitExceeded, ValidationException
 from sagelab.cloud.resources import checks, torch_rules
 from sagelab.cloud.resources.call import Params
 
-# Every instance is a model server of its own on this one machine.
-MAX_INSTANCES = 20
+# Every instance is a model server of its own on this one machine, or a row of them.
+MAX_INSTANCES, MAX_CONTAINERS = 20, 15
+DIRECT, SPARK_ML = "Direct", "sagemaker-sparkml-serving"
 
 # Features that would change what an endpoint does: to leave them out would be to pretend.
 CONTAINER_REFUSED = {
@@ -59,32 +60,56 @@ VARIANT_NOTED = {
 }
 
 
-def check_model(model: Params, cloud: Cloud) -> None:
-    """ValidationException: the request breaks a rule."""
-    container = container_of(model)
-    _check_container(container, cloud.launcher.images)
-    if model.get("InferenceExecutionConfig", {}).get("Mode") == "Direct":
-        raise ValidationException("InferenceExecutionConfig: Mode Direct is for models of several containers.")
+def check_model(model: Params, containers: list[Params], cloud: Cloud) -> None:
+    """ValidationException: the request breaks a rule. containers: what it runs, those of packages among them."""
+    for container in containers:
+        _check_container(container, cloud.launcher.images)
+    _check_row(model, containers)
     if "ExecutionRoleArn" not in model:
         raise checks.missing("executionRoleArn")
     checks.role(model["ExecutionRoleArn"], cloud)
-    if source := data_source(container):
-        place, prefix = checks.location("Model data", source["S3Uri"]), source["S3DataType"] == "S3Prefix"
-        if not checks.has_objects(cloud.client("s3"), place, prefix):
-            raise ValidationException(f"Could not find model data at {source['S3Uri']}.")
+    for container in containers:
+        if source := data_source(container):
+            place, prefix = checks.location("Model data", source["S3Uri"]), source["S3DataType"] == "S3Prefix"
+            if not checks.has_objects(cloud.client("s3"), place, prefix):
+                raise ValidationException(f"Could not find model data at {source['S3Uri']}.")
 
 
-def container_of(model: Params) -> Params:
-    """The one container of a model, given as PrimaryContainer or in Containers. ValidationException: not one."""
+def _check_row(model: Params, containers: list[Params]) -> None:
+    """The containers go together."""
+    if len(containers) > MAX_CONTAINERS:
+        raise ValidationException(
+            f"A model has at most {MAX_CONTAINERS} containers, those of its packages counted; it has"
+            f" {len(containers)}."
+        )
+    direct = model.get("InferenceExecutionConfig", {}).get("Mode") == DIRECT
+    if len(containers) == 1:
+        if direct:
+            raise ValidationException("InferenceExecutionConfig: Mode Direct is for models of several containers.")
+        return
+    named = [one for one in containers if one.get("ContainerHostname")]
+    if named and len(named) < len(containers):
+        raise ValidationException(
+            "If you specify a ContainerHostname for one container of a model, you must specify it for every one."
+        )
+    if direct and not named:
+        raise ValidationException(
+            "InferenceExecutionConfig: Mode Direct needs a ContainerHostname of each container."
+        )
+    checks.unique("ContainerHostname", hostnames(containers), "Containers")
+
+
+def hostnames(containers: list[Params]) -> list[str]:
+    """The names of a model's containers: their own, or by their places."""
+    return [one.get("ContainerHostname") or f"container-{number}" for number, one in enumerate(containers, 1)]
+
+
+def containers_of(model: Params) -> list[Params]:
+    """The containers of a model, PrimaryContainer or Containers. ValidationException: it has both, or none."""
     several: list[Params] = model.get("Containers", [])
     if bool(several) == ("PrimaryContainer" in model):
         raise ValidationException("Give a model either a PrimaryContainer or Containers.")
-    if len(several) > 1:
-        raise ValidationException(
-            "The local cloud does not run inference pipelines: give Containers one container, or PrimaryContainer."
-        )
-    only: Params = several[0] if several else model["PrimaryContainer"]
-    return only
+    return several or [model["PrimaryContainer"]]
 
 
 def data_source(container: Params) -> Params | None:
@@ -143,6 +168,11 @@ def _check_container(container: Params, images: Registry) -> None:
         raise ValidationException("ImageConfig: the local cloud has no registry in a VPC to take an image from.")
     if not container.get("Image"):
         raise ValidationException("The container has no Image.")
+    if SPARK_ML in container["Image"]:
+        raise ValidationException(
+            f"The image {container['Image']} serves MLeap bundles of Spark ML, which the local cloud has no"
+            " reader for: convert the pipeline to ONNX and serve it by a script, of scikit-learn's image for one."
+        )
     images.check(container["Image"], registry.SERVE)
     image = images.find(container["Image"], registry.SERVE)
     torch_rules.check_serving(image, container.get("Environment", {}))
