@@ -11,9 +11,11 @@ import tomllib
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
+from email.message import Message
 from functools import cache
 from importlib.metadata import distributions, packages_distributions
 from pathlib import Path
+from typing import cast
 
 import pytest
 import yaml
@@ -104,7 +106,8 @@ def test_lock_pins_each_package_to_one_version() -> None:
 def test_lock_has_nothing_that_pip_refuses_on_this_python() -> None:
     """uv takes a package whose Requires-Python ends before this Python; pip, which Conda runs, does not."""
     asked_for = {
-        canonicalize_name(one.metadata["Name"]): one.metadata.get("Requires-Python") for one in distributions()
+        canonicalize_name(one.metadata["Name"]): cast(Message, one.metadata).get("Requires-Python")
+        for one in distributions()
     }
     here = platform.python_version()
     assert [name for name in LOCKED if here not in SpecifierSet(asked_for.get(name) or "")] == []

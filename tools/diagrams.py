@@ -33,6 +33,7 @@ INK, GREY = "#232f3e", "#6b7785"
 KINDS = {"here": ("#e8f1fa", "#1f77b4"), "runs": ("#fdf0e0", "#e07b00"), "stored": ("#e9f5ec", "#2a8f4f")}
 FONT = "role='img' font-family='sans-serif' font-size='13' text-anchor='middle'"
 BESIDE = 6  # between an upright arrow and its text, where it has another arrow at its other side
+ABOVE = 12  # from a level arrow to the last of several lines, which would hide it
 STROKE = f"stroke='{GREY}' stroke-width='1.5' marker-end='url(#head)'"
 HALO = "stroke='white' stroke-width='7' paint-order='stroke' font-size='12'"
 HEAD = (
@@ -129,6 +130,8 @@ def _arrow(ends: tuple[Point, Point], text: list[str], axis: float) -> str:
     if abs(x2 - x1) < abs(y2 - y1) and abs(middle[0] - axis) > 1:
         side = 1 if middle[0] > axis else -1
         middle, anchor = (middle[0] + side * BESIDE, middle[1]), "start" if side > 0 else "end"
+    if abs(y2 - y1) < 1 and len(text) > 1:
+        middle = (middle[0], middle[1] - ABOVE - (len(text) - 1) * LINE / 2)
     line = f"<path d='M{x1:.1f} {y1:.1f} {x2:.1f} {y2:.1f}' {STROKE}/>"
     return f"{line}\n{_text(text, middle, anchor=anchor)}"
 

@@ -12,6 +12,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 
+from sagelab.cloud.clock import Clock
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.context import EngineContext
 
@@ -40,6 +41,9 @@ class Home:
 
     def credentials(self) -> Keys:
         return self.Keys()
+
+    def settings(self) -> dict[str, Any]:
+        return {}
 
 
 def key_of(client: Any) -> str:
@@ -99,7 +103,14 @@ def test_what_runs_has_keys_of_its_role_that_are_renewed_before_they_expire(sts:
     unused: Any = None
     ended = list[Any]()
     place = EngineContext(
-        unused, lambda _: sts, unused, "http://127.0.0.1:1", "us-east-1", 1, lambda *key: ended.append(key)
+        unused,
+        lambda _: sts,
+        unused,
+        "http://127.0.0.1:1",
+        "us-east-1",
+        1,
+        lambda *key: ended.append(key),
+        Clock(),
     )
     keys = place.network(ROLE).keys
     assert keys

@@ -102,6 +102,8 @@ def _describe(status: Status) -> str:
         "running": ", ".join(f"{kind}: {count}" for kind, count in status.runs.items()) or "nothing",
         "version": status.version,
     }
+    if status.clock != 1:
+        lines["clock"] = f"{status.clock:g} times faster than the wall's (sagelab clock)"
     return "\n".join(f"{name:8} {value}" for name, value in lines.items())
 
 

@@ -44,7 +44,7 @@ FOREIGN = (
 class Status:
     """A running local cloud. started: aware. disk: bytes of its home, of which S3 may have `limit`.
 
-    runs: a kind of resource, "training jobs", -> how many of it run; what runs none is not there.
+    runs: a kind of resource, "training jobs", -> how many of it run; what runs none is absent. clock: its speed.
     """
 
     url: str
@@ -56,6 +56,7 @@ class Status:
     runs: dict[str, int]
     disk: int
     limit: int
+    clock: float
 
     @property
     def jobs(self) -> int:
@@ -123,6 +124,7 @@ def status(home: Home) -> Status | None:
         runs=answer["Running"],
         disk=home.disk(),
         limit=answer["DiskLimit"],
+        clock=answer["Clock"],
     )
 
 

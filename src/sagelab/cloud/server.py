@@ -22,17 +22,18 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import IO, Any
 
 import sagelab
 from sagelab import catalog
-from sagelab.cloud import damage, resources
+from sagelab.cloud import clock, damage, resources
 from sagelab.cloud.console.server import ConsoleServer
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.jobs.run import await_ends
 from sagelab.cloud.engine.sandbox.launcher import Launcher
 from sagelab.cloud.errors import ControlError, PortTaken, is_unwritable
-from sagelab.cloud.gateway.app import Gateway
+from sagelab.cloud.gateway.app import Gateway, Internal
 from sagelab.cloud.home import CONSOLE_PORT, DEFAULT_REGION, HOST, PORT, ROLE_NAME, Home
 from sagelab.cloud.resources.call import Family
 from sagelab.cloud.store import Store
@@ -101,7 +102,8 @@ def serve(home: Home, port: int | None, ready: Callable[[str], None]) -> None:
         ended = _watch_signals()
         url = f"http://{HOST}:{listener.getsockname()[1]}"
         cloud, families = _build(home, url, closing, outside)
-        gateway = Gateway(cloud, families, internal={"Status": lambda _: _status(cloud)})
+        own: Internal = {"Status": lambda _: _status(cloud), "SetClock": partial(clock.put_on, home, cloud.clock)}
+        gateway = Gateway(cloud, families, internal=own)
         closing.callback(gateway.close)
         closing.callback(_serve_in_background(gateway, listener))
         # Last lines and last steps go through the front door and into the store: what runs ends before those do.
@@ -142,7 +144,11 @@ def _warm(gateway: Gateway, console: ConsoleServer) -> None:
 
 def _status(cloud: Cloud) -> dict[str, Any]:
     counts = {kind.plural: len(cloud.store.with_status(kind.arn, *kind.running)) for kind in catalog.KINDS}
-    return {"Running": {name: count for name, count in counts.items() if count}, "DiskLimit": cloud.home.limit}
+    return {
+        "Running": {name: count for name, count in counts.items() if count},
+        "DiskLimit": cloud.home.limit,
+        "Clock": cloud.clock.speed,
+    }
 
 
 def _serve_in_background(gateway: Gateway, listener: socket.socket) -> Callable[[], None]:

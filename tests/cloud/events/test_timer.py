@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from sagelab.cloud import clock as clocks
 from sagelab.cloud.events.timer import Timed, Timer
 from tests.waiting import until
 
@@ -35,7 +36,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def timer(clock: Clock) -> Iterator[Timer]:
-    made = Timer(clock.look, lambda: clock.now)
+    made = Timer(clock.look, clocks.Clock(real=lambda: clock.now))
     yield made
     made.close()
 
@@ -66,3 +67,19 @@ def test_timer_outlives_a_look_that_fails(clock: Clock, timer: Timer) -> None:
     put_on(clock, timer, 105.0)
     put_on(clock, timer, 111.0)
     until(lambda: clock.done, lambda done: done == [110.0])
+
+
+def test_timer_waits_less_on_a_faster_clock_and_goes_on_when_it_is_set_back(clock: Clock) -> None:
+    fast = clocks.Clock(real=lambda: clock.now)
+    timer = Timer(clock.look, fast)
+    try:
+        fast.set(10)
+        put_on(clock, timer, 101.0)
+        until(lambda: clock.done, lambda done: done == [110.0])
+        assert timer._fire() == 1.0  # to 120, which the clock shows a second later
+        fast.set(1)
+        until(lambda: timer._seen, lambda seen: seen == 101.0)
+        put_on(clock, timer, 111.0)
+        until(lambda: clock.done, lambda done: done == [110.0, 110.0])
+    finally:
+        timer.close()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sagelab import credential_helper
+from sagelab.cloud.clock import Clock
 from sagelab.cloud.engine.role_keys import RoleKeys
 from sagelab.cloud.engine.sandbox.launcher import Launcher
 from sagelab.cloud.engine.sandbox.network import Network
@@ -20,7 +21,7 @@ class EngineContext:
     """client: service -> boto3 client to the front door at `url`, in `region`. memory: bytes of this machine.
 
     client_as: role's ARN, service -> such a client with the rights of that role. end_key: makes an access key
-    worth nothing, which would be good until then (epoch seconds).
+    worth nothing, which would be good until then (epoch seconds). clock: of what waits for minutes.
     """
 
     launcher: Launcher
@@ -30,6 +31,7 @@ class EngineContext:
     region: str
     memory: int
     end_key: Callable[[str, float], None]
+    clock: Clock
 
     @property
     def memory_limit(self) -> int:

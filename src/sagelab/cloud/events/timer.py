@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+
+from sagelab.cloud.clock import Clock
 
 LONGEST = 60.0  # seconds without a look: the machine's clock may have been put on, or the machine have slept
 
@@ -27,10 +28,11 @@ class Timed:
 class Timer:
     """look: all that there is to wait for; it is asked again after each `wake` and each firing."""
 
-    def __init__(self, look: Callable[[], Iterable[Timed]], clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, look: Callable[[], Iterable[Timed]], clock: Clock) -> None:
         self._look, self._clock = look, clock
-        self._seen, self._closed = clock(), False
+        self._seen, self._closed = clock.now(), False
         self._woken = threading.Event()
+        clock.listen(self.wake)
         self._thread = threading.Thread(target=self._run, name="timer", daemon=True)
         self._thread.start()
 
@@ -51,7 +53,8 @@ class Timer:
 
     def _fire(self) -> float:
         """Do what is due; seconds until something may be again."""
-        now, wait = self._clock(), LONGEST
+        now, wait = self._clock.now(), LONGEST
+        self._seen = min(self._seen, now)  # the clock was fast, and shows the machine's time again
         try:
             for timed in list(self._look()):
                 due = timed.after(self._seen)
@@ -59,7 +62,7 @@ class Timer:
                     timed.fire(due)
                     due = timed.after(now)
                 if due is not None:
-                    wait = min(wait, max(0.0, due - now))
+                    wait = min(wait, max(0.0, due - now) / self._clock.speed)
         except Exception:
             if not self._closed:
                 logger.exception("what was due is not done")

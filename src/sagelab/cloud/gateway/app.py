@@ -67,7 +67,7 @@ class Gateway:
         self._functions = FunctionAccess(cloud)
         self._events = EventBridge(cloud, self._moto.acting)
         self._machines = StateMachines(cloud, self._events.put)
-        self._schedules = Schedules(self._events, self._moto.acting, self._moto.regions)
+        self._schedules = Schedules(self._events, self._moto.acting, self._moto.regions, cloud.clock)
         cloud.listen(self._schedules.on_change)
         git = GitFront(cloud, families, guard, permissions)
         self.chain = self._chain(guard, permissions, identities, git)

@@ -12,6 +12,7 @@ from typing import Any
 import botocore.exceptions
 import pytest
 
+from sagelab.cloud import clock as clocks
 from sagelab.cloud.gateway.moto.event_bus import EventBridge
 from sagelab.cloud.gateway.moto.schedules import Schedules
 from tests.cloud.gateway.moto.test_event_bus import EVENTS, WAIT, settle
@@ -26,7 +27,10 @@ class Clock:
     def __init__(self) -> None:
         self.now = time.time()
         self.schedules = Schedules(
-            EventBridge.current, lambda *_: nullcontext(), lambda _: ["us-east-1"], lambda: self.now
+            EventBridge.current,
+            lambda *_: nullcontext(),
+            lambda _: ["us-east-1"],
+            clocks.Clock(real=lambda: self.now),
         )
 
     def put_on(self, seconds: float) -> None:

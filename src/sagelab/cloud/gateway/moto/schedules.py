@@ -18,6 +18,7 @@ from typing import Any
 from moto.backends import get_backend
 from moto.core.exceptions import JsonRESTError
 
+from sagelab.cloud.clock import Clock
 from sagelab.cloud.context import SCHEDULER
 from sagelab.cloud.errors import NotImplementedHere
 from sagelab.cloud.events.deliveries import ATTEMPTS
@@ -41,10 +42,8 @@ _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
 class Schedules:
     """Fires what is due in one local cloud."""
 
-    def __init__(
-        self, bridge: EventBridge, acting: Acting, regions: Regions, clock: Callable[[], float] = time.time
-    ) -> None:
-        self._bridge, self._acting, self._regions = bridge, acting, regions
+    def __init__(self, bridge: EventBridge, acting: Acting, regions: Regions, clock: Clock) -> None:
+        self._bridge, self._acting, self._regions, self._clock = bridge, acting, regions, clock
         self.timer = Timer(self._look, clock)
 
     def on_change(self, service: str, _name: str) -> None:
@@ -59,13 +58,14 @@ class Schedules:
         for region in self._regions("events"):
             for rule in list(get_backend("events")[ACCOUNT][region].event_buses["default"].rules.values()):
                 if rule.scheduled_expression and rule.state != "DISABLED" and rule.targets:
-                    expression = Schedule(rule.scheduled_expression, begins=getattr(rule, "since", 0.0))
+                    since = self._clock.at(getattr(rule, "since", 0.0))
+                    expression = Schedule(rule.scheduled_expression, begins=since)
                     yield Timed(expression.after, partial(self._fire_rule, rule))
         for region in self._regions("scheduler"):
             for group in list(get_backend("scheduler")[ACCOUNT][region].schedule_groups.values()):
                 for schedule in list(group.schedules.values()):
                     if schedule.state != "DISABLED" and not getattr(schedule, "done", False):
-                        yield Timed(partial(_next, schedule), partial(self._fire, region, group, schedule))
+                        yield Timed(partial(self._next, schedule), partial(self._fire, region, group, schedule))
 
     def _fire_rule(self, rule: Any, due: float) -> None:
         event = _event("aws.events", rule.arn, rule.region_name, due) | {"resources": [rule.arn], "detail": {}}
@@ -77,10 +77,26 @@ class Schedules:
         facts |= {"Target": schedule.target | {"Id": schedule.name}, "Event": json.dumps(event)}
         with self._acting("scheduler", region, True):
             self._bridge.deliveries.add([facts | {"Ingested": text_of(due)}])
-            if _next(schedule, due) is None or _expression(schedule).once:
+            if self._next(schedule, due) is None or self._expression(schedule).once:
                 schedule.done = True
                 if schedule.action_after_completion == "DELETE":
                     group.schedules.pop(schedule.name, None)
+
+    def _expression(self, schedule: Any) -> Schedule:
+        since = self._clock.at(getattr(schedule, "since", schedule.creation_date))
+        begins = float(schedule.start_date or since)
+        return Schedule(schedule.schedule_expression, schedule.schedule_expression_timezone, begins)
+
+    def _next(self, schedule: Any, after: float) -> float | None:
+        """When a schedule is due after a time. One that is due once is, however late, until it was fired."""
+        expression = self._expression(schedule)
+        if getattr(schedule, "done", False):
+            return None
+        if expression.once:
+            return expression.at
+        start, end = float(schedule.start_date or 0), schedule.end_date
+        due = expression.after(max(after, start - 1))
+        return None if due is None or (end and due > float(end)) else due
 
 
 def check_rule(asked: Asked) -> Callable[[Any], None] | None:
@@ -140,23 +156,6 @@ def check_removal(asked: Asked) -> None:
     asked["self"].get_schedule_group(asked["name"])
     if asked["name"] in (None, "default"):
         raise JsonRESTError("ValidationException", "Cannot delete default schedule group.")
-
-
-def _expression(schedule: Any) -> Schedule:
-    begins = float(schedule.start_date or getattr(schedule, "since", schedule.creation_date))
-    return Schedule(schedule.schedule_expression, schedule.schedule_expression_timezone, begins)
-
-
-def _next(schedule: Any, after: float) -> float | None:
-    """When a schedule is due after a time. One that is due once is, however late, until it was fired."""
-    expression = _expression(schedule)
-    if getattr(schedule, "done", False):
-        return None
-    if expression.once:
-        return expression.at
-    start, end = float(schedule.start_date or 0), schedule.end_date
-    due = expression.after(max(after, start - 1))
-    return None if due is None or (end and due > float(end)) else due
 
 
 def _event(source: str, arn: str, region: str, due: float) -> Asked:
