@@ -103,7 +103,9 @@ def test_model_data_as_a_prefix_of_files(jobs: Jobs) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"Mode": "MultiModel"}, "multi-model"),
+        ({"MultiModelConfig": {"ModelCacheSetting": "Disabled"}}, "is for a container of Mode MultiModel"),
+        ({"Mode": "MultiModel", "ModelDataUrl": None}, "needs a ModelDataUrl"),
+        ({"Mode": "MultiModel", "ModelDataUrl": "s3://no-such-bucket-here/p/"}, "Could not find model data"),
         ({"ModelPackageName": "p"}, "does not exist"),
         ({"Image": None}, "no Image"),
         ({"ModelDataUrl": None}, "neither ModelDataUrl nor ModelDataSource"),

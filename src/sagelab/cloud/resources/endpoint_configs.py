@@ -33,10 +33,10 @@ class EndpointConfigs(Records):
         hosting_rules.check_config(call.params, self.cloud)
         for variant in call.params["ProductionVariants"]:
             model = self.models.named(call, variant["ModelName"])
-            if "AsyncInferenceConfig" in call.params and models.is_direct(model):
+            if "AsyncInferenceConfig" in call.params and (models.is_direct(model) or models.has_many(model)):
                 raise ValidationException(
-                    f"The containers of model {variant['ModelName']} are asked directly, by their names, which"
-                    " InvokeEndpointAsync cannot say: AsyncInferenceConfig is for another model."
+                    f"InvokeEndpointAsync cannot say for which of model {variant['ModelName']}'s containers or"
+                    " models it is: AsyncInferenceConfig is for models of one container or of a row."
                 )
         return {"EndpointConfigArn": self.add(call, _document(call.params))}
 

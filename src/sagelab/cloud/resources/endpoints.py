@@ -154,6 +154,8 @@ class Endpoints(Stateful[Endpoint]):
         model = self.models.named(call, variant["ModelName"])
         containers = models.specs(model, {}, {})
         images = [self.cloud.launcher.images.find(one.image, registry.SERVE) for one in containers]
+        if "AcceleratorType" in variant and models.has_many(model):
+            raise ValidationException(f"Variant {variant['VariantName']}: AcceleratorType is not for many models.")
         if "AcceleratorType" in variant and all(image is None or image.program for image in images):
             raise ValidationException(
                 f"Variant {variant['VariantName']}: AcceleratorType is for the TensorFlow images; a container"

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.images import registry
-from sagelab.cloud.engine.images.registry import Registry
+from sagelab.cloud.engine.images.registry import Image, Registry
 from sagelab.cloud.errors import ResourceLimitExceeded, ValidationException
 from sagelab.cloud.resources import checks, torch_rules
 from sagelab.cloud.resources.call import Params
 
 # Every instance is a model server of its own on this one machine, or a row of them.
 MAX_INSTANCES, MAX_CONTAINERS = 20, 15
+MANY = ("tensorflow", "scikit-learn", "xgboost", "pytorch", "huggingface")  # model servers that do
 DIRECT, SPARK_ML = "Direct", "sagemaker-sparkml-serving"
 
 # Features that would change what an endpoint does: to leave them out would be to pretend.
 CONTAINER_REFUSED = {
     "InferenceSpecificationName": "specifications of no model package",
-    "MultiModelConfig": "several models in one container",
     "AdditionalModelDataSources": "additional model data",
     "ContainerMetricsConfig": "a container's own metrics",
 }
@@ -70,7 +70,8 @@ def check_model(model: Params, containers: list[Params], cloud: Cloud) -> None:
     checks.role(model["ExecutionRoleArn"], cloud)
     for container in containers:
         if source := data_source(container):
-            place, prefix = checks.location("Model data", source["S3Uri"]), source["S3DataType"] == "S3Prefix"
+            place = checks.location("Model data", source["S3Uri"])
+            prefix = source["S3DataType"] == "S3Prefix" or is_many(container)
             if not checks.has_objects(cloud.client("s3"), place, prefix):
                 raise ValidationException(f"Could not find model data at {source['S3Uri']}.")
 
@@ -83,6 +84,13 @@ def _check_row(model: Params, containers: list[Params]) -> None:
             f" {len(containers)}."
         )
     direct = model.get("InferenceExecutionConfig", {}).get("Mode") == DIRECT
+    many = sum(is_many(one) for one in containers)
+    if many > 1:
+        raise ValidationException("Only one container of Mode MultiModel can be in a row.")
+    if many and direct:
+        raise ValidationException(
+            "InferenceExecutionConfig: the local cloud does not ask a container of Mode MultiModel directly."
+        )
     if len(containers) == 1:
         if direct:
             raise ValidationException("InferenceExecutionConfig: Mode Direct is for models of several containers.")
@@ -162,8 +170,6 @@ def notes(config: Params) -> list[str]:
 
 def _check_container(container: Params, images: Registry) -> None:
     checks.refused(container, CONTAINER_REFUSED)
-    if container.get("Mode") == "MultiModel":
-        raise ValidationException("Mode MultiModel: the local cloud does not do multi-model endpoints.")
     if container.get("ImageConfig", {}).get("RepositoryAccessMode") == "Vpc":
         raise ValidationException("ImageConfig: the local cloud has no registry in a VPC to take an image from.")
     if not container.get("Image"):
@@ -176,6 +182,11 @@ def _check_container(container: Params, images: Registry) -> None:
     images.check(container["Image"], registry.SERVE)
     image = images.find(container["Image"], registry.SERVE)
     torch_rules.check_serving(image, container.get("Environment", {}))
+    if is_many(container):
+        _check_many(container, image)
+        return
+    if container.get("MultiModelConfig"):
+        raise ValidationException("MultiModelConfig is for a container of Mode MultiModel.")
     source = data_source(container)
     if source is None:
         _check_has_model(container, images)
@@ -185,6 +196,20 @@ def _check_container(container: Params, images: Registry) -> None:
         raise ValidationException("ModelDataSource: CompressionType Gzip is for S3DataType S3Object, one archive.")
     if source["S3DataType"] == "S3Prefix" and not source["S3Uri"].endswith("/"):
         raise ValidationException(f"ModelDataSource: the prefix {source['S3Uri']} must end with a slash.")
+
+
+def is_many(container: Params) -> bool:
+    """Whether a container has many models, of which an invocation names one."""
+    return container.get("Mode") == "MultiModel"
+
+
+def _check_many(container: Params, image: Image | None) -> None:
+    if image and not image.program and image.server not in MANY:
+        raise ValidationException(f"The image {container['Image']} does not serve many models (Mode MultiModel).")
+    if container.get("ModelDataSource") or not container.get("ModelDataUrl"):
+        raise ValidationException(
+            "A container of Mode MultiModel needs a ModelDataUrl: the prefix of its models' archives in S3."
+        )
 
 
 def _check_has_model(container: Params, images: Registry) -> None:

@@ -8,13 +8,13 @@ from dataclasses import replace
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.hosting.client import Reply, ServerUnavailable
 from sagelab.cloud.engine.hosting.endpoint import Endpoint, Invocation, NoVariant
-from sagelab.cloud.engine.hosting.targets import BadTarget
-from sagelab.cloud.errors import ModelError, ServiceError, StreamError, ValidationError
+from sagelab.cloud.engine.hosting.targets import BadTarget, ModelNotReady
+from sagelab.cloud.errors import ModelError, ModelNotReadyException, ServiceError, StreamError, ValidationError
 from sagelab.cloud.resources.call import Call, Family, Params, operation
 from sagelab.cloud.resources.endpoints import Endpoints
 
 REFUSED = "EnableExplanations InferenceComponentName SessionId PrefixAwareId".split()
-SILENCE = (NoVariant, BadTarget, ServerUnavailable)  # nobody answers
+SILENCE = (NoVariant, BadTarget, ModelNotReady, ServerUnavailable)  # nobody answers
 
 
 class Invocations(Family):
@@ -120,11 +120,19 @@ def _guarded(parts: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _silent(
-    call: Call, endpoint: str, invocation: Invocation, error: NoVariant | BadTarget | ServerUnavailable
+    call: Call,
+    endpoint: str,
+    invocation: Invocation,
+    error: NoVariant | BadTarget | ModelNotReady | ServerUnavailable,
 ) -> ServiceError:
     """The error for an invocation that no container answered."""
     if isinstance(error, BadTarget):
         return ValidationError(str(error))
+    if isinstance(error, ModelNotReady):
+        return ModelNotReadyException(
+            "Either a serverless endpoint variant's resources are still being provisioned, or a multi-model"
+            " endpoint is still downloading or loading the target model. Wait and try your request again."
+        )
     if isinstance(error, NoVariant):
         return ValidationError(
             f"Variant {invocation.target} of endpoint {endpoint} of account {call.account} not found."

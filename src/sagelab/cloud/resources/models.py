@@ -65,7 +65,14 @@ def _spec(container: Params, name: str, before: dict[str, str], after: dict[str,
         packed=source.get("CompressionType") == "Gzip",
         environment=before | container.get("Environment", {}) | after,
         name=name,
+        many=hosting_rules.is_many(container),
+        cached=container.get("MultiModelConfig", {}).get("ModelCacheSetting") != "Disabled",
     )
+
+
+def has_many(model: Document) -> bool:
+    """Whether an invocation of a model says which one of many it is for."""
+    return any(hosting_rules.is_many(one) for one in containers_of(model))
 
 
 def is_direct(model: Document) -> bool:
@@ -84,6 +91,6 @@ def _document(params: Params) -> Document:
 
 def _described(container: Params) -> Params:
     """A container with what AWS's Describe adds: its mode, and its data as an S3DataSource."""
-    source = hosting_rules.data_source(container)
+    source = None if hosting_rules.is_many(container) else hosting_rules.data_source(container)
     data = {"ModelDataSource": {"S3DataSource": source}} if source else {}
     return {"Mode": "SingleModel", "Environment": {}, **container, **data}

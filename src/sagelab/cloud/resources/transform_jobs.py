@@ -31,10 +31,10 @@ class TransformJobs(Jobs):
 
     def check(self, call: Call) -> None:
         model = self.models.named(call, call.params["ModelName"])
-        if models.is_direct(model):
+        if models.is_direct(model) or models.has_many(model):
             raise ValidationException(
-                f"The containers of model {call.params['ModelName']} are asked directly, by their names: a batch"
-                " transform job needs a model of one container or of a row (InferenceExecutionConfig Serial)."
+                f"A batch transform job cannot say for which of model {call.params['ModelName']}'s containers or"
+                " models it is: it needs a model of one container or of a row (InferenceExecutionConfig Serial)."
             )
         transform_rules.check(call.params, model["ExecutionRoleArn"], self.cloud)
 

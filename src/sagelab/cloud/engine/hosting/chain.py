@@ -14,9 +14,11 @@ from sagelab.cloud.engine.context import EngineContext
 from sagelab.cloud.engine.hosting import targets
 from sagelab.cloud.engine.hosting.client import Hop, Reply, ServerUnavailable
 from sagelab.cloud.engine.hosting.instance import Instance, new_name
+from sagelab.cloud.engine.hosting.many_models import ManyModels
 from sagelab.cloud.engine.hosting.server import Server, VariantSpec, close_all
 
 AT_ONCE = 4  # containers of an instance that start at a time
+Part = Server | ManyModels
 OF_THE_ENDS = ("Accept", "Content-Type")  # headers of the first request, and for the last answer
 
 
@@ -26,9 +28,7 @@ class Chain(Instance):
     def __init__(self, endpoint: str, spec: VariantSpec, context: EngineContext) -> None:
         super().__init__(new_name())
         self.spec = spec
-        self.servers = [
-            Server(endpoint, spec, context, number, self.instance) for number in range(len(spec.containers))
-        ]
+        self.servers = [_part(endpoint, spec, context, n, self.instance) for n in range(len(spec.containers))]
 
     @property
     def ready(self) -> bool:
@@ -79,14 +79,14 @@ class Chain(Instance):
     def close(self) -> None:
         close_all(self.servers)
 
-    def _row(self, headers: dict[str, str]) -> list[Server]:
+    def _row(self, headers: dict[str, str]) -> list[Part]:
         """The servers that an invocation goes through."""
         if not self.spec.direct:
             return self.servers
         return [server for server in self.servers if server.container.name == headers[targets.CONTAINER]]
 
     def _pass(
-        self, row: list[Server], path: str, headers: dict[str, str], body: bytes
+        self, row: list[Part], path: str, headers: dict[str, str], body: bytes
     ) -> tuple[tuple[Hop, ...], dict[str, str], bytes, Reply | None]:
         """What came of all but the last: hops, headers and body for the last one; or the answer that was an error.
 
@@ -108,29 +108,37 @@ class Chain(Instance):
 
 def make(endpoint: str, spec: VariantSpec, context: EngineContext) -> Instance:
     """A new instance of a variant, of one container or of several."""
-    return Server(endpoint, spec, context) if len(spec.containers) == 1 else Chain(endpoint, spec, context)
+    if len(spec.containers) > 1:
+        return Chain(endpoint, spec, context)
+    return ManyModels(endpoint, spec, context) if spec.containers[0].many else Server(endpoint, spec, context)
 
 
-def _ask(server: Server, path: str, headers: dict[str, str], body: bytes) -> Reply:
+def _part(endpoint: str, spec: VariantSpec, context: EngineContext, number: int, instance: str) -> Part:
+    if spec.containers[number].many:
+        return ManyModels(endpoint, spec, context, number, instance)
+    return Server(endpoint, spec, context, number, instance, f"-{number}")
+
+
+def _ask(server: Part, path: str, headers: dict[str, str], body: bytes) -> Reply:
     try:
         return server.invoke(path, headers, body)
     except ServerUnavailable as trouble:
         raise _of(trouble, server) from None
 
 
-def _of(trouble: ServerUnavailable, server: Server) -> ServerUnavailable:
+def _of(trouble: ServerUnavailable, server: Part) -> ServerUnavailable:
     trouble.container = server.container.name
     return trouble
 
 
-def _named(parts: Iterator[bytes], server: Server) -> Iterator[bytes]:
+def _named(parts: Iterator[bytes], server: Part) -> Iterator[bytes]:
     try:
         yield from parts
     except ServerUnavailable as trouble:
         raise _of(trouble, server) from None
 
 
-def _sum(reply: Reply, server: Server, before: tuple[Hop, ...]) -> Reply:
+def _sum(reply: Reply, server: Part, before: tuple[Hop, ...]) -> Reply:
     """The answer of one container as that of the row up to it."""
     hops = (*before, Hop(server.container.name, reply.status, reply.seconds))
     return replace(reply, container=server.container.name, hops=hops, seconds=sum(hop.seconds for hop in hops))

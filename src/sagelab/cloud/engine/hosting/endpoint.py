@@ -105,7 +105,7 @@ class Endpoint:
     def invoke(self, invocation: Invocation) -> tuple[str, Reply]:
         """(variant, reply) of one invocation. ServerUnavailable: no answer, a 5xx.
 
-        NoVariant, BadTarget: there is no such variant, container or model.
+        NoVariant, BadTarget: there is no such variant, container or model. ModelNotReady: it is being loaded.
         """
         fleet = self._enter()
         try:
@@ -165,6 +165,12 @@ class Endpoint:
             raise ServerUnavailable("no server of the variant is ready")
         try:
             reply = server.invoke("/invocations", headers, invocation.body)
+        except targets.ModelNotReady:
+            self.measures.note(name, count, 429, None, time.perf_counter() - invocation.received)
+            raise
+        except targets.BadTarget:
+            self.measures.note(name, count, 400, None, time.perf_counter() - invocation.received)
+            raise
         except ServerUnavailable:
             self.measures.note(name, count, 500, None, time.perf_counter() - invocation.received)
             raise

@@ -3,6 +3,7 @@
 Names, dimensions and units as SageMaker has them:
 https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html
 https://docs.aws.amazon.com/sagemaker/latest/dg/multi-container-metrics.html
+https://docs.aws.amazon.com/sagemaker/latest/dg/multi-model-endpoint-cloudwatch-metrics.html
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class _Second:
     errors_4xx: int = 0
     errors_5xx: int = 0
     latencies: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    hits: list[float] = field(default_factory=list)
 
 
 class Measures:
@@ -77,6 +79,20 @@ class Measures:
                     second.errors_5xx += hop.status >= 500
                     second.latencies["OverheadLatency"].append(overhead * 1e6)
 
+    def note_model(self, variant: str, hit: bool | None = None, **seconds: float) -> None:
+        """A model of many. hit: whether it was loaded when it was asked for. seconds: of its metrics by name."""
+        with self._lock:
+            second = self._seconds[variant]
+            if hit is not None:
+                second.hits.append(float(hit))
+            for name, value in seconds.items():
+                second.latencies[name].append(value * 1e6)
+        self._sender.wake()
+
+    def loaded(self, variant: str, count: int) -> None:
+        """So many models of an instance are in memory."""
+        self._put(INSTANCES, [self._datum(variant, "LoadedModelCount", "None", Value=count)])
+
     def backlog(self, size: int, instances: int) -> None:
         """Asynchronous invocations that wait or are under way, and the servers that there are for them.
 
@@ -116,7 +132,7 @@ class Measures:
     def _data(self, variant: str, second: _Second, container: str | None = None) -> list[dict[str, Any]]:
         counts = {
             "Invocations": (1.0, second.count),
-            "InvocationsPerInstance": (1 / max(1, self._instances[variant]), second.count),
+            "InvocationsPerInstance": (1 / max(1, self._instances.get(variant, 1)), second.count),
             "Invocation4XXErrors": (1.0, second.errors_4xx),
             "Invocation5XXErrors": (1.0, second.errors_5xx),
         }
@@ -128,6 +144,8 @@ class Measures:
             data.append(self._datum(variant, name, "Count", container, StatisticValues=total))
         for name, values in second.latencies.items():
             data.append(self._datum(variant, name, "Microseconds", container, Values=_thin(values)))
+        if second.hits:
+            data.append(self._datum(variant, "ModelCacheHit", "None", Values=_thin(second.hits)))
         return data
 
     def _datum(

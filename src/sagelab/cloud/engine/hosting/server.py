@@ -23,6 +23,7 @@ from sagelab.cloud.engine.hosting import containers
 from sagelab.cloud.engine.hosting.client import PRIMARY, TIMEOUT, Channel, Reply, ServerUnavailable
 from sagelab.cloud.engine.hosting.containers import Container
 from sagelab.cloud.engine.hosting.instance import Instance, new_name
+from sagelab.cloud.engine.hosting.usage import descendants
 from sagelab.cloud.engine.images.registry import SERVE
 from sagelab.cloud.engine.images.runtimes import PYTHON
 from sagelab.cloud.engine.jobs.logs import Reader, Stream
@@ -44,7 +45,8 @@ class ContainerSpec:
     """What one container of a variant runs.
 
     model_uri: s3:// of a model.tar.gz, or of an object or a prefix where `packed` is False; None: the image has
-    its own. name: its host name, where a variant has several.
+    its own. name: its host name, where a variant has several. many: model_uri is a prefix of archives, models that
+    are loaded when they are asked for. cached: those stay loaded.
     """
 
     image: str
@@ -52,6 +54,8 @@ class ContainerSpec:
     packed: bool = True
     environment: dict[str, str] = field(default_factory=dict)
     name: str = PRIMARY
+    many: bool = False
+    cached: bool = True
 
 
 @dataclass(frozen=True)
@@ -85,12 +89,21 @@ class Server(Instance):
     ready = False
 
     def __init__(
-        self, endpoint: str, spec: VariantSpec, context: EngineContext, number: int = 0, instance: str = ""
+        self,
+        endpoint: str,
+        spec: VariantSpec,
+        context: EngineContext,
+        number: int = 0,
+        instance: str = "",
+        part: str = "",
     ) -> None:
-        """number: of its container. instance: the name of that which it is part of; by default a new one."""
+        """number: of its container. instance: the name of that which it is part of; by default a new one.
+
+        part: what tells its folder from those of the instance's other servers.
+        """
         super().__init__(instance or new_name())
         self.endpoint, self.spec, self.context = endpoint, spec, context
-        self.container, self._number = spec.containers[number], number
+        self.container, self._part = spec.containers[number], part
         self.folder = Path()
         self.restarts = 0
         self._running: Running | None = None
@@ -102,18 +115,26 @@ class Server(Instance):
 
     def start(self) -> None:
         """Unpack the model, start the server, wait until it answers. JobError: why it does not."""
+        self.fetch()
+        self.run()
+
+    def fetch(self) -> None:
+        """Unpack the model. JobError: why it cannot be had."""
         launcher, spec = self.context.launcher, self.spec
-        part = f"-{self._number}" if self._number else ""
-        self.folder = launcher.make_folder(f"{self.endpoint}-{self.instance}{part}", spec.name)
+        self.folder = launcher.make_folder(f"{self.endpoint}-{self.instance}{self._part}", spec.name)
         self._channel = Channel(self.folder / "run" / SOCKETS[0], spec.timeout)
         model = self.folder / "ml/model"
         model.mkdir()
         if self.container.model_uri:
             self._download(model, self.container.model_uri)
+
+    def run(self) -> None:
+        """Start the server and wait until it answers. JobError: why it does not."""
+        spec = self.spec
         self._way = self._choose_container()
         logs = self.context.client("logs")
         group = spec.log_group or LOG_GROUP.format(self.endpoint)
-        own = f"/{self.container.name}" if len(spec.containers) > 1 else ""
+        own = "" if self.container.name == PRIMARY else f"/{self.container.name}"
         self._stream = Stream(logs, group, f"{spec.name}/{self.instance}{own}")
         self._note_start()
         self._launch()
@@ -140,9 +161,18 @@ class Server(Instance):
             raise
         return reply, self._until_end(parts)
 
+    def ask(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Reply:
+        """A request that is no invocation. ServerUnavailable: no answer."""
+        return self._channel.ask(method, path, headers, body)
+
     def processes(self) -> dict[str, list[int]]:
-        """The pid of the model server on this machine, for the measurement of CPU and memory."""
-        return {self.container.name: [self._channel.peer] if self.ready else []}
+        """The pids of the server on this machine, for the measurement of CPU and memory."""
+        return {self.container.name: self._pids() if self.ready else []}
+
+    def _pids(self) -> list[int]:
+        """The model server's; of an image of the learner's own all of its host's."""
+        own = self._way and self._way.program and self._running
+        return descendants(self._running.group.pid) if own and self._running else [self._channel.peer]
 
     def close(self) -> None:
         """End the server and remove its folder."""

@@ -1,6 +1,7 @@
-"""Which container of an endpoint an invocation is for, as its headers say.
+"""Which container or model of an endpoint an invocation is for, as its headers say.
 
 https://docs.aws.amazon.com/sagemaker/latest/dg/multi-container-direct.html
+https://docs.aws.amazon.com/sagemaker/latest/dg/invoke-multi-model-endpoint.html
 """
 
 from __future__ import annotations
@@ -15,10 +16,17 @@ class BadTarget(Exception):
     """The invocation names a container or a model that there is not, or none where it must; `str()` says so."""
 
 
+class ModelNotReady(Exception):
+    """The model takes longer to load than an invocation may."""
+
+
 def check(endpoint: str, spec: VariantSpec, headers: dict[str, str]) -> None:
     """BadTarget: an invocation with these headers is not for this variant of the endpoint."""
     container = headers.get(CONTAINER)
-    if MODEL in headers:
+    if any(one.many for one in spec.containers):
+        if MODEL not in headers:
+            raise BadTarget(f"Request to multi-model endpoint {endpoint} is missing a target model header.")
+    elif MODEL in headers:
         raise BadTarget(
             f"Endpoint {endpoint} is not a multi-model endpoint and does not support target model header."
         )
