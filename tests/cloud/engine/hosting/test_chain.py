@@ -220,3 +220,71 @@ def test_a_container_that_does_not_come_up_fails_the_endpoint_by_its_name(
     images.remove("bad:1")
     assert "The container-2 container for production variant v1 ended" in described["FailureReason"]
     assert not list(hosting.cloud.home.jobs.glob(f"{name}*"))
+
+
+@pytest.mark.usefixtures("serial")
+def test_records_are_split_before_a_row_and_assembled_after_it(hosting: Hosting) -> None:
+    name = "transform-by-a-row"
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": hosting.put("batch/rows.csv", b"one\ntwo\n")}}
+    hosting.sagemaker.create_transform_job(
+        TransformJobName=name,
+        ModelName="row-of-three",
+        BatchStrategy="SingleRecord",
+        TransformInput={"DataSource": source, "ContentType": "text/csv", "SplitType": "Line"},
+        TransformOutput={
+            "S3OutputPath": f"s3://{hosting.bucket}/{name}",
+            "AssembleWith": "Line",
+            "Accept": "text/mine",
+        },
+        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    )
+    describe = hosting.sagemaker.describe_transform_job
+    job = until(lambda: describe(TransformJobName=name), lambda found: found["TransformJobStatus"] != "InProgress")
+    assert job["TransformJobStatus"] == "Completed", job.get("FailureReason")
+    text = hosting.s3.get_object(Bucket=hosting.bucket, Key=f"{name}/rows.csv.out")["Body"].read().decode()
+    for record, line in zip(("one", "two"), text.splitlines(), strict=True):
+        third, kind, accept, _, body = json.loads(line)
+        assert (third, kind, accept) == ("third", "text/second", "text/mine")
+        assert json.loads(json.loads(body)[4]) == ["first", "text/csv", None, None, record]
+
+
+@pytest.mark.usefixtures("direct")
+def test_a_transform_cannot_say_which_container_it_is_for(hosting: Hosting) -> None:
+    place = f"s3://{hosting.bucket}/batch"
+    with pytest.raises(botocore.exceptions.ClientError, match="one container or of a row"):
+        hosting.sagemaker.create_transform_job(
+            TransformJobName="none",
+            ModelName="each-by-name",
+            TransformInput={"DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": place}}},
+            TransformOutput={"S3OutputPath": place},
+            TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+        )
+    output = {"OutputConfig": {"S3OutputPath": place}}
+    with pytest.raises(botocore.exceptions.ClientError, match="AsyncInferenceConfig is for models of"):
+        hosting.config("each-by-name", options={"AsyncInferenceConfig": output})
+
+
+def test_a_package_of_two_containers_is_deployed(hosting: Hosting, image: str) -> None:
+    containers = [
+        {"Image": image, "Environment": {"STAGE": stage}, "ContainerHostname": f"{stage}-of-two"}
+        for stage in NAMES[:2]
+    ]
+    hosting.sagemaker.create_model_package_group(ModelPackageGroupName="rows")
+    arn = hosting.sagemaker.create_model_package(
+        ModelPackageGroupName="rows",
+        ModelApprovalStatus="Approved",
+        InferenceSpecification={
+            "Containers": containers,
+            "SupportedContentTypes": ["text/plain"],
+            "SupportedResponseMIMETypes": ["text/plain"],
+        },
+    )["ModelPackageArn"]
+    hosting.sagemaker.create_model(
+        ModelName="of-a-package", Containers=[{"ModelPackageName": arn}], ExecutionRoleArn=ROLE
+    )
+    name = hosting.serve(hosting.config("of-a-package"))
+    assert json.loads(ask(hosting, name, b"you"))[0] == "second"
+    error = refused(hosting, name, b"fail at first")["Error"]
+    assert "from first-of-two with message" in error["Message"]
+    images = hosting.describe(name)["ProductionVariants"][0]["DeployedImages"]
+    assert [one["SpecifiedImage"] for one in images] == [image, image]
