@@ -1,4 +1,4 @@
-"""A first container of a row: takes CSV, and passes it on as it is, in the order of `order` where the model has one."""
+"""The first container of a row: CSV in, and out, in the order of `order.txt` where the model has one."""
 
 from pathlib import Path
 
