@@ -183,9 +183,13 @@ class Contained(Loader):
         own = self.container.environment | MULTI
         self.process = self.server(replace(self.container, model_uri=None, environment=own), "")
         self.process.start()
-        if (status := self.process.ask("GET", "/models", {}, b"").status) != OK:
+        try:
+            answer = str(self.process.ask("GET", "/models", {}, b"").status)
+        except ServerUnavailable as trouble:
+            answer = f"nothing ({trouble})"
+        if answer != str(OK):
             raise ClientError(
-                f"The container {self.container.image} answers GET /models with {status}: it does not serve many"
+                f"The container {self.container.image} answers GET /models with {answer}: it does not serve many"
                 " models."
             )
 
