@@ -93,6 +93,9 @@ class Endpoints(Stateful[Endpoint]):
         for item in wanted:
             counts[item["VariantName"]] = item.get("DesiredInstanceCount", counts[item["VariantName"]])
         hosting_rules.check_instances(sum(counts.values()))
+        fleet = self.running[arn].fleet
+        sizes = {name: len(one.spec.containers) for name, one in fleet.variants.items()} if fleet else {}
+        hosting_rules.check_servers(sum(count * sizes.get(name, 1) for name, count in counts.items()))
         return {}, partial(self._resize, wanted)
 
     # What happens behind a status; each in a thread of its own
@@ -147,6 +150,7 @@ class Endpoints(Stateful[Endpoint]):
     def _specs(self, call: Call, config: Document) -> list[VariantSpec]:
         notes = hosting_rules.notes(config)
         specs = [self._spec(call, variant, notes) for variant in config["ProductionVariants"]]
+        hosting_rules.check_servers(sum(spec.count * len(spec.containers) for spec in specs))
         asynchronous = "AsyncInferenceConfig" in config
         return [replace(spec, timeout=ASYNC_TIMEOUT) for spec in specs] if asynchronous else specs
 

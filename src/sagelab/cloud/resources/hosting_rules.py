@@ -13,7 +13,7 @@ from sagelab.cloud.resources import checks, torch_rules
 from sagelab.cloud.resources.call import Params
 
 # Every instance is a model server of its own on this one machine, or a row of them.
-MAX_INSTANCES, MAX_CONTAINERS = 20, 15
+MAX_INSTANCES, MAX_CONTAINERS, MAX_SERVERS = 20, 15, 60
 MANY = ("tensorflow", "scikit-learn", "xgboost", "pytorch", "huggingface")  # model servers that do
 DIRECT, SPARK_ML = "Direct", "sagemaker-sparkml-serving"
 
@@ -157,6 +157,15 @@ def check_instances(total: int) -> None:
         raise ResourceLimitExceeded(
             f"The local cloud runs at most {MAX_INSTANCES} instances for an endpoint, processes of this machine;"
             f" the variants ask for {total}."
+        )
+
+
+def check_servers(total: int) -> None:
+    """ResourceLimitExceeded: the containers of an endpoint's instances are more than this machine runs."""
+    if total > MAX_SERVERS:
+        raise ResourceLimitExceeded(
+            f"The local cloud runs at most {MAX_SERVERS} containers for an endpoint, each a process of this"
+            f" machine on each instance; the variants ask for {total}."
         )
 
 

@@ -11,8 +11,8 @@ import botocore.exceptions
 import pytest
 
 from sagelab.cloud.engine.images.own import OwnImages
-from tests.cloud.endpoints import Hosting
-from tests.cloud.jobs import ROLE
+from tests.cloud.endpoints import IMAGE, Hosting, pack_folder
+from tests.cloud.jobs import LIGHT, ROLE, pack
 from tests.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -58,6 +58,17 @@ port = int(os.environ.get("SAGEMAKER_BIND_TO_PORT", 8080))
 http.server.ThreadingHTTPServer(("0.0.0.0", port), Handler).serve_forever()
 """
 NAMES = ["first", "second", "third"]
+# Text of CSV to what TensorFlow reads.
+PREPARES = """
+import json
+
+def model_fn(folder):
+    return None
+
+def transform_fn(model, body, kind, accept):
+    rows = [[float(cell) for cell in line.split(",")] for line in body.splitlines()]
+    return json.dumps({"instances": rows}), "application/json"
+"""
 
 
 @pytest.fixture(scope="module")
@@ -264,6 +275,15 @@ def test_a_transform_cannot_say_which_container_it_is_for(hosting: Hosting) -> N
         hosting.config("each-by-name", options={"AsyncInferenceConfig": output})
 
 
+def test_more_containers_than_this_machine_runs_are_refused(hosting: Hosting, image: str) -> None:
+    containers = [{"Image": image}] * 4
+    hosting.sagemaker.create_model(ModelName="row-of-four", Containers=containers, ExecutionRoleArn=ROLE)
+    config = hosting.config("row-of-four", count=16)
+    with pytest.raises(botocore.exceptions.ClientError, match=r"at most 60 containers .* ask for 64") as trouble:
+        hosting.sagemaker.create_endpoint(EndpointName="never-made", EndpointConfigName=config)
+    assert trouble.value.response["Error"]["Code"] == "ResourceLimitExceeded"
+
+
 def test_a_package_of_two_containers_is_deployed(hosting: Hosting, image: str) -> None:
     containers = [
         {"Image": image, "Environment": {"STAGE": stage}, "ContainerHostname": f"{stage}-of-two"}
@@ -288,3 +308,33 @@ def test_a_package_of_two_containers_is_deployed(hosting: Hosting, image: str) -
     assert "from first-of-two with message" in error["Message"]
     images = hosting.describe(name)["ProductionVariants"][0]["DeployedImages"]
     assert [one["SpecifiedImage"] for one in images] == [image, image]
+    hosting.delete(name)  # then it has the last of its usage
+    for container in ("first-of-two", "second-of-two"):
+        found = hosting.cloud.client("cloudwatch").list_metrics(
+            Namespace="/aws/sagemaker/Endpoints",
+            Dimensions=[{"Name": "EndpointName", "Value": name}, {"Name": "ContainerName", "Value": container}],
+        )["Metrics"]
+        assert {one["MetricName"] for one in found} == {"CPUUtilization", "MemoryUtilization"}
+
+
+def test_scikit_learn_prepares_what_tensorflow_reads(hosting: Hosting, doubler: Path) -> None:
+    prepares = hosting.put("prepares.tar.gz", pack({"code/prepares.py": PREPARES}))
+    doubles = hosting.put("doubles.tar.gz", pack_folder(doubler))
+    program = {"SAGEMAKER_PROGRAM": "prepares.py"}
+    containers = [
+        {"Image": LIGHT, "ModelDataUrl": prepares, "Environment": program},
+        {"Image": IMAGE, "ModelDataUrl": doubles},
+    ]
+    hosting.sagemaker.create_model(
+        ModelName="prepares-doubles",
+        Containers=containers,
+        ExecutionRoleArn=ROLE,
+        EnableNetworkIsolation=True,
+    )
+    name = hosting.serve(hosting.config("prepares-doubles"))
+    assert json.loads(ask(hosting, name, b"1,2\n3,4"))["predictions"] == [[2, 4], [6, 8]]
+    error = refused(hosting, name, b"1,two")["Error"]["Message"]
+    assert "Received server error (500) from container-1 with" in error
+    error = refused(hosting, name, b"1")["Error"]["Message"]
+    assert "Received client error (400) from container-2 with" in error
+    hosting.delete(name)

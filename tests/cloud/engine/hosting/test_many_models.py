@@ -12,14 +12,13 @@ import botocore.exceptions
 import pytest
 
 from sagelab.cloud.engine.images.own import OwnImages
-from tests.cloud.endpoints import Hosting
-from tests.cloud.jobs import pack
+from tests.cloud.endpoints import IMAGE, Hosting, pack_folder
+from tests.cloud.jobs import LIGHT, ROLE, pack
 from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
-SKLEARN = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
-# A script whose model takes 80 MB; DIES ends its server.
+# A script whose model takes 80 MB.
 SCRIPT = """
 import os, pathlib
 
@@ -221,7 +220,7 @@ def test_a_container_without_the_api_fails_its_endpoint(hosting: Hosting, prefix
 
 def test_models_of_a_script_each_have_a_server_within_their_memory(hosting: Hosting, prefix: str) -> None:
     environment = {"SAGEMAKER_PROGRAM": "inference.py", "SAGELAB_MODEL_MEMORY_MB": "150"}
-    name = serve(hosting, SKLEARN, prefix, Environment=environment)
+    name = serve(hosting, LIGHT, prefix, Environment=environment)
 
     def servers() -> int:
         return len(list(hosting.cloud.home.jobs.glob(f"{name}*")))
@@ -238,14 +237,23 @@ def test_models_of_a_script_each_have_a_server_within_their_memory(hosting: Host
     assert servers() == 0
 
 
+def test_models_of_tensorflow(hosting: Hosting, doubler: Path, tripler: Path) -> None:
+    for key, folder in (("two", doubler), ("below/three", tripler)):
+        hosting.put(f"saved/{key}.tar.gz", pack_folder(folder))
+    name = serve(hosting, IMAGE, f"s3://{hosting.bucket}/saved")
+    for model, doubled in (("two.tar.gz", 2), ("below/three.tar.gz", 3)):
+        answer = hosting.invoke(name, {"instances": [[1, 2]]}, TargetModel=model)
+        assert answer == {"predictions": [[doubled, 2 * doubled]]}
+    hosting.delete(name)
+
+
 def test_many_models_end_a_row(hosting: Hosting, image: str, prefix: str) -> None:
     first = hosting.put("first.tar.gz", pack({"word.txt": "first", "code/inference.py": SCRIPT}))
     containers = [
-        {"Image": SKLEARN, "ModelDataUrl": first, "Environment": {"SAGEMAKER_PROGRAM": "inference.py"}},
+        {"Image": LIGHT, "ModelDataUrl": first, "Environment": {"SAGEMAKER_PROGRAM": "inference.py"}},
         {"Image": image, "ModelDataUrl": prefix, "Mode": "MultiModel"},
     ]
-    role = hosting.sagemaker.describe_model(ModelName=hosting.model(None, Image=image))["ExecutionRoleArn"]
-    hosting.sagemaker.create_model(ModelName="row-and-many", Containers=containers, ExecutionRoleArn=role)
+    hosting.sagemaker.create_model(ModelName="row-and-many", Containers=containers, ExecutionRoleArn=ROLE)
     name = hosting.serve(hosting.config("row-and-many"))
     assert ask(hosting, name, "b.tar.gz") == "b b.tar.gz first hi of 1"
     assert "missing a target model header" in refused(hosting, name, None)["Error"]["Message"]
