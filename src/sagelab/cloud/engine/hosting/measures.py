@@ -50,8 +50,9 @@ class Measures:
 
     def note(self, variant: str, instances: int, status: int, model: float | None, overhead: float) -> None:
         """One invocation. status: of HTTP. model, overhead: seconds; model is None where no server answered."""
-        for listener in list(self.listeners) if model is not None else ():
-            listener(model)
+        if model is not None:
+            for listener in list(self.listeners):
+                listener(model)
         with self._lock:
             second = self._seconds[variant]
             second.count += 1

@@ -166,7 +166,8 @@ def describe(window: Window) -> str:
     """A level, as the log has it."""
     model, client = window.latencies, window.client
     text = (
-        f"{window.users} user{'s' * (window.users > 1)}: {window.per_minute:,.0f} invocations a minute in {window.seconds:.1f} s,"
+        f"{window.users} user{'s' * (window.users > 1)}: {window.per_minute:,.0f} invocations a minute in"
+        f" {window.seconds:.1f} s,"
         f" model latency {model.percentile(0.5):,.1f} ms (P95 {model.percentile(0.95):,.1f} ms), for the users"
         f" {client.percentile(0.5):,.1f} ms; CPU {window.cpu:.0f} %, memory {window.memory:.1f} %; the users take"
         f" {100 * window.generator:.0f} % of a core"
