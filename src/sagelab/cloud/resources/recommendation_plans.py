@@ -8,7 +8,7 @@ from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.compilation import targets
 from sagelab.cloud.engine.images import neo
 from sagelab.cloud.engine.recommender import plan
-from sagelab.cloud.engine.recommender.plan import Plan, Source, Test
+from sagelab.cloud.engine.recommender.plan import Benchmark, Plan, Source
 from sagelab.cloud.engine.recommender.samples import Payload
 from sagelab.cloud.errors import ValidationException
 from sagelab.cloud.resources import checks, hosting_rules, package_rules, recommendation_rules
@@ -130,7 +130,7 @@ def _payload(wanted: Params, role: str, cloud: Cloud) -> Payload:
 
 def _tests(
     job: Document, wanted: Params, found: Found, package: Document | None
-) -> tuple[dict[str | None, Source], list[Test], list[str]]:
+) -> tuple[dict[str | None, Source], list[Benchmark], list[str]]:
     """What is tried, in order, of which models, and what there is to say of the choice."""
     config = job["InputConfig"]
     tests = [_existing(each["EndpointName"], found) for each in config.get("Endpoints", [])]
@@ -143,7 +143,7 @@ def _tests(
         if ranges and not sources[name].container:
             raise ValidationException("EnvironmentParameterRanges: the model has several containers.")
         tests += [
-            Test(plan.new_endpoint(), {"InstanceType": given["InstanceType"]}, chosen, name)
+            Benchmark(plan.new_endpoint(), {"InstanceType": given["InstanceType"]}, chosen, name)
             for chosen in plan.combinations(ranges)
         ]
     if job["JobType"] == "Default" and not config.get("EndpointConfigurations"):
@@ -157,7 +157,7 @@ def _tests(
     return sources, tests, notes
 
 
-def _existing(name: str, found: Found) -> Test:
+def _existing(name: str, found: Found) -> Benchmark:
     """A test of an endpoint that is there.
 
     https://docs.aws.amazon.com/sagemaker/latest/dg/inference-recommender-existing-endpoint.html
@@ -176,7 +176,7 @@ def _existing(name: str, found: Found) -> Test:
     targets_of = scaling.describe_scalable_targets(ServiceNamespace="sagemaker", ResourceIds=[resource])
     if targets_of["ScalableTargets"]:
         raise ValidationException(f"Endpoint {name} enables autoscaling; a job compares no such endpoint.")
-    return Test(name, {"InstanceType": variants[0]["InstanceType"]}, existing=True)
+    return Benchmark(name, {"InstanceType": variants[0]["InstanceType"]}, existing=True)
 
 
 def _source(config: Params, specification: str | None, found: Found, package: Document | None) -> Source:
@@ -208,7 +208,7 @@ def _artifact(container: Params) -> str | None:
     return str(source["S3Uri"]) if source and source["CompressionType"] == "Gzip" else None
 
 
-def _own_choice(job: str, wanted: Params, source: Source, notes: list[str]) -> list[Test]:
+def _own_choice(job: str, wanted: Params, source: Source, notes: list[str]) -> list[Benchmark]:
     """The tests of a Default job: a few types, and where it can be, one with the model compiled."""
     supported = wanted.get("SupportedInstanceTypes")
     types = [each for each in supported or plan.USUAL_TYPES if _suits(each)]
@@ -222,7 +222,7 @@ def _own_choice(job: str, wanted: Params, source: Source, notes: list[str]) -> l
         notes.append(
             f"a Default job tries {plan.DEFAULT_TESTS} at the most: not tried are {', '.join(types[left:])}"
         )
-    return [Test(plan.new_endpoint(), {"InstanceType": each}) for each in types[:left]] + compiled
+    return [Benchmark(plan.new_endpoint(), {"InstanceType": each}) for each in types[:left]] + compiled
 
 
 def _suits(instance_type: str) -> bool:
@@ -233,11 +233,11 @@ def _suits(instance_type: str) -> bool:
     return True
 
 
-def _compiled(job: str, types: list[str], source: Source, notes: list[str]) -> list[Test]:
+def _compiled(job: str, types: list[str], source: Source, notes: list[str]) -> list[Benchmark]:
     """The test of the compiled model, on the first type that there is a target for."""
     for instance_type in types:
         endpoint = plan.new_endpoint()
-        test = Test(endpoint, {"InstanceType": instance_type}, compilation=f"{job[:40]}-{endpoint[-12:]}")
+        test = Benchmark(endpoint, {"InstanceType": instance_type}, compilation=f"{job[:40]}-{endpoint[-12:]}")
         if test.target not in targets.KNOWN:
             continue
         if str(source.framework).upper() not in neo.IMAGES or not source.artifact:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sagelab.cloud.engine.recommender.curve import Window
-from sagelab.cloud.engine.recommender.plan import VARIANT, Plan, Test
+from sagelab.cloud.engine.recommender.plan import VARIANT, Benchmark, Plan
 from sagelab.prices import hourly
 
 Facts = dict[str, Any]
@@ -20,7 +20,7 @@ ENDS = (DONE, FAILED, STOPPED)
 class Outcome:
     """What has become of a test. window: the level that its numbers are of. reason: why it failed."""
 
-    test: Test
+    test: Benchmark
     status: str = "PENDING"
     window: Window | None = None
     reason: str = ""
@@ -34,7 +34,7 @@ def instances(window: Window, wanted: int | None) -> int:
     return max(1, math.ceil(wanted / alone)) if wanted and alone else 1
 
 
-def metrics(test: Test, window: Window, wanted: int | None) -> Facts:
+def metrics(test: Benchmark, window: Window, wanted: int | None) -> Facts:
     """The numbers of a test, for as many instances as it takes; a cost only where the price is known.
 
     https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_RecommendationMetrics.html
@@ -114,7 +114,7 @@ def _endpoint(plan: Plan, outcome: Outcome) -> Facts:
     return found
 
 
-def _configuration(test: Test) -> Facts:
+def _configuration(test: Benchmark) -> Facts:
     found: Facts = {}
     if test.environment:
         found["EnvironmentParameters"] = [

@@ -43,7 +43,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Test:
+class Benchmark:
     """One load test. endpoint: its name; existing: it is the caller's. compiled: whether the model is, first.
 
     setting: InstanceType or ServerlessConfig. environment: of the container, beside its own.
@@ -82,7 +82,7 @@ class Plan:
     job: str
     role: str
     sources: dict[str | None, Source]
-    tests: tuple[Test, ...]
+    tests: tuple[Benchmark, ...]
     pattern: Request
     limits: Limits
     payload: Payload
@@ -126,13 +126,13 @@ def model(name: str, plan: Plan, source: Source, container: Request) -> Request:
     }
 
 
-def container(source: Source, test: Test) -> Request:
+def container(source: Source, test: Benchmark) -> Request:
     """The container of a test that changes its environment."""
     environment = source.container.get("Environment", {}) | dict(test.environment)
     return source.container | ({"Environment": environment} if environment else {})
 
 
-def config(plan: Plan, test: Test, model_name: str) -> Request:
+def config(plan: Plan, test: Benchmark, model_name: str) -> Request:
     variant = {"VariantName": VARIANT, "ModelName": model_name, **test.setting}
     if test.instance_type:
         variant |= {"InitialInstanceCount": 1, "InitialVariantWeight": 1.0}
@@ -140,7 +140,7 @@ def config(plan: Plan, test: Test, model_name: str) -> Request:
     return request | ({"KmsKeyId": plan.key} if plan.key and test.instance_type else {})
 
 
-def compilation(plan: Plan, source: Source, test: Test) -> Request:
+def compilation(plan: Plan, source: Source, test: Benchmark) -> Request:
     model_config = {"S3Uri": source.artifact, "Framework": source.framework}
     if source.shape:
         model_config["DataInputConfig"] = source.shape

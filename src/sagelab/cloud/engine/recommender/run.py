@@ -22,7 +22,7 @@ from sagelab.cloud.engine.recommender.advice import Outcome
 from sagelab.cloud.engine.recommender.crowd import Crowd, Order
 from sagelab.cloud.engine.recommender.curve import BUSY, chosen
 from sagelab.cloud.engine.recommender.load import Load, Meter, Metrics, describe
-from sagelab.cloud.engine.recommender.plan import Plan, Source, Test
+from sagelab.cloud.engine.recommender.plan import Benchmark, Plan, Source
 from sagelab.cloud.engine.recommender.traffic import levels
 from sagelab.cloud.engine.role_keys import RoleKeys
 from sagelab.cloud.errors import ClientError, JobError
@@ -147,7 +147,7 @@ class RecommendationsRun(JobRun):
         outcome.status, outcome.reason = advice.FAILED, str(error).removeprefix("ClientError: ")
         self.say(f"the test failed: {outcome.reason}")
 
-    def _prepare(self, test: Test) -> None:
+    def _prepare(self, test: Benchmark) -> None:
         """Bring the test's endpoint to life. JobError, botocore's ClientError: it does not come."""
         if test.existing:
             return
@@ -163,7 +163,7 @@ class RecommendationsRun(JobRun):
             raise ClientError(str(found.get("FailureReason", f"{test.endpoint} is {found['EndpointStatus']}.")))
         self._stream(f"Endpoint/{test.endpoint}", f"in service after {self.context.clock.real() - began:.1f} s")
 
-    def _model(self, test: Test) -> str:
+    def _model(self, test: Benchmark) -> str:
         """The name of the model that a test serves; made, where it is not the one that was given."""
         source = self.plan.sources[test.specification]
         if source.model and not test.environment and not test.compilation:
@@ -173,7 +173,7 @@ class RecommendationsRun(JobRun):
         self._site.create("CreateModel", plan.model(name, self.plan, source, container))
         return name
 
-    def _compile(self, source: Source, test: Test) -> dict[str, Any]:
+    def _compile(self, source: Source, test: Benchmark) -> dict[str, Any]:
         """The container of the compiled model."""
         assert test.compilation
         self._site.create("CreateCompilationJob", plan.compilation(self.plan, source, test))
@@ -227,7 +227,7 @@ class RecommendationsRun(JobRun):
         if test.instance_type and hourly(test.instance_type, "hosting") is None:
             self.say(f"no price of {test.instance_type} is at hand ({prices()['date']}): it has no costs")
 
-    def _order(self, test: Test, folder: Path, names: list[str]) -> Order:
+    def _order(self, test: Benchmark, folder: Path, names: list[str]) -> Order:
         payload, context = self.plan.payload, self.context
         return Order(
             context.url,
