@@ -51,6 +51,7 @@ CALLS = {
     "lab.chain": ("CreateModel",),
     "lab.deploy": ("CreateEndpointConfig", "CreateEndpoint"),
     "endpoint.invoke": ("InvokeEndpoint",),
+    "reader.invoke": ("InvokeEndpoint",),
     "data.upload": ("PutObject",),
     "watch.tail": ("GetLogEvents",),
     "watch.log": ("GetLogEvents",),

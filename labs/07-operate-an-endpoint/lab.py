@@ -115,10 +115,9 @@ load.show(table)
 #
 # Half, because a new instance takes minutes to come, and in these minutes the old ones bear it all. The 60 are
 # the seconds of a minute. The local cloud's minutes can pass faster, so that you need not wait for fifteen of
-# them:
-# `sagelab clock set 30` makes a minute two seconds long, for alarms, cooldowns and idle times alike, *and so an
-# instance gets in such a minute only a thirtieth of what it would get in a real one*. On AWS the cell changes
-# nothing, and `minute` is 60.
+# them: `sagelab clock set 30` makes a minute two seconds long, for alarms, cooldowns and idle times alike, *and
+# so an instance gets in such a minute only a thirtieth of what it would get in a real one*. On AWS the cell
+# changes nothing, and `minute` is 60.
 
 # %% tags=["nbval-ignore-output"]
 from sagelab.lab import clock
@@ -286,12 +285,15 @@ assert found["EndpointStatus"] == "InService"
 # %% [markdown]
 # Let it fall asleep, and then ask twenty times. The first request finds nobody there and waits until an
 # environment has started and has read the model: a [cold start](../labs/GLOSSARY.md#cold-start). The others
-# find it warm.
-# `ModelSetupTime` is CloudWatch's name for the difference. (Here an environment comes from a Python that has
-# TensorFlow imported already; on AWS a cold start of this model takes seconds.)
+# find it warm. `ModelSetupTime` is CloudWatch's name for the difference. (Here an environment comes from a
+# Python that has TensorFlow imported already; on AWS a cold start of this model takes seconds.)
+#
+# Which of the two endpoints is cheaper? Compare the milliseconds that the model worked, times its memory, with
+# an hour of an instance: below so many requests an hour serverless costs less, and of a quiet night it costs
+# nothing.
 
 # %% tags=["nbval-ignore-output"]
-from sagelab.lab import endpoints
+from sagelab.lab import costs, endpoints
 
 clock.wait(lab, 6 if lab.local else 20)
 asked = load.series(lab, sleeper, body, 20)
@@ -299,20 +301,12 @@ took = [each.milliseconds for each in asked]
 endpoints.metrics(lab, sleeper, at_least=20)
 setup, _ = endpoints.value(lab, sleeper, "ModelSetupTime", "Maximum")
 print(f"cold {took[0]:.0f} ms, of which the start {setup / 1000:.0f} ms; warm {np.median(took[1:]):.0f} ms")
-assert took[0] > 2 * np.median(took[1:])
-
-# %% [markdown]
-# Which of the two is cheaper? The milliseconds that the model worked, times its memory, against the hours of an
-# instance. Below so many requests an hour serverless costs less, and of a quiet night it costs nothing.
-
-# %% tags=["nbval-ignore-output"]
-from sagelab.lab import costs
-
 worked, _ = endpoints.value(lab, sleeper, "ModelLatency", "Average")
 once = costs.serverless(worked / 1e6, 2048)
 hourly = costs.estimate(INSTANCE_TYPE, 3600, plane="hosting").dollars
 print(f"{worked / 1000:.0f} ms a request: a million cost ${1e6 * once:.2f}; an instance ${hourly:.3f} an hour")
 print(f"Below {hourly / once:,.0f} requests an hour the endpoint that sleeps is cheaper.")
+assert took[0] > 2 * np.median(took[1:])
 
 # %% [markdown]
 # ## 8. Ask the recommender
@@ -421,7 +415,7 @@ from sagelab.lab import cleanup
 for sentence in cleanup.clean(lab):
     print(sentence)
 clock.set_back(lab)
-assert not autoscaling.describe_scaling_policies(**variant)["ScalingPolicies"]
+assert scaling.alarms(lab, name).empty
 cleanup.assert_clean(lab)
 
 # %% [markdown]

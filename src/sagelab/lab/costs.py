@@ -60,7 +60,7 @@ def serverless(seconds: float, memory: int) -> float:
 
     What goes in and out is charged beside it, by the gigabyte.
     """
-    return float(prices()["serverless"]["gb_second"]) * seconds * memory / 1024
+    return float(prices()["serverless"]["second"]) * seconds * memory / 1024
 
 
 def bill(job: dict[str, Any]) -> Cost:
