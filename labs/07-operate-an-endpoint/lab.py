@@ -301,10 +301,9 @@ took = [each.milliseconds for each in asked]
 endpoints.metrics(lab, sleeper, at_least=20)
 setup, _ = endpoints.value(lab, sleeper, "ModelSetupTime", "Maximum")
 print(f"cold {took[0]:.0f} ms, of which the start {setup / 1000:.0f} ms; warm {np.median(took[1:]):.0f} ms")
-worked, _ = endpoints.value(lab, sleeper, "ModelLatency", "Average")
-once = costs.serverless(worked / 1e6, 2048)
-hourly = costs.estimate(INSTANCE_TYPE, 3600, plane="hosting").dollars
-print(f"{worked / 1000:.0f} ms a request: a million cost ${1e6 * once:.2f}; an instance ${hourly:.3f} an hour")
+bill = endpoints.serverless_bill(lab, sleeper)
+once, hourly = bill.dollars / len(asked), costs.estimate(INSTANCE_TYPE, 3600, plane="hosting").dollars
+print(bill)
 print(f"Below {hourly / once:,.0f} requests an hour the endpoint that sleeps is cheaper.")
 assert took[0] > 2 * np.median(took[1:])
 

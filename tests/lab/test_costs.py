@@ -43,7 +43,3 @@ def test_the_price_table_says_of_when_and_where_it_is_and_what_is_unverified() -
     assert table["source"]
     known = {name for plane in ("training", "hosting", "notebook", "accelerator") for name in table[plane]}
     assert set(table["unverified"]) <= known
-
-
-def test_a_serverless_answer_costs_by_memory_and_time() -> None:
-    assert costs.serverless(0.5, 2048) == pytest.approx(2 * 0.5 * 0.00002)

@@ -7,17 +7,7 @@ from typing import Any
 
 from sagelab.prices import prices, spot_share
 
-__all__ = [
-    "Cost",
-    "UnknownPrice",
-    "bill",
-    "estimate",
-    "prices",
-    "savings",
-    "serverless",
-    "spot_share",
-    "training_cost",
-]
+__all__ = ["Cost", "UnknownPrice", "bill", "estimate", "prices", "savings", "spot_share", "training_cost"]
 
 
 class UnknownPrice(Exception):
@@ -53,14 +43,6 @@ def estimate(instance_type: str, seconds: float, count: int = 1, plane: str = "t
     if instance_type not in table:
         raise UnknownPrice(f"No {plane} price of {instance_type!r} is at hand; known are {', '.join(table)}.")
     return Cost(instance_type, count, seconds, table[instance_type])
-
-
-def serverless(seconds: float, memory: int) -> float:
-    """The dollars of answers of a serverless endpoint that took so many seconds in all. memory: MemorySizeInMB.
-
-    What goes in and out is charged beside it, by the gigabyte.
-    """
-    return float(prices()["serverless"]["second"]) * seconds * memory / 1024
 
 
 def bill(job: dict[str, Any]) -> Cost:

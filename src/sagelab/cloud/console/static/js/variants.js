@@ -9,18 +9,10 @@ const count = (variant) => {
   return wanted === undefined || wanted === now ? now : `${now} of ${wanted}`;
 };
 
-const serverless = (variant) => {
-  const config = variant.CurrentServerlessConfig || variant.DesiredServerlessConfig || variant.ServerlessConfig;
-  if (!config) return undefined;
-  const ready = config.ProvisionedConcurrency ? `, ${config.ProvisionedConcurrency} ready` : "";
-  return `${config.MemorySizeInMB} MB, ${config.MaxConcurrency} at a time${ready}`;
-};
-
 const COLUMNS = [
   ["Variant", (variant) => variant.VariantName],
   ["Model", (variant) => link("models", variant.ModelName)],
   ["Instance", (variant) => variant.InstanceType],
-  ["Serverless", serverless],
   ["Accelerator", (variant) => variant.AcceleratorType],
   ["Instances", count],
   ["Weight", (variant) => variant.CurrentWeight ?? variant.InitialVariantWeight],
