@@ -16,8 +16,8 @@ from typing import Any
 from sagelab.cloud.gateway.moto import (
     deliveries,
     event_bus,
-    linked_roles,
     key_policies,
+    linked_roles,
     policies,
     rules,
     s3,
