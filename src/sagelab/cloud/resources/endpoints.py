@@ -174,7 +174,18 @@ class Endpoints(Stateful[Endpoint]):
             isolated=model.get("EnableNetworkIsolation", False),
             startup=variant.get("ContainerStartupHealthCheckTimeoutInSeconds", 600),
             notes=(*notes, *hosting_rules.model_notes(model)),
+            zones=self._zones(call.region, model),
         )
+
+    def _zones(self, region: str, model: Document) -> tuple[str, ...]:
+        """Those of the model's subnets, in order; none where it has none, or none that there are."""
+        wanted = model.get("VpcConfig", {}).get("Subnets")
+        if not wanted:
+            return ()
+        named = [{"Name": "subnet-id", "Values": wanted}]
+        found = self.cloud.client("ec2", region).describe_subnets(Filters=named)["Subnets"]
+        zones = {subnet["SubnetId"]: subnet["AvailabilityZone"] for subnet in found}
+        return tuple(dict.fromkeys(zones[name] for name in wanted if name in zones))
 
     def recover(self, arn: str, document: Document) -> None:
         """What served serves again, with new servers."""

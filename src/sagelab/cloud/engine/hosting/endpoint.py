@@ -113,10 +113,8 @@ class Endpoint:
         fleet = self._enter()
         try:
             variant = _variant_of(fleet, invocation.target)
-            server, count = variant.pick(), len(variant.servers)
-            if server is None:
-                raise ServerUnavailable("no server of the variant is ready")
-            reply, parts = server.stream(invocation.headers(), invocation.body)
+            count = len(variant.servers)
+            reply, parts = variant.ask(lambda server: server.stream(invocation.headers(), invocation.body))
         except BaseException:
             fleet.leave()
             raise
@@ -143,13 +141,9 @@ class Endpoint:
             return self.fleet
 
     def _ask(self, variant: Variant, invocation: Invocation) -> Reply:
-        server, name = variant.pick(), variant.spec.name
-        count = len(variant.servers)
-        if server is None:
-            self.measures.note(name, count, 503, None, time.perf_counter() - invocation.received)
-            raise ServerUnavailable("no server of the variant is ready")
+        name, count, headers = variant.spec.name, len(variant.servers), invocation.headers()
         try:
-            reply = server.invoke("/invocations", invocation.headers(), invocation.body)
+            reply = variant.ask(lambda server: server.invoke("/invocations", headers, invocation.body))
         except ServerUnavailable:
             self.measures.note(name, count, 500, None, time.perf_counter() - invocation.received)
             raise

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import TypeVar
 
 from sagelab.cloud.engine.context import EngineContext
+from sagelab.cloud.engine.hosting.client import ServerUnavailable
 from sagelab.cloud.engine.hosting.server import Server, VariantSpec, close_all
+from sagelab.cloud.engine.hosting.zones import Placement
 
 AT_ONCE = 4
+
+Answer = TypeVar("Answer")
 
 
 class Variant:
@@ -20,6 +26,7 @@ class Variant:
         self.spec, self.weight = spec, spec.weight
         self._endpoint, self._context = endpoint, context
         self._lock = threading.Lock()
+        self._place = Placement(context.zones, context.region, spec.zones)
         self.servers: list[Server] = []
 
     def start(self) -> None:
@@ -28,7 +35,7 @@ class Variant:
 
     def resize(self, count: int) -> None:
         """Start or close servers until there are `count`; the old ones serve until the new ones answer."""
-        new = [Server(self._endpoint, self.spec, self._context) for _ in range(count - len(self.servers))]
+        new = [self._make() for _ in range(count - len(self.servers))]
         try:
             with ThreadPoolExecutor(AT_ONCE) as pool:
                 for started in [pool.submit(server.start) for server in new]:
@@ -41,11 +48,30 @@ class Variant:
             self.spec = replace(self.spec, count=count)
         close_all(rest)
 
-    def pick(self) -> Server | None:
-        """The server with the least to do; None where none is ready."""
+    def _make(self) -> Server:
+        return Server(self._endpoint, self.spec, self._context, self._place)
+
+    def pick(self, besides: Server | None = None) -> Server | None:
+        """The server with the least to do, besides one; None where none is ready."""
         with self._lock:
-            ready = [server for server in self.servers if server.ready]
+            ready = [server for server in self.servers if server.ready and server is not besides]
         return min(ready, key=lambda server: server.busy) if ready else None
+
+    def ask(self, act: Callable[[Server], Answer]) -> Answer:
+        """What a server answers; one that dies before it says a word is followed by another, once.
+
+        ServerUnavailable: none answers, and no other one could be asked.
+        """
+        server = self.pick()
+        if server is None:
+            raise ServerUnavailable("no server of the variant is ready")
+        try:
+            return act(server)
+        except ServerUnavailable as error:
+            other = self.pick(besides=server) if error.silent else None
+            if other is None:
+                raise
+            return act(other)
 
 
 class Fleet:

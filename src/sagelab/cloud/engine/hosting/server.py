@@ -23,6 +23,7 @@ from sagelab.cloud.engine.data.workspace import environment
 from sagelab.cloud.engine.hosting import containers
 from sagelab.cloud.engine.hosting.client import TIMEOUT, Channel, Reply, ServerUnavailable
 from sagelab.cloud.engine.hosting.containers import Container
+from sagelab.cloud.engine.hosting.zones import Placement
 from sagelab.cloud.engine.images.registry import SERVE
 from sagelab.cloud.engine.images.runtimes import PYTHON
 from sagelab.cloud.engine.jobs.logs import Reader, Stream
@@ -37,6 +38,11 @@ PING_PAUSE = 0.02
 LONGEST_PAUSE = 30.0
 SOCKETS = ("http.sock", "python.sock")  # in a folder that the model's code can change
 GRACE = 10.0  # seconds that a server has to end after SIGTERM
+ZONE_PAUSE = 0.5  # seconds between two looks for a zone that is up, while none is
+NO_CAPACITY = (
+    "Unable to provision requested ML compute capacity due to InsufficientInstanceCapacity error: every zone that"
+    " {} may stand in is down ({})."
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ class VariantSpec:
     model_uri: s3:// of a model.tar.gz, or of an object or a prefix where `packed` is False; None: the image has
     its own. startup: seconds in which a server must answer /ping. isolated: no network. notes: what is asked for
     and not done here; they head the log. timeout: seconds for one invocation. log_group: where its log goes, by
-    default the endpoint's own.
+    default the endpoint's own. zones: those that its servers may stand in, by default all of the region.
     """
 
     name: str
@@ -64,14 +70,20 @@ class VariantSpec:
     notes: tuple[str, ...] = ()
     timeout: float = TIMEOUT
     log_group: str | None = None
+    zones: tuple[str, ...] = ()
 
 
 class Server:
-    """One model server. `ready`: it answers. `busy`: invocations under way."""
+    """One model server. `ready`: it answers. `busy`: invocations under way. zone: where it stands, or "".
 
-    def __init__(self, endpoint: str, spec: VariantSpec, context: EngineContext) -> None:
-        self.endpoint, self.spec, self.context = endpoint, spec, context
-        self.instance = f"i-{secrets.token_hex(8)}"
+    place: the zones of its variant, if it stands in one.
+    """
+
+    def __init__(
+        self, endpoint: str, spec: VariantSpec, context: EngineContext, place: Placement | None = None
+    ) -> None:
+        self.endpoint, self.spec, self.context, self._place = endpoint, spec, context, place
+        self.instance, self.zone = _new_instance(), ""
         self.folder = Path()
         self.ready = False
         self.busy = self.restarts = 0
@@ -86,6 +98,9 @@ class Server:
     def start(self) -> None:
         """Unpack the model, start the server, wait until it answers. JobError: why it does not."""
         launcher, spec = self.context.launcher, self.spec
+        if self._place:
+            self._place.zones.join(self)
+            self._enter_zone(self._place)
         self.folder = launcher.make_folder(f"{self.endpoint}-{self.instance}", spec.name)
         self._channel = Channel(self.folder / "run" / SOCKETS[0], spec.timeout)
         model = self.folder / "ml/model"
@@ -93,11 +108,8 @@ class Server:
         if spec.model_uri:
             self._download(model, spec.model_uri)
         self._container = self._choose_container()
-        logs = self.context.client("logs")
-        group = spec.log_group or LOG_GROUP.format(self.endpoint)
-        self._stream = Stream(logs, group, f"{spec.name}/{self.instance}")
-        self._note_start()
-        self._launch()
+        self._open_log()
+        self._launch_somewhere()
         threading.Thread(target=self._guard, daemon=True, name=f"server {self.instance}").start()
 
     def invoke(self, path: str, headers: dict[str, str], body: bytes) -> Reply:
@@ -139,12 +151,21 @@ class Server:
         """The pid of the model server on this machine, for the measurement of CPU and memory."""
         return [self._channel.peer] if self.ready else []
 
+    def lose(self) -> None:
+        """Its zone is gone, and it with it: it answers nobody any more. It starts again in another zone."""
+        self.ready = False
+        with self._lock:
+            running = self._running
+        if running:
+            running.group.kill()
+
     def close(self) -> None:
         """End the server and remove its folder."""
         with self._lock:
             self._closed.set()
             running, readers = self._running, self._readers
         self.ready = False
+        self._leave_zone()
         if running:
             running.group.terminate()
             if not running.group.ended.wait(GRACE):
@@ -180,14 +201,30 @@ class Server:
             return containers.neo_serving(spec.instance_type, spec.isolated)
         return containers.tensorflow_serving(self.folder, spec.instance_type, spec.accelerator, spec.isolated)
 
-    def _note_start(self) -> None:
-        assert self._stream
+    def _open_log(self) -> None:
+        """A log stream for the instance, with what is to be known of it."""
         assert self._container
+        group = self.spec.log_group or LOG_GROUP.format(self.endpoint)
+        self._stream = Stream(self.context.client("logs"), group, f"{self.spec.name}/{self.instance}")
         first, *others = self._container.notes
-        self._stream.note(f"{self.spec.image} on {self.spec.instance_type} is, here, {first}")
+        where = f" in {self.zone}" if self.zone else ""
+        self._stream.note(f"{self.spec.image} on {self.spec.instance_type}{where} is, here, {first}")
         for note in (*others, *self.spec.notes):
             self._stream.note(note)
         self._stream.flush()
+
+    def _launch_somewhere(self) -> None:
+        """Start the process; where its zone is lost meanwhile, in another one."""
+        while True:
+            try:
+                self._launch()
+                if not self._is_lost():
+                    return
+            except JobError:
+                if not self._is_lost():
+                    raise
+            self.ready = False
+            self._move()
 
     def _launch(self) -> None:
         """Start the process and wait for its first answer to /ping."""
@@ -202,6 +239,8 @@ class Server:
             network = self.context.network(self.spec.role) if container.network else None
             running = self.context.launcher.start(container.runtime, hosts, network)
             self._running = running
+            if self._is_lost():
+                running.group.kill()
             self._readers = [Reader(pipe, self._stream, lambda: None) for pipe in running.outputs.values()]
             for reader in self._readers:
                 reader.start()
@@ -256,17 +295,22 @@ class Server:
             running.group.ended.wait()
             self.ready = False
             self._channel.forget()
+            if self._is_lost():
+                pause = 0.0
             if self._closed.wait(pause):
                 return
             pause = min(LONGEST_PAUSE, 2 * pause or 0.5)
             self._restart()
 
     def _restart(self) -> None:
-        self.restarts += 1
         assert self._stream
-        self._stream.note(f"the server ended; start number {self.restarts + 1}")
         try:
-            self._launch()
+            if self._is_lost():
+                self._move()
+            else:
+                self.restarts += 1
+                self._stream.note(f"the server ended; start number {self.restarts + 1}")
+            self._launch_somewhere()
         except JobError as error:
             self._stream.note(str(error))
         except botocore.exceptions.ClientError as error:
@@ -274,6 +318,47 @@ class Server:
         except (RuntimeError, OSError) as error:
             self._stream.note(f"the server cannot be started now: {error}")
             logger.exception("server %s of %s", self.instance, self.endpoint)
+
+    # Zones
+
+    def _enter_zone(self, place: Placement) -> None:
+        zone = place.take()
+        if zone is None:
+            raise ClientError(NO_CAPACITY.format(self.spec.instance_type, place))
+        with self._lock:
+            self.zone = "" if self._closed.is_set() else zone
+        if not self.zone:
+            place.leave(zone)
+
+    def _leave_zone(self) -> None:
+        with self._lock:
+            zone, self.zone = self.zone, ""
+        if self._place and zone:
+            self._place.leave(zone)
+
+    def _is_lost(self) -> bool:
+        return self._place is not None and self.zone in self._place.zones.down
+
+    def _move(self) -> None:
+        """Be a new instance in another zone, as soon as there is one. ClientError: the endpoint was closed."""
+        assert self._place
+        assert self._stream
+        self._stream.note(f"{self.zone} is down, and {self.instance} with it")
+        self._leave_zone()
+        while not self.zone:
+            if self._closed.is_set():
+                raise ClientError("The endpoint was deleted while a zone was down.")
+            try:
+                self._enter_zone(self._place)
+            except ClientError:
+                self._closed.wait(ZONE_PAUSE)
+        self._stream.flush()
+        self.instance = _new_instance()
+        self._open_log()
+
+
+def _new_instance() -> str:
+    return f"i-{secrets.token_hex(8)}"
 
 
 def close_all(servers: list[Server]) -> None:
