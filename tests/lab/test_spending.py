@@ -97,6 +97,26 @@ def test_accelerator_has_its_own_price() -> None:
     ]
 
 
+def test_pipeline_says_what_each_of_its_steps_would_start() -> None:
+    resources = {"InstanceType": {"Get": "Parameters.Type"}, "InstanceCount": {"Get": "Parameters.Count"}}
+    train = {"Type": "Training", "Arguments": {"ResourceConfig": resources}}
+    cluster = {"InstanceType": "ml.m5.large", "InstanceCount": {"Get": "Steps.A.Count"}}
+    process = {"Type": "Processing", "Arguments": {"ProcessingResources": {"ClusterConfig": cluster}}}
+    loop = {"Type": "ForEach", "Arguments": {"ForEachBody": [{"Type": "EndpointConfig", "Arguments": CONFIG}]}}
+    check = {"Type": "Condition", "Arguments": {"IfSteps": [process], "ElseSteps": [loop]}}
+    parameters = [{"Name": "Type", "DefaultValue": "ml.m5.large"}, {"Name": "Count", "DefaultValue": 2}]
+    definition = {"Parameters": parameters, "Steps": [train, check, {"Type": "Fail", "Arguments": {}}]}
+    described = {"PipelineDefinition": json.dumps(definition)}
+    given = [{"Name": "Type", "Value": "ml.p3.2xlarge"}]
+    params = {"PipelineName": "p", "PipelineParameters": given}
+    found = spending.uses_of("StartPipelineExecution", params, lambda *_: described)
+    assert [(one.count, one.instance_type, one.plane) for one in found] == [
+        (2, "ml.p3.2xlarge", "training"),
+        (1, "ml.m5.large", "training"),
+        (2, "ml.c5.large", "hosting"),
+    ]
+
+
 def test_unknown_price_is_said() -> None:
     params = {"TransformResources": {"InstanceType": "ml.z9.large", "InstanceCount": 1}}
     assert "at a price that is not at hand" in said("CreateTransformJob", params)
