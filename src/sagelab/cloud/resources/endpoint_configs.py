@@ -30,7 +30,7 @@ class EndpointConfigs(Records):
     @operation("CreateEndpointConfig")
     def create(self, call: Call) -> Params:
         hosting_rules.check_config(call.params, self.cloud)
-        for variant in call.params["ProductionVariants"]:
+        for variant in (*call.params["ProductionVariants"], *call.params.get("ShadowProductionVariants", [])):
             self.models.named(call, variant["ModelName"])
         return {"EndpointConfigArn": self.add(call, _document(call.params))}
 
@@ -38,7 +38,8 @@ class EndpointConfigs(Records):
 def _document(params: Params) -> Document:
     """The request with the defaults that AWS's Describe shows."""
     request = {name: value for name, value in params.items() if name != "Tags"}
-    variants = [{"InitialVariantWeight": DEFAULT_WEIGHT, **one} for one in request["ProductionVariants"]]
+    for name in {"ProductionVariants", "ShadowProductionVariants"} & set(request):
+        request[name] = [{"InitialVariantWeight": DEFAULT_WEIGHT, **one} for one in request[name]]
     if "DataCaptureConfig" in request:
         request["DataCaptureConfig"] = {"EnableCapture": True, **request["DataCaptureConfig"]}
-    return {"EnableNetworkIsolation": False, **request, "ProductionVariants": variants}
+    return {"EnableNetworkIsolation": False, **request}

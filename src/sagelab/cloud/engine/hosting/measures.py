@@ -25,6 +25,9 @@ PAUSE = 1.0
 SAMPLES = 40  # latencies kept of one second; of more, evenly spaced ones in order of size
 
 
+_Place = tuple[str, str]  # (variant, endpoint configuration)
+
+
 @dataclass
 class _Second:
     """What happened to one variant since the last time."""
@@ -41,22 +44,28 @@ class Measures:
     def __init__(self, endpoint: str, cloudwatch: Any) -> None:
         self._endpoint, self._cloudwatch = endpoint, cloudwatch
         self._lock = threading.Lock()
-        self._seconds: dict[str, _Second] = defaultdict(_Second)
-        self._instances: dict[str, int] = {}
+        self._seconds: dict[_Place, _Second] = defaultdict(_Second)
+        self._instances: dict[_Place, int] = {}
         self._backlog: tuple[int, int] | None = None
         self._sender = BatchSender(f"measures {endpoint}", PAUSE, self._send)
 
-    def note(self, variant: str, instances: int, status: int, model: float | None, overhead: float) -> None:
-        """One invocation. status: of HTTP. model, overhead: seconds; model is None where no server answered."""
+    def note(
+        self, variant: str, instances: int, status: int, model: float | None, overhead: float, config: str
+    ) -> None:
+        """One invocation. status: of HTTP. model, overhead: seconds; model is None where no server answered.
+
+        config: the endpoint configuration that the variant is of.
+        """
+        place = variant, config
         with self._lock:
-            second = self._seconds[variant]
+            second = self._seconds[place]
             second.count += 1
             second.errors_4xx += 400 <= status < 500
             second.errors_5xx += status >= 500
             if model is not None:
                 second.latencies["ModelLatency"].append(model * 1e6)
             second.latencies["OverheadLatency"].append(overhead * 1e6)
-            self._instances[variant] = instances
+            self._instances[place] = instances
         self._sender.wake()
 
     def backlog(self, size: int, instances: int) -> None:
@@ -81,7 +90,7 @@ class Measures:
         with self._lock:
             seconds, self._seconds = self._seconds, defaultdict(_Second)
             backlog, self._backlog = self._backlog, None
-        data = [datum for name, second in seconds.items() for datum in self._data(name, second)]
+        data = [datum for place, second in seconds.items() for datum in self._data(place, second)]
         if backlog:
             size, instances = backlog
             data.append(self._datum(None, "ApproximateBacklogSize", "Count", Value=size))
@@ -89,20 +98,22 @@ class Measures:
             data.append(self._datum(None, "ApproximateBacklogSizePerInstance", "Count", Value=each))
         self._put(NAMESPACE, data)
 
-    def _data(self, variant: str, second: _Second) -> list[dict[str, Any]]:
+    def _data(self, place: _Place, second: _Second) -> list[dict[str, Any]]:
+        """What there is of one second: for the variant, and for the variant in this configuration."""
         counts = {
             "Invocations": (1.0, second.count),
-            "InvocationsPerInstance": (1 / max(1, self._instances[variant]), second.count),
+            "InvocationsPerInstance": (1 / max(1, self._instances[place]), second.count),
             "Invocation4XXErrors": (1.0, second.errors_4xx),
             "Invocation5XXErrors": (1.0, second.errors_5xx),
         }
         data = []
         for name, (value, count) in counts.items():
             total = {"SampleCount": second.count, "Sum": value * count, "Minimum": 0.0, "Maximum": value}
-            data.append(self._datum(variant, name, "Count", StatisticValues=total))
+            data.append(self._datum(place[0], name, "Count", StatisticValues=total))
         for name, values in second.latencies.items():
-            data.append(self._datum(variant, name, "Microseconds", Values=_thin(values)))
-        return data
+            data.append(self._datum(place[0], name, "Microseconds", Values=_thin(values)))
+        named = {"Name": "EndpointConfigName", "Value": place[1]}
+        return data + [datum | {"Dimensions": [*datum["Dimensions"], named]} for datum in data]
 
     def _datum(self, variant: str | None, name: str, unit: str, **value: Any) -> dict[str, Any]:
         """variant: None for what is of the whole endpoint."""
