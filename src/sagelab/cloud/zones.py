@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,8 +38,7 @@ def put_on(home: Home, zones: Zones, params: Mapping[str, Any]) -> dict[str, Any
 
 def describe(zones: Zones, _params: Mapping[str, Any]) -> dict[str, Any]:
     """The local cloud's own operation DescribeZones: those that are down, and how many servers stand in each."""
-    servers = Counter(one.zone for one in zones.inhabitants())
-    return {"Down": sorted(zones.down), "Servers": dict(servers)}
+    return {"Down": sorted(zones.down), "Servers": dict(zones.standing())}
 
 
 def set_zone(home: Home, name: str, up: bool) -> int:

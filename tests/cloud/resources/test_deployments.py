@@ -6,15 +6,16 @@ from typing import Any
 
 import pytest
 
-from sagelab.cloud.engine.hosting.server import VariantSpec
+from sagelab.cloud.engine.hosting.server import ContainerSpec, VariantSpec
 from sagelab.cloud.engine.hosting.shifting import Plan
 from sagelab.cloud.errors import ValidationException
 from sagelab.cloud.resources import deployments
 
 
 def specs(*counts: int, accelerator: str | None = None) -> list[VariantSpec]:
+    container = ContainerSpec("image", None)
     return [
-        VariantSpec(f"v{number}", "image", None, "role", "ml.c5.large", count, 1.0, accelerator=accelerator)
+        VariantSpec(f"v{number}", (container,), "role", "ml.c5.large", count, 1.0, accelerator=accelerator)
         for number, count in enumerate(counts, 1)
     ]
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from sagelab import catalog
 from sagelab.cloud.context import Cloud
-from sagelab.cloud.resources import hosting_rules
+from sagelab.cloud.errors import ValidationException
+from sagelab.cloud.resources import hosting_rules, models
 from sagelab.cloud.resources.call import Call, Params, operation
 from sagelab.cloud.resources.models import Models
 from sagelab.cloud.resources.records import Records
@@ -30,8 +31,20 @@ class EndpointConfigs(Records):
     @operation("CreateEndpointConfig")
     def create(self, call: Call) -> Params:
         hosting_rules.check_config(call.params, self.cloud)
-        for variant in (*call.params["ProductionVariants"], *call.params.get("ShadowProductionVariants", [])):
-            self.models.named(call, variant["ModelName"])
+        for variant in call.params["ProductionVariants"]:
+            model = self.models.named(call, variant["ModelName"])
+            if "AsyncInferenceConfig" in call.params and (models.is_direct(model) or models.has_many(model)):
+                raise ValidationException(
+                    f"InvokeEndpointAsync cannot say for which of model {variant['ModelName']}'s containers or"
+                    " models it is: AsyncInferenceConfig is for models of one container or of a row."
+                )
+        for variant in call.params.get("ShadowProductionVariants", []):
+            model = self.models.named(call, variant["ModelName"])
+            if models.has_many(model) or len(models.specs(model, {}, {})) > 1:
+                raise ValidationException(
+                    f"ShadowProductionVariants: model {variant['ModelName']} has several containers or models,"
+                    " which a shadow variant cannot have."
+                )
         return {"EndpointConfigArn": self.add(call, _document(call.params))}
 
 

@@ -20,10 +20,10 @@ from sagelab.cloud.engine.hosting.server import VariantSpec
 from sagelab.cloud.engine.hosting.shifting import CREATING, Plan, RollbackFailed, RolledBack, Watch
 from sagelab.cloud.engine.images import registry
 from sagelab.cloud.errors import InternalServerError, JobError, ValidationException
-from sagelab.cloud.resources import checks, deployments, hosting_rules
+from sagelab.cloud.resources import checks, deployments, hosting_rules, models, scaling_rules
 from sagelab.cloud.resources.call import Call, Params, operation
 from sagelab.cloud.resources.endpoint_configs import EndpointConfigs
-from sagelab.cloud.resources.models import Models, container_of
+from sagelab.cloud.resources.models import Models
 from sagelab.cloud.resources.states import Act, Move, Stateful
 from sagelab.cloud.store import Document
 
@@ -87,6 +87,7 @@ class Endpoints(Stateful[Endpoint]):
         config = deployments.keep_capture(self._config(call), endpoint, names)
         wanted = self._wanted(call, config, lambda specs: deployments.keep(specs, endpoint, names))
         hosting_rules.check_instances(sum(spec.count for spec in wanted.all))
+        scaling_rules.check_update(self.store, arn, endpoint.instance_types, _types(wanted.variants))
         read = self._plan(call, given or {}, wanted.variants)
         plan = deployments.check_change(
             read, wanted.variants, [one["VariantName"] for one in document["ProductionVariants"]]
@@ -107,6 +108,9 @@ class Endpoints(Stateful[Endpoint]):
         for item in wanted:
             counts[item["VariantName"]] = item.get("DesiredInstanceCount", counts[item["VariantName"]])
         hosting_rules.check_instances(sum(counts.values()))
+        fleet = self.running[arn].fleet
+        sizes = {one.spec.name: len(one.spec.containers) for one in fleet.all} if fleet else {}
+        hosting_rules.check_servers(sum(count * sizes.get(name, 1) for name, count in counts.items()))
         return {}, partial(self._resize, wanted)
 
     # What happens behind a status; each in a thread of its own
@@ -192,30 +196,30 @@ class Endpoints(Stateful[Endpoint]):
         if asynchronous:
             variants = [replace(spec, timeout=ASYNC_TIMEOUT) for spec in variants]
         shadows = [self._spec(call, one, notes) for one in config.get("ShadowProductionVariants", [])]
+        hosting_rules.check_servers(sum(spec.count * len(spec.containers) for spec in (*variants, *shadows)))
         shadow = next(iter(change(shadows)), None)
         return FleetSpec(config["EndpointConfigName"], change(variants), shadow, config.get("DataCaptureConfig"))
 
     def _spec(self, call: Call, variant: Params, notes: list[str]) -> VariantSpec:
         model = self.models.named(call, variant["ModelName"])
-        container = container_of(model)
-        source = hosting_rules.data_source(container) or {}
-        image = self.cloud.launcher.images.find(container["Image"], registry.SERVE)
-        if "AcceleratorType" in variant and (image is None or image.program):
+        containers = models.specs(model, {}, {})
+        images = [self.cloud.launcher.images.find(one.image, registry.SERVE) for one in containers]
+        if "AcceleratorType" in variant and models.has_many(model):
+            raise ValidationException(f"Variant {variant['VariantName']}: AcceleratorType is not for many models.")
+        if "AcceleratorType" in variant and all(image is None or image.program for image in images):
             raise ValidationException(
                 f"Variant {variant['VariantName']}: AcceleratorType is for the TensorFlow images; a container"
                 " of your own computes as its `serve` does."
             )
         return VariantSpec(
             name=variant["VariantName"],
-            image=container["Image"],
-            model_uri=source.get("S3Uri"),
-            packed=source.get("CompressionType") == "Gzip",
+            containers=containers,
+            direct=models.is_direct(model),
             role=model["ExecutionRoleArn"],
             instance_type=variant["InstanceType"],
             count=variant["InitialInstanceCount"],
             weight=variant["InitialVariantWeight"],
             accelerator=variant.get("AcceleratorType"),
-            environment=container.get("Environment", {}),
             isolated=model.get("EnableNetworkIsolation", False),
             startup=variant.get("ContainerStartupHealthCheckTimeoutInSeconds", 600),
             notes=(*notes, *hosting_rules.model_notes(model)),
@@ -269,7 +273,9 @@ def _counted(variants: list[Params], endpoint: Endpoint | None) -> list[Params]:
 def _describe(variant: Variant) -> Params:
     return {
         "VariantName": variant.spec.name,
-        "DeployedImages": [{"SpecifiedImage": variant.spec.image, "ResolvedImage": variant.spec.image}],
+        "DeployedImages": [
+            {"SpecifiedImage": one.image, "ResolvedImage": one.image} for one in variant.spec.containers
+        ],
         "CurrentWeight": variant.weight,
         "DesiredWeight": variant.weight,
         "CurrentInstanceCount": len(variant.servers),
@@ -290,6 +296,11 @@ def _pending(fleet: Fleet, stage: str, share: float, words: str = "") -> Params:
     found: dict[str, Any] = {"EndpointConfigName": fleet.config, "StartTime": now}
     found["ProductionVariants"] = [describe(variant) for variant in fleet.variants.values()]
     return found | ({"ShadowProductionVariants": [describe(fleet.shadow)]} if fleet.shadow else {})
+
+
+def _types(specs: list[VariantSpec]) -> dict[str, str]:
+    """Variant -> instance type."""
+    return {spec.name: spec.instance_type for spec in specs}
 
 
 def _as_before(spec: VariantSpec, document: Document) -> VariantSpec:

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from sagelab.cloud.clock import Clock
+from sagelab.cloud.engine.hosting import chain
 from sagelab.cloud.engine.hosting.endpoint import Endpoint
-from sagelab.cloud.engine.hosting.fleet import Fleet, FleetSpec, Variant, draw
-from sagelab.cloud.engine.hosting.server import VariantSpec
+from sagelab.cloud.engine.hosting.fleet import Fleet, FleetSpec, draw
+from sagelab.cloud.engine.hosting.server import ContainerSpec, VariantSpec
 from sagelab.cloud.engine.hosting.shifting import Plan, RollbackFailed, RolledBack, Watch
 from sagelab.cloud.engine.hosting.zones import Zones
 from sagelab.cloud.errors import ClientError, JobError
@@ -23,7 +24,7 @@ OLD, NEW = "old", "new"
 THIRDS = (1 / 3, 2 / 3, 1.0)
 
 
-@dataclass
+@dataclass(eq=False)
 class Stand:
     """A server that does nothing. A lack of servers is a limit of how many start in all."""
 
@@ -40,8 +41,8 @@ class Stand:
     def close(self) -> None:
         self.ready = False
 
-    def processes(self) -> list[int]:
-        return []
+    def processes(self) -> dict[str, list[int]]:
+        return {}
 
 
 class Ticking(Clock):
@@ -95,7 +96,7 @@ class Scene:
 
 
 def wanted(config: str) -> FleetSpec:
-    return FleetSpec(config, [VariantSpec("v", "image", None, "role", "ml.c5.large", count=3, weight=1.0)])
+    return FleetSpec(config, [VariantSpec("v", (ContainerSpec("image", None),), "role", "ml.c5.large", 3, 1.0)])
 
 
 def count(fleet: Fleet) -> int:
@@ -105,7 +106,7 @@ def count(fleet: Fleet) -> int:
 @pytest.fixture
 def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     room = [100]
-    monkeypatch.setattr(Variant, "_make", lambda self: Stand(self.spec, room))
+    monkeypatch.setattr(chain, "make", lambda _, spec, __: Stand(spec, room))
     made = Scene(room=room)
     yield made
     made.endpoint.close()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sagelab.cloud.engine.context import EngineContext
+from sagelab.cloud.engine.hosting import targets
 from sagelab.cloud.engine.hosting.capture import Exchange
 from sagelab.cloud.engine.hosting.client import Reply, ServerUnavailable
 from sagelab.cloud.engine.hosting.fleet import Fleet, FleetSpec, Traffic, Variant, draw
@@ -21,11 +22,17 @@ from sagelab.cloud.engine.hosting.usage import Usage
 from sagelab.cloud.errors import ClientError
 
 USAGE_SECONDS = 60.0
+# What an invocation ends with that no container answered -> its status in the metrics.
+WITHOUT_ANSWER = {ServerUnavailable: 500, targets.ModelNotReady: 429, targets.BadTarget: 400}
+SILENT = (ServerUnavailable, targets.ModelNotReady, targets.BadTarget)
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """One request to an endpoint, as InvokeEndpoint has it. received: time.perf_counter() of its arrival."""
+    """One request to an endpoint, as InvokeEndpoint has it. received: time.perf_counter() of its arrival.
+
+    target: a variant. container, model: which of several, for endpoints that have them.
+    """
 
     body: bytes
     content_type: str = "application/json"
@@ -33,6 +40,8 @@ class Invocation:
     custom: str | None = None
     target: str | None = None
     inference_id: str | None = None
+    container: str | None = None
+    model: str | None = None
     received: float = field(default_factory=time.perf_counter)
 
     def headers(self) -> dict[str, str]:
@@ -42,6 +51,10 @@ class Invocation:
             found["X-Amzn-SageMaker-Custom-Attributes"] = self.custom
         if self.inference_id:
             found["X-Amzn-SageMaker-Inference-Id"] = self.inference_id
+        if self.container:
+            found[targets.CONTAINER] = self.container
+        if self.model:
+            found[targets.MODEL] = self.model
         return found
 
 
@@ -62,7 +75,7 @@ class Endpoint:
         self.asynchronous = False  # it is asked by way of S3
         self.closed = threading.Event()
         self._lock = threading.Lock()
-        self._using, self._usage = threading.Lock(), defaultdict[str, Usage](Usage)
+        self._using, self._usage = threading.Lock(), defaultdict[tuple[str, str], Usage](Usage)
         threading.Thread(target=self._watch_usage, daemon=True, name=f"usage {name}").start()
 
     @property
@@ -103,7 +116,10 @@ class Endpoint:
             variant.resize(item.get("DesiredInstanceCount", variant.spec.count))
 
     def invoke(self, invocation: Invocation) -> tuple[str, Reply]:
-        """(variant, reply) of one invocation. NoVariant: no such target. ServerUnavailable: no answer, a 5xx."""
+        """(variant, reply) of one invocation. ServerUnavailable: no answer, a 5xx.
+
+        NoVariant, BadTarget: there is no such variant, container or model. ModelNotReady: it is being loaded.
+        """
         fleet = self._enter()
         try:
             variant = _variant_of(fleet, invocation.target)
@@ -118,16 +134,16 @@ class Endpoint:
         """(variant, reply without a body, the body as it comes) of one invocation; errors as of `invoke`."""
         fleet = self._enter()
         try:
-            variant = _variant_of(fleet, invocation.target)
+            variant, headers = _variant_of(fleet, invocation.target), invocation.headers()
+            targets.check(self.name, variant.spec, headers)
             count = len(variant.servers)
-            reply, parts = variant.ask(lambda server: server.stream(invocation.headers(), invocation.body))
+            reply, parts = variant.ask(lambda server: server.stream(headers, invocation.body))
         except BaseException:
             fleet.leave()
             raise
         if fleet.mirror:
             fleet.mirror.take(invocation, len(invocation.body))
-        overhead = time.perf_counter() - invocation.received - reply.seconds
-        self.measures.note(variant.spec.name, count, reply.status, reply.seconds, overhead, fleet.config)
+        self._note(fleet, variant, count, reply, time.perf_counter() - invocation.received - reply.seconds)
         return variant.spec.name, reply, _then(parts, fleet.leave)
 
     def close(self) -> None:
@@ -152,19 +168,25 @@ class Endpoint:
     def _ask(self, fleet: Fleet, variant: Variant, invocation: Invocation) -> Reply:
         """The answer of a variant's server, which is measured, and captured if it is good."""
         name, count, headers = variant.spec.name, len(variant.servers), invocation.headers()
+        targets.check(self.name, variant.spec, headers)
         try:
             reply = variant.ask(lambda server: server.invoke("/invocations", headers, invocation.body))
-        except ServerUnavailable:
-            self.measures.note(name, count, 500, None, time.perf_counter() - invocation.received, fleet.config)
+        except SILENT as error:
+            status, waited = WITHOUT_ANSWER[type(error)], time.perf_counter() - invocation.received
+            self.measures.note(name, count, status, None, waited, fleet.config)
             raise
-        overhead = time.perf_counter() - invocation.received - reply.seconds
-        self.measures.note(name, count, reply.status, reply.seconds, overhead, fleet.config)
+        self._note(fleet, variant, count, reply, time.perf_counter() - invocation.received - reply.seconds)
         if fleet.capture and reply.status < 400:
             kind = reply.headers.get("content-type", invocation.accept)
             fleet.capture.take(
                 Exchange(name, invocation.content_type, invocation.body, kind, reply.body, invocation.inference_id)
             )
         return reply
+
+    def _note(self, fleet: Fleet, variant: Variant, count: int, reply: Reply, overhead: float) -> None:
+        self.measures.note(variant.spec.name, count, reply.status, reply.seconds, overhead, fleet.config)
+        if reply.hops:
+            self.measures.note_containers(variant.spec.name, reply.hops, overhead if variant.spec.direct else None)
 
     def _reflect(self, fleet: Fleet, shadow: Variant) -> None:
         """Give the shadow variant copies of what the production variant is asked, by their weights."""
@@ -174,7 +196,7 @@ class Endpoint:
             return shadow.weight / production.weight if production.weight else 0.0
 
         def ask(invocation: Invocation) -> None:
-            with suppress(ServerUnavailable):  # the metrics tell of it
+            with suppress(*SILENT):  # the metrics tell of it
                 self._ask(fleet, shadow, replace(invocation, received=time.perf_counter()))
 
         fleet.mirror = Mirror(f"shadow of {self.name}", ask, share)
@@ -185,6 +207,12 @@ class Endpoint:
         return sum(len(one.servers) for fleet, _ in self.traffic for one in fleet.variants.values())
 
     @property
+    def instance_types(self) -> dict[str, str]:
+        """Variant -> instance type, of those that serve."""
+        fleet = self.fleet
+        return {name: one.spec.instance_type for name, one in fleet.variants.items()} if fleet else {}
+
+    @property
     def role(self) -> str:
         """The model's role: of the first variant's, where they differ. ServerUnavailable: the endpoint is gone."""
         fleet = self.fleet
@@ -193,19 +221,31 @@ class Endpoint:
         return fleet.role
 
     def _watch_usage(self) -> None:
-        """CPU and memory of each variant, once a minute."""
+        """CPU and memory of each variant and its containers, once a minute."""
         while not self.closed.wait(USAGE_SECONDS):
             self._note_usage()
 
     def _note_usage(self) -> None:
-        found = defaultdict[str, list[int]](list)
+        found = defaultdict[str, list[Variant]](list)
         for fleet, _ in self.traffic:
             for variant in fleet.all:
-                found[variant.spec.name] += [pid for server in variant.servers for pid in server.processes()]
+                found[variant.spec.name].append(variant)
         with self._using:
-            for name, pids in found.items():
-                cpu, memory = self._usage[name].look(pids)
-                self.measures.usage(name, cpu, 100 * memory / self.context.memory)
+            for name, variants in found.items():
+                self._note_usage_of(name, variants)
+
+    def _note_usage_of(self, name: str, variants: list[Variant]) -> None:
+        """Of each container on all instances where there are several, and of all together."""
+        found = defaultdict[str, list[int]](list)
+        for server in [server for variant in variants for server in variant.servers]:
+            for container, pids in server.processes().items():
+                found[container] += pids
+        used = {one: self._usage[name, one].look(pids) for one, pids in found.items()}
+        if len(used) > 1:
+            for container, (cpu, memory) in used.items():
+                self.measures.usage(name, cpu, 100 * memory / self.context.memory, container)
+        cpu, memory = (sum(values) for values in zip(*used.values(), strict=True)) if used else (0.0, 0)
+        self.measures.usage(name, cpu, 100 * memory / self.context.memory)
 
 
 def _then(parts: Iterator[bytes], act: Callable[[], None]) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""One instance of a variant: a model server in namespaces of its own, and the way to it.
+"""One container of an instance: a model server in namespaces of its own, and the way to it.
 
 It listens on a socket in its own /run, so that any number of them stand side by side and none needs a port.
 A server that dies is started again until it is closed.
@@ -7,10 +7,9 @@ A server that dies is started again until it is closed.
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,9 +20,10 @@ from sagelab.cloud.engine.context import EngineContext
 from sagelab.cloud.engine.data import channels, trees
 from sagelab.cloud.engine.data.workspace import environment
 from sagelab.cloud.engine.hosting import containers
-from sagelab.cloud.engine.hosting.client import TIMEOUT, Channel, Reply, ServerUnavailable
+from sagelab.cloud.engine.hosting.client import PRIMARY, TIMEOUT, Channel, Reply, ServerUnavailable
 from sagelab.cloud.engine.hosting.containers import Container
-from sagelab.cloud.engine.hosting.zones import Placement
+from sagelab.cloud.engine.hosting.instance import Instance, new_name
+from sagelab.cloud.engine.hosting.usage import descendants
 from sagelab.cloud.engine.images.registry import SERVE
 from sagelab.cloud.engine.images.runtimes import PYTHON
 from sagelab.cloud.engine.jobs.logs import Reader, Stream
@@ -38,33 +38,45 @@ PING_PAUSE = 0.02
 LONGEST_PAUSE = 30.0
 SOCKETS = ("http.sock", "python.sock")  # in a folder that the model's code can change
 GRACE = 10.0  # seconds that a server has to end after SIGTERM
-ZONE_PAUSE = 0.5  # seconds between two looks for a zone that is up, while none is
-NO_CAPACITY = (
-    "Unable to provision requested ML compute capacity due to InsufficientInstanceCapacity error: every zone that"
-    " {} may stand in is down ({})."
-)
+
+
+@dataclass(frozen=True)
+class ContainerSpec:
+    """What one container of a variant runs.
+
+    model_uri: s3:// of a model.tar.gz, or of an object or a prefix where `packed` is False; None: the image has
+    its own. name: its host name, where a variant has several. many: model_uri is a prefix of archives, models that
+    are loaded when they are asked for. cached: those stay loaded.
+    """
+
+    image: str
+    model_uri: str | None
+    packed: bool = True
+    environment: dict[str, str] = field(default_factory=dict)
+    name: str = PRIMARY
+    many: bool = False
+    cached: bool = True
 
 
 @dataclass(frozen=True)
 class VariantSpec:
     """What a production variant is made of.
 
-    model_uri: s3:// of a model.tar.gz, or of an object or a prefix where `packed` is False; None: the image has
-    its own. startup: seconds in which a server must answer /ping. isolated: no network. notes: what is asked for
-    and not done here; they head the log. timeout: seconds for one invocation. log_group: where its log goes, by
-    default the endpoint's own. zones: those that its servers may stand in, by default all of the region.
+    containers: all of them are on each instance. direct: each is asked by its name; else one after the other.
+    startup: seconds in which a server must answer /ping. isolated: no network. notes: what is asked for
+    and not done here; they head the log. timeout: seconds for one invocation of a container. log_group: where its
+    log goes, by default the endpoint's own. zones: those that its instances may stand in, by default all of the
+    region; of one instance, the one that it stands in.
     """
 
     name: str
-    image: str
-    model_uri: str | None
+    containers: tuple[ContainerSpec, ...]
     role: str
     instance_type: str
     count: int
     weight: float
-    packed: bool = True
+    direct: bool = False
     accelerator: str | None = None
-    environment: dict[str, str] = field(default_factory=dict)
     isolated: bool = False
     startup: float = 600.0
     notes: tuple[str, ...] = ()
@@ -73,43 +85,61 @@ class VariantSpec:
     zones: tuple[str, ...] = ()
 
 
-class Server:
-    """One model server. `ready`: it answers. `busy`: invocations under way. zone: where it stands, or "".
+class Server(Instance):
+    """One model server, all of an instance or one of its containers."""
 
-    place: the zones of its variant, if it stands in one.
-    """
+    ready = False
 
     def __init__(
-        self, endpoint: str, spec: VariantSpec, context: EngineContext, place: Placement | None = None
+        self,
+        endpoint: str,
+        spec: VariantSpec,
+        context: EngineContext,
+        number: int = 0,
+        instance: str = "",
+        part: str = "",
     ) -> None:
-        self.endpoint, self.spec, self.context, self._place = endpoint, spec, context, place
-        self.instance, self.zone = _new_instance(), ""
+        """number: of its container. instance: the name of that which it is part of; by default a new one.
+
+        part: what tells its folder from those of the instance's other servers.
+        """
+        super().__init__(instance or new_name())
+        self.endpoint, self.spec, self.context = endpoint, spec, context
+        self.container, self._part = spec.containers[number], part
         self.folder = Path()
-        self.ready = False
-        self.busy = self.restarts = 0
+        self.restarts = 0
         self._running: Running | None = None
         self._readers: list[Reader] = []
         self._closed = threading.Event()
-        self._lock = threading.Lock()
         self._stream: Stream | None = None
-        self._container: Container | None = None
+        self._way: Container | None = None
         self._channel = Channel(Path())
 
     def start(self) -> None:
         """Unpack the model, start the server, wait until it answers. JobError: why it does not."""
+        self.fetch()
+        self.run()
+
+    def fetch(self) -> None:
+        """Unpack the model. JobError: why it cannot be had."""
         launcher, spec = self.context.launcher, self.spec
-        if self._place:
-            self._place.zones.join(self)
-            self._enter_zone(self._place)
-        self.folder = launcher.make_folder(f"{self.endpoint}-{self.instance}", spec.name)
+        self.folder = launcher.make_folder(f"{self.endpoint}-{self.instance}{self._part}", spec.name)
         self._channel = Channel(self.folder / "run" / SOCKETS[0], spec.timeout)
         model = self.folder / "ml/model"
         model.mkdir()
-        if spec.model_uri:
-            self._download(model, spec.model_uri)
-        self._container = self._choose_container()
-        self._open_log()
-        self._launch_somewhere()
+        if self.container.model_uri:
+            self._download(model, self.container.model_uri)
+
+    def run(self) -> None:
+        """Start the server and wait until it answers. JobError: why it does not."""
+        spec = self.spec
+        self._way = self._choose_container()
+        logs = self.context.client("logs")
+        group = spec.log_group or LOG_GROUP.format(self.endpoint)
+        own = "" if self.container.name == PRIMARY else f"/{self.container.name}"
+        self._stream = Stream(logs, group, f"{spec.name}/{self.instance}{own}")
+        self._note_start()
+        self._launch()
         threading.Thread(target=self._guard, daemon=True, name=f"server {self.instance}").start()
 
     def invoke(self, path: str, headers: dict[str, str], body: bytes) -> Reply:
@@ -133,29 +163,24 @@ class Server:
             raise
         return reply, self._until_end(parts)
 
-    def _until_end(self, parts: Iterator[bytes]) -> Iterator[bytes]:
-        try:
-            yield from parts
-        finally:
-            self._end()
+    def ask(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Reply:
+        """A request that is no invocation. ServerUnavailable: no answer."""
+        return self._channel.ask(method, path, headers, body)
 
-    def _begin(self) -> None:
+    def processes(self) -> dict[str, list[int]]:
+        """The pids of the server on this machine, for the measurement of CPU and memory."""
+        return {self.container.name: self._pids() if self.ready else []}
+
+    def _pids(self) -> list[int]:
+        """The model server's; of an image of the learner's own all of its host's."""
+        own = self._way and self._way.program and self._running
+        return descendants(self._running.group.pid) if own and self._running else [self._channel.peer]
+
+    def kill(self) -> None:
         with self._lock:
-            self.busy += 1
-
-    def _end(self) -> None:
-        with self._lock:
-            self.busy -= 1
-
-    def processes(self) -> list[int]:
-        """The pid of the model server on this machine, for the measurement of CPU and memory."""
-        return [self._channel.peer] if self.ready else []
-
-    def lose(self) -> None:
-        """Its zone is gone, and it with it: it answers nobody any more. It starts again in another zone."""
-        self.ready = False
-        with self._lock:
+            self._closed.set()
             running = self._running
+        self.ready = False
         if running:
             running.group.kill()
 
@@ -165,7 +190,6 @@ class Server:
             self._closed.set()
             running, readers = self._running, self._readers
         self.ready = False
-        self._leave_zone()
         if running:
             running.group.terminate()
             if not running.group.ended.wait(GRACE):
@@ -179,10 +203,10 @@ class Server:
 
     def _download(self, model: Path, uri: str) -> None:
         s3 = self.context.client_as(self.spec.role, "s3")
-        code = self.spec.environment.get("SAGEMAKER_SUBMIT_DIRECTORY", "")
+        code = self.container.environment.get("SAGEMAKER_SUBMIT_DIRECTORY", "")
         if code.startswith("s3://"):  # the platform moves it, so that no network is needed in the container
             channels.download_archive(s3, code, model.with_name("code"), self.folder / "sourcedir.tar.gz")
-        if self.spec.packed:
+        if self.container.packed:
             channels.download_archive(s3, uri, model, self.folder / "model.tar.gz")
             return
         source = {"S3DataType": "S3Prefix", "S3Uri": uri}
@@ -190,9 +214,10 @@ class Server:
 
     def _choose_container(self) -> Container:
         spec, launcher = self.spec, self.context.launcher
-        image = launcher.images.find(spec.image, SERVE)
+        uri = self.container.image
+        image = launcher.images.find(uri, SERVE)
         if image is None:
-            raise ClientError(f"There is no image {spec.image} any more; `sagelab image add` brings it back.")
+            raise ClientError(f"There is no image {uri} any more; `sagelab image add` brings it back.")
         if image.program:
             return containers.own_image(image.program, launcher.sandbox_unavailable(PYTHON), spec.isolated)
         if image.server in containers.SCRIPTED:
@@ -201,35 +226,20 @@ class Server:
             return containers.neo_serving(spec.instance_type, spec.isolated)
         return containers.tensorflow_serving(self.folder, spec.instance_type, spec.accelerator, spec.isolated)
 
-    def _open_log(self) -> None:
-        """A log stream for the instance, with what is to be known of it."""
-        assert self._container
-        group = self.spec.log_group or LOG_GROUP.format(self.endpoint)
-        self._stream = Stream(self.context.client("logs"), group, f"{self.spec.name}/{self.instance}")
-        first, *others = self._container.notes
-        where = f" in {self.zone}" if self.zone else ""
-        self._stream.note(f"{self.spec.image} on {self.spec.instance_type}{where} is, here, {first}")
+    def _note_start(self) -> None:
+        assert self._stream
+        assert self._way
+        first, *others = self._way.notes
+        where = f" in {self.spec.zones[0]}" if self.spec.zones else ""
+        self._stream.note(f"{self.container.image} on {self.spec.instance_type}{where} is, here, {first}")
         for note in (*others, *self.spec.notes):
             self._stream.note(note)
         self._stream.flush()
 
-    def _launch_somewhere(self) -> None:
-        """Start the process; where its zone is lost meanwhile, in another one."""
-        while True:
-            try:
-                self._launch()
-                if not self._is_lost():
-                    return
-            except JobError:
-                if not self._is_lost():
-                    raise
-            self.ready = False
-            self._move()
-
     def _launch(self) -> None:
         """Start the process and wait for its first answer to /ping."""
         assert self._stream
-        container = self._container
+        container = self._way
         assert container
         trees.discard(self.folder / "run", SOCKETS)
         with self._lock:
@@ -239,21 +249,19 @@ class Server:
             network = self.context.network(self.spec.role) if container.network else None
             running = self.context.launcher.start(container.runtime, hosts, network)
             self._running = running
-            if self._is_lost():
-                running.group.kill()
             self._readers = [Reader(pipe, self._stream, lambda: None) for pipe in running.outputs.values()]
             for reader in self._readers:
                 reader.start()
         self._wait_ping(running)
 
     def _host(self, container: Container) -> HostSpec:
-        spec, context = self.spec, self.context
+        context = self.context
         surroundings = context.surroundings if container.network else {}
         return HostSpec(
             name="model",
             folder=str(self.folder),
             argv=("/bin/sh", "-c", container.command),
-            env=environment(context.region) | container.environment | surroundings | spec.environment,
+            env=environment(context.region) | container.environment | surroundings | self.container.environment,
             memory=context.memory_limit,
             program=str(container.program) if container.program else None,
         )
@@ -271,9 +279,12 @@ class Server:
                 continue
         running.group.kill()
         raise ClientError(
-            f"The primary container for production variant {self.spec.name} did not pass the ping health check."
-            " Please check CloudWatch logs for this endpoint."
+            f"The {self._who} did not pass the ping health check. Please check CloudWatch logs for this endpoint."
         )
+
+    @property
+    def _who(self) -> str:
+        return f"{self.container.name} container for production variant {self.spec.name}"
 
     def _last_words(self, running: Running) -> str:
         from sagelab.cloud.engine.jobs.failures import advise, find_error
@@ -281,10 +292,8 @@ class Server:
         tail = list(self._stream.tail) if self._stream else []
         error = find_error(tail) or "\n".join(tail[-5:]) or running.group.trouble or "it printed nothing"
         why = advise(error, tail)
-        return (
-            f"The primary container for production variant {self.spec.name} ended before it answered /ping"
-            f" (exit code {next(iter(running.group.codes.values()), 137)}): {why[-600:]}"
-        )
+        code = next(iter(running.group.codes.values()), 137)
+        return f"The {self._who} ended before it answered /ping (exit code {code}): {why[-600:]}"
 
     def _guard(self) -> None:
         """Start the server again whenever it ends, at once at first, then ever more slowly."""
@@ -295,22 +304,17 @@ class Server:
             running.group.ended.wait()
             self.ready = False
             self._channel.forget()
-            if self._is_lost():
-                pause = 0.0
             if self._closed.wait(pause):
                 return
             pause = min(LONGEST_PAUSE, 2 * pause or 0.5)
             self._restart()
 
     def _restart(self) -> None:
+        self.restarts += 1
         assert self._stream
+        self._stream.note(f"the server ended; start number {self.restarts + 1}")
         try:
-            if self._is_lost():
-                self._move()
-            else:
-                self.restarts += 1
-                self._stream.note(f"the server ended; start number {self.restarts + 1}")
-            self._launch_somewhere()
+            self._launch()
         except JobError as error:
             self._stream.note(str(error))
         except botocore.exceptions.ClientError as error:
@@ -319,49 +323,8 @@ class Server:
             self._stream.note(f"the server cannot be started now: {error}")
             logger.exception("server %s of %s", self.instance, self.endpoint)
 
-    # Zones
 
-    def _enter_zone(self, place: Placement) -> None:
-        zone = place.take()
-        if zone is None:
-            raise ClientError(NO_CAPACITY.format(self.spec.instance_type, place))
-        with self._lock:
-            self.zone = "" if self._closed.is_set() else zone
-        if not self.zone:
-            place.leave(zone)
-
-    def _leave_zone(self) -> None:
-        with self._lock:
-            zone, self.zone = self.zone, ""
-        if self._place and zone:
-            self._place.leave(zone)
-
-    def _is_lost(self) -> bool:
-        return self._place is not None and self.zone in self._place.zones.down
-
-    def _move(self) -> None:
-        """Be a new instance in another zone, as soon as there is one. ClientError: the endpoint was closed."""
-        assert self._place
-        assert self._stream
-        self._stream.note(f"{self.zone} is down, and {self.instance} with it")
-        self._leave_zone()
-        while not self.zone:
-            if self._closed.is_set():
-                raise ClientError("The endpoint was deleted while a zone was down.")
-            try:
-                self._enter_zone(self._place)
-            except ClientError:
-                self._closed.wait(ZONE_PAUSE)
-        self._stream.flush()
-        self.instance = _new_instance()
-        self._open_log()
-
-
-def _new_instance() -> str:
-    return f"i-{secrets.token_hex(8)}"
-
-
-def close_all(servers: list[Server]) -> None:
+def close_all(servers: Sequence[Instance]) -> None:
     """Close servers at once: those that ignore SIGTERM take as long together as one of them."""
     if servers:
         with ThreadPoolExecutor(len(servers)) as pool:

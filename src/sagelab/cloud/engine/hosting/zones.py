@@ -1,7 +1,7 @@
 """Zones of availability: where the servers of endpoints stand, and what becomes of them when one is lost.
 
 One machine has no zones. A server carries the name of one, and a zone that is lost takes its servers with it: they
-are killed, and start again in the zones that are left.
+are killed, and others start in the zones that are left.
 """
 
 from __future__ import annotations
@@ -27,14 +27,13 @@ REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 
 
 class Inhabitant(Protocol):
-    """What stands in a zone."""
+    """Something with servers in zones."""
 
-    @property
-    def zone(self) -> str:
-        """The zone's name."""
+    def standing(self) -> Counter[str]:
+        """How many of its servers stand in each zone."""
 
-    def lose(self) -> None:
-        """The zone is gone: end at once."""
+    def lose(self, zone: str) -> int:
+        """The zone is gone, and its servers there with it. How many they were."""
 
 
 class Zones:
@@ -50,28 +49,28 @@ class Zones:
         return self._down
 
     def join(self, inhabitant: Inhabitant) -> None:
-        """Let something end when the zone that it then stands in is lost."""
+        """Let something lose its servers in a zone that is lost."""
         with self._lock:
             self._inhabitants.add(inhabitant)
 
-    def inhabitants(self) -> list[Inhabitant]:
-        """What stands in any zone now."""
-        with self._lock:
-            return [one for one in self._inhabitants if one.zone]
+    def standing(self) -> Counter[str]:
+        """How many servers stand in each zone."""
+        return sum((one.standing() for one in self._all()), Counter[str]())
 
     def lose(self, zone: str) -> int:
         """A zone is down: all that stands in it ends. How many that were."""
         with self._lock:
             self._down |= {zone}
-        lost = [one for one in self.inhabitants() if one.zone == zone]
-        for one in lost:
-            one.lose()
-        return len(lost)
+        return sum(one.lose(zone) for one in self._all())
 
     def regain(self, zone: str) -> None:
         """A zone is there again, for what starts from now on."""
         with self._lock:
             self._down -= {zone}
+
+    def _all(self) -> list[Inhabitant]:
+        with self._lock:
+            return list(self._inhabitants)
 
 
 class Placement:
@@ -81,13 +80,18 @@ class Placement:
     """
 
     def __init__(self, zones: Zones, region: str, names: tuple[str, ...] = ()) -> None:
-        self.zones, self._names = zones, names or of_region(region)
+        self._all, self._names = zones, names or of_region(region)
         self._lock, self._taken = threading.Lock(), Counter[str]()
+
+    @property
+    def down(self) -> frozenset[str]:
+        """The zones that are lost."""
+        return self._all.down
 
     def take(self) -> str | None:
         """The zone for one more server: the first of those with the fewest. None: all of them are down."""
         with self._lock:
-            left = [name for name in self._names if name not in self.zones.down]
+            left = [name for name in self._names if name not in self.down]
             if not left:
                 return None
             zone = min(left, key=lambda name: self._taken[name])
