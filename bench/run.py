@@ -32,6 +32,7 @@ from pipelines import pipelines
 from place import forget_surroundings
 from pytorch import pytorch
 from scale import store
+from scaling import scaling
 from spot import spot
 from startup import up
 from table import Result
@@ -61,6 +62,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "compiler": compiler,
     "spot": spot,
     "events": events,
+    "scaling": scaling,
     "functions": functions,
     "pipelines": pipelines,
     "trust": trust,

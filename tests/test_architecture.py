@@ -67,6 +67,7 @@ ALLOWED = {
         "http1",
         "shipped",
         "frameworks",
+        "prices",
     },
     "workbench": {"relay"},
     "relay": set(),

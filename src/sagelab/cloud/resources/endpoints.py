@@ -15,7 +15,7 @@ from sagelab.cloud.engine.hosting.endpoint import Endpoint
 from sagelab.cloud.engine.hosting.server import VariantSpec
 from sagelab.cloud.engine.images import registry
 from sagelab.cloud.errors import InternalServerError, JobError, ValidationException
-from sagelab.cloud.resources import checks, deployments, hosting_rules, models
+from sagelab.cloud.resources import checks, deployments, hosting_rules, models, scaling_rules
 from sagelab.cloud.resources.call import Call, Params, operation
 from sagelab.cloud.resources.endpoint_configs import EndpointConfigs
 from sagelab.cloud.resources.models import Models
@@ -79,6 +79,7 @@ class Endpoints(Stateful[Endpoint]):
         config = deployments.keep_capture(self._config(call), endpoint, names)
         specs = deployments.hurry(deployments.keep(self._specs(call, config), endpoint, names), deployment)
         hosting_rules.check_instances(sum(spec.count for spec in specs))
+        scaling_rules.check_update(self.store, arn, endpoint.instance_types, _types(specs))
         return {"LastDeploymentConfig": plan}, partial(self._replace, config, specs, deployment.stay)
 
     def _plan_resize(self, call: Call, document: Document) -> tuple[Params, Act]:
@@ -211,6 +212,11 @@ def _describe(endpoint: Endpoint) -> list[Params]:
         }
         for name, variant in endpoint.fleet.variants.items()
     ]
+
+
+def _types(specs: list[VariantSpec]) -> dict[str, str]:
+    """Variant -> instance type."""
+    return {spec.name: spec.instance_type for spec in specs}
 
 
 def _as_before(spec: VariantSpec, document: Document) -> VariantSpec:

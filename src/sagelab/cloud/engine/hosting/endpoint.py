@@ -189,6 +189,12 @@ class Endpoint:
         return sum(len(variant.servers) for variant in fleet.variants.values()) if fleet else 0
 
     @property
+    def instance_types(self) -> dict[str, str]:
+        """Variant -> instance type, of those that serve."""
+        fleet = self.fleet
+        return {name: one.spec.instance_type for name, one in fleet.variants.items()} if fleet else {}
+
+    @property
     def role(self) -> str:
         """The model's role: of the first variant's, where they differ. ServerUnavailable: the endpoint is gone."""
         fleet = self.fleet

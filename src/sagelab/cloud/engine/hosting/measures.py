@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -49,10 +50,14 @@ class Measures:
         self._containers: dict[tuple[str, str], _Second] = defaultdict(_Second)
         self._instances: dict[str, int] = {}
         self._backlog: tuple[int, int] | None = None
+        self.listeners: list[Callable[[float], None]] = []  # are told the seconds that a model took
         self._sender = BatchSender(f"measures {endpoint}", PAUSE, self._send)
 
     def note(self, variant: str, instances: int, status: int, model: float | None, overhead: float) -> None:
         """One invocation. status: of HTTP. model, overhead: seconds; model is None where no server answered."""
+        if model is not None:
+            for listener in list(self.listeners):
+                listener(model)
         with self._lock:
             second = self._seconds[variant]
             second.count += 1
