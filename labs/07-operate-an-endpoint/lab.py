@@ -316,6 +316,9 @@ assert took[0] > 2 * np.median(took[1:])
 # candidates, your traffic in phases, and your bounds
 # ([CreateInferenceRecommendationsJob](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateInferenceRecommendationsJob.html)).
 # It wants samples to ask with, in an archive.
+#
+# `MaxInvocations` would be the invocations a minute that you *need*: then it advises so many instances as it
+# takes for them, at their price. Left out, it is one of each.
 
 # %% tags=["nbval-ignore-output"]
 from sagelab.lab import advice
@@ -330,7 +333,7 @@ asked_for = {
     "EndpointConfigurations": [{"InstanceType": each} for each in (INSTANCE_TYPE, "ml.c5.xlarge")],
     "TrafficPattern": {"TrafficType": "PHASES", "Phases": [phase]},
 }
-bounds = {"ModelLatencyThresholds": [{"Percentile": "P95", "ValueInMilliseconds": 1000}], "MaxInvocations": 30000}
+bounds = {"ModelLatencyThresholds": [{"Percentile": "P95", "ValueInMilliseconds": 1000}]}
 request = {"JobName": lab.fresh_name("advice"), "JobType": "Advanced", "RoleArn": lab.role, "Tags": lab.tags}
 sagemaker.create_inference_recommendations_job(**request, InputConfig=asked_for, StoppingConditions=bounds)
 advised = watch.follow(lab, "recommendations job", request["JobName"])
