@@ -94,7 +94,7 @@ def _sts() -> Iterator[str]:
 def _moto() -> Iterator[str]:
     yield f"## Every other service, by the name of its package in moto {services.MOTO}\n"
     for service in services.services():
-        if service in BESIDE:
+        if service in {name.replace("-", "") for name in BESIDE}:
             continue
         yield f"### {service}\n"
         if why := services.whole(service):

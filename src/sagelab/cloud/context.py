@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 SERVICE, STACKS, FUNCTIONS = "sagemaker.amazonaws.com", "cloudformation.amazonaws.com", "lambda.amazonaws.com"
 EVENTS, SCHEDULER, STATES = "events.amazonaws.com", "scheduler.amazonaws.com", "states.amazonaws.com"
 BUILDS, DELIVERY = "codebuild.amazonaws.com", "codepipeline.amazonaws.com"
+SCALING = "sagemaker.application-autoscaling.amazonaws.com"
 MAKERS_OF_ROLES = ("iam", "cloudformation")
 OUT_OF_DATE = ("RequestTimeTooSkewed", "InvalidSignatureException", "ExpiredToken", "ExpiredTokenException")
 RETRIES = 3
@@ -45,7 +46,7 @@ class Cloud:
         # Keys of this process alone, by which services of AWS's that it is take on the roles they are given.
         self.service_keys = {
             name: (f"ASIASERVICE{secrets.token_hex(4).upper()}", secrets.token_urlsafe(30))
-            for name in (SERVICE, STACKS, FUNCTIONS, EVENTS, SCHEDULER, STATES, BUILDS, DELIVERY)
+            for name in (SERVICE, STACKS, FUNCTIONS, EVENTS, SCHEDULER, STATES, BUILDS, DELIVERY, SCALING)
         }
         self.alarms = Alarms(self)
         self._listeners: list[Callable[[str, str], None]] = []

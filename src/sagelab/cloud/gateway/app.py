@@ -64,7 +64,7 @@ class Gateway:
         find = identities.find
         guard = self._guard = Guard(cloud.url, lambda name: None if cloud.has_ended(name) else find(name))
         SageMakerAccess(cloud, find)
-        permissions = Permissions(self._moto, cloud.store.tags)
+        permissions = Permissions(self._moto, cloud.store)
         self._functions = FunctionAccess(cloud)
         self._events = EventBridge(cloud, self._moto.acting)
         self._machines = StateMachines(cloud, self._events.put)

@@ -2,6 +2,8 @@
 
 Names, dimensions and units as SageMaker has them:
 https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html
+https://docs.aws.amazon.com/sagemaker/latest/dg/multi-container-metrics.html
+https://docs.aws.amazon.com/sagemaker/latest/dg/multi-model-endpoint-cloudwatch-metrics.html
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +21,7 @@ import botocore.exceptions
 from sagelab.cloud.alarms.samples import pause
 from sagelab.cloud.clock import Clock
 from sagelab.cloud.engine.hosting.batch_sender import BatchSender
+from sagelab.cloud.engine.hosting.client import Hop
 
 logger = logging.getLogger("sagelab")
 
@@ -28,18 +31,22 @@ COUNTS = ("Invocations", "InvocationsPerInstance", "Invocation4XXErrors", "Invoc
 SAMPLES = 40  # latencies kept of one second; of more, evenly spaced ones in order of size
 MINUTE, QUIET = 60, 1440  # seconds of the clock; minutes without an invocation after which zeros may be fewer
 
-Place = tuple[str, int]  # (variant, minute of the clock)
+Place = tuple[str, str | None, int]  # (variant, container or None, minute of the clock)
 
 
 @dataclass
 class _Second:
-    """What happened to one variant in one minute of the clock since the last time. time: of the last of it."""
+    """What happened to one variant, or to one container of it, in one minute of the clock since the last time.
+
+    time: real epoch seconds of the last of it.
+    """
 
     time: float = 0.0
     count: int = 0
     errors_4xx: int = 0
     errors_5xx: int = 0
     latencies: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    hits: list[float] = field(default_factory=list)
 
 
 class Measures:
@@ -58,14 +65,17 @@ class Measures:
         self._rested = 0.0  # when zeros were last sent, in real epoch seconds
         self._backlog: tuple[int, int] | None = None
         self._known_backlog: tuple[int, int] | None = None
+        self.listeners: list[Callable[[float], None]] = []  # are told the seconds that a model took
         self._sender = BatchSender(f"measures {endpoint}", lambda: pause(clock), self._send)
 
     def note(self, variant: str, instances: int, status: int, model: float | None, overhead: float) -> None:
         """One invocation. status: of HTTP. model, overhead: seconds; model is None where no server answered."""
+        if model is not None:
+            for listener in list(self.listeners):
+                listener(model)
         minute = self._minute()
         with self._lock:
-            second = self._seconds[variant, minute]
-            second.time = self._clock.real()
+            second = self._second(variant)
             second.count += 1
             second.errors_4xx += 400 <= status < 500
             second.errors_5xx += status >= 500
@@ -92,11 +102,40 @@ class Measures:
             self._rested = now
             self._backlog = self._backlog or self._known_backlog
         end = self._clock.ago(self._clock.now() % MINUTE + 1, now)  # a second before the minute was over
-        data = [self._datum(name, count, "Count", end, Value=0.0) for name in quiet for count in COUNTS]
+        data = [self._datum(name, count, "Count", None, end, Value=0.0) for name in quiet for count in COUNTS]
         self._put(NAMESPACE, data)
         if self._backlog:
             self._sender.wake()
         return True
+
+    def note_containers(self, variant: str, hops: tuple[Hop, ...], overhead: float | None) -> None:
+        """What the containers of an instance did for an invocation.
+
+        overhead: seconds, where one of them was asked directly; then it has counts of its own as well.
+        """
+        with self._lock:
+            for hop in hops:
+                second = self._second(variant, hop.container)
+                second.latencies["ContainerLatency"].append(hop.seconds * 1e6)
+                if overhead is not None:
+                    second.count += 1
+                    second.errors_4xx += 400 <= hop.status < 500
+                    second.errors_5xx += hop.status >= 500
+                    second.latencies["OverheadLatency"].append(overhead * 1e6)
+
+    def note_model(self, variant: str, hit: bool | None = None, **seconds: float) -> None:
+        """A model of many. hit: whether it was loaded when it was asked for. seconds: of its metrics by name."""
+        with self._lock:
+            second = self._second(variant)
+            if hit is not None:
+                second.hits.append(float(hit))
+            for name, value in seconds.items():
+                second.latencies[name].append(value * 1e6)
+        self._sender.wake()
+
+    def loaded(self, variant: str, count: int) -> None:
+        """So many models of an instance are in memory."""
+        self._put(INSTANCES, [self._datum(variant, "LoadedModelCount", "None", Value=count)])
 
     def backlog(self, size: int, instances: int) -> None:
         """Asynchronous invocations that wait or are under way, and the servers that there are for them.
@@ -107,10 +146,14 @@ class Measures:
             self._backlog = self._known_backlog = size, instances
         self._sender.wake()
 
-    def usage(self, variant: str, cpu: float, memory: float) -> None:
-        """CPU (100 is one core) and memory (percent of this machine's) of a variant's instances."""
-        found = {"CPUUtilization": cpu, "MemoryUtilization": memory}
-        self._put(INSTANCES, [self._datum(variant, name, "Percent", Value=one) for name, one in found.items()])
+    def usage(self, variant: str, cpu: float, memory: float, container: str | None = None) -> None:
+        """CPU (100 is one core) and memory (percent of this machine's) of a variant's instances.
+
+        container: of this one alone.
+        """
+        data = {"CPUUtilization": cpu, "MemoryUtilization": memory}
+        put = [self._datum(variant, name, "Percent", container, Value=value) for name, value in data.items()]
+        self._put(INSTANCES, put)
 
     def close(self) -> None:
         """Send the rest."""
@@ -120,7 +163,7 @@ class Measures:
         with self._lock:
             seconds, self._seconds = self._seconds, defaultdict(_Second)
             backlog, self._backlog = self._backlog, None
-        data = [datum for (name, _), second in seconds.items() for datum in self._data(name, second)]
+        data = [datum for (name, part, _), second in seconds.items() for datum in self._data(name, second, part)]
         if backlog:
             size, instances = backlog
             data.append(self._datum(None, "ApproximateBacklogSize", "Count", Value=size))
@@ -128,22 +171,45 @@ class Measures:
             data.append(self._datum(None, "ApproximateBacklogSizePerInstance", "Count", Value=each))
         self._put(NAMESPACE, data)
 
-    def _data(self, variant: str, second: _Second) -> list[dict[str, Any]]:
-        each = (1.0, 1 / max(1, self._instances[variant]), 1.0, 1.0)
-        counts = (second.count, second.count, second.errors_4xx, second.errors_5xx)
+    def _data(self, variant: str, second: _Second, container: str | None) -> list[dict[str, Any]]:
+        counts = {
+            "Invocations": (1.0, second.count),
+            "InvocationsPerInstance": (1 / max(1, self._instances.get(variant, 1)), second.count),
+            "Invocation4XXErrors": (1.0, second.errors_4xx),
+            "Invocation5XXErrors": (1.0, second.errors_5xx),
+        }
+        if container:
+            del counts["InvocationsPerInstance"]
         data = []
-        for name, value, count in zip(COUNTS, each, counts, strict=True):
+        for name, (value, count) in counts.items() if second.count else ():
             total = {"SampleCount": second.count, "Sum": value * count, "Minimum": 0.0, "Maximum": value}
-            data.append(self._datum(variant, name, "Count", second.time, StatisticValues=total))
+            data.append(self._datum(variant, name, "Count", container, second.time, StatisticValues=total))
         for name, values in second.latencies.items():
-            data.append(self._datum(variant, name, "Microseconds", second.time, Values=_thin(values)))
+            data.append(self._datum(variant, name, "Microseconds", container, second.time, Values=_thin(values)))
+        if second.hits:
+            data.append(
+                self._datum(variant, "ModelCacheHit", "None", None, second.time, Values=_thin(second.hits))
+            )
         return data
 
+    def _second(self, variant: str, container: str | None = None) -> _Second:
+        """Where what happens now is gathered."""
+        second = self._seconds[variant, container, self._minute()]
+        second.time = self._clock.real()
+        return second
+
     def _datum(
-        self, variant: str | None, name: str, unit: str, time: float | None = None, **value: Any
+        self,
+        variant: str | None,
+        name: str,
+        unit: str,
+        container: str | None = None,
+        time: float | None = None,
+        **value: Any,
     ) -> dict[str, Any]:
         """variant: None for what is of the whole endpoint. time: epoch seconds; by default now."""
-        dimensions = {"EndpointName": self._endpoint} | ({"VariantName": variant} if variant else {})
+        named = {"EndpointName": self._endpoint, "VariantName": variant, "ContainerName": container}
+        dimensions = {key: text for key, text in named.items() if text}
         return {
             "MetricName": name,
             "Dimensions": [{"Name": key, "Value": text} for key, text in dimensions.items()],
