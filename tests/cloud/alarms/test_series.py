@@ -153,4 +153,4 @@ def test_a_request_goes_over_a_bounded_number_of_values() -> None:
 def test_a_chain_of_expressions_is_bounded() -> None:
     texts = {f"e{n}": f"e{n + 1} + 1" for n in range(60)} | {"e60": "m1"}
     with pytest.raises(MathError, match="too many others"):
-        frame("e0", **texts).result("e")
+        frame("e0", None, **texts).result("e")
