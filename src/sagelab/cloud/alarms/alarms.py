@@ -10,6 +10,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -139,11 +140,14 @@ class Alarms:
             self._all()[arn] = document
         if not changed:
             return
-        self.history.add_state(document, before)
-        self._put_event(document, before, at)
+        self._tell_of(document, before, at)
         self.actions.perform(document, before)
         for follower in self._followers:
             follower(document)
+
+    def refusing(self) -> AbstractContextManager[None]:
+        """For the block, in this thread, what cannot be written is an error, and nobody waits until it can be."""
+        return self._store.refusing()
 
     def close(self) -> None:
         self.actions.close()
@@ -168,11 +172,13 @@ class Alarms:
         for listener in self._listeners:
             listener()
 
-    def _put_event(self, document: Document, before: Document, at: datetime) -> None:
+    def _tell_of(self, document: Document, before: Document, at: datetime) -> None:
+        """The state is kept: what cannot be told of it, as on a full disk, holds up nothing else."""
         try:
+            self.history.add_state(document, before)
             self._cloud.put_event(event_of(document, before, self._cloud.account, at), document["Region"])
         except Exception:
-            logger.exception("EventBridge does not hear of alarm %s", document["AlarmName"])
+            logger.exception("it is not told that alarm %s is %s", document["AlarmName"], document["StateValue"])
 
 
 def _new(now: datetime) -> Document:

@@ -59,7 +59,8 @@ class Watch:
             if document["Type"] != METRIC or not (part if quick else whole):
                 continue
             try:
-                self.judge(document, self._real(short * SHORT if quick else minute * MINUTE), whole)
+                with self._alarms.refusing():
+                    self.judge(document, self._real(short * SHORT if quick else minute * MINUTE), whole)
             except Exception:
                 if not self._closed:
                     logger.exception("alarm %s is not evaluated", document["AlarmName"])
