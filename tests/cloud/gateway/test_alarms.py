@@ -463,3 +463,40 @@ def test_a_function_is_told_what_events_are() -> None:
     assert (data["state"]["value"], data["previousState"]["value"]) == ("ALARM", "OK")
     assert data["configuration"]["metrics"][0] == {"id": "e1", "expression": "SUM(METRICS())", "returnData": True}
     assert data["configuration"]["metrics"][1]["metricStat"]["metric"]["name"] == "m"
+
+
+def test_a_suppressor_holds_back_the_actions_of_a_composite_alarm(
+    cloudwatch: Any, stage: Stage, alarm: dict[str, Any], unique: Callable[[str], str]
+) -> None:
+    name, quiet = unique("composite"), unique("quiet")
+    topic = "arn:aws:sns:us-east-1:000000000000:nowhere"
+    asked: list[str] = []
+    stage.cloud.alarms.act_on(
+        topic, lambda _arn, document, state: asked.append(f"{document['AlarmName']} {state}")
+    )
+    for one in (alarm["AlarmName"], quiet):
+        cloudwatch.put_metric_alarm(**alarm | {"AlarmName": one, "TreatMissingData": "ignore"})
+    rule = {"AlarmName": name, "AlarmRule": f"ALARM({alarm['AlarmName']})", "AlarmActions": [topic]}
+    suppressor = {
+        "ActionsSuppressor": quiet,
+        "ActionsSuppressorWaitPeriod": 60,
+        "ActionsSuppressorExtensionPeriod": 30,
+    }
+    with pytest.raises(botocore.exceptions.ClientError, match="specified together"):
+        cloudwatch.put_composite_alarm(**rule, ActionsSuppressor=quiet)
+    cloudwatch.put_composite_alarm(**rule, **suppressor)
+    try:
+        cloudwatch.set_alarm_state(AlarmName=alarm["AlarmName"], StateValue="ALARM", StateReason="by hand")
+        assert found(cloudwatch, name)["ActionsSuppressedBy"] == "WaitPeriod"
+        cloudwatch.set_alarm_state(AlarmName=quiet, StateValue="ALARM", StateReason="by hand")
+        assert found(cloudwatch, name)["ActionsSuppressedBy"] == "Alarm"
+        stage.step(600)
+        cloudwatch.set_alarm_state(AlarmName=quiet, StateValue="OK", StateReason="by hand")
+        assert found(cloudwatch, name)["ActionsSuppressedBy"] == "ExtensionPeriod"
+        assert asked == []
+        stage.step(40)
+        assert asked == [f"{name} ALARM"]
+        assert "ActionsSuppressedBy" not in found(cloudwatch, name)
+    finally:
+        stage.cloud.alarms.actions.takers.clear()
+        cloudwatch.delete_alarms(AlarmNames=[name, quiet])
