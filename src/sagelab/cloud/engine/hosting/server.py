@@ -211,7 +211,7 @@ class Server(Instance):
         if image.program:
             return containers.own_image(image.program, launcher.sandbox_unavailable(PYTHON), spec.isolated)
         if image.server in containers.SCRIPTED:
-            return containers.script_serving(image, spec.image, self.folder, spec.instance_type, spec.isolated)
+            return containers.script_serving(image, uri, self.folder, spec.instance_type, spec.isolated)
         if image.server == "neo":
             return containers.neo_serving(spec.instance_type, spec.isolated)
         return containers.tensorflow_serving(self.folder, spec.instance_type, spec.accelerator, spec.isolated)
