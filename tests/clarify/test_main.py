@@ -47,6 +47,11 @@ def test_bias_of_data_is_told_as_clarify_tells_it(tmp_path: Path) -> None:
     assert [one["value"] for one in group["metrics"]] == pytest.approx([0, 1 / 3])
 
 
+def test_names_may_stand_in_the_file_once_more(tmp_path: Path) -> None:
+    found = run(tmp_path, BIAS | {"headers": ["y", "sex", "age"]})
+    assert values(found, "pre_training_bias_metrics") == pytest.approx({"CI": 0, "DPL": 1 / 3})
+
+
 def test_columns_without_names_and_predicted_labels_of_the_data(tmp_path: Path) -> None:
     config = BIAS | {"headers": ["guess", "y", "sex", "age"], "predicted_label": "guess"}
     config["methods"] = {"post_training_bias": {"methods": "all"}}

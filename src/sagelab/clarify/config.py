@@ -128,7 +128,10 @@ def _table(config: Config, file: Path) -> pd.DataFrame:
     if config.kind == PARQUET:
         return pd.read_parquet(file)
     if config.kind == CSV:
-        return pd.read_csv(file, header=None if config.headers else 0, skipinitialspace=True)
+        with file.open() as text:
+            first = [name.strip().strip('"') for name in text.readline().split(",")]
+        named = not config.headers or first == config.headers  # a file may say them once more
+        return pd.read_csv(file, header=0 if named else None, skipinitialspace=True)
     rows = [json.loads(line) for line in file.read_text().splitlines() if line.strip()]
     return pd.DataFrame([row.get("features", row) if isinstance(row, dict) else row for row in rows])
 
