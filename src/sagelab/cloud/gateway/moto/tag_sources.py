@@ -48,7 +48,7 @@ class Backend(models.ResourceGroupsTaggingAPIBackend):  # type: ignore[misc]
     def tag_resources(self, resource_arns: list[str], tags: dict[str, str]) -> dict[str, Any]:
         def tag(arn: str) -> dict[str, Any]:
             if _ALARM not in arn:
-                return super(Backend, self).tag_resources([arn], tags)
+                return dict(super(Backend, self).tag_resources([arn], tags))
             new = [{"Key": key, "Value": value} for key, value in tags.items()]
             self._alarms().tag_resource(ResourceARN=arn, Tags=new)
             return {}
@@ -58,7 +58,7 @@ class Backend(models.ResourceGroupsTaggingAPIBackend):  # type: ignore[misc]
     def untag_resources(self, resource_arn_list: list[str], tag_keys: list[str]) -> dict[str, Any]:
         def untag(arn: str) -> dict[str, Any]:
             if _ALARM not in arn:
-                return super(Backend, self).untag_resources([arn], tag_keys)
+                return dict(super(Backend, self).untag_resources([arn], tag_keys))
             self._alarms().untag_resource(ResourceARN=arn, TagKeys=tag_keys)
             return {}
 
