@@ -12,7 +12,6 @@ from sagelab.cloud.engine.images.own import OwnImages
 from tests.cloud.endpoints import Hosting
 from tests.cloud.scaling import Scaling, add_image
 from tests.conftest import LocalCloud
-from tests.waiting import until
 
 STEPS = {
     "AdjustmentType": "ChangeInCapacity",
@@ -97,7 +96,7 @@ def test_a_changed_target_changes_the_alarms_and_a_deleted_policy_takes_them_wit
     assert sorted(one["Threshold"] for one in found) == [180, 200]
     scaling.api.delete_scaling_policy(PolicyName="tracking", **scaling.named(endpoint))
     assert described(scaling, endpoint) == []
-    until(lambda: scaling.cloudwatch.describe_alarms(AlarmNames=names)["MetricAlarms"], lambda left: not left)
+    assert scaling.cloudwatch.describe_alarms(AlarmNames=names)["MetricAlarms"] == []
     words = refused(scaling.api.delete_scaling_policy, PolicyName="tracking", **scaling.named(endpoint))
     assert words[0] == "ObjectNotFoundException"
     assert words[1].endswith("policy name: tracking")

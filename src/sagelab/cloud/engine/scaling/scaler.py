@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -52,6 +53,7 @@ class Scaler:
         self._around, self._store = around, around.store
         self.activities = Activities(around.store, around.clock)
         self._changed: set[threading.Event] = set()
+        self._heard: dict[str, Document] = {}  # policies' alarms by their names, as they called last
         self._lanes = Lanes(self._do)
         around.store.listen(self._on_change)
 
@@ -75,7 +77,9 @@ class Scaler:
         target = records.look(self._store, policy[OWN]["Target"])
         found = self._capacity(target) if target else None
         if found is not None:
-            breach = Breach(policy, alarm | {"StateValue": state}, found.desired)
+            alarm = alarm | {"StateValue": state}
+            self._heard[alarm["AlarmName"]] = alarm
+            breach = Breach(policy, alarm, found.desired)
             self._lanes.put(policy[OWN]["Target"], action, breach)
 
     def hold(self, target: str) -> None:
@@ -107,7 +111,7 @@ class Scaler:
             target,
             policies,
             target[OWN].get("Cooldowns", {}),
-            lambda name: self._around.alarm(region, name),
+            partial(self._alarm, region),
             self._around.clock,
         )
         decision = judge.decide([one for one in breaches if one.policy["PolicyARN"] in policies], now.desired)
@@ -206,6 +210,13 @@ class Scaler:
             self._hold(arn)
 
     # Looking, and waiting
+
+    def _alarm(self, region: str, name: str) -> Document | None:
+        """A policy's alarm with its newest datapoints: CloudWatch keeps those of the last change of state."""
+        found, heard = self._around.alarm(region, name), self._heard.get(name)
+        if found is None or heard is None or heard["StateValue"] != found["StateValue"]:
+            return found
+        return heard
 
     def _capacity(self, target: Document) -> Capacity | None:
         endpoint = records.look(self._store, _endpoint_of(target))
