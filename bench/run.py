@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 import table
+from chains import chains
 from clients import clients
 from compiler import compiler
 from console import console
@@ -49,6 +50,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "gateway": gateway,
     "store": store,
     "endpoints": endpoints,
+    "chains": chains,
     "empty": empty,
     "frameworks": frameworks,
     "pytorch": pytorch,

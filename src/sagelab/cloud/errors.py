@@ -192,6 +192,11 @@ class ModelError(ServiceError):
     status = 424
 
 
+class ModelNotReadyException(ServiceError):
+    code = "ModelNotReadyException"
+    status = 429
+
+
 class NoSuchEntity(ServiceError):
     code = "NoSuchEntity"
     status = 404

@@ -124,7 +124,7 @@ def test_on_a_fast_clock_a_period_is_shorter_and_the_reason_says_so(
 def test_windows_slide_by_the_minute(cloudwatch: Any, stage: Stage, alarm: dict[str, Any]) -> None:
     cloudwatch.put_metric_alarm(**alarm | {"Period": 300, "TreatMissingData": "notBreaching"})
     put(cloudwatch, alarm, 5.0, stage.now + 30)
-    states = []
+    states: list[str] = []
     for _ in range(6):
         stage.step(62 if not states else 60)
         states.append(found(cloudwatch, alarm["AlarmName"])["StateValue"])

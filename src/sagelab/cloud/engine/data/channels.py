@@ -80,12 +80,15 @@ def download_prefix(s3: Any, location: Location, folder: Path) -> list[str]:
     return names
 
 
-def download_archive(s3: Any, uri: str, folder: Path, scratch: Path) -> None:
-    """Unpack a tar.gz object into `folder`. ClientError: it is missing or not fit to be unpacked."""
+def download_archive(s3: Any, uri: str, folder: Path, scratch: Path, largest: int = archives.MAX_BYTES) -> None:
+    """Unpack a tar.gz object into `folder`. ClientError: it is missing or not fit to be unpacked.
+
+    largest: bytes of all that is in it.
+    """
     try:
         location = locate(uri)
         _download(s3, location, scratch)
-        archives.unpack(scratch, folder)
+        archives.unpack(scratch, folder, largest)
     except ValueError as error:
         raise ClientError(str(error)) from error
     except botocore.exceptions.ClientError as error:

@@ -16,6 +16,7 @@ from typing import Any
 from sagelab.cloud.gateway.moto import (
     deliveries,
     event_bus,
+    key_policies,
     linked_roles,
     policies,
     rules,
@@ -105,7 +106,7 @@ _HELD: dict[str, tuple[_Held, ...]] = {
         _Held("iam.models.IAMBackend", "put_user_policy put_group_policy put_role_policy", policies.check_inline),
     ),
     "kms": (
-        _Held("kms.models.KmsBackend", "create_key put_key_policy", policies.check_key),
+        _Held("kms.models.KmsBackend", "create_key put_key_policy", key_policies.check_policy),
         _Held("kms.models.KmsBackend", "encrypt generate_mac sign verify verify_mac", rules.check_key),
         _Held("kms.models.KmsBackend", "decrypt", rules.check_ciphertext),
     ),
