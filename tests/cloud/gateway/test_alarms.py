@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,8 @@ from typing import Any
 import botocore.exceptions
 import pytest
 
+from sagelab.cloud.alarms.actions import told
+from sagelab.cloud.alarms.alarms import Alarms
 from sagelab.cloud.alarms.watch import Watch
 from sagelab.cloud.clock import Clock
 from sagelab.cloud.context import Cloud
@@ -26,7 +29,7 @@ PLAIN = {
     "ComparisonOperator": "GreaterThanThreshold",
 }
 BEGIN = datetime(2026, 11, 30, 1, 0, tzinfo=UTC)
-MATHS = [
+MATHS: list[dict[str, Any]] = [
     {"Id": "e1", "Expression": "SUM(METRICS())"},
     {
         "Id": "m1",
@@ -407,3 +410,29 @@ def test_the_query_protocol_is_answered_in_kind(gateway: Serving, cloudwatch: An
     updated = found(cloudwatch, alarm["AlarmName"])["AlarmConfigurationUpdatedTimestamp"]
     assert abs(updated - datetime.now(UTC)) < timedelta(minutes=5)
     assert f"{updated:%Y-%m-%dT%H:%M:%S}".encode() in xml
+
+
+def test_alarms_are_there_after_a_restart(cloudwatch: Any, gateway: Serving, alarm: dict[str, Any]) -> None:
+    cloudwatch.put_metric_alarm(**alarm)
+    cloudwatch.set_alarm_state(AlarmName=alarm["AlarmName"], StateValue="OK", StateReason="by hand")
+    again = Alarms(gateway.cloud)
+    kept = again.find("us-east-1", alarm["AlarmName"])
+    assert kept is not None
+    assert told(kept) == told(gateway.cloud.alarms.find("us-east-1", alarm["AlarmName"]) or {})
+    assert again.state("us-east-1", alarm["AlarmName"]) == "OK"
+    assert again.state("us-east-1", "nobody") is None
+
+
+def test_the_thread_looks_when_it_is_time(gateway: Serving, cloudwatch: Any, alarm: dict[str, Any]) -> None:
+    cloudwatch.put_metric_alarm(**alarm | {"TreatMissingData": "breaching"})
+    alarms = gateway.cloud.alarms
+    moved = threading.Event()
+    alarms.follow(lambda document: moved.set() if document["AlarmName"] == alarm["AlarmName"] else None)
+    before, alarms.clock = alarms.clock, Clock([(time.time() - 1, 600)])
+    watch = Watch(alarms, SampleIndex().window)
+    alarms.clock = before
+    watch.start()
+    try:
+        assert moved.wait(30)
+    finally:
+        watch.close()

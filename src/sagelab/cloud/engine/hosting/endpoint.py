@@ -19,7 +19,7 @@ from sagelab.cloud.engine.hosting.server import VariantSpec
 from sagelab.cloud.engine.hosting.usage import Usage
 
 DRAIN_SECONDS = 60.0
-USAGE_SECONDS = 60.0
+MINUTE = 60.0  # seconds of the clock
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Endpoint:
 
     def __init__(self, name: str, context: EngineContext) -> None:
         self.name, self.context = name, context
-        self.measures = Measures(name, context.client("cloudwatch"))
+        self.measures = Measures(name, context.client("cloudwatch"), context.clock)
         self.capture: Capture | None = None
         self.capturing: dict[str, Any] | None = None  # the DataCaptureConfig
         self.fleet: Fleet | None = None
@@ -210,9 +210,11 @@ class Endpoint:
             old.close()
 
     def _watch_usage(self) -> None:
-        """CPU and memory of each variant and its containers, once a minute."""
-        while not self._closed.wait(USAGE_SECONDS):
-            self._note_usage()
+        """CPU and memory of variants and containers, and zeros where nobody asks, once a minute of the clock."""
+        clock = self.context.clock
+        while not clock.wait(self._closed, MINUTE - clock.now() % MINUTE):
+            if (fleet := self.fleet) and self.measures.rest(list(fleet.variants)):
+                self._note_usage()
 
     def _note_usage(self) -> None:
         fleet = self.fleet
