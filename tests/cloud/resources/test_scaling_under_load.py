@@ -85,11 +85,11 @@ def test_the_first_target_needs_the_right_to_make_the_role(scaling: Scaling, uni
         api.register_scalable_target(**asked)
 
 
-def test_load_is_an_alarm_and_an_alarm_is_another_server(scaling: Scaling) -> None:
+def test_load_is_an_alarm_and_an_alarm_is_another_server(scaling: Scaling, home: Home) -> None:
     name = scaling.endpoint()
     scaling.register(name, most=2)
     silent = scaling.track(name, 1, "silent", **SILENT)["Alarms"]
-    high = scaling.track(name, 5)["Alarms"][0]["AlarmName"]
+    high, low = (alarm["AlarmName"] for alarm in scaling.track(name, 5)["Alarms"])
     with clients(scaling, name):
         (activity,) = scaling.done(name)
     assert activity["StatusMessage"].endswith("2. Change successfully fulfilled by sagemaker.")
@@ -97,7 +97,13 @@ def test_load_is_an_alarm_and_an_alarm_is_another_server(scaling: Scaling) -> No
     assert scaling.count(name) == 2
     names = [alarm["AlarmName"] for alarm in silent]
     states = {one["StateValue"] for one in scaling.cloudwatch.describe_alarms(AlarmNames=names)["MetricAlarms"]}
-    assert states == {"INSUFFICIENT_DATA"}  # a metric that nobody sends has called for nothing
+    assert states == {"INSUFFICIENT_DATA"}  # a metric that nobody sends calls for nothing, and lets nothing go
+    scaling.api.delete_scaling_policy(PolicyName="silent", **scaling.named(name))
+    clock.set_speed(home, clock.FASTEST)
+    (activity, _) = scaling.done(name, 2)
+    clock.set_speed(home, SPEED)
+    assert activity["Cause"] == f"monitor alarm {low} in state ALARM triggered policy tracking"
+    assert scaling.count(name) == 1
 
 
 def test_an_activity_that_a_kill_cut_off_is_told_as_it_ended(scaling: Scaling, home: Home, folder: Path) -> None:
