@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -141,6 +142,9 @@ class Scaler:
             self._set(target, least, found.desired, f"minimum capacity was set to {least}")
         elif found.desired > most:
             self._set(target, most, found.desired, f"maximum capacity was set to {most}")
+        else:
+            with suppress(ClientError, BotoCoreError):  # an activity will say so
+                self._client(target)  # made now, an alarm need not wait for it
 
     def _set(self, target: Document, desired: int, before: int, cause: str) -> bool:
         """One activity: set a capacity and wait until it is there; whether it is."""
@@ -176,9 +180,7 @@ class Scaler:
             if found.desired != before:
                 return activities.OVERRIDDEN, f"It was set to {found.desired} meanwhile."
             try:
-                region = target["ScalableTargetARN"].split(":")[3]
-                client = self._around.client_as(target["RoleARN"], "sagemaker", region)
-                client.update_endpoint_weights_and_capacities(**asked)
+                self._client(target).update_endpoint_weights_and_capacities(**asked)
                 return None
             except ClientError as error:
                 message = str(error.response["Error"].get("Message"))
@@ -186,6 +188,10 @@ class Scaler:
                     return activities.FAILED, message
             except BotoCoreError as error:
                 return activities.FAILED, str(error)
+
+    def _client(self, target: Document) -> Any:
+        region = target["ScalableTargetARN"].split(":")[3]
+        return self._around.client_as(target["RoleARN"], "sagemaker", region)
 
     def _end(self, key: str, target: Document, desired: int, reason: str = "") -> Document | None:
         """Tell what has become of a capacity that was set; the activity. reason: why it may not be there."""
