@@ -14,6 +14,7 @@ import pytest
 
 from sagelab.cloud.alarms.actions import told
 from sagelab.cloud.alarms.alarms import Alarms
+from sagelab.cloud.alarms.messages import call_of
 from sagelab.cloud.alarms.watch import Watch
 from sagelab.cloud.clock import Clock
 from sagelab.cloud.context import Cloud
@@ -436,3 +437,66 @@ def test_the_thread_looks_when_it_is_time(gateway: Serving, cloudwatch: Any, ala
         assert moved.wait(30)
     finally:
         watch.close()
+
+
+def test_a_function_that_does_not_let_alarms_in_is_not_called(
+    cloudwatch: Any, stage: Stage, alarm: dict[str, Any]
+) -> None:
+    function = "arn:aws:lambda:us-east-1:000000000000:function:nowhere"
+    cloudwatch.put_metric_alarm(**alarm, InsufficientDataActions=[], OKActions=[function])
+    cloudwatch.set_alarm_state(AlarmName=alarm["AlarmName"], StateValue="OK", StateReason="by hand")
+    stage.cloud.alarms.actions.settle()
+    items = cloudwatch.describe_alarm_history(AlarmName=alarm["AlarmName"], HistoryItemType="Action")
+    (one,) = items["AlarmHistoryItems"]
+    assert one["HistorySummary"].startswith(f"Failed to execute action {function}. Received error: ")
+    assert json.loads(one["HistoryData"])["actionState"] == "Failed"
+
+
+def test_a_function_is_told_what_events_are() -> None:
+    changed = {
+        "AlarmName": "a", "AlarmArn": "arn:a", "Region": "us-east-1", "StateValue": "ALARM", "StateReason": "r",
+        "StateReasonData": "{}", "StateUpdatedTimestamp": BEGIN, "Metrics": MATHS, "AlarmDescription": "d",
+    }  # fmt: skip
+    event = json.loads(call_of(changed, changed | {"StateValue": "OK"}, "123456789012"))
+    assert (event["source"], event["alarmArn"], event["accountId"]) == ("aws.cloudwatch", "arn:a", "123456789012")
+    data = event["alarmData"]
+    assert (data["state"]["value"], data["previousState"]["value"]) == ("ALARM", "OK")
+    assert data["configuration"]["metrics"][0] == {"id": "e1", "expression": "SUM(METRICS())", "returnData": True}
+    assert data["configuration"]["metrics"][1]["metricStat"]["metric"]["name"] == "m"
+
+
+def test_a_suppressor_holds_back_the_actions_of_a_composite_alarm(
+    cloudwatch: Any, stage: Stage, alarm: dict[str, Any], unique: Callable[[str], str]
+) -> None:
+    name, quiet = unique("composite"), unique("quiet")
+    topic = "arn:aws:sns:us-east-1:000000000000:nowhere"
+    asked: list[str] = []
+    stage.cloud.alarms.act_on(
+        topic, lambda _arn, document, state: asked.append(f"{document['AlarmName']} {state}")
+    )
+    for one in (alarm["AlarmName"], quiet):
+        cloudwatch.put_metric_alarm(**alarm | {"AlarmName": one, "TreatMissingData": "ignore"})
+    rule = {"AlarmName": name, "AlarmRule": f"ALARM({alarm['AlarmName']})", "AlarmActions": [topic]}
+    suppressor = {
+        "ActionsSuppressor": quiet,
+        "ActionsSuppressorWaitPeriod": 60,
+        "ActionsSuppressorExtensionPeriod": 30,
+    }
+    with pytest.raises(botocore.exceptions.ClientError, match="specified together"):
+        cloudwatch.put_composite_alarm(**rule, ActionsSuppressor=quiet)
+    cloudwatch.put_composite_alarm(**rule, **suppressor)
+    try:
+        cloudwatch.set_alarm_state(AlarmName=alarm["AlarmName"], StateValue="ALARM", StateReason="by hand")
+        assert found(cloudwatch, name)["ActionsSuppressedBy"] == "WaitPeriod"
+        cloudwatch.set_alarm_state(AlarmName=quiet, StateValue="ALARM", StateReason="by hand")
+        assert found(cloudwatch, name)["ActionsSuppressedBy"] == "Alarm"
+        stage.step(600)
+        cloudwatch.set_alarm_state(AlarmName=quiet, StateValue="OK", StateReason="by hand")
+        assert found(cloudwatch, name)["ActionsSuppressedBy"] == "ExtensionPeriod"
+        assert asked == []
+        stage.step(40)
+        assert asked == [f"{name} ALARM"]
+        assert "ActionsSuppressedBy" not in found(cloudwatch, name)
+    finally:
+        stage.cloud.alarms.actions.takers.clear()
+        cloudwatch.delete_alarms(AlarmNames=[name, quiet])

@@ -20,7 +20,11 @@ class CloudWatch:
 
     def times(self, name: str) -> list[float]:
         """When there was a datum of a metric, in seconds since BEGIN."""
-        return [round(one["Timestamp"].timestamp() - BEGIN, 2) for one in self.data if one["MetricName"] == name]
+        return [round(one["Timestamp"].timestamp() - BEGIN, 2) for one in self.of_variant(name)]
+
+    def of_variant(self, name: str) -> list[dict[str, Any]]:
+        """The data of a metric of a variant, whatever its configuration."""
+        return [one for one in self.data if one["MetricName"] == name and len(one["Dimensions"]) == 2]
 
 
 class Stage:
@@ -33,7 +37,7 @@ class Stage:
         self.measures = Measures("e", self.cloudwatch, self.clock)
 
     def note(self) -> None:
-        self.measures.note("v", 2, 200, 0.001, 0.001)
+        self.measures.note("v", 2, 200, 0.001, 0.001, "c")
 
 
 def test_few_latencies_are_all_kept() -> None:
@@ -50,17 +54,17 @@ def test_many_latencies_keep_their_distribution() -> None:
 def test_zeros_are_of_the_minutes_without_an_invocation() -> None:
     stage = Stage()
     stage.now = BEGIN + 60.2
-    stage.measures.rest(["v"])
-    assert [one["MetricName"] for one in stage.cloudwatch.data] == list(COUNTS)
+    stage.measures.rest([("v", "c")])
+    assert [one["MetricName"] for one in stage.cloudwatch.data] == [*COUNTS, *COUNTS]
     assert all(one["Value"] == 0 for one in stage.cloudwatch.data)
     stage.now = BEGIN + 90
     stage.note()
     stage.now = BEGIN + 120.2
     stage.note()  # of the next minute already
-    stage.measures.rest(["v"])
+    stage.measures.rest([("v", "c")])
     for later in (180.2, 240.2):
         stage.now = BEGIN + later
-        stage.measures.rest(["v"])
+        stage.measures.rest([("v", "c")])
     stage.measures.close()
     assert sorted(stage.cloudwatch.times("Invocation4XXErrors")) == [59, 90, 120.2, 239]
 
@@ -71,7 +75,7 @@ def test_invocations_of_two_minutes_are_never_one_datum() -> None:
         stage.now = BEGIN + at
         stage.note()
     stage.measures.close()
-    sent = [one for one in stage.cloudwatch.data if one["MetricName"] == "Invocations"]
+    sent = stage.cloudwatch.of_variant("Invocations")
     late = [one["Timestamp"].timestamp() >= BEGIN + 1 for one in sent]
     sums = [one["StatisticValues"]["Sum"] for one in sent]
     assert sum(each for each, after in zip(sums, late, strict=True) if after) == 1
@@ -83,6 +87,6 @@ def test_on_a_fast_clock_an_endpoint_that_nobody_asks_falls_asleep() -> None:
     told = 0
     for minute in range(1, QUIET + 121):
         stage.now = BEGIN + minute + 0.01
-        told += stage.measures.rest(["v"])
+        told += stage.measures.rest([("v", "c")])
     stage.measures.close()
     assert QUIET < told < QUIET + 5

@@ -31,7 +31,8 @@ COUNTS = ("Invocations", "InvocationsPerInstance", "Invocation4XXErrors", "Invoc
 SAMPLES = 40  # latencies kept of one second; of more, evenly spaced ones in order of size
 MINUTE, QUIET = 60, 1440  # seconds of the clock; minutes without an invocation after which zeros may be fewer
 
-Place = tuple[str, str | None, int]  # (variant, container or None, minute of the clock)
+Place = tuple[str, str]  # (variant, endpoint configuration; "" for whatever is the endpoint's)
+Moment = tuple[Place, str | None, int]  # what, its container or None, minute of the clock
 
 
 @dataclass
@@ -58,52 +59,63 @@ class Measures:
     def __init__(self, endpoint: str, cloudwatch: Any, clock: Clock) -> None:
         self._endpoint, self._cloudwatch, self._clock = endpoint, cloudwatch, clock
         self._lock = threading.Lock()
-        self._seconds: dict[Place, _Second] = defaultdict(_Second)
-        self._instances: dict[str, int] = {}
-        # Variant -> the last two minutes in which it was invoked; at first, when it began to wait for that.
-        self._asked: dict[str, tuple[int, int]] = {}
+        self._seconds: dict[Moment, _Second] = defaultdict(_Second)
+        self._instances: dict[Place, int] = {}
+        # The last two minutes in which each was invoked; at first, when it began to wait for that.
+        self._asked: dict[Place, tuple[int, int]] = {}
         self._rested = 0.0  # when zeros were last sent, in real epoch seconds
         self._backlog: tuple[int, int] | None = None
         self._known_backlog: tuple[int, int] | None = None
         self.listeners: list[Callable[[float], None]] = []  # are told the seconds that a model took
         self._sender = BatchSender(f"measures {endpoint}", lambda: pause(clock), self._send)
 
-    def note(self, variant: str, instances: int, status: int, model: float | None, overhead: float) -> None:
-        """One invocation. status: of HTTP. model, overhead: seconds; model is None where no server answered."""
+    def note(
+        self, variant: str, instances: int, status: int, model: float | None, overhead: float, config: str
+    ) -> None:
+        """One invocation. status: of HTTP. model, overhead: seconds; model is None where no server answered.
+
+        config: the endpoint configuration that the variant is of.
+        """
+        place, minute = (variant, config), self._minute()
         if model is not None:
             for listener in list(self.listeners):
                 listener(model)
-        minute = self._minute()
         with self._lock:
-            second = self._second(variant)
+            second = self._second(place)
             second.count += 1
             second.errors_4xx += 400 <= status < 500
             second.errors_5xx += status >= 500
             if model is not None:
                 second.latencies["ModelLatency"].append(model * 1e6)
             second.latencies["OverheadLatency"].append(overhead * 1e6)
-            self._instances[variant] = instances
-            if (latest := self._asked.get(variant, (minute, minute))[1]) != minute or variant not in self._asked:
-                self._asked[variant] = (latest, minute)
+            self._instances[place] = instances
+            for one in ((variant, ""), place):
+                before, latest = self._asked.get(one, (minute, minute))
+                self._asked[one] = (before, latest) if latest == minute else (latest, minute)
         self._sender.wake()
 
-    def rest(self, variants: Iterable[str]) -> bool:
-        """A minute of the clock is over: those that were not invoked in it have sent zeros, as on AWS.
+    def rest(self, places: Iterable[Place]) -> bool:
+        """A minute of the clock is over: what was not invoked in it has sent zeros, as on AWS.
 
-        After a day of a fast clock without an invocation, they do so once in a minute of the machine's. False: in
-        this one they did not.
+        places: the variants with their endpoint configurations. After a day of a fast clock without an invocation,
+        they do so once in a minute of the machine's. False: in this one they did not.
         """
         last, now = self._minute() - 1, self._clock.real()
+        every = dict.fromkeys(one for place in places for one in ((place[0], ""), place))
         with self._lock:
-            quiet = [name for name in variants if last not in self._asked.setdefault(name, (last - 1, last - 1))]
-            asleep = all(last - max(self._asked[name]) > QUIET for name in quiet)
+            quiet = [one for one in every if last not in self._asked.setdefault(one, (last - 1, last - 1))]
+            asleep = all(last - max(self._asked[one]) > QUIET for one in quiet)
             if quiet and asleep and self._clock.speed > 1 and now - self._rested < MINUTE:
                 return False
             self._rested = now
             self._backlog = self._backlog or self._known_backlog
         end = self._clock.ago(self._clock.now() % MINUTE + 1, now)  # a second before the minute was over
-        data = [self._datum(name, count, "Count", None, end, Value=0.0) for name in quiet for count in COUNTS]
-        self._put(NAMESPACE, data)
+        zeros = [
+            (self._datum(name, count, "Count", None, end, Value=0.0), config)
+            for name, config in quiet
+            for count in COUNTS
+        ]
+        self._put(NAMESPACE, [_of(datum, config) if config else datum for datum, config in zeros])
         if self._backlog:
             self._sender.wake()
         return True
@@ -115,7 +127,7 @@ class Measures:
         """
         with self._lock:
             for hop in hops:
-                second = self._second(variant, hop.container)
+                second = self._second((variant, ""), hop.container)
                 second.latencies["ContainerLatency"].append(hop.seconds * 1e6)
                 if overhead is not None:
                     second.count += 1
@@ -126,7 +138,7 @@ class Measures:
     def note_model(self, variant: str, hit: bool | None = None, **seconds: float) -> None:
         """A model of many. hit: whether it was loaded when it was asked for. seconds: of its metrics by name."""
         with self._lock:
-            second = self._second(variant)
+            second = self._second((variant, ""))
             if hit is not None:
                 second.hits.append(float(hit))
             for name, value in seconds.items():
@@ -163,7 +175,7 @@ class Measures:
         with self._lock:
             seconds, self._seconds = self._seconds, defaultdict(_Second)
             backlog, self._backlog = self._backlog, None
-        data = [datum for (name, part, _), second in seconds.items() for datum in self._data(name, second, part)]
+        data = [datum for (place, part, _), second in seconds.items() for datum in self._data(place, second, part)]
         if backlog:
             size, instances = backlog
             data.append(self._datum(None, "ApproximateBacklogSize", "Count", Value=size))
@@ -171,10 +183,12 @@ class Measures:
             data.append(self._datum(None, "ApproximateBacklogSizePerInstance", "Count", Value=each))
         self._put(NAMESPACE, data)
 
-    def _data(self, variant: str, second: _Second, container: str | None) -> list[dict[str, Any]]:
+    def _data(self, place: Place, second: _Second, container: str | None) -> list[dict[str, Any]]:
+        """What there is of one second: for the variant, and for the variant in its configuration."""
+        variant, config = place
         counts = {
             "Invocations": (1.0, second.count),
-            "InvocationsPerInstance": (1 / max(1, self._instances.get(variant, 1)), second.count),
+            "InvocationsPerInstance": (1 / max(1, self._instances.get(place, 1)), second.count),
             "Invocation4XXErrors": (1.0, second.errors_4xx),
             "Invocation5XXErrors": (1.0, second.errors_5xx),
         }
@@ -190,11 +204,11 @@ class Measures:
             data.append(
                 self._datum(variant, "ModelCacheHit", "None", None, second.time, Values=_thin(second.hits))
             )
-        return data
+        return data + [_of(one, config) for one in data if config]
 
-    def _second(self, variant: str, container: str | None = None) -> _Second:
+    def _second(self, place: Place, container: str | None = None) -> _Second:
         """Where what happens now is gathered."""
-        second = self._seconds[variant, container, self._minute()]
+        second = self._seconds[place, container, self._minute()]
         second.time = self._clock.real()
         return second
 
@@ -227,6 +241,11 @@ class Measures:
                 self._cloudwatch.put_metric_data(Namespace=namespace, MetricData=data)
         except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError):
             logger.exception("metrics of endpoint %s were refused", self._endpoint)
+
+
+def _of(datum: dict[str, Any], config: str) -> dict[str, Any]:
+    """The same of a variant in one endpoint configuration."""
+    return datum | {"Dimensions": [*datum["Dimensions"], {"Name": "EndpointConfigName", "Value": config}]}
 
 
 def _thin(values: list[float]) -> list[float]:
