@@ -6,6 +6,7 @@ period arrives a little after its end, and is waited for.
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import threading
@@ -79,18 +80,18 @@ class Watch:
     def judge(self, document: Document, end: float, again: bool) -> None:
         """Set an alarm's state by the periods that ended by a real epoch second.
 
-        again: whether what scales is told once more of a state that lasts.
+        again: whether what scales is told once more of a state that lasts, with the datapoints of now.
         """
         rule = rule_of(document)
         found = judge(rule, self._points(document, rule.periods + MORE, end))
         arn, state = document["AlarmArn"], found.state
-        if state is None or state == document["StateValue"]:
-            if again:
-                self._alarms.actions.repeat(document)
-            return
         about = {"statistic": _statistic(document)} if "MetricName" in document else {}
         about = {"unit": document["Unit"]} | about if "Unit" in document else about
         told = facts(rule, found, self._clock.real(), {**about, "period": period_of(document)})
+        if state is None or state == document["StateValue"]:
+            if again:
+                self._alarms.actions.repeat(document | {"StateReasonData": json.dumps(told)})
+            return
         self._alarms.move(arn, state, reason(rule, found) + self._clock.words, told)
 
     def _points(self, document: Document, number: int, end: float) -> list[Point]:
