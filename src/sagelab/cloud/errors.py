@@ -18,6 +18,8 @@ ServiceError                        what a client sees: AWS's code, AWS's messag
 |-- InvalidParameterValue       400  of CloudWatch's, a value that it does not take
 |-- InvalidParameterCombination 400  of CloudWatch's, two that exclude each other
 |-- ModelError                  424  the container of an endpoint answered with an error, or not at all
+|-- ModelNotReady               429  the container of a serverless endpoint takes too long to start
+|-- Throttling                  400  more invocations of a serverless endpoint at a time than it takes
 |-- NoSuchEntity                404  a user or a role that IAM does not have
 |-- MalformedPolicy             400  a policy that cannot be read
 |-- PackedPolicyTooLarge        400  policies of a session that are too long together
@@ -186,6 +188,15 @@ class InvalidParameterCombination(ServiceError):
 class ModelError(ServiceError):
     code = "ModelError"
     status = 424
+
+
+class ModelNotReady(ServiceError):
+    code = "ModelNotReadyException"
+    status = 429
+
+
+class Throttling(ServiceError):
+    code = "ThrottlingException"
 
 
 class NoSuchEntity(ServiceError):

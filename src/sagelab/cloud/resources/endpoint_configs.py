@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sagelab import catalog
 from sagelab.cloud.context import Cloud
-from sagelab.cloud.resources import hosting_rules
+from sagelab.cloud.resources import hosting_rules, serverless_rules
 from sagelab.cloud.resources.call import Call, Params, operation
 from sagelab.cloud.resources.models import Models
 from sagelab.cloud.resources.records import Records
@@ -31,7 +31,7 @@ class EndpointConfigs(Records):
     def create(self, call: Call) -> Params:
         hosting_rules.check_config(call.params, self.cloud)
         for variant in call.params["ProductionVariants"]:
-            self.models.named(call, variant["ModelName"])
+            serverless_rules.check_model(variant, self.models.named(call, variant["ModelName"]))
         return {"EndpointConfigArn": self.add(call, _document(call.params))}
 
 

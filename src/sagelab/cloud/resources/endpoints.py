@@ -12,10 +12,11 @@ from typing import ClassVar
 from sagelab import catalog
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.hosting.endpoint import Endpoint
+from sagelab.cloud.engine.hosting.fleet import AnyVariant
 from sagelab.cloud.engine.hosting.server import VariantSpec
 from sagelab.cloud.engine.images import registry
 from sagelab.cloud.errors import InternalServerError, JobError, ValidationException
-from sagelab.cloud.resources import checks, deployments, hosting_rules
+from sagelab.cloud.resources import checks, deployments, hosting_rules, serverless_rules
 from sagelab.cloud.resources.call import Call, Params, operation
 from sagelab.cloud.resources.endpoint_configs import EndpointConfigs
 from sagelab.cloud.resources.models import Models, container_of
@@ -77,18 +78,19 @@ class Endpoints(Stateful[Endpoint]):
         plan = call.params.get("DeploymentConfig", last)
         deployment = deployments.read(plan or {})
         config = deployments.keep_capture(self._config(call), endpoint, names)
+        serverless_rules.check_update(document, config)
         specs = deployments.hurry(deployments.keep(self._specs(call, config), endpoint, names), deployment)
         hosting_rules.check_instances(sum(spec.count for spec in specs))
         return {"LastDeploymentConfig": plan}, partial(self._replace, config, specs, deployment.stay)
 
     def _plan_resize(self, call: Call, document: Document) -> tuple[Params, Act]:
         arn, wanted = document["EndpointArn"], call.params["DesiredWeightsAndCapacities"]
-        counts = {one["VariantName"]: one["DesiredInstanceCount"] for one in document["ProductionVariants"]}
+        variants = {one["VariantName"]: one for one in document["ProductionVariants"]}
         for item in wanted:
-            if item["VariantName"] not in counts:
+            if item["VariantName"] not in variants:
                 raise ValidationException(f'Variant "{item["VariantName"]}" is not found on endpoint "{arn}".')
-            if "ServerlessUpdateConfig" in item:
-                raise ValidationException("ServerlessUpdateConfig: the endpoint is not serverless.")
+            serverless_rules.check_change(item, variants[item["VariantName"]])
+        counts = {name: one.get("DesiredInstanceCount", 0) for name, one in variants.items()}
         checks.unique("Variant name", (item["VariantName"] for item in wanted), "DesiredWeightsAndCapacities")
         for item in wanted:
             counts[item["VariantName"]] = item.get("DesiredInstanceCount", counts[item["VariantName"]])
@@ -152,6 +154,7 @@ class Endpoints(Stateful[Endpoint]):
 
     def _spec(self, call: Call, variant: Params, notes: list[str]) -> VariantSpec:
         model = self.models.named(call, variant["ModelName"])
+        serverless_rules.check_model(variant, model)
         container = container_of(model)
         source = hosting_rules.data_source(container) or {}
         image = self.cloud.launcher.images.find(container["Image"], registry.SERVE)
@@ -166,14 +169,15 @@ class Endpoints(Stateful[Endpoint]):
             model_uri=source.get("S3Uri"),
             packed=source.get("CompressionType") == "Gzip",
             role=model["ExecutionRoleArn"],
-            instance_type=variant["InstanceType"],
-            count=variant["InitialInstanceCount"],
+            instance_type=variant.get("InstanceType", serverless_rules.INSTANCE_TYPE),
+            count=variant.get("InitialInstanceCount", 0),
             weight=variant["InitialVariantWeight"],
             accelerator=variant.get("AcceleratorType"),
             environment=container.get("Environment", {}),
             isolated=model.get("EnableNetworkIsolation", False),
-            startup=variant.get("ContainerStartupHealthCheckTimeoutInSeconds", 600),
+            startup=variant.get("ContainerStartupHealthCheckTimeoutInSeconds", serverless_rules.startup(variant)),
             notes=(*notes, *hosting_rules.model_notes(model)),
+            serverless=serverless_rules.read(variant),
         )
 
     def recover(self, arn: str, document: Document) -> None:
@@ -201,14 +205,21 @@ def _describe(endpoint: Endpoint) -> list[Params]:
             "DeployedImages": [{"SpecifiedImage": variant.spec.image, "ResolvedImage": variant.spec.image}],
             "CurrentWeight": variant.weight,
             "DesiredWeight": variant.weight,
-            "CurrentInstanceCount": len(variant.servers),
-            "DesiredInstanceCount": variant.spec.count,
+            **_capacity(variant),
         }
         for name, variant in endpoint.fleet.variants.items()
     ]
 
 
+def _capacity(variant: AnyVariant) -> Params:
+    if plan := variant.spec.serverless:
+        return serverless_rules.describe(plan)
+    return {"CurrentInstanceCount": len(variant.servers), "DesiredInstanceCount": variant.spec.count}
+
+
 def _as_before(spec: VariantSpec, document: Document) -> VariantSpec:
     """A variant of the configuration with the weight and the count that the endpoint had it at."""
     found = {variant["VariantName"]: variant for variant in document["ProductionVariants"]}[spec.name]
+    if spec.serverless:  # it is asleep; that it can start was seen when it was created
+        return replace(spec, serverless=serverless_rules.plan(found["DesiredServerlessConfig"], proven=True))
     return replace(spec, weight=found["DesiredWeight"], count=found["DesiredInstanceCount"])

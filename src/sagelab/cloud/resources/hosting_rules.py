@@ -9,7 +9,7 @@ from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.images import registry
 from sagelab.cloud.engine.images.registry import Registry
 from sagelab.cloud.errors import ResourceLimitExceeded, ValidationException
-from sagelab.cloud.resources import checks, torch_rules
+from sagelab.cloud.resources import checks, serverless_rules, torch_rules
 from sagelab.cloud.resources.call import Params
 
 # Every instance is a model server of its own on this one machine.
@@ -37,7 +37,6 @@ CONFIG_REFUSED = {
     "CrossRegionTrafficConfig": "traffic to other regions",
 }
 VARIANT_REFUSED = {
-    "ServerlessConfig": "serverless inference",
     "InstancePools": "instance pools",
     "VariantInstanceProvisionTimeoutInSeconds": "instance pools, which it is for",
     "CapacityReservationConfig": "reserved capacity",
@@ -111,6 +110,7 @@ def check_config(config: Params, cloud: Cloud) -> None:
     variants = config["ProductionVariants"]
     for number, variant in enumerate(variants, 1):
         _check_variant(variant, number)
+    serverless_rules.check_config(config)
     _check_together(variants)
     if "DataCaptureConfig" in config:
         checks.bucket("DestinationS3Uri", config["DataCaptureConfig"]["DestinationS3Uri"], cloud)
@@ -132,6 +132,7 @@ def notes(config: Params) -> list[str]:
     found = checks.noted(config, CONFIG_NOTED)
     for variant in config["ProductionVariants"]:
         found += [f"variant {variant['VariantName']}, {note}" for note in checks.noted(variant, VARIANT_NOTED)]
+        found += serverless_rules.notes(variant)
     return found
 
 
@@ -175,6 +176,9 @@ def _check_variant(variant: Params, number: int) -> None:
             f"{where}a ModelName is needed; the local cloud does not do inference components, which are made"
             " on a variant without one."
         )
+    if "ServerlessConfig" in variant:
+        serverless_rules.check_variant(variant)
+        return
     for name in ("InstanceType", "InitialInstanceCount"):
         if name not in variant:
             raise checks.missing(f"productionVariants.{number}.member.{name[0].lower()}{name[1:]}")
@@ -189,7 +193,7 @@ def _check_together(variants: list[Params]) -> None:
     checks.unique("Variant name", (variant["VariantName"] for variant in variants), "ProductionVariants")
     if not any(variant.get("InitialVariantWeight", 1) for variant in variants):
         raise ValidationException("The InitialVariantWeight of at least one variant must be greater than 0.")
-    check_instances(sum(variant["InitialInstanceCount"] for variant in variants))
+    check_instances(sum(variant.get("InitialInstanceCount", 0) for variant in variants))
 
 
 def _check_async(output: Params, cloud: Cloud) -> None:

@@ -8,10 +8,24 @@ from dataclasses import replace
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.hosting.client import Reply, ServerUnavailable
 from sagelab.cloud.engine.hosting.endpoint import Endpoint, Invocation, NoVariant
-from sagelab.cloud.errors import ModelError, ServiceError, StreamError, ValidationError
+from sagelab.cloud.engine.hosting.serverless import Declined, NotReady, Throttled, TooLarge
+from sagelab.cloud.errors import (
+    ModelError,
+    ModelNotReady,
+    PayloadTooLarge,
+    ServiceError,
+    StreamError,
+    Throttling,
+    ValidationError,
+)
 from sagelab.cloud.resources.call import Call, Family, Params, operation
 from sagelab.cloud.resources.endpoints import Endpoints
 
+DECLINED: dict[type[Declined], type[ServiceError]] = {
+    Throttled: Throttling,
+    NotReady: ModelNotReady,
+    TooLarge: PayloadTooLarge,
+}
 REFUSED = (
     "TargetModel TargetContainerHostname EnableExplanations InferenceComponentName SessionId PrefixAwareId"
 ).split()
@@ -43,7 +57,7 @@ class Invocations(Family):
         endpoint, invocation = self._find_direct(call), read(call.params, call.params.get("Body", b""))
         try:
             variant, reply, parts = endpoint.stream(invocation)
-        except (NoVariant, ServerUnavailable) as error:
+        except (NoVariant, ServerUnavailable, Declined) as error:
             raise _silent(call, endpoint.name, invocation, error) from None
         if reply.status >= 400:
             raise _refused(call, endpoint.name, replace(reply, body=b"".join(parts)))
@@ -79,7 +93,7 @@ class Invocations(Family):
         """(variant, reply) of a container that answered well. ModelError, ValidationError: none did."""
         try:
             variant, reply = endpoint.invoke(invocation)
-        except (NoVariant, ServerUnavailable) as error:
+        except (NoVariant, ServerUnavailable, Declined) as error:
             raise _silent(call, endpoint.name, invocation, error) from None
         if reply.status >= 400:
             raise _refused(call, endpoint.name, reply)
@@ -117,9 +131,11 @@ def _guarded(parts: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _silent(
-    call: Call, endpoint: str, invocation: Invocation, error: NoVariant | ServerUnavailable
+    call: Call, endpoint: str, invocation: Invocation, error: NoVariant | ServerUnavailable | Declined
 ) -> ServiceError:
     """The error for an invocation that no container answered."""
+    if isinstance(error, Declined):
+        return DECLINED[type(error)](str(error))
     if isinstance(error, NoVariant):
         return ValidationError(
             f"Variant {invocation.target} of endpoint {endpoint} of account {call.account} not found."

@@ -33,7 +33,9 @@ class Reply:
 
 
 class ServerUnavailable(Exception):
-    """The server did not answer: it died, or took longer than an invocation may."""
+    """The server did not answer: it died, or took longer than an invocation may. status: of HTTP, as it counts."""
+
+    status = 500
 
     def __init__(self, message: str, timed_out: bool = False) -> None:
         super().__init__(message)

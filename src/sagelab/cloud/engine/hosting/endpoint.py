@@ -12,9 +12,10 @@ from typing import Any
 from sagelab.cloud.engine.context import EngineContext
 from sagelab.cloud.engine.hosting.capture import Capture, Exchange
 from sagelab.cloud.engine.hosting.client import Reply, ServerUnavailable
-from sagelab.cloud.engine.hosting.fleet import Fleet, Variant
+from sagelab.cloud.engine.hosting.fleet import AnyVariant, Fleet
 from sagelab.cloud.engine.hosting.measures import Measures
 from sagelab.cloud.engine.hosting.server import VariantSpec
+from sagelab.cloud.engine.hosting.serverless import Declined, ServerlessVariant
 from sagelab.cloud.engine.hosting.usage import Usage
 
 DRAIN_SECONDS = 60.0
@@ -67,7 +68,7 @@ class Endpoint:
 
         stay: seconds that the old one goes on after that, without invocations.
         """
-        fleet = Fleet(self.name, specs, self.context)
+        fleet = Fleet(self.name, specs, self.context, self.measures)
         fleet.start()
         with self._lock:
             gone = self._closed.is_set()
@@ -90,10 +91,17 @@ class Endpoint:
         for item in wanted:
             variant = self.fleet.variants[item["VariantName"]]
             variant.weight = item.get("DesiredWeight", variant.weight)
-            variant.resize(item.get("DesiredInstanceCount", variant.spec.count))
+            if isinstance(variant, ServerlessVariant):
+                change = item.get("ServerlessUpdateConfig", {})
+                variant.adjust(change.get("MaxConcurrency"), change.get("ProvisionedConcurrency"))
+            else:
+                variant.resize(item.get("DesiredInstanceCount", variant.spec.count))
 
     def invoke(self, invocation: Invocation) -> tuple[str, Reply]:
-        """(variant, reply) of one invocation. NoVariant: no such target. ServerUnavailable: no answer, a 5xx."""
+        """(variant, reply) of one invocation. NoVariant: no such target. ServerUnavailable: no answer, a 5xx.
+
+        Declined: a serverless variant does not take it now.
+        """
         fleet = self._enter()
         try:
             variant = _variant_of(fleet, invocation.target)
@@ -113,7 +121,7 @@ class Endpoint:
         fleet = self._enter()
         try:
             variant = _variant_of(fleet, invocation.target)
-            server, count = variant.pick(), len(variant.servers)
+            server, count = variant.pick(), variant.instances
             if server is None:
                 raise ServerUnavailable("no server of the variant is ready")
             reply, parts = server.stream(invocation.headers(), invocation.body)
@@ -142,16 +150,15 @@ class Endpoint:
             self.fleet.enter()
             return self.fleet
 
-    def _ask(self, variant: Variant, invocation: Invocation) -> Reply:
-        server, name = variant.pick(), variant.spec.name
-        count = len(variant.servers)
-        if server is None:
-            self.measures.note(name, count, 503, None, time.perf_counter() - invocation.received)
-            raise ServerUnavailable("no server of the variant is ready")
+    def _ask(self, variant: AnyVariant, invocation: Invocation) -> Reply:
+        name, count = variant.spec.name, variant.instances
         try:
+            server = variant.pick()
+            if server is None:
+                raise ServerUnavailable("no server of the variant is ready")
             reply = server.invoke("/invocations", invocation.headers(), invocation.body)
-        except ServerUnavailable:
-            self.measures.note(name, count, 500, None, time.perf_counter() - invocation.received)
+        except (ServerUnavailable, Declined) as error:
+            self.measures.note(name, count, error.status, None, time.perf_counter() - invocation.received)
             raise
         overhead = time.perf_counter() - invocation.received - reply.seconds
         self.measures.note(name, count, reply.status, reply.seconds, overhead)
@@ -187,6 +194,8 @@ class Endpoint:
         fleet = self.fleet
         with self._using:
             for name, variant in list(fleet.variants.items()) if fleet else []:
+                if isinstance(variant, ServerlessVariant):
+                    continue  # it tells by itself
                 pids = [pid for server in variant.servers for pid in server.processes()]
                 cpu, memory = self._usage[name].look(pids)
                 self.measures.usage(name, cpu, 100 * memory / self.context.memory)
@@ -200,7 +209,7 @@ def _then(parts: Iterator[bytes], act: Callable[[], None]) -> Iterator[bytes]:
         act()
 
 
-def _variant_of(fleet: Fleet, target: str | None) -> Variant:
+def _variant_of(fleet: Fleet, target: str | None) -> AnyVariant:
     if target is None:
         return fleet.choose()
     try:

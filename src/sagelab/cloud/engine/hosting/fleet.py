@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from sagelab.cloud.engine.context import EngineContext
+from sagelab.cloud.engine.hosting.measures import Measures
 from sagelab.cloud.engine.hosting.server import Server, VariantSpec, close_all
+from sagelab.cloud.engine.hosting.serverless import ServerlessVariant
 
 AT_ONCE = 4
 
@@ -41,6 +43,15 @@ class Variant:
             self.spec = replace(self.spec, count=count)
         close_all(rest)
 
+    @property
+    def instances(self) -> int:
+        """How many servers it has."""
+        return len(self.servers)
+
+    def release(self) -> list[Server]:
+        """Its servers, which are to be closed."""
+        return self.servers
+
     def pick(self) -> Server | None:
         """The server with the least to do; None where none is ready."""
         with self._lock:
@@ -48,11 +59,21 @@ class Variant:
         return min(ready, key=lambda server: server.busy) if ready else None
 
 
+AnyVariant = Variant | ServerlessVariant
+
+
 class Fleet:
     """All variants of one endpoint configuration, running."""
 
-    def __init__(self, endpoint: str, specs: list[VariantSpec], context: EngineContext) -> None:
-        self.variants = {spec.name: Variant(endpoint, spec, context) for spec in specs}
+    def __init__(
+        self, endpoint: str, specs: list[VariantSpec], context: EngineContext, measures: Measures
+    ) -> None:
+        self.variants: dict[str, AnyVariant] = {
+            spec.name: ServerlessVariant(endpoint, spec, context, measures)
+            if spec.serverless
+            else Variant(endpoint, spec, context)
+            for spec in specs
+        }
         self._random = random.Random()
         self._under_way = 0
         self._drained = threading.Condition()
@@ -66,7 +87,7 @@ class Fleet:
             self.close()
             raise
 
-    def choose(self) -> Variant:
+    def choose(self) -> AnyVariant:
         """A variant by the weights: each gets weight / sum of weights of the invocations."""
         variants = list(self.variants.values())
         weights = [variant.weight for variant in variants]
@@ -91,4 +112,4 @@ class Fleet:
         self.close()
 
     def close(self) -> None:
-        close_all([server for variant in self.variants.values() for server in variant.servers])
+        close_all([server for variant in self.variants.values() for server in variant.release()])

@@ -33,6 +33,7 @@ class _Second:
     errors_4xx: int = 0
     errors_5xx: int = 0
     latencies: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    samples: dict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
 
 
 class Measures:
@@ -42,12 +43,15 @@ class Measures:
         self._endpoint, self._cloudwatch = endpoint, cloudwatch
         self._lock = threading.Lock()
         self._seconds: dict[str, _Second] = defaultdict(_Second)
-        self._instances: dict[str, int] = {}
+        self._instances: dict[str, int | None] = {}
         self._backlog: tuple[int, int] | None = None
         self._sender = BatchSender(f"measures {endpoint}", PAUSE, self._send)
 
-    def note(self, variant: str, instances: int, status: int, model: float | None, overhead: float) -> None:
-        """One invocation. status: of HTTP. model, overhead: seconds; model is None where no server answered."""
+    def note(self, variant: str, instances: int | None, status: int, model: float | None, overhead: float) -> None:
+        """One invocation. status: of HTTP. model, overhead: seconds; model is None where no server answered.
+
+        instances: None of a variant that has none.
+        """
         with self._lock:
             second = self._seconds[variant]
             second.count += 1
@@ -57,6 +61,19 @@ class Measures:
                 second.latencies["ModelLatency"].append(model * 1e6)
             second.latencies["OverheadLatency"].append(overhead * 1e6)
             self._instances[variant] = instances
+        self._sender.wake()
+
+    def setup(self, variant: str, seconds: float) -> None:
+        """The start of an environment of a serverless variant."""
+        with self._lock:
+            self._seconds[variant].latencies["ModelSetupTime"].append(seconds * 1e6)
+        self._sender.wake()
+
+    def sample(self, variant: str, values: dict[tuple[str, str], float]) -> None:
+        """What a serverless variant has at this moment: (metric, unit) -> value."""
+        with self._lock:
+            for key, value in values.items():
+                self._seconds[variant].samples[key].append(value)
         self._sender.wake()
 
     def backlog(self, size: int, instances: int) -> None:
@@ -71,6 +88,10 @@ class Measures:
     def usage(self, variant: str, cpu: float, memory: float) -> None:
         """CPU (100 is one core) and memory (percent of this machine's) of a variant's instances."""
         self._put(INSTANCES, [self._datum(variant, "CPUUtilization", "Percent", Value=cpu)])
+        self.memory(variant, memory)
+
+    def memory(self, variant: str, memory: float) -> None:
+        """Memory of instances, or of an environment without one, in percent of what there is for them."""
         self._put(INSTANCES, [self._datum(variant, "MemoryUtilization", "Percent", Value=memory)])
 
     def close(self) -> None:
@@ -90,19 +111,29 @@ class Measures:
         self._put(NAMESPACE, data)
 
     def _data(self, variant: str, second: _Second) -> list[dict[str, Any]]:
-        counts = {
-            "Invocations": (1.0, second.count),
-            "InvocationsPerInstance": (1 / max(1, self._instances[variant]), second.count),
-            "Invocation4XXErrors": (1.0, second.errors_4xx),
-            "Invocation5XXErrors": (1.0, second.errors_5xx),
-        }
         data = []
-        for name, (value, count) in counts.items():
+        for name, (value, count) in self._counts(variant, second).items():
             total = {"SampleCount": second.count, "Sum": value * count, "Minimum": 0.0, "Maximum": value}
             data.append(self._datum(variant, name, "Count", StatisticValues=total))
         for name, values in second.latencies.items():
             data.append(self._datum(variant, name, "Microseconds", Values=_thin(values)))
+        for (name, unit), values in second.samples.items():
+            ends = {"Minimum": min(values), "Maximum": max(values)}
+            total = {"SampleCount": len(values), "Sum": sum(values), **ends}
+            data.append(self._datum(variant, name, unit, StatisticValues=total))
         return data
+
+    def _counts(self, variant: str, second: _Second) -> dict[str, tuple[float, int]]:
+        """Metric -> what one invocation counts there, and how many did."""
+        if not second.count:
+            return {}
+        instances = self._instances[variant]
+        return {
+            "Invocations": (1.0, second.count),
+            **({} if instances is None else {"InvocationsPerInstance": (1 / max(1, instances), second.count)}),
+            "Invocation4XXErrors": (1.0, second.errors_4xx),
+            "Invocation5XXErrors": (1.0, second.errors_5xx),
+        }
 
     def _datum(self, variant: str | None, name: str, unit: str, **value: Any) -> dict[str, Any]:
         """variant: None for what is of the whole endpoint."""
