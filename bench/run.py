@@ -27,6 +27,7 @@ from frameworks import frameworks
 from functions import functions
 from k8s import k8s
 from lessons import lessons
+from pipelines import pipelines
 from place import forget_surroundings
 from pytorch import pytorch
 from scale import store
@@ -59,6 +60,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "spot": spot,
     "events": events,
     "functions": functions,
+    "pipelines": pipelines,
     "trust": trust,
     "console": console,
     "k8s": k8s,

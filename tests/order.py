@@ -15,7 +15,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 TABLE = Path(__file__).with_name("durations.json")
-SHORT = 0.5  # seconds; shorter tests are not in the table
+SHORT = 0.3  # seconds; shorter tests are not in the table
 USUAL = 0.02  # seconds that such a test takes
 TOGETHER = "tests/neo/"
 

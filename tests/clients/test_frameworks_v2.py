@@ -22,7 +22,9 @@ def test_every_estimator_runs(frameworks: Ran) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["scikit-learn int64 True", "algorithm True", "transform 100 True", "script 3"], ids=str.split
+    "said",
+    ["scikit-learn int64 True", "algorithm True", "transform 100 True", "script 3", "serverless 3"],
+    ids=str.split,
 )
 def test_what_was_trained_answers(frameworks: Ran, said: str) -> None:
     assert said in frameworks.out.splitlines()

@@ -57,7 +57,10 @@ def test_tuning_job_says_what_runs_at_one_time() -> None:
 
 @pytest.mark.parametrize("operation", ["CreateEndpoint", "UpdateEndpoint"])
 def test_endpoint_says_that_it_costs_until_it_is_deleted(operation: str) -> None:
-    assert said(operation, {"EndpointConfigName": "c"}) == "2 x ml.c5.large, $0.20 an hour, until it is deleted"
+    assert said(operation, {"EndpointConfigName": "c"}) == (
+        "2 x ml.c5.large, $0.20 an hour, until it is deleted; serverless of 2,048 MB, $0.00004 a second of its"
+        " requests, nothing at rest, until it is deleted"
+    )
 
 
 def test_notebook_instance_says_its_price_when_it_is_made_and_when_it_is_started() -> None:
@@ -76,7 +79,7 @@ def test_what_is_described_is_what_the_request_names() -> None:
         asked.append((kind.stem, name))
         return CONFIG
 
-    assert len(list(spending.uses_of("CreateEndpoint", {"EndpointConfigName": "c"}, describe))) == 1
+    assert len(list(spending.uses_of("CreateEndpoint", {"EndpointConfigName": "c"}, describe))) == 2
     assert asked == [("EndpointConfig", "c")]
 
 
@@ -94,6 +97,26 @@ def test_accelerator_has_its_own_price() -> None:
     assert [(use.instance_type, use.plane) for use in found] == [
         ("ml.c5.large", "hosting"),
         ("ml.eia2.medium", "accelerator"),
+    ]
+
+
+def test_pipeline_says_what_each_of_its_steps_would_start() -> None:
+    resources = {"InstanceType": {"Get": "Parameters.Type"}, "InstanceCount": {"Get": "Parameters.Count"}}
+    train = {"Type": "Training", "Arguments": {"ResourceConfig": resources}}
+    cluster = {"InstanceType": "ml.m5.large", "InstanceCount": {"Get": "Steps.A.Count"}}
+    process = {"Type": "Processing", "Arguments": {"ProcessingResources": {"ClusterConfig": cluster}}}
+    loop = {"Type": "ForEach", "Arguments": {"ForEachBody": [{"Type": "EndpointConfig", "Arguments": CONFIG}]}}
+    check = {"Type": "Condition", "Arguments": {"IfSteps": [process], "ElseSteps": [loop]}}
+    parameters = [{"Name": "Type", "DefaultValue": "ml.m5.large"}, {"Name": "Count", "DefaultValue": 2}]
+    definition = {"Parameters": parameters, "Steps": [train, check, {"Type": "Fail", "Arguments": {}}]}
+    described = {"PipelineDefinition": json.dumps(definition)}
+    given = [{"Name": "Type", "Value": "ml.p3.2xlarge"}]
+    params = {"PipelineName": "p", "PipelineParameters": given}
+    found = spending.uses_of("StartPipelineExecution", params, lambda *_: described)
+    assert [(one.count, one.instance_type, one.plane) for one in found] == [
+        (2, "ml.p3.2xlarge", "training"),
+        (1, "ml.m5.large", "training"),
+        (2, "ml.c5.large", "hosting"),
     ]
 
 
@@ -161,3 +184,9 @@ def test_nothing_is_made_where_nobody_says_yes(jobs: Jobs, setting: str) -> None
     done = start(jobs, request, setting)
     assert "SpendingRefusedError" in done.stderr
     assert jobs.sagemaker.list_training_jobs(NameContains=request["TrainingJobName"])["TrainingJobSummaries"] == []
+
+
+def test_provisioned_concurrency_is_said_to_have_no_price() -> None:
+    assert "2 provisioned at a price that is not at hand" in str(
+        spending.ServerlessUse("serverless", 2, "serverless", "until then", 1024)
+    )

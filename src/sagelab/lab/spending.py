@@ -9,9 +9,11 @@ It holds for every client of AWS in this process, the SDKs' own too: botocore te
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import botocore
@@ -19,9 +21,18 @@ import botocore
 from sagelab import catalog
 from sagelab.catalog import Kind, read
 from sagelab.lab.costs import UnknownPrice, estimate
-from sagelab.prices import prices
+from sagelab.prices import prices, serverless_second
 
 SETTING = "SAGELAB_SPEND"
+# A pipeline's type of step -> what it sends; an endpoint costs by the configuration that is made for it.
+STEPS = {
+    "Training": "CreateTrainingJob",
+    "Processing": "CreateProcessingJob",
+    "QualityCheck": "CreateProcessingJob",
+    "Transform": "CreateTransformJob",
+    "Tuning": "CreateHyperParameterTuningJob",
+    "EndpointConfig": "CreateEndpoint",
+}
 HOUR = 3600.0
 Describe = Callable[[Kind, str], dict[str, Any]]
 
@@ -46,6 +57,18 @@ class Use:
         except UnknownPrice:
             return f"{what}, at a price that is not at hand, {self.until}"
         return f"{what}, ${cost.dollars:.2f} an hour, {self.until}"
+
+
+@dataclass(frozen=True)
+class ServerlessUse(Use):
+    """A serverless endpoint that a request would make. count: environments that always run. memory: MB of one."""
+
+    memory: int = 0
+
+    def __str__(self) -> str:
+        rest = f"{self.count} provisioned at a price that is not at hand" if self.count else "nothing at rest"
+        second = serverless_second(self.memory)
+        return f"serverless of {self.memory:,} MB, ${second:.5f} a second of its requests, {rest}, {self.until}"
 
 
 class SpendGuard:
@@ -104,7 +127,10 @@ def _before(params: dict[str, Any], model: Any, **_: Any) -> None:
 
 
 def uses_of(operation: str, params: dict[str, Any], describe: Describe) -> Iterable[Use]:
-    """The instances that a request would start; none for one that costs nothing by itself."""
+    """What a request would start that costs; nothing for one that costs nothing by itself."""
+    if operation == "StartPipelineExecution":
+        yield from _of_steps(params, describe)
+        return
     kind = catalog.of_operation(operation)
     limit = next(read(params, "StoppingCondition.MaxRuntimeInSeconds"), 86400)
     jobs = next(read(params, "HyperParameterTuningJobConfig.ResourceLimits.MaxNumberOfTrainingJobs"), "many")
@@ -115,3 +141,43 @@ def uses_of(operation: str, params: dict[str, Any], describe: Describe) -> Itera
         document = describe(of, params[of.name_member]) if of else params
         for plane, instance_type, count in use.hosts(document):
             yield Use(instance_type, count, plane, use.until.format(hours=limit / HOUR, jobs=jobs))
+        for plan in use.serverless(document):
+            provisioned, memory = plan.get("ProvisionedConcurrency", 0), plan["MemorySizeInMB"]
+            yield ServerlessUse("serverless", provisioned, "serverless", use.until, memory)
+
+
+def _of_steps(params: dict[str, Any], describe: Describe) -> Iterable[Use]:
+    """The instances that the steps of a pipeline would start, in whichever branch of a condition."""
+    described = describe(catalog.of_stem("Pipeline"), params.get("PipelineName", ""))
+    definition = json.loads(described.get("PipelineDefinition", "{}"))
+    values = {one["Name"]: one.get("DefaultValue") for one in definition.get("Parameters", [])}
+    values |= {one["Name"]: one["Value"] for one in params.get("PipelineParameters", [])}
+    for step in _steps(definition.get("Steps", [])):
+        asked = _filled(step.get("Arguments", {}), values)
+        operation = STEPS.get(step.get("Type", ""), "")
+        yield from uses_of(operation, {"EndpointConfigName": "", **asked}, partial(_given, asked))
+
+
+def _given(config: dict[str, Any], _kind: Kind, _name: str) -> dict[str, Any]:
+    """What is described is what the same pipeline makes."""
+    return config
+
+
+def _steps(steps: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+    """The steps of a definition, those in branches and loops too."""
+    for step in steps:
+        yield step
+        for member in ("IfSteps", "ElseSteps", "ForEachBody"):
+            yield from _steps(step.get("Arguments", {}).get(member) or [])
+
+
+def _filled(value: Any, values: dict[str, Any], member: str = "") -> Any:
+    """A step's request with its parameters' values; what is known only when it runs has no price yet."""
+    if isinstance(value, list):
+        return [_filled(one, values) for one in value]
+    if not isinstance(value, dict):
+        return int(value) if member.endswith("Count") else value
+    if "Get" in value or any(name.startswith("Std:") for name in value):
+        found = values.get(str(value.get("Get", "")).removeprefix("Parameters."))
+        return _filled(found, values, member) if found is not None else 1 if member.endswith("Count") else "any"
+    return {name: _filled(one, values, name) for name, one in value.items()}

@@ -10,7 +10,7 @@ import pytest
 from sagelab.cloud.home import Home
 from tests.cloud.jobs import Gate, Jobs
 from tests.cloud.kills import kill
-from tests.cloud.pipelines import Pipelines, definition, shell
+from tests.cloud.pipelines import Pipelines, definition, shell, step
 from tests.cloud.resources.test_recovery import start
 
 pytestmark = pytest.mark.slow
@@ -20,11 +20,17 @@ def test_execution_goes_on_after_a_kill(sagelab: Callable[..., Any], home: Home)
     """What has succeeded stays, what ran is attempted anew, what was being stopped is stopped."""
     before = Pipelines(Jobs(start(sagelab, home)))
     gate = Gate(home)
-    steps = (shell("Done", "true"), shell("Waits", gate.wait, DependsOn=["Done"]))
+    loop = {"IterableItems": ["x"], "MaxConcurrency": 1, "ForEachBody": [shell("Each", gate.wait)]}
+    steps = (
+        shell("Done", "true"),
+        shell("Waits", gate.wait, DependsOn=["Done"]),
+        step("Loop", "ForEach", loop, DependsOn=["Done"]),
+    )
     made = before.create(definition(*steps, shell("After", "true", DependsOn=["Waits"])))
     going, stopping = before.start(made), before.start(made)
     for arn in (going, stopping):
         before.wait_step(arn, "Waits")
+        before.wait_step(arn, "Each-0")
     done = before.steps(going)["Done"]
     before.sagemaker.stop_pipeline_execution(PipelineExecutionArn=stopping)
     kill(home)
@@ -34,4 +40,7 @@ def test_execution_goes_on_after_a_kill(sagelab: Callable[..., Any], home: Home)
     assert after.wait(going)["PipelineExecutionStatus"] == "Succeeded"
     found = after.steps(going)
     assert found["Done"] == done
-    assert list(found) == ["Done", "Waits", "After"]
+    assert set(found) == {"Done", "Waits", "Loop", "Each-0", "After"}
+    assert after.statuses(stopping) == dict.fromkeys(("Waits", "Loop", "Each-0"), "Stopped") | {
+        "Done": "Succeeded"
+    }

@@ -51,7 +51,7 @@ def check_selected(plan: Plan, taken: dict[str, Record]) -> None:
             )
 
 
-def check_retry(plan: Plan, job: Document) -> None:
+def check_retry(job: Document) -> None:
     """ConflictException, ValidationException: an execution cannot be tried again."""
     status = job["PipelineExecutionStatus"]
     if status not in ("Failed", "Stopped"):
@@ -59,5 +59,5 @@ def check_retry(plan: Plan, job: Document) -> None:
             f"Only executions that are Failed or Stopped can be retried; this one is {status}."
         )
     for name, record in job[OWN]["Steps"].items():
-        if plan.definition.steps[name].type == "Fail" and record["Status"] == "Failed":
+        if record["Type"] == "Fail" and record["Status"] == "Failed":
             raise ValidationException(f"The execution ended by its Fail step {name} and cannot be retried.")

@@ -15,6 +15,7 @@ from sagelab import catalog
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.jobs.run import STOPPED, Step
 from sagelab.cloud.engine.pipelines.kinds import metadata
+from sagelab.cloud.engine.pipelines.loops import text_of
 from sagelab.cloud.engine.pipelines.run import PipelineRun, reuse
 from sagelab.cloud.engine.pipelines.values import Plan, Record
 from sagelab.cloud.errors import ConflictException, ResourceNotFound, ServiceError, ValidationException
@@ -175,8 +176,11 @@ class PipelineExecutions(Jobs):
         if "PipelineExecutionArn" not in call.params:
             raise checks.missing("pipelineExecutionArn")
         job = self.get(call)
+        records = job[OWN]["Steps"]
         specs = self._plan(job).definition.steps
-        rows = [_row(name, specs[name].type, specs[name].words, one) for name, one in job[OWN]["Steps"].items()]
+        within = {one.name: one for spec in specs.values() for one in spec.body}
+        words = {name: (specs.get(name) or within[name.rpartition("-")[0]]).words for name in records}
+        rows = [_row(name, words[name], one, records) for name, one in records.items()]
         if call.params.get("SortOrder", "Descending") == "Descending":
             rows.reverse()
         return _page(call, "PipelineExecutionSteps", rows)
@@ -214,7 +218,7 @@ class PipelineExecutions(Jobs):
         token = call.params["ClientRequestToken"]
 
         def edit(job: Document) -> str:
-            execution_plans.check_retry(self._plan(job), job)
+            execution_plans.check_retry(job)
             steps = job[OWN]["Steps"]
             job[OWN] |= {"Retry": token, "Steps": {name: steps[name] for name in steps if _good(steps[name])}}
             job |= {"PipelineExecutionStatus": "Executing", "LastModifiedTime": datetime.now(UTC)}
@@ -304,12 +308,17 @@ def _good(record: Record) -> bool:
     return bool(record["Status"] == "Succeeded")
 
 
-def _row(name: str, kind: str, words: dict[str, str], record: Record) -> Params:
+def _row(name: str, words: dict[str, str], record: Record, records: dict[str, Record]) -> Params:
     """A step as it is listed."""
+    kind = record["Type"]
     facts = {one: record[one] for one in ("StartTime", "EndTime", "FailureReason") if one in record}
     row = {"StepName": name, "StepStatus": record["Status"], "Metadata": metadata(kind, record)} | words | facts
     if record.get("Attempts"):
         row["AttemptCount"] = record["Attempts"]
+    if "Loop" in record:
+        loop, number = record["Loop"]
+        item = text_of(records[loop]["Items"][number]) if "Items" in records.get(loop, {}) else None
+        row["IterationContext"] = {"ParentStepName": loop, "Index": number, "Item": item}
     for member, key in (("CacheHitResult", "CacheHit"), ("SelectiveExecutionResult", "Selected")):
         if key in record:
             row[member] = {"SourcePipelineExecutionArn": record[key]}

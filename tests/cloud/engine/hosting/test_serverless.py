@@ -17,6 +17,7 @@ import pytest
 from botocore.config import Config
 
 from sagelab.cloud import clock, control
+from sagelab.cloud.console import overview
 from sagelab.cloud.engine.images.own import OwnImages
 from sagelab.cloud.home import Home
 from tests.cloud.endpoints import Hosting
@@ -124,6 +125,11 @@ class Moody:
         finally:
             (self.folder / file).unlink()
 
+    def overview(self, name: str) -> list[dict[str, Any]]:
+        """What the console says of an endpoint that runs."""
+        found = overview.look(self.hosting.cloud.client)["running"]
+        return [each for each in found if each["name"] == name]
+
     def starts(self, name: str) -> int:
         return self.hosting.log(name).count("cold start of")
 
@@ -172,6 +178,8 @@ def test_an_endpoint_in_service_has_shown_that_it_starts_and_runs_nothing(moody:
     assert not [name for name in variant if "InstanceCount" in name]
     assert moody.running(asleep) == []
     assert until(lambda: moody.starts(asleep), bool) == 1
+    [shown] = moody.overview(asleep)
+    assert (shown["instances"], shown["note"]) == ([], "$0.00002 a second of its requests")
 
 
 def test_the_first_request_starts_an_environment_and_the_next_one_finds_it(moody: Moody, asleep: str) -> None:
@@ -256,6 +264,8 @@ def test_a_request_that_waits_for_a_start_ends_with_its_endpoint(moody: Moody) -
 def test_provisioned_environments_are_there_and_the_rest_spills_over(moody: Moody) -> None:
     name = moody.serve(most=2, provisioned=1)
     assert len(moody.running(name)) == 1
+    [shown] = moody.overview(name)
+    assert shown["instances"] == [{"type": "serverless 1,024 MB", "count": 1, "dollars": None}]
     first = moody.ask(name)
     with moody.there("hold"):
         held = [moody.begin(name) for _ in range(2)]

@@ -56,6 +56,14 @@ def test_parameters_have_types() -> None:
             found[kind].read("many")
 
 
+def loop(items: Any = ("a",), most: Any = 2, body: Any = None, **more: Any) -> dict[str, Any]:
+    within = [step("Body")] if body is None else body
+    given = list(items) if isinstance(items, tuple) else items
+    return step(
+        "L", "ForEach", Arguments={"IterableItems": given, "MaxConcurrency": most, "ForEachBody": within} | more
+    )
+
+
 BAD = {
     "no JSON": ("{", "not valid JSON"),
     "too deep": ("[" * 5000 + "]" * 5000, "not valid JSON|nested"),
@@ -111,6 +119,33 @@ BAD = {
     "enum": (
         written(step("A"), Parameters=[{"Name": "P", "Type": "String", "DefaultValue": "x", "EnumValues": ["y"]}]),
         "must be one of",
+    ),
+    "no items": (written(loop(())), "1 to 100 items, not 0"),
+    "many items": (written(loop(tuple(range(101)))), "1 to 100 items, not 101"),
+    "items": (written(loop("a")), "must be a list, or stand for"),
+    "concurrency": (written(loop(most=51)), "a number from 1 to 50"),
+    "concurrency's type": (written(loop(most=True)), "a number from 1 to 50"),
+    "empty body": (written(loop(body=[])), "has no step"),
+    "body": (written(loop(body=3)), "must be a list"),
+    "loop in a loop": (written(loop(body=[loop()])), "cannot stand in a ForEachBody"),
+    "condition in a loop": (written(loop(body=[condition("C", 1)])), "cannot stand in a ForEachBody"),
+    "names of a loop": (written(step("Body-0"), loop()), "is made of Body"),
+    "body twice": (written(step("Body"), loop()), "two steps"),
+    "circle in a body": (written(loop(body=[step("Body", DependsOn=["Body"])])), "in a circle"),
+    "body outside": (written(loop(), step("A", DependsOn=["Body"])), "no step of the pipeline"),
+    "body after": (written(loop(body=[step("Body", DependsOn=["A"])]), step("A", DependsOn=["L"])), "in a circle"),
+    "item outside": (
+        written(step("A", Arguments={"X": {"Get": "ForEach.CurrentItem"}})),
+        "in a ForEachBody alone",
+    ),
+    "selector": (written(loop(Selector={"Pick": "Any"})), "a Selector has Pick"),
+    "selector's field": (
+        written(loop(Selector={"Pick": "MaxBy", "Field": {"Get": "IterationOutput.A.X"}})),
+        "no step of its ForEachBody",
+    ),
+    "selector's path": (
+        written(loop(Selector={"Pick": "MaxBy", "Field": {"Get": "IterationOutput.Body"}})),
+        "names no property",
     ),
     "cache": (written(step("A", CacheConfig={"Enabled": True, "ExpireAfter": "soon"})), "not a duration"),
     "retry": (written(step("A", RetryPolicies=[{"ExceptionType": ["Any"]}])), "ExceptionType is a list"),

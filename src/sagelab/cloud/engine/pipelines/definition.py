@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sagelab.cloud.engine.pipelines import cleanup, conditions, functions, quality_checks
+from sagelab.cloud.engine.pipelines import cleanup, conditions, functions, loops, quality_checks
 from sagelab.cloud.engine.pipelines.caching import Cache, read_cache
 from sagelab.cloud.engine.pipelines.expressions import BadExpression, references, split, split_step
 from sagelab.cloud.engine.pipelines.kinds import KINDS, LATER
@@ -22,6 +22,7 @@ VERSION = "2020-12-01"
 MAX_BYTES, MAX_DEPTH, MAX_STEPS, MAX_PARAMETERS = 1 << 20, 60, 50, 200
 TYPES = {"String": str, "Integer": int, "Float": float, "Boolean": bool}
 NAME = re.compile(r"[A-Za-z0-9](-*[A-Za-z0-9]){0,63}")
+NUMBERED = re.compile(r"(.+)-\d+")
 PARAMETER_NAME = re.compile(r"[A-Za-z0-9\-_]{1,256}")
 
 
@@ -78,6 +79,8 @@ class StepSpec:
     function: Any = None
     outputs: dict[str, str] = field(default_factory=dict)  # name -> type, of a function
     words: dict[str, str] = field(default_factory=dict)  # StepDisplayName, StepDescription
+    body: tuple[StepSpec, ...] = ()  # of a ForEach step
+    loop: tuple[str, int] | None = None  # the ForEach step that it was made by, and its item's number
 
 
 @dataclass(frozen=True)
@@ -101,21 +104,34 @@ def read(text: str) -> Definition:
         raise BadDefinition(f"Version must be {VERSION}")
     try:
         parameters = {each.name: each for each in map(_parameter, _objects(given, "Parameters"))}
-        steps: dict[str, StepSpec] = {}
-        for spec in _steps(_objects(given, "Steps"), ()):
-            if spec.name in steps:
-                raise BadDefinition(f"there are two steps with the name {spec.name}")
-            steps[spec.name] = spec
-        if not 0 < len(steps) <= MAX_STEPS:
-            raise BadDefinition(f"a pipeline has 1 to {MAX_STEPS} steps, this one {len(steps)}")
+        found = list(_steps(_objects(given, "Steps"), ()))
+        _check_names(found)
+        steps = {spec.name: spec for spec in found}
         if len(parameters) > MAX_PARAMETERS:
             raise BadDefinition(f"a pipeline has at most {MAX_PARAMETERS} parameters")
         for spec in steps.values():
             _check_references(spec, parameters, steps)
+            body = {one.name: one for one in spec.body}
+            for one in spec.body:
+                _check_references(one, parameters, steps | body, within=True)
+            _check_cycles(body)
     except BadExpression as error:
         raise BadDefinition(str(error)) from None
     _check_cycles(steps)
     return Definition(parameters, steps)
+
+
+def _check_names(steps: list[StepSpec]) -> None:
+    """Each name is one step's, of those that are defined and of those that loops will make."""
+    bodies = {one.name for spec in steps for one in spec.body}
+    names = [each.name for spec in steps for each in (spec, *spec.body)]
+    if not 0 < len(names) <= MAX_STEPS:
+        raise BadDefinition(f"a pipeline has 1 to {MAX_STEPS} steps, this one {len(names)}")
+    for name in names:
+        if names.count(name) > 1:
+            raise BadDefinition(f"there are two steps with the name {name}")
+        if (made := NUMBERED.fullmatch(name)) and made[1] in bodies:
+            raise BadDefinition(f"step {name}: a step of this name is made of {made[1]}, in a ForEachBody")
 
 
 def _check_depth(value: Any) -> None:
@@ -160,17 +176,26 @@ def _steps(given: list[dict[str, Any]], branches: tuple[tuple[str, bool], ...]) 
 
 def _step(given: dict[str, Any], branches: tuple[tuple[str, bool], ...]) -> StepSpec:
     name, kind, arguments = _read(given)
+    body = (
+        tuple(_step(one, ()) for one in _objects(given["Arguments"], "ForEachBody")) if kind == "ForEach" else ()
+    )
+    if kind == "ForEach":
+        loops.check(name, arguments, list(body))
+    within = {one.name for one in body}
     check = quality_checks.read(name, given) if kind == "QualityCheck" else {}
-    used = list(references([arguments, given.get("SqsQueueUrl"), given.get("FunctionArn"), check]))
+    asked = {"IterableItems": arguments["IterableItems"]} if kind == "ForEach" else arguments
+    used = list(references([asked, given.get("SqsQueueUrl"), given.get("FunctionArn"), check]))
     cleaned = [one["StepName"] for one in cleanup.sources(name, arguments)] if kind == "Cleanup" else []
     reads = frozenset(split_step(each)[0] for each in used if split(each)[0] == "Steps")
     above = frozenset(step for step, _ in branches[-1:])
+    reads |= frozenset(step for one in body for step in one.reads) - within
+    after = frozenset(step for one in body for step in one.needs) - within
     words = {member: given.get(member) for member in ("DisplayName", "Description")}
     return StepSpec(
         name=name,
         type=kind,
         arguments=arguments,
-        needs=reads | frozenset(_depends(name, given)) | frozenset(cleaned) | above,
+        needs=reads | frozenset(_depends(name, given)) | frozenset(cleaned) | above | after,
         reads=reads,
         branches=branches,
         cache=read_cache(name, given.get("CacheConfig")),
@@ -181,6 +206,7 @@ def _step(given: dict[str, Any], branches: tuple[tuple[str, bool], ...]) -> Step
         function=given.get("FunctionArn"),
         outputs=functions.read_outputs(name, given.get("OutputParameters")) if kind == "Lambda" else {},
         words={f"Step{member}": text for member, text in words.items() if isinstance(text, str)},
+        body=body,
     )
 
 
@@ -193,13 +219,15 @@ def _read(given: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:
         raise BadDefinition(f"step {name}: Type must be a text")
     if kind in LATER:
         raise BadDefinition(f"step {name}: the local cloud does not run steps of type {kind}, {LATER[kind]}")
-    if kind not in KINDS and kind not in ("Condition", "Fail", "Callback", "Lambda", "Cleanup"):
+    if kind not in KINDS and kind not in ("Condition", "Fail", "Callback", "Lambda", "Cleanup", "ForEach"):
         raise BadDefinition(f"step {name}: there is no step of type {str(kind)[:80]!r}")
     if not isinstance(arguments, dict):
         raise BadDefinition(f"step {name}: Arguments must be an object")
     if kind == "Condition":
         arguments = {"Conditions": arguments.get("Conditions")}
         conditions.check(name, arguments["Conditions"])
+    if kind == "ForEach":
+        arguments = {member: value for member, value in arguments.items() if member != "ForEachBody"}
     if kind == "Lambda" and not given.get("FunctionArn"):
         raise BadDefinition(f"step {name}: FunctionArn must name a function")
     return name, kind, arguments
@@ -222,7 +250,10 @@ def _files(given: dict[str, Any]) -> dict[str, PropertyFile]:
     return found
 
 
-def _check_references(spec: StepSpec, parameters: dict[str, Parameter], steps: dict[str, StepSpec]) -> None:
+def _check_references(
+    spec: StepSpec, parameters: dict[str, Parameter], steps: dict[str, StepSpec], within: bool = False
+) -> None:
+    """within: the step stands in a ForEachBody."""
     for needed in sorted(spec.needs):
         if needed not in steps:
             raise BadDefinition(f"step {spec.name} depends on {needed}, which is no step of the pipeline")
@@ -232,8 +263,11 @@ def _check_references(spec: StepSpec, parameters: dict[str, Parameter], steps: d
         cleanup.check(
             spec.name, cleanup.sources(spec.name, spec.arguments), {one: steps[one].type for one in spec.needs}
         )
-    for name in references([spec.arguments, spec.queue, spec.function, spec.check]):
+    said = spec.arguments["IterableItems"] if spec.type == "ForEach" else spec.arguments
+    for name in references([said, spec.queue, spec.function, spec.check]):
         head, rest = split(name)
+        if head == "ForEach" and not within:
+            raise BadDefinition(f"step {spec.name} uses {name}, which stands in a ForEachBody alone")
         if head == "Parameters" and rest not in parameters:
             raise BadDefinition(f"step {spec.name} uses the parameter {rest}, which the pipeline does not have")
         if head == "Steps":

@@ -85,7 +85,7 @@ def look(value: Any, path: list[str | int], said: str) -> Any:
 def split(name: str) -> tuple[str, str]:
     """What a Get begins with, and the rest: ("Steps", "Train.ModelArtifacts"). BadExpression: it is none."""
     head, _, rest = name.partition(".") if isinstance(name, str) else ("", "", "")
-    if head not in ("Parameters", "Execution", "Steps") or not rest or len(name) > LONGEST_PATH:
+    if head not in ("Parameters", "Execution", "Steps", "ForEach") or not rest or len(name) > LONGEST_PATH:
         raise BadExpression(f"Get {str(name)[:80]!r} is not a reference that the local cloud knows")
     return head, rest
 
@@ -136,6 +136,8 @@ def _get(name: str, scope: Scope) -> Any:
         return scope.parameter(rest)
     if head == "Execution":
         return scope.variable(rest)
+    if head == "ForEach":
+        raise BadExpression(f"Get {name[:80]!r} has a value within a ForEachBody alone")
     step, path = split_step(name)
     return look(scope.properties(step), path, name)
 

@@ -67,7 +67,6 @@ LATER = {
     "EMRServerless": "for it has no clusters",
     "ClarifyCheck": "for it has no Clarify",
     "AutoML": "for it has no Autopilot",
-    "ForEach": "not yet",
     "InferenceComponent": "for it has no inference components",
     "Lineage": "for it has no lineage",
     "Job": _LATER,
@@ -98,6 +97,8 @@ def metadata(kind: str, record: dict[str, Any]) -> dict[str, Any]:
         return {"Callback": _callback(record)} if "Token" in record else {}
     if kind == "Cleanup":
         return {"Cleanup": record["Cleaned"]} if "Cleaned" in record else {}
+    if kind == "ForEach":
+        return {"ForEach": _loop(record)} if "Counts" in record else {}
     if "Check" in record:
         hidden = ("Output", "FailOnViolation")
         known = {name: value for name, value in record["Check"].items() if name not in hidden}
@@ -109,6 +110,11 @@ def metadata(kind: str, record: dict[str, Any]) -> dict[str, Any]:
 
 def _callback(record: dict[str, Any]) -> dict[str, Any]:
     return {"CallbackToken": record["Token"], "SqsQueueUrl": record["Queue"], "OutputParameters": _outputs(record)}
+
+
+def _loop(record: dict[str, Any]) -> dict[str, Any]:
+    picked = {"Selector": record["Selected by"]} if "Selected by" in record else {}
+    return {"Status": record["Status"], **record["Counts"], **picked}
 
 
 def _function(record: dict[str, Any]) -> dict[str, Any]:

@@ -10,11 +10,13 @@ import queue
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from sagelab.cloud.engine.jobs.run import INTERRUPTED, STOPPED, JobRun, Report, Step
-from sagelab.cloud.engine.pipelines import retries
+from sagelab.cloud.engine.pipelines import loops, retries
 from sagelab.cloud.engine.pipelines.definition import StepSpec
+from sagelab.cloud.engine.pipelines.expressions import BadExpression
 from sagelab.cloud.engine.pipelines.steps import Failed, Keeper, Steps
 from sagelab.cloud.engine.pipelines.values import Clients, Plan, Record
 
@@ -36,6 +38,9 @@ class PipelineRun(JobRun):
         self._due: dict[str, float] = {}  # step -> when it is tried again, of time.monotonic()
         self._begun: dict[str, float] = {}  # step -> when its first attempt began
         self._stopping = False
+        for spec in plan.definition.steps.values():
+            if spec.type == "ForEach" and "Items" in records.get(spec.name, {}):
+                plan.unrolled.update(loops.unroll(spec, records[spec.name]["Items"]))
 
     # What others tell, from any thread
 
@@ -70,7 +75,7 @@ class PipelineRun(JobRun):
         return Step("Failed", FAILURE) if failed else Step("Succeeded")
 
     def work(self) -> None:
-        for spec in list(self.plan.definition.steps.values()):
+        for spec in list(self.plan.steps.values()):
             if self.records.get(spec.name, {}).get("Status") in GOING:
                 self._take_up(spec)
         if self.ending == STOPPED:
@@ -82,14 +87,16 @@ class PipelineRun(JobRun):
             self._next_event()
 
     def _running(self) -> list[str]:
-        return [name for name, record in self.records.items() if record["Status"] in GOING]
+        """The steps that do something; a loop is what its steps are."""
+        return [name for name, one in self.records.items() if one["Status"] in GOING and one["Type"] != "ForEach"]
 
     def _start_ready(self) -> None:
         """Start steps until none is ready or there is no room; what ends at once makes others ready."""
-        while not self._stopping and self.ending is None:
+        while self.ending != INTERRUPTED:
+            self._end_loops()
             room = self.parallel is None or len(self._running()) < self.parallel
-            spec = next((each for each in self.plan.definition.steps.values() if self._is_ready(each)), None)
-            if spec is None or not room:
+            spec = next((each for each in self.plan.steps.values() if self._is_ready(each)), None)
+            if spec is None or not room or self._stopping or self.ending is not None:
                 return
             self.records[spec.name] = {
                 "Type": spec.type,
@@ -97,12 +104,14 @@ class PipelineRun(JobRun):
                 "StartTime": datetime.now(UTC),
                 "Attempts": 0,
             }
+            if spec.loop:
+                self.records[spec.name]["Loop"] = list(spec.loop)
             self._begun[spec.name] = time.monotonic()
             self._attempt(spec)
 
     def _is_ready(self, spec: StepSpec) -> bool:
         selected = self.plan.selected
-        if spec.name in self.records or (selected is not None and spec.name not in selected):
+        if spec.name in self.records or not self._is_due(spec):
             return False
         for step, outcome in spec.branches:
             record = self.records.get(step, {})
@@ -112,11 +121,46 @@ class PipelineRun(JobRun):
                 return False
         return all(self._is_done(step, spec) for step in spec.needs)
 
+    def _is_due(self, spec: StepSpec) -> bool:
+        """Whether a step is to run at all; one of a loop's, whether the loop goes on and has room for it."""
+        if spec.loop is None:
+            return self.plan.selected is None or spec.name in self.plan.selected
+        loop = spec.loop[0]
+        going = [name for name in self._running() if self.records[name].get("Loop", [""])[0] == loop]
+        most = self.plan.steps[loop].arguments["MaxConcurrency"]
+        return bool(self.records[loop]["Status"] == "Executing" and len(going) < most)
+
     def _is_done(self, step: str, spec: StepSpec) -> bool:
         """Whether a step that another needs has succeeded; the order among those left out does not count."""
-        if self.plan.selected is not None and step not in self.plan.selected and step not in spec.reads:
+        left_out = self.plan.selected is not None and step not in self.plan.selected
+        if left_out and step not in spec.reads and step not in self.plan.unrolled:
             return True
         return self.records.get(step, {}).get("Status") == "Succeeded"
+
+    def _end_loops(self) -> None:
+        """End each loop of which no step runs and none can begin."""
+        for name, record in self.records.items():
+            if record["Type"] != "ForEach" or record["Status"] not in GOING:
+                continue
+            steps = [spec for spec in self.plan.unrolled.values() if spec.loop and spec.loop[0] == name]
+            begun = [self.records[spec.name]["Status"] for spec in steps if spec.name in self.records]
+            waits = not self._stopping and any(map(self._is_ready, steps))
+            if not waits and not any(status in GOING for status in begun):
+                record["Counts"] = loops.counts(record, begun, len(steps))
+                self._judge(self.plan.steps[name], partial(self._close, self.plan.steps[name], begun, len(steps)))
+
+    def _close(self, spec: StepSpec, begun: list[str], steps: int) -> bool:
+        """The end of a loop: whether it has succeeded, and which of its steps was picked."""
+        record, good = self.records[spec.name], begun.count("Succeeded")
+        if good < steps:
+            raise Failed(f"ClientError: {steps - good} of the {steps} steps of {spec.name} did not succeed.")
+        try:
+            picked = loops.pick(spec, len(record["Items"]), self.steps.values.properties)
+        except BadExpression as error:
+            raise Failed(f"ClientError: {error}") from None
+        if picked:
+            record["Selected by"] = picked
+        return True
 
     def _attempt(self, spec: StepSpec) -> None:
         self._due.pop(spec.name, None)
@@ -164,7 +208,7 @@ class PipelineRun(JobRun):
         except queue.Empty:
             now = time.monotonic()
             for name in [name for name, due in self._due.items() if due <= now]:
-                self._attempt(self.plan.definition.steps[name])
+                self._attempt(self.plan.steps[name])
             return
         if self.ending != INTERRUPTED:
             act()
@@ -172,20 +216,20 @@ class PipelineRun(JobRun):
     def _look_at(self, arn: str) -> None:
         for name, record in self.records.items():
             if record.get("Arn") == arn and record["Status"] in GOING and name not in self._due:
-                spec = self.plan.definition.steps[name]
+                spec = self.plan.steps[name]
                 self._judge(spec, lambda spec=spec: self.steps.look(spec))  # type: ignore[misc]
 
     def _take_answer(self, token: str, outputs: dict[str, Any] | None, reason: str) -> None:
         for name, record in self.records.items():
             if record.get("Token") == token and record["Status"] in GOING:
-                spec = self.plan.definition.steps[name]
+                spec = self.plan.steps[name]
                 self._judge(spec, lambda record=record: _answered(record, outputs, reason))  # type: ignore[misc]
 
     def _take_up(self, spec: StepSpec) -> None:
         """Go on with a step that ran when the local cloud ended: its job ended with it, or was over before."""
         record = self.records[spec.name]
         self._begun[spec.name] = time.monotonic()
-        if spec.type == "Callback" and "Token" in record:
+        if (spec.type == "Callback" and "Token" in record) or (spec.type == "ForEach" and "Items" in record):
             return
         if self.ending == STOPPED or not self.steps.find(spec):
             self._attempt_again(spec)
@@ -206,7 +250,7 @@ class PipelineRun(JobRun):
             return
         self._stopping = True
         for name in self._running():
-            spec, record = self.plan.definition.steps[name], self.records[name]
+            spec, record = self.plan.steps[name], self.records[name]
             record["Status"] = "Stopping"
             if name in self._due:
                 del self._due[name]
@@ -231,6 +275,7 @@ def reuse(plan: Plan, source: str, before: dict[str, Any]) -> dict[str, Record]:
     """The records that a selective execution takes from an earlier one. before: that one's records."""
     assert plan.selected is not None
     read = {name for step in plan.selected for name in plan.definition.steps[step].reads} - plan.selected
+    read |= {name for name, record in before.items() if record.get("Loop", [""])[0] in read}
     return {
         name: before[name] | {"Selected": source}
         for name in sorted(read)

@@ -17,7 +17,16 @@ import botocore.exceptions
 from botocore import xform_name
 
 from sagelab.cloud.engine.jobs.run import INTERRUPTED
-from sagelab.cloud.engine.pipelines import caching, cleanup, conditions, functions, kinds, quality_checks, retries
+from sagelab.cloud.engine.pipelines import (
+    caching,
+    cleanup,
+    conditions,
+    functions,
+    kinds,
+    loops,
+    quality_checks,
+    retries,
+)
 from sagelab.cloud.engine.pipelines.definition import StepSpec
 from sagelab.cloud.engine.pipelines.expressions import BadExpression, evaluate
 from sagelab.cloud.engine.pipelines.kinds import KINDS, LETTERS
@@ -72,6 +81,11 @@ class Steps:
             if spec.type == "Condition":
                 record["Outcome"] = conditions.hold(spec.arguments["Conditions"], self.values)
                 return True
+            if spec.type == "ForEach":
+                record["Items"] = loops.items_of(spec.name, evaluate(spec.arguments["IterableItems"], self.values))
+                self.plan.unrolled.update(loops.unroll(spec, record["Items"]))
+                record["Status"] = "Executing"
+                return False
             arguments = evaluate(spec.arguments, self.values)
             if spec.type == "Fail":
                 record["Message"] = str(arguments.get("ErrorMessage", ""))

@@ -12,8 +12,8 @@ import botocore.exceptions
 from botocore import xform_name
 
 from sagelab.cloud.engine.data import channels
-from sagelab.cloud.engine.pipelines import quality_checks
-from sagelab.cloud.engine.pipelines.definition import Definition
+from sagelab.cloud.engine.pipelines import loops, quality_checks
+from sagelab.cloud.engine.pipelines.definition import Definition, StepSpec
 from sagelab.cloud.engine.pipelines.expressions import BadExpression
 from sagelab.cloud.engine.pipelines.kinds import KINDS, files_of, placed
 
@@ -34,6 +34,12 @@ class Plan:
     parameters: dict[str, Any]
     parallel: int | None = None
     selected: frozenset[str] | None = None
+    unrolled: dict[str, StepSpec] = field(default_factory=dict)  # what loops have made, by their names
+
+    @property
+    def steps(self) -> dict[str, StepSpec]:
+        """Every step by its name, those of loops last."""
+        return self.definition.steps | self.unrolled
 
     @property
     def id(self) -> str:
@@ -77,13 +83,15 @@ class Values:
         record = self.records.get(step, {})
         if record.get("Status") != "Succeeded":
             raise BadExpression(f"step {step} has no properties: it did not succeed")
-        kind = self.plan.definition.steps[step].type
+        kind = record["Type"]
         if kind in ("Callback", "Lambda"):
             return {"OutputParameters": record.get("Outputs", {})}
         if kind == "Condition":
             return {"Outcome": "True" if record.get("Outcome") else "False"}
         if kind == "Cleanup":
             return {}
+        if kind == "ForEach":
+            return loops.properties(self.plan.definition.steps[step], record, self.properties)
         if kind == "QualityCheck":
             return quality_checks.properties(record["Check"])
         if step not in self._described:
@@ -91,7 +99,7 @@ class Values:
         return self._described[step]
 
     def file(self, step: str, name: str) -> Any:
-        found = self.plan.definition.steps[step].files[name]
+        found = self.plan.steps[step].files[name]
         places = dict(files_of(self.properties(step)))
         if found.output not in places:
             raise BadExpression(f"step {step} has no output {found.output}, in which {name} would be")
