@@ -117,6 +117,7 @@ def test_pipeline_says_what_each_of_its_steps_would_start() -> None:
         (2, "ml.p3.2xlarge", "training"),
         (1, "ml.m5.large", "training"),
         (2, "ml.c5.large", "hosting"),
+        (0, "serverless", "serverless"),
     ]
 
 
@@ -187,6 +188,6 @@ def test_nothing_is_made_where_nobody_says_yes(jobs: Jobs, setting: str) -> None
 
 
 def test_provisioned_concurrency_is_said_to_have_no_price() -> None:
-    assert "2 provisioned at a price that is not at hand" in str(
+    assert "2 provisioned, at a price that is not at hand" in str(
         spending.ServerlessUse("serverless", 2, "serverless", "until then", 1024)
     )

@@ -61,14 +61,16 @@ class Use:
 
 @dataclass(frozen=True)
 class ServerlessUse(Use):
-    """A serverless endpoint that a request would make. count: environments that always run. memory: MB of one."""
+    """A serverless endpoint that a request would make. count: environments that always run. memory: MB of one, or 0
+    where only a pipeline's run tells."""
 
     memory: int = 0
 
     def __str__(self) -> str:
-        rest = f"{self.count} provisioned at a price that is not at hand" if self.count else "nothing at rest"
-        second = serverless_second(self.memory)
-        return f"serverless of {self.memory:,} MB, ${second:.5f} a second of its requests, {rest}, {self.until}"
+        rest = f"{self.count} provisioned, at a price that is not at hand" if self.count else "nothing at rest"
+        size = f"{self.memory:,} MB" if self.memory else "an unknown size, a GB"
+        second = serverless_second(self.memory or 1024)
+        return f"serverless of {size}, ${second:.5f} a second of its requests, {rest}, {self.until}"
 
 
 class SpendGuard:
@@ -142,8 +144,9 @@ def uses_of(operation: str, params: dict[str, Any], describe: Describe) -> Itera
         for plane, instance_type, count in use.hosts(document):
             yield Use(instance_type, count, plane, use.until.format(hours=limit / HOUR, jobs=jobs))
         for plan in use.serverless(document):
-            provisioned, memory = plan.get("ProvisionedConcurrency", 0), plan["MemorySizeInMB"]
-            yield ServerlessUse("serverless", provisioned, "serverless", use.until, memory)
+            memory, count = plan.get("MemorySizeInMB"), plan.get("ProvisionedConcurrency", 0)
+            known = memory if isinstance(memory, int) else 0
+            yield ServerlessUse("serverless", count, "serverless", use.until, known)
 
 
 def _of_steps(params: dict[str, Any], describe: Describe) -> Iterable[Use]:
