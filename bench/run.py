@@ -31,6 +31,7 @@ from pipelines import pipelines
 from place import forget_surroundings
 from pytorch import pytorch
 from scale import store
+from serverless import serverless
 from spot import spot
 from startup import up
 from table import Result
@@ -48,6 +49,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "gateway": gateway,
     "store": store,
     "endpoints": endpoints,
+    "serverless": serverless,
     "empty": empty,
     "frameworks": frameworks,
     "pytorch": pytorch,

@@ -61,8 +61,10 @@ class Use:
 
 @dataclass(frozen=True)
 class ServerlessUse(Use):
-    """A serverless endpoint that a request would make. count: environments that always run. memory: MB of one, or 0
-    where only a pipeline's run tells."""
+    """A serverless endpoint that a request would make. count: environments that always run.
+
+    memory: MB of one; 0 where only a pipeline's run tells.
+    """
 
     memory: int = 0
 
