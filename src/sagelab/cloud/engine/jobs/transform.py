@@ -172,8 +172,9 @@ class Work:
         return batches.finish(records, reply.body, read_processing(self.job, reply.headers.get("content-type")))
 
     def _ask(self, body: bytes) -> Reply:
-        headers = {"Content-Type": self.job["TransformInput"].get("ContentType", "application/json")}
-        headers["Accept"] = self.job["TransformOutput"].get("Accept", "*/*")
+        headers = {"Accept": self.job["TransformOutput"].get("Accept", "*/*")}
+        if "ContentType" in self.job["TransformInput"]:  # else the container's own default counts
+            headers["Content-Type"] = self.job["TransformInput"]["ContentType"]
         for attempt in range(self.retries + 1):
             try:
                 reply = self.server.invoke("/invocations", headers, body)
