@@ -22,7 +22,6 @@ from sagelab.cloud.engine.images.own import OwnImages
 from sagelab.cloud.home import Home
 from tests.cloud.endpoints import Hosting
 from tests.cloud.jobs import pack
-from tests.cloud.kills import kill
 from tests.conftest import LocalCloud
 from tests.waiting import until
 
@@ -83,16 +82,8 @@ class Moody:
     model: str = ""
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(8))
 
-    def config(self, memory: int = 1024, most: int = 2, provisioned: int = 0) -> str:
-        plan = {"MemorySizeInMB": memory, "MaxConcurrency": most}
-        plan |= {"ProvisionedConcurrency": provisioned} if provisioned else {}
-        name = f"serverless-{time.monotonic_ns()}"
-        variants = [{"VariantName": "v1", "ModelName": self.model, "ServerlessConfig": plan}]
-        self.hosting.sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=variants)
-        return name
-
-    def serve(self, most: int = 2, provisioned: int = 0) -> str:
-        return self.hosting.serve(self.config(most=most, provisioned=provisioned))
+    def serve(self, **plan: int) -> str:
+        return self.hosting.serve(self.hosting.serverless(self.model, **plan))
 
     def ask(self, name: str, word: str = "hello") -> dict[str, Any]:
         """The answer of an environment to a request that is not tried again."""
@@ -242,7 +233,7 @@ def test_a_model_that_does_not_start_any_more_fails_its_requests_alone(moody: Mo
 
 def test_a_model_that_never_starts_makes_no_endpoint(moody: Moody) -> None:
     with moody.there("broken"):
-        name = moody.hosting.start(moody.config())
+        name = moody.hosting.start(moody.hosting.serverless(moody.model))
         found = moody.hosting.wait(name)
     assert found["EndpointStatus"] == "Failed"
     assert "it is broken" in found["FailureReason"]
@@ -262,7 +253,7 @@ def test_a_request_that_waits_for_a_start_ends_with_its_endpoint(moody: Moody) -
 
 
 def test_provisioned_environments_are_there_and_the_rest_spills_over(moody: Moody) -> None:
-    name = moody.serve(most=2, provisioned=1)
+    name = moody.serve(ProvisionedConcurrency=1)
     assert len(moody.running(name)) == 1
     [shown] = moody.overview(name)
     assert shown["instances"] == [{"type": "serverless 1,024 MB", "count": 1, "dollars": None}]
@@ -330,7 +321,7 @@ def test_a_serverless_endpoint_becomes_another_one_under_load_and_one_with_insta
             answers.append(moody.ask(name))
 
     client = moody.pool.submit(ask)
-    for config in (moody.config(memory=2048), moody.hosting.config(moody.model)):
+    for config in (moody.hosting.serverless(moody.model, 2048), moody.hosting.config(moody.model)):
         seen = len(answers) + 1
         until(answers.__len__, seen.__le__)
         moody.hosting.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=config)
@@ -339,21 +330,6 @@ def test_a_serverless_endpoint_becomes_another_one_under_load_and_one_with_insta
     done.set()
     client.result()
     assert found["ProductionVariants"][0]["CurrentInstanceCount"] == 1
+    back = moody.hosting.serverless(moody.model)
     with pytest.raises(botocore.exceptions.ClientError, match="real-time endpoint cannot be updated"):
-        moody.hosting.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=moody.config())
-
-
-def test_after_a_kill_an_endpoint_is_asleep_and_as_it_was(moody: Moody) -> None:
-    name, kept = moody.serve(most=1), moody.serve(provisioned=1)
-    wanted = [{"VariantName": "v1", "ServerlessUpdateConfig": {"MaxConcurrency": 7}}]
-    moody.hosting.sagemaker.update_endpoint_weights_and_capacities(
-        EndpointName=name, DesiredWeightsAndCapacities=wanted
-    )
-    was = moody.hosting.wait(name)["ProductionVariants"]
-    kill(moody.home)
-    moody.hosting = Hosting(LocalCloud(moody.home, control.up(moody.home)), bucket=moody.hosting.bucket)
-    assert moody.hosting.wait(name)["ProductionVariants"] == was
-    assert moody.running(name) == []
-    assert moody.hosting.wait(kept)["EndpointStatus"] == "InService"
-    assert len(moody.running(kept)) == 1
-    assert moody.ask(name)["weights"] == "2"
+        moody.hosting.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=back)
