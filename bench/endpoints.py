@@ -133,7 +133,7 @@ def _compare_waits(ours: Place, bare: Place, moto: Place, name: str, count: int)
 
 
 def predicting(place: Place, name: str, **options: str) -> Call:
-    runtime, body = place.client("sagemaker-runtime"), _digit()
+    runtime, body = place.client("sagemaker-runtime"), digit()
     return lambda: runtime.invoke_endpoint(EndpointName=name, Body=body, ContentType=JSON, **options)[
         "Body"
     ].read()
@@ -239,7 +239,7 @@ def _model_latency(place: Place, name: str, variant: str) -> float:
 # What is asked
 
 
-def _digit() -> bytes:
+def digit() -> bytes:
     image = digits.load().held_out_images[0].reshape(28, 28, 1) / 255
     return json.dumps({"instances": [np.round(image, 4).tolist()]}).encode()
 

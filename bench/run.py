@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 import table
+from chains import chains
 from clients import clients
 from compiler import compiler
 from console import console
@@ -31,6 +32,7 @@ from pipelines import pipelines
 from place import forget_surroundings
 from pytorch import pytorch
 from scale import store
+from scaling import scaling
 from serverless import serverless
 from spot import spot
 from startup import up
@@ -50,6 +52,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "store": store,
     "endpoints": endpoints,
     "serverless": serverless,
+    "chains": chains,
     "empty": empty,
     "frameworks": frameworks,
     "pytorch": pytorch,
@@ -61,6 +64,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "compiler": compiler,
     "spot": spot,
     "events": events,
+    "scaling": scaling,
     "functions": functions,
     "pipelines": pipelines,
     "trust": trust,

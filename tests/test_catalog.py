@@ -9,11 +9,11 @@ import pytest
 
 from sagelab import catalog
 from sagelab.catalog import Kind, Removal, Use
-from tests.cloud.new_kind.rows import JOB
 
 API = botocore.session.get_session().get_service_model("sagemaker")
 WHERE = "us-east-1:123456789012"
 PACKAGE = catalog.of_stem("ModelPackage")
+JOB = catalog.of_stem("InferenceRecommendationsJob")
 CLUSTER = Kind(
     "cluster",
     "Cluster",
@@ -24,7 +24,7 @@ CLUSTER = Kind(
     service="elasticmapreduce",
 )
 TOLD_SO = {"CreatedTime": "CreationTime"}  # of pipelines: the value that there is has another name
-KINDS = pytest.mark.parametrize("kind", [*catalog.KINDS, JOB], ids=lambda kind: kind.stem)
+KINDS = pytest.mark.parametrize("kind", catalog.KINDS, ids=lambda kind: kind.stem)
 
 
 @KINDS
@@ -75,7 +75,7 @@ def test_a_kind_whose_name_is_not_its_stems() -> None:
     assert JOB.name_of({"JobName": "one"}) == "one"
     assert JOB.arn_member == "JobArn"
     assert JOB.arn_of("one", WHERE) == f"arn:aws:sagemaker:{WHERE}:inference-recommendations-job/one"
-    assert JOB.path == "recommendation-jobs"
+    assert JOB.path == "recommendations-jobs"
 
 
 def test_a_kind_that_goes_by_arn_or_by_version() -> None:

@@ -185,6 +185,28 @@ KINDS: tuple[Kind, ...] = (
         log=Log("/aws/sagemaker/TransformJobs", "{name}/"),
     ),
     Kind(
+        "inference-recommendations-job",
+        "InferenceRecommendationsJob",
+        "recommendations job",
+        name_member="JobName",
+        listed="InferenceRecommendationsJobs",
+        verbs=("Create", "Describe", "List", "Stop", "List*Steps"),
+        running=("PENDING", "IN_PROGRESS", "STOPPING"),
+        ended=("COMPLETED", "FAILED", "STOPPED"),
+        status_member="Status",
+        ends_member="CompletionTime",
+        uses=(
+            Use(
+                "hosting",
+                "InputConfig.EndpointConfigurations[]",
+                "while it is tried",
+                count="InitialInstanceCount",
+            ),
+        ),
+        roles=("RoleArn",),
+        log=Log("/aws/sagemaker/InferenceRecommendationsJobs", "{name}/"),
+    ),
+    Kind(
         "compilation-job",
         "CompilationJob",
         "compilation job",

@@ -1,6 +1,6 @@
 """A kind of resource is one row of the catalog and one module: everything else finds it.
 
-A local cloud of its own has two kinds more (new_kind/): a job that goes by JobName, and a record.
+A local cloud of its own has two kinds more (new_kind/): a job, and a record.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.conftest import LocalCloud
 FOLDER = Path(__file__).with_name("new_kind")
 SRC = Path(__file__).parents[2] / "src"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/{ROLE_NAME}"
-ARN = f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:inference-recommendations-job"
+ARN = f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:optimization-job"
 PLACES = 4  # that a new kind may touch
 
 
@@ -57,10 +57,18 @@ def lab(wide: LocalCloud, monkeypatch: pytest.MonkeyPatch, unique: Callable[[str
     return Lab(name, "local", wide.session, "us-east-1", ACCOUNT, ROLE, name, wide.url)
 
 
-def request(name: str, seconds: int = 1, role: str = ROLE, **changes: Any) -> dict[str, Any]:
-    endpoint = {"InstanceType": "ml.c5.large"}
-    config = {"ModelName": "digits", "JobDurationInSeconds": seconds, "EndpointConfigurations": [endpoint]}
-    return {"JobName": name, "JobType": "Default", "RoleArn": role, "InputConfig": config} | changes
+def request(name: str, seconds: int = 1, role: str = ROLE, instance: str = "ml.c5.large") -> dict[str, Any]:
+    """A CreateOptimizationJob request."""
+    return {
+        "OptimizationJobName": name,
+        "RoleArn": role,
+        "ModelSource": {"SageMakerModel": {"ModelName": "digits"}},
+        "DeploymentInstanceType": "ml.g5.xlarge",
+        "OptimizationEnvironment": {"InstanceType": instance},
+        "OptimizationConfigs": [{"ModelQuantizationConfig": {"OverrideEnvironment": {"bits": "8"}}}],
+        "OutputConfig": {"S3OutputLocation": "s3://digits/out"},
+        "StoppingCondition": {"MaxRuntimeInSeconds": seconds},
+    }
 
 
 def features(name: str) -> dict[str, Any]:
@@ -74,31 +82,33 @@ def features(name: str) -> dict[str, Any]:
     }
 
 
-def start(lab: Lab, seconds: int = 1, **changes: Any) -> str:
+def start(lab: Lab, seconds: int = 1) -> str:
     """The name of a new job of a lab."""
     name = f"{lab.name}-job"
-    wanted = request(name, seconds, **changes) | {"Tags": lab.tags}
-    lab.client("sagemaker").create_inference_recommendations_job(**wanted)
+    wanted = request(name, seconds) | {"Tags": lab.tags}
+    lab.client("sagemaker").create_optimization_job(**wanted)
     return name
 
 
 def test_it_is_listed_and_described(lab: Lab) -> None:
     name, sagemaker = start(lab), lab.client("sagemaker")
-    (row,) = sagemaker.list_inference_recommendations_jobs(NameContains=name)["InferenceRecommendationsJobs"]
-    assert (row["JobName"], row["JobArn"]) == (name, f"{ARN}/{name}")
-    assert sagemaker.describe_inference_recommendations_job(JobName=name)["JobArn"] == row["JobArn"]
+    (row,) = sagemaker.list_optimization_jobs(NameContains=name)["OptimizationJobSummaries"]
+    assert (row["OptimizationJobName"], row["OptimizationJobArn"]) == (name, f"{ARN}/{name}")
+    assert (
+        sagemaker.describe_optimization_job(OptimizationJobName=name)["OptimizationJobArn"]
+        == row["OptimizationJobArn"]
+    )
 
 
 def test_it_is_permitted_and_denied(wide: LocalCloud, unique: Callable[[str], str]) -> None:
     small = {"ForAllValues:StringLike": {"sagemaker:InstanceTypes": "ml.c5.*"}}
-    mine = allow("sagemaker:CreateInferenceRecommendationsJob", on=f"{ARN}/mine-*", Condition=small)
+    mine = allow("sagemaker:CreateOptimizationJob", on=f"{ARN}/mine-*", Condition=small)
     someone = Role(wide, unique("role"), mine, allow("iam:PassRole", on=ROLE))
-    create = someone.client("sagemaker").create_inference_recommendations_job
+    create = someone.client("sagemaker").create_optimization_job
     create(**request(unique("mine")))
     assert f"on resource: {ARN}/other-" in refused(create, **request(unique("other")))
     assert "iam:PassRole" in refused(create, **request(unique("mine"), role=someone.arn))
-    large = {"ModelName": "digits", "EndpointConfigurations": [{"InstanceType": "ml.p3.2xlarge"}]}
-    refused(create, **request(unique("mine"), InputConfig=large))
+    refused(create, **request(unique("mine"), instance="ml.p3.2xlarge"))
 
 
 def test_it_is_tagged(lab: Lab) -> None:
@@ -110,11 +120,11 @@ def test_it_is_tagged(lab: Lab) -> None:
 def test_it_is_cleaned_up(lab: Lab) -> None:
     name, group, sagemaker = start(lab, seconds=600), f"{lab.name}-group", lab.client("sagemaker")
     sagemaker.create_feature_group(**features(group), Tags=lab.tags)
-    assert set(cleanup.leftovers(lab)["kind"]) == {"recommendation job", "feature group"}
+    assert set(cleanup.leftovers(lab)["kind"]) == {"optimization job", "feature group"}
     assert lab.name in cleanup.labs(lab)
-    assert cleanup.clean(lab) == [f"stopped recommendation job {name}", f"deleted feature group {group}"]
+    assert cleanup.clean(lab) == [f"stopped optimization job {name}", f"deleted feature group {group}"]
     cleanup.assert_clean(lab)
-    assert sagemaker.describe_inference_recommendations_job(JobName=name)["Status"] == "STOPPED"
+    assert sagemaker.describe_optimization_job(OptimizationJobName=name)["OptimizationJobStatus"] == "STOPPED"
 
 
 @pytest.mark.usefixtures("lab")
@@ -122,8 +132,8 @@ def test_it_is_priced() -> None:
     def describe(kind: Kind, name: str) -> dict[str, Any]:
         raise AssertionError(f"{kind.noun} {name} is not needed")
 
-    uses = spending.uses_of("CreateInferenceRecommendationsJob", request("one"), describe)
-    assert [str(use) for use in uses] == ["1 x ml.c5.large, $0.10 an hour, until it recommends one"]
+    uses = spending.uses_of("CreateOptimizationJob", request("one"), describe)
+    assert [str(use) for use in uses] == ["1 x ml.c5.large, $0.10 an hour, until it has found the best"]
 
 
 def test_it_is_searched(lab: Lab) -> None:
@@ -138,43 +148,43 @@ def test_it_is_counted_by_status(lab: Lab, wide: LocalCloud) -> None:
     name = start(lab, seconds=600)
     found = control.status(wide.home)
     assert found is not None
-    assert found.runs["recommendation jobs"] >= 1
-    lab.client("sagemaker").stop_inference_recommendations_job(JobName=name)
+    assert found.runs["optimization jobs"] >= 1
+    lab.client("sagemaker").stop_optimization_job(OptimizationJobName=name)
 
 
 def test_it_is_followed_to_its_end_with_its_log(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     name = start(lab)
-    assert watch.follow(lab, "recommendation job", name)["Status"] == "COMPLETED"
+    assert watch.follow(lab, "optimization job", name)["OptimizationJobStatus"] == "COMPLETED"
     assert capsys.readouterr().out.startswith("COMPLETED · ")
-    assert watch.wait(lab, JOB, name)["JobName"] == name
+    assert watch.wait(lab, JOB, name)["OptimizationJobName"] == name
     assert watch.log(lab, name, JOB) == "trying ml.c5.large"
 
 
 def test_what_nobody_knows_is_not_followed(lab: Lab) -> None:
-    with pytest.raises(ValueError, match=r"there are .*recommendation job, feature group"):
+    with pytest.raises(ValueError, match=r"there are .*optimization job, feature group"):
         watch.follow(lab, "wish", "one")
-    with pytest.raises(botocore.exceptions.ClientError, match="Could not find recommendation job"):
+    with pytest.raises(botocore.exceptions.ClientError, match="Could not find optimization job"):
         watch.wait(lab, JOB, "nobody-made-it")
 
 
 @pytest.mark.slow
 def test_it_is_shown_in_the_console(lab: Lab, wide: LocalCloud, chromium: Browser) -> None:
     """Its tile, its list, its page with facts, log and timeline, and its Stop."""
-    name = start(lab, seconds=600, JobDescription="which one is the cheapest")
+    name = start(lab, seconds=600)
     expect.set_options(timeout=TIMEOUT)
     with browser.window(chromium, wide) as window:
         window.log_in()
         page = window.page
-        expect(page.locator(".tile").filter(has_text="Recommendation jobs")).to_contain_text("running")
+        expect(page.locator(".tile").filter(has_text="Optimization jobs")).to_contain_text("running")
         row = page.get_by_role("table", name="Running now").get_by_role("row").filter(has_text=name)
         expect(row).to_contain_text("ml.c5.large")
-        page.get_by_role("navigation", name="Pages").get_by_role("link", name="Recommendation jobs").click()
-        page.get_by_label("Status").select_option("IN_PROGRESS")
+        page.get_by_role("navigation", name="Pages").get_by_role("link", name="Optimization jobs").click()
+        page.get_by_label("Status").select_option("INPROGRESS")
         page.get_by_role("link", name=name).click()
-        expect(page.locator(".facts").first).to_contain_text("which one is the cheapest")
+        expect(page.locator(".facts").first).to_contain_text("ml.g5.xlarge")
         expect(page.locator(".facts").first).to_contain_text(ROLE_NAME)
         expect(page.locator(".log").first).to_contain_text("trying ml.c5.large")
-        expect(page.locator("#configuration")).to_contain_text("EndpointConfigurations")
+        expect(page.locator("#configuration")).to_contain_text("OptimizationConfigs")
         page.get_by_role("button", name="Stop").click()
         page.get_by_role("dialog").get_by_role("button", name="Stop").click()
         expect(page.locator(".bar .status")).to_have_text("STOPPED")

@@ -5,19 +5,16 @@ from __future__ import annotations
 from sagelab.catalog import Kind, Log, Use
 
 JOB = Kind(
-    "inference-recommendations-job",
-    "InferenceRecommendationsJob",
-    "recommendation job",
-    name_member="JobName",
-    listed="InferenceRecommendationsJobs",
+    "optimization-job",
+    "OptimizationJob",
+    "optimization job",
     verbs=("Create", "Describe", "List", "Stop"),
-    running=("PENDING", "IN_PROGRESS", "STOPPING"),
+    running=("STARTING", "INPROGRESS", "STOPPING"),
     ended=("COMPLETED", "FAILED", "STOPPED"),
-    status_member="Status",
-    ends_member="CompletionTime",
-    uses=(Use("hosting", "InputConfig.EndpointConfigurations[]", "until it recommends one"),),
+    ends_member="OptimizationEndTime",
+    uses=(Use("hosting", "OptimizationEnvironment", "until it has found the best"),),
     roles=("RoleArn",),
-    log=Log("/aws/sagemaker/InferenceRecommendationsJobs", "{name}/"),
+    log=Log("/aws/sagemaker/OptimizationJobs", "{name}/"),
 )
 GROUP = Kind(
     "feature-group",

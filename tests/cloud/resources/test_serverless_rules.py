@@ -127,7 +127,7 @@ def test_a_change_fits_its_kind_of_variant() -> None:
 
 
 def test_memory_brings_its_share_of_threads() -> None:
-    spec = VariantSpec("v", "image", None, "role", "", 0, 1.0)
+    spec = VariantSpec("v", (), "role", "", 0, 1.0)
     found = [
         replace(spec, serverless=serverless_rules.read(serverless("m", memory))).threads for memory in (1024, 6144)
     ]

@@ -13,7 +13,6 @@ from sagelab import catalog
 from sagelab.catalog import Kind
 from sagelab.cloud.gateway.auth.actions import of_sagemaker
 from sagelab.cloud.gateway.auth.needed import Needed
-from tests.cloud.new_kind.rows import JOB
 from tests.test_catalog import CLUSTER
 
 WHERE = "us-east-1:123456789012"
@@ -82,7 +81,7 @@ def test_an_address_of_a_notebook_instance_is_that_instances() -> None:
 def test_a_kind_goes_by_its_own_members(
     monkeypatch: pytest.MonkeyPatch, operation: str, member: str, name: str, resource: str
 ) -> None:
-    monkeypatch.setattr(catalog, "KINDS", (*catalog.KINDS, CLUSTER, JOB))
+    monkeypatch.setattr(catalog, "KINDS", (*catalog.KINDS, CLUSTER))
     assert resources(operation, **{member: name}) == [(f"sagemaker:{operation}", resource)]
 
 
@@ -180,6 +179,8 @@ VPC = {"Subnets": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-1"]}
         ("CreateProcessingJob", {"NetworkConfig": {"VpcConfig": VPC}}, "VpcSecurityGroupIds", ["sg-1"]),
         ("CreateNotebookInstance", {"SubnetId": "subnet-1"}, "VpcSubnets", ["subnet-1"]),
         ("CreateNotebookInstance", {"RootAccess": "Enabled"}, "RootAccess", ["Enabled"]),
+        ("InvokeEndpoint", {"TargetModel": "a.tar.gz"}, "TargetModel", ["a.tar.gz"]),
+        ("InvokeEndpoint", {"TargetContainerHostname": "one"}, "TargetContainerHostname", ["one"]),
         ("CreateNotebookInstance", {"DirectInternetAccess": "Disabled"}, "DirectInternetAccess", ["Disabled"]),
         ("CreateNotebookInstance", {"KmsKeyId": "key"}, "VolumeKmsKey", ["key"]),
         ("CreateTransformJob", {"TransformResources": {"VolumeKmsKeyId": "key"}}, "VolumeKmsKey", ["key"]),

@@ -29,15 +29,16 @@ class BadArchive(Exception):
     """An archive that is not to be unpacked; `str()` says what is wrong with it."""
 
 
-def unpack(archive: Path, folder: Path) -> None:
+def unpack(archive: Path, folder: Path, largest: int = MAX_BYTES) -> None:
     """Unpack a .tar.gz (or .tar) into `folder`. BadArchive: it is corrupt, too large, or climbs out of it.
 
+    largest: bytes of all that is in it.
     Nothing is written before every member was looked at, and nothing through a link that the archive brought.
     """
     tree = Tree(folder)
     try:
         with _open(archive) as source:
-            members = _checked(source, folder)
+            members = _checked(source, folder, largest)
             folder.mkdir(parents=True, exist_ok=True)
             for member in members:
                 _extract(source, member, tree)
@@ -107,13 +108,13 @@ class _Member(tarfile.TarInfo):
         return found
 
 
-def _checked(source: tarfile.TarFile, folder: Path) -> list[tarfile.TarInfo]:
+def _checked(source: tarfile.TarFile, folder: Path, largest: int) -> list[tarfile.TarInfo]:
     members, size = [], 0
     for member in source:
         size += member.size
         members.append(member)
-        if len(members) > MAX_MEMBERS or size > MAX_BYTES:
-            raise BadArchive(f"it holds more than {MAX_MEMBERS} files or {MAX_BYTES >> 30} GB")
+        if len(members) > MAX_MEMBERS or size > largest:
+            raise BadArchive(f"it holds more than {MAX_MEMBERS} files or {largest >> 20:,} MB")
         _check_member(member, folder)
     return members
 

@@ -80,11 +80,14 @@ def download_prefix(s3: Any, location: Location, folder: Path) -> list[str]:
     return names
 
 
-def download_archive(s3: Any, uri: str, folder: Path, scratch: Path) -> None:
-    """Unpack a tar.gz object into `folder`. ClientError: it is missing or not fit to be unpacked."""
+def download_archive(s3: Any, uri: str, folder: Path, scratch: Path, largest: int = archives.MAX_BYTES) -> None:
+    """Unpack a tar.gz object into `folder`. ClientError: it is missing or not fit to be unpacked.
+
+    largest: bytes of all that is in it.
+    """
     try:
         fetch_archive(s3, uri, scratch)
-        unpack_archive(uri, scratch, folder)
+        unpack_archive(uri, scratch, folder, largest)
     finally:
         scratch.unlink(missing_ok=True)
 
@@ -99,10 +102,10 @@ def fetch_archive(s3: Any, uri: str, file: Path) -> None:
         raise ClientError(f"Data download failed: {uri}: {error}") from error
 
 
-def unpack_archive(uri: str, archive: Path, folder: Path) -> None:
+def unpack_archive(uri: str, archive: Path, folder: Path, largest: int = archives.MAX_BYTES) -> None:
     """Unpack what was fetched of `uri` into `folder`. ClientError: it is not fit to be unpacked."""
     try:
-        archives.unpack(archive, folder)
+        archives.unpack(archive, folder, largest)
     except archives.BadArchive as error:
         raise ClientError(f"Could not unpack {uri}: {error}") from error
 

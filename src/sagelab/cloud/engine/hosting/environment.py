@@ -17,7 +17,6 @@ from sagelab.cloud.engine.context import EngineContext
 from sagelab.cloud.engine.data import channels
 from sagelab.cloud.engine.hosting.server import Server, VariantSpec
 from sagelab.cloud.engine.hosting.usage import Usage
-from sagelab.cloud.engine.sandbox import processes
 from sagelab.cloud.engine.sandbox.launcher import Running
 from sagelab.cloud.errors import ClientError
 
@@ -29,7 +28,7 @@ class Fetched:
     """What S3 has of a variant's model, fetched when an environment first needs it."""
 
     def __init__(self, endpoint: str, spec: VariantSpec, context: EngineContext) -> None:
-        self._spec, self._context = spec, context
+        self._container, self._role, self._context = spec.containers[0], spec.role, context
         self._job = f"{endpoint}-model-{secrets.token_hex(8)}"
         self._lock = threading.Lock()
         self._folder: Path | None = None
@@ -37,10 +36,10 @@ class Fetched:
 
     def lay_out(self, place: Path) -> None:
         """Give an environment its copy. place: its /opt/ml. ClientError: S3 has none, or what is no archive."""
-        folder, uri, code = self._fetch(), self._spec.model_uri or "", self._code
+        folder, uri, code = self._fetch(), self._container.model_uri or "", self._code
         if code:
             channels.unpack_archive(code, folder / CODE, place / "code")
-        if self._spec.packed:
+        if self._container.packed:
             channels.unpack_archive(uri, folder / ARCHIVE, place / "model")
         else:
             shutil.copytree(folder / "model", place / "model", dirs_exist_ok=True)
@@ -55,7 +54,7 @@ class Fetched:
     @property
     def _code(self) -> str:
         """Where the code is that the platform brings, if it brings any."""
-        code = self._spec.environment.get("SAGEMAKER_SUBMIT_DIRECTORY", "")
+        code = self._container.environment.get("SAGEMAKER_SUBMIT_DIRECTORY", "")
         return code if code.startswith("s3://") else ""
 
     def _fetch(self) -> Path:
@@ -72,11 +71,10 @@ class Fetched:
             return self._folder
 
     def _download(self, folder: Path) -> Path:
-        s3, spec = self._context.client_as(self._spec.role, "s3"), self._spec
-        uri = spec.model_uri or ""
+        s3, uri = self._context.client_as(self._role, "s3"), self._container.model_uri or ""
         if self._code:
             channels.fetch_archive(s3, self._code, folder / CODE)
-        if spec.packed:
+        if self._container.packed:
             channels.fetch_archive(s3, uri, folder / ARCHIVE)
         else:
             source = {"S3DataType": "S3Prefix", "S3Uri": uri}
@@ -122,9 +120,7 @@ class Environment(Server):
 
     def memory(self) -> int:
         """Bytes that its processes have in memory, the libraries of the warm Python among them."""
-        if self._running is None or not self.alive:
-            return 0
-        return Usage().look(sorted(processes.find_own(self._running.group.pid)))[1]
+        return Usage().look([pid for pids in self.processes().values() for pid in pids])[1]
 
     def _download(self, model: Path, uri: str) -> None:  # noqa: ARG002 - what `Fetched` knows
         began = time.perf_counter()

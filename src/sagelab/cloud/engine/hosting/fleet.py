@@ -8,8 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from sagelab.cloud.engine.context import EngineContext
+from sagelab.cloud.engine.hosting import chain
+from sagelab.cloud.engine.hosting.instance import Instance
 from sagelab.cloud.engine.hosting.measures import Measures
-from sagelab.cloud.engine.hosting.server import Server, VariantSpec, close_all
+from sagelab.cloud.engine.hosting.server import VariantSpec, close_all
 from sagelab.cloud.engine.hosting.serverless import ServerlessVariant
 
 AT_ONCE = 4
@@ -22,7 +24,7 @@ class Variant:
         self.spec, self.weight = spec, spec.weight
         self._endpoint, self._context = endpoint, context
         self._lock = threading.Lock()
-        self.servers: list[Server] = []
+        self.servers: list[Instance] = []
 
     def start(self) -> None:
         """Start as many servers as the variant has instances. JobError: one did not come up."""
@@ -30,7 +32,7 @@ class Variant:
 
     def resize(self, count: int) -> None:
         """Start or close servers until there are `count`; the old ones serve until the new ones answer."""
-        new = [Server(self._endpoint, self.spec, self._context) for _ in range(count - len(self.servers))]
+        new = [chain.make(self._endpoint, self.spec, self._context) for _ in range(count - len(self.servers))]
         try:
             with ThreadPoolExecutor(AT_ONCE) as pool:
                 for started in [pool.submit(server.start) for server in new]:
@@ -48,11 +50,11 @@ class Variant:
         """How many servers it has."""
         return len(self.servers)
 
-    def release(self) -> list[Server]:
+    def release(self) -> list[Instance]:
         """Its servers, which are to be closed."""
         return self.servers
 
-    def pick(self) -> Server | None:
+    def pick(self) -> Instance | None:
         """The server with the least to do; None where none is ready."""
         with self._lock:
             ready = [server for server in self.servers if server.ready]

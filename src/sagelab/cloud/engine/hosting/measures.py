@@ -2,6 +2,8 @@
 
 Names, dimensions and units as SageMaker has them:
 https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html
+https://docs.aws.amazon.com/sagemaker/latest/dg/multi-container-metrics.html
+https://docs.aws.amazon.com/sagemaker/latest/dg/multi-model-endpoint-cloudwatch-metrics.html
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +19,7 @@ from typing import Any
 import botocore.exceptions
 
 from sagelab.cloud.engine.hosting.batch_sender import BatchSender
+from sagelab.cloud.engine.hosting.client import Hop
 
 logger = logging.getLogger("sagelab")
 
@@ -27,12 +31,13 @@ SAMPLES = 40  # latencies kept of one second; of more, evenly spaced ones in ord
 
 @dataclass
 class _Second:
-    """What happened to one variant since the last time."""
+    """What happened to one variant, or to one container of it, since the last time."""
 
     count: int = 0
     errors_4xx: int = 0
     errors_5xx: int = 0
     latencies: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    hits: list[float] = field(default_factory=list)
     samples: dict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
 
 
@@ -43,8 +48,10 @@ class Measures:
         self._endpoint, self._cloudwatch = endpoint, cloudwatch
         self._lock = threading.Lock()
         self._seconds: dict[str, _Second] = defaultdict(_Second)
+        self._containers: dict[tuple[str, str], _Second] = defaultdict(_Second)
         self._instances: dict[str, int | None] = {}
         self._backlog: tuple[int, int] | None = None
+        self.listeners: list[Callable[[float], None]] = []  # are told the seconds that a model took
         self._sender = BatchSender(f"measures {endpoint}", PAUSE, self._send)
 
     def note(self, variant: str, instances: int | None, status: int, model: float | None, overhead: float) -> None:
@@ -52,6 +59,9 @@ class Measures:
 
         instances: None of a variant that has none.
         """
+        if model is not None:
+            for listener in list(self.listeners):
+                listener(model)
         with self._lock:
             second = self._seconds[variant]
             second.count += 1
@@ -63,11 +73,34 @@ class Measures:
             self._instances[variant] = instances
         self._sender.wake()
 
-    def setup(self, variant: str, seconds: float) -> None:
-        """The start of an environment of a serverless variant."""
+    def note_containers(self, variant: str, hops: tuple[Hop, ...], overhead: float | None) -> None:
+        """What the containers of an instance did for an invocation.
+
+        overhead: seconds, where one of them was asked directly; then it has counts of its own as well.
+        """
         with self._lock:
-            self._seconds[variant].latencies["ModelSetupTime"].append(seconds * 1e6)
+            for hop in hops:
+                second = self._containers[variant, hop.container]
+                second.latencies["ContainerLatency"].append(hop.seconds * 1e6)
+                if overhead is not None:
+                    second.count += 1
+                    second.errors_4xx += 400 <= hop.status < 500
+                    second.errors_5xx += hop.status >= 500
+                    second.latencies["OverheadLatency"].append(overhead * 1e6)
+
+    def note_model(self, variant: str, hit: bool | None = None, **seconds: float) -> None:
+        """A model of many. hit: whether it was loaded when it was asked for. seconds: of its metrics by name."""
+        with self._lock:
+            second = self._seconds[variant]
+            if hit is not None:
+                second.hits.append(float(hit))
+            for name, value in seconds.items():
+                second.latencies[name].append(value * 1e6)
         self._sender.wake()
+
+    def loaded(self, variant: str, count: int) -> None:
+        """So many models of an instance are in memory."""
+        self._put(INSTANCES, [self._datum(variant, "LoadedModelCount", "None", Value=count)])
 
     def sample(self, variant: str, values: dict[tuple[str, str], float]) -> None:
         """What a serverless variant has at this moment: (metric, unit) -> value."""
@@ -85,14 +118,17 @@ class Measures:
             self._backlog = size, instances
         self._sender.wake()
 
-    def usage(self, variant: str, cpu: float, memory: float) -> None:
-        """CPU (100 is one core) and memory (percent of this machine's) of a variant's instances."""
-        self._put(INSTANCES, [self._datum(variant, "CPUUtilization", "Percent", Value=cpu)])
-        self.memory(variant, memory)
+    def usage(self, variant: str, cpu: float, memory: float, container: str | None = None) -> None:
+        """CPU (100 is one core) and memory (percent of this machine's) of a variant's instances.
 
-    def memory(self, variant: str, memory: float) -> None:
+        container: of this one alone.
+        """
+        self._put(INSTANCES, [self._datum(variant, "CPUUtilization", "Percent", container, Value=cpu)])
+        self.memory(variant, memory, container)
+
+    def memory(self, variant: str, memory: float, container: str | None = None) -> None:
         """Memory of instances, or of an environment without one, in percent of what there is for them."""
-        self._put(INSTANCES, [self._datum(variant, "MemoryUtilization", "Percent", Value=memory)])
+        self._put(INSTANCES, [self._datum(variant, "MemoryUtilization", "Percent", container, Value=memory)])
 
     def close(self) -> None:
         """Send the rest."""
@@ -101,8 +137,11 @@ class Measures:
     def _send(self) -> None:
         with self._lock:
             seconds, self._seconds = self._seconds, defaultdict(_Second)
+            containers, self._containers = self._containers, defaultdict(_Second)
             backlog, self._backlog = self._backlog, None
         data = [datum for name, second in seconds.items() for datum in self._data(name, second)]
+        for (name, container), second in containers.items():
+            data += self._data(name, second, container)
         if backlog:
             size, instances = backlog
             data.append(self._datum(None, "ApproximateBacklogSize", "Count", Value=size))
@@ -110,34 +149,36 @@ class Measures:
             data.append(self._datum(None, "ApproximateBacklogSizePerInstance", "Count", Value=each))
         self._put(NAMESPACE, data)
 
-    def _data(self, variant: str, second: _Second) -> list[dict[str, Any]]:
+    def _data(self, variant: str, second: _Second, container: str | None = None) -> list[dict[str, Any]]:
+        instances = self._instances.get(variant, 1)
+        counts = {
+            "Invocations": (1.0, second.count),
+            "InvocationsPerInstance": (1 / max(1, instances or 1), second.count),
+            "Invocation4XXErrors": (1.0, second.errors_4xx),
+            "Invocation5XXErrors": (1.0, second.errors_5xx),
+        }
+        if container or instances is None:
+            del counts["InvocationsPerInstance"]
         data = []
-        for name, (value, count) in self._counts(variant, second).items():
+        for name, (value, count) in counts.items() if second.count else ():
             total = {"SampleCount": second.count, "Sum": value * count, "Minimum": 0.0, "Maximum": value}
-            data.append(self._datum(variant, name, "Count", StatisticValues=total))
+            data.append(self._datum(variant, name, "Count", container, StatisticValues=total))
         for name, values in second.latencies.items():
-            data.append(self._datum(variant, name, "Microseconds", Values=_thin(values)))
+            data.append(self._datum(variant, name, "Microseconds", container, Values=_thin(values)))
+        if second.hits:
+            data.append(self._datum(variant, "ModelCacheHit", "None", Values=_thin(second.hits)))
         for (name, unit), values in second.samples.items():
             ends = {"Minimum": min(values), "Maximum": max(values)}
             total = {"SampleCount": len(values), "Sum": sum(values), **ends}
             data.append(self._datum(variant, name, unit, StatisticValues=total))
         return data
 
-    def _counts(self, variant: str, second: _Second) -> dict[str, tuple[float, int]]:
-        """Metric -> what one invocation counts there, and how many did."""
-        if not second.count:
-            return {}
-        instances = self._instances[variant]
-        return {
-            "Invocations": (1.0, second.count),
-            **({} if instances is None else {"InvocationsPerInstance": (1 / max(1, instances), second.count)}),
-            "Invocation4XXErrors": (1.0, second.errors_4xx),
-            "Invocation5XXErrors": (1.0, second.errors_5xx),
-        }
-
-    def _datum(self, variant: str | None, name: str, unit: str, **value: Any) -> dict[str, Any]:
+    def _datum(
+        self, variant: str | None, name: str, unit: str, container: str | None = None, **value: Any
+    ) -> dict[str, Any]:
         """variant: None for what is of the whole endpoint."""
-        dimensions = {"EndpointName": self._endpoint} | ({"VariantName": variant} if variant else {})
+        named = {"EndpointName": self._endpoint, "VariantName": variant, "ContainerName": container}
+        dimensions = {key: text for key, text in named.items() if text}
         return {
             "MetricName": name,
             "Dimensions": [{"Name": key, "Value": text} for key, text in dimensions.items()],

@@ -20,6 +20,7 @@ from sagelab.cloud.engine.hosting.client import Reply, ServerUnavailable
 from sagelab.cloud.engine.hosting.environment import Environment, Fetched
 from sagelab.cloud.engine.hosting.measures import Measures
 from sagelab.cloud.engine.hosting.server import Serverless, VariantSpec, close_all
+from sagelab.cloud.engine.hosting.targets import ModelNotReady
 from sagelab.cloud.errors import ClientError, JobError
 
 logger = logging.getLogger("sagelab")
@@ -49,12 +50,6 @@ class Declined(Exception):
 
 class Throttled(Declined):
     """So many requests are under way as there may be."""
-
-
-class NotReady(Declined):
-    """The environment that is started for it takes longer than a request waits."""
-
-    status = 429
 
 
 class TooLarge(Declined):
@@ -168,7 +163,7 @@ class ServerlessVariant:
     # Of a turn
 
     def take(self, body: bytes) -> Environment:
-        """An environment for a request: one that waits, or a new one. Declined, ServerUnavailable: none is."""
+        """An environment for a request: one that waits, or a new one. Declined, ModelNotReady: not now."""
         try:
             if len(body) > PAYLOAD:
                 raise TooLarge(f"Request body of {len(body):,} bytes is larger than {PAYLOAD:,} bytes.")
@@ -230,9 +225,7 @@ class ServerlessVariant:
             with self._lock:
                 if not future.done():
                     self._starts.append(future)  # it goes on; the next request waits for it
-                    raise NotReady(
-                        f"The resources of {self.spec.name} are still being provisioned; try your request again."
-                    ) from None
+                    raise ModelNotReady from None
             return future.result()
 
     def _bring(self, future: Future[Environment]) -> None:
@@ -274,7 +267,7 @@ class ServerlessVariant:
 
     def _start(self, environment: Environment) -> None:
         environment.start()
-        self._measures.setup(self.spec.name, environment.setup)
+        self._measures.note_model(self.spec.name, ModelSetupTime=environment.setup)
 
     def _provision(self, count: int) -> None:
         """Start what is missing of the provisioned environments. JobError: one does not start; then none does."""
@@ -303,11 +296,14 @@ class ServerlessVariant:
             self._wake.clear()
             if self._closed.is_set():
                 return
-            self._end(self._outdated())
-            self._replace()
-            if self._clock.elapsed(told) >= MINUTE:
-                told = self._clock.real()
-                self._tell()
+            try:
+                self._end(self._outdated())
+                self._replace()
+                if self._clock.elapsed(told) >= MINUTE:
+                    told = self._clock.real()
+                    self._tell()
+            except Exception:  # the next look may go well
+                logger.exception("environments of %s", self._endpoint)
 
     def _pause(self) -> float:
         """Seconds of the clock until there is something to do."""

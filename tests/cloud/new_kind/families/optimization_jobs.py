@@ -1,4 +1,4 @@
-"""Jobs that recommend the first instance type that they are given, unless they are stopped first."""
+"""Jobs that say for which instance type they optimize, and end when their time is over or they are stopped."""
 
 from __future__ import annotations
 
@@ -14,26 +14,27 @@ from sagelab.cloud.resources.records import Records
 from sagelab.cloud.store import Document
 
 
-class RecommendationJobs(Records):
-    kind = catalog.of_stem("InferenceRecommendationsJob")
+class OptimizationJobs(Records):
+    kind = catalog.of_stem("OptimizationJob")
     summary = (
-        *("JobName", "JobArn", "JobDescription", "JobType", "RoleArn", "Status"),
-        *("CreationTime", "CompletionTime", "LastModifiedTime"),
+        *("OptimizationJobName", "OptimizationJobArn", "OptimizationJobStatus", "OptimizationTypes"),
+        *("DeploymentInstanceType", "CreationTime", "OptimizationEndTime", "LastModifiedTime"),
     )
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
         self._stopped: dict[str, threading.Event] = {}
 
-    @operation("CreateInferenceRecommendationsJob")
+    @operation("CreateOptimizationJob")
     def create(self, call: Call) -> Params:
         document = {name: value for name, value in call.params.items() if name != "Tags"}
-        arn = self.add(call, {"JobDescription": ""} | document | {"Status": "IN_PROGRESS"}, "IN_PROGRESS")
+        facts = {"OptimizationTypes": ["Quantization"], "OptimizationJobStatus": "INPROGRESS"}
+        arn = self.add(call, document | facts, "INPROGRESS")
         self._stopped[arn] = threading.Event()
         threading.Thread(target=self._run, args=(arn,), daemon=True).start()
-        return {"JobArn": arn}
+        return {"OptimizationJobArn": arn}
 
-    @operation("StopInferenceRecommendationsJob")
+    @operation("StopOptimizationJob")
     def stop(self, call: Call) -> Params:
         arn = self.arn(call)
         self.find(arn)
@@ -46,18 +47,19 @@ class RecommendationJobs(Records):
 
     def _run(self, arn: str) -> None:
         job = self.find(arn)
-        first = job["InputConfig"]["EndpointConfigurations"][0]["InstanceType"]
-        self._log(job["JobName"], f"trying {first}")
-        stopped = self._stopped[arn].wait(job["InputConfig"]["JobDurationInSeconds"])
+        wanted = job["OptimizationEnvironment"]["InstanceType"]
+        self._log(job["OptimizationJobName"], f"trying {wanted}")
+        stopped = self._stopped[arn].wait(job["StoppingCondition"]["MaxRuntimeInSeconds"])
 
         def edit(document: Document) -> str:
-            document |= {"Status": "STOPPED" if stopped else "COMPLETED", "CompletionTime": datetime.now(UTC)}
-            return str(document["Status"])
+            status = "STOPPED" if stopped else "COMPLETED"
+            document |= {"OptimizationJobStatus": status, "OptimizationEndTime": datetime.now(UTC)}
+            return status
 
         self.store.change(arn, edit)
 
     def _log(self, name: str, message: str) -> None:
-        logs, group = self.cloud.client("logs"), "/aws/sagemaker/InferenceRecommendationsJobs"
+        logs, group = self.cloud.client("logs"), "/aws/sagemaker/OptimizationJobs"
         with suppress(logs.exceptions.ResourceAlreadyExistsException):
             logs.create_log_group(logGroupName=group)
         logs.create_log_stream(logGroupName=group, logStreamName=f"{name}/job")
