@@ -101,6 +101,7 @@ class ServerlessVariant:
     """One serverless production variant: its environments, which are `servers`, and its weight."""
 
     instances = None
+    environment: type[Environment] = Environment
 
     def __init__(self, endpoint: str, spec: VariantSpec, context: EngineContext, measures: Measures) -> None:
         self.spec, self.weight = spec, spec.weight
@@ -124,7 +125,7 @@ class ServerlessVariant:
         if not self.plan.proven and not self.plan.provisioned:
             first = self._make(kept=False)
             try:
-                self._start(first)
+                first.start()
             finally:
                 self._end([first])
         self._provision(self.plan.provisioned)
@@ -233,7 +234,7 @@ class ServerlessVariant:
         try:
             environment = self._make(kept=False)
             try:
-                self._start(environment)
+                environment.start()
             except BaseException:
                 self._end([environment])
                 raise
@@ -244,6 +245,7 @@ class ServerlessVariant:
                 self._forget(future)
                 future.set_exception(ServerUnavailable(str(error)))
             return
+        self._measures.note_model(self.spec.name, ModelSetupTime=environment.setup)
         with self._lock:
             if self._forget(future):
                 environment.since = self._clock.real()
@@ -258,16 +260,12 @@ class ServerlessVariant:
         return True
 
     def _make(self, kept: bool) -> Environment:
-        made = Environment(self._endpoint, self.spec, self._context, self._model, kept, self._wake.set)
+        made = self.environment(self._endpoint, self.spec, self._context, self._model, kept, self._wake.set)
         with self._lock:
             if self._closed.is_set():
                 raise ClientError("The endpoint is not in service any more.")
             self.servers.append(made)
         return made
-
-    def _start(self, environment: Environment) -> None:
-        environment.start()
-        self._measures.note_model(self.spec.name, ModelSetupTime=environment.setup)
 
     def _provision(self, count: int) -> None:
         """Start what is missing of the provisioned environments. JobError: one does not start; then none does."""
@@ -275,7 +273,7 @@ class ServerlessVariant:
             new = [self._make(kept=True) for _ in range(count - len(self._kept()))]
             try:
                 with ThreadPoolExecutor(AT_ONCE) as pool:
-                    for started in [pool.submit(self._start, each) for each in new]:
+                    for started in [pool.submit(each.start) for each in new]:
                         started.result()
             except BaseException:
                 self._end(new)
