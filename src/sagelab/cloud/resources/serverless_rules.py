@@ -15,6 +15,7 @@ from sagelab.cloud.store import Document
 
 MEMORIES = (1024, 2048, 3072, 4096, 5120, 6144)
 ALLOWED = ("VariantName", "ModelName", "InitialVariantWeight", "ServerlessConfig")  # of a variant
+ALL_AT_ONCE = "ALL_AT_ONCE"
 STARTUP = 180.0  # seconds to download the model and answer /ping
 INSTANCE_TYPE = "serverless capacity"  # in the place of one, where it is only said
 CONFIG_EXCLUDED = {
@@ -27,7 +28,8 @@ CONFIG_EXCLUDED = {
 
 def is_serverless(config: Params) -> bool:
     """Whether an endpoint configuration has a serverless variant."""
-    return any("ServerlessConfig" in variant for variant in config["ProductionVariants"])
+    variants = [*config["ProductionVariants"], *config.get("ShadowProductionVariants", [])]
+    return any("ServerlessConfig" in variant for variant in variants)
 
 
 def check_variant(variant: Params) -> None:
@@ -88,13 +90,23 @@ def check_model(variant: Params, model: Document) -> None:
             raise ValidationException(f"{where}{what} is not supported for serverless endpoints.")
 
 
-def check_update(document: Document, config: Document) -> None:
-    """ValidationException: an endpoint with instances is to become a serverless one."""
+def check_update(document: Document, config: Document, deployment: Params) -> None:
+    """ValidationException: an endpoint with instances is to become a serverless one, or one goes there by steps.
+
+    deployment: the DeploymentConfig.
+    """
     now = [variant for variant in document.get("ProductionVariants", []) if "CurrentServerlessConfig" in variant]
     if is_serverless(config) and not now:
         raise ValidationException(
             f'Cannot update endpoint "{document["EndpointArn"]}": a real-time endpoint cannot be updated to a'
             " serverless endpoint."
+        )
+    routing = deployment.get("BlueGreenUpdatePolicy", {}).get("TrafficRoutingConfiguration", {})
+    if is_serverless(config) and (
+        "RollingUpdatePolicy" in deployment or routing.get("Type", ALL_AT_ONCE) != ALL_AT_ONCE
+    ):
+        raise ValidationException(
+            f"DeploymentConfig: the traffic of a serverless endpoint is shifted {ALL_AT_ONCE} only."
         )
 
 

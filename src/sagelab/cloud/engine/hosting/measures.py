@@ -29,6 +29,9 @@ PAUSE = 1.0
 SAMPLES = 40  # latencies kept of one second; of more, evenly spaced ones in order of size
 
 
+_Place = tuple[str, str]  # (variant, endpoint configuration)
+
+
 @dataclass
 class _Second:
     """What happened to one variant, or to one container of it, since the last time."""
@@ -47,30 +50,33 @@ class Measures:
     def __init__(self, endpoint: str, cloudwatch: Any) -> None:
         self._endpoint, self._cloudwatch = endpoint, cloudwatch
         self._lock = threading.Lock()
-        self._seconds: dict[str, _Second] = defaultdict(_Second)
+        self._seconds: dict[_Place, _Second] = defaultdict(_Second)
         self._containers: dict[tuple[str, str], _Second] = defaultdict(_Second)
-        self._instances: dict[str, int | None] = {}
+        self._instances: dict[_Place, int | None] = {}
         self._backlog: tuple[int, int] | None = None
         self.listeners: list[Callable[[float], None]] = []  # are told the seconds that a model took
         self._sender = BatchSender(f"measures {endpoint}", PAUSE, self._send)
 
-    def note(self, variant: str, instances: int | None, status: int, model: float | None, overhead: float) -> None:
+    def note(
+        self, variant: str, instances: int | None, status: int, model: float | None, overhead: float, config: str
+    ) -> None:
         """One invocation. status: of HTTP. model, overhead: seconds; model is None where no server answered.
 
-        instances: None of a variant that has none.
+        instances: None of a variant that has none. config: the endpoint configuration that the variant is of.
         """
+        place = variant, config
         if model is not None:
             for listener in list(self.listeners):
                 listener(model)
         with self._lock:
-            second = self._seconds[variant]
+            second = self._seconds[place]
             second.count += 1
             second.errors_4xx += 400 <= status < 500
             second.errors_5xx += status >= 500
             if model is not None:
                 second.latencies["ModelLatency"].append(model * 1e6)
             second.latencies["OverheadLatency"].append(overhead * 1e6)
-            self._instances[variant] = instances
+            self._instances[place] = instances
         self._sender.wake()
 
     def note_containers(self, variant: str, hops: tuple[Hop, ...], overhead: float | None) -> None:
@@ -91,7 +97,7 @@ class Measures:
     def note_model(self, variant: str, hit: bool | None = None, **seconds: float) -> None:
         """A model of many. hit: whether it was loaded when it was asked for. seconds: of its metrics by name."""
         with self._lock:
-            second = self._seconds[variant]
+            second = self._seconds[variant, ""]
             if hit is not None:
                 second.hits.append(float(hit))
             for name, value in seconds.items():
@@ -106,7 +112,7 @@ class Measures:
         """What a serverless variant has at this moment: (metric, unit) -> value."""
         with self._lock:
             for key, value in values.items():
-                self._seconds[variant].samples[key].append(value)
+                self._seconds[variant, ""].samples[key].append(value)
         self._sender.wake()
 
     def backlog(self, size: int, instances: int) -> None:
@@ -139,9 +145,9 @@ class Measures:
             seconds, self._seconds = self._seconds, defaultdict(_Second)
             containers, self._containers = self._containers, defaultdict(_Second)
             backlog, self._backlog = self._backlog, None
-        data = [datum for name, second in seconds.items() for datum in self._data(name, second)]
+        data = [datum for place, second in seconds.items() for datum in self._data(place, second)]
         for (name, container), second in containers.items():
-            data += self._data(name, second, container)
+            data += self._data((name, ""), second, container)
         if backlog:
             size, instances = backlog
             data.append(self._datum(None, "ApproximateBacklogSize", "Count", Value=size))
@@ -149,8 +155,10 @@ class Measures:
             data.append(self._datum(None, "ApproximateBacklogSizePerInstance", "Count", Value=each))
         self._put(NAMESPACE, data)
 
-    def _data(self, variant: str, second: _Second, container: str | None = None) -> list[dict[str, Any]]:
-        instances = self._instances.get(variant, 1)
+    def _data(self, place: _Place, second: _Second, container: str | None = None) -> list[dict[str, Any]]:
+        """What there is of one second: for the variant, and for the variant in its configuration."""
+        variant, config = place
+        instances = self._instances.get(place, 1)
         counts = {
             "Invocations": (1.0, second.count),
             "InvocationsPerInstance": (1 / max(1, instances or 1), second.count),
@@ -171,7 +179,8 @@ class Measures:
             ends = {"Minimum": min(values), "Maximum": max(values)}
             total = {"SampleCount": len(values), "Sum": sum(values), **ends}
             data.append(self._datum(variant, name, unit, StatisticValues=total))
-        return data
+        named = {"Name": "EndpointConfigName", "Value": config}
+        return data + [one | {"Dimensions": [*one["Dimensions"], named]} for one in data if config]
 
     def _datum(
         self, variant: str | None, name: str, unit: str, container: str | None = None, **value: Any

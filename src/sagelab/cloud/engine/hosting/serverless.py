@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from typing import TypeVar
 
 import botocore.exceptions
 
@@ -24,6 +25,7 @@ from sagelab.cloud.engine.hosting.targets import ModelNotReady
 from sagelab.cloud.errors import ClientError, JobError
 
 logger = logging.getLogger("sagelab")
+Answer = TypeVar("Answer")
 
 IDLE = 300.0  # seconds of the clock that an environment waits for the next request; AWS does not say
 MINUTE = 60.0  # of the clock, between two looks
@@ -43,9 +45,7 @@ SPILLED = ("ServerlessProvisionedConcurrencySpilloverInvocations", "Count")
 
 
 class Declined(Exception):
-    """An invocation that no environment takes. status: of HTTP."""
-
-    status = 400
+    """An invocation that no environment takes."""
 
 
 class Throttled(Declined):
@@ -54,8 +54,6 @@ class Throttled(Declined):
 
 class TooLarge(Declined):
     """The request is larger than a serverless endpoint takes."""
-
-    status = 413
 
 
 class Turn:
@@ -103,25 +101,36 @@ class ServerlessVariant:
     instances = None
     environment: type[Environment] = Environment
 
-    def __init__(self, endpoint: str, spec: VariantSpec, context: EngineContext, measures: Measures) -> None:
+    def __init__(
+        self, endpoint: str, spec: VariantSpec, context: EngineContext, measures: Measures | None
+    ) -> None:
+        """measures: None of a variant that is only described."""
         self.spec, self.weight = spec, spec.weight
         self.servers: list[Environment] = []
-        self._endpoint, self._context, self._measures = endpoint, context, measures
+        self._endpoint, self._context, self._told = endpoint, context, measures
         self._clock, self._model = context.clock, Fetched(endpoint, spec, context)
         self._lock, self._wake, self._closed = threading.Lock(), threading.Event(), threading.Event()
-        self._provisioning = threading.Lock()
+        self._provisioning, self._started = threading.Lock(), False
         self._free: list[Environment] = []  # the longest waiting first
         self._starts: list[Future[Environment]] = []  # that nobody waits for
         self._open = self._open_kept = 0  # requests under way, and those in provisioned environments
         self._failed, self._again = 0, 0.0  # starts of provisioned ones; not before this epoch second
 
     @property
+    def _measures(self) -> Measures:
+        assert self._told
+        return self._told
+
+    @property
     def plan(self) -> Serverless:
         assert self.spec.serverless
         return self.spec.serverless
 
-    def start(self) -> None:
-        """See that an environment can start, and end it; have the provisioned ones. JobError: it cannot."""
+    def resize(self, count: int) -> None:  # noqa: ARG002 - it has no instances
+        """See that an environment can start, and end it; have the provisioned ones. JobError: none can."""
+        if self._started:
+            return
+        self._started = True
         if not self.plan.proven and not self.plan.provisioned:
             first = self._make(kept=False)
             try:
@@ -151,6 +160,13 @@ class ServerlessVariant:
             share = self._open / most
         self._measures.sample(self.spec.name, {CONCURRENT: share})
         return Turn(self)
+
+    def ask(self, act: Callable[[Turn], Answer]) -> Answer:
+        """What an environment answers. ServerUnavailable, Declined, ModelNotReady: none does."""
+        turn = self.pick()
+        if turn is None:
+            raise ServerUnavailable("no server of the variant is ready")
+        return act(turn)
 
     def release(self) -> list[Environment]:
         """Take no more requests; the environments, which are to be closed."""

@@ -15,13 +15,9 @@ MODEL = "X-Amzn-SageMaker-Target-Model"
 class BadTarget(Exception):
     """The invocation names a container or a model that there is not, or none where it must; `str()` says so."""
 
-    status = 400
-
 
 class ModelNotReady(Exception):
     """The model, or an environment for it, takes longer to be there than an invocation may."""
-
-    status = 429
 
 
 def check(endpoint: str, spec: VariantSpec, headers: dict[str, str]) -> None:

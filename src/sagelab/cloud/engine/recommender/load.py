@@ -62,7 +62,8 @@ class Meter:
     def _processes(self) -> list[int]:
         fleet = self._endpoint.fleet
         variants = list(fleet.variants.values()) if fleet else []
-        return [pid for variant in variants for server in variant.servers for pid in server.processes()]
+        each = [pids for variant in variants for server in variant.servers for pids in server.processes().values()]
+        return [pid for pids in each for pid in pids]
 
     def _cores(self) -> int:
         fleet = self._endpoint.fleet
