@@ -33,6 +33,7 @@ from place import forget_surroundings
 from pytorch import pytorch
 from scale import store
 from scaling import scaling
+from serverless import serverless
 from spot import spot
 from startup import up
 from table import Result
@@ -50,6 +51,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "gateway": gateway,
     "store": store,
     "endpoints": endpoints,
+    "serverless": serverless,
     "chains": chains,
     "empty": empty,
     "frameworks": frameworks,
