@@ -100,7 +100,7 @@ def endpoints(quick: bool) -> Iterator[Result]:
     """One model, four ways to ask it."""
     count = 30 if quick else 300
     with tempfile.TemporaryDirectory() as folder, local_cloud() as ours, plain_moto() as moto:
-        model = _export(Path(folder))
+        model = export(Path(folder))
         hosting = Hosting(ours, model)
         yield _start(hosting, 1 if quick else 5)
         name, _ = hosting.deploy(hosting.configure(plain=None))
@@ -133,7 +133,7 @@ def _compare_waits(ours: Place, bare: Place, moto: Place, name: str, count: int)
 
 
 def _call(place: Place, name: str, **options: str) -> Call:
-    runtime, body = place.client("sagemaker-runtime"), _digit()
+    runtime, body = place.client("sagemaker-runtime"), digit()
     return lambda: runtime.invoke_endpoint(EndpointName=name, Body=body, ContentType=JSON, **options)[
         "Body"
     ].read()
@@ -239,12 +239,12 @@ def _model_latency(place: Place, name: str, variant: str) -> float:
 # What is asked
 
 
-def _digit() -> bytes:
+def digit() -> bytes:
     image = digits.load().held_out_images[0].reshape(28, 28, 1) / 255
     return json.dumps({"instances": [np.round(image, 4).tolist()]}).encode()
 
 
-def _export(folder: Path) -> Path:
+def export(folder: Path) -> Path:
     """A SavedModel of lab 1's network."""
     subprocess.run([sys.executable, "-c", EXPORT, str(folder / "1")], check=True, stderr=subprocess.DEVNULL)
     return folder / "1"

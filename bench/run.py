@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 import table
+from chains import chains
 from clients import clients
 from compiler import compiler
 from console import console
@@ -31,6 +32,7 @@ from pipelines import pipelines
 from place import forget_surroundings
 from pytorch import pytorch
 from scale import store
+from scaling import scaling
 from spot import spot
 from startup import up
 from table import Result
@@ -48,6 +50,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "gateway": gateway,
     "store": store,
     "endpoints": endpoints,
+    "chains": chains,
     "empty": empty,
     "frameworks": frameworks,
     "pytorch": pytorch,
@@ -59,6 +62,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "compiler": compiler,
     "spot": spot,
     "events": events,
+    "scaling": scaling,
     "functions": functions,
     "pipelines": pipelines,
     "trust": trust,

@@ -17,7 +17,7 @@ from botocore import xform_name
 from botocore.loaders import Loader
 
 CELLS, LINES, WORDS, TERMS, ALT = 40, 20, 1000, 5, 40
-VERBS = tuple("Open Train Deploy Tune Compile Automate Run Build Serve Read Watch Compare".split())
+VERBS = tuple("Open Train Deploy Tune Compile Automate Run Build Serve Read Watch Compare Operate".split())
 HEAD = ("**What you'll do.**", "**What you'll learn.**", "**What you'll need.**")
 NEEDS = {
     "the labs to do first": r"^- \*\*Before:\*\* .+",
@@ -30,17 +30,37 @@ EXERCISES, NEXT = "## Exercises", "## Next"
 PICTURE = re.compile(r"!\[([^]]*)\]\(([^)\s]+)\)")
 LINK = re.compile(r"(?<!!)\[[^]]+\]\(([^)\s]+)\)")
 AWS = "https://docs.aws.amazon.com/"
-SERVICES = ("sagemaker", "sagemaker-runtime", "s3", "logs", "cloudwatch", "ec2", "iam", "sts", "events", "lambda")
+SERVICES = (
+    *(
+        "sagemaker",
+        "sagemaker-runtime",
+        "application-autoscaling",
+        "s3",
+        "logs",
+        "cloudwatch",
+        "ec2",
+        "iam",
+        "sts",
+    ),
+    *("events", "lambda"),
+)
 # What the SDK and the labs' own package call, where the name of the operation does not stand in the cell.
 CALLS = {
     "lab.train": ("CreateTrainingJob",),
     "lab.model": ("CreateModel",),
+    "lab.chain": ("CreateModel",),
     "lab.deploy": ("CreateEndpointConfig", "CreateEndpoint"),
     "endpoint.invoke": ("InvokeEndpoint",),
+    "reader.invoke": ("InvokeEndpoint",),
     "data.upload": ("PutObject",),
     "watch.tail": ("GetLogEvents",),
     "watch.log": ("GetLogEvents",),
     "endpoints.metrics": ("GetMetricStatistics",),
+    "endpoints.value": ("GetMetricStatistics",),
+    "load.measure": ("InvokeEndpoint",),
+    "scaling.activities": ("DescribeScalingActivities",),
+    "scaling.alarms": ("DescribeAlarms",),
+    "scaling.invocations": ("GetMetricStatistics",),
     "tuner.tune": ("CreateHyperParameterTuningJob",),
     "pipeline.upsert": ("CreatePipeline",),
     "pipeline.start": ("StartPipelineExecution",),

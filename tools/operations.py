@@ -15,10 +15,10 @@ from moto.core.utils import get_service_model, method_names_from_class
 
 from sagelab import catalog
 from sagelab.cloud import resources
+from sagelab.cloud.gateway.alarms import ALARM_OPERATIONS, TAGGING
 from sagelab.cloud.gateway.auth.identity import STS_OPERATIONS
 from sagelab.cloud.gateway.auth.simulation import IAM_OPERATIONS
 from sagelab.cloud.gateway.moto import services
-from sagelab.cloud.gateway.moto.statistics import CLOUDWATCH_OPERATIONS
 from sagelab.cloud.gateway.wire.planes import BESIDE, CONTROL, Planes
 from sagelab.cloud.resources import absent
 
@@ -42,7 +42,7 @@ what becomes of each of its operations stands at the end of this page, as the ta
 
 
 # By moto's name for the service: what never comes to moto.
-OURS = {"sts": STS_OPERATIONS, "iam": IAM_OPERATIONS}
+OURS = {"sts": STS_OPERATIONS, "iam": IAM_OPERATIONS, "cloudwatch": (*ALARM_OPERATIONS, "GetMetricData")}
 
 
 def write() -> str:
@@ -85,20 +85,23 @@ def _sts() -> Iterator[str]:
     yield "\n".join(f"| {name} | ours |" for name in IAM_OPERATIONS)
     yield "| every other | moto |\n"
     yield "## cloudwatch\n\n| operation | owner |\n|---|---|"
-    yield "\n".join(f"| {name} | ours for percentiles (p0 to p100), else moto |" for name in CLOUDWATCH_OPERATIONS)
+    yield "\n".join(f"| {name} | ours |" for name in sorted((*ALARM_OPERATIONS, "GetMetricData")))
+    yield "| GetMetricStatistics | ours for percentiles (p0 to p100), else moto |"
+    yield "\n".join(f"| {name} | ours for alarms, else moto |" for name in TAGGING)
     yield "| every other | moto |\n"
 
 
 def _moto() -> Iterator[str]:
     yield f"## Every other service, by the name of its package in moto {services.MOTO}\n"
     for service in services.services():
-        if service in BESIDE:
+        if service in {name.replace("-", "") for name in BESIDE}:
             continue
         yield f"### {service}\n"
         if why := services.whole(service):
             yield f"Refused as a whole: {why}\n"
             continue
         names, others = implemented(service)
+        others -= len(set(OURS.get(service, ())) - set(names))
         names = [name for name in names if name not in OURS.get(service, ())]
         rows: dict[tuple[str, str], list[str]] = {}
         for name in names:

@@ -7,7 +7,7 @@ import pytest
 from tests.clients.conformance import note
 from tests.clients.conftest import SCRIPTS, Play, Ran
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # a script has seven jobs and three endpoints
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # a script has seven jobs and five endpoints
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,16 @@ def test_every_estimator_runs(frameworks: Ran) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["scikit-learn int64 True", "algorithm True", "transform 100 True", "script 3"], ids=str.split
+    "said",
+    [
+        "scikit-learn int64 True",
+        "algorithm True",
+        "transform 100 True",
+        "script 3",
+        "row True",
+        "listed ['first.tar.gz', 'second.tar.gz']",
+        "of many True",
+    ],
 )
 def test_what_was_trained_answers(frameworks: Ran, said: str) -> None:
     assert said in frameworks.out.splitlines()

@@ -93,6 +93,15 @@ def test_a_server_that_was_killed_is_not_running(tmp_path: Path) -> None:
     assert home.last_port() == 4321
 
 
+def test_a_start_that_fails_leaves_the_port(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.announce(url="http://127.0.0.1:4321", pid=1)
+    for _ in range(2):
+        home.hold().close()
+        assert home.server() is None
+        assert home.last_port() == 4321
+
+
 def test_a_broken_announcement_is_no_announcement(tmp_path: Path) -> None:
     (tmp_path / "server.json").write_text('{"url": ')
     assert Home(tmp_path).last_port() is None

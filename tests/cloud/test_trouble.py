@@ -188,12 +188,23 @@ def live_on_full_disk(folder: Path, said: Any) -> None:
         "next": jobs.run(jobs.shell("true"))["TrainingJobStatus"],
     }
     control.down(home)
+    facts["full"] = start_on_full_disk(disk, folder)
     control.up(home)
     facts["again"] = jobs.describe(name)["TrainingJobStatus"]
+    facts["kept"] = s3.get_object(Bucket=jobs.bucket, Key="later")["Body"].read()
     control.down(home)
     disk.close()
     up = run_sagelab("up", "--detach", home=folder)
     said.put(facts | {"up": (up.returncode, up.stderr)})
+
+
+def start_on_full_disk(disk: Disk, folder: Path) -> tuple[int, str]:
+    """What a start says that finds no room; nothing of it is left running."""
+    disk.fill()
+    up = run_sagelab("up", "--detach", home=folder)
+    assert control.status(Home(folder)) is None
+    disk.free()
+    return up.returncode, up.stderr
 
 
 def test_a_full_disk_refuses_changes_and_a_read_only_home_a_start_and_all_goes_on_with_room(
@@ -218,11 +229,13 @@ def test_a_full_disk_refuses_changes_and_a_read_only_home_a_start_and_all_goes_o
     assert status == "Completed" or "No space left on device" in reason  # its upload is tried again for a while
     assert facts["keys"] == ["before", "later"]
     assert facts["next"] == "Completed"
-    assert facts["again"] == status
-    code, words = facts["up"]
-    assert code == 1
-    assert words.startswith("Error: sagelab cannot write to ")
-    assert words.endswith("Read-only file system. SAGELAB_HOME names another folder.\n")
+    assert (facts["again"], facts["kept"]) == (status, b"3")
+    for fact, why in (("full", "No space left on device"), ("up", "Read-only file system")):
+        code, words = facts[fact]
+        assert code == 1
+        assert words.startswith("Error: sagelab cannot write to ")
+        assert words.endswith(f"{why}. SAGELAB_HOME names another folder.\n")
+        assert words.count("\n") == 1
 
 
 # The clock

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,17 @@ def test_digits_draws_as_many_as_there_are(n: int) -> None:
     figure = pictures.digits(np.zeros((n, 28, 28, 1)), np.zeros(n, int), n=20)
     assert sum(bool(axis.images) for axis in figure.axes) == min(n, 20)
     assert png(figure)
+
+
+def test_photos_say_what_was_read_of_them(tmp_path: Path) -> None:
+    from PIL import Image
+
+    files = [tmp_path / "a.png", tmp_path / "b.png"]
+    for file in files:
+        Image.new("L", (20, 30)).save(file)
+    figure: Any = pictures.photos(files, [4, 9], [4, 7])
+    assert figure.alt == "2 photos of handwritten digits: 4, 9, read 7"
+    assert [axis.title.get_color() for axis in figure.axes] == [pictures.GREEN, pictures.RED]
 
 
 def test_learning_curve_tells_training_from_held_out() -> None:

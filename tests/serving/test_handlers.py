@@ -36,6 +36,11 @@ def test_without_a_script_the_framework_does_it_all(tmp_path: Path) -> None:
     assert (json.loads(body), kind) == ([3, 6], codecs.JSON)
 
 
+def test_body_without_a_type_is_json(tmp_path: Path) -> None:
+    script = "def transform_fn(model, body, kind, accept): return kind"
+    assert answering(tmp_path / "abc", script)(b"[1, 2]", "", "")[0] == b"application/json"
+
+
 @pytest.mark.parametrize(
     ("script", "expected"),
     [

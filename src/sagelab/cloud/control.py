@@ -20,7 +20,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 from sagelab import credential_helper
 from sagelab.cloud.console.tokens import write_token
-from sagelab.cloud.errors import ControlError, NotRunning, StartFailed
+from sagelab.cloud.errors import ControlError, HomeRefused, NotRunning, StartFailed
 from sagelab.cloud.home import DEFAULT_REGION, Home
 from sagelab.redirect import FOLDER as REDIRECT
 
@@ -236,7 +236,16 @@ def _start(home: Home, port: int | None, owner: int | None) -> str:
             os.close(writer)
         if ready.read(1):
             return find_url(home)
-    raise StartFailed(_explain(home, said_before))
+    raise _failure(home, said_before)
+
+
+def _failure(home: Home, said_before: int) -> ControlError:
+    try:
+        home.check_room()
+    except OSError as error:
+        if refused := HomeRefused.of(error):
+            return refused
+    return StartFailed(_explain(home, said_before))
 
 
 def python_of(home: Home) -> str:

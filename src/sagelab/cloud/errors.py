@@ -17,6 +17,10 @@ ServiceError                        what a client sees: AWS's code, AWS's messag
 |   '-- PayloadTooLarge         413  an invocation over the limit
 |-- InvalidParameterValue       400  of CloudWatch's, a value that it does not take
 |-- InvalidParameterCombination 400  of CloudWatch's, two that exclude each other
+|-- InvalidFormat               400  of CloudWatch's, data that are no JSON
+|-- InvalidNextToken            400  of CloudWatch's, where no page begins
+|-- NoSuchAlarm                 404  of CloudWatch's, an alarm that nobody made
+|-- NothingToTag                404  of CloudWatch's, the same where tags are meant
 |-- ModelError                  424  the container of an endpoint answered with an error, or not at all
 |-- NoSuchEntity                404  a user or a role that IAM does not have
 |-- MalformedPolicy             400  a policy that cannot be read
@@ -186,6 +190,11 @@ class InvalidParameterCombination(ServiceError):
 class ModelError(ServiceError):
     code = "ModelError"
     status = 424
+
+
+class ModelNotReadyException(ServiceError):
+    code = "ModelNotReadyException"
+    status = 429
 
 
 class NoSuchEntity(ServiceError):

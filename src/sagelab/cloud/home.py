@@ -2,7 +2,8 @@
 
 ~/.sagelab (SAGELAB_HOME), mode 0700
   credentials.json   mode 0600: the access key that this local cloud answers to, made once
-  server.json        url, console, pid and start of the process that serves it, or served it last
+  server.json        url, console, pid and start of the process that serves it, or served it last;
+                     server.last.json is what that was, while another one starts or after a start that failed
   server.lock        held by that process for as long as it lives
   starting.lock      held by whoever starts or ends it
   settings.json      what the user has set: the spot market
@@ -36,8 +37,9 @@ import secrets
 import stat
 import string
 import struct
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -52,13 +54,14 @@ DEFAULT_REGION = "us-east-1"
 HOST, PORT = "127.0.0.1", 8273  # where a local cloud listens, unless told otherwise
 CONSOLE_PORT = 8274  # an origin of its own: what lies in a bucket is opened at the other one
 SESSIONS = "sessions.json"
-DATABASES_MADE = "databases.made"
+ROOM = 1 << 20  # bytes that a start needs
+DATABASES_MADE, LAST = "databases.made", "server.last.json"
 STATE = (
     DATABASES_MADE,
     *("sagelab.db*", "services.db*", "objects", SESSIONS, "jobs", "functions", "images", "notebooks", "python"),
     "tmp",
     "repositories",
-    *("server.json", "server.log*", "settings.json", "kubernetes"),
+    *("server.json", LAST, "server.log*", "settings.json", "kubernetes"),
 )
 SDK_DEFAULTS = """\
 SchemaVersion: "1.0"
@@ -207,7 +210,8 @@ class Home:
 
     def last_port(self, part: str = "url") -> int | None:
         """The port this home was served at, now or last. part: "url", or "console" for the console's."""
-        return urlsplit(str((self._announced() or {}).get(part, ""))).port
+        announced = self._announced() or self._announced(LAST) or {}
+        return urlsplit(str(announced.get(part, ""))).port
 
     def announce(self, **facts: Any) -> None:
         """Write server.json: the local cloud answers from now on."""
@@ -221,7 +225,8 @@ class Home:
         except OSError:
             lock.close()
             raise BlockingIOError(f"another process serves {self.path}") from None
-        (self.path / "server.json").unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            (self.path / "server.json").replace(self.path / LAST)
         return lock
 
     @contextmanager
@@ -251,13 +256,22 @@ class Home:
         except (ValueError, OverflowError):
             raise ControlError(f"SAGELAB_DISK_GB must be a number of gigabytes, not {said!r}.") from None
 
+    def check_room(self) -> None:
+        """OSError: the file system takes not even a megabyte more."""
+        try:
+            with tempfile.TemporaryFile(dir=self.path) as file:
+                file.write(bytes(ROOM))
+                file.flush()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
+
     def disk(self) -> int:
         """Bytes on disk of all the files in the home."""
         return trees.measure(self.path)
 
-    def _announced(self) -> dict[str, Any] | None:
+    def _announced(self, name: str = "server.json") -> dict[str, Any] | None:
         try:
-            found = json.loads((self.path / "server.json").read_text())
+            found = json.loads((self.path / name).read_text())
         except (FileNotFoundError, ValueError):
             return None
         return found if isinstance(found, dict) else None

@@ -120,6 +120,29 @@ def model(lab: Lab, archive: str, image: str) -> Model:
     return Model.create(**_values(arguments))
 
 
+def chain(lab: Lab, containers: Mapping[str, Sequence[Any]]) -> Model:
+    """A model of several containers, each of which is given what the one before it answered.
+
+    containers: host name -> its image, the S3 URI of its archive, its environment.
+    """
+    from sagemaker.core.resources import Model
+    from sagemaker.core.shapes import ContainerDefinition
+
+    rows = []
+    for host, (image, archive, environment) in containers.items():
+        given = {"environment": dict(environment)} if environment else {}
+        rows.append(ContainerDefinition(container_hostname=host, image=image, model_data_url=archive, **given))
+    arguments = {
+        "model_name": lab.fresh_name("chain"),
+        "containers": rows,
+        "execution_role_arn": Named("lab.role", lab.role),
+        "tags": _tags(lab),
+        **_place(lab),
+    }
+    print(write_call("Model.create", arguments))
+    return Model.create(**_values(arguments))
+
+
 def deploy(lab: Lab, variants: Sequence[Any], endpoint: Endpoint | None) -> Endpoint:
     """An endpoint of these production variants, which is not in service yet; or `endpoint`, moved to them."""
     from sagemaker.core.resources import Endpoint, EndpointConfig

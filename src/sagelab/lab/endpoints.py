@@ -161,9 +161,11 @@ def metrics(lab: Lab, name: str, variant: str = "AllTraffic", at_least: int = 1)
     import pandas as pd
 
     limit = time.monotonic() + LATE[lab.target]
-    while _read(lab, name, variant, "Invocations")[0] < at_least and time.monotonic() < limit:
+    while value(lab, name, "Invocations", "Sum", variant)[0] < at_least and time.monotonic() < limit:
         time.sleep(PAUSE[lab.target])
-    rows = [(metric, statistic, *_read(lab, name, variant, metric)) for metric, statistic in METRICS.items()]
+    rows = [
+        (metric, statistic, *value(lab, name, metric, statistic, variant)) for metric, statistic in METRICS.items()
+    ]
     return pd.DataFrame(rows, columns=["metric", "statistic", "value", "unit"])
 
 
@@ -206,12 +208,18 @@ def _percentiles(lab: Lab, name: str, variant: str) -> list[float]:
     return [found.get(name, float("nan")) for name in wanted]
 
 
-def _read(lab: Lab, name: str, variant: str, metric: str) -> tuple[float, str]:
-    statistic = METRICS[metric]
+def value(
+    lab: Lab, name: str, metric: str, statistic: str, variant: str = "AllTraffic", **dimensions: str
+) -> tuple[float, str]:
+    """One of an endpoint's metrics since the lab began, and its unit: its Sum, its Average, its Maximum.
+
+    dimensions: what tells it from others beside endpoint and variant: ContainerName="...".
+    """
+    place = {"EndpointName": name, "VariantName": variant, **dimensions}
     points = lab.client("cloudwatch").get_metric_statistics(
         Namespace=NAMESPACE,
         MetricName=metric,
-        Dimensions=[{"Name": "EndpointName", "Value": name}, {"Name": "VariantName", "Value": variant}],
+        Dimensions=[{"Name": key, "Value": each} for key, each in place.items()],
         StartTime=lab.started - timedelta(minutes=1),
         EndTime=datetime.now(UTC) + timedelta(minutes=1),
         Period=86400,

@@ -5,7 +5,8 @@ Every function returns a Figure of its own, on white, so that it reads on a ligh
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,6 +81,20 @@ def digits(images: Array, labels: Array, predictions: Array | None = None, n: in
         axis.imshow(images[index].reshape(28, 28), cmap="gray_r")
         text, colour = captions[index]
         axis.set_title(text, color=colour, fontsize=12, loc="center", pad=2)
+    return figure
+
+
+def photos(files: Sequence[Path], labels: Sequence[int], predictions: Sequence[int]) -> Figure:
+    """Photos of digits with what was read: green where it is the label, else red."""
+    from PIL import Image
+
+    captions = [_caption(*pair) for pair in zip(labels, predictions, strict=True)]
+    alt = f"{len(files)} photos of handwritten digits: {', '.join(text for text, _ in captions)}"
+    figure, axes = open_figure(alt, (9, 2.2), 1, len(files))
+    for axis, file, (text, colour) in zip(axes[0], files, captions, strict=True):
+        axis.imshow(Image.open(file).convert("RGB"))
+        axis.set_title(text, color=colour, fontsize=12, loc="center", pad=2)
+        axis.axis("off")
     return figure
 
 

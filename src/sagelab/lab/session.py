@@ -121,6 +121,13 @@ class Lab:
         """
         return calls.model(self, archive, image or self.image(instance_type, "inference"))
 
+    def chain(self, **containers: Sequence[Any]) -> Model:
+        """Register a model of several containers in a row under a fresh name, and show the call.
+
+        containers: host name = (image, S3 URI of its archive, its environment), in their order.
+        """
+        return calls.chain(self, containers)
+
     def deploy(
         self,
         models: Model | Mapping[str, Model] | Sequence[Any],

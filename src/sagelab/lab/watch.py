@@ -65,18 +65,18 @@ def follow(lab: Lab, kind: Kind | str, name: str, metric: str | None = None) -> 
     """
     from tqdm import tqdm
 
-    kind, moves = find_kind(kind), _moves()
+    kind, moving = find_kind(kind), moves()
     steps = pipelines.Progress(lab, name) if kind is EXECUTION else None
     tell = steps.sentence if steps else SENTENCES.get(kind.stem, partial(_progress, kind))
     if kind is TRAINING:
         tell = partial(_sentence, metric=metric)
-    with tqdm(bar_format="{desc}", file=sys.stdout, disable=not moves) as line:
+    with tqdm(bar_format="{desc}", file=sys.stdout, disable=not moving) as line:
         for found in looks(lab, kind, name):
             for ended in steps.look() if steps else ():
                 line.write(ended)
             text = tell(found)
             line.set_description_str(text)
-    if not moves:
+    if not moving:
         print(text)
     return _unless_failed(kind, name, found)
 
@@ -174,7 +174,7 @@ def number_of(job: dict[str, Any]) -> int:
 SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {TUNING.stem: _search}
 
 
-def _moves() -> bool:
+def moves() -> bool:
     """Whether somebody looks at a line that moves: in a notebook or at a terminal, and not in a build."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None

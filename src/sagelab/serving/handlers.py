@@ -63,7 +63,7 @@ def around(module: ModuleType | None, model: Path, defaults: Defaults) -> Answer
     loaded = call(loader, str(model)) if loader else defaults.load and defaults.load(model)
 
     def answer(body: bytes, kind: str, accept: str) -> tuple[bytes, str]:
-        accept = accept or codecs.JSON
+        kind, accept = kind or codecs.JSON, accept or codecs.JSON
         sent = _body(body, kind, defaults.text)
         if transform:
             return _given(call(transform, loaded, sent, kind, accept), accept)

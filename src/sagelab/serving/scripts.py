@@ -94,7 +94,7 @@ class Routes:
                 return Response(json.dumps(_parameters()).encode())
             if request.path != "/invocations" or request.method != "POST":
                 raise BadRequest("Not Found", 404)
-            kind = request.headers.get("content-type") or codecs.JSON
+            kind = request.headers.get("content-type", "")
             accept = request.headers.get("accept") or "*/*"
             body, given = self._answer(request.body, kind, _default_accept() if accept == "*/*" else accept)
             return Response(body, kind=given)

@@ -1,11 +1,13 @@
-"""SDK v3's ModelBuilder: build, deploy, invoke. model.tar.gz lies beside it."""
+"""SDK v3's ModelBuilder: build, deploy, invoke; one container, and a row. model.tar.gz and code/ lie beside it."""
 
 # %% From an archive and an image to an endpoint
 import json
+import tarfile
 
 from sagemaker.core import image_uris
 from sagemaker.core.helper.session_helper import Session, get_execution_role
-from sagemaker.core.resources import EndpointConfig
+from sagemaker.core.resources import EndpointConfig, Model
+from sagemaker.core.shapes import ContainerDefinition
 from sagemaker.serve.model_builder import ModelBuilder
 
 session = Session()
@@ -30,3 +32,27 @@ print("answer", json.loads(body.read()) if hasattr(body, "read") else body)
 endpoint.delete()
 EndpointConfig.get("builder-v3").delete()
 model.delete()
+
+# %% A row of two models
+with tarfile.open("rows.tar.gz", "w:gz") as archive:
+    archive.add("code/rows.py")
+container = ContainerDefinition(
+    image=image_uris.retrieve("sklearn", region, version="1.2-1", instance_type="ml.c5.large"),
+    model_data_url=session.upload_data("rows.tar.gz", key_prefix="builder-v3"),
+    environment={"SAGEMAKER_PROGRAM": "rows.py"},
+)
+parts = [
+    Model.create(model_name=f"builder-v3-{name}", primary_container=container, execution_role_arn=role)
+    for name in ("first", "second")
+]
+builder = ModelBuilder(model=parts, role_arn=role, sagemaker_session=session, instance_type="ml.c5.large")
+model = builder.build(model_name="builder-v3-row")
+print("containers", len(model.containers))
+endpoint = builder.deploy(endpoint_name="builder-v3-row", initial_instance_count=1)
+answer = endpoint.invoke(body="1,2", content_type="text/csv")
+body = answer.body
+print("row", body.read().decode() if hasattr(body, "read") else body, answer.content_type)
+endpoint.delete()
+EndpointConfig.get("builder-v3-row").delete()
+for part in (model, *parts):
+    part.delete()

@@ -2,6 +2,7 @@
 
 # %% scikit-learn: a script that trains, and serves
 import io
+import tarfile
 import time
 
 import numpy as np
@@ -10,9 +11,12 @@ from sagemaker import image_uris
 from sagemaker.deserializers import JSONDeserializer
 from sagemaker.estimator import Estimator
 from sagemaker.inputs import TrainingInput
+from sagemaker.multidatamodel import MultiDataModel
+from sagemaker.pipeline import PipelineModel
 from sagemaker.predictor import Predictor
 from sagemaker.serializers import CSVSerializer
 from sagemaker.sklearn.estimator import SKLearn
+from sagemaker.sklearn.model import SKLearnModel
 from sagemaker.tuner import ContinuousParameter, HyperparameterTuner
 from sagemaker.xgboost.estimator import XGBoost
 
@@ -27,6 +31,14 @@ def upload(name: str, rows: np.ndarray) -> str:
     text = io.StringIO()
     np.savetxt(text, rows, delimiter=",", fmt="%g")
     return str(sess.upload_string_as_file_body(text.getvalue(), bucket, f"frameworks-v2/{name}/rows.csv"))
+
+
+def pack(archive: str, name: str, text: str) -> None:
+    """A model.tar.gz of one file."""
+    with tarfile.open(archive, "w:gz") as out:
+        member = tarfile.TarInfo(name)
+        member.size = len(text)
+        out.addfile(member, io.BytesIO(text.encode()))
 
 
 def ready(predictor: Predictor) -> Predictor:
@@ -100,4 +112,34 @@ framework = XGBoost(
 framework.fit({"train": train})
 predictor = ready(framework.deploy(1, "ml.m5.large", serializer=CSVSerializer(), wait=False))
 print("script", len(predictor.predict(features[200:203])[0]))
+predictor.delete_endpoint()
+
+# %% A row of two: scikit-learn takes the raw rows, XGBoost answers
+pack("reversed.tar.gz", "order.txt", "3 2 1 0")
+rows = SKLearnModel(
+    sess.upload_data("reversed.tar.gz", bucket, "frameworks-v2/rows"),
+    role,
+    "rows.py",
+    source_dir="models",
+    framework_version="1.2-1",
+    sagemaker_session=sess,
+)
+scorer = best.create_model()
+row = PipelineModel([rows, scorer], role, predictor_cls=Predictor, sagemaker_session=sess)
+predictor = ready(row.deploy(1, "ml.m5.large", wait=False))
+predictor.serializer, predictor.deserializer = kinds["serializer"], kinds["deserializer"]
+found = [one["score"] for one in predictor.predict(features[200:, ::-1])["predictions"]]
+print("row", np.allclose(found, scores))
+predictor.delete_endpoint()
+
+# %% Two models of one container
+many = MultiDataModel(
+    "frameworks-v2-many", f"s3://{bucket}/frameworks-v2/many/", model=scorer, sagemaker_session=sess
+)
+many.add_model(best.model_data, "first.tar.gz")
+many.add_model(framework.model_data, "second.tar.gz")
+print("listed", sorted(many.list_models()))
+predictor = ready(many.deploy(1, "ml.m5.large", wait=False, **kinds))
+answer = predictor.predict(features[200:], target_model="first.tar.gz")["predictions"]
+print("of many", np.allclose([one["score"] for one in answer], scores))
 predictor.delete_endpoint()

@@ -18,6 +18,7 @@ from tests.conftest import LocalCloud
 CALLS = [
     ("GET", "/api/about"),
     ("GET", "/api/overview"),
+    ("GET", "/api/local"),
     ("GET", "/api/events"),
     ("POST", "/api/call"),
     ("POST", "/api/command"),
@@ -63,6 +64,12 @@ def test_about_says_where_this_is_and_what_aws_charges(cloud: LocalCloud, page: 
     about = page.request("GET", "/api/about").json
     assert (about["url"], about["account"]) == (cloud.url, cloud.home.account)
     assert about["prices"]["training"]["ml.m5.xlarge"] > 0
+
+
+def test_what_the_local_cloud_alone_has_is_told(page: Page) -> None:
+    found = page.request("GET", "/api/local").json
+    assert found["clock"]["speed"] >= 1
+    assert all(zone["up"] in (True, False) and zone["servers"] >= 0 for zone in found["zones"])
 
 
 def test_a_call_is_the_apis_answer_and_the_cli_command(page: Page, jobs: Jobs) -> None:

@@ -91,6 +91,7 @@ class Serving:
     url: str
     home: Home
     jobs: Jobs
+    cloud: Cloud
     service: tuple[str, str]
 
     def session(self, **keys: str) -> boto3.Session:
@@ -160,11 +161,12 @@ def serve(folder: Path) -> Iterator[Serving]:
     store = Store(home.database)
     cloud = Cloud(home, store, None, url, "us-east-1")  # type: ignore[arg-type]
     gateway = Gateway(cloud, [jobs], {"Status": lambda params: {"asked": params}})  # type: ignore[list-item]
+    gateway.alarms.watch.close()  # tests look at their alarms themselves
     server = Server(listener, gateway.answer, gateway.spool)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield Serving(url, home, jobs, cloud.service_keys[SERVICE])
+        yield Serving(url, home, jobs, cloud, cloud.service_keys[SERVICE])
     finally:
         server.shutdown()
         thread.join()

@@ -103,7 +103,9 @@ def test_model_data_as_a_prefix_of_files(jobs: Jobs) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"Mode": "MultiModel"}, "multi-model"),
+        ({"MultiModelConfig": {"ModelCacheSetting": "Disabled"}}, "is for a container of Mode MultiModel"),
+        ({"Mode": "MultiModel", "ModelDataUrl": None}, "needs a ModelDataUrl"),
+        ({"Mode": "MultiModel", "ModelDataUrl": "s3://no-such-bucket-here/p/"}, "Could not find model data"),
         ({"ModelPackageName": "p"}, "does not exist"),
         ({"Image": None}, "no Image"),
         ({"ModelDataUrl": None}, "neither ModelDataUrl nor ModelDataSource"),
@@ -127,7 +129,6 @@ def test_bad_request_is_refused_in_words(jobs: Jobs) -> None:
     assert "'executionRoleArn'" in refused(jobs, without_role)
     assert "either a PrimaryContainer or Containers" in refused(jobs, without_container)
     assert "either a PrimaryContainer or Containers" in refused(jobs, model(jobs, Containers=[one]))
-    assert "inference pipelines" in refused(jobs, without_container | {"Containers": [one, one]})
     assert "Could not assume role" in refused(jobs, model(jobs, ExecutionRoleArn=f"{ROLE}-not"))
     assert "Mode Direct" in refused(jobs, model(jobs, InferenceExecutionConfig={"Mode": "Direct"}))
     assert "failed to satisfy constraint" in refused(jobs, model(jobs, ModelName="no_underscores"))
@@ -138,6 +139,35 @@ def test_one_container_in_a_list_is_a_model(jobs: Jobs) -> None:
     jobs.sagemaker.create_model(**request, Containers=[container(jobs)])
     found = jobs.sagemaker.describe_model(ModelName=request["ModelName"])
     assert found["Containers"][0]["ModelDataSource"]["S3DataSource"]["CompressionType"] == "Gzip"
+
+
+def row(jobs: Jobs, *containers: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """A CreateModel request for containers in a row."""
+    request = model(jobs, Containers=list(containers), **changes)
+    del request["PrimaryContainer"]
+    return request
+
+
+def test_containers_in_a_row_are_described_as_they_were_sent(jobs: Jobs) -> None:
+    one, two = container(jobs, ContainerHostname="cleans"), container(jobs, ContainerHostname="answers")
+    request = row(jobs, one, two, InferenceExecutionConfig={"Mode": "Direct"})
+    jobs.sagemaker.create_model(**request)
+    found = jobs.sagemaker.describe_model(ModelName=request["ModelName"])
+    assert [each["ContainerHostname"] for each in found["Containers"]] == ["cleans", "answers"]
+    assert found["InferenceExecutionConfig"] == {"Mode": "Direct"}
+
+
+def test_bad_row_is_refused_in_words(jobs: Jobs) -> None:
+    one, named = container(jobs), container(jobs, ContainerHostname="a")
+    spark = container(jobs, Image="683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-sparkml-serving:3.3")
+    direct = {"InferenceExecutionConfig": {"Mode": "Direct"}}
+    assert "for every one" in refused(jobs, row(jobs, one, named))
+    assert "ContainerHostname a is used more than once" in refused(jobs, row(jobs, named, named))
+    assert "needs a ContainerHostname of each" in refused(jobs, row(jobs, one, one, **direct))
+    assert "no Image" in refused(jobs, row(jobs, one, container(jobs, Image=None)))
+    assert "length less than or equal to 15" in refused(jobs, row(jobs, *[one] * 16))
+    assert "Could not find model data" in refused(jobs, row(jobs, one, container(jobs, ModelDataUrl="s3://b/k")))
+    assert "convert the pipeline to ONNX" in refused(jobs, row(jobs, spark, one))
 
 
 def test_list_filters_sorts_and_pages(jobs: Jobs) -> None:

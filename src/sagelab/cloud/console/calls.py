@@ -47,7 +47,15 @@ ALLOWED: Mapping[str, frozenset[str]] = {
         ]
     ),
     "sagemaker-runtime": frozenset(["InvokeEndpoint"]),
-    "cloudwatch": frozenset(["GetMetricData", "GetMetricStatistics"]),
+    "application-autoscaling": frozenset(
+        [
+            "DescribeScalableTargets",
+            "DescribeScalingActivities",
+            "DescribeScalingPolicies",
+            "DescribeScheduledActions",
+        ]
+    ),
+    "cloudwatch": frozenset(["DescribeAlarmHistory", "DescribeAlarms", "GetMetricData", "GetMetricStatistics"]),
     "logs": frozenset(["DescribeLogStreams", "GetLogEvents"]),
     "s3": frozenset(["DeleteObject", "GetObject", "HeadObject", "ListBuckets", "ListObjectsV2"]),
     "iam": frozenset(

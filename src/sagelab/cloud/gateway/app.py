@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sagelab.cloud.errors import AccessDenied, InternalFailure, NoSuchPath, ServiceError, UnknownOperation
+from sagelab.cloud.gateway.alarms import AlarmCalls
 from sagelab.cloud.gateway.auth import readings
 from sagelab.cloud.gateway.auth.guard import Guard
 from sagelab.cloud.gateway.auth.identity import Identities
@@ -32,7 +33,7 @@ from sagelab.cloud.gateway.moto.functions import FunctionAccess
 from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 from sagelab.cloud.gateway.moto.schedules import Schedules
 from sagelab.cloud.gateway.moto.state_machines import StateMachines
-from sagelab.cloud.gateway.moto.statistics import percentiles
+from sagelab.cloud.gateway.moto.statistics import metric_data
 from sagelab.cloud.gateway.sagemaker import SageMaker
 from sagelab.cloud.gateway.wire import faults, shapes
 from sagelab.cloud.gateway.wire.faults import Answer
@@ -63,12 +64,13 @@ class Gateway:
         find = identities.find
         guard = self._guard = Guard(cloud.url, lambda name: None if cloud.has_ended(name) else find(name))
         SageMakerAccess(cloud, find)
-        permissions = Permissions(self._moto, cloud.store.tags)
+        permissions = Permissions(self._moto, cloud.store)
         self._functions = FunctionAccess(cloud)
         self._events = EventBridge(cloud, self._moto.acting)
         self._machines = StateMachines(cloud, self._events.put)
         self._schedules = Schedules(self._events, self._moto.acting, self._moto.regions, cloud.clock)
         cloud.listen(self._schedules.on_change)
+        self.alarms = AlarmCalls(cloud, self._moto)
         git = GitFront(cloud, families, guard, permissions)
         self.chain = self._chain(guard, permissions, identities, git)
 
@@ -96,7 +98,8 @@ class Gateway:
             identities.answer,
             partial(simulate, self._moto),
             self._moto.provide_policy,
-            partial(percentiles, self._moto),
+            self.alarms.answer,
+            partial(metric_data, self._moto),
             Functions(self._functions).answer,
             self._ask_moto,
         )
@@ -128,6 +131,7 @@ class Gateway:
 
     def close(self) -> None:
         """Nothing is answered any more."""
+        self.alarms.close()
         self._schedules.close()
         self._events.close()
         self._moto.close()

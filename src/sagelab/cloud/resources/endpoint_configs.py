@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from sagelab import catalog
 from sagelab.cloud.context import Cloud
-from sagelab.cloud.resources import hosting_rules
+from sagelab.cloud.errors import ValidationException
+from sagelab.cloud.resources import hosting_rules, models
 from sagelab.cloud.resources.call import Call, Params, operation
 from sagelab.cloud.resources.models import Models
 from sagelab.cloud.resources.records import Records
@@ -31,7 +32,12 @@ class EndpointConfigs(Records):
     def create(self, call: Call) -> Params:
         hosting_rules.check_config(call.params, self.cloud)
         for variant in call.params["ProductionVariants"]:
-            self.models.named(call, variant["ModelName"])
+            model = self.models.named(call, variant["ModelName"])
+            if "AsyncInferenceConfig" in call.params and (models.is_direct(model) or models.has_many(model)):
+                raise ValidationException(
+                    f"InvokeEndpointAsync cannot say for which of model {variant['ModelName']}'s containers or"
+                    " models it is: AsyncInferenceConfig is for models of one container or of a row."
+                )
         return {"EndpointConfigArn": self.add(call, _document(call.params))}
 
 

@@ -15,10 +15,10 @@ from sagelab.cloud.engine.hosting.endpoint import Endpoint
 from sagelab.cloud.engine.hosting.server import VariantSpec
 from sagelab.cloud.engine.images import registry
 from sagelab.cloud.errors import InternalServerError, JobError, ValidationException
-from sagelab.cloud.resources import checks, deployments, hosting_rules
+from sagelab.cloud.resources import checks, deployments, hosting_rules, models, scaling_rules
 from sagelab.cloud.resources.call import Call, Params, operation
 from sagelab.cloud.resources.endpoint_configs import EndpointConfigs
-from sagelab.cloud.resources.models import Models, container_of
+from sagelab.cloud.resources.models import Models
 from sagelab.cloud.resources.states import Act, Move, Stateful
 from sagelab.cloud.store import Document
 
@@ -79,6 +79,7 @@ class Endpoints(Stateful[Endpoint]):
         config = deployments.keep_capture(self._config(call), endpoint, names)
         specs = deployments.hurry(deployments.keep(self._specs(call, config), endpoint, names), deployment)
         hosting_rules.check_instances(sum(spec.count for spec in specs))
+        scaling_rules.check_update(self.store, arn, endpoint.instance_types, _types(specs))
         return {"LastDeploymentConfig": plan}, partial(self._replace, config, specs, deployment.stay)
 
     def _plan_resize(self, call: Call, document: Document) -> tuple[Params, Act]:
@@ -93,6 +94,9 @@ class Endpoints(Stateful[Endpoint]):
         for item in wanted:
             counts[item["VariantName"]] = item.get("DesiredInstanceCount", counts[item["VariantName"]])
         hosting_rules.check_instances(sum(counts.values()))
+        fleet = self.running[arn].fleet
+        sizes = {name: len(one.spec.containers) for name, one in fleet.variants.items()} if fleet else {}
+        hosting_rules.check_servers(sum(count * sizes.get(name, 1) for name, count in counts.items()))
         return {}, partial(self._resize, wanted)
 
     # What happens behind a status; each in a thread of its own
@@ -147,30 +151,30 @@ class Endpoints(Stateful[Endpoint]):
     def _specs(self, call: Call, config: Document) -> list[VariantSpec]:
         notes = hosting_rules.notes(config)
         specs = [self._spec(call, variant, notes) for variant in config["ProductionVariants"]]
+        hosting_rules.check_servers(sum(spec.count * len(spec.containers) for spec in specs))
         asynchronous = "AsyncInferenceConfig" in config
         return [replace(spec, timeout=ASYNC_TIMEOUT) for spec in specs] if asynchronous else specs
 
     def _spec(self, call: Call, variant: Params, notes: list[str]) -> VariantSpec:
         model = self.models.named(call, variant["ModelName"])
-        container = container_of(model)
-        source = hosting_rules.data_source(container) or {}
-        image = self.cloud.launcher.images.find(container["Image"], registry.SERVE)
-        if "AcceleratorType" in variant and (image is None or image.program):
+        containers = models.specs(model, {}, {})
+        images = [self.cloud.launcher.images.find(one.image, registry.SERVE) for one in containers]
+        if "AcceleratorType" in variant and models.has_many(model):
+            raise ValidationException(f"Variant {variant['VariantName']}: AcceleratorType is not for many models.")
+        if "AcceleratorType" in variant and all(image is None or image.program for image in images):
             raise ValidationException(
                 f"Variant {variant['VariantName']}: AcceleratorType is for the TensorFlow images; a container"
                 " of your own computes as its `serve` does."
             )
         return VariantSpec(
             name=variant["VariantName"],
-            image=container["Image"],
-            model_uri=source.get("S3Uri"),
-            packed=source.get("CompressionType") == "Gzip",
+            containers=containers,
+            direct=models.is_direct(model),
             role=model["ExecutionRoleArn"],
             instance_type=variant["InstanceType"],
             count=variant["InitialInstanceCount"],
             weight=variant["InitialVariantWeight"],
             accelerator=variant.get("AcceleratorType"),
-            environment=container.get("Environment", {}),
             isolated=model.get("EnableNetworkIsolation", False),
             startup=variant.get("ContainerStartupHealthCheckTimeoutInSeconds", 600),
             notes=(*notes, *hosting_rules.model_notes(model)),
@@ -198,7 +202,9 @@ def _describe(endpoint: Endpoint) -> list[Params]:
     return [
         {
             "VariantName": name,
-            "DeployedImages": [{"SpecifiedImage": variant.spec.image, "ResolvedImage": variant.spec.image}],
+            "DeployedImages": [
+                {"SpecifiedImage": one.image, "ResolvedImage": one.image} for one in variant.spec.containers
+            ],
             "CurrentWeight": variant.weight,
             "DesiredWeight": variant.weight,
             "CurrentInstanceCount": len(variant.servers),
@@ -206,6 +212,11 @@ def _describe(endpoint: Endpoint) -> list[Params]:
         }
         for name, variant in endpoint.fleet.variants.items()
     ]
+
+
+def _types(specs: list[VariantSpec]) -> dict[str, str]:
+    """Variant -> instance type."""
+    return {spec.name: spec.instance_type for spec in specs}
 
 
 def _as_before(spec: VariantSpec, document: Document) -> VariantSpec:

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.images import registry
-from sagelab.cloud.engine.images.registry import Registry
+from sagelab.cloud.engine.images.registry import Image, Registry
 from sagelab.cloud.errors import ResourceLimitExceeded, ValidationException
 from sagelab.cloud.resources import checks, torch_rules
 from sagelab.cloud.resources.call import Params
 
-# Every instance is a model server of its own on this one machine.
-MAX_INSTANCES = 20
+# Every instance is a model server of its own on this one machine, or a row of them.
+MAX_INSTANCES, MAX_CONTAINERS, MAX_SERVERS = 20, 15, 60
+MANY = ("tensorflow", "scikit-learn", "xgboost", "pytorch", "huggingface")  # model servers that do
+DIRECT, SPARK_ML = "Direct", "sagemaker-sparkml-serving"
 
 # Features that would change what an endpoint does: to leave them out would be to pretend.
 CONTAINER_REFUSED = {
     "InferenceSpecificationName": "specifications of no model package",
-    "MultiModelConfig": "several models in one container",
     "AdditionalModelDataSources": "additional model data",
     "ContainerMetricsConfig": "a container's own metrics",
 }
@@ -59,32 +60,64 @@ VARIANT_NOTED = {
 }
 
 
-def check_model(model: Params, cloud: Cloud) -> None:
-    """ValidationException: the request breaks a rule."""
-    container = container_of(model)
-    _check_container(container, cloud.launcher.images)
-    if model.get("InferenceExecutionConfig", {}).get("Mode") == "Direct":
-        raise ValidationException("InferenceExecutionConfig: Mode Direct is for models of several containers.")
+def check_model(model: Params, containers: list[Params], cloud: Cloud) -> None:
+    """ValidationException: the request breaks a rule. containers: what it runs, those of packages among them."""
+    for container in containers:
+        _check_container(container, cloud.launcher.images)
+    _check_row(model, containers)
     if "ExecutionRoleArn" not in model:
         raise checks.missing("executionRoleArn")
     checks.role(model["ExecutionRoleArn"], cloud)
-    if source := data_source(container):
-        place, prefix = checks.location("Model data", source["S3Uri"]), source["S3DataType"] == "S3Prefix"
-        if not checks.has_objects(cloud.client("s3"), place, prefix):
-            raise ValidationException(f"Could not find model data at {source['S3Uri']}.")
+    for container in containers:
+        if source := data_source(container):
+            place = checks.location("Model data", source["S3Uri"])
+            prefix = source["S3DataType"] == "S3Prefix" or is_many(container)
+            if not checks.has_objects(cloud.client("s3"), place, prefix):
+                raise ValidationException(f"Could not find model data at {source['S3Uri']}.")
 
 
-def container_of(model: Params) -> Params:
-    """The one container of a model, given as PrimaryContainer or in Containers. ValidationException: not one."""
+def _check_row(model: Params, containers: list[Params]) -> None:
+    """The containers go together."""
+    if len(containers) > MAX_CONTAINERS:
+        raise ValidationException(
+            f"A model has at most {MAX_CONTAINERS} containers, those of its packages counted; it has"
+            f" {len(containers)}."
+        )
+    direct = model.get("InferenceExecutionConfig", {}).get("Mode") == DIRECT
+    many = sum(is_many(one) for one in containers)
+    if many > 1:
+        raise ValidationException("Only one container of Mode MultiModel can be in a row.")
+    if many and direct:
+        raise ValidationException(
+            "InferenceExecutionConfig: the local cloud does not ask a container of Mode MultiModel directly."
+        )
+    if len(containers) == 1:
+        if direct:
+            raise ValidationException("InferenceExecutionConfig: Mode Direct is for models of several containers.")
+        return
+    named = [one for one in containers if one.get("ContainerHostname")]
+    if named and len(named) < len(containers):
+        raise ValidationException(
+            "If you specify a ContainerHostname for one container of a model, you must specify it for every one."
+        )
+    if direct and not named:
+        raise ValidationException(
+            "InferenceExecutionConfig: Mode Direct needs a ContainerHostname of each container."
+        )
+    checks.unique("ContainerHostname", hostnames(containers), "Containers")
+
+
+def hostnames(containers: list[Params]) -> list[str]:
+    """The names of a model's containers: their own, or by their places."""
+    return [one.get("ContainerHostname") or f"container-{number}" for number, one in enumerate(containers, 1)]
+
+
+def containers_of(model: Params) -> list[Params]:
+    """The containers of a model, PrimaryContainer or Containers. ValidationException: it has both, or none."""
     several: list[Params] = model.get("Containers", [])
     if bool(several) == ("PrimaryContainer" in model):
         raise ValidationException("Give a model either a PrimaryContainer or Containers.")
-    if len(several) > 1:
-        raise ValidationException(
-            "The local cloud does not run inference pipelines: give Containers one container, or PrimaryContainer."
-        )
-    only: Params = several[0] if several else model["PrimaryContainer"]
-    return only
+    return several or [model["PrimaryContainer"]]
 
 
 def data_source(container: Params) -> Params | None:
@@ -127,6 +160,15 @@ def check_instances(total: int) -> None:
         )
 
 
+def check_servers(total: int) -> None:
+    """ResourceLimitExceeded: the containers of an endpoint's instances are more than this machine runs."""
+    if total > MAX_SERVERS:
+        raise ResourceLimitExceeded(
+            f"The local cloud runs at most {MAX_SERVERS} containers for an endpoint, each a process of this"
+            f" machine on each instance; the variants ask for {total}."
+        )
+
+
 def notes(config: Params) -> list[str]:
     """A sentence for each thing that a configuration asks for and this machine does not do."""
     found = checks.noted(config, CONFIG_NOTED)
@@ -137,15 +179,23 @@ def notes(config: Params) -> list[str]:
 
 def _check_container(container: Params, images: Registry) -> None:
     checks.refused(container, CONTAINER_REFUSED)
-    if container.get("Mode") == "MultiModel":
-        raise ValidationException("Mode MultiModel: the local cloud does not do multi-model endpoints.")
     if container.get("ImageConfig", {}).get("RepositoryAccessMode") == "Vpc":
         raise ValidationException("ImageConfig: the local cloud has no registry in a VPC to take an image from.")
     if not container.get("Image"):
         raise ValidationException("The container has no Image.")
+    if SPARK_ML in container["Image"]:
+        raise ValidationException(
+            f"The image {container['Image']} serves MLeap bundles of Spark ML, which the local cloud has no"
+            " reader for: convert the pipeline to ONNX and serve it by a script, of scikit-learn's image for one."
+        )
     images.check(container["Image"], registry.SERVE)
     image = images.find(container["Image"], registry.SERVE)
     torch_rules.check_serving(image, container.get("Environment", {}))
+    if is_many(container):
+        _check_many(container, image)
+        return
+    if container.get("MultiModelConfig"):
+        raise ValidationException("MultiModelConfig is for a container of Mode MultiModel.")
     source = data_source(container)
     if source is None:
         _check_has_model(container, images)
@@ -155,6 +205,20 @@ def _check_container(container: Params, images: Registry) -> None:
         raise ValidationException("ModelDataSource: CompressionType Gzip is for S3DataType S3Object, one archive.")
     if source["S3DataType"] == "S3Prefix" and not source["S3Uri"].endswith("/"):
         raise ValidationException(f"ModelDataSource: the prefix {source['S3Uri']} must end with a slash.")
+
+
+def is_many(container: Params) -> bool:
+    """Whether a container has many models, of which an invocation names one."""
+    return container.get("Mode") == "MultiModel"
+
+
+def _check_many(container: Params, image: Image | None) -> None:
+    if image and not image.program and image.server not in MANY:
+        raise ValidationException(f"The image {container['Image']} does not serve many models (Mode MultiModel).")
+    if container.get("ModelDataSource") or not container.get("ModelDataUrl"):
+        raise ValidationException(
+            "A container of Mode MultiModel needs a ModelDataUrl: the prefix of its models' archives in S3."
+        )
 
 
 def _check_has_model(container: Params, images: Registry) -> None:

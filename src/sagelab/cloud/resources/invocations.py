@@ -8,13 +8,13 @@ from dataclasses import replace
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.hosting.client import Reply, ServerUnavailable
 from sagelab.cloud.engine.hosting.endpoint import Endpoint, Invocation, NoVariant
-from sagelab.cloud.errors import ModelError, ServiceError, StreamError, ValidationError
+from sagelab.cloud.engine.hosting.targets import BadTarget, ModelNotReady
+from sagelab.cloud.errors import ModelError, ModelNotReadyException, ServiceError, StreamError, ValidationError
 from sagelab.cloud.resources.call import Call, Family, Params, operation
 from sagelab.cloud.resources.endpoints import Endpoints
 
-REFUSED = (
-    "TargetModel TargetContainerHostname EnableExplanations InferenceComponentName SessionId PrefixAwareId"
-).split()
+REFUSED = "EnableExplanations InferenceComponentName SessionId PrefixAwareId".split()
+SILENCE = (NoVariant, BadTarget, ModelNotReady, ServerUnavailable)  # nobody answers
 
 
 class Invocations(Family):
@@ -43,7 +43,7 @@ class Invocations(Family):
         endpoint, invocation = self._find_direct(call), read(call.params, call.params.get("Body", b""))
         try:
             variant, reply, parts = endpoint.stream(invocation)
-        except (NoVariant, ServerUnavailable) as error:
+        except SILENCE as error:
             raise _silent(call, endpoint.name, invocation, error) from None
         if reply.status >= 400:
             raise _refused(call, endpoint.name, replace(reply, body=b"".join(parts)))
@@ -58,7 +58,7 @@ class Invocations(Family):
         """The endpoint that a call is for. ValidationError: it does not serve, or not what is asked."""
         for name in REFUSED:
             if call.params.get(name):
-                raise ValidationError(f"{name}: the local cloud's endpoints have one model a variant.")
+                raise ValidationError(f"{name}: the local cloud's endpoints do not do that.")
         name = call.params["EndpointName"]
         endpoint = self.endpoints.running.get(call.arn("endpoint", name))
         if endpoint is None or endpoint.fleet is None:
@@ -79,7 +79,7 @@ class Invocations(Family):
         """(variant, reply) of a container that answered well. ModelError, ValidationError: none did."""
         try:
             variant, reply = endpoint.invoke(invocation)
-        except (NoVariant, ServerUnavailable) as error:
+        except SILENCE as error:
             raise _silent(call, endpoint.name, invocation, error) from None
         if reply.status >= 400:
             raise _refused(call, endpoint.name, reply)
@@ -95,6 +95,8 @@ def read(params: Params, body: bytes) -> Invocation:
         custom=params.get("CustomAttributes"),
         target=params.get("TargetVariant"),
         inference_id=params.get("InferenceId"),
+        container=params.get("TargetContainerHostname"),
+        model=params.get("TargetModel"),
     )
 
 
@@ -102,7 +104,8 @@ def _refused(call: Call, endpoint: str, reply: Reply) -> ModelError:
     side = "client" if reply.status < 500 else "server"
     text = reply.body.decode("utf-8", "replace")
     return ModelError(
-        f'Received {side} error ({reply.status}) from primary with message "{text}". {_see(call, endpoint)}',
+        f'Received {side} error ({reply.status}) from {reply.container} with message "{text}".'
+        f" {_see(call, endpoint)}",
         OriginalStatusCode=reply.status,
         OriginalMessage=text,
         LogStreamArn=_stream_arn(call, endpoint),
@@ -117,21 +120,31 @@ def _guarded(parts: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _silent(
-    call: Call, endpoint: str, invocation: Invocation, error: NoVariant | ServerUnavailable
+    call: Call,
+    endpoint: str,
+    invocation: Invocation,
+    error: NoVariant | BadTarget | ModelNotReady | ServerUnavailable,
 ) -> ServiceError:
     """The error for an invocation that no container answered."""
+    if isinstance(error, BadTarget):
+        return ValidationError(str(error))
+    if isinstance(error, ModelNotReady):
+        return ModelNotReadyException(
+            "Either a serverless endpoint variant's resources are still being provisioned, or a multi-model"
+            " endpoint is still downloading or loading the target model. Wait and try your request again."
+        )
     if isinstance(error, NoVariant):
         return ValidationError(
             f"Variant {invocation.target} of endpoint {endpoint} of account {call.account} not found."
         )
     text = (
-        "Your invocation timed out while waiting for a response from container primary. Review the latency metrics"
-        " for each container in Amazon CloudWatch, resolve the issue, and try again."
+        f"Your invocation timed out while waiting for a response from container {error.container}. Review the"
+        " latency metrics for each container in Amazon CloudWatch, resolve the issue, and try again."
         if error.timed_out
         else f"The container did not answer: {error}."
     )
     return ModelError(
-        f'Received server error (0) from primary with message "{text}". {_see(call, endpoint)}',
+        f'Received server error (0) from {error.container} with message "{text}". {_see(call, endpoint)}',
         OriginalStatusCode=0,
         OriginalMessage=text,
         LogStreamArn=_stream_arn(call, endpoint),

@@ -164,10 +164,10 @@ class ModelPackages(Records):
         self.store.change(arn, edit)
         return {"ModelPackageArn": arn}
 
-    def container(self, call: Call, wanted: Params) -> Params:
-        """The container that a model's container stands for that names a package. ValidationException: none."""
+    def containers(self, call: Call, wanted: Params) -> list[Params]:
+        """The containers that a model's container stands for that names a package. ValidationException: none."""
         package = self.named(call, wanted["ModelPackageName"])
-        return package_rules.container(package, wanted)
+        return package_rules.containers(package, wanted)
 
     def unknown(self, arn: str) -> ValidationException:
         return ValidationException(f"ModelPackage {arn} does not exist.")

@@ -25,7 +25,8 @@ CONTAINER_REFUSED = {
 }
 UNVERSIONED_NEEDS = ("SupportedTransformInstanceTypes", "SupportedRealtimeInferenceInstanceTypes")
 MAX_PROPERTIES = 50
-FROM_PACKAGE = ("Image", "ModelDataUrl", "ModelDataSource")  # of a package's container, in a model's
+OF_DATA = ("Image", "ModelDataUrl", "ModelDataSource")
+FROM_PACKAGE = (*OF_DATA, "ContainerHostname")  # of a package's container, in a model's
 
 
 def check(package: Params, cloud: Cloud) -> None:
@@ -113,26 +114,30 @@ def edit_properties(package: Document, wanted: Params) -> None:
         package["CustomerMetadataProperties"] = kept
 
 
-def container(package: Document, wanted: Params) -> Params:
-    """What a model's container that names a package runs. ValidationException: it may not be deployed."""
+def containers(package: Document, wanted: Params) -> list[Params]:
+    """What a model's container that names a package runs. ValidationException: it may not be deployed.
+
+    What the model's container says of the environment is for each of them.
+    """
     arn = package["ModelPackageArn"]
     if "ModelPackageGroupName" in package and package["ModelApprovalStatus"] != "Approved":
         raise ValidationException(
             f"Model package {arn} cannot be deployed: its ModelApprovalStatus is"
             f" {package['ModelApprovalStatus']}, not Approved."
         )
-    if given := [name for name in FROM_PACKAGE if wanted.get(name)]:
+    if given := [name for name in OF_DATA if wanted.get(name)]:
         raise ValidationException(f"Give a container either a ModelPackageName or {given[0]}.")
-    containers = _chosen(package, wanted.get("InferenceSpecificationName"))["Containers"]
-    if len(containers) > 1:
-        raise ValidationException(
-            f"The local cloud does not run inference pipelines: {arn} has {len(containers)} containers."
-        )
-    packed = {name: containers[0][name] for name in FROM_PACKAGE if name in containers[0]}
-    if packed.get("ModelDataUrl"):
-        packed.pop("ModelDataSource", None)
-    environment = containers[0].get("Environment", {}) | wanted.get("Environment", {})
-    return packed | ({"Environment": environment} if environment else {})
+    found: list[Params] = _chosen(package, wanted.get("InferenceSpecificationName"))["Containers"]
+    return [_container(one, wanted.get("Environment", {})) for one in found]
+
+
+def _container(packed: Params, environment: dict[str, str]) -> Params:
+    """A package's container as one of a model."""
+    found = {name: packed[name] for name in FROM_PACKAGE if name in packed}
+    if found.get("ModelDataUrl"):
+        found.pop("ModelDataSource", None)
+    environment = packed.get("Environment", {}) | environment
+    return found | ({"Environment": environment} if environment else {})
 
 
 def _chosen(package: Document, name: str | None) -> Params:

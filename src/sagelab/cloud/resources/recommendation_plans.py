@@ -16,7 +16,7 @@ from sagelab.cloud.resources.call import Params
 from sagelab.cloud.resources.endpoint_configs import EndpointConfigs
 from sagelab.cloud.resources.endpoints import Endpoints
 from sagelab.cloud.resources.model_packages import ModelPackages
-from sagelab.cloud.resources.models import Models, container_of
+from sagelab.cloud.resources.models import Models, containers_of
 from sagelab.cloud.store import Document
 
 NOTED = {
@@ -184,15 +184,17 @@ def _source(config: Params, specification: str | None, found: Found, package: Do
     if package is not None:
         # A version need not be approved to be tried.
         approved = package | {"ModelApprovalStatus": "Approved"}
-        container = package_rules.container(approved, {"InferenceSpecificationName": specification})
-        return Source(container, artifact=_artifact(container))
+        found_in = package_rules.containers(approved, {"InferenceSpecificationName": specification})
+        if len(found_in) > 1:
+            raise ValidationException("ModelPackageVersionArn: give a ModelName for a row of containers.")
+        return Source(found_in[0], artifact=_artifact(found_in[0]))
     if specification is not None:
         raise ValidationException("InferenceSpecificationName is for a ModelPackageVersionArn.")
     name = config["ModelName"]
     model = found.models.find(found.models.kind.arn_of(name, found.where))
     if len(model.get("Containers", [])) > 1:
         return Source({}, model=name)
-    container = _plain(container_of(model))
+    container = _plain(containers_of(model)[0])
     return Source(container, name, model.get("EnableNetworkIsolation", False), _artifact(container))
 
 

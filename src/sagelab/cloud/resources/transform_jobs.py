@@ -6,10 +6,11 @@ from sagelab import catalog
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.hosting.server import VariantSpec
 from sagelab.cloud.engine.jobs.transform import LOG_GROUP, TransformRun
-from sagelab.cloud.resources import hosting_rules, transform_rules
+from sagelab.cloud.errors import ValidationException
+from sagelab.cloud.resources import hosting_rules, models, transform_rules
 from sagelab.cloud.resources.call import Call, Params
 from sagelab.cloud.resources.jobs import Jobs
-from sagelab.cloud.resources.models import Models, container_of
+from sagelab.cloud.resources.models import Models
 from sagelab.cloud.store import Document
 
 BATCH = {"SAGEMAKER_BATCH": "true"}  # what a container is told in a batch transform
@@ -30,6 +31,11 @@ class TransformJobs(Jobs):
 
     def check(self, call: Call) -> None:
         model = self.models.named(call, call.params["ModelName"])
+        if models.is_direct(model) or models.has_many(model):
+            raise ValidationException(
+                f"A batch transform job cannot say for which of model {call.params['ModelName']}'s containers or"
+                " models it is: it needs a model of one container or of a row (InferenceExecutionConfig Serial)."
+            )
         transform_rules.check(call.params, model["ExecutionRoleArn"], self.cloud)
 
     def defaults(self, params: Params) -> Params:
@@ -44,18 +50,14 @@ class TransformJobs(Jobs):
         """The job's model servers, as a variant of an endpoint has them."""
         where = ":".join(arn.split(":")[3:5])
         model = self.models.find(self.models.kind.arn_of(job["ModelName"], where))
-        container = container_of(model)
-        source, resources = hosting_rules.data_source(container) or {}, job["TransformResources"]
+        resources = job["TransformResources"]
         return VariantSpec(
             name=job["TransformJobName"],
-            image=container["Image"],
-            model_uri=source.get("S3Uri"),
-            packed=source.get("CompressionType") == "Gzip",
+            containers=models.specs(model, BATCH, job.get("Environment", {})),
             role=model["ExecutionRoleArn"],
             instance_type=resources["InstanceType"],
             count=resources["InstanceCount"],
             weight=1,
-            environment=BATCH | container.get("Environment", {}) | job.get("Environment", {}),
             isolated=model.get("EnableNetworkIsolation", False),
             notes=(*transform_rules.notes(job), *hosting_rules.model_notes(model)),
             timeout=job.get("ModelClientConfig", {}).get("InvocationsTimeoutInSeconds", DEFAULT_TIMEOUT),

@@ -118,6 +118,18 @@ def test_file_is_written_in_the_place_of_a_link_not_through_it(tree: Tree, secre
     assert tree.read("keys", 10) == b"new"
 
 
+def test_folder_is_moved_in_by_no_link(tree: Tree, secret: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+    tree.take_in("models/a/model", tmp_path / "one")
+    assert (tree.root / "output/data/models/a/model/file").read_text() == "one"
+    (tree.root / "output/data/others").symlink_to(secret.parent)
+    with pytest.raises(Refused):
+        tree.take_in("others/b", tmp_path / "two")
+    assert [one.name for one in secret.parent.iterdir()] == ["secret"]
+
+
 def test_folders_without_end_are_refused_and_deleted(tree: Tree) -> None:
     descriptor = os.open(tree.root / tree.name, os.O_RDONLY)
     for _ in range(3000):

@@ -43,6 +43,28 @@ entry_point._wait_hostname_resolution()
 rows = get_dmatrix(os.environ["SM_CHANNEL_TRAIN"], "csv")
 distributed.rabit_run(train, {"rows": rows}, rows is not None, hosts, host, update_rabit_args=True)
 """
+# Leaves a Booster pickled as XGBoost before 1.0 pickled it, and reads it in a warm Python and in a fresh one.
+OLD = """
+import os, pickle, subprocess, sys
+import numpy as np, xgboost
+
+class Old:
+    def __reduce__(self):
+        state = {"handle": booster.save_raw("deprecated"), "feature_names": None, "best_iteration": 1}
+        return object.__new__, (xgboost.Booster,), state
+
+rows = xgboost.DMatrix(np.eye(4), np.arange(4))
+booster = xgboost.train({"max_depth": 2, "min_child_weight": 0}, rows, 2)
+file = os.environ["SM_MODEL_DIR"] + "/xgboost-model"
+with open(file, "wb") as opened:
+    pickle.dump(Old(), opened)
+saved = xgboost.Booster(model_file=booster.save_raw("deprecated"))
+print("saved", np.array_equal(saved.predict(rows), booster.predict(rows)))
+print("warm", pickle.load(open(file, "rb")).best_iteration)
+child = "import pickle, sys; print('child', pickle.load(open(sys.argv[1], 'rb')).num_boosted_rounds())"
+subprocess.run([sys.executable, "-c", child, file], check=True)
+print("scores", *booster.predict(rows))
+"""
 RNG = np.random.default_rng(0)
 FEATURES = RNG.normal(size=(300, 4))
 LABELS = (FEATURES[:, 0] + 2 * FEATURES[:, 1] > 0).astype(int)
@@ -101,6 +123,25 @@ def test_first_versions_leave_a_pickle(jobs: Jobs) -> None:
     (model,) = jobs.unpack(ended["ModelArtifacts"]["S3ModelArtifacts"]).values()
     names = [argument for _, argument, _ in pickletools.genops(model) if isinstance(argument, str)]
     assert "Booster" in names
+
+
+def test_models_of_old_versions_are_read_and_served(cloud: LocalCloud, jobs: Jobs) -> None:
+    asked, image = jobs.script(OLD), IMAGE.format("0.90-1-cpu-py3")
+    asked["AlgorithmSpecification"]["TrainingImage"] = image
+    ended = jobs.run(asked)
+    log = jobs.log(asked["TrainingJobName"])
+    assert ended["TrainingJobStatus"] == "Completed", log
+    assert [line for line in ("saved True", "warm 1", "child 2") if line not in log.splitlines()] == []
+    hosting = Hosting(cloud)
+    model = hosting.model(None, Image=image, ModelDataUrl=ended["ModelArtifacts"]["S3ModelArtifacts"])
+    name = hosting.serve(hosting.config(model))
+    answer = hosting.runtime.invoke_endpoint(EndpointName=name, Body=csv(np.eye(4)), ContentType="text/csv")
+    found = re.search("^scores (.*)", log, re.MULTILINE)
+    assert found
+    assert [float(one) for one in answer["Body"].read().split(b",")] == pytest.approx(
+        [float(one) for one in found[1].split()]
+    )
+    hosting.close()
 
 
 def test_two_hosts_train_one_model(jobs: Jobs) -> None:

@@ -119,6 +119,14 @@ def test_whole_objects_are_sent_and_answered(hosting: Hosting, plain: str) -> No
     assert job["CreationTime"] <= job["TransformStartTime"] <= job["TransformEndTime"]
 
 
+def test_without_a_content_type_the_container_is_told_of_none(hosting: Hosting, plain: str) -> None:
+    uri = hosting.put(f"{uuid.uuid4().hex}/a.json", b'{"instances": [[1, 2]]}')
+    wanted = request(hosting, plain, uri)
+    del wanted["TransformInput"]["ContentType"]
+    job = run(hosting, wanted)
+    assert "Unsupported Media Type: Unknown" in job["FailureReason"]  # TensorFlow's image has no default
+
+
 @pytest.mark.parametrize(("strategy", "payloads"), [("SingleRecord", 3), ("MultiRecord", 1)])
 def test_lines_go_one_by_one_or_together(hosting: Hosting, rows: str, strategy: str, payloads: int) -> None:
     uri = hosting.put(f"{uuid.uuid4().hex}/rows.csv", b"1,2\n3,4\n5,6\n")

@@ -47,6 +47,46 @@ finally:
     cgroups.remove(place)
 """
 
+# A group of a gigabyte's eighth and four processes: what asks for more is ended, or gets none.
+LIMITED = """
+import secrets, subprocess, sys
+from functools import partial
+from pathlib import Path
+from sagelab.cloud.engine.sandbox import cgroups
+
+FORKS = "import subprocess as s\\nfor n in range(40):\\n try: s.Popen(['sleep', '9'], stdout=s.DEVNULL)"
+FORKS += "\\n except BlockingIOError: print(n < 12); break"
+root = Path(sys.argv[1], "groups")
+lacking = {"memory", "pids"} - set((root / "cgroup.controllers").read_text().split())
+if lacking:
+    sys.exit(f"lacking: {lacking}")
+place = root / f"sagelab-test-{secrets.token_hex(4)}"
+(root / "cgroup.subtree_control").write_text("+memory +pids")
+place.mkdir()
+try:
+    groups = cgroups.ControlGroups(place)
+    made = groups.make(memory=128 << 20, processes=4)
+    enter = partial(cgroups.enter, str(made))
+    run = partial(subprocess.run, preexec_fn=enter, stdout=subprocess.PIPE, text=True)
+    print(run([sys.executable, "-c", "x = bytearray(64 << 20); print('taken')"]).stdout.strip())
+    print(run([sys.executable, "-c", "x = bytearray(512 << 20); print('taken')"]).returncode)
+    print(run([sys.executable, "-c", FORKS]).stdout.strip())
+finally:
+    for group in (made, place / "sagelab", place):
+        cgroups.remove(group)
+"""
+
+
+def mounted(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
+    """A Python script that is given a folder, with the machine's control groups in its `groups`."""
+    (folder / "groups").mkdir()
+    mount = f'mount -t cgroup2 none {folder}/groups && exec {sys.executable} -c "$0" {folder}'
+    told = subprocess.run([*PRIVATE, "/bin/sh", "-c", mount, script], capture_output=True, text=True, check=False)
+    if any(word in told.stderr for word in ("mount:", "unshare:", "lacking:")):
+        pytest.skip(told.stderr)
+    assert told.returncode == 0, told.stderr
+    return told
+
 
 @pytest.mark.skipif(os.getuid() != 0, reason="root alone mounts control groups")
 @pytest.mark.parametrize("sandbox", ["auto", "plain"])
@@ -54,16 +94,16 @@ def test_a_host_is_in_a_group_of_its_own_that_ends_with_it(
     tmp_path: Path, sandbox: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SAGELAB_SANDBOX", sandbox)
-    (tmp_path / "groups").mkdir()
-    mount = f'mount -t cgroup2 none {tmp_path}/groups && exec {sys.executable} -c "$0" {tmp_path}'
-    told = subprocess.run([*PRIVATE, "/bin/sh", "-c", mount, INSIDE], capture_output=True, text=True, check=False)
-    if "mount:" in told.stderr or "unshare:" in told.stderr:
-        pytest.skip(told.stderr)
-    assert told.returncode == 0, told.stderr
-    group, end = told.stdout.splitlines()
+    group, end = mounted(tmp_path, INSIDE).stdout.splitlines()
     assert group.startswith("/PLACE/sagelab-")
     assert end.startswith("{'algo-1': 3} [PosixPath(")
     assert end.endswith("['sagelab']")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="root alone mounts control groups")
+def test_the_kernel_holds_a_group_to_its_limits(tmp_path: Path) -> None:
+    taken, killed, refused = mounted(tmp_path, LIMITED).stdout.splitlines()
+    assert (taken, killed, refused) == ("taken", "-9", "True")
 
 
 @pytest.mark.parametrize("given", ["cpuset cpu io memory hugetlb pids", "cpu pids", ""])

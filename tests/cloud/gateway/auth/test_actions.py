@@ -179,6 +179,8 @@ VPC = {"Subnets": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-1"]}
         ("CreateProcessingJob", {"NetworkConfig": {"VpcConfig": VPC}}, "VpcSecurityGroupIds", ["sg-1"]),
         ("CreateNotebookInstance", {"SubnetId": "subnet-1"}, "VpcSubnets", ["subnet-1"]),
         ("CreateNotebookInstance", {"RootAccess": "Enabled"}, "RootAccess", ["Enabled"]),
+        ("InvokeEndpoint", {"TargetModel": "a.tar.gz"}, "TargetModel", ["a.tar.gz"]),
+        ("InvokeEndpoint", {"TargetContainerHostname": "one"}, "TargetContainerHostname", ["one"]),
         ("CreateNotebookInstance", {"DirectInternetAccess": "Disabled"}, "DirectInternetAccess", ["Disabled"]),
         ("CreateNotebookInstance", {"KmsKeyId": "key"}, "VolumeKmsKey", ["key"]),
         ("CreateTransformJob", {"TransformResources": {"VolumeKmsKeyId": "key"}}, "VolumeKmsKey", ["key"]),

@@ -9,7 +9,8 @@ from typing import Any
 import botocore.exceptions
 import pytest
 
-from tests.trusts import TRUST
+from tests.cloud.gateway.auth.test_permissions import Role, allow
+from tests.trusts import ACCOUNT, TRUST
 
 NONE = ["[]", "5", "null", "nope", "{}", '{"Statement": 5}', '{"Statement": [5]}', '{"Statement": ' + "[" * 2000]
 OF_NOBODY = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow"}]}'
@@ -69,3 +70,33 @@ def test_role_of_a_stack_is_taken_on(gateway: Any, unique: Callable[[str], str])
     made = gateway.client("iam").get_role(RoleName=name)["Role"]
     assert made["AssumeRolePolicyDocument"] == json.loads(TRUST)
     gateway.client("sts").assume_role(RoleArn=made["Arn"], RoleSessionName="session")
+
+
+def test_key_policy_keeps_whoever_gives_it_in(gateway: Any) -> None:
+    kms, malformed = gateway.client("kms"), (400, "MalformedPolicyDocumentException")
+    statement = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Resource": "*"}
+    admin = json.dumps({"Version": "2012-10-17", "Statement": [statement | {"Action": "kms:Put*"}]})
+    shut = json.dumps({"Version": "2012-10-17", "Statement": [statement | {"Action": "kms:Encrypt"}]})
+    bypass = {"BypassPolicyLockoutSafetyCheck": True}
+    assert code_of(kms.create_key, Policy=shut) == malformed
+    key = kms.create_key(Policy=admin)["KeyMetadata"]["KeyId"]
+    named = {"KeyId": key, "PolicyName": "default"}
+    with pytest.raises(botocore.exceptions.ClientError, match="will not allow you to update the key policy in"):
+        kms.put_key_policy(**named, Policy=shut)
+    assert code_of(kms.put_key_policy, **named, Policy=shut, BypassPolicyLockoutSafetyCheck=False) == malformed
+    kms.put_key_policy(**named, Policy=admin)
+    kms.put_key_policy(**named, Policy=shut, **bypass)
+    assert code_of(kms.put_key_policy, **named, Policy=admin)[1] == "AccessDeniedException"
+    assert kms.create_key(Policy=shut, **bypass)["KeyMetadata"]["Enabled"]
+    missing = named | {"KeyId": "00000000-0000-0000-0000-000000000000"}
+    assert code_of(kms.put_key_policy, **missing, Policy=shut)[1] in ("NotFoundException", "AccessDeniedException")
+
+
+def test_key_policy_of_a_role_lets_that_role_in(gateway: Any, unique: Callable[[str], str]) -> None:
+    statement = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Resource": "*"}
+    whole = json.dumps({"Version": "2012-10-17", "Statement": [statement | {"Action": "kms:*"}]})
+    maker = Role(gateway, unique("maker"), allow("kms:CreateKey")).client("kms")
+    changer = Role(gateway, unique("changer"), allow("kms:CreateKey", "kms:Put*")).client("kms")
+    assert code_of(maker.create_key, Policy=whole) == (400, "MalformedPolicyDocumentException")
+    for made in (maker.create_key(), changer.create_key(Policy=whole)):  # by default the account's, for anybody
+        assert made["KeyMetadata"]["Enabled"]

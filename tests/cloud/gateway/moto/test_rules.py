@@ -65,29 +65,6 @@ def test_device_is_enabled_by_two_codes_that_it_shows(gateway: Any) -> None:
     assert len(iam.list_mfa_devices(UserName="with-device")["MFADevices"]) == 1
 
 
-def test_alarm_has_no_data_at_first_and_keeps_its_state(gateway: Any) -> None:
-    cloudwatch = gateway.client("cloudwatch")
-    alarm = {
-        "AlarmName": "alarm",
-        "Namespace": "n",
-        "MetricName": "m",
-        "ComparisonOperator": "GreaterThanThreshold",
-        "EvaluationPeriods": 1,
-        "Period": 60,
-        "Statistic": "Average",
-        "Threshold": 1,
-    }
-
-    def state() -> str:
-        return str(cloudwatch.describe_alarms(AlarmNames=["alarm"])["MetricAlarms"][0]["StateValue"])
-
-    cloudwatch.put_metric_alarm(**alarm)
-    assert state() == "INSUFFICIENT_DATA"
-    cloudwatch.set_alarm_state(AlarmName="alarm", StateValue="ALARM", StateReason="by hand")
-    cloudwatch.put_metric_alarm(**alarm | {"Threshold": 2})
-    assert state() == "ALARM"
-
-
 def test_gateway_endpoint_needs_no_route_table(gateway: Any) -> None:
     resources = {
         "Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16"}},

@@ -196,14 +196,6 @@ def test_records_are_kept(gateway: Any) -> None:
     ec2.authorize_security_group_ingress(
         GroupId=group, IpProtocol="tcp", FromPort=1, ToPort=1, CidrIp="10.0.0.0/8"
     )
-    scaling, target = gateway.client("application-autoscaling"), "endpoint/e/variant/v"
-    dimension = {
-        "ServiceNamespace": "sagemaker",
-        "ResourceId": target,
-        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
-    }
-    scaling.register_scalable_target(**dimension, MinCapacity=1, MaxCapacity=2)
-    assert scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
     glue = gateway.client("glue")
     glue.create_database(DatabaseInput={"Name": "d"})
     glue.create_table(DatabaseName="d", TableInput={"Name": "t"})

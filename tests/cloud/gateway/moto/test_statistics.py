@@ -11,8 +11,8 @@ import botocore.exceptions
 import numpy as np
 import pytest
 
-from sagelab.cloud.gateway.moto import statistics
-from sagelab.cloud.gateway.moto.metrics import Sample
+from sagelab.cloud.alarms import samples
+from sagelab.cloud.alarms.samples import Sample
 
 START = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=30)
 END = START + timedelta(minutes=20)
@@ -154,13 +154,46 @@ def test_bad_request_is_refused_in_words(
         points(cloudwatch, metric, "p90", **changes)
 
 
-@pytest.mark.parametrize("expression", ["high * 2", "high", "SELECT AVG(x) FROM y"])
-def test_math_that_would_come_out_empty_is_refused(
-    cloudwatch: Any, metric: dict[str, Any], expression: str
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("high * nothing", "Error in expression 'sum': nothing is not the Id of a metric"),
+        ("high *", "Error in expression 'sum': Invalid syntax"),
+        ("AVG(high)", "must be a time series"),
+        ("SELECT AVG(x) FROM y", "no Metrics Insights"),
+        ("SEARCH('{a,b} c', 'Sum')", "no search expressions"),
+        ("ANOMALY_DETECTION_BAND(high)", "no anomaly detection"),
+    ],
+)
+def test_an_expression_that_is_none_is_refused_in_words(
+    cloudwatch: Any, metric: dict[str, Any], expression: str, words: str
 ) -> None:
     queries = [query(metric, "high", "p90"), {"Id": "sum", "Expression": expression, "Period": 60}]
-    with pytest.raises(botocore.exceptions.ClientError, match="no metric math"):
+    with pytest.raises(botocore.exceptions.ClientError, match=rf"ValidationError.*{words}"):
         cloudwatch.get_metric_data(MetricDataQueries=queries, **WINDOW)
+
+
+def test_expressions_over_metrics_and_each_other(cloudwatch: Any, metric: dict[str, Any]) -> None:
+    put(cloudwatch, metric, [1.0, 2.0, 3.0])
+    put(cloudwatch, metric, [7.0], 2)
+    queries = [
+        {"Id": "ratio", "Expression": "100 * sum / calls", "Label": "of all"},
+        query(metric, "sum", "Sum", ReturnData=False),
+        query(metric, "calls", "SampleCount", ReturnData=False),
+        {"Id": "filled", "Expression": "FILL(ratio, 0)", "ReturnData": False},
+        {"Id": "both", "Expression": "METRICS() + 1"},
+    ]
+    found = cloudwatch.get_metric_data(
+        MetricDataQueries=queries,
+        ScanBy="TimestampAscending",
+        StartTime=START,
+        EndTime=START + timedelta(minutes=3),
+    )["MetricDataResults"]
+    assert [(one["Id"], one["Label"].partition(" ")[0]) for one in found] == [
+        ("ratio", "of"), ("both", "both"), ("both", "both"),
+    ]  # fmt: skip
+    assert found[0]["Values"] == [200, 700]
+    assert [one["Values"] for one in found[1:]] == [[7, 8], [4, 2]]
 
 
 def test_query_and_json_protocols_are_answered_in_kind(
@@ -185,6 +218,6 @@ def test_query_and_json_protocols_are_answered_in_kind(
 
 
 def test_percentile_lies_between_its_neighbours_by_proportion() -> None:
-    samples = [Sample(START, value, 1, "None") for value in (4.0, 1.0, 3.0, 2.0)]
-    assert [statistics.percentile(samples, rank) for rank in (0, 50, 100)] == [1, 2.5, 4]
-    assert statistics.percentile([], 50) is None
+    found = [Sample(0.0, value, value, value, 1, "None") for value in (4.0, 1.0, 3.0, 2.0)]
+    assert [samples.percentile(found, rank) for rank in (0, 50, 100)] == [1, 2.5, 4]
+    assert samples.percentile([], 50) is None

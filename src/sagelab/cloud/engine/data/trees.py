@@ -151,6 +151,11 @@ class Tree:
                 file.write(content)
             os.rename(draft, last, src_dir_fd=folder, dst_dir_fd=folder)
 
+    def take_in(self, name: str, source: Path) -> None:
+        """Move a folder that no host sees to a name below; what is above it is made."""
+        with self.parent(name) as (folder, last):
+            os.rename(source, last, dst_dir_fd=folder)
+
     @contextmanager
     def parent(self, name: str) -> Iterator[tuple[int, str]]:
         """The folder that something below is made in, and its name there; makes what is above it."""

@@ -19,25 +19,41 @@ from sagelab.http1 import Asked, Message
 
 TIMEOUT = 60.0  # seconds for one invocation, as the service has it
 LARGEST = 128 << 20  # bytes of an answer: it is in memory
+PRIMARY = "primary"  # the name of the only container of an instance
 KEPT = 32  # connections that wait for the next request; a container may hold a thread for each
 
 
 @dataclass(frozen=True)
+class Hop:
+    """What one of several containers did for an invocation. seconds: as of a Reply."""
+
+    container: str
+    status: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Reply:
-    """What a server answered. seconds: from the first byte sent to the last read (in a stream: of the head)."""
+    """What a server answered. seconds: from the first byte sent to the last read (in a stream: of the head).
+
+    container: whose answer it is. hops: what led to it, where an instance has several containers; seconds is then
+    the sum of theirs.
+    """
 
     status: int
     headers: dict[str, str]
     body: bytes
     seconds: float
+    container: str = PRIMARY
+    hops: tuple[Hop, ...] = ()
 
 
 class ServerUnavailable(Exception):
-    """The server did not answer: it died, or took longer than an invocation may."""
+    """The server did not answer: it died, or took longer than an invocation may. container: which one."""
 
     def __init__(self, message: str, timed_out: bool = False) -> None:
         super().__init__(message)
-        self.timed_out = timed_out
+        self.timed_out, self.container = timed_out, PRIMARY
 
 
 class Channel:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sagelab.cloud.engine.context import EngineContext
+from sagelab.cloud.engine.hosting import targets
 from sagelab.cloud.engine.hosting.capture import Capture, Exchange
 from sagelab.cloud.engine.hosting.client import Reply, ServerUnavailable
 from sagelab.cloud.engine.hosting.fleet import Fleet, Variant
@@ -23,7 +24,10 @@ USAGE_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Invocation:
-    """One request to an endpoint, as InvokeEndpoint has it. received: time.perf_counter() of its arrival."""
+    """One request to an endpoint, as InvokeEndpoint has it. received: time.perf_counter() of its arrival.
+
+    target: a variant. container, model: which of several, for endpoints that have them.
+    """
 
     body: bytes
     content_type: str = "application/json"
@@ -31,6 +35,8 @@ class Invocation:
     custom: str | None = None
     target: str | None = None
     inference_id: str | None = None
+    container: str | None = None
+    model: str | None = None
     received: float = field(default_factory=time.perf_counter)
 
     def headers(self) -> dict[str, str]:
@@ -40,6 +46,10 @@ class Invocation:
             found["X-Amzn-SageMaker-Custom-Attributes"] = self.custom
         if self.inference_id:
             found["X-Amzn-SageMaker-Inference-Id"] = self.inference_id
+        if self.container:
+            found[targets.CONTAINER] = self.container
+        if self.model:
+            found[targets.MODEL] = self.model
         return found
 
 
@@ -59,7 +69,7 @@ class Endpoint:
         self.asynchronous = False  # it is asked by way of S3
         self._lock = threading.Lock()
         self._closed = threading.Event()
-        self._using, self._usage = threading.Lock(), defaultdict[str, Usage](Usage)
+        self._using, self._usage = threading.Lock(), defaultdict[tuple[str, str], Usage](Usage)
         threading.Thread(target=self._watch_usage, daemon=True, name=f"usage {name}").start()
 
     def deploy(self, specs: list[VariantSpec], capture: dict[str, Any] | None, stay: float = 0.0) -> None:
@@ -93,7 +103,10 @@ class Endpoint:
             variant.resize(item.get("DesiredInstanceCount", variant.spec.count))
 
     def invoke(self, invocation: Invocation) -> tuple[str, Reply]:
-        """(variant, reply) of one invocation. NoVariant: no such target. ServerUnavailable: no answer, a 5xx."""
+        """(variant, reply) of one invocation. ServerUnavailable: no answer, a 5xx.
+
+        NoVariant, BadTarget: there is no such variant, container or model. ModelNotReady: it is being loaded.
+        """
         fleet = self._enter()
         try:
             variant = _variant_of(fleet, invocation.target)
@@ -112,16 +125,16 @@ class Endpoint:
         """(variant, reply without a body, the body as it comes) of one invocation; errors as of `invoke`."""
         fleet = self._enter()
         try:
-            variant = _variant_of(fleet, invocation.target)
+            variant, headers = _variant_of(fleet, invocation.target), invocation.headers()
+            targets.check(self.name, variant.spec, headers)
             server, count = variant.pick(), len(variant.servers)
             if server is None:
                 raise ServerUnavailable("no server of the variant is ready")
-            reply, parts = server.stream(invocation.headers(), invocation.body)
+            reply, parts = server.stream(headers, invocation.body)
         except BaseException:
             fleet.leave()
             raise
-        overhead = time.perf_counter() - invocation.received - reply.seconds
-        self.measures.note(variant.spec.name, count, reply.status, reply.seconds, overhead)
+        self._note(variant, count, reply, time.perf_counter() - invocation.received - reply.seconds)
         return variant.spec.name, reply, _then(parts, fleet.leave)
 
     def close(self) -> None:
@@ -143,25 +156,43 @@ class Endpoint:
             return self.fleet
 
     def _ask(self, variant: Variant, invocation: Invocation) -> Reply:
+        headers = invocation.headers()
+        targets.check(self.name, variant.spec, headers)
         server, name = variant.pick(), variant.spec.name
         count = len(variant.servers)
         if server is None:
             self.measures.note(name, count, 503, None, time.perf_counter() - invocation.received)
             raise ServerUnavailable("no server of the variant is ready")
         try:
-            reply = server.invoke("/invocations", invocation.headers(), invocation.body)
+            reply = server.invoke("/invocations", headers, invocation.body)
+        except targets.ModelNotReady:
+            self.measures.note(name, count, 429, None, time.perf_counter() - invocation.received)
+            raise
+        except targets.BadTarget:
+            self.measures.note(name, count, 400, None, time.perf_counter() - invocation.received)
+            raise
         except ServerUnavailable:
             self.measures.note(name, count, 500, None, time.perf_counter() - invocation.received)
             raise
-        overhead = time.perf_counter() - invocation.received - reply.seconds
-        self.measures.note(name, count, reply.status, reply.seconds, overhead)
+        self._note(variant, count, reply, time.perf_counter() - invocation.received - reply.seconds)
         return reply
+
+    def _note(self, variant: Variant, count: int, reply: Reply, overhead: float) -> None:
+        self.measures.note(variant.spec.name, count, reply.status, reply.seconds, overhead)
+        if reply.hops:
+            self.measures.note_containers(variant.spec.name, reply.hops, overhead if variant.spec.direct else None)
 
     @property
     def instances(self) -> int:
         """How many servers there are, of all variants."""
         fleet = self.fleet
         return sum(len(variant.servers) for variant in fleet.variants.values()) if fleet else 0
+
+    @property
+    def instance_types(self) -> dict[str, str]:
+        """Variant -> instance type, of those that serve."""
+        fleet = self.fleet
+        return {name: one.spec.instance_type for name, one in fleet.variants.items()} if fleet else {}
 
     @property
     def role(self) -> str:
@@ -179,7 +210,7 @@ class Endpoint:
             old.close()
 
     def _watch_usage(self) -> None:
-        """CPU and memory of each variant, once a minute."""
+        """CPU and memory of each variant and its containers, once a minute."""
         while not self._closed.wait(USAGE_SECONDS):
             self._note_usage()
 
@@ -187,9 +218,20 @@ class Endpoint:
         fleet = self.fleet
         with self._using:
             for name, variant in list(fleet.variants.items()) if fleet else []:
-                pids = [pid for server in variant.servers for pid in server.processes()]
-                cpu, memory = self._usage[name].look(pids)
-                self.measures.usage(name, cpu, 100 * memory / self.context.memory)
+                self._note_usage_of(name, variant)
+
+    def _note_usage_of(self, name: str, variant: Variant) -> None:
+        """Of each container on all instances where there are several, and of all together."""
+        found = defaultdict[str, list[int]](list)
+        for server in list(variant.servers):
+            for container, pids in server.processes().items():
+                found[container] += pids
+        used = {one: self._usage[name, one].look(pids) for one, pids in found.items()}
+        if len(variant.spec.containers) > 1:
+            for container, (cpu, memory) in used.items():
+                self.measures.usage(name, cpu, 100 * memory / self.context.memory, container)
+        cpu, memory = (sum(values) for values in zip(*used.values(), strict=True)) if used else (0.0, 0)
+        self.measures.usage(name, cpu, 100 * memory / self.context.memory)
 
 
 def _then(parts: Iterator[bytes], act: Callable[[], None]) -> Iterator[bytes]:

@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from sagelab.cloud.engine.context import EngineContext
-from sagelab.cloud.engine.hosting.server import Server, VariantSpec, close_all
+from sagelab.cloud.engine.hosting import chain
+from sagelab.cloud.engine.hosting.instance import Instance
+from sagelab.cloud.engine.hosting.server import VariantSpec, close_all
 
 AT_ONCE = 4
 
@@ -20,7 +22,7 @@ class Variant:
         self.spec, self.weight = spec, spec.weight
         self._endpoint, self._context = endpoint, context
         self._lock = threading.Lock()
-        self.servers: list[Server] = []
+        self.servers: list[Instance] = []
 
     def start(self) -> None:
         """Start as many servers as the variant has instances. JobError: one did not come up."""
@@ -28,7 +30,7 @@ class Variant:
 
     def resize(self, count: int) -> None:
         """Start or close servers until there are `count`; the old ones serve until the new ones answer."""
-        new = [Server(self._endpoint, self.spec, self._context) for _ in range(count - len(self.servers))]
+        new = [chain.make(self._endpoint, self.spec, self._context) for _ in range(count - len(self.servers))]
         try:
             with ThreadPoolExecutor(AT_ONCE) as pool:
                 for started in [pool.submit(server.start) for server in new]:
@@ -41,7 +43,7 @@ class Variant:
             self.spec = replace(self.spec, count=count)
         close_all(rest)
 
-    def pick(self) -> Server | None:
+    def pick(self) -> Instance | None:
         """The server with the least to do; None where none is ready."""
         with self._lock:
             ready = [server for server in self.servers if server.ready]

@@ -2,6 +2,8 @@
 
 Names, dimensions and units as SageMaker has them:
 https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html
+https://docs.aws.amazon.com/sagemaker/latest/dg/multi-container-metrics.html
+https://docs.aws.amazon.com/sagemaker/latest/dg/multi-model-endpoint-cloudwatch-metrics.html
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import Any
 import botocore.exceptions
 
 from sagelab.cloud.engine.hosting.batch_sender import BatchSender
+from sagelab.cloud.engine.hosting.client import Hop
 
 logger = logging.getLogger("sagelab")
 
@@ -28,12 +31,13 @@ SAMPLES = 40  # latencies kept of one second; of more, evenly spaced ones in ord
 
 @dataclass
 class _Second:
-    """What happened to one variant since the last time."""
+    """What happened to one variant, or to one container of it, since the last time."""
 
     count: int = 0
     errors_4xx: int = 0
     errors_5xx: int = 0
     latencies: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    hits: list[float] = field(default_factory=list)
 
 
 class Measures:
@@ -43,6 +47,7 @@ class Measures:
         self._endpoint, self._cloudwatch = endpoint, cloudwatch
         self._lock = threading.Lock()
         self._seconds: dict[str, _Second] = defaultdict(_Second)
+        self._containers: dict[tuple[str, str], _Second] = defaultdict(_Second)
         self._instances: dict[str, int] = {}
         self._backlog: tuple[int, int] | None = None
         self.listeners: list[Callable[[float], None]] = []  # are told the seconds that a model took
@@ -64,6 +69,35 @@ class Measures:
             self._instances[variant] = instances
         self._sender.wake()
 
+    def note_containers(self, variant: str, hops: tuple[Hop, ...], overhead: float | None) -> None:
+        """What the containers of an instance did for an invocation.
+
+        overhead: seconds, where one of them was asked directly; then it has counts of its own as well.
+        """
+        with self._lock:
+            for hop in hops:
+                second = self._containers[variant, hop.container]
+                second.latencies["ContainerLatency"].append(hop.seconds * 1e6)
+                if overhead is not None:
+                    second.count += 1
+                    second.errors_4xx += 400 <= hop.status < 500
+                    second.errors_5xx += hop.status >= 500
+                    second.latencies["OverheadLatency"].append(overhead * 1e6)
+
+    def note_model(self, variant: str, hit: bool | None = None, **seconds: float) -> None:
+        """A model of many. hit: whether it was loaded when it was asked for. seconds: of its metrics by name."""
+        with self._lock:
+            second = self._seconds[variant]
+            if hit is not None:
+                second.hits.append(float(hit))
+            for name, value in seconds.items():
+                second.latencies[name].append(value * 1e6)
+        self._sender.wake()
+
+    def loaded(self, variant: str, count: int) -> None:
+        """So many models of an instance are in memory."""
+        self._put(INSTANCES, [self._datum(variant, "LoadedModelCount", "None", Value=count)])
+
     def backlog(self, size: int, instances: int) -> None:
         """Asynchronous invocations that wait or are under way, and the servers that there are for them.
 
@@ -73,10 +107,13 @@ class Measures:
             self._backlog = size, instances
         self._sender.wake()
 
-    def usage(self, variant: str, cpu: float, memory: float) -> None:
-        """CPU (100 is one core) and memory (percent of this machine's) of a variant's instances."""
-        self._put(INSTANCES, [self._datum(variant, "CPUUtilization", "Percent", Value=cpu)])
-        self._put(INSTANCES, [self._datum(variant, "MemoryUtilization", "Percent", Value=memory)])
+    def usage(self, variant: str, cpu: float, memory: float, container: str | None = None) -> None:
+        """CPU (100 is one core) and memory (percent of this machine's) of a variant's instances.
+
+        container: of this one alone.
+        """
+        self._put(INSTANCES, [self._datum(variant, "CPUUtilization", "Percent", container, Value=cpu)])
+        self._put(INSTANCES, [self._datum(variant, "MemoryUtilization", "Percent", container, Value=memory)])
 
     def close(self) -> None:
         """Send the rest."""
@@ -85,8 +122,11 @@ class Measures:
     def _send(self) -> None:
         with self._lock:
             seconds, self._seconds = self._seconds, defaultdict(_Second)
+            containers, self._containers = self._containers, defaultdict(_Second)
             backlog, self._backlog = self._backlog, None
         data = [datum for name, second in seconds.items() for datum in self._data(name, second)]
+        for (name, container), second in containers.items():
+            data += self._data(name, second, container)
         if backlog:
             size, instances = backlog
             data.append(self._datum(None, "ApproximateBacklogSize", "Count", Value=size))
@@ -94,24 +134,31 @@ class Measures:
             data.append(self._datum(None, "ApproximateBacklogSizePerInstance", "Count", Value=each))
         self._put(NAMESPACE, data)
 
-    def _data(self, variant: str, second: _Second) -> list[dict[str, Any]]:
+    def _data(self, variant: str, second: _Second, container: str | None = None) -> list[dict[str, Any]]:
         counts = {
             "Invocations": (1.0, second.count),
-            "InvocationsPerInstance": (1 / max(1, self._instances[variant]), second.count),
+            "InvocationsPerInstance": (1 / max(1, self._instances.get(variant, 1)), second.count),
             "Invocation4XXErrors": (1.0, second.errors_4xx),
             "Invocation5XXErrors": (1.0, second.errors_5xx),
         }
+        if container:
+            del counts["InvocationsPerInstance"]
         data = []
-        for name, (value, count) in counts.items():
+        for name, (value, count) in counts.items() if second.count else ():
             total = {"SampleCount": second.count, "Sum": value * count, "Minimum": 0.0, "Maximum": value}
-            data.append(self._datum(variant, name, "Count", StatisticValues=total))
+            data.append(self._datum(variant, name, "Count", container, StatisticValues=total))
         for name, values in second.latencies.items():
-            data.append(self._datum(variant, name, "Microseconds", Values=_thin(values)))
+            data.append(self._datum(variant, name, "Microseconds", container, Values=_thin(values)))
+        if second.hits:
+            data.append(self._datum(variant, "ModelCacheHit", "None", Values=_thin(second.hits)))
         return data
 
-    def _datum(self, variant: str | None, name: str, unit: str, **value: Any) -> dict[str, Any]:
+    def _datum(
+        self, variant: str | None, name: str, unit: str, container: str | None = None, **value: Any
+    ) -> dict[str, Any]:
         """variant: None for what is of the whole endpoint."""
-        dimensions = {"EndpointName": self._endpoint} | ({"VariantName": variant} if variant else {})
+        named = {"EndpointName": self._endpoint, "VariantName": variant, "ContainerName": container}
+        dimensions = {key: text for key, text in named.items() if text}
         return {
             "MetricName": name,
             "Dimensions": [{"Name": key, "Value": text} for key, text in dimensions.items()],

@@ -1,4 +1,4 @@
-"""One instance of a variant: a model server in namespaces of its own, and the way to it.
+"""One container of an instance: a model server in namespaces of its own, and the way to it.
 
 It listens on a socket in its own /run, so that any number of them stand side by side and none needs a port.
 A server that dies is started again until it is closed.
@@ -7,10 +7,9 @@ A server that dies is started again until it is closed.
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,8 +20,10 @@ from sagelab.cloud.engine.context import EngineContext
 from sagelab.cloud.engine.data import channels, trees
 from sagelab.cloud.engine.data.workspace import environment
 from sagelab.cloud.engine.hosting import containers
-from sagelab.cloud.engine.hosting.client import TIMEOUT, Channel, Reply, ServerUnavailable
+from sagelab.cloud.engine.hosting.client import PRIMARY, TIMEOUT, Channel, Reply, ServerUnavailable
 from sagelab.cloud.engine.hosting.containers import Container
+from sagelab.cloud.engine.hosting.instance import Instance, new_name
+from sagelab.cloud.engine.hosting.usage import descendants
 from sagelab.cloud.engine.images.registry import SERVE
 from sagelab.cloud.engine.images.runtimes import PYTHON
 from sagelab.cloud.engine.jobs.logs import Reader, Stream
@@ -40,25 +41,41 @@ GRACE = 10.0  # seconds that a server has to end after SIGTERM
 
 
 @dataclass(frozen=True)
+class ContainerSpec:
+    """What one container of a variant runs.
+
+    model_uri: s3:// of a model.tar.gz, or of an object or a prefix where `packed` is False; None: the image has
+    its own. name: its host name, where a variant has several. many: model_uri is a prefix of archives, models that
+    are loaded when they are asked for. cached: those stay loaded.
+    """
+
+    image: str
+    model_uri: str | None
+    packed: bool = True
+    environment: dict[str, str] = field(default_factory=dict)
+    name: str = PRIMARY
+    many: bool = False
+    cached: bool = True
+
+
+@dataclass(frozen=True)
 class VariantSpec:
     """What a production variant is made of.
 
-    model_uri: s3:// of a model.tar.gz, or of an object or a prefix where `packed` is False; None: the image has
-    its own. startup: seconds in which a server must answer /ping. isolated: no network. notes: what is asked for
-    and not done here; they head the log. timeout: seconds for one invocation. log_group: where its log goes, by
-    default the endpoint's own.
+    containers: all of them are on each instance. direct: each is asked by its name; else one after the other.
+    startup: seconds in which a server must answer /ping. isolated: no network. notes: what is asked for
+    and not done here; they head the log. timeout: seconds for one invocation of a container. log_group: where its
+    log goes, by default the endpoint's own.
     """
 
     name: str
-    image: str
-    model_uri: str | None
+    containers: tuple[ContainerSpec, ...]
     role: str
     instance_type: str
     count: int
     weight: float
-    packed: bool = True
+    direct: bool = False
     accelerator: str | None = None
-    environment: dict[str, str] = field(default_factory=dict)
     isolated: bool = False
     startup: float = 600.0
     notes: tuple[str, ...] = ()
@@ -66,36 +83,59 @@ class VariantSpec:
     log_group: str | None = None
 
 
-class Server:
-    """One model server. `ready`: it answers. `busy`: invocations under way."""
+class Server(Instance):
+    """One model server, all of an instance or one of its containers."""
 
-    def __init__(self, endpoint: str, spec: VariantSpec, context: EngineContext) -> None:
+    ready = False
+
+    def __init__(
+        self,
+        endpoint: str,
+        spec: VariantSpec,
+        context: EngineContext,
+        number: int = 0,
+        instance: str = "",
+        part: str = "",
+    ) -> None:
+        """number: of its container. instance: the name of that which it is part of; by default a new one.
+
+        part: what tells its folder from those of the instance's other servers.
+        """
+        super().__init__(instance or new_name())
         self.endpoint, self.spec, self.context = endpoint, spec, context
-        self.instance = f"i-{secrets.token_hex(8)}"
+        self.container, self._part = spec.containers[number], part
         self.folder = Path()
-        self.ready = False
-        self.busy = self.restarts = 0
+        self.restarts = 0
         self._running: Running | None = None
         self._readers: list[Reader] = []
         self._closed = threading.Event()
-        self._lock = threading.Lock()
         self._stream: Stream | None = None
-        self._container: Container | None = None
+        self._way: Container | None = None
         self._channel = Channel(Path())
 
     def start(self) -> None:
         """Unpack the model, start the server, wait until it answers. JobError: why it does not."""
+        self.fetch()
+        self.run()
+
+    def fetch(self) -> None:
+        """Unpack the model. JobError: why it cannot be had."""
         launcher, spec = self.context.launcher, self.spec
-        self.folder = launcher.make_folder(f"{self.endpoint}-{self.instance}", spec.name)
+        self.folder = launcher.make_folder(f"{self.endpoint}-{self.instance}{self._part}", spec.name)
         self._channel = Channel(self.folder / "run" / SOCKETS[0], spec.timeout)
         model = self.folder / "ml/model"
         model.mkdir()
-        if spec.model_uri:
-            self._download(model, spec.model_uri)
-        self._container = self._choose_container()
+        if self.container.model_uri:
+            self._download(model, self.container.model_uri)
+
+    def run(self) -> None:
+        """Start the server and wait until it answers. JobError: why it does not."""
+        spec = self.spec
+        self._way = self._choose_container()
         logs = self.context.client("logs")
         group = spec.log_group or LOG_GROUP.format(self.endpoint)
-        self._stream = Stream(logs, group, f"{spec.name}/{self.instance}")
+        own = "" if self.container.name == PRIMARY else f"/{self.container.name}"
+        self._stream = Stream(logs, group, f"{spec.name}/{self.instance}{own}")
         self._note_start()
         self._launch()
         threading.Thread(target=self._guard, daemon=True, name=f"server {self.instance}").start()
@@ -121,23 +161,18 @@ class Server:
             raise
         return reply, self._until_end(parts)
 
-    def _until_end(self, parts: Iterator[bytes]) -> Iterator[bytes]:
-        try:
-            yield from parts
-        finally:
-            self._end()
+    def ask(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Reply:
+        """A request that is no invocation. ServerUnavailable: no answer."""
+        return self._channel.ask(method, path, headers, body)
 
-    def _begin(self) -> None:
-        with self._lock:
-            self.busy += 1
+    def processes(self) -> dict[str, list[int]]:
+        """The pids of the server on this machine, for the measurement of CPU and memory."""
+        return {self.container.name: self._pids() if self.ready else []}
 
-    def _end(self) -> None:
-        with self._lock:
-            self.busy -= 1
-
-    def processes(self) -> list[int]:
-        """The pid of the model server on this machine, for the measurement of CPU and memory."""
-        return [self._channel.peer] if self.ready else []
+    def _pids(self) -> list[int]:
+        """The model server's; of an image of the learner's own all of its host's."""
+        own = self._way and self._way.program and self._running
+        return descendants(self._running.group.pid) if own and self._running else [self._channel.peer]
 
     def close(self) -> None:
         """End the server and remove its folder."""
@@ -158,10 +193,10 @@ class Server:
 
     def _download(self, model: Path, uri: str) -> None:
         s3 = self.context.client_as(self.spec.role, "s3")
-        code = self.spec.environment.get("SAGEMAKER_SUBMIT_DIRECTORY", "")
+        code = self.container.environment.get("SAGEMAKER_SUBMIT_DIRECTORY", "")
         if code.startswith("s3://"):  # the platform moves it, so that no network is needed in the container
             channels.download_archive(s3, code, model.with_name("code"), self.folder / "sourcedir.tar.gz")
-        if self.spec.packed:
+        if self.container.packed:
             channels.download_archive(s3, uri, model, self.folder / "model.tar.gz")
             return
         source = {"S3DataType": "S3Prefix", "S3Uri": uri}
@@ -169,9 +204,10 @@ class Server:
 
     def _choose_container(self) -> Container:
         spec, launcher = self.spec, self.context.launcher
-        image = launcher.images.find(spec.image, SERVE)
+        uri = self.container.image
+        image = launcher.images.find(uri, SERVE)
         if image is None:
-            raise ClientError(f"There is no image {spec.image} any more; `sagelab image add` brings it back.")
+            raise ClientError(f"There is no image {uri} any more; `sagelab image add` brings it back.")
         if image.program:
             return containers.own_image(image.program, launcher.sandbox_unavailable(PYTHON), spec.isolated)
         if image.server in containers.SCRIPTED:
@@ -182,9 +218,9 @@ class Server:
 
     def _note_start(self) -> None:
         assert self._stream
-        assert self._container
-        first, *others = self._container.notes
-        self._stream.note(f"{self.spec.image} on {self.spec.instance_type} is, here, {first}")
+        assert self._way
+        first, *others = self._way.notes
+        self._stream.note(f"{self.container.image} on {self.spec.instance_type} is, here, {first}")
         for note in (*others, *self.spec.notes):
             self._stream.note(note)
         self._stream.flush()
@@ -192,7 +228,7 @@ class Server:
     def _launch(self) -> None:
         """Start the process and wait for its first answer to /ping."""
         assert self._stream
-        container = self._container
+        container = self._way
         assert container
         trees.discard(self.folder / "run", SOCKETS)
         with self._lock:
@@ -208,13 +244,13 @@ class Server:
         self._wait_ping(running)
 
     def _host(self, container: Container) -> HostSpec:
-        spec, context = self.spec, self.context
+        context = self.context
         surroundings = context.surroundings if container.network else {}
         return HostSpec(
             name="model",
             folder=str(self.folder),
             argv=("/bin/sh", "-c", container.command),
-            env=environment(context.region) | container.environment | surroundings | spec.environment,
+            env=environment(context.region) | container.environment | surroundings | self.container.environment,
             memory=context.memory_limit,
             program=str(container.program) if container.program else None,
         )
@@ -232,9 +268,12 @@ class Server:
                 continue
         running.group.kill()
         raise ClientError(
-            f"The primary container for production variant {self.spec.name} did not pass the ping health check."
-            " Please check CloudWatch logs for this endpoint."
+            f"The {self._who} did not pass the ping health check. Please check CloudWatch logs for this endpoint."
         )
+
+    @property
+    def _who(self) -> str:
+        return f"{self.container.name} container for production variant {self.spec.name}"
 
     def _last_words(self, running: Running) -> str:
         from sagelab.cloud.engine.jobs.failures import advise, find_error
@@ -242,10 +281,8 @@ class Server:
         tail = list(self._stream.tail) if self._stream else []
         error = find_error(tail) or "\n".join(tail[-5:]) or running.group.trouble or "it printed nothing"
         why = advise(error, tail)
-        return (
-            f"The primary container for production variant {self.spec.name} ended before it answered /ping"
-            f" (exit code {next(iter(running.group.codes.values()), 137)}): {why[-600:]}"
-        )
+        code = next(iter(running.group.codes.values()), 137)
+        return f"The {self._who} ended before it answered /ping (exit code {code}): {why[-600:]}"
 
     def _guard(self) -> None:
         """Start the server again whenever it ends, at once at first, then ever more slowly."""
@@ -276,7 +313,7 @@ class Server:
             logger.exception("server %s of %s", self.instance, self.endpoint)
 
 
-def close_all(servers: list[Server]) -> None:
+def close_all(servers: Sequence[Instance]) -> None:
     """Close servers at once: those that ignore SIGTERM take as long together as one of them."""
     if servers:
         with ThreadPoolExecutor(len(servers)) as pool:

@@ -108,10 +108,14 @@ SKLEARN = Environment(
 )
 XGBOOST = Environment(
     "xgboost",
-    (*TOOLKIT, "xgboost", "sklearn", "pandas", "scipy.sparse", "joblib"),
+    (
+        *("sagelab.cloud.engine.sandbox.old_boosters", *TOOLKIT),
+        *("xgboost", "sklearn", "pandas", "scipy.sparse", "joblib"),
+    ),
     (("XGBoost", "xgboost-cpu"), ("scikit-learn", "scikit-learn")),
     LOCKS / "xgboost.lock",
     toolkits=TOOLKITS,
+    start="sagelab.cloud.engine.sandbox.old_boosters",
 )
 PYTORCH = Environment(
     "pytorch",

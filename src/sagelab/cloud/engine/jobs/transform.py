@@ -21,8 +21,10 @@ import botocore.exceptions
 
 from sagelab.cloud.engine.context import EngineContext
 from sagelab.cloud.engine.data import channels
+from sagelab.cloud.engine.hosting import chain
 from sagelab.cloud.engine.hosting.client import Reply, ServerUnavailable
-from sagelab.cloud.engine.hosting.server import Server, VariantSpec, close_all
+from sagelab.cloud.engine.hosting.instance import Instance
+from sagelab.cloud.engine.hosting.server import VariantSpec, close_all
 from sagelab.cloud.engine.jobs import batches
 from sagelab.cloud.engine.jobs.batches import BadData, Processing, Shape
 from sagelab.cloud.engine.jobs.jsonpath import Expression
@@ -50,7 +52,7 @@ class TransformRun(JobRun):
     def __init__(self, job: dict[str, Any], spec: VariantSpec, context: EngineContext, report: Report) -> None:
         super().__init__(job["TransformJobName"], report)
         self.job, self.spec, self.context = job, spec, context
-        self.servers = [Server(self.job_name, spec, context) for _ in range(spec.count)]
+        self.servers = [chain.make(self.job_name, spec, context) for _ in range(spec.count)]
         self.s3: Any = None  # with the rights of the model's role
         self.shape = read_shape(job)
         self.troubles: list[str] = []
@@ -99,7 +101,7 @@ class TransformRun(JobRun):
 
     # One instance
 
-    def _feed(self, server: Server, items: list[Item]) -> None:
+    def _feed(self, server: Instance, items: list[Item]) -> None:
         """Send an instance its objects, so many requests at a time."""
         at_once = self.job["MaxConcurrentTransforms"]
         now = int(time.time())
@@ -120,7 +122,7 @@ class TransformRun(JobRun):
 class Work:
     """The objects of one instance on their way through it."""
 
-    def __init__(self, run: TransformRun, server: Server, requests: ThreadPoolExecutor, log: Stream) -> None:
+    def __init__(self, run: TransformRun, server: Instance, requests: ThreadPoolExecutor, log: Stream) -> None:
         self.run, self.server, self.requests, self.log = run, server, requests, log
         self.job = run.job
         client = run.job.get("ModelClientConfig", {})
@@ -172,8 +174,9 @@ class Work:
         return batches.finish(records, reply.body, read_processing(self.job, reply.headers.get("content-type")))
 
     def _ask(self, body: bytes) -> Reply:
-        headers = {"Content-Type": self.job["TransformInput"].get("ContentType", "application/json")}
-        headers["Accept"] = self.job["TransformOutput"].get("Accept", "*/*")
+        headers = {"Accept": self.job["TransformOutput"].get("Accept", "*/*")}
+        if "ContentType" in self.job["TransformInput"]:  # else the container's own default counts
+            headers["Content-Type"] = self.job["TransformInput"]["ContentType"]
         for attempt in range(self.retries + 1):
             try:
                 reply = self.server.invoke("/invocations", headers, body)

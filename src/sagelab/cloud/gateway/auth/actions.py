@@ -66,6 +66,7 @@ _CONDITIONS = {
     "RootAccess": ("RootAccess",),
     "ServerlessMaxConcurrency": ("ProductionVariants[].ServerlessConfig.MaxConcurrency",),
     "ServerlessMemorySize": ("ProductionVariants[].ServerlessConfig.MemorySizeInMB",),
+    "TargetContainerHostname": ("TargetContainerHostname",),
     "TargetModel": ("TargetModel",),
     "VolumeKmsKey": (
         "KmsKeyId",

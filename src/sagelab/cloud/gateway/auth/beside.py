@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from sagelab import catalog
+from sagelab.cloud.context import SCALING
+from sagelab.cloud.engine.scaling import records
 from sagelab.cloud.gateway.auth.needed import Needed
 
 # Service -> (how its ARNs begin, the paths in a request that name a resource).
@@ -17,14 +19,25 @@ NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
     "codepipeline": ("", ("name", "pipelineName", "pipeline.name", "resourceArn")),
     "servicecatalog": ("", ()),
     "codebuild": ("project/", ("name", "names[]", "projectName", "id", "ids[]")),
+    "application-autoscaling": ("", ("ResourceARN",)),
 }
 
 _ROLES = ("serviceRole", "serviceRoleOverride", "roleArn", "pipeline.roleArn")
+# What who scales must be allowed of what is scaled, and of the alarms that call policies.
+# https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-prerequisites.html
+_SCALING = {
+    "RegisterScalableTarget": ("DescribeEndpoint", "DescribeEndpointConfig", "UpdateEndpointWeightsAndCapacities"),
+    "PutScalingPolicy": ("PutMetricAlarm", "DescribeAlarms"),
+    "DeleteScalingPolicy": ("DeleteAlarms",),
+}
 
 
 def needs(service: str, operation: str, params: dict[str, Any], where: str) -> Iterator[Needed]:
     """where: "REGION:ACCOUNT"."""
     start, paths = NAMES[service]
+    if service == "application-autoscaling" and "ResourceId" in params and "ScalableDimension" in params:
+        yield from _of_target(operation, params, where)
+        return
     named = [str(name) for path in paths for name in catalog.read(params, path)]
     for name in named or ["*"]:
         plain = name == "*" or name.startswith("arn:")
@@ -34,3 +47,32 @@ def needs(service: str, operation: str, params: dict[str, Any], where: str) -> I
     passed = {"iam:passedtoservice": [f"{service}.amazonaws.com"]}
     for path in _ROLES:
         yield from (Needed("iam:PassRole", str(role), passed) for role in catalog.read(params, path))
+
+
+def _of_target(operation: str, params: dict[str, Any], where: str) -> Iterator[Needed]:
+    """A request about a scalable target: of that, and of what Application Auto Scaling looks at for the caller."""
+    keys = {"service-namespace": "ServiceNamespace", "scalable-dimension": "ScalableDimension"}
+    context = {f"application-autoscaling:{key}": [str(params.get(name))] for key, name in keys.items()}
+    yield Needed(f"application-autoscaling:{operation}", records.target_arn(where, params), context)
+    for action in _SCALING.get(operation, ()):
+        if action.endswith(("Alarm", "Alarms")):
+            yield Needed(f"cloudwatch:{action}", None)  # their names are not known yet
+        elif action == "DescribeEndpointConfig":
+            yield Needed(f"sagemaker:{action}", None)
+        else:
+            yield Needed(f"sagemaker:{action}", _endpoint_of(str(params["ResourceId"]), where))
+    if role := params.get("RoleARN"):
+        yield Needed("iam:PassRole", str(role), {"iam:passedtoservice": ["application-autoscaling.amazonaws.com"]})
+
+
+def _endpoint_of(resource_id: str, where: str) -> str | None:
+    """The ARN of the endpoint whose variant a target is; None: it is no variant, which is refused later."""
+    try:
+        return records.Variant.of(resource_id).endpoint_arn(where)
+    except ValueError:
+        return None
+
+
+def needs_of_role(account: str) -> Needed:
+    """What registering the first target needs: the service-linked role is made then."""
+    return Needed("iam:CreateServiceLinkedRole", records.role_arn(account), {"iam:awsservicename": [SCALING]})

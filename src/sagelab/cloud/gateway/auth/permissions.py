@@ -7,28 +7,36 @@ resource's policy allows it; where the user or role is gone, made anew or nobody
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from sagelab.cloud.engine.scaling import records
 from sagelab.cloud.errors import AccessDenied
 from sagelab.cloud.gateway.auth import beside, principals, s3_actions, verdict
-from sagelab.cloud.gateway.auth.actions import Tags, of_others, of_sagemaker
+from sagelab.cloud.gateway.auth.actions import of_others, of_sagemaker
 from sagelab.cloud.gateway.auth.needed import Needed
 from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.moto.front import MotoFront
+from sagelab.cloud.resources.call import Call
+from sagelab.cloud.store import Store
 
 # No policy keeps the root user of a bucket's account from these.
 _ROOTS = frozenset({"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"})
+_SCALED = (
+    "An Application AutoScaling scalable target exists for a variant being deleted, and the IAM identity used to"
+    " invoke DeleteEndpoint does not have application-autoscaling:{0} permission to {1}."
+)
+_OF_DELETION = {
+    "DeregisterScalableTarget": "deregister the scalable target",
+    "DeleteScalingPolicy": "delete its scaling policies",
+}
 _GUARDED = ("s3", "kms", "sts")  # where a resource's policy has a say in what the owner may do
 
 
 class Permissions:
-    """The policies that moto holds, evaluated.
+    """The policies that moto holds, evaluated."""
 
-    tags: of a resource of the store, by its ARN.
-    """
-
-    def __init__(self, moto: MotoFront, tags: Tags) -> None:
-        self._moto, self._tags = moto, tags
+    def __init__(self, moto: MotoFront, store: Store) -> None:
+        self._moto, self._store = moto, store
 
     def check(self, context: Context) -> None:
         """AccessDenied: the caller may not do what it asks for."""
@@ -36,6 +44,8 @@ class Permissions:
         if key.owner and context.service not in _GUARDED:
             return
         self.hold(context, self._needed(context))
+        if context.call and context.operation == "DeleteEndpoint":
+            self._check_targets(context, context.call)
 
     def hold(self, context: Context, needed: Iterable[Needed]) -> None:
         """AccessDenied: the caller may not do all that is needed."""
@@ -50,9 +60,25 @@ class Permissions:
 
     def _needed(self, context: Context) -> Iterable[Needed]:
         if context.found and context.call and context.found.service in beside.NAMES:
-            return beside.needs(context.found.service, context.operation, context.call.params, context.where)
+            return self._beside(context, context.found.service, context.call)
         if context.call is not None:
-            return of_sagemaker(context.operation, context.call.params, context.where, self._tags)
+            return of_sagemaker(context.operation, context.call.params, context.where, self._store.tags)
         if context.service == "s3" and not context.is_control:
             return s3_actions.needs(context.request, context.operation, self._moto)
         return of_others(context.request, context.service, context.operation, context.where)
+
+    def _beside(self, context: Context, service: str, call: Call) -> Iterator[Needed]:
+        yield from beside.needs(service, call.operation, call.params, context.where)
+        if call.operation == "RegisterScalableTarget" and not self._moto.role_id(call.account, records.ROLE):
+            yield beside.needs_of_role(call.account)
+
+    def _check_targets(self, context: Context, call: Call) -> None:
+        """AccessDenied: who deletes an endpoint may not deregister what scales it, as that goes with it."""
+        arn = call.arn("endpoint", str(call.params.get("EndpointName")))
+        for target in records.targets_of_endpoint(self._store, arn):
+            for action, what in _OF_DELETION.items():
+                needed = Needed(f"application-autoscaling:{action}", target["ScalableTargetARN"])
+                try:
+                    self.hold(context, [needed])
+                except AccessDenied:
+                    raise AccessDenied(_SCALED.format(action, what)) from None

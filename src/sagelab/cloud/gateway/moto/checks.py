@@ -16,6 +16,8 @@ from typing import Any
 from sagelab.cloud.gateway.moto import (
     deliveries,
     event_bus,
+    key_policies,
+    linked_roles,
     policies,
     rules,
     s3,
@@ -70,7 +72,6 @@ _HELD: dict[str, tuple[_Held, ...]] = {
         _Held("cloudformation.responses", "get_stack_from_s3_url", service_roles.check_template),
         _Held("cloudformation.parsing.ResourceMap", "parse_ssm_parameter", service_roles.check_parameter),
     ),
-    "cloudwatch": (_Held("cloudwatch.models.CloudWatchBackend", "put_metric_alarm", rules.keep_state),),
     "cognitoidp": (
         _Held("cognitoidp.models.CognitoIdpBackend", "admin_create_user", rules.check_new_user),
         _Held("cognitoidp.models.CognitoIdpBackend", "initiate_auth", rules.check_sign_in),
@@ -98,13 +99,14 @@ _HELD: dict[str, tuple[_Held, ...]] = {
         _Held("firehose.models.FirehoseBackend", "put_s3_records", service_roles.check_put),
     ),
     "iam": (
+        _Held("iam.models.IAMBackend", "create_service_linked_role", linked_roles.make),
         _Held("iam.models.IAMBackend", "enable_mfa_device", rules.check_codes),
         _Held("iam.models.IAMBackend", "create_policy create_policy_version", policies.check_managed),
         _Held("iam.models.IAMBackend", "create_role update_assume_role_policy", policies.check_trust),
         _Held("iam.models.IAMBackend", "put_user_policy put_group_policy put_role_policy", policies.check_inline),
     ),
     "kms": (
-        _Held("kms.models.KmsBackend", "create_key put_key_policy", policies.check_key),
+        _Held("kms.models.KmsBackend", "create_key put_key_policy", key_policies.check_policy),
         _Held("kms.models.KmsBackend", "encrypt generate_mac sign verify verify_mac", rules.check_key),
         _Held("kms.models.KmsBackend", "decrypt", rules.check_ciphertext),
     ),

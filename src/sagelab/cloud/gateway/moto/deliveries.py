@@ -25,7 +25,7 @@ from sagelab.cloud.gateway.moto.persistence import change_tracking
 
 Asked = dict[str, Any]
 
-_S3, _SNS = "s3.amazonaws.com", "sns.amazonaws.com"
+_S3, _SNS, _ALARMS = "s3.amazonaws.com", "sns.amazonaws.com", "cloudwatch.amazonaws.com"
 _ACTIONS = {"sqs": "sqs:SendMessage", "sns": "sns:Publish", "lambda": "lambda:InvokeFunction"}
 _NOT_VALID = "Unable to validate the following destination configurations"
 _SPELLED = {"SigningCertURL": "SigningCertUrl", "UnsubscribeURL": "UnsubscribeUrl"}  # for functions
@@ -134,6 +134,8 @@ def takes(service: str, action: str, arn: str, source: str) -> bool | None:
     except _ODD:
         return None
     known = {"aws:sourcearn": [source], "aws:sourceaccount": [account], "aws:securetransport": ["true"]}
+    if service == _ALARMS:
+        known["aws:sourceowner"] = [account]  # by which a topic's first policy lets its own account's alarms in
     key = Key("", "", service, "", account, service=service)
     try:
         return verdict.reach(key, Rights(), Guarded(policy), Needed(action, arn), known).effect == "allowed"

@@ -46,9 +46,9 @@ from sagelab.cloud.gateway.auth.verdict import Guarded, Rights
 from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.http.request import CONTROL, Request
 from sagelab.cloud.gateway.http.spool import Disk
-from sagelab.cloud.gateway.moto import checks, hook, iam, log_events, outgoing, routes, s3, sagemaker
+from sagelab.cloud.gateway.moto import checks, deliveries, hook, iam, log_events, outgoing, routes, s3, sagemaker
 from sagelab.cloud.gateway.moto.environ import Environ, S3Request, environ_of, prepare
-from sagelab.cloud.gateway.moto.metrics import Metrics
+from sagelab.cloud.gateway.moto.metrics import CloudWatchRequest, SampleIndex
 from sagelab.cloud.gateway.moto.persistence.objects import as_files, key_for_new, key_over
 from sagelab.cloud.gateway.moto.persistence.persister import Persister
 from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
@@ -90,6 +90,7 @@ class MotoFront:
         s3.install()
         outgoing.refuse()
         self._persister = Persister(folder, disk)
+        self.samples = SampleIndex()
         self._dispatcher = DomainDispatcherApplication(_create)
         self._apps: dict[tuple[object, ...], App] = {}
         self._lock = threading.Lock()
@@ -179,13 +180,17 @@ class MotoFront:
         if by_path and (context.service != "s3" or context.is_control):
             context.named = routes.operation_of(request, context.service)
 
-    def metrics(self, request: Request, region: str) -> Metrics:
-        """A CloudWatch request for metrics. GaveUp: moto cannot read it."""
+    def metrics(self, request: Request, region: str) -> CloudWatchRequest:
+        """A CloudWatch request, read. GaveUp: moto cannot read it."""
         try:
             with hook.placed(region):
-                return Metrics(request)
+                return CloudWatchRequest(request)
         except Exception as crash:
             raise GaveUp(f"{request.operation} cannot be read: {type(crash).__name__}: {crash}") from None
+
+    def takes(self, service: str, action: str, arn: str, source: str) -> bool | None:
+        """Whether a resource lets a service of AWS's do something to it for a source. None: it is not there."""
+        return deliveries.takes(service, action, arn, source)
 
     def policies(self, arn: str) -> list[Policy] | None:
         """Every policy of the user or role that `arn` is, or is a session of. None: there is none such."""

@@ -49,10 +49,8 @@ def check_inline(asked: Asked) -> None:
 
 
 def check_key(asked: Asked) -> None:
-    """A key's policy; None asks for the one by default."""
+    """A key's policy: moto's MalformedPolicyDocumentException, LimitExceededException."""
     policy = asked["policy"]
-    if policy is None:
-        return
     text = policy if isinstance(policy, str) else json.dumps(policy)
     if _length(text) > OF_A_KEY:
         raise JsonRESTError("LimitExceededException", f"The policy is longer than {OF_A_KEY} bytes.")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import re
 import time
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -35,7 +34,6 @@ _NO_PREFIX = (
     "1 validation error detected: Value '{}' at 'namePrefix' failed to satisfy constraint:"
     " Member must satisfy regular expression pattern: {}"
 )
-_STATE = ("state_reason", "state_reason_data", "state_updated_timestamp", "state_value")
 _STEP = 30  # seconds that a code is shown
 _LATE = range(-3, 2)  # codes before and after the present one of which two may be consecutive
 
@@ -123,16 +121,6 @@ def complete_endpoint(asked: Asked) -> None:
 def complete_export(asked: Asked) -> None:
     """An export of DynamoDB's needs no prefix."""
     asked["self"].body.setdefault("S3Prefix", "")
-
-
-def keep_state(asked: Asked) -> Callable[[Any], None]:
-    """An alarm of CloudWatch's has no data at first, and its state stays when it is put again.
-
-    https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
-    """
-    before = asked["self"].alarms.get(asked["name"])
-    kept = {name: getattr(before, name) for name in _STATE} if before else {"state_value": "INSUFFICIENT_DATA"}
-    return lambda alarm: vars(alarm).update(kept)
 
 
 def check_new_user(asked: Asked) -> None:

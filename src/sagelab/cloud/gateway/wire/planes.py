@@ -37,6 +37,7 @@ BESIDE = {
     "codebuild": "CodeBuild_20161006",
     "codepipeline": "CodePipeline_20150709",
     "servicecatalog": "AWS242ServiceCatalogService",
+    "application-autoscaling": "AnyScaleFrontendService",
 }
 _LABEL = re.compile(r"\{(\w+)(\+?)\}")
 

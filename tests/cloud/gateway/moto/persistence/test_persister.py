@@ -98,8 +98,8 @@ def make_measures(cloud: LocalCloud) -> dict[str, Any]:
     for value in (1.0, 2.0):
         cloudwatch.put_metric_data(Namespace="Kept", MetricData=[{"MetricName": "m", "Value": value}])
     cloudwatch.put_metric_alarm(
-        AlarmName="kept", MetricName="m", Namespace="Kept", Statistic="Sum", Period=60, EvaluationPeriods=1,
-        Threshold=1, ComparisonOperator="GreaterThanThreshold",
+        AlarmName="kept", MetricName="unmeasured", Namespace="Kept", Statistic="Sum", Period=60,
+        EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold",
     )  # fmt: skip
     return {}
 

@@ -58,6 +58,8 @@ export const commandOf = async (service, operation, params) =>
 export const sent = (operation, described) => fetched("/api/sent", { operation, described });
 
 export const overview = () => fetched("/api/overview");
+/** What the local cloud alone has: {clock: {speed, words}, zones: [{name, up, servers}]}. */
+export const local = () => fetched("/api/local");
 export const download = async (bucket, key) => (await fetched("/api/download", { bucket, key })).url;
 
 let about;

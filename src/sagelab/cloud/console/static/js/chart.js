@@ -40,7 +40,30 @@ const HEIGHT = 180;
 const FEW = 120; // points; so many are dots on the line
 const DASHES = [undefined, [6, 4], [2, 3]];
 
-function options(uPlot, { series, elapsed, format, range }, width) {
+/** Upright lines with a few words at their top. */
+function drawMarks({ ctx, bbox, valToPos }, marks) {
+  const style = getComputedStyle(document.documentElement);
+  const ratio = devicePixelRatio || 1;
+  ctx.save();
+  ctx.strokeStyle = ctx.fillStyle = style.getPropertyValue("--muted").trim();
+  ctx.setLineDash([3 * ratio, 3 * ratio]);
+  ctx.font = `${11 * ratio}px system-ui`;
+  marks.forEach(([at, text]) => {
+    const x = valToPos(at, "x", true);
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+    ctx.fillText(text, x + 4 * ratio, bbox.top + 11 * ratio);
+  });
+  ctx.restore();
+}
+
+/** A scale of whole numbers from 0, with room above the largest. */
+const counting = (high) => [0, Math.max(1, high ?? 1) + 1];
+const wholes = (ticks) => ticks.map((each) => (Number.isInteger(each) ? String(each) : null));
+
+function options(uPlot, { series, elapsed, format, range, whole, right }, width) {
   const style = getComputedStyle(document.documentElement);
   const colour = (name) => style.getPropertyValue(`--${name}`).trim();
   const axis = {
@@ -53,10 +76,11 @@ function options(uPlot, { series, elapsed, format, range }, width) {
     width,
     height: HEIGHT,
     legend: { show: false },
+    ...(right && { padding: [null, right, null, null] }),
     cursor: { y: false, points: { size: 7 } },
     scales: {
       x: { time: !elapsed, ...(range && { range: () => range() }) },
-      y: { range: (_, low, high) => padded(uPlot, low, high) },
+      y: { range: (_, low, high) => (whole ? counting(high) : padded(uPlot, low, high)) },
     },
     axes: [
       {
@@ -65,7 +89,7 @@ function options(uPlot, { series, elapsed, format, range }, width) {
         space: elapsed ? 56 : 84,
         values: (_, ticks) => ticks.map(elapsed ? (each) => `${number(each)} s` : (each) => clock(each * 1000)),
       },
-      { ...axis, size: 58, values: (_, ticks) => ticks.map(format) },
+      { ...axis, size: 58, values: (_, ticks) => (whole ? wholes(ticks) : ticks.map(format)) },
     ],
     series: [
       {},
@@ -74,7 +98,8 @@ function options(uPlot, { series, elapsed, format, range }, width) {
         stroke: colour(`chart-${(index % 4) + 1}`),
         dash: DASHES[index % DASHES.length],
         width: 2,
-        points: { show: each.points.length < FEW, size: 5 },
+        ...(each.stepped && { paths: uPlot.paths.stepped({ align: 1 }) }),
+        points: { show: !each.stepped && each.points.length < FEW, size: 5 },
       })),
     ],
     hooks: {},
@@ -96,17 +121,20 @@ function table(uPlot, series) {
 const lastOf = ({ last, points }) => last ?? (points.length ? points[points.length - 1][1] : undefined);
 
 /**
- * series: [{label, points: [[x, y]], last}], x in seconds, y null where the line breaks, last: the value in the
- * caption, else the last point's. elapsed: since a beginning, not since the epoch.
+ * series: [{label, points: [[x, y]], last, stepped}], x in seconds, y null where the line breaks, last: the value in
+ * the caption, else the last point's. marks: [[x, words]], upright lines. whole: y counts things. right: px beside
+ * the plot, for what is to stand under it. elapsed: since a beginning, not since the epoch.
  * format: y -> text. range: [from, to] of x, else all there is. title is said aloud with the last values.
  */
-export function Chart({ title, series, elapsed = false, format = number, range }) {
+export function Chart({ title, series, elapsed = false, format = number, range, marks = [], whole, right }) {
   const box = useRef();
   const plot = useRef(null);
   const [at, point] = useState(null);
   const turn = useTheme();
   const seen = useRef(range);
   seen.current = range;
+  const marked = useRef(marks);
+  marked.current = marks;
   const shape =
     series.map((each) => each.label).join("|") + (series.some((each) => each.points.length < FEW) ? "" : "-many");
   useLayoutEffect(() => {
@@ -114,8 +142,9 @@ export function Chart({ title, series, elapsed = false, format = number, range }
     let watch;
     load().then((uPlot) => {
       if (gone) return;
-      const shown = { series, elapsed, format, range: range && (() => seen.current) };
+      const shown = { series, elapsed, format, range: range && (() => seen.current), whole, right };
       const settings = options(uPlot, shown, box.current.clientWidth);
+      settings.hooks.draw = [(chart) => drawMarks(chart, marked.current)];
       settings.hooks.setCursor = [(chart) => point(chart.cursor.idx)];
       plot.current = new uPlot(settings, table(uPlot, series), box.current);
       watch = new ResizeObserver(

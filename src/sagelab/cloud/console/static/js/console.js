@@ -1,4 +1,5 @@
 // The frame of every page: the bar, the menu, the login, and which page an address leads to.
+import { Alarms } from "./alarms.js";
 import { facts, logIn, logOut, session } from "./api.js";
 import { Create } from "./create.js";
 import { Detail } from "./detail.js";
@@ -14,6 +15,7 @@ import { html, render, useEffect, useErrorBoundary, useRef, useState } from "./u
 const MENU = [
   ["", "Overview"],
   ...KINDS.filter((kind) => !kind.within).map((kind) => [kind.path, kind.title]),
+  ["alarms", "Alarms"],
   ["s3", "S3 buckets"],
   ["roles", "Roles"],
 ];
@@ -32,6 +34,7 @@ function Page({ address }) {
   if (kind && kind.form && query.create) return html`<${Create} key=${place} kind=${kind} />`;
   if (kind && !rest.length) return html`<${List} key=${place} kind=${kind} query=${query} />`;
   if (kind && rest.length === 1) return html`<${Detail} key=${rest[0]} kind=${kind} name=${rest[0]} />`;
+  if (place === "alarms" && !rest.length) return html`<${Alarms} />`;
   if (place === "s3" && !rest.length) return html`<${Buckets} query=${query} />`;
   if (place === "s3")
     return html`<${Place} key=${location.pathname} bucket=${rest[0]} path=${rest.slice(1)} folder=${folder} query=${query} />`;

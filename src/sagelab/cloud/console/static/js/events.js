@@ -151,3 +151,13 @@ export function useLive(load, deps, concerns = () => false, rest = SELDOM) {
   );
   return { ...shown, reload, patch };
 }
+
+const POLL = 2000; // ms
+
+/** Look again now and then, while the page is to be seen: for what tells of no change by itself. */
+export function usePolls(look) {
+  useEffect(() => {
+    const timer = setInterval(() => document.hidden || look(), POLL);
+    return () => clearInterval(timer);
+  }, [look]);
+}

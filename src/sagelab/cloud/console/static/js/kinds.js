@@ -235,11 +235,20 @@ const SPECIAL = {
   },
   Endpoint: {
     facts: (endpoint) => [["Configuration", link("endpoint-configurations", endpoint.EndpointConfigName)]],
-    sections: ["try", "traffic", "variants", "log"],
+    sections: ["try", "traffic", "scaling", "variants", "zones", "log"],
     words: {
       Delete:
         "Its servers are ended and its address answers no longer; nothing more is billed. Its configuration and its models stay.",
     },
+  },
+  InferenceRecommendationsJob: {
+    sections: ["advice", "log"],
+    facts: (job) => [
+      ["Type", job.JobType],
+      ["Model", link("models", (job.InputConfig || {}).ModelName)],
+      ["Role", roleLink(job.RoleArn)],
+    ],
+    words: { Stop: "Its endpoints are deleted; what was measured so far stays." },
   },
   MonitoringSchedule: {
     facts: (schedule) => {

@@ -102,6 +102,15 @@ const TRAFFIC = [
     ],
     measured("%"),
   ],
+  [
+    "Serverless",
+    [
+      ["of its concurrency", CALLS, "ServerlessConcurrentExecutionsUtilization", "Maximum"],
+      ["of what is ready", CALLS, "ServerlessProvisionedConcurrencyUtilization", "Maximum"],
+    ],
+    (value) => (value === undefined || value === null ? "–" : `${number(100 * value)} %`),
+  ],
+  ["Cold starts", [["start", CALLS, "ModelSetupTime", "Maximum"]], measured("ms", 1000)],
 ];
 
 export function Traffic({ item, name }) {

@@ -33,8 +33,8 @@ export {
 const TONES = {
   running:
     /^(In_?Progress|Pending|Executing|Starting|Creating|Updating|Downloading|Training|Uploading|Launching.*|Preparing.*|SystemUpdating|RollingBack|Restarting)$/i,
-  good: /^(Completed|InService|Succeeded)$/i,
-  bad: /^(Failed|OutOfService|.*RollbackFailed)$/i,
+  good: /^(Completed|InService|Succeeded|Successful|OK|Up)$/i,
+  bad: /^(Failed|ALARM|Down|OutOfService|.*RollbackFailed)$/i,
   waiting: /^(Stopping|Deleting|Interrupted|MaxRuntimeExceeded|MaxWaitTimeExceeded)$/i,
 };
 
