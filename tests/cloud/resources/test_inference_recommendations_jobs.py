@@ -19,8 +19,7 @@ from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 SPEED = 600.0
-LONG = phases((1, 0, 3600))  # six seconds
-FOREVER = {"JobDurationInSeconds": 18000, "TrafficPattern": phases(*[(1, 0, 3600)] * 5)}
+FOREVER: dict[str, Any] = {"JobDurationInSeconds": 18000, "TrafficPattern": phases(*[(1, 0, 3600)] * 5)}
 
 
 def serve(sagelab: Callable[..., Any], home: Home) -> LocalCloud:
@@ -169,7 +168,7 @@ def test_an_endpoint_that_is_there_is_compared_and_stays(advice: Recommendations
         "InstanceType": "ml.c5.large",
         "InitialInstanceCount": 1,
     }
-    sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=variants)
+    sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
     sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
     until(
         lambda: sagemaker.describe_endpoint(EndpointName=name)["EndpointStatus"],

@@ -168,9 +168,9 @@ class RecommendationsRun(JobRun):
         source = self.plan.sources[test.specification]
         if source.model and not test.environment and not test.compilation:
             return source.model
-        container = self._compile(source, test) if test.compilation else plan.container(source, test)
+        containers = [self._compile(source, test)] if test.compilation else plan.containers(source, test)
         name = f"{self.job_name[:SHORTENED]}-{secrets.token_hex(4)}"
-        self._site.create("CreateModel", plan.model(name, self.plan, source, container))
+        self._site.create("CreateModel", plan.model(name, self.plan, source, containers))
         return name
 
     def _compile(self, source: Source, test: Benchmark) -> dict[str, Any]:
