@@ -57,7 +57,8 @@ def _run(hosting: Hosting, types: tuple[str, ...]) -> dict[str, Any]:
     s3, sagemaker = hosting.place.client("s3"), hosting.sagemaker
     s3.put_object(Bucket=hosting.bucket, Key="model.tar.gz", Body=_packed("code/inference.py", SCRIPT))
     s3.put_object(Bucket=hosting.bucket, Key="samples.tar.gz", Body=_packed("one.csv", "1,2"))
-    container = {"Image": IMAGE, "ModelDataUrl": f"s3://{hosting.bucket}/model.tar.gz"}
+    environment = {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"}
+    container = {"Image": IMAGE, "ModelDataUrl": f"s3://{hosting.bucket}/model.tar.gz", "Environment": environment}
     sagemaker.create_model(ModelName="advised", PrimaryContainer=container, ExecutionRoleArn=ROLE)
     payload = {
         "SamplePayloadUrl": f"s3://{hosting.bucket}/samples.tar.gz",
@@ -84,7 +85,7 @@ def _length(job: dict[str, Any], seconds: float, wanted: int) -> Result:
         f"{each['EndpointConfiguration']['InstanceType']} {each['Metrics']['MaxInvocations']:,}" for each in found
     )
     value = seconds if len(found) == wanted else float("inf")
-    seen = f"{job['Status']}; invocations a minute: {rates}"
+    seen = job.get("FailureReason", f"{job['Status']}; invocations a minute: {rates}")
     return Result(f"a job of {wanted} candidates, on a clock of {SPEED:g}", value, 180.0, "s", seen=seen)
 
 

@@ -144,7 +144,7 @@ class RecommendationsRun(JobRun):
     def _fail(self, outcome: Outcome, error: Exception) -> None:
         if self.ending is not None:  # what it needed was ended under it
             raise Stopped from error
-        outcome.status, outcome.reason = advice.FAILED, str(error).removeprefix("ClientError: ")
+        outcome.status, outcome.reason = advice.FAILED, str(error).removeprefix(f"{ClientError.prefix}: ")
         self.say(f"the test failed: {outcome.reason}")
 
     def _prepare(self, test: Benchmark) -> None:
@@ -160,7 +160,8 @@ class RecommendationsRun(JobRun):
         found = self._site.rest("Endpoint", test.endpoint)
         self.go_on()
         if found["EndpointStatus"] != "InService":
-            raise ClientError(str(found.get("FailureReason", f"{test.endpoint} is {found['EndpointStatus']}.")))
+            reason = str(found.get("FailureReason", f"{test.endpoint} is {found['EndpointStatus']}."))
+            raise ClientError(reason.removeprefix(f"{ClientError.prefix}: "))
         self._stream(f"Endpoint/{test.endpoint}", f"in service after {self.context.clock.real() - began:.1f} s")
 
     def _model(self, test: Benchmark) -> str:
