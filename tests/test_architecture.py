@@ -34,6 +34,7 @@ ALLOWED = {
     "redirect": set(),
     "neo": set(),
     "algorithms": set(),
+    "clarify": {"algorithms"},
     "monitoring": {"algorithms"},
     "frameworks": set(),
     "functions": set(),

@@ -87,14 +87,19 @@ def test_second_column_of_csv_may_be_weights(channel: Callable[..., Path]) -> No
     assert (table.weights.tolist(), table.features.tolist()) == ([0.5, 2.0], [[7.0], [8.0]])
 
 
-@pytest.mark.parametrize("shift", [0, 1])
-def test_libsvm_counts_columns_from_none_or_one(channel: Callable[..., Path], shift: int) -> None:
-    text = f"1 {1 + shift}:1.5 # a remark\n0 {shift}:2 {2 + shift}:-3.25\n"
-    table = tables.read_files(channel(a=text), tables.LIBSVM)
+def test_libsvm_counts_columns_from_none(channel: Callable[..., Path]) -> None:
+    table = tables.read_files(channel(a="1 1:1.5 # a remark\n0 0:2 2:-3.25\n"), tables.LIBSVM)
     assert table is not None
     np.testing.assert_array_equal(dense(table.features), ROWS)
     np.testing.assert_array_equal(table.labels, LABELS)
     assert table.weights is None
+
+
+def test_first_column_of_libsvm_that_counts_from_one_is_empty(channel: Callable[..., Path]) -> None:
+    table = tables.read_files(channel(a="1 1:1.5 2:7\n"), tables.LIBSVM)
+    assert table is not None
+    assert (table.features.shape, table.features.nnz) == ((1, 3), 2)
+    assert tables.read_request(b"1:1.5 2:7", tables.LIBSVM).shape == (1, 3)
 
 
 def test_label_of_libsvm_may_have_a_weight_and_files_are_joined(channel: Callable[..., Path]) -> None:

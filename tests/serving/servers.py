@@ -71,6 +71,14 @@ definitions["plus_three"].CopyFrom(definitions["halve"])
 for side in (definitions["plus_three"].inputs, definitions["plus_three"].outputs):
     for tensor in side.values():
         tensor.tensor_shape.dim.add(size=1)
+# One that feeds what the graph has computed, of which TensorFlow knows another shape than what is fed.
+with tf.Graph().as_default() as inside, tf.name_scope("inside"):
+    tf.add(tf.identity(tf.zeros([1, 1]), name="x"), 3.0, name="y")
+proto.meta_graphs[0].graph_def.node.extend(inside.as_graph_def().node)
+definitions["inside"].CopyFrom(definitions["halve"])
+for side, name in ((definitions["inside"].inputs, "x"), (definitions["inside"].outputs, "y")):
+    for tensor in side.values():
+        tensor.name = f"inside/{name}:0"
 file.write_bytes(proto.SerializeToString())
 compile_model(folder / "tiny" / "3", folder / "tiny.compiled", (2, 1))
 """

@@ -74,6 +74,8 @@ def test_accept_chooses_the_content_type(server: Server, accept: str, kind: str)
 def test_the_graph_says_what_shape_is_taken_not_the_signature(server: Server) -> None:
     asked = {"signature_name": "plus_three", "instances": [1.0, 2.0, 5.0]}
     assert server.send(asked).json == {"predictions": [3.5, 4.0, 5.5]}
+    asked = {"signature_name": "inside", "instances": [1.0, 2.0, 5.0]}
+    assert server.send(asked).json == {"predictions": [4.0, 5.0, 8.0]}
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[[", b"\x00", b'{"instances": [[1]]}', b'{"instances": [[NaN]]}'])

@@ -127,7 +127,7 @@ def _parquet(file: Path) -> Any:
 
 
 def _libsvm(text: str, labelled: bool) -> Table:
-    """Columns count from 0, or from 1 where no column is 0.
+    """Columns count from 0, as XGBoost reads a file: of one that counts from 1 the first column has no values.
 
     labelled: each row begins with its label, which may have a weight, 1:0.5; else what has no colon is no column.
     """
@@ -146,7 +146,7 @@ def _libsvm(text: str, labelled: bool) -> Table:
         ends.append(len(values))
     if columns and min(columns) < 0:
         raise ValueError("a column is negative")
-    indices = np.array(columns, np.int64) - (1 if columns and min(columns) >= 1 else 0)
+    indices = np.array(columns, np.int64)
     shape = (len(ends) - 1, int(indices.max(initial=-1)) + 1)
     features = csr_matrix((np.array(values, np.float32), indices, np.array(ends)), shape)
     weighted = set(weights) - {1.0}

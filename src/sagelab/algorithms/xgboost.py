@@ -29,7 +29,8 @@ MODEL, CHECKPOINT = "xgboost-model", "xgboost-checkpoint"
 KEPT = 5  # checkpoints
 TRACKER_PORT = 9099
 JOINED = 60  # seconds in which the hosts must have found one another, and come to an end together
-PICKLED = ("1", "0.90", "1.0", "1.2")  # versions whose artifact is a pickled Booster
+FIRST = ("1", "0.90", "1.0")  # versions that say `silent` and answer with all scores in one line
+PICKLED = (*FIRST, "1.2")  # versions whose artifact is a pickled Booster
 
 OBJECTIVES = (
     *("binary:logistic", "binary:logitraw", "binary:hinge", "count:poisson", "multi:softmax", "multi:softprob"),
@@ -97,6 +98,7 @@ PARAMETERS = {
     "prob_buffer_row": number(1, inside="(]"),
     "use_dask_gpu_training": choice("false"),
 }
+SILENT = {"silent": integer(0, 1)}
 ALIASES = {
     "learning_rate": "eta",
     "min_split_loss": "gamma",
@@ -149,7 +151,9 @@ def _cross_validate(job: Job, settings: dict[str, Any], whole: Table, folds: Fol
 
 def check(sent: dict[str, str]) -> dict[str, Any]:
     """The settings of a job. UserError: one of them is no good, or two do not go together."""
-    found = parameters.read(sent, PARAMETERS, ALIASES)
+    found = parameters.read(sent, PARAMETERS | (SILENT if _version() in FIRST else {}), ALIASES)
+    if found.pop("silent", 0):
+        found.setdefault("verbosity", 0)
     objective = found.get("objective", "")
     if objective.startswith("multi:") and "num_class" not in found:
         raise UserError("Require input for parameter 'num_class' for multi-classification")
@@ -269,10 +273,15 @@ def _resume(folder: Path | None) -> tuple[Path | None, int]:
     return None, 0
 
 
+def _version() -> str:
+    """The image's, "1.7" of 1.7-1."""
+    return os.environ.get("SAGEMAKER_FRAMEWORK_VERSION", "").partition("-")[0]
+
+
 def _save(booster: xgboost.Booster, file: Path) -> None:
     """In the version's own form, whole or not at all."""
     draft = file.with_name(f".{file.name}")
-    if os.environ.get("SAGEMAKER_FRAMEWORK_VERSION", "").partition("-")[0] in PICKLED and file.name == MODEL:
+    if _version() in PICKLED and file.name == MODEL:
         draft.write_bytes(pickle.dumps(booster))
     else:
         draft.write_bytes(booster.save_raw("ubj"))

@@ -29,6 +29,7 @@ STEPS = {
     "Training": "CreateTrainingJob",
     "Processing": "CreateProcessingJob",
     "QualityCheck": "CreateProcessingJob",
+    "ClarifyCheck": "CreateProcessingJob",
     "Transform": "CreateTransformJob",
     "Tuning": "CreateHyperParameterTuningJob",
     "EndpointConfig": "CreateEndpoint",

@@ -15,7 +15,9 @@ import xgboost
 
 from sagelab.algorithms import tables
 from sagelab.algorithms.job import UserError
+from sagelab.algorithms.xgboost import FIRST
 from sagelab.algorithms.xgboost import load as load_model
+from sagelab.serving import codecs
 from sagelab.serving.codecs import CSV, JSON, JSON_LINES, Answer
 from sagelab.serving.errors import BadModel, BadRequest
 
@@ -68,7 +70,10 @@ def _read(file: Path) -> xgboost.Booster:
 
 
 def _write(scores: list[Any], accept: str) -> tuple[bytes, str]:
-    """As AWS's container has it: commas between the scores, and in a batch transform a line for each."""
+    """As AWS's container has it: a line for each score, but for the first versions, with commas between them.
+
+    In a batch transform each has a line in any version.
+    """
     kind = accept.partition(";")[0].strip().lower() or CSV
     if kind not in WRITTEN:
         raise BadRequest(
@@ -76,8 +81,10 @@ def _write(scores: list[Any], accept: str) -> tuple[bytes, str]:
         )
     if os.environ.get("SAGEMAKER_BATCH"):
         return "".join(f"{score}\n" for score in scores).encode(), kind
-    if kind == CSV:
+    if kind == CSV and os.environ.get("SAGEMAKER_FRAMEWORK_VERSION", "").partition("-")[0] in FIRST:
         return ",".join(map(str, scores)).encode(), kind
+    if kind == CSV:
+        return codecs.encode(scores, CSV)
     named = [{"score": score} for score in scores]
     if kind == JSON:
         return json.dumps({"predictions": named}).encode(), kind

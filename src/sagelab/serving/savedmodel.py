@@ -42,9 +42,10 @@ def load(version: Path, threads: int | None = None) -> Model:
 
 def _signature(session: Any, definition: Any) -> Signature:
     inputs, outputs = (dict(sorted(side.items())) for side in (definition.inputs, definition.outputs))
-    call = session.make_callable([one.name for one in outputs.values()], [one.name for one in inputs.values()])
+    specs = {name: _spec(session, tensor) for name, tensor in inputs.items()}
+    call = _callable(session, [one.name for one in inputs.values()], [one.name for one in outputs.values()])
     return Signature(
-        inputs={name: _spec(session, tensor) for name, tensor in inputs.items()},
+        inputs=specs,
         outputs={name: _spec(session, tensor) for name, tensor in outputs.items()},
         predict=_predict(call, tuple(inputs), tuple(outputs)),
     )
@@ -55,8 +56,26 @@ def _spec(session: Any, tensor: Any) -> Spec:
     import tensorflow as tf
 
     shape = session.graph.get_tensor_by_name(tensor.name).shape
-    sizes = None if shape.rank is None else tuple(shape.as_list())
+    known = shape.rank is not None and _is_placeholder(session, tensor.name)
+    sizes = tuple(shape.as_list()) if known else None
     return Spec(np.dtype(tf.as_dtype(tensor.dtype).as_numpy_dtype), sizes)
+
+
+def _is_placeholder(session: Any, name: str) -> bool:
+    """Whether a tensor is there to be fed: what is fed in place of something computed may have any shape."""
+    return str(session.graph.get_tensor_by_name(name).op.type).startswith("Placeholder")
+
+
+def _callable(session: Any, feeds: list[str], fetches: list[str]) -> Any:
+    """A function of arrays. Where something computed is fed, it is called as TensorFlow Serving does it.
+
+    A session's own function in Python would hold such an array to the shape that is known of what was computed.
+    """
+    from tensorflow.core.protobuf.config_pb2 import CallableOptions
+
+    if all(_is_placeholder(session, name) for name in feeds):
+        return session.make_callable(fetches, feeds)
+    return session._make_callable_from_options(CallableOptions(feed=feeds, fetch=fetches))
 
 
 def _predict(call: Any, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Callable[[Arrays], Arrays]:

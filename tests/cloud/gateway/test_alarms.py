@@ -26,7 +26,7 @@ PLAIN = {
     "ComparisonOperator": "GreaterThanThreshold",
 }
 BEGIN = datetime(2026, 11, 30, 1, 0, tzinfo=UTC)
-MATHS = [
+MATHS: list[dict[str, Any]] = [
     {"Id": "e1", "Expression": "SUM(METRICS())"},
     {
         "Id": "m1",

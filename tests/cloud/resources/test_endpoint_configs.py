@@ -118,6 +118,21 @@ def test_variants_have_names_of_their_own_and_are_ten_at_most(jobs: Jobs, served
     described(jobs, config(*eleven[:10]))
 
 
+def test_shadow_is_one_of_one_variant_and_counts_as_one(jobs: Jobs, served: str) -> None:
+    one, two = variant(served, VariantName="one"), variant(served, VariantName="two")
+    found = described(jobs, config(one, ShadowProductionVariants=[two]))
+    assert found["ShadowProductionVariants"] == [two | {"InitialVariantWeight": 1.0}]
+    third = variant(served, VariantName="three")
+    assert "only specify one variant" in refused(jobs, config(one, third, ShadowProductionVariants=[two]))
+    assert "only specify one variant" in refused(jobs, config(one, ShadowProductionVariants=[two, third]))
+    assert "Variant name one is used more than once" in refused(jobs, config(one, ShadowProductionVariants=[one]))
+    many = two | {"InitialInstanceCount": hosting_rules.MAX_INSTANCES}
+    limit = refused(jobs, config(one, ShadowProductionVariants=[many]), "ResourceLimitExceeded")
+    assert "at most 20 instances" in limit
+    nobody = variant("nobody-made-this", VariantName="two")
+    assert "Could not find model" in refused(jobs, config(one, ShadowProductionVariants=[nobody]))
+
+
 def test_instances_of_all_variants_are_limited(jobs: Jobs, served: str) -> None:
     half = hosting_rules.MAX_INSTANCES // 2
     pair = [variant(served, VariantName=name("v"), InitialInstanceCount=half + more) for more in (0, 1)]
@@ -146,7 +161,13 @@ def test_instances_of_all_variants_are_limited(jobs: Jobs, served: str) -> None:
             "sends no notifications",
         ),
         ({"ExecutionRoleArn": ROLE}, "inference components"),
-        ({"ShadowProductionVariants": [variant("m")]}, "shadow variants"),
+        (
+            {
+                "ShadowProductionVariants": [variant("m", VariantName="s")],
+                "AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://b/x"}},
+            },
+            "not for asynchronous endpoints",
+        ),
         (
             {"ExplainerConfig": {"ClarifyExplainerConfig": {"ShapConfig": {"ShapBaselineConfig": {}}}}},
             "Clarify",

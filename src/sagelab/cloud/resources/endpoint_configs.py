@@ -38,13 +38,21 @@ class EndpointConfigs(Records):
                     f"InvokeEndpointAsync cannot say for which of model {variant['ModelName']}'s containers or"
                     " models it is: AsyncInferenceConfig is for models of one container or of a row."
                 )
+        for variant in call.params.get("ShadowProductionVariants", []):
+            model = self.models.named(call, variant["ModelName"])
+            if models.has_many(model) or len(models.specs(model, {}, {})) > 1:
+                raise ValidationException(
+                    f"ShadowProductionVariants: model {variant['ModelName']} has several containers or models,"
+                    " which a shadow variant cannot have."
+                )
         return {"EndpointConfigArn": self.add(call, _document(call.params))}
 
 
 def _document(params: Params) -> Document:
     """The request with the defaults that AWS's Describe shows."""
     request = {name: value for name, value in params.items() if name != "Tags"}
-    variants = [{"InitialVariantWeight": DEFAULT_WEIGHT, **one} for one in request["ProductionVariants"]]
+    for name in {"ProductionVariants", "ShadowProductionVariants"} & set(request):
+        request[name] = [{"InitialVariantWeight": DEFAULT_WEIGHT, **one} for one in request[name]]
     if "DataCaptureConfig" in request:
         request["DataCaptureConfig"] = {"EnableCapture": True, **request["DataCaptureConfig"]}
-    return {"EnableNetworkIsolation": False, **request, "ProductionVariants": variants}
+    return {"EnableNetworkIsolation": False, **request}

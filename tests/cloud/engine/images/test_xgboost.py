@@ -118,7 +118,7 @@ def test_algorithm_trains_and_its_metrics_are_the_jobs(jobs: Jobs, trained: dict
 
 
 def test_first_versions_leave_a_pickle(jobs: Jobs) -> None:
-    ended = jobs.run(request(jobs, "1", objective="reg:linear", eval_metric="rmse"))
+    ended = jobs.run(request(jobs, "1", objective="reg:linear", eval_metric="rmse", silent="1"))
     assert ended["TrainingJobStatus"] == "Completed", ended.get("FailureReason")
     (model,) = jobs.unpack(ended["ModelArtifacts"]["S3ModelArtifacts"]).values()
     names = [argument for _, argument, _ in pickletools.genops(model) if isinstance(argument, str)]
@@ -225,6 +225,7 @@ def test_cross_validation_leaves_a_model_a_fold_and_their_means(jobs: Jobs) -> N
     ("changes", "why"),
     [
         ({"num_round": "0"}, "Hyperparameter num_round: 0 is not in [1, inf]"),
+        ({"silent": "1"}, "Extraneous hyperparameter found: silent"),
         ({"objective": "multi:softmax"}, "Require input for parameter 'num_class' for multi-classification"),
         ({"objective": "reg:gamma", "eval_metric": "gamma-nloglik"}, "label must be"),
         ({"tree_method": "gpu_hist"}, "no GPU"),
@@ -255,7 +256,7 @@ def test_model_answers_in_each_form(cloud: LocalCloud, trained: dict[str, Any]) 
         answer = hosting.runtime.invoke_endpoint(EndpointName=name, Body=body, ContentType=kind, Accept=accept)
         return bytes(answer["Body"].read())
 
-    scores = [float(one) for one in ask(csv(FEATURES[200:]), "text/csv", "text/csv").split(b",")]
+    scores = [float(one) for one in ask(csv(FEATURES[200:]), "text/csv", "text/csv").splitlines()]
     assert ((np.array(scores) > 0.5) == LABELS[200:]).mean() > 0.85
     libsvm = "\n".join(" ".join(f"{i}:{value:.8g}" for i, value in enumerate(row)) for row in FEATURES[200:203])
     named = json.loads(ask(libsvm.encode(), "text/libsvm", "application/json"))

@@ -28,6 +28,7 @@ INSTALL = (
 COMPILE = f"python3 -m sagelab.serving.accelerate {MODEL} {COMPILED}"
 RELAY = f"python3 -m sagelab.relay {SOCKET}"
 PORT = 8080  # https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
+VERSION = "SAGEMAKER_FRAMEWORK_VERSION"
 BIND_TO = "SAGEMAKER_BIND_TO_PORT"  # the platform's own way to say another port
 ACCELERATED = (
     "{}: the model is compiled ahead of time for this processor (IREE), which stands in for the accelerator"
@@ -71,8 +72,11 @@ def tensorflow_serving(folder: Path, instance_type: str, accelerator: str | None
     return Container(command, runtime, not isolated, {}, tuple(notes))
 
 
-def script_serving(image: Image, folder: Path, instance_type: str, isolated: bool) -> Container:
-    """The model server of images that serve scripts (SCRIPTED), with the learner's script or without one."""
+def script_serving(image: Image, uri: str, folder: Path, instance_type: str, isolated: bool) -> Container:
+    """The model server of images that serve scripts (SCRIPTED), with the learner's script or without one.
+
+    uri: of the image; its version is told.
+    """
     count = threads(instance_type)
     command = f"exec {SCRIPTS} {image.server} --model {MODEL} --socket {SOCKET} --threads {count}"
     brought, environment = folder / "ml/code", image.environment
@@ -82,7 +86,7 @@ def script_serving(image: Image, folder: Path, instance_type: str, isolated: boo
     command = _install(code, seen) + command
     runtime = Runtime(environment.name, environment.imports, ("python3",), environment)
     notes = (f"{runtimes.describe_here(environment)}, {count} threads",)
-    return Container(command, runtime, not isolated, {}, notes)
+    return Container(command, runtime, not isolated, {VERSION: image.version(uri) or ""}, notes)
 
 
 def neo_serving(instance_type: str, isolated: bool) -> Container:

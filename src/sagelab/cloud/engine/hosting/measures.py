@@ -29,6 +29,9 @@ PAUSE = 1.0
 SAMPLES = 40  # latencies kept of one second; of more, evenly spaced ones in order of size
 
 
+_Place = tuple[str, str]  # (variant, endpoint configuration)
+
+
 @dataclass
 class _Second:
     """What happened to one variant, or to one container of it, since the last time."""
@@ -46,27 +49,33 @@ class Measures:
     def __init__(self, endpoint: str, cloudwatch: Any) -> None:
         self._endpoint, self._cloudwatch = endpoint, cloudwatch
         self._lock = threading.Lock()
-        self._seconds: dict[str, _Second] = defaultdict(_Second)
+        self._seconds: dict[_Place, _Second] = defaultdict(_Second)
         self._containers: dict[tuple[str, str], _Second] = defaultdict(_Second)
-        self._instances: dict[str, int] = {}
+        self._instances: dict[_Place, int] = {}
         self._backlog: tuple[int, int] | None = None
         self.listeners: list[Callable[[float], None]] = []  # are told the seconds that a model took
         self._sender = BatchSender(f"measures {endpoint}", PAUSE, self._send)
 
-    def note(self, variant: str, instances: int, status: int, model: float | None, overhead: float) -> None:
-        """One invocation. status: of HTTP. model, overhead: seconds; model is None where no server answered."""
+    def note(
+        self, variant: str, instances: int, status: int, model: float | None, overhead: float, config: str
+    ) -> None:
+        """One invocation. status: of HTTP. model, overhead: seconds; model is None where no server answered.
+
+        config: the endpoint configuration that the variant is of.
+        """
+        place = variant, config
         if model is not None:
             for listener in list(self.listeners):
                 listener(model)
         with self._lock:
-            second = self._seconds[variant]
+            second = self._seconds[place]
             second.count += 1
             second.errors_4xx += 400 <= status < 500
             second.errors_5xx += status >= 500
             if model is not None:
                 second.latencies["ModelLatency"].append(model * 1e6)
             second.latencies["OverheadLatency"].append(overhead * 1e6)
-            self._instances[variant] = instances
+            self._instances[place] = instances
         self._sender.wake()
 
     def note_containers(self, variant: str, hops: tuple[Hop, ...], overhead: float | None) -> None:
@@ -87,7 +96,7 @@ class Measures:
     def note_model(self, variant: str, hit: bool | None = None, **seconds: float) -> None:
         """A model of many. hit: whether it was loaded when it was asked for. seconds: of its metrics by name."""
         with self._lock:
-            second = self._seconds[variant]
+            second = self._seconds[variant, ""]
             if hit is not None:
                 second.hits.append(float(hit))
             for name, value in seconds.items():
@@ -124,9 +133,9 @@ class Measures:
             seconds, self._seconds = self._seconds, defaultdict(_Second)
             containers, self._containers = self._containers, defaultdict(_Second)
             backlog, self._backlog = self._backlog, None
-        data = [datum for name, second in seconds.items() for datum in self._data(name, second)]
+        data = [datum for place, second in seconds.items() for datum in self._data(place, second)]
         for (name, container), second in containers.items():
-            data += self._data(name, second, container)
+            data += self._data((name, ""), second, container)
         if backlog:
             size, instances = backlog
             data.append(self._datum(None, "ApproximateBacklogSize", "Count", Value=size))
@@ -134,10 +143,12 @@ class Measures:
             data.append(self._datum(None, "ApproximateBacklogSizePerInstance", "Count", Value=each))
         self._put(NAMESPACE, data)
 
-    def _data(self, variant: str, second: _Second, container: str | None = None) -> list[dict[str, Any]]:
+    def _data(self, place: _Place, second: _Second, container: str | None = None) -> list[dict[str, Any]]:
+        """What there is of one second: for the variant, and for the variant in its configuration."""
+        variant, config = place
         counts = {
             "Invocations": (1.0, second.count),
-            "InvocationsPerInstance": (1 / max(1, self._instances.get(variant, 1)), second.count),
+            "InvocationsPerInstance": (1 / max(1, self._instances.get(place, 1)), second.count),
             "Invocation4XXErrors": (1.0, second.errors_4xx),
             "Invocation5XXErrors": (1.0, second.errors_5xx),
         }
@@ -151,7 +162,8 @@ class Measures:
             data.append(self._datum(variant, name, "Microseconds", container, Values=_thin(values)))
         if second.hits:
             data.append(self._datum(variant, "ModelCacheHit", "None", Values=_thin(second.hits)))
-        return data
+        named = {"Name": "EndpointConfigName", "Value": config}
+        return data + [one | {"Dimensions": [*one["Dimensions"], named]} for one in data if config]
 
     def _datum(
         self, variant: str | None, name: str, unit: str, container: str | None = None, **value: Any

@@ -65,7 +65,8 @@ class VariantSpec:
     containers: all of them are on each instance. direct: each is asked by its name; else one after the other.
     startup: seconds in which a server must answer /ping. isolated: no network. notes: what is asked for
     and not done here; they head the log. timeout: seconds for one invocation of a container. log_group: where its
-    log goes, by default the endpoint's own.
+    log goes, by default the endpoint's own. zones: those that its instances may stand in, by default all of the
+    region; of one instance, the one that it stands in.
     """
 
     name: str
@@ -81,6 +82,7 @@ class VariantSpec:
     notes: tuple[str, ...] = ()
     timeout: float = TIMEOUT
     log_group: str | None = None
+    zones: tuple[str, ...] = ()
 
 
 class Server(Instance):
@@ -174,6 +176,14 @@ class Server(Instance):
         own = self._way and self._way.program and self._running
         return descendants(self._running.group.pid) if own and self._running else [self._channel.peer]
 
+    def kill(self) -> None:
+        with self._lock:
+            self._closed.set()
+            running = self._running
+        self.ready = False
+        if running:
+            running.group.kill()
+
     def close(self) -> None:
         """End the server and remove its folder."""
         with self._lock:
@@ -211,7 +221,7 @@ class Server(Instance):
         if image.program:
             return containers.own_image(image.program, launcher.sandbox_unavailable(PYTHON), spec.isolated)
         if image.server in containers.SCRIPTED:
-            return containers.script_serving(image, self.folder, spec.instance_type, spec.isolated)
+            return containers.script_serving(image, uri, self.folder, spec.instance_type, spec.isolated)
         if image.server == "neo":
             return containers.neo_serving(spec.instance_type, spec.isolated)
         return containers.tensorflow_serving(self.folder, spec.instance_type, spec.accelerator, spec.isolated)
@@ -220,7 +230,8 @@ class Server(Instance):
         assert self._stream
         assert self._way
         first, *others = self._way.notes
-        self._stream.note(f"{self.container.image} on {self.spec.instance_type} is, here, {first}")
+        where = f" in {self.spec.zones[0]}" if self.spec.zones else ""
+        self._stream.note(f"{self.container.image} on {self.spec.instance_type}{where} is, here, {first}")
         for note in (*others, *self.spec.notes):
             self._stream.note(note)
         self._stream.flush()
