@@ -31,6 +31,7 @@ from lessons import lessons
 from pipelines import pipelines
 from place import forget_surroundings
 from pytorch import pytorch
+from recommender import recommender
 from scale import store
 from scaling import scaling
 from serverless import serverless
@@ -65,6 +66,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "spot": spot,
     "events": events,
     "scaling": scaling,
+    "recommender": recommender,
     "functions": functions,
     "pipelines": pipelines,
     "trust": trust,
