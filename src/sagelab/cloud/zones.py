@@ -59,6 +59,15 @@ def show(home: Home) -> list[tuple[str, bool, int]]:
     from sagelab.cloud.control import ask
 
     found = ask(home, "DescribeZones") if home.server() is not None else describe(read(home), {})
+    return _rows(found, DEFAULT_REGION)
+
+
+def spread(zones: Zones, region: str) -> list[tuple[str, bool, int]]:
+    """The same of zones that are at hand, and of a region."""
+    return _rows(describe(zones, {}), region)
+
+
+def _rows(found: Mapping[str, Any], region: str) -> list[tuple[str, bool, int]]:
     servers, down = found["Servers"], found["Down"]
-    names = sorted({*of_region(DEFAULT_REGION), *servers, *down})
+    names = sorted({*of_region(region), *servers, *down})
     return [(name, name not in down, servers.get(name, 0)) for name in names]

@@ -111,7 +111,7 @@ class Endpoints(Stateful[Endpoint]):
         fleet = self.running[arn].fleet
         sizes = {one.spec.name: len(one.spec.containers) for one in fleet.all} if fleet else {}
         hosting_rules.check_servers(sum(count * sizes.get(name, 1) for name, count in counts.items()))
-        return {}, partial(self._resize, wanted)
+        return _desired(document, counts), partial(self._resize, wanted)
 
     # What happens behind a status; each in a thread of its own
 
@@ -280,6 +280,16 @@ def _describe(variant: Variant) -> Params:
         "DesiredWeight": variant.weight,
         "CurrentInstanceCount": len(variant.servers),
         "DesiredInstanceCount": variant.spec.count,
+    }
+
+
+def _desired(document: Document, counts: dict[str, int]) -> Params:
+    """The variants that a document has, with the instances that they are to have: told while they come."""
+    members = ("ProductionVariants", "ShadowProductionVariants")
+    return {
+        member: [one | {"DesiredInstanceCount": counts[one["VariantName"]]} for one in document[member]]
+        for member in members
+        if document.get(member)
     }
 
 

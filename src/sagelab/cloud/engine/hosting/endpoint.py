@@ -21,7 +21,7 @@ from sagelab.cloud.engine.hosting.shifting import Closed, Plan, Shift, Watch
 from sagelab.cloud.engine.hosting.usage import Usage
 from sagelab.cloud.errors import ClientError
 
-USAGE_SECONDS = 60.0
+MINUTE = 60.0  # seconds of the clock
 # What an invocation ends with that no container answered -> its status in the metrics.
 WITHOUT_ANSWER = {ServerUnavailable: 500, targets.ModelNotReady: 429, targets.BadTarget: 400}
 SILENT = (ServerUnavailable, targets.ModelNotReady, targets.BadTarget)
@@ -70,7 +70,7 @@ class Endpoint:
 
     def __init__(self, name: str, context: EngineContext) -> None:
         self.name, self.context = name, context
-        self.measures = Measures(name, context.client("cloudwatch"))
+        self.measures = Measures(name, context.client("cloudwatch"), context.clock)
         self.traffic: Traffic = ()
         self.asynchronous = False  # it is asked by way of S3
         self.closed = threading.Event()
@@ -221,9 +221,12 @@ class Endpoint:
         return fleet.role
 
     def _watch_usage(self) -> None:
-        """CPU and memory of each variant and its containers, once a minute."""
-        while not self.closed.wait(USAGE_SECONDS):
-            self._note_usage()
+        """CPU and memory of variants and containers, and zeros where nobody asks, once a minute of the clock."""
+        clock = self.context.clock
+        while not clock.wait(self.closed, MINUTE - clock.now() % MINUTE):
+            places = [(one.spec.name, fleet.config) for fleet, _ in self.traffic for one in fleet.all]
+            if places and self.measures.rest(places):
+                self._note_usage()
 
     def _note_usage(self) -> None:
         found = defaultdict[str, list[Variant]](list)

@@ -51,7 +51,7 @@ class ManyModels(Instance):
     ) -> None:
         super().__init__(instance or new_name())
         self.spec, self.container = spec, spec.containers[number]
-        self._measures = Measures(endpoint, context.client("cloudwatch"))
+        self._measures = Measures(endpoint, context.client("cloudwatch"), context.clock)
         self._loader = loading.make(endpoint, spec, context, number, self.instance)
         self._places: OrderedDict[str, Place] = OrderedDict()  # the longest unused first
         self._turns = threading.BoundedSemaphore(AT_ONCE)

@@ -11,13 +11,15 @@ from __future__ import annotations
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import botocore.exceptions
 
+from sagelab.cloud.alarms.samples import pause
+from sagelab.cloud.clock import Clock
 from sagelab.cloud.engine.hosting.batch_sender import BatchSender
 from sagelab.cloud.engine.hosting.client import Hop
 
@@ -25,17 +27,22 @@ logger = logging.getLogger("sagelab")
 
 NAMESPACE = "AWS/SageMaker"
 INSTANCES = "/aws/sagemaker/Endpoints"
-PAUSE = 1.0
+COUNTS = ("Invocations", "InvocationsPerInstance", "Invocation4XXErrors", "Invocation5XXErrors")
 SAMPLES = 40  # latencies kept of one second; of more, evenly spaced ones in order of size
+MINUTE, QUIET = 60, 1440  # seconds of the clock; minutes without an invocation after which zeros may be fewer
 
-
-_Place = tuple[str, str]  # (variant, endpoint configuration)
+Place = tuple[str, str]  # (variant, endpoint configuration; "" for whatever is the endpoint's)
+Moment = tuple[Place, str | None, int]  # what, its container or None, minute of the clock
 
 
 @dataclass
 class _Second:
-    """What happened to one variant, or to one container of it, since the last time."""
+    """What happened to one variant, or to one container of it, in one minute of the clock since the last time.
 
+    time: real epoch seconds of the last of it.
+    """
+
+    time: float = 0.0
     count: int = 0
     errors_4xx: int = 0
     errors_5xx: int = 0
@@ -44,17 +51,23 @@ class _Second:
 
 
 class Measures:
-    """Counts and latencies of one endpoint, sent once a second while there is something to send."""
+    """Counts and latencies of one endpoint, sent once a second while there is something to send.
 
-    def __init__(self, endpoint: str, cloudwatch: Any) -> None:
-        self._endpoint, self._cloudwatch = endpoint, cloudwatch
+    On a fast clock they are sent sooner, and what belongs to two of its minutes is never sent as one.
+    """
+
+    def __init__(self, endpoint: str, cloudwatch: Any, clock: Clock) -> None:
+        self._endpoint, self._cloudwatch, self._clock = endpoint, cloudwatch, clock
         self._lock = threading.Lock()
-        self._seconds: dict[_Place, _Second] = defaultdict(_Second)
-        self._containers: dict[tuple[str, str], _Second] = defaultdict(_Second)
-        self._instances: dict[_Place, int] = {}
+        self._seconds: dict[Moment, _Second] = defaultdict(_Second)
+        self._instances: dict[Place, int] = {}
+        # The last two minutes in which each was invoked; at first, when it began to wait for that.
+        self._asked: dict[Place, tuple[int, int]] = {}
+        self._rested = 0.0  # when zeros were last sent, in real epoch seconds
         self._backlog: tuple[int, int] | None = None
+        self._known_backlog: tuple[int, int] | None = None
         self.listeners: list[Callable[[float], None]] = []  # are told the seconds that a model took
-        self._sender = BatchSender(f"measures {endpoint}", PAUSE, self._send)
+        self._sender = BatchSender(f"measures {endpoint}", lambda: pause(clock), self._send)
 
     def note(
         self, variant: str, instances: int, status: int, model: float | None, overhead: float, config: str
@@ -63,12 +76,12 @@ class Measures:
 
         config: the endpoint configuration that the variant is of.
         """
-        place = variant, config
+        place, minute = (variant, config), self._minute()
         if model is not None:
             for listener in list(self.listeners):
                 listener(model)
         with self._lock:
-            second = self._seconds[place]
+            second = self._second(place)
             second.count += 1
             second.errors_4xx += 400 <= status < 500
             second.errors_5xx += status >= 500
@@ -76,7 +89,36 @@ class Measures:
                 second.latencies["ModelLatency"].append(model * 1e6)
             second.latencies["OverheadLatency"].append(overhead * 1e6)
             self._instances[place] = instances
+            for one in ((variant, ""), place):
+                before, latest = self._asked.get(one, (minute, minute))
+                self._asked[one] = (before, latest) if latest == minute else (latest, minute)
         self._sender.wake()
+
+    def rest(self, places: Iterable[Place]) -> bool:
+        """A minute of the clock is over: what was not invoked in it has sent zeros, as on AWS.
+
+        places: the variants with their endpoint configurations. After a day of a fast clock without an invocation,
+        they do so once in a minute of the machine's. False: in this one they did not.
+        """
+        last, now = self._minute() - 1, self._clock.real()
+        every = dict.fromkeys(one for place in places for one in ((place[0], ""), place))
+        with self._lock:
+            quiet = [one for one in every if last not in self._asked.setdefault(one, (last - 1, last - 1))]
+            asleep = all(last - max(self._asked[one]) > QUIET for one in quiet)
+            if quiet and asleep and self._clock.speed > 1 and now - self._rested < MINUTE:
+                return False
+            self._rested = now
+            self._backlog = self._backlog or self._known_backlog
+        end = self._clock.ago(self._clock.now() % MINUTE + 1, now)  # a second before the minute was over
+        zeros = [
+            (self._datum(name, count, "Count", None, end, Value=0.0), config)
+            for name, config in quiet
+            for count in COUNTS
+        ]
+        self._put(NAMESPACE, [_of(datum, config) if config else datum for datum, config in zeros])
+        if self._backlog:
+            self._sender.wake()
+        return True
 
     def note_containers(self, variant: str, hops: tuple[Hop, ...], overhead: float | None) -> None:
         """What the containers of an instance did for an invocation.
@@ -85,7 +127,7 @@ class Measures:
         """
         with self._lock:
             for hop in hops:
-                second = self._containers[variant, hop.container]
+                second = self._second((variant, ""), hop.container)
                 second.latencies["ContainerLatency"].append(hop.seconds * 1e6)
                 if overhead is not None:
                     second.count += 1
@@ -96,7 +138,7 @@ class Measures:
     def note_model(self, variant: str, hit: bool | None = None, **seconds: float) -> None:
         """A model of many. hit: whether it was loaded when it was asked for. seconds: of its metrics by name."""
         with self._lock:
-            second = self._seconds[variant, ""]
+            second = self._second((variant, ""))
             if hit is not None:
                 second.hits.append(float(hit))
             for name, value in seconds.items():
@@ -113,7 +155,7 @@ class Measures:
         https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference-monitor.html
         """
         with self._lock:
-            self._backlog = size, instances
+            self._backlog = self._known_backlog = size, instances
         self._sender.wake()
 
     def usage(self, variant: str, cpu: float, memory: float, container: str | None = None) -> None:
@@ -121,8 +163,9 @@ class Measures:
 
         container: of this one alone.
         """
-        self._put(INSTANCES, [self._datum(variant, "CPUUtilization", "Percent", container, Value=cpu)])
-        self._put(INSTANCES, [self._datum(variant, "MemoryUtilization", "Percent", container, Value=memory)])
+        data = {"CPUUtilization": cpu, "MemoryUtilization": memory}
+        put = [self._datum(variant, name, "Percent", container, Value=value) for name, value in data.items()]
+        self._put(INSTANCES, put)
 
     def close(self) -> None:
         """Send the rest."""
@@ -131,11 +174,8 @@ class Measures:
     def _send(self) -> None:
         with self._lock:
             seconds, self._seconds = self._seconds, defaultdict(_Second)
-            containers, self._containers = self._containers, defaultdict(_Second)
             backlog, self._backlog = self._backlog, None
-        data = [datum for place, second in seconds.items() for datum in self._data(place, second)]
-        for (name, container), second in containers.items():
-            data += self._data((name, ""), second, container)
+        data = [datum for (place, part, _), second in seconds.items() for datum in self._data(place, second, part)]
         if backlog:
             size, instances = backlog
             data.append(self._datum(None, "ApproximateBacklogSize", "Count", Value=size))
@@ -143,7 +183,7 @@ class Measures:
             data.append(self._datum(None, "ApproximateBacklogSizePerInstance", "Count", Value=each))
         self._put(NAMESPACE, data)
 
-    def _data(self, place: _Place, second: _Second, container: str | None = None) -> list[dict[str, Any]]:
+    def _data(self, place: Place, second: _Second, container: str | None) -> list[dict[str, Any]]:
         """What there is of one second: for the variant, and for the variant in its configuration."""
         variant, config = place
         counts = {
@@ -157,27 +197,43 @@ class Measures:
         data = []
         for name, (value, count) in counts.items() if second.count else ():
             total = {"SampleCount": second.count, "Sum": value * count, "Minimum": 0.0, "Maximum": value}
-            data.append(self._datum(variant, name, "Count", container, StatisticValues=total))
+            data.append(self._datum(variant, name, "Count", container, second.time, StatisticValues=total))
         for name, values in second.latencies.items():
-            data.append(self._datum(variant, name, "Microseconds", container, Values=_thin(values)))
+            data.append(self._datum(variant, name, "Microseconds", container, second.time, Values=_thin(values)))
         if second.hits:
-            data.append(self._datum(variant, "ModelCacheHit", "None", Values=_thin(second.hits)))
-        named = {"Name": "EndpointConfigName", "Value": config}
-        return data + [one | {"Dimensions": [*one["Dimensions"], named]} for one in data if config]
+            data.append(
+                self._datum(variant, "ModelCacheHit", "None", None, second.time, Values=_thin(second.hits))
+            )
+        return data + [_of(one, config) for one in data if config]
+
+    def _second(self, place: Place, container: str | None = None) -> _Second:
+        """Where what happens now is gathered."""
+        second = self._seconds[place, container, self._minute()]
+        second.time = self._clock.real()
+        return second
 
     def _datum(
-        self, variant: str | None, name: str, unit: str, container: str | None = None, **value: Any
+        self,
+        variant: str | None,
+        name: str,
+        unit: str,
+        container: str | None = None,
+        time: float | None = None,
+        **value: Any,
     ) -> dict[str, Any]:
-        """variant: None for what is of the whole endpoint."""
+        """variant: None for what is of the whole endpoint. time: epoch seconds; by default now."""
         named = {"EndpointName": self._endpoint, "VariantName": variant, "ContainerName": container}
         dimensions = {key: text for key, text in named.items() if text}
         return {
             "MetricName": name,
             "Dimensions": [{"Name": key, "Value": text} for key, text in dimensions.items()],
-            "Timestamp": datetime.now(UTC),
+            "Timestamp": datetime.fromtimestamp(self._clock.real() if time is None else time, UTC),
             "Unit": unit,
             **value,
         }
+
+    def _minute(self) -> int:
+        return int(self._clock.now() // MINUTE)
 
     def _put(self, namespace: str, data: list[dict[str, Any]]) -> None:
         try:
@@ -185,6 +241,11 @@ class Measures:
                 self._cloudwatch.put_metric_data(Namespace=namespace, MetricData=data)
         except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError):
             logger.exception("metrics of endpoint %s were refused", self._endpoint)
+
+
+def _of(datum: dict[str, Any], config: str) -> dict[str, Any]:
+    """The same of a variant in one endpoint configuration."""
+    return datum | {"Dimensions": [*datum["Dimensions"], {"Name": "EndpointConfigName", "Value": config}]}
 
 
 def _thin(values: list[float]) -> list[float]:
