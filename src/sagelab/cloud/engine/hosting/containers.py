@@ -30,6 +30,7 @@ RELAY = f"python3 -m sagelab.relay {SOCKET}"
 PORT = 8080  # https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
 VERSION = "SAGEMAKER_FRAMEWORK_VERSION"
 BIND_TO = "SAGEMAKER_BIND_TO_PORT"  # the platform's own way to say another port
+FREE_PORTS = {"SAGEMAKER_SAFE_PORT_RANGE": "18000-18999"}
 ACCELERATED = (
     "{}: the model is compiled ahead of time for this processor (IREE), which stands in for the accelerator"
 )
@@ -96,8 +97,11 @@ def neo_serving(instance_type: str, count: int, isolated: bool) -> Container:
     return Container(command, runtimes.PYTHON, not isolated, {}, (f"{runtimes.describe_here()}, {count} threads",))
 
 
-def own_image(program: Path, sandbox_unavailable: str | None, isolated: bool) -> Container:
-    """The learner's `serve`. sandbox_unavailable: why this machine has no namespaces, if it has none."""
+def own_image(program: Path, sandbox_unavailable: str | None, isolated: bool, row: bool) -> Container:
+    """The learner's `serve`. sandbox_unavailable: why this machine has no namespaces, if it has none.
+
+    row: it is one of several containers, which are told of ports that are free.
+    """
     port = _free_port() if sandbox_unavailable else PORT
     # No child of `serve`: a request to end goes to processes without children.
     command = f"({RELAY} {port} &); exec serve"
@@ -105,7 +109,8 @@ def own_image(program: Path, sandbox_unavailable: str | None, isolated: bool) ->
         "its folder at /opt/program and this machine's Python",
         SHARED_NETWORK if sandbox_unavailable else OWN_NETWORK,
     )
-    return Container(command, runtimes.PYTHON, not isolated, {BIND_TO: str(port)}, notes, program)
+    free = FREE_PORTS if row and not sandbox_unavailable else {}
+    return Container(command, runtimes.PYTHON, not isolated, {BIND_TO: str(port), **free}, notes, program)
 
 
 def _install(code: Path, seen: str) -> str:

@@ -246,7 +246,8 @@ class Server(Instance):
         if image is None:
             raise ClientError(f"There is no image {uri} any more; `sagelab image add` brings it back.")
         if image.program:
-            return containers.own_image(image.program, launcher.sandbox_unavailable(PYTHON), spec.isolated)
+            row, forbidden = len(spec.containers) > 1, launcher.sandbox_unavailable(PYTHON)
+            return containers.own_image(image.program, forbidden, spec.isolated, row)
         if image.server in containers.SCRIPTED:
             return containers.script_serving(image, uri, self.folder, spec.threads, spec.isolated)
         if image.server == "neo":
