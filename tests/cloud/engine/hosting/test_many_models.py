@@ -226,6 +226,7 @@ def test_a_container_without_the_api_fails_its_endpoint(hosting: Hosting, prefix
     model = hosting.model(None, Image=images.add("one:1", tmp_path), Mode="MultiModel", ModelDataUrl=prefix)
     name = hosting.start(hosting.config(model))
     assert "GET /models with 404" in hosting.wait(name)["FailureReason"]
+    assert not list(hosting.cloud.home.jobs.glob(f"{name}*"))
     images.remove("one:1")
 
 
