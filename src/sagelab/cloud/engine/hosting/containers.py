@@ -58,9 +58,11 @@ class Container:
     program: Path | None = None
 
 
-def tensorflow_serving(folder: Path, instance_type: str, accelerator: str | None, isolated: bool) -> Container:
-    """The project's own model server. folder: of the host, its model unpacked. isolated: without a network."""
-    count = threads(instance_type)
+def tensorflow_serving(folder: Path, count: int, accelerator: str | None, isolated: bool) -> Container:
+    """The project's own model server. folder: of the host, its model unpacked. isolated: without a network.
+
+    count: of threads, here and below.
+    """
     serve = f"{SERVE} --threads {count}"
     command = f"{COMPILE} && exec {serve} --compiled {COMPILED}" if accelerator else f"exec {serve}"
     code = folder / "ml/model/code"
@@ -73,12 +75,11 @@ def tensorflow_serving(folder: Path, instance_type: str, accelerator: str | None
     return Container(command, runtime, not isolated, {}, tuple(notes))
 
 
-def script_serving(image: Image, uri: str, folder: Path, instance_type: str, isolated: bool) -> Container:
+def script_serving(image: Image, uri: str, folder: Path, count: int, isolated: bool) -> Container:
     """The model server of images that serve scripts (SCRIPTED), with the learner's script or without one.
 
     uri: of the image; its version is told.
     """
-    count = threads(instance_type)
     command = f"exec {SCRIPTS} {image.server} --model {MODEL} --socket {SOCKET} --threads {count}"
     brought, environment = folder / "ml/code", image.environment
     code, seen = (
@@ -90,9 +91,8 @@ def script_serving(image: Image, uri: str, folder: Path, instance_type: str, iso
     return Container(command, runtime, not isolated, {VERSION: image.version(uri) or ""}, notes)
 
 
-def neo_serving(instance_type: str, isolated: bool) -> Container:
+def neo_serving(instance_type: str, count: int, isolated: bool) -> Container:
     """The same server with a model that Neo compiled: it needs no TensorFlow, and the right processor."""
-    count = threads(instance_type)
     command = f"exec {SERVE} --threads {count} --instance-type {instance_type}"
     return Container(command, runtimes.PYTHON, not isolated, {}, (f"{runtimes.describe_here()}, {count} threads",))
 
