@@ -207,6 +207,7 @@ OPENS = {
     "functions.environment.Environment._mounts": "the names of what was unpacked, which a host sees read-only",
     "functions.packages": "zip files, which no host sees, and what is unpacked of them: a host sees it read-only",
     "hosting.containers": "the model that was unpacked, before it runs",
+    "hosting.environment.Fetched.lay_out": "what was fetched, which no host sees, into a folder that none has yet",
     "hosting.server.Server.fetch": BEFORE,
     "hosting.usage": WITHIN,
     "images.environments": "what `sagelab image pull` makes; a host sees it read-only",

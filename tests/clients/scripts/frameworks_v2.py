@@ -15,6 +15,7 @@ from sagemaker.multidatamodel import MultiDataModel
 from sagemaker.pipeline import PipelineModel
 from sagemaker.predictor import Predictor
 from sagemaker.serializers import CSVSerializer
+from sagemaker.serverless import ServerlessInferenceConfig
 from sagemaker.sklearn.estimator import SKLearn
 from sagemaker.sklearn.model import SKLearnModel
 from sagemaker.tuner import ContinuousParameter, HyperparameterTuner
@@ -114,6 +115,14 @@ framework = XGBoost(
 framework.fit({"train": train})
 predictor = ready(framework.deploy(1, "ml.m5.large", serializer=CSVSerializer(), wait=False))
 print("script", len(predictor.predict(features[200:203])[0]))
+predictor.delete_endpoint()
+
+# %% ... and without instances
+plan = ServerlessInferenceConfig(memory_size_in_mb=2048, max_concurrency=2)
+predictor = ready(
+    framework.deploy(serverless_inference_config=plan, serializer=CSVSerializer(), wait=False),
+)
+print("serverless", len(predictor.predict(features[200:203])[0]))
 predictor.delete_endpoint()
 
 # %% A row of two: scikit-learn takes the raw rows, XGBoost answers

@@ -101,7 +101,7 @@ def test_model_that_is_not_there_is_refused_in_awss_words(jobs: Jobs, served: st
         ({"AcceleratorType": "ml.eia9.huge"}, "enum value set"),
         ({"ModelName": None}, "inference components"),
         ({"InitialVariantWeight": 0}, "must be greater than 0"),
-        ({"ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 1}}, "serverless"),
+        ({"ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 1}}, "InstanceType is not supported for"),
         ({"InstancePools": [{"InstanceType": "ml.c5.large", "Priority": 1}]}, "instance pools"),
         ({"ManagedInstanceScaling": {"Status": "ENABLED"}}, "ManagedInstanceScaling"),
         ({"RoutingConfig": {"RoutingStrategy": "PREFIX_AWARE"}}, "not by PREFIX_AWARE"),

@@ -147,7 +147,7 @@ def keep(specs: list[VariantSpec], endpoint: Endpoint, names: frozenset[str]) ->
     found = []
     for spec in specs:
         old = variants.get(spec.name)
-        if old and "DesiredInstanceCount" in names:
+        if old and "DesiredInstanceCount" in names and not (old.spec.serverless or spec.serverless):
             spec = replace(spec, count=old.spec.count)
         if old and "DesiredWeight" in names:
             spec = replace(spec, weight=old.weight)

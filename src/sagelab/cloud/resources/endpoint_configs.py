@@ -8,7 +8,7 @@ from __future__ import annotations
 from sagelab import catalog
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.errors import ValidationException
-from sagelab.cloud.resources import hosting_rules, models
+from sagelab.cloud.resources import hosting_rules, models, serverless_rules
 from sagelab.cloud.resources.call import Call, Params, operation
 from sagelab.cloud.resources.models import Models
 from sagelab.cloud.resources.records import Records
@@ -33,6 +33,7 @@ class EndpointConfigs(Records):
         hosting_rules.check_config(call.params, self.cloud)
         for variant in call.params["ProductionVariants"]:
             model = self.models.named(call, variant["ModelName"])
+            serverless_rules.check_model(variant, model)
             if "AsyncInferenceConfig" in call.params and (models.is_direct(model) or models.has_many(model)):
                 raise ValidationException(
                     f"InvokeEndpointAsync cannot say for which of model {variant['ModelName']}'s containers or"

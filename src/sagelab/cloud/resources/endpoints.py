@@ -15,12 +15,19 @@ from sagelab import catalog
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.context import EngineContext
 from sagelab.cloud.engine.hosting.endpoint import Endpoint
-from sagelab.cloud.engine.hosting.fleet import Fleet, FleetSpec, Variant
+from sagelab.cloud.engine.hosting.fleet import AnyVariant, Fleet, FleetSpec
 from sagelab.cloud.engine.hosting.server import VariantSpec
 from sagelab.cloud.engine.hosting.shifting import CREATING, Plan, RollbackFailed, RolledBack, Watch
 from sagelab.cloud.engine.images import registry
 from sagelab.cloud.errors import InternalServerError, JobError, ValidationException
-from sagelab.cloud.resources import checks, deployments, hosting_rules, models, scaling_rules
+from sagelab.cloud.resources import (
+    checks,
+    deployments,
+    hosting_rules,
+    models,
+    scaling_rules,
+    serverless_rules,
+)
 from sagelab.cloud.resources.call import Call, Params, operation
 from sagelab.cloud.resources.endpoint_configs import EndpointConfigs
 from sagelab.cloud.resources.models import Models
@@ -85,6 +92,7 @@ class Endpoints(Stateful[Endpoint]):
         last = document.get("LastDeploymentConfig") if call.params.get("RetainDeploymentConfig") else None
         given = call.params.get("DeploymentConfig", last)
         config = deployments.keep_capture(self._config(call), endpoint, names)
+        serverless_rules.check_update(document, config, given or {})
         wanted = self._wanted(call, config, lambda specs: deployments.keep(specs, endpoint, names))
         hosting_rules.check_instances(sum(spec.count for spec in wanted.all))
         scaling_rules.check_update(self.store, arn, endpoint.instance_types, _types(wanted.variants))
@@ -97,13 +105,13 @@ class Endpoints(Stateful[Endpoint]):
 
     def _plan_resize(self, call: Call, document: Document) -> tuple[Params, Act]:
         arn, wanted = document["EndpointArn"], call.params["DesiredWeightsAndCapacities"]
-        variants = document["ProductionVariants"] + document.get("ShadowProductionVariants", [])
-        counts = {one["VariantName"]: one["DesiredInstanceCount"] for one in variants}
+        found = document["ProductionVariants"] + document.get("ShadowProductionVariants", [])
+        variants = {one["VariantName"]: one for one in found}
         for item in wanted:
-            if item["VariantName"] not in counts:
+            if item["VariantName"] not in variants:
                 raise ValidationException(f'Variant "{item["VariantName"]}" is not found on endpoint "{arn}".')
-            if "ServerlessUpdateConfig" in item:
-                raise ValidationException("ServerlessUpdateConfig: the endpoint is not serverless.")
+            serverless_rules.check_change(item, variants[item["VariantName"]])
+        counts = {name: one.get("DesiredInstanceCount", 0) for name, one in variants.items()}
         checks.unique("Variant name", (item["VariantName"] for item in wanted), "DesiredWeightsAndCapacities")
         for item in wanted:
             counts[item["VariantName"]] = item.get("DesiredInstanceCount", counts[item["VariantName"]])
@@ -202,6 +210,7 @@ class Endpoints(Stateful[Endpoint]):
 
     def _spec(self, call: Call, variant: Params, notes: list[str]) -> VariantSpec:
         model = self.models.named(call, variant["ModelName"])
+        serverless_rules.check_model(variant, model)
         containers = models.specs(model, {}, {})
         images = [self.cloud.launcher.images.find(one.image, registry.SERVE) for one in containers]
         if "AcceleratorType" in variant and models.has_many(model):
@@ -216,14 +225,15 @@ class Endpoints(Stateful[Endpoint]):
             containers=containers,
             direct=models.is_direct(model),
             role=model["ExecutionRoleArn"],
-            instance_type=variant["InstanceType"],
-            count=variant["InitialInstanceCount"],
+            instance_type=variant.get("InstanceType", serverless_rules.INSTANCE_TYPE),
+            count=variant.get("InitialInstanceCount", 0),
             weight=variant["InitialVariantWeight"],
             accelerator=variant.get("AcceleratorType"),
             isolated=model.get("EnableNetworkIsolation", False),
-            startup=variant.get("ContainerStartupHealthCheckTimeoutInSeconds", 600),
+            startup=variant.get("ContainerStartupHealthCheckTimeoutInSeconds", serverless_rules.startup(variant)),
             notes=(*notes, *hosting_rules.model_notes(model)),
             zones=self._zones(call.region, model),
+            serverless=serverless_rules.read(variant),
         )
 
     def _zones(self, region: str, model: Document) -> tuple[str, ...]:
@@ -267,10 +277,15 @@ def _counted(variants: list[Params], endpoint: Endpoint | None) -> list[Params]:
     """Variants as they were described, with the servers that an endpoint has of them now."""
     fleet = endpoint.fleet if endpoint else None
     counts = {one.spec.name: len(one.servers) for one in fleet.all} if fleet else {}
-    return [one | {"CurrentInstanceCount": counts.get(one["VariantName"], 0)} for one in variants]
+    return [
+        one
+        if "CurrentServerlessConfig" in one
+        else one | {"CurrentInstanceCount": counts.get(one["VariantName"], 0)}
+        for one in variants
+    ]
 
 
-def _describe(variant: Variant) -> Params:
+def _describe(variant: AnyVariant) -> Params:
     return {
         "VariantName": variant.spec.name,
         "DeployedImages": [
@@ -278,8 +293,7 @@ def _describe(variant: Variant) -> Params:
         ],
         "CurrentWeight": variant.weight,
         "DesiredWeight": variant.weight,
-        "CurrentInstanceCount": len(variant.servers),
-        "DesiredInstanceCount": variant.spec.count,
+        **_capacity(variant),
     }
 
 
@@ -298,14 +312,22 @@ def _pending(fleet: Fleet, stage: str, share: float, words: str = "") -> Params:
     now = datetime.now(UTC)
     status = {"Status": stage, "StartTime": now} | ({"StatusMessage": words} if words else {})
 
-    def describe(variant: Variant) -> Params:
+    def describe(variant: AnyVariant) -> Params:
         facts = {"CurrentWeight": variant.weight * share, "VariantStatus": [status]}
+        if variant.spec.serverless:
+            return _describe(variant) | facts
         facts["DesiredInstanceCount"] = fleet.wanted.named(variant.spec.name).count
         return _describe(variant) | facts | {"InstanceType": variant.spec.instance_type}
 
     found: dict[str, Any] = {"EndpointConfigName": fleet.config, "StartTime": now}
     found["ProductionVariants"] = [describe(variant) for variant in fleet.variants.values()]
     return found | ({"ShadowProductionVariants": [describe(fleet.shadow)]} if fleet.shadow else {})
+
+
+def _capacity(variant: AnyVariant) -> Params:
+    if plan := variant.spec.serverless:
+        return serverless_rules.describe(plan)
+    return {"CurrentInstanceCount": len(variant.servers), "DesiredInstanceCount": variant.spec.count}
 
 
 def _types(specs: list[VariantSpec]) -> dict[str, str]:
@@ -317,4 +339,6 @@ def _as_before(spec: VariantSpec, document: Document) -> VariantSpec:
     """A variant of the configuration with the weight and the count that the endpoint had it at."""
     variants = document["ProductionVariants"] + document.get("ShadowProductionVariants", [])
     found = {variant["VariantName"]: variant for variant in variants}[spec.name]
+    if spec.serverless:  # it is asleep; that it can start was seen when it was created
+        return replace(spec, serverless=serverless_rules.plan(found["DesiredServerlessConfig"], proven=True))
     return replace(spec, weight=found["DesiredWeight"], count=found["DesiredInstanceCount"])

@@ -9,7 +9,7 @@ from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.images import registry
 from sagelab.cloud.engine.images.registry import Image, Registry
 from sagelab.cloud.errors import ResourceLimitExceeded, ValidationException
-from sagelab.cloud.resources import checks, torch_rules
+from sagelab.cloud.resources import checks, serverless_rules, torch_rules
 from sagelab.cloud.resources.call import Params
 
 # Every instance is a model server of its own on this one machine, or a row of them.
@@ -37,7 +37,6 @@ CONFIG_REFUSED = {
     "CrossRegionTrafficConfig": "traffic to other regions",
 }
 VARIANT_REFUSED = {
-    "ServerlessConfig": "serverless inference",
     "InstancePools": "instance pools",
     "VariantInstanceProvisionTimeoutInSeconds": "instance pools, which it is for",
     "CapacityReservationConfig": "reserved capacity",
@@ -145,6 +144,7 @@ def check_config(config: Params, cloud: Cloud) -> None:
         _check_variant(variant, f"productionVariants.{number}")
     for number, variant in enumerate(shadows, 1):
         _check_variant(variant, f"shadowProductionVariants.{number}")
+    serverless_rules.check_config(config)
     if shadows:
         _check_shadows(config)
     _check_together(variants, shadows)
@@ -177,6 +177,7 @@ def notes(config: Params) -> list[str]:
     found = checks.noted(config, CONFIG_NOTED)
     for variant in (*config["ProductionVariants"], *config.get("ShadowProductionVariants", [])):
         found += [f"variant {variant['VariantName']}, {note}" for note in checks.noted(variant, VARIANT_NOTED)]
+        found += serverless_rules.notes(variant)
     return found
 
 
@@ -254,6 +255,9 @@ def _check_variant(variant: Params, path: str) -> None:
             f"{where}a ModelName is needed; the local cloud does not do inference components, which are made"
             " on a variant without one."
         )
+    if "ServerlessConfig" in variant:
+        serverless_rules.check_variant(variant)
+        return
     for name in ("InstanceType", "InitialInstanceCount"):
         if name not in variant:
             raise checks.missing(f"{path}.member.{name[0].lower()}{name[1:]}")
@@ -271,7 +275,7 @@ def _check_together(variants: list[Params], shadows: list[Params]) -> None:
     )
     if not any(variant.get("InitialVariantWeight", 1) for variant in variants):
         raise ValidationException("The InitialVariantWeight of at least one variant must be greater than 0.")
-    check_instances(sum(variant["InitialInstanceCount"] for variant in (*variants, *shadows)))
+    check_instances(sum(variant.get("InitialInstanceCount", 0) for variant in (*variants, *shadows)))
 
 
 def _check_async(output: Params, cloud: Cloud) -> None:

@@ -14,17 +14,24 @@ from sagelab.cloud.engine.context import EngineContext
 from sagelab.cloud.engine.hosting import targets
 from sagelab.cloud.engine.hosting.capture import Exchange
 from sagelab.cloud.engine.hosting.client import Reply, ServerUnavailable
-from sagelab.cloud.engine.hosting.fleet import Fleet, FleetSpec, Traffic, Variant, draw
+from sagelab.cloud.engine.hosting.fleet import AnyVariant, Fleet, FleetSpec, Traffic, Variant, draw
 from sagelab.cloud.engine.hosting.measures import Measures
 from sagelab.cloud.engine.hosting.mirror import Mirror
+from sagelab.cloud.engine.hosting.serverless import Declined, ServerlessVariant, Throttled, TooLarge
 from sagelab.cloud.engine.hosting.shifting import Closed, Plan, Shift, Watch
 from sagelab.cloud.engine.hosting.usage import Usage
 from sagelab.cloud.errors import ClientError
 
 MINUTE = 60.0  # seconds of the clock
 # What an invocation ends with that no container answered -> its status in the metrics.
-WITHOUT_ANSWER = {ServerUnavailable: 500, targets.ModelNotReady: 429, targets.BadTarget: 400}
-SILENT = (ServerUnavailable, targets.ModelNotReady, targets.BadTarget)
+WITHOUT_ANSWER: dict[type[Exception], int] = {
+    ServerUnavailable: 500,
+    targets.ModelNotReady: 429,
+    targets.BadTarget: 400,
+    Throttled: 400,
+    TooLarge: 413,
+}
+SILENT = (ServerUnavailable, targets.ModelNotReady, targets.BadTarget, Declined)
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,7 @@ class Endpoint:
 
         JobError: it did not come up. RolledBack, RollbackFailed: the old one serves again, or they both serve.
         """
-        fleet = Fleet(self.name, wanted, self.context)
+        fleet = Fleet(self.name, wanted, self.context, self.measures)
         if shadow := fleet.shadow:
             self._reflect(fleet, shadow)
         try:
@@ -113,12 +120,17 @@ class Endpoint:
         for item in wanted:
             variant = self.fleet.named(item["VariantName"])
             variant.weight = item.get("DesiredWeight", variant.weight)
-            variant.resize(item.get("DesiredInstanceCount", variant.spec.count))
+            if isinstance(variant, ServerlessVariant):
+                change = item.get("ServerlessUpdateConfig", {})
+                variant.adjust(change.get("MaxConcurrency"), change.get("ProvisionedConcurrency"))
+            else:
+                variant.resize(item.get("DesiredInstanceCount", variant.spec.count))
 
     def invoke(self, invocation: Invocation) -> tuple[str, Reply]:
         """(variant, reply) of one invocation. ServerUnavailable: no answer, a 5xx.
 
         NoVariant, BadTarget: there is no such variant, container or model. ModelNotReady: it is being loaded.
+        Declined: a serverless variant does not take it now.
         """
         fleet = self._enter()
         try:
@@ -136,7 +148,7 @@ class Endpoint:
         try:
             variant, headers = _variant_of(fleet, invocation.target), invocation.headers()
             targets.check(self.name, variant.spec, headers)
-            count = len(variant.servers)
+            count = variant.instances
             reply, parts = variant.ask(lambda server: server.stream(headers, invocation.body))
         except BaseException:
             fleet.leave()
@@ -165,9 +177,9 @@ class Endpoint:
             fleet.enter()
             return fleet
 
-    def _ask(self, fleet: Fleet, variant: Variant, invocation: Invocation) -> Reply:
+    def _ask(self, fleet: Fleet, variant: AnyVariant, invocation: Invocation) -> Reply:
         """The answer of a variant's server, which is measured, and captured if it is good."""
-        name, count, headers = variant.spec.name, len(variant.servers), invocation.headers()
+        name, count, headers = variant.spec.name, variant.instances, invocation.headers()
         targets.check(self.name, variant.spec, headers)
         try:
             reply = variant.ask(lambda server: server.invoke("/invocations", headers, invocation.body))
@@ -183,7 +195,7 @@ class Endpoint:
             )
         return reply
 
-    def _note(self, fleet: Fleet, variant: Variant, count: int, reply: Reply, overhead: float) -> None:
+    def _note(self, fleet: Fleet, variant: AnyVariant, count: int | None, reply: Reply, overhead: float) -> None:
         self.measures.note(variant.spec.name, count, reply.status, reply.seconds, overhead, fleet.config)
         if reply.hops:
             self.measures.note_containers(variant.spec.name, reply.hops, overhead if variant.spec.direct else None)
@@ -232,7 +244,8 @@ class Endpoint:
         found = defaultdict[str, list[Variant]](list)
         for fleet, _ in self.traffic:
             for variant in fleet.all:
-                found[variant.spec.name].append(variant)
+                if isinstance(variant, Variant):  # a serverless one tells by itself
+                    found[variant.spec.name].append(variant)
         with self._using:
             for name, variants in found.items():
                 self._note_usage_of(name, variants)
@@ -259,7 +272,7 @@ def _then(parts: Iterator[bytes], act: Callable[[], None]) -> Iterator[bytes]:
         act()
 
 
-def _variant_of(fleet: Fleet, target: str | None) -> Variant:
+def _variant_of(fleet: Fleet, target: str | None) -> AnyVariant:
     if target is None:
         return fleet.choose()
     try:

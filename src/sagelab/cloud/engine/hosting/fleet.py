@@ -16,8 +16,10 @@ from sagelab.cloud.engine.hosting import chain
 from sagelab.cloud.engine.hosting.capture import Capture
 from sagelab.cloud.engine.hosting.client import ServerUnavailable
 from sagelab.cloud.engine.hosting.instance import Instance
+from sagelab.cloud.engine.hosting.measures import Measures
 from sagelab.cloud.engine.hosting.mirror import Mirror
 from sagelab.cloud.engine.hosting.server import VariantSpec, close_all
+from sagelab.cloud.engine.hosting.serverless import ServerlessVariant
 from sagelab.cloud.engine.hosting.zones import Placement
 from sagelab.cloud.errors import ClientError
 
@@ -120,6 +122,11 @@ class Variant:
                 pause = min(LONGEST_PAUSE, 2 * pause or FIRST_PAUSE)
         self._end(lost)
 
+    @property
+    def instances(self) -> int:
+        """How many servers it has."""
+        return len(self.servers)
+
     def release(self) -> list[Instance]:
         """Its servers, for them to be closed: it has none from now on."""
         with self._lock:
@@ -148,6 +155,9 @@ class Variant:
             if other is None:
                 raise
             return act(other)
+
+
+AnyVariant = Variant | ServerlessVariant
 
 
 @dataclass(frozen=True)
@@ -179,9 +189,17 @@ class Fleet:
     sets it.
     """
 
-    def __init__(self, endpoint: str, wanted: FleetSpec, context: EngineContext) -> None:
+    def __init__(
+        self, endpoint: str, wanted: FleetSpec, context: EngineContext, measures: Measures | None = None
+    ) -> None:
+        """measures: of its endpoint; None of a fleet that is only described."""
         self.wanted, self.config, self.capturing = wanted, wanted.config, wanted.capture
-        self.variants = {spec.name: Variant(endpoint, spec, context) for spec in wanted.variants}
+        self.variants: dict[str, AnyVariant] = {
+            spec.name: ServerlessVariant(endpoint, spec, context, measures)
+            if spec.serverless
+            else Variant(endpoint, spec, context)
+            for spec in wanted.variants
+        }
         self.shadow = Variant(endpoint, wanted.shadow, context) if wanted.shadow else None
         self.capture: Capture | None = None
         self.mirror: Mirror[Any] | None = None
@@ -192,7 +210,7 @@ class Fleet:
         self._drained = threading.Condition()
 
     @property
-    def all(self) -> list[Variant]:
+    def all(self) -> list[AnyVariant]:
         """Its variants, the shadow among them."""
         return [*self.variants.values(), *([self.shadow] if self.shadow else [])]
 
@@ -201,11 +219,11 @@ class Fleet:
         """The model's role: of the first variant's, where they differ."""
         return next(iter(self.variants.values())).spec.role
 
-    def named(self, name: str) -> Variant:
+    def named(self, name: str) -> AnyVariant:
         """The variant of a name, be it the shadow. KeyError: there is none."""
         return {variant.spec.name: variant for variant in self.all}[name]
 
-    def start(self, counts: Mapping[Variant, int] | None = None) -> None:
+    def start(self, counts: Mapping[AnyVariant, int] | None = None) -> None:
         """Start every variant, with so many servers. JobError: one did not come up; then none runs."""
         self.started = True
         try:
@@ -217,12 +235,12 @@ class Fleet:
             self.close()
             raise
 
-    def resize(self, counts: Mapping[Variant, int]) -> None:
+    def resize(self, counts: Mapping[AnyVariant, int]) -> None:
         """Let variants have so many servers. JobError: one did not come up."""
         for variant, count in counts.items():
             variant.resize(count)
 
-    def choose(self) -> Variant:
+    def choose(self) -> AnyVariant:
         """A variant by the weights: each gets weight / sum of weights of the invocations."""
         variants = list(self.variants.values())
         weights = [variant.weight for variant in variants]

@@ -48,6 +48,7 @@ class _Second:
     errors_5xx: int = 0
     latencies: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     hits: list[float] = field(default_factory=list)
+    samples: dict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
 
 
 class Measures:
@@ -60,7 +61,7 @@ class Measures:
         self._endpoint, self._cloudwatch, self._clock = endpoint, cloudwatch, clock
         self._lock = threading.Lock()
         self._seconds: dict[Moment, _Second] = defaultdict(_Second)
-        self._instances: dict[Place, int] = {}
+        self._instances: dict[Place, int | None] = {}
         # The last two minutes in which each was invoked; at first, when it began to wait for that.
         self._asked: dict[Place, tuple[int, int]] = {}
         self._rested = 0.0  # when zeros were last sent, in real epoch seconds
@@ -70,11 +71,11 @@ class Measures:
         self._sender = BatchSender(f"measures {endpoint}", lambda: pause(clock), self._send)
 
     def note(
-        self, variant: str, instances: int, status: int, model: float | None, overhead: float, config: str
+        self, variant: str, instances: int | None, status: int, model: float | None, overhead: float, config: str
     ) -> None:
         """One invocation. status: of HTTP. model, overhead: seconds; model is None where no server answered.
 
-        config: the endpoint configuration that the variant is of.
+        instances: None of a variant that has none. config: the endpoint configuration that the variant is of.
         """
         place, minute = (variant, config), self._minute()
         if model is not None:
@@ -114,6 +115,7 @@ class Measures:
             (self._datum(name, count, "Count", None, end, Value=0.0), config)
             for name, config in quiet
             for count in COUNTS
+            if count != "InvocationsPerInstance" or self._instances.get((name, config), 1) is not None
         ]
         self._put(NAMESPACE, [_of(datum, config) if config else datum for datum, config in zeros])
         if self._backlog:
@@ -149,6 +151,13 @@ class Measures:
         """So many models of an instance are in memory."""
         self._put(INSTANCES, [self._datum(variant, "LoadedModelCount", "None", Value=count)])
 
+    def sample(self, variant: str, values: dict[tuple[str, str], float]) -> None:
+        """What a serverless variant has at this moment: (metric, unit) -> value."""
+        with self._lock:
+            for key, value in values.items():
+                self._second((variant, "")).samples[key].append(value)
+        self._sender.wake()
+
     def backlog(self, size: int, instances: int) -> None:
         """Asynchronous invocations that wait or are under way, and the servers that there are for them.
 
@@ -166,6 +175,10 @@ class Measures:
         data = {"CPUUtilization": cpu, "MemoryUtilization": memory}
         put = [self._datum(variant, name, "Percent", container, Value=value) for name, value in data.items()]
         self._put(INSTANCES, put)
+
+    def memory(self, variant: str, memory: float) -> None:
+        """Memory of an environment without an instance, in percent of what there is for it."""
+        self._put(INSTANCES, [self._datum(variant, "MemoryUtilization", "Percent", Value=memory)])
 
     def close(self) -> None:
         """Send the rest."""
@@ -186,13 +199,14 @@ class Measures:
     def _data(self, place: Place, second: _Second, container: str | None) -> list[dict[str, Any]]:
         """What there is of one second: for the variant, and for the variant in its configuration."""
         variant, config = place
+        instances = self._instances.get(place, 1)
         counts = {
             "Invocations": (1.0, second.count),
-            "InvocationsPerInstance": (1 / max(1, self._instances.get(place, 1)), second.count),
+            "InvocationsPerInstance": (1 / max(1, instances or 1), second.count),
             "Invocation4XXErrors": (1.0, second.errors_4xx),
             "Invocation5XXErrors": (1.0, second.errors_5xx),
         }
-        if container:
+        if container or instances is None:
             del counts["InvocationsPerInstance"]
         data = []
         for name, (value, count) in counts.items() if second.count else ():
@@ -204,6 +218,10 @@ class Measures:
             data.append(
                 self._datum(variant, "ModelCacheHit", "None", None, second.time, Values=_thin(second.hits))
             )
+        for (name, unit), values in second.samples.items():
+            ends = {"Minimum": min(values), "Maximum": max(values)}
+            total = {"SampleCount": len(values), "Sum": sum(values), **ends}
+            data.append(self._datum(variant, name, unit, None, second.time, StatisticValues=total))
         return data + [_of(one, config) for one in data if config]
 
     def _second(self, place: Place, container: str | None = None) -> _Second:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sagelab.cloud.clock import Clock
-from sagelab.cloud.engine.hosting.fleet import Fleet, Traffic, Variant
+from sagelab.cloud.engine.hosting.fleet import AnyVariant, Fleet, Traffic
 from sagelab.cloud.errors import JobError
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def _mixed(old: Traffic, new: Fleet, share: float) -> Traffic:
     return tuple((fleet, part) for fleet, part in (*left, (new, share)) if part > 0)
 
 
-def _part(counts: dict[Variant, int], share: float) -> dict[Variant, int]:
+def _part(counts: dict[AnyVariant, int], share: float) -> dict[AnyVariant, int]:
     """So many servers of each variant, rounded up. 1e-9: what a third three times is short of the whole."""
     return {variant: math.ceil(count * share - 1e-9) for variant, count in counts.items()}
 
