@@ -127,12 +127,12 @@ def _start(hosting: Hosting, times: int) -> Result:
 
 def _compare_waits(ours: Place, bare: Place, moto: Place, name: str, count: int) -> Iterator[Result]:
     for other, limit in ((bare, 1.5), (moto, 1.0)):
-        here, there = compare(_call(ours, name), _call(other, name), count)
+        here, there = compare(predicting(ours, name), predicting(other, name), count)
         seen = f"p50 of {count}: {here:.1f} ms; {other.name} {there:.1f} ms"
         yield Result(f"InvokeEndpoint, one digit / {other.name}", here / there, limit, "x", seen=seen)
 
 
-def _call(place: Place, name: str, **options: str) -> Call:
+def predicting(place: Place, name: str, **options: str) -> Call:
     runtime, body = place.client("sagemaker-runtime"), digit()
     return lambda: runtime.invoke_endpoint(EndpointName=name, Body=body, ContentType=JSON, **options)[
         "Body"
@@ -158,7 +158,7 @@ def _compare_crowds(ours: Place, bare: Place, name: str, rounds: int, calls: int
 
 
 def _prepare_calls(place: Place, name: str, calls: int) -> Callable[[], Done]:
-    call = _call(place, name)
+    call = predicting(place, name)
     call()
     return lambda: _do_calls(call, calls)
 
@@ -181,7 +181,7 @@ def _update(hosting: Hosting, name: str, updates: int) -> Result:
     """Four clients ask on while the endpoint goes from one configuration to the next."""
     configs = [hosting.configure(plain=None) for _ in range(updates)]
     done, answered, errors = threading.Event(), [0] * 4, list[str]()
-    calls = [_call(hosting.place, name) for _ in answered]
+    calls = [predicting(hosting.place, name) for _ in answered]
 
     def ask(client: int, call: Call) -> None:
         while not done.is_set():
@@ -212,7 +212,7 @@ def _update(hosting: Hosting, name: str, updates: int) -> Result:
 def _accelerate(hosting: Hosting, count: int) -> Result:
     """ModelLatency as CloudWatch has it, of two variants that are asked in turn."""
     name, _ = hosting.deploy(hosting.configure(plain=None, accelerated=ACCELERATOR))
-    calls = [_call(hosting.place, name, TargetVariant=variant) for variant in ("plain", "accelerated")]
+    calls = [predicting(hosting.place, name, TargetVariant=variant) for variant in ("plain", "accelerated")]
     compare(calls[0], calls[1], count)
     hosting.delete(name)  # its last metrics are out now
     plain, accelerated = (_model_latency(hosting.place, name, variant) for variant in ("plain", "accelerated"))

@@ -31,8 +31,10 @@ from lessons import lessons
 from pipelines import pipelines
 from place import forget_surroundings
 from pytorch import pytorch
+from recommender import recommender
 from scale import store
 from scaling import scaling
+from serverless import serverless
 from spot import spot
 from startup import up
 from table import Result
@@ -50,6 +52,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "gateway": gateway,
     "store": store,
     "endpoints": endpoints,
+    "serverless": serverless,
     "chains": chains,
     "empty": empty,
     "frameworks": frameworks,
@@ -63,6 +66,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "spot": spot,
     "events": events,
     "scaling": scaling,
+    "recommender": recommender,
     "functions": functions,
     "pipelines": pipelines,
     "trust": trust,

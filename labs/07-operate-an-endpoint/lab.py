@@ -271,14 +271,14 @@ load.show_requests({title: run for title, run in runs.items() if run}, gone, wit
 # An instance costs by the hour, asked or not. A [serverless endpoint](../labs/GLOSSARY.md#serverless-endpoint)
 # has none: its configuration names memory and the most requests at a time, SageMaker starts an environment when
 # somebody asks, and ends it when nobody has for a while. You pay for the milliseconds of the answers. Nothing
-# else is new: the same model, the same call.
+# else is new: the same model, the same call. (In boto3, for version 3 of the SDK misspells `MemorySizeInMB`.)
 
 # %% tags=["nbval-ignore-output"]
-from sagemaker.core.shapes import ProductionVariant, ProductionVariantServerlessConfig
-
-small = ProductionVariantServerlessConfig(memory_size_in_mb=2048, max_concurrency=4)
-shape = {"variant_name": "AllTraffic", "model_name": model.model_name}
-sleeper = lab.deploy([ProductionVariant(**shape, serverless_config=small)]).endpoint_name
+sagemaker, sleeper = lab.client("sagemaker"), lab.fresh_name("sleeper")
+small = {"MemorySizeInMB": 2048, "MaxConcurrency": 4}
+shape = {"VariantName": "AllTraffic", "ModelName": model.model_name, "ServerlessConfig": small}
+sagemaker.create_endpoint_config(EndpointConfigName=sleeper, ProductionVariants=[shape], Tags=lab.tags)
+sagemaker.create_endpoint(EndpointName=sleeper, EndpointConfigName=sleeper, Tags=lab.tags)
 found = watch.follow(lab, "endpoint", sleeper)
 assert found["EndpointStatus"] == "InService"
 
@@ -316,6 +316,9 @@ assert took[0] > 2 * np.median(took[1:])
 # candidates, your traffic in phases, and your bounds
 # ([CreateInferenceRecommendationsJob](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateInferenceRecommendationsJob.html)).
 # It wants samples to ask with, in an archive.
+#
+# `MaxInvocations` would be the invocations a minute that you *need*: then it advises so many instances as it
+# takes for them, at their price. Left out, it is one of each.
 
 # %% tags=["nbval-ignore-output"]
 from sagelab.lab import advice
@@ -330,11 +333,9 @@ asked_for = {
     "EndpointConfigurations": [{"InstanceType": each} for each in (INSTANCE_TYPE, "ml.c5.xlarge")],
     "TrafficPattern": {"TrafficType": "PHASES", "Phases": [phase]},
 }
-bounds = {"ModelLatencyThresholds": [{"Percentile": "P95", "ValueInMilliseconds": 1000}], "MaxInvocations": 30000}
+bounds = {"ModelLatencyThresholds": [{"Percentile": "P95", "ValueInMilliseconds": 1000}]}
 request = {"JobName": lab.fresh_name("advice"), "JobType": "Advanced", "RoleArn": lab.role, "Tags": lab.tags}
-lab.client("sagemaker").create_inference_recommendations_job(
-    **request, InputConfig=asked_for, StoppingConditions=bounds
-)
+sagemaker.create_inference_recommendations_job(**request, InputConfig=asked_for, StoppingConditions=bounds)
 advised = watch.follow(lab, "recommendations job", request["JobName"])
 advice.table(advised).round(2)
 

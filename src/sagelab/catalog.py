@@ -231,9 +231,17 @@ KINDS: tuple[Kind, ...] = (
             "Invoke*Async",
             "Invoke*WithResponseStream",
         ),
-        running=("Creating", "InService", "Updating", "RollingBack", "SystemUpdating", "Deleting"),
+        running=(
+            "Creating",
+            "InService",
+            "Updating",
+            "RollingBack",
+            "SystemUpdating",
+            "UpdateRollbackFailed",
+            "Deleting",
+        ),
         ended=("Failed", "OutOfService"),
-        rests=("InService", "Failed", "OutOfService"),
+        rests=("InService", "UpdateRollbackFailed", "Failed", "OutOfService"),
         uses=(
             Use(
                 "hosting",

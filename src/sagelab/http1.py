@@ -259,15 +259,19 @@ class Served:
 
 
 class Asked:
-    """The client's side of a connection: a request out, its answer in, by GET or POST."""
+    """The client's side of a connection: a request out, its answer in, by GET or POST.
+
+    heard: something of an answer to the last request has come.
+    """
 
     def __init__(self, connection: socket.socket) -> None:
-        self._socket = connection
-        self._reader = Reader(connection.recv, HttpResponseParser)
+        self._socket, self.heard = connection, False
+        self._reader = Reader(self._receive, HttpResponseParser)
 
     def ask(self, method: str, target: str, headers: Headers, body: bytes) -> Message:
         """Send a request; the head of its answer. OSError, Refused: there is none that can be read."""
         start = head(f"{method} {target} HTTP/1.1", (*headers, ("Content-Length", str(len(body)))))
+        self.heard = False
         self._socket.sendall(start + body)
         while (answer := self._reader.next()) and answer.status < 200:
             pass  # 100 Continue and its like
@@ -278,6 +282,11 @@ class Asked:
     def body(self, answer: Message) -> Iterator[bytes]:
         """The parts of an answer's body as they come. OSError, Refused: it breaks off."""
         return self._reader.body(answer)
+
+    def _receive(self, size: int) -> bytes:
+        data = self._socket.recv(size)
+        self.heard = self.heard or bool(data)
+        return data
 
 
 def head(first: str, headers: Headers) -> bytes:

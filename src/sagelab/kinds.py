@@ -40,6 +40,12 @@ class Use:
             if isinstance(place, dict) and "InstanceType" in place:
                 yield place
 
+    def serverless(self, document: Document) -> Iterator[Document]:
+        """The ServerlessConfig of what is billed by its requests."""
+        for place in read(document, self.instances):
+            if isinstance(place, dict) and "ServerlessConfig" in place:
+                yield place["ServerlessConfig"]
+
     def hosts(self, document: Document) -> Iterator[tuple[str, str, int]]:
         """(plane, type, count) of the instances, and of the accelerators at them."""
         times = next(read(document, self.times), 1) if self.times else 1

@@ -21,6 +21,11 @@ def spot_share(instance_type: str) -> float:
     return float(spot["share"].get(instance_type, spot["otherwise"]))
 
 
+def serverless_second(memory: int) -> float:
+    """Dollars for a second of a serverless endpoint's requests. memory: MB of an environment."""
+    return memory / 1024 * float(prices()["serverless"]["second"])
+
+
 def hourly(instance_type: str, plane: str) -> float | None:
     """Dollars an hour of one instance; None: the table does not have it.
 

@@ -28,6 +28,7 @@ def test_every_estimator_runs(frameworks: Ran) -> None:
         "algorithm True",
         "transform 100 True",
         "script 3",
+        "serverless 3",
         "row True",
         "listed ['first.tar.gz', 'second.tar.gz']",
         "of many True",

@@ -78,6 +78,14 @@ class Hosting:
         )
         return name
 
+    def serverless(self, model: str, memory: int = 1024, most: int = 2, **plan: int) -> str:
+        """A configuration with a serverless variant, v1. plan: more of its ServerlessConfig."""
+        name = f"config-{uuid.uuid4().hex[:12]}"
+        config = {"MemorySizeInMB": memory, "MaxConcurrency": most, **plan}
+        variants = [{"VariantName": "v1", "ModelName": model, "ServerlessConfig": config}]
+        self.sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=variants)
+        return name
+
     def start(self, config: str) -> str:
         """Create an endpoint, without waiting for it."""
         name = f"endpoint-{uuid.uuid4().hex[:12]}"

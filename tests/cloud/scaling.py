@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import boto3
+
 from sagelab.cloud.engine.images.own import OwnImages
+from tests import signers
 from tests.cloud.endpoints import Hosting
 from tests.conftest import LocalCloud
 from tests.waiting import until
@@ -14,10 +18,12 @@ from tests.waiting import until
 DIMENSION = "sagemaker:variant:DesiredInstanceCount"
 IMAGE = "scaled:1"
 SERVE = """#!/usr/bin/env python3
-import http.server, os
+import http.server, os, time
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def answer(self):
+        while os.path.exists("hold"):
+            time.sleep(0.05)
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.send_response(200)
         self.send_header("Content-Length", "2")
@@ -32,8 +38,19 @@ http.server.ThreadingHTTPServer(("0.0.0.0", port), Handler).serve_forever()
 INVOCATIONS = {"PredefinedMetricSpecification": {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"}}
 
 
+def user(cloud: LocalCloud, name: str, *actions: str) -> boto3.Session:
+    """A session of a new user who may do these on everything."""
+    iam = cloud.client("iam")
+    iam.create_user(UserName=name)
+    statement = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_user_policy(UserName=name, PolicyName="rights", PolicyDocument=document)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return signers.session(key["AccessKeyId"], key["SecretAccessKey"])
+
+
 def add_image(cloud: LocalCloud, folder: Path, name: str = IMAGE) -> str:
-    """The image that endpoints here serve with."""
+    """The image that endpoints here serve with; none of them answers while its folder has a file `hold`."""
     (folder / "serve").write_text(SERVE)
     (folder / "serve").chmod(0o755)
     return OwnImages(cloud.home.images).add(name, folder)

@@ -36,6 +36,16 @@ def test_hosting_has_prices_of_its_own() -> None:
         costs.estimate("ml.c5.large", 3600)
 
 
+def test_requests_of_a_serverless_endpoint_are_billed_by_memory_and_time() -> None:
+    cost = costs.serverless(3072, 1000)
+    assert cost.gigabyte_seconds == 3000
+    assert cost.dollars == pytest.approx(0.06)
+    assert "3,000.000 GB-seconds: $0.060000 on AWS (us-east-1" in str(cost)
+    assert costs.serverless(1024, 0, data=2).dollars == pytest.approx(0.032)
+    with pytest.raises(costs.UnknownPrice):
+        costs.serverless(1024, 1, provisioned=1)
+
+
 def test_the_price_table_says_of_when_and_where_it_is_and_what_is_unverified() -> None:
     table = costs.prices()
     assert table["date"]

@@ -48,6 +48,18 @@ class Service:
     def describe_alarms(self, **_: Any) -> dict[str, Any]:
         return {"MetricAlarms": [alarm(LOW, "OK", "LessThanThreshold"), alarm(HIGH, "ALARM")]}
 
+    def get_paginator(self, _: str) -> Service:
+        return self
+
+    def paginate(self, **_: str) -> list[dict[str, Any]]:
+        causes = ("minimum capacity was set to 1", f"monitor alarm {HIGH} in state ALARM triggered policy half")
+        did = {
+            "StartTime": NOON,
+            "Description": "Setting desired instance count to 2.",
+            "StatusCode": "Successful",
+        }
+        return [{"ScalingActivities": [{**did, "Cause": cause} for cause in causes]}]
+
     def get_metric_statistics(self, **asked: Any) -> dict[str, Any]:
         assert asked["Period"] == 1
         seconds = {0: 40.0, 1: 30.0, 2: 5.0}
@@ -88,6 +100,11 @@ def test_watching_ends_with_the_minutes_of_the_clock() -> None:
 def test_a_look_says_what_is_wanted_only_where_it_is_not_there() -> None:
     assert str(Look(0, 3, 1, 2, {"AlarmHigh": "ALARM"})) == "minute 3.0 · 1 instance, 2 wanted · AlarmHigh ALARM"
     assert str(Look(0, 3, 2, 2, {})) == "minute 3.0 · 2 instances"
+
+
+def test_an_activity_names_the_alarm_by_its_side() -> None:
+    table = scaling.activities(lab(), "e")
+    assert list(table["cause"]) == ["minimum capacity was set to 1", "AlarmHigh in ALARM: half"]
 
 
 def test_invocations_are_added_up_to_minutes_of_the_clock() -> None:

@@ -57,7 +57,10 @@ def test_tuning_job_says_what_runs_at_one_time() -> None:
 
 @pytest.mark.parametrize("operation", ["CreateEndpoint", "UpdateEndpoint"])
 def test_endpoint_says_that_it_costs_until_it_is_deleted(operation: str) -> None:
-    assert said(operation, {"EndpointConfigName": "c"}) == "2 x ml.c5.large, $0.20 an hour, until it is deleted"
+    assert said(operation, {"EndpointConfigName": "c"}) == (
+        "2 x ml.c5.large, $0.20 an hour, until it is deleted; serverless of 2,048 MB, $0.00004 a second of its"
+        " requests, nothing at rest, until it is deleted"
+    )
 
 
 def test_notebook_instance_says_its_price_when_it_is_made_and_when_it_is_started() -> None:
@@ -76,7 +79,7 @@ def test_what_is_described_is_what_the_request_names() -> None:
         asked.append((kind.stem, name))
         return CONFIG
 
-    assert len(list(spending.uses_of("CreateEndpoint", {"EndpointConfigName": "c"}, describe))) == 1
+    assert len(list(spending.uses_of("CreateEndpoint", {"EndpointConfigName": "c"}, describe))) == 2
     assert asked == [("EndpointConfig", "c")]
 
 
@@ -114,6 +117,7 @@ def test_pipeline_says_what_each_of_its_steps_would_start() -> None:
         (2, "ml.p3.2xlarge", "training"),
         (1, "ml.m5.large", "training"),
         (2, "ml.c5.large", "hosting"),
+        (0, "serverless", "serverless"),
     ]
 
 
@@ -181,3 +185,9 @@ def test_nothing_is_made_where_nobody_says_yes(jobs: Jobs, setting: str) -> None
     done = start(jobs, request, setting)
     assert "SpendingRefusedError" in done.stderr
     assert jobs.sagemaker.list_training_jobs(NameContains=request["TrainingJobName"])["TrainingJobSummaries"] == []
+
+
+def test_provisioned_concurrency_is_said_to_have_no_price() -> None:
+    assert "2 provisioned, at a price that is not at hand" in str(
+        spending.ServerlessUse("serverless", 2, "serverless", "until then", 1024)
+    )

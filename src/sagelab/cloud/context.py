@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.loaders import create_loader
 
-from sagelab.cloud import clock
+from sagelab.cloud import clock, zones
 from sagelab.cloud.alarms.alarms import Alarms
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Cloud:
         self.home, self.store, self.launcher = home, store, launcher
         self.url, self.region = url, region
         self.account = home.account
-        self.clock = clock.read(home)
+        self.clock, self.zones = clock.read(home), zones.read(home)
         self.families: list[Family] = []  # of resources; `resources.families` fills it
         # Keys of this process alone, by which services of AWS's that it is take on the roles they are given.
         self.service_keys = {
@@ -169,6 +169,7 @@ class Cloud:
             machine_memory(),
             self.end_key,
             self.clock,
+            self.zones,
         )
 
     def _session(self, keys: tuple[str, str, str | None] | None = None) -> Any:

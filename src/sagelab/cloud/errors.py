@@ -22,6 +22,8 @@ ServiceError                        what a client sees: AWS's code, AWS's messag
 |-- NoSuchAlarm                 404  of CloudWatch's, an alarm that nobody made
 |-- NothingToTag                404  of CloudWatch's, the same where tags are meant
 |-- ModelError                  424  the container of an endpoint answered with an error, or not at all
+|-- ModelNotReadyException      429  a model, or the container of a serverless endpoint, takes too long to start
+|-- Throttling                  400  more invocations of a serverless endpoint at a time than it takes
 |-- NoSuchEntity                404  a user or a role that IAM does not have
 |-- MalformedPolicy             400  a policy that cannot be read
 |-- PackedPolicyTooLarge        400  policies of a session that are too long together
@@ -195,6 +197,10 @@ class ModelError(ServiceError):
 class ModelNotReadyException(ServiceError):
     code = "ModelNotReadyException"
     status = 429
+
+
+class Throttling(ServiceError):
+    code = "ThrottlingException"
 
 
 class NoSuchEntity(ServiceError):

@@ -27,7 +27,7 @@ from typing import IO, Any
 
 import sagelab
 from sagelab import catalog
-from sagelab.cloud import clock, damage, resources
+from sagelab.cloud import clock, damage, resources, zones
 from sagelab.cloud.console.server import ConsoleServer
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.jobs.run import await_ends
@@ -108,8 +108,7 @@ def serve(home: Home, port: int | None, ready: Callable[[str], None]) -> None:
         ended = _watch_signals()
         url = f"http://{HOST}:{listener.getsockname()[1]}"
         cloud, families = _build(home, url, closing, outside)
-        own: Internal = {"Status": lambda _: _status(cloud), "SetClock": partial(clock.put_on, home, cloud.clock)}
-        gateway = Gateway(cloud, families, internal=own)
+        gateway = Gateway(cloud, families, internal=_own(cloud))
         closing.callback(gateway.close)
         closing.callback(_serve_in_background(gateway, listener))
         # Last lines and last steps go through the front door and into the store: what runs ends before those do.
@@ -146,6 +145,16 @@ def _build(home: Home, url: str, closing: ExitStack, outside: dict[str, str]) ->
 def _warm(gateway: Gateway, console: ConsoleServer) -> None:
     gateway.warm()
     console.warm()
+
+
+def _own(cloud: Cloud) -> Internal:
+    """The local cloud's own operations."""
+    return {
+        "Status": lambda _: _status(cloud),
+        "SetClock": partial(clock.put_on, cloud.home, cloud.clock),
+        "SetZone": partial(zones.put_on, cloud.home, cloud.zones),
+        "DescribeZones": partial(zones.describe, cloud.zones),
+    }
 
 
 def _status(cloud: Cloud) -> dict[str, Any]:

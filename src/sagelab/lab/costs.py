@@ -5,9 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sagelab.prices import prices, spot_share
+from sagelab.prices import prices, serverless_second, spot_share
 
-__all__ = ["Cost", "UnknownPrice", "bill", "estimate", "prices", "savings", "spot_share", "training_cost"]
+__all__ = [
+    "Cost",
+    "ServerlessCost",
+    "UnknownPrice",
+    "bill",
+    "estimate",
+    "prices",
+    "savings",
+    "serverless",
+    "spot_share",
+    "training_cost",
+]
 
 
 class UnknownPrice(Exception):
@@ -43,6 +54,39 @@ def estimate(instance_type: str, seconds: float, count: int = 1, plane: str = "t
     if instance_type not in table:
         raise UnknownPrice(f"No {plane} price of {instance_type!r} is at hand; known are {', '.join(table)}.")
     return Cost(instance_type, count, seconds, table[instance_type])
+
+
+@dataclass(frozen=True)
+class ServerlessCost:
+    """The requests of a serverless endpoint. memory: MB of an environment. seconds: of all of them. data: GB."""
+
+    memory: int
+    seconds: float
+    data: float = 0.0
+
+    @property
+    def gigabyte_seconds(self) -> float:
+        return self.memory / 1024 * self.seconds
+
+    @property
+    def dollars(self) -> float:
+        return serverless_second(self.memory) * self.seconds + self.data * float(prices()["serverless"]["data"])
+
+    def __str__(self) -> str:
+        return (
+            f"{self.seconds:,.3f} s of requests with {self.memory:,} MB, {self.gigabyte_seconds:,.3f} GB-seconds: "
+            f"${self.dollars:.6f} on AWS ({prices()['region']}, prices of {prices()['date']})"
+        )
+
+
+def serverless(memory: int, seconds: float, data: float = 0.0, provisioned: int = 0) -> ServerlessCost:
+    """The cost of a serverless endpoint's requests, which AWS bills by the millisecond; nothing at rest.
+
+    UnknownPrice: of provisioned concurrency, which is billed for being there too, the table has none.
+    """
+    if provisioned:
+        raise UnknownPrice("No price of provisioned concurrency is at hand.")
+    return ServerlessCost(memory, seconds, data)
 
 
 def bill(job: dict[str, Any]) -> Cost:

@@ -17,7 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sagelab import catalog
-from sagelab.lab import pictures, watch
+from sagelab.lab import costs, pictures, watch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -167,6 +167,19 @@ def metrics(lab: Lab, name: str, variant: str = "AllTraffic", at_least: int = 1)
         (metric, statistic, *value(lab, name, metric, statistic, variant)) for metric, statistic in METRICS.items()
     ]
     return pd.DataFrame(rows, columns=["metric", "statistic", "value", "unit"])
+
+
+def serverless_bill(lab: Lab, name: str, variant: str = "AllTraffic") -> costs.ServerlessCost:
+    """What AWS bills for the requests of a serverless endpoint since the lab began: the sum of ModelLatency.
+
+    UnknownPrice: it has provisioned concurrency.
+    """
+    found = watch.look(lab, KIND, name)["ProductionVariants"]
+    plan = next(each["CurrentServerlessConfig"] for each in found if each["VariantName"] == variant)
+    microseconds, _ = value(lab, name, "ModelLatency", "Sum", variant)
+    return costs.serverless(
+        plan["MemorySizeInMB"], microseconds / 1e6, provisioned=plan.get("ProvisionedConcurrency", 0)
+    )
 
 
 def latency(lab: Lab, name: str, variants: Sequence[str]) -> pd.DataFrame:

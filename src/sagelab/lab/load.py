@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 LEVELS = (1, 2, 4, 8, 16)  # users, each level twice the one before
 SECONDS = {"local": 2.0, "aws": 30.0}  # of a level
 WARM = 5  # requests before the first level, which find a server that has not worked yet
-GAIN = 1.2  # times as many answers for twice the users: less is hardly more
+NEARLY = 0.8  # of the most answers a second: more users than bring so many hardly bring more
 PAUSE = 0.05  # seconds that a user waits after a failure, so that a refusal is not asked for in a tight loop
 BUSY = 0.7  # of a processor: a client that needs so much of it may be what is measured
 COLUMNS = ["users", "requests", "failed", "per_second", "p50_ms", "p90_ms", "p99_ms", "client"]
@@ -127,14 +126,12 @@ def summary(requests: Sequence[Request], seconds: float) -> tuple[int, int, floa
 
 
 def bend(table: pd.DataFrame) -> pd.Series[float]:
-    """The row of a load test from which on twice the users bring hardly more answers: there they begin to queue.
+    """The row of a load test from which on more users hardly bring more answers: there they begin to queue.
 
-    Hardly more is less than a fifth. The last row, where it has not come to that.
+    It is that of the fewest users who get four fifths of the most answers a second.
     """
-    for row, following in pairwise(range(len(table))):
-        if table["per_second"].iloc[following] < GAIN * table["per_second"].iloc[row]:
-            return table.iloc[row]
-    return table.iloc[-1]
+    enough = table["per_second"] >= NEARLY * table["per_second"].max()
+    return table[enough].iloc[0]
 
 
 def sentence(table: pd.DataFrame) -> str:

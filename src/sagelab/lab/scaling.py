@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sagelab import catalog
 from sagelab.lab import clock, pictures, watch
@@ -27,6 +28,9 @@ NAMESPACE = "AWS/SageMaker"
 PAUSE = {"local": 0.25, "aws": 10.0}  # seconds between two looks
 OK, ALARM, NO_DATA = "OK", "ALARM", "INSUFFICIENT_DATA"
 STATES = {OK: (pictures.GREEN, ""), ALARM: (pictures.RED, "//"), NO_DATA: (pictures.WAITING, "..")}
+CAUSE = re.compile(
+    r"monitor alarm \S*-(?P<side>Alarm\w+)-\S+ in state (?P<state>\w+) triggered policy (?P<policy>.+)"
+)
 SIDES = ("AlarmHigh", "AlarmLow")  # of a target tracking policy, in the names of its alarms
 
 
@@ -122,7 +126,7 @@ def _alarms(lab: Lab, name: str, variant: str) -> Iterator[dict[str, str]]:
         side = next((each for each in SIDES if each in alarm["AlarmName"]), alarm["AlarmName"])
         sign = "over" if alarm["ComparisonOperator"].startswith("Greater") else "under"
         points = alarm.get("DatapointsToAlarm", alarm["EvaluationPeriods"])
-        when = f"{sign} {alarm['Threshold']:g} in {points} of {alarm['EvaluationPeriods']} minutes"
+        when = f"{sign} {alarm['Threshold']:.4g} in {points} of {alarm['EvaluationPeriods']} minutes"
         yield {"side": side, "state": alarm["StateValue"], "when": when, "reason": alarm.get("StateReason", "")}
 
 
@@ -133,10 +137,16 @@ def activities(lab: Lab, name: str, variant: str = VARIANT) -> pd.DataFrame:
     pages = lab.client("application-autoscaling").get_paginator("describe_scaling_activities")
     found = [each for page in pages.paginate(**target(name, variant)) for each in page["ScalingActivities"]]
     rows = [
-        (each["StartTime"], each.get("EndTime"), each["Description"], each["Cause"], each["StatusCode"])
+        (each["StartTime"], each.get("EndTime"), each["Description"], _cause(each["Cause"]), each["StatusCode"])
         for each in sorted(found, key=lambda each: each["StartTime"])
     ]
     return pd.DataFrame(rows, columns=["begun", "ended", "did", "cause", "status"])
+
+
+def _cause(cause: str) -> str:
+    """AWS's words, with the side of an alarm of target tracking in the place of its long name."""
+    found = CAUSE.fullmatch(cause)
+    return f"{found['side']} in {found['state']}: {found['policy']}" if found else cause
 
 
 def invocations(lab: Lab, name: str, since: float, variant: str = VARIANT) -> pd.DataFrame:
@@ -161,6 +171,9 @@ def invocations(lab: Lab, name: str, since: float, variant: str = VARIANT) -> pd
         begin = point["Timestamp"].timestamp() // minute * minute
         sums[begin] = sums.get(begin, 0.0) + point["Sum"]
     return pd.DataFrame(sorted(sums.items()), columns=["time", "per_instance"])
+
+
+BESIDE: dict[str, Any] = {"frameon": False, "ncols": 3, "loc": "lower right", "bbox_to_anchor": (1, 1)}  # a legend
 
 
 # -- the picture ------------------------------------------------------------------------------------------
@@ -188,7 +201,7 @@ def show(lab: Lab, looks: pd.DataFrame, counts: pd.DataFrame, did: pd.DataFrame,
     came.step(minutes, counts["per_instance"], where="post", color=pictures.BLUE)
     came.axhline(goal, color=pictures.ORANGE, linestyle="--", label=f"target, {goal:.0f}")
     came.set(ylabel="invocations\n(a minute, an instance)", ylim=(0, None))
-    came.legend(frameon=False, loc="upper right")
+    came.legend(**BESIDE)
     _draw_states(states, (looks["time"] - begin) / minute, looks)
     _draw_instances(servers, (looks["time"] - begin) / minute, looks)
     _mark(servers, [(each.timestamp() - begin) / minute for each in did["begun"]], list(did["did"]))
@@ -209,9 +222,7 @@ def _draw_states(axis: Axes, minutes: pd.Series[float], looks: pd.DataFrame) -> 
     axis.invert_yaxis()
     axis.grid(visible=False)
     patches = [Patch(facecolor=colour, hatch=hatch, edgecolor="white") for colour, hatch in STATES.values()]
-    axis.legend(
-        patches, ["OK", "ALARM", "no data"], frameon=False, ncols=3, loc="lower right", bbox_to_anchor=(1, 1)
-    )
+    axis.legend(patches, ["OK", "ALARM", "no data"], **BESIDE)
 
 
 def spans(times: Sequence[float], values: Sequence[str]) -> Iterator[tuple[str, float, float]]:
@@ -228,7 +239,7 @@ def _draw_instances(axis: Axes, minutes: pd.Series[float], looks: pd.DataFrame) 
     axis.step(minutes, looks["instances"], where="post", color=pictures.BLUE, linewidth=2.5, label="in service")
     axis.set(ylabel="instances", ylim=(0, max(looks["wanted"].max(), looks["instances"].max()) + 1))
     axis.locator_params(axis="y", integer=True)
-    axis.legend(frameon=False, loc="upper right")
+    axis.legend(**BESIDE)
 
 
 def _mark(axis: Axes, minutes: Sequence[float], words: Sequence[str]) -> None:

@@ -21,7 +21,7 @@ import botocore
 from sagelab import catalog
 from sagelab.catalog import Kind, read
 from sagelab.lab.costs import UnknownPrice, estimate
-from sagelab.prices import prices
+from sagelab.prices import prices, serverless_second
 
 SETTING = "SAGELAB_SPEND"
 # A pipeline's type of step -> what it sends; an endpoint costs by the configuration that is made for it.
@@ -29,6 +29,7 @@ STEPS = {
     "Training": "CreateTrainingJob",
     "Processing": "CreateProcessingJob",
     "QualityCheck": "CreateProcessingJob",
+    "ClarifyCheck": "CreateProcessingJob",
     "Transform": "CreateTransformJob",
     "Tuning": "CreateHyperParameterTuningJob",
     "EndpointConfig": "CreateEndpoint",
@@ -57,6 +58,22 @@ class Use:
         except UnknownPrice:
             return f"{what}, at a price that is not at hand, {self.until}"
         return f"{what}, ${cost.dollars:.2f} an hour, {self.until}"
+
+
+@dataclass(frozen=True)
+class ServerlessUse(Use):
+    """A serverless endpoint that a request would make. count: environments that always run.
+
+    memory: MB of one; 0 where only a pipeline's run tells.
+    """
+
+    memory: int = 0
+
+    def __str__(self) -> str:
+        rest = f"{self.count} provisioned, at a price that is not at hand" if self.count else "nothing at rest"
+        size = f"{self.memory:,} MB" if self.memory else "an unknown size, a GB"
+        second = serverless_second(self.memory or 1024)
+        return f"serverless of {size}, ${second:.5f} a second of its requests, {rest}, {self.until}"
 
 
 class SpendGuard:
@@ -115,7 +132,7 @@ def _before(params: dict[str, Any], model: Any, **_: Any) -> None:
 
 
 def uses_of(operation: str, params: dict[str, Any], describe: Describe) -> Iterable[Use]:
-    """The instances that a request would start; none for one that costs nothing by itself."""
+    """What a request would start that costs; nothing for one that costs nothing by itself."""
     if operation == "StartPipelineExecution":
         yield from _of_steps(params, describe)
         return
@@ -129,6 +146,10 @@ def uses_of(operation: str, params: dict[str, Any], describe: Describe) -> Itera
         document = describe(of, params[of.name_member]) if of else params
         for plane, instance_type, count in use.hosts(document):
             yield Use(instance_type, count, plane, use.until.format(hours=limit / HOUR, jobs=jobs))
+        for plan in use.serverless(document):
+            memory, count = plan.get("MemorySizeInMB"), plan.get("ProvisionedConcurrency", 0)
+            known = memory if isinstance(memory, int) else 0
+            yield ServerlessUse("serverless", count, "serverless", use.until, known)
 
 
 def _of_steps(params: dict[str, Any], describe: Describe) -> Iterable[Use]:

@@ -6,6 +6,7 @@ import tarfile
 
 from sagemaker.core import image_uris
 from sagemaker.core.helper.session_helper import Session, get_execution_role
+from sagemaker.core.inference_config import ServerlessInferenceConfig
 from sagemaker.core.resources import EndpointConfig, Model
 from sagemaker.core.shapes import ContainerDefinition
 from sagemaker.serve.model_builder import ModelBuilder
@@ -31,6 +32,15 @@ body = answer.body
 print("answer", json.loads(body.read()) if hasattr(body, "read") else body)
 endpoint.delete()
 EndpointConfig.get("builder-v3").delete()
+
+# %% ... and to one without instances
+plan = ServerlessInferenceConfig(memory_size_in_mb=2048, max_concurrency=2)
+endpoint = builder.deploy(endpoint_name="builder-v3-serverless", inference_config=plan)
+print("plan", endpoint.production_variants[0].current_serverless_config.memory_size_in_mb)
+answer = endpoint.invoke(body=json.dumps({"instances": [[2.0, 1.0]]}), content_type="application/json")
+print("serverless", json.loads(answer.body.read()))
+endpoint.delete()
+EndpointConfig.get("builder-v3-serverless").delete()
 model.delete()
 
 # %% A row of two models

@@ -15,6 +15,7 @@ from sagemaker.multidatamodel import MultiDataModel
 from sagemaker.pipeline import PipelineModel
 from sagemaker.predictor import Predictor
 from sagemaker.serializers import CSVSerializer
+from sagemaker.serverless import ServerlessInferenceConfig
 from sagemaker.sklearn.estimator import SKLearn
 from sagemaker.sklearn.model import SKLearnModel
 from sagemaker.tuner import ContinuousParameter, HyperparameterTuner
@@ -33,12 +34,14 @@ def upload(name: str, rows: np.ndarray) -> str:
     return str(sess.upload_string_as_file_body(text.getvalue(), bucket, f"frameworks-v2/{name}/rows.csv"))
 
 
-def pack(archive: str, name: str, text: str) -> None:
+def pack(name: str, text: str) -> bytes:
     """A model.tar.gz of one file."""
-    with tarfile.open(archive, "w:gz") as out:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as archive:
         member = tarfile.TarInfo(name)
         member.size = len(text)
-        out.addfile(member, io.BytesIO(text.encode()))
+        archive.addfile(member, io.BytesIO(text.encode()))
+    return out.getvalue()
 
 
 def ready(predictor: Predictor) -> Predictor:
@@ -114,10 +117,18 @@ predictor = ready(framework.deploy(1, "ml.m5.large", serializer=CSVSerializer(),
 print("script", len(predictor.predict(features[200:203])[0]))
 predictor.delete_endpoint()
 
+# %% ... and without instances
+plan = ServerlessInferenceConfig(memory_size_in_mb=2048, max_concurrency=2)
+predictor = ready(
+    framework.deploy(serverless_inference_config=plan, serializer=CSVSerializer(), wait=False),
+)
+print("serverless", len(predictor.predict(features[200:203])[0]))
+predictor.delete_endpoint()
+
 # %% A row of two: scikit-learn takes the raw rows, XGBoost answers
-pack("reversed.tar.gz", "order.txt", "3 2 1 0")
+reverses = pack("order.txt", "3 2 1 0")
 rows = SKLearnModel(
-    sess.upload_data("reversed.tar.gz", bucket, "frameworks-v2/rows"),
+    sess.upload_string_as_file_body(reverses, bucket, "frameworks-v2/reverses/model.tar.gz"),
     role,
     "rows.py",
     source_dir="models",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,9 @@ from typing import Any
 import botocore.exceptions
 import pytest
 
+from sagelab.cloud.alarms.actions import told
+from sagelab.cloud.alarms.alarms import Alarms
+from sagelab.cloud.alarms.messages import call_of
 from sagelab.cloud.alarms.watch import Watch
 from sagelab.cloud.clock import Clock
 from sagelab.cloud.context import Cloud
@@ -26,7 +30,7 @@ PLAIN = {
     "ComparisonOperator": "GreaterThanThreshold",
 }
 BEGIN = datetime(2026, 11, 30, 1, 0, tzinfo=UTC)
-MATHS = [
+MATHS: list[dict[str, Any]] = [
     {"Id": "e1", "Expression": "SUM(METRICS())"},
     {
         "Id": "m1",
@@ -407,3 +411,92 @@ def test_the_query_protocol_is_answered_in_kind(gateway: Serving, cloudwatch: An
     updated = found(cloudwatch, alarm["AlarmName"])["AlarmConfigurationUpdatedTimestamp"]
     assert abs(updated - datetime.now(UTC)) < timedelta(minutes=5)
     assert f"{updated:%Y-%m-%dT%H:%M:%S}".encode() in xml
+
+
+def test_alarms_are_there_after_a_restart(cloudwatch: Any, gateway: Serving, alarm: dict[str, Any]) -> None:
+    cloudwatch.put_metric_alarm(**alarm)
+    cloudwatch.set_alarm_state(AlarmName=alarm["AlarmName"], StateValue="OK", StateReason="by hand")
+    again = Alarms(gateway.cloud)
+    kept = again.find("us-east-1", alarm["AlarmName"])
+    assert kept is not None
+    assert told(kept) == told(gateway.cloud.alarms.find("us-east-1", alarm["AlarmName"]) or {})
+    assert again.state("us-east-1", alarm["AlarmName"]) == "OK"
+    assert again.state("us-east-1", "nobody") is None
+
+
+def test_the_thread_looks_when_it_is_time(gateway: Serving, cloudwatch: Any, alarm: dict[str, Any]) -> None:
+    cloudwatch.put_metric_alarm(**alarm | {"TreatMissingData": "breaching"})
+    alarms = gateway.cloud.alarms
+    moved = threading.Event()
+    alarms.follow(lambda document: moved.set() if document["AlarmName"] == alarm["AlarmName"] else None)
+    before, alarms.clock = alarms.clock, Clock([(time.time() - 1, 600)])
+    watch = Watch(alarms, SampleIndex().window)
+    alarms.clock = before
+    watch.start()
+    try:
+        assert moved.wait(30)
+    finally:
+        watch.close()
+
+
+def test_a_function_that_does_not_let_alarms_in_is_not_called(
+    cloudwatch: Any, stage: Stage, alarm: dict[str, Any]
+) -> None:
+    function = "arn:aws:lambda:us-east-1:000000000000:function:nowhere"
+    cloudwatch.put_metric_alarm(**alarm, InsufficientDataActions=[], OKActions=[function])
+    cloudwatch.set_alarm_state(AlarmName=alarm["AlarmName"], StateValue="OK", StateReason="by hand")
+    stage.cloud.alarms.actions.settle()
+    items = cloudwatch.describe_alarm_history(AlarmName=alarm["AlarmName"], HistoryItemType="Action")
+    (one,) = items["AlarmHistoryItems"]
+    assert one["HistorySummary"].startswith(f"Failed to execute action {function}. Received error: ")
+    assert json.loads(one["HistoryData"])["actionState"] == "Failed"
+
+
+def test_a_function_is_told_what_events_are() -> None:
+    changed = {
+        "AlarmName": "a", "AlarmArn": "arn:a", "Region": "us-east-1", "StateValue": "ALARM", "StateReason": "r",
+        "StateReasonData": "{}", "StateUpdatedTimestamp": BEGIN, "Metrics": MATHS, "AlarmDescription": "d",
+    }  # fmt: skip
+    event = json.loads(call_of(changed, changed | {"StateValue": "OK"}, "123456789012"))
+    assert (event["source"], event["alarmArn"], event["accountId"]) == ("aws.cloudwatch", "arn:a", "123456789012")
+    data = event["alarmData"]
+    assert (data["state"]["value"], data["previousState"]["value"]) == ("ALARM", "OK")
+    assert data["configuration"]["metrics"][0] == {"id": "e1", "expression": "SUM(METRICS())", "returnData": True}
+    assert data["configuration"]["metrics"][1]["metricStat"]["metric"]["name"] == "m"
+
+
+def test_a_suppressor_holds_back_the_actions_of_a_composite_alarm(
+    cloudwatch: Any, stage: Stage, alarm: dict[str, Any], unique: Callable[[str], str]
+) -> None:
+    name, quiet = unique("composite"), unique("quiet")
+    topic = "arn:aws:sns:us-east-1:000000000000:nowhere"
+    asked: list[str] = []
+    stage.cloud.alarms.act_on(
+        topic, lambda _arn, document, state: asked.append(f"{document['AlarmName']} {state}")
+    )
+    for one in (alarm["AlarmName"], quiet):
+        cloudwatch.put_metric_alarm(**alarm | {"AlarmName": one, "TreatMissingData": "ignore"})
+    rule = {"AlarmName": name, "AlarmRule": f"ALARM({alarm['AlarmName']})", "AlarmActions": [topic]}
+    suppressor = {
+        "ActionsSuppressor": quiet,
+        "ActionsSuppressorWaitPeriod": 60,
+        "ActionsSuppressorExtensionPeriod": 30,
+    }
+    with pytest.raises(botocore.exceptions.ClientError, match="specified together"):
+        cloudwatch.put_composite_alarm(**rule, ActionsSuppressor=quiet)
+    cloudwatch.put_composite_alarm(**rule, **suppressor)
+    try:
+        cloudwatch.set_alarm_state(AlarmName=alarm["AlarmName"], StateValue="ALARM", StateReason="by hand")
+        assert found(cloudwatch, name)["ActionsSuppressedBy"] == "WaitPeriod"
+        cloudwatch.set_alarm_state(AlarmName=quiet, StateValue="ALARM", StateReason="by hand")
+        assert found(cloudwatch, name)["ActionsSuppressedBy"] == "Alarm"
+        stage.step(600)
+        cloudwatch.set_alarm_state(AlarmName=quiet, StateValue="OK", StateReason="by hand")
+        assert found(cloudwatch, name)["ActionsSuppressedBy"] == "ExtensionPeriod"
+        assert asked == []
+        stage.step(40)
+        assert asked == [f"{name} ALARM"]
+        assert "ActionsSuppressedBy" not in found(cloudwatch, name)
+    finally:
+        stage.cloud.alarms.actions.takers.clear()
+        cloudwatch.delete_alarms(AlarmNames=[name, quiet])

@@ -101,7 +101,7 @@ def test_model_that_is_not_there_is_refused_in_awss_words(jobs: Jobs, served: st
         ({"AcceleratorType": "ml.eia9.huge"}, "enum value set"),
         ({"ModelName": None}, "inference components"),
         ({"InitialVariantWeight": 0}, "must be greater than 0"),
-        ({"ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 1}}, "serverless"),
+        ({"ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 1}}, "InstanceType is not supported for"),
         ({"InstancePools": [{"InstanceType": "ml.c5.large", "Priority": 1}]}, "instance pools"),
         ({"ManagedInstanceScaling": {"Status": "ENABLED"}}, "ManagedInstanceScaling"),
         ({"RoutingConfig": {"RoutingStrategy": "PREFIX_AWARE"}}, "not by PREFIX_AWARE"),
@@ -116,6 +116,21 @@ def test_variants_have_names_of_their_own_and_are_ten_at_most(jobs: Jobs, served
     eleven = [variant(served, VariantName=f"v{number}") for number in range(11)]
     assert "failed to satisfy constraint" in refused(jobs, config(*eleven))
     described(jobs, config(*eleven[:10]))
+
+
+def test_shadow_is_one_of_one_variant_and_counts_as_one(jobs: Jobs, served: str) -> None:
+    one, two = variant(served, VariantName="one"), variant(served, VariantName="two")
+    found = described(jobs, config(one, ShadowProductionVariants=[two]))
+    assert found["ShadowProductionVariants"] == [two | {"InitialVariantWeight": 1.0}]
+    third = variant(served, VariantName="three")
+    assert "only specify one variant" in refused(jobs, config(one, third, ShadowProductionVariants=[two]))
+    assert "only specify one variant" in refused(jobs, config(one, ShadowProductionVariants=[two, third]))
+    assert "Variant name one is used more than once" in refused(jobs, config(one, ShadowProductionVariants=[one]))
+    many = two | {"InitialInstanceCount": hosting_rules.MAX_INSTANCES}
+    limit = refused(jobs, config(one, ShadowProductionVariants=[many]), "ResourceLimitExceeded")
+    assert "at most 20 instances" in limit
+    nobody = variant("nobody-made-this", VariantName="two")
+    assert "Could not find model" in refused(jobs, config(one, ShadowProductionVariants=[nobody]))
 
 
 def test_instances_of_all_variants_are_limited(jobs: Jobs, served: str) -> None:
@@ -146,7 +161,13 @@ def test_instances_of_all_variants_are_limited(jobs: Jobs, served: str) -> None:
             "sends no notifications",
         ),
         ({"ExecutionRoleArn": ROLE}, "inference components"),
-        ({"ShadowProductionVariants": [variant("m")]}, "shadow variants"),
+        (
+            {
+                "ShadowProductionVariants": [variant("m", VariantName="s")],
+                "AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://b/x"}},
+            },
+            "not for asynchronous endpoints",
+        ),
         (
             {"ExplainerConfig": {"ClarifyExplainerConfig": {"ShapConfig": {"ShapBaselineConfig": {}}}}},
             "Clarify",

@@ -167,6 +167,12 @@ def test_bad_row_is_refused_in_words(jobs: Jobs) -> None:
     assert "no Image" in refused(jobs, row(jobs, one, container(jobs, Image=None)))
     assert "length less than or equal to 15" in refused(jobs, row(jobs, *[one] * 16))
     assert "Could not find model data" in refused(jobs, row(jobs, one, container(jobs, ModelDataUrl="s3://b/k")))
+    many = container(jobs, Mode="MultiModel", ModelDataUrl=f"s3://{jobs.bucket}/models/")
+    named_many = many | {"ContainerHostname": "b"}
+    assert "Only one container of Mode MultiModel" in refused(jobs, row(jobs, many, many))
+    assert "does not ask a container of Mode MultiModel directly" in refused(
+        jobs, row(jobs, named, named_many, **direct)
+    )
     assert "convert the pipeline to ONNX" in refused(jobs, row(jobs, spark, one))
 
 

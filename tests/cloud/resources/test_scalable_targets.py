@@ -6,14 +6,12 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from sagelab.cloud.engine.images.own import OwnImages
-from tests import signers
 from tests.cloud.endpoints import Hosting
-from tests.cloud.scaling import DIMENSION, Scaling, add_image
+from tests.cloud.scaling import DIMENSION, Scaling, add_image, user
 from tests.conftest import LocalCloud
 from tests.waiting import until
 
@@ -158,22 +156,11 @@ def test_stacks_do_not_scale_and_say_so(scaling: Scaling, unique: Callable[[str]
     assert "register it by its API (RegisterScalableTarget" in words
 
 
-def user(cloud: LocalCloud, name: str, *statements: dict[str, Any]) -> boto3.Session:
-    """A session of a new user with these rights."""
-    iam = cloud.client("iam")
-    iam.create_user(UserName=name)
-    document = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
-    iam.put_user_policy(UserName=name, PolicyName="rights", PolicyDocument=document)
-    key = iam.create_access_key(UserName=name)["AccessKey"]
-    return signers.session(key["AccessKeyId"], key["SecretAccessKey"])
-
-
 def test_who_registers_must_be_allowed_what_is_scaled(
     scaling: Scaling, endpoint: str, unique: Callable[[str], str]
 ) -> None:
     cloud = scaling.hosting.cloud
-    allow = {"Effect": "Allow", "Action": ["application-autoscaling:*"], "Resource": "*"}
-    session = user(cloud, unique("user"), allow)
+    session = user(cloud, unique("user"), "application-autoscaling:*")
     api = session.client("application-autoscaling", endpoint_url=cloud.url)
     asked = {**scaling.named(endpoint, "v2"), "MinCapacity": 1, "MaxCapacity": 2}
     code, words = refused(api.register_scalable_target, **asked)
@@ -212,7 +199,7 @@ def check_update_is_refused(scaling: Scaling, name: str) -> None:
 
 def check_delete_needs_rights(scaling: Scaling, name: str, who: str) -> None:
     cloud = scaling.hosting.cloud
-    session = user(cloud, who, {"Effect": "Allow", "Action": ["sagemaker:*"], "Resource": "*"})
+    session = user(cloud, who, "sagemaker:*")
     client = session.client("sagemaker", endpoint_url=cloud.url)
     code, words = refused(client.delete_endpoint, EndpointName=name)
     assert code == "AccessDeniedException"

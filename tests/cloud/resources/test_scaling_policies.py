@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -97,7 +98,7 @@ def test_a_changed_target_changes_the_alarms_and_a_deleted_policy_takes_them_wit
     assert sorted(one["Threshold"] for one in found) == [180, 200]
     scaling.api.delete_scaling_policy(PolicyName="tracking", **scaling.named(endpoint))
     assert described(scaling, endpoint) == []
-    until(lambda: scaling.cloudwatch.describe_alarms(AlarmNames=names)["MetricAlarms"], lambda left: not left)
+    assert scaling.cloudwatch.describe_alarms(AlarmNames=names)["MetricAlarms"] == []
     words = refused(scaling.api.delete_scaling_policy, PolicyName="tracking", **scaling.named(endpoint))
     assert words[0] == "ObjectNotFoundException"
     assert words[1].endswith("policy name: tracking")
@@ -126,6 +127,47 @@ def put_alarm(scaling: Scaling, name: str, *actions: str) -> None:
         ComparisonOperator="GreaterThanThreshold",
         **METRIC,
     )
+
+
+def set_state(scaling: Scaling, name: str, *values: float) -> None:
+    """Let an alarm be in ALARM, with these datapoints, as if CloudWatch had found them."""
+    data = json.dumps({"recentDatapoints": list(values)})
+    scaling.cloudwatch.set_alarm_state(
+        AlarmName=name, StateValue="ALARM", StateReason="because", StateReasonData=data
+    )
+
+
+@pytest.mark.slow
+def test_alarms_scale_out_and_in_and_the_activities_say_which(scaling: Scaling, endpoint: str) -> None:
+    tracking, steps = scaling.track(endpoint, 100), put_steps(scaling, endpoint)
+    high, low = (alarm["AlarmName"] for alarm in tracking["Alarms"])
+    set_state(scaling, high, 50, 190)
+    (found,) = scaling.done(endpoint)
+    assert found["Cause"] == f"monitor alarm {high} in state ALARM triggered policy tracking"
+    assert scaling.count(endpoint) == 2
+    mine = f"mine-{endpoint}"
+    put_alarm(scaling, mine, steps["PolicyARN"])
+    set_state(scaling, mine, 12)
+    assert scaling.done(endpoint, 2)[0]["Cause"] == f"monitor alarm {mine} in state ALARM triggered policy steps"
+    assert scaling.count(endpoint) == 3
+    scaling.cloudwatch.set_alarm_state(AlarmName=high, StateValue="OK", StateReason="because")
+    set_state(scaling, low, 30)
+    assert scaling.done(endpoint, 3)[0]["Description"] == "Setting desired instance count to 1."
+    scaling.cloudwatch.delete_alarms(AlarmNames=[mine])
+
+
+def test_an_alarm_that_calls_no_policy_says_so_in_its_history(scaling: Scaling, endpoint: str) -> None:
+    steps, mine = put_steps(scaling, endpoint), f"lost-{endpoint}"
+    put_alarm(scaling, mine, steps["PolicyARN"])
+    scaling.api.delete_scaling_policy(PolicyName="steps", **scaling.named(endpoint))
+    set_state(scaling, mine, 12)
+    asked = {"AlarmName": mine, "HistoryItemType": "Action"}
+    until(
+        lambda: scaling.cloudwatch.describe_alarm_history(**asked)["AlarmHistoryItems"],
+        lambda found: any("No scaling policy found" in one["HistorySummary"] for one in found),
+    )
+    assert scaling.activities(endpoint) == scaling.activities(endpoint, whole=True)
+    scaling.cloudwatch.delete_alarms(AlarmNames=[mine])
 
 
 def test_rules_of_policies(scaling: Scaling, endpoint: str) -> None:

@@ -141,4 +141,4 @@ class Actions:
 
 def told(document: Document) -> Document:
     """An alarm as DescribeAlarms tells it."""
-    return {name: value for name, value in document.items() if name not in ("Type", "Region")}
+    return {name: value for name, value in document.items() if name not in ("Type", "Region", "Held")}

@@ -10,9 +10,11 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from sagelab.cloud.alarms import suppression
 from sagelab.cloud.alarms.actions import CALLED, Actions
 from sagelab.cloud.alarms.evaluate import INSUFFICIENT
 from sagelab.cloud.alarms.history import History
@@ -25,7 +27,14 @@ if TYPE_CHECKING:
 KIND = "alarm"
 METRIC, COMPOSITE = "MetricAlarm", "CompositeAlarm"
 UNCHECKED = "Unchecked: Initial alarm creation"
-STATE = ("StateValue", "StateReason", "StateReasonData", "StateUpdatedTimestamp", "StateTransitionedTimestamp")
+STATE = (
+    "StateValue",
+    "StateReason",
+    "StateReasonData",
+    "StateUpdatedTimestamp",
+    "StateTransitionedTimestamp",
+    *suppression.HELD,
+)
 
 logger = logging.getLogger("sagelab")
 
@@ -134,16 +143,48 @@ class Alarms:
             document = before | {"StateValue": state, "StateReason": reason, "StateUpdatedTimestamp": at}
             document.pop("StateReasonData", None)
             document |= {"StateReasonData": told} if told else {}
-            document |= {"StateTransitionedTimestamp": at} if changed else {}
+            if changed:
+                document = _without(document, suppression.HELD) | {"StateTransitionedTimestamp": at}
+                suppressor = self._suppressor(document)
+                document |= suppression.hold(document, before, suppressor, at.timestamp())
             self._change(arn, document)
             self._all()[arn] = document
         if not changed:
             return
-        self.history.add_state(document, before)
-        self._put_event(document, before, at)
-        self.actions.perform(document, before)
+        self._tell_of(document, before, at)
+        if "Held" not in document:
+            self.actions.perform(document, before)
         for follower in self._followers:
             follower(document)
+
+    def held(self) -> list[Document]:
+        """The alarms whose actions wait for what suppresses them."""
+        with self._lock:
+            return [one for one in self._all().values() if "Held" in one]
+
+    def release(self, arn: str) -> None:
+        """Look whether an alarm's actions still have to wait; if not, do them."""
+        with self._lock:
+            before = self._all().get(arn)
+            if before is None or "Held" not in before:
+                return
+            found = suppression.look(before, self._suppressor(before), self.clock)
+            if found is None:
+                return
+            document = _without(before, suppression.HELD) | found
+            self._change(arn, document)
+            self._all()[arn] = document
+        if not found:
+            self.actions.perform(document, document | before["Held"]["Before"])
+
+    def _suppressor(self, document: Document) -> str | None:
+        """The state of the alarm that suppresses another one's actions."""
+        name = suppression.suppressor_of(document)
+        return self.state(document["Region"], name) if name else None
+
+    def refusing(self) -> AbstractContextManager[None]:
+        """For the block, in this thread, what cannot be written is an error, and nobody waits until it can be."""
+        return self._store.refusing()
 
     def close(self) -> None:
         self.actions.close()
@@ -168,11 +209,17 @@ class Alarms:
         for listener in self._listeners:
             listener()
 
-    def _put_event(self, document: Document, before: Document, at: datetime) -> None:
+    def _tell_of(self, document: Document, before: Document, at: datetime) -> None:
+        """The state is kept: what cannot be told of it, as on a full disk, holds up nothing else."""
         try:
+            self.history.add_state(document, before)
             self._cloud.put_event(event_of(document, before, self._cloud.account, at), document["Region"])
         except Exception:
-            logger.exception("EventBridge does not hear of alarm %s", document["AlarmName"])
+            logger.exception("it is not told that alarm %s is %s", document["AlarmName"], document["StateValue"])
+
+
+def _without(document: Document, names: Iterable[str]) -> Document:
+    return {name: value for name, value in document.items() if name not in names}
 
 
 def _new(now: datetime) -> Document:

@@ -70,6 +70,8 @@ class Composites:
 
     def on_change(self, child: Document) -> None:
         """An alarm has changed its state, and perhaps one that is about it, and so on."""
+        for one in self._alarms.held():
+            self._alarms.release(one["AlarmArn"])
         self._changed.append(child)
         if self._turn.acquire(blocking=False):
             try:

@@ -111,7 +111,7 @@ class Frame:
     def _period(self, arguments: tuple[Node, ...]) -> float:
         if len(arguments) != 1 or not isinstance(arguments[0], Name) or arguments[0].value not in self.metrics:
             raise MathError("PERIOD takes a metric")
-        return self.metrics[arguments[0].value].period
+        return float(self.metrics[arguments[0].value].period)
 
 
 def check(text: str, known: set[str]) -> None:

@@ -16,8 +16,10 @@ from sagelab.cloud.alarms.composites import DEEPEST, PARENTS, RuleError
 from sagelab.cloud.alarms.evaluate import BREACHING, COMPARISONS, IGNORE, MISSING, NOT_BREACHING
 from sagelab.cloud.alarms.expressions import MathError
 from sagelab.cloud.alarms.frames import Frame
+from sagelab.cloud.alarms.messages import SUPPRESSION
 from sagelab.cloud.alarms.samples import read_percentile
 from sagelab.cloud.alarms.series import Series
+from sagelab.cloud.alarms.suppression import EXTENSION, WAIT, suppressor_of
 from sagelab.cloud.errors import (
     InvalidParameterCombination,
     InvalidParameterValue,
@@ -66,11 +68,10 @@ def metric_alarm(params: Params, region: str) -> Document:
 
 def composite_alarm(params: Params, region: str, alarms: Alarms) -> Document:
     """The configuration that PutCompositeAlarm asks for. ServiceError: it is none, or not one for here."""
-    for name in params:
-        if name == "ActionConfiguration" or name.startswith("ActionsSuppressor"):
-            raise NotImplementedHere(
-                f"{name} is not something the local cloud can do. Let the rule say it: AND NOT ALARM(...)."
-            )
+    if "ActionConfiguration" in params:
+        raise NotImplementedHere(
+            f"ActionConfiguration is not something the local cloud can do. {_OTHER_KINDS['ActionConfiguration']}"
+        )
     _check_common(params, region)
     if any(arn.startswith(SCALING) for member in CALLED.values() for arn in params.get(member, [])):
         raise ValidationError("A composite alarm has no Auto Scaling actions.")
@@ -84,6 +85,7 @@ def composite_alarm(params: Params, region: str, alarms: Alarms) -> Document:
             f"Could not save the composite alarm as alarms [{listed}] in the alarm rule do not exist"
         )
     _check_family(params["AlarmName"], named, region, alarms)
+    _check_suppressor(params, region, alarms)
     return {name: value for name, value in params.items() if name != "Tags"}
 
 
@@ -197,6 +199,17 @@ def _check_treatment(params: Params) -> None:
             f"Option {option} is not supported. Supported options for parameter"
             " EvaluateLowSampleCountPercentile are evaluate and ignore."
         )
+
+
+def _check_suppressor(params: Params, region: str, alarms: Alarms) -> None:
+    given = [name for name in SUPPRESSION if name in params]
+    if given and len(given) < len(SUPPRESSION):
+        raise ValidationError(f"{', '.join(SUPPRESSION)} must be specified together.")
+    name = suppressor_of(params)
+    if name and (name == params["AlarmName"] or alarms.find(region, name) is None):
+        raise ValidationError(f"ActionsSuppressor must be another existing alarm: {name}")
+    if given and min(params[WAIT], params[EXTENSION]) < 0:
+        raise ValidationError("The periods of ActionsSuppressor must not be negative.")
 
 
 def _check_family(name: str, named: list[str], region: str, alarms: Alarms) -> None:

@@ -6,6 +6,7 @@ period arrives a little after its end, and is waited for.
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import threading
@@ -54,31 +55,43 @@ class Watch:
         part, self._short = short != self._short, short
         if not (whole or part):
             return
+        self._release()
         for document in self._alarms.all():
             quick = period_of(document) < MINUTE if document["Type"] == METRIC else False
             if document["Type"] != METRIC or not (part if quick else whole):
                 continue
             try:
-                self.judge(document, self._real(short * SHORT if quick else minute * MINUTE), whole)
+                with self._alarms.refusing():
+                    self.judge(document, self._real(short * SHORT if quick else minute * MINUTE), whole)
             except Exception:
                 if not self._closed:
                     logger.exception("alarm %s is not evaluated", document["AlarmName"])
 
+    def _release(self) -> None:
+        """Do the actions that have waited long enough."""
+        for document in self._alarms.held():
+            try:
+                with self._alarms.refusing():
+                    self._alarms.release(document["AlarmArn"])
+            except Exception:
+                if not self._closed:
+                    logger.exception("the actions of alarm %s wait", document["AlarmName"])
+
     def judge(self, document: Document, end: float, again: bool) -> None:
         """Set an alarm's state by the periods that ended by a real epoch second.
 
-        again: whether what scales is told once more of a state that lasts.
+        again: whether what scales is told once more of a state that lasts, with the datapoints of now.
         """
         rule = rule_of(document)
         found = judge(rule, self._points(document, rule.periods + MORE, end))
         arn, state = document["AlarmArn"], found.state
-        if state is None or state == document["StateValue"]:
-            if again:
-                self._alarms.actions.repeat(document)
-            return
         about = {"statistic": _statistic(document)} if "MetricName" in document else {}
         about = {"unit": document["Unit"]} | about if "Unit" in document else about
         told = facts(rule, found, self._clock.real(), {**about, "period": period_of(document)})
+        if state is None or state == document["StateValue"]:
+            if again:
+                self._alarms.actions.repeat(document | {"StateReasonData": json.dumps(told)})
+            return
         self._alarms.move(arn, state, reason(rule, found) + self._clock.words, told)
 
     def _points(self, document: Document, number: int, end: float) -> list[Point]:
@@ -139,9 +152,10 @@ class Watch:
     def _wait(self) -> float | None:
         """Real seconds until the next look; None: there is nothing to look at."""
         periods = [period_of(one) for one in self._alarms.all() if one["Type"] == METRIC]
-        if not periods:
+        held = self._alarms.held()
+        if not periods and not held:
             return None
-        step = SHORT if min(periods) < MINUTE else MINUTE
+        step = SHORT if held or min(periods) < MINUTE else MINUTE
         return (step - self._shown() % step) / self._clock.speed
 
 

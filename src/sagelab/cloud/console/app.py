@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 
 from sagelab import catalog
 from sagelab.catalog import Kind
+from sagelab.cloud import zones
 from sagelab.cloud.console import calls, commands, messages, overview
 from sagelab.cloud.console.calls import CallRefused
 from sagelab.cloud.console.events import Hub
@@ -127,7 +128,11 @@ class Console:
     async def local(self, request: Request) -> Response:
         """What no API of AWS's tells: how fast the clock goes, and where servers of endpoints stand."""
         clock = self._cloud.clock
-        facts = {"clock": {"speed": clock.speed, "words": clock.words}, "zones": []}
+        places = [
+            {"name": name, "up": up, "servers": servers}
+            for name, up, servers in zones.spread(self._cloud.zones, self._cloud.region)
+        ]
+        facts = {"clock": {"speed": clock.speed, "words": clock.words}, "zones": places}
         return self._refuse(request) or JSONResponse(facts, headers=NO_STORE)
 
     def _runs(self, kind: Kind) -> bool:

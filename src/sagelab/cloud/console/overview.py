@@ -12,7 +12,7 @@ from botocore import xform_name
 
 from sagelab import catalog
 from sagelab.catalog import Kind
-from sagelab.prices import hourly, prices, spot_share
+from sagelab.prices import hourly, prices, serverless_second, spot_share
 
 Client = Callable[[str], Any]
 Runs = Callable[[Kind], bool]  # whether anything of a kind runs
@@ -100,15 +100,27 @@ def _parts(client: Client, kind: Kind) -> Iterator[dict[str, Any]]:
 
 def _describe(client: Client, kind: Kind, name: str, now: datetime) -> Running:
     found = _ask(client, kind, name)
-    status, hosts = found.get("SecondaryStatus", found[kind.status_member]), []
+    status, hosts = found.get("SecondaryStatus", found[kind.status_member]), list[Instances]()
+    plans: list[dict[str, Any]] = []
     share = spot_share if found.get("EnableManagedSpotTraining") else lambda _: 1.0
     for use in kind.uses:
         if not use.by and "Create" in use.verbs:
             document = found if not use.of else _configuration(client, catalog.of_stem(use.of), found)
             hosts += [_instance(*host, share(host[1])) for host in use.hosts(document)]
+            plans += use.serverless(document)
+    hosts += [
+        (f"serverless {plan['MemorySizeInMB']:,} MB", plan["ProvisionedConcurrency"], None)
+        for plan in plans
+        if "ProvisionedConcurrency" in plan
+    ]
     by = [catalog.of_stem(use.by).plural for use in kind.uses if use.by]
-    note = f"that of its {by[0]}" if by else "" if kind.uses else "no charge"
+    note = f"that of its {by[0]}" if by else _requests(plans) if plans else "" if kind.uses else "no charge"
     return Running(kind.path, name, status, _since(kind, found), hosts, _forgotten(client, kind, found, now), note)
+
+
+def _requests(plans: list[dict[str, Any]]) -> str:
+    """What the requests of a serverless endpoint cost."""
+    return f"${serverless_second(plans[0]['MemorySizeInMB']):.5f} a second of its requests"
 
 
 def _ask(client: Client, kind: Kind, name: str) -> dict[str, Any]:
@@ -125,8 +137,10 @@ def _configuration(client: Client, kind: Kind, endpoint: dict[str, Any]) -> dict
         return {}
     counts = {
         each["VariantName"]: {"InitialInstanceCount": each["CurrentInstanceCount"]}
-        for each in endpoint.get("ProductionVariants", [])
         if each.get("CurrentInstanceCount")
+        else {"ServerlessConfig": each["CurrentServerlessConfig"]}
+        for each in endpoint.get("ProductionVariants", [])
+        if each.get("CurrentInstanceCount") or "CurrentServerlessConfig" in each
     }
     variants = [each | counts.get(each["VariantName"], {}) for each in config["ProductionVariants"]]
     return config | {"ProductionVariants": variants}
@@ -142,6 +156,7 @@ def _forgotten(client: Client, kind: Kind, found: dict[str, Any], now: datetime)
     """Why a thing that runs may be forgotten."""
     if kind.stem == "Endpoint":
         idle = found["EndpointStatus"] == "InService" and now - found["LastModifiedTime"] > UNUSED
+        idle = idle and not any(_costs_nothing(each) for each in found.get("ProductionVariants", []))
         unused = idle and not _invoked(client, found["EndpointName"], now)
         return "Nobody has invoked it for an hour; it is billed until it is deleted." if unused else None
     passed, notebook = now - _since(kind, found), kind.stem == "NotebookInstance"
@@ -151,6 +166,12 @@ def _forgotten(client: Client, kind: Kind, found: dict[str, Any], now: datetime)
     if notebook:
         return f"It has been on for {hours}; it is billed until it is stopped."
     return f"It has run for {hours}."
+
+
+def _costs_nothing(variant: dict[str, Any]) -> bool:
+    """Whether nobody is billed for a variant at rest."""
+    plan = variant.get("CurrentServerlessConfig")
+    return plan is not None and "ProvisionedConcurrency" not in plan
 
 
 def _invoked(client: Client, name: str, now: datetime) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sagelab import credential_helper
 from sagelab.cloud.clock import Clock
+from sagelab.cloud.engine.hosting.zones import Zones
 from sagelab.cloud.engine.role_keys import RoleKeys
 from sagelab.cloud.engine.sandbox.launcher import Launcher
 from sagelab.cloud.engine.sandbox.network import Network
@@ -21,7 +22,8 @@ class EngineContext:
     """client: service -> boto3 client to the front door at `url`, in `region`. memory: bytes of this machine.
 
     client_as: role's ARN, service -> such a client with the rights of that role. end_key: makes an access key
-    worth nothing, which would be good until then (epoch seconds). clock: of what waits for minutes.
+    worth nothing, which would be good until then (epoch seconds). clock: of what waits for minutes. zones: of
+    availability, which servers of endpoints stand in.
     """
 
     launcher: Launcher
@@ -32,6 +34,7 @@ class EngineContext:
     memory: int
     end_key: Callable[[str, float], None]
     clock: Clock
+    zones: Zones = field(default_factory=Zones)
 
     @property
     def memory_limit(self) -> int:

@@ -168,7 +168,7 @@ def _locations(output: Params, name: str) -> dict[str, str]:
 
 
 def _instances(endpoint: Document) -> int:
-    return sum(variant["DesiredInstanceCount"] for variant in endpoint.get("ProductionVariants", []))
+    return sum(variant.get("DesiredInstanceCount", 0) for variant in endpoint.get("ProductionVariants", []))
 
 
 def _answers(endpoint: Document) -> bool:

@@ -9,7 +9,7 @@ from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.images import registry
 from sagelab.cloud.engine.images.registry import Image, Registry
 from sagelab.cloud.errors import ResourceLimitExceeded, ValidationException
-from sagelab.cloud.resources import checks, torch_rules
+from sagelab.cloud.resources import checks, serverless_rules, torch_rules
 from sagelab.cloud.resources.call import Params
 
 # Every instance is a model server of its own on this one machine, or a row of them.
@@ -30,7 +30,6 @@ SOURCE_REFUSED = {
     "ETag": "a check of the model data's ETag",
 }
 CONFIG_REFUSED = {
-    "ShadowProductionVariants": "shadow variants",
     "ExplainerConfig": "explanations by Clarify",
     "ExecutionRoleArn": "inference components, which it is for",
     "VpcConfig": "inference components, which it is for",
@@ -38,7 +37,6 @@ CONFIG_REFUSED = {
     "CrossRegionTrafficConfig": "traffic to other regions",
 }
 VARIANT_REFUSED = {
-    "ServerlessConfig": "serverless inference",
     "InstancePools": "instance pools",
     "VariantInstanceProvisionTimeoutInSeconds": "instance pools, which it is for",
     "CapacityReservationConfig": "reserved capacity",
@@ -141,10 +139,15 @@ def model_notes(model: Params) -> list[str]:
 def check_config(config: Params, cloud: Cloud) -> None:
     """ValidationException, ResourceLimitExceeded: the request breaks a rule. Its models are not looked for."""
     checks.refused(config, CONFIG_REFUSED)
-    variants = config["ProductionVariants"]
+    variants, shadows = config["ProductionVariants"], config.get("ShadowProductionVariants", [])
     for number, variant in enumerate(variants, 1):
-        _check_variant(variant, number)
-    _check_together(variants)
+        _check_variant(variant, f"productionVariants.{number}")
+    for number, variant in enumerate(shadows, 1):
+        _check_variant(variant, f"shadowProductionVariants.{number}")
+    serverless_rules.check_config(config)
+    if shadows:
+        _check_shadows(config)
+    _check_together(variants, shadows)
     if "DataCaptureConfig" in config:
         checks.bucket("DestinationS3Uri", config["DataCaptureConfig"]["DestinationS3Uri"], cloud)
     if "AsyncInferenceConfig" in config:
@@ -172,8 +175,9 @@ def check_servers(total: int) -> None:
 def notes(config: Params) -> list[str]:
     """A sentence for each thing that a configuration asks for and this machine does not do."""
     found = checks.noted(config, CONFIG_NOTED)
-    for variant in config["ProductionVariants"]:
+    for variant in (*config["ProductionVariants"], *config.get("ShadowProductionVariants", [])):
         found += [f"variant {variant['VariantName']}, {note}" for note in checks.noted(variant, VARIANT_NOTED)]
+        found += serverless_rules.notes(variant)
     return found
 
 
@@ -231,7 +235,19 @@ def _check_has_model(container: Params, images: Registry) -> None:
         )
 
 
-def _check_variant(variant: Params, number: int) -> None:
+def _check_shadows(config: Params) -> None:
+    """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpointConfig.html"""
+    for name in ("ProductionVariants", "ShadowProductionVariants"):
+        if len(config[name]) > 1:
+            raise ValidationException(
+                f"{name}: with ShadowProductionVariants, you can only specify one variant for ProductionVariants"
+                " and one variant for ShadowProductionVariants."
+            )
+    if "AsyncInferenceConfig" in config:
+        raise ValidationException("ShadowProductionVariants are not for asynchronous endpoints.")
+
+
+def _check_variant(variant: Params, path: str) -> None:
     where = f"Variant {variant['VariantName']}: "
     checks.refused(variant, VARIANT_REFUSED, where)
     if not variant.get("ModelName"):
@@ -239,9 +255,12 @@ def _check_variant(variant: Params, number: int) -> None:
             f"{where}a ModelName is needed; the local cloud does not do inference components, which are made"
             " on a variant without one."
         )
+    if "ServerlessConfig" in variant:
+        serverless_rules.check_variant(variant)
+        return
     for name in ("InstanceType", "InitialInstanceCount"):
         if name not in variant:
-            raise checks.missing(f"productionVariants.{number}.member.{name[0].lower()}{name[1:]}")
+            raise checks.missing(f"{path}.member.{name[0].lower()}{name[1:]}")
     if variant.get("ManagedInstanceScaling", {}).get("Status") == "ENABLED":
         raise ValidationException(f"{where}the local cloud does not do ManagedInstanceScaling.")
     strategy = variant.get("RoutingConfig", {}).get("RoutingStrategy", ROUTING[0])
@@ -249,11 +268,14 @@ def _check_variant(variant: Params, number: int) -> None:
         raise ValidationException(f"{where}the local cloud routes by {' or '.join(ROUTING)}, not by {strategy}.")
 
 
-def _check_together(variants: list[Params]) -> None:
-    checks.unique("Variant name", (variant["VariantName"] for variant in variants), "ProductionVariants")
+def _check_together(variants: list[Params], shadows: list[Params]) -> None:
+    names = [variant["VariantName"] for variant in (*variants, *shadows)]
+    checks.unique(
+        "Variant name", names, "ProductionVariants" + (" and ShadowProductionVariants" if shadows else "")
+    )
     if not any(variant.get("InitialVariantWeight", 1) for variant in variants):
         raise ValidationException("The InitialVariantWeight of at least one variant must be greater than 0.")
-    check_instances(sum(variant["InitialInstanceCount"] for variant in variants))
+    check_instances(sum(variant.get("InitialInstanceCount", 0) for variant in (*variants, *shadows)))
 
 
 def _check_async(output: Params, cloud: Cloud) -> None:

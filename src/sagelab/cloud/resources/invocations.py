@@ -8,13 +8,22 @@ from dataclasses import replace
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.hosting.client import Reply, ServerUnavailable
 from sagelab.cloud.engine.hosting.endpoint import Endpoint, Invocation, NoVariant
+from sagelab.cloud.engine.hosting.serverless import Declined, Throttled
 from sagelab.cloud.engine.hosting.targets import BadTarget, ModelNotReady
-from sagelab.cloud.errors import ModelError, ModelNotReadyException, ServiceError, StreamError, ValidationError
+from sagelab.cloud.errors import (
+    ModelError,
+    ModelNotReadyException,
+    PayloadTooLarge,
+    ServiceError,
+    StreamError,
+    Throttling,
+    ValidationError,
+)
 from sagelab.cloud.resources.call import Call, Family, Params, operation
 from sagelab.cloud.resources.endpoints import Endpoints
 
 REFUSED = "EnableExplanations InferenceComponentName SessionId PrefixAwareId".split()
-SILENCE = (NoVariant, BadTarget, ModelNotReady, ServerUnavailable)  # nobody answers
+SILENCE = (NoVariant, BadTarget, ModelNotReady, Declined, ServerUnavailable)  # nobody answers
 
 
 class Invocations(Family):
@@ -123,9 +132,11 @@ def _silent(
     call: Call,
     endpoint: str,
     invocation: Invocation,
-    error: NoVariant | BadTarget | ModelNotReady | ServerUnavailable,
+    error: NoVariant | BadTarget | ModelNotReady | Declined | ServerUnavailable,
 ) -> ServiceError:
     """The error for an invocation that no container answered."""
+    if isinstance(error, Declined):
+        return (Throttling if isinstance(error, Throttled) else PayloadTooLarge)(str(error))
     if isinstance(error, BadTarget):
         return ValidationError(str(error))
     if isinstance(error, ModelNotReady):

@@ -16,7 +16,7 @@ from sagelab.cloud.resources.call import Params
 from sagelab.cloud.resources.endpoint_configs import EndpointConfigs
 from sagelab.cloud.resources.endpoints import Endpoints
 from sagelab.cloud.resources.model_packages import ModelPackages
-from sagelab.cloud.resources.models import Models, containers_of
+from sagelab.cloud.resources.models import Models, containers_of, has_many, is_direct
 from sagelab.cloud.store import Document
 
 NOTED = {
@@ -140,8 +140,6 @@ def _tests(
         name = given.get("InferenceSpecificationName")
         sources[name] = sources.get(name) or _source(config, name, found, package)
         ranges = given.get("EnvironmentParameterRanges", {}).get("CategoricalParameterRanges", [])
-        if ranges and not sources[name].container:
-            raise ValidationException("EnvironmentParameterRanges: the model has several containers.")
         tests += [
             Benchmark(plan.new_endpoint(), {"InstanceType": given["InstanceType"]}, chosen, name)
             for chosen in plan.combinations(ranges)
@@ -184,18 +182,16 @@ def _source(config: Params, specification: str | None, found: Found, package: Do
     if package is not None:
         # A version need not be approved to be tried.
         approved = package | {"ModelApprovalStatus": "Approved"}
-        found_in = package_rules.containers(approved, {"InferenceSpecificationName": specification})
-        if len(found_in) > 1:
-            raise ValidationException("ModelPackageVersionArn: give a ModelName for a row of containers.")
-        return Source(found_in[0], artifact=_artifact(found_in[0]))
+        served = package_rules.containers(approved, {"InferenceSpecificationName": specification})
+        return Source(tuple(served), artifact=_artifact(served))
     if specification is not None:
         raise ValidationException("InferenceSpecificationName is for a ModelPackageVersionArn.")
     name = config["ModelName"]
     model = found.models.find(found.models.kind.arn_of(name, found.where))
-    if len(model.get("Containers", [])) > 1:
-        return Source({}, model=name)
-    container = _plain(containers_of(model)[0])
-    return Source(container, name, model.get("EnableNetworkIsolation", False), _artifact(container))
+    if has_many(model) or is_direct(model):
+        raise ValidationException(f"Model {name}: a request says which of many it is for, and a sample does not.")
+    served = [_plain(each) for each in containers_of(model)]
+    return Source(tuple(served), name, model.get("EnableNetworkIsolation", False), _artifact(served))
 
 
 def _plain(container: Params) -> Params:
@@ -204,9 +200,9 @@ def _plain(container: Params) -> Params:
     return {name: value for name, value in container.items() if name not in ("Mode", *twice)}
 
 
-def _artifact(container: Params) -> str | None:
-    """The archive of a container's model; None where its data are none."""
-    source = hosting_rules.data_source(container)
+def _artifact(containers: list[Params]) -> str | None:
+    """The archive of a model of one container; None where there is none."""
+    source = hosting_rules.data_source(containers[0]) if len(containers) == 1 else None
     return str(source["S3Uri"]) if source and source["CompressionType"] == "Gzip" else None
 
 

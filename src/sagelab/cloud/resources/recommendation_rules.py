@@ -86,11 +86,6 @@ def _check_traffic(pattern: Params, kind: str) -> None:
             _there(pattern["Stairs"], name, path)
     else:
         _check_phases(pattern["Phases"], path, kind)
-    most = max(level.users for level in traffic.levels(pattern))
-    if most > traffic.MOST_USERS:
-        raise ValidationException(
-            f"TrafficPattern: the local cloud lets at most {traffic.MOST_USERS} users ask at a time, not {most}."
-        )
 
 
 def _check_phases(phases: list[Params], path: str, kind: str) -> None:
@@ -118,6 +113,11 @@ def _check_room(config: Params) -> None:
     pattern = config.get("TrafficPattern")
     if pattern and traffic.seconds(pattern) > (duration or LONGEST):
         raise ValidationException("Total Traffic duration (across) should not be more than Job duration.")
+    most = traffic.most_users(pattern) if pattern else 0
+    if most > traffic.MOST_USERS:
+        raise ValidationException(
+            f"TrafficPattern: the local cloud lets at most {traffic.MOST_USERS} users ask at a time, not {most}."
+        )
     for name in ("MaxNumberOfTests", "MaxParallelOfTests"):
         if name in config.get("ResourceLimit", {}):
             path = f"inputConfig.resourceLimit.{name[0].lower()}{name[1:]}"

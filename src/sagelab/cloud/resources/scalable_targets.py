@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from sagelab.cloud.alarms.actions import Refused
 from sagelab.cloud.context import SCALING, Cloud
 from sagelab.cloud.engine.scaling import capacity, records
-from sagelab.cloud.engine.scaling.records import ACTION, OWN, POLICY, TARGET, TRACKING
+from sagelab.cloud.engine.scaling.records import ACTION, OWN, POLICY, TARGET
 from sagelab.cloud.engine.scaling.scaler import Scaler, Surroundings
 from sagelab.cloud.resources import scaling_rules
 from sagelab.cloud.resources.call import Beside, Call, Family, Params, operation
@@ -157,16 +157,9 @@ class ScalableTargets(Family):
         held += [one["ScheduledActionARN"] for one in records.of_target(self.store, ACTION, arn)]
         for each in (*held, arn):
             self._drop(each)
-        names = [
-            alarm["AlarmName"] for one in policies if one["PolicyType"] == TRACKING for alarm in one["Alarms"]
-        ]
-        if names:
-            self.delete_alarms(arn.split(":")[3], names)
-
-    def delete_alarms(self, region: str, names: list[str]) -> None:
-        """In a thread of its own: who asks may hold the store."""
-        client = partial(self._client_as, self.role_arn, "cloudwatch", region)
-        threading.Thread(target=_delete, args=(client, names), name="alarms of a policy", daemon=True).start()
+        alarms = [alarm["AlarmARN"] for one in policies for alarm in one["Alarms"]]
+        # In a thread of its own: who asks may hold the store.
+        threading.Thread(target=self.cloud.alarms.remove, args=(alarms,), name="alarms", daemon=True).start()
 
     def cloudwatch(self, region: str) -> Any:
         """A client with the rights of the service-linked role. Beside: there is no such role any more."""
@@ -249,10 +242,3 @@ def _where(call: Call) -> str:
 def _endpoint_of(target: Document) -> str:
     where = records.where_of(target["ScalableTargetARN"])
     return records.Variant.of(target["ResourceId"]).endpoint_arn(where)
-
-
-def _delete(client: Any, names: list[str]) -> None:
-    try:
-        client().delete_alarms(AlarmNames=names)
-    except ClientError:
-        return  # the role is gone, or somebody has deleted them: without their policy they do nothing

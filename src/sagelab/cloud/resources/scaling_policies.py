@@ -101,16 +101,16 @@ class ScalingPolicies(Family):
             if policy is None:
                 words = f"{scaling_rules.named(call.params)}, policy name: {call.params['PolicyName']}"
                 raise Beside("ObjectNotFoundException", f"No scaling policy found for {words}")
-            self._remove(call.region, policy)
+            self._remove(policy)
         return {}
 
-    def _remove(self, region: str, policy: Document) -> None:
+    def _remove(self, policy: Document) -> None:
+        """With its own alarms, but not with those of the user's."""
         try:
             self.store.remove(policy["PolicyARN"])
         except Missing:
             return  # its target was deregistered meanwhile
-        if names := [alarm["AlarmName"] for alarm in policy["Alarms"]]:
-            self._targets.delete_alarms(region, names)
+        self.cloud.alarms.remove(alarm["AlarmARN"] for alarm in policy["Alarms"])
 
     @operation("DescribeScalingPolicies")
     def describe(self, call: Call) -> Params:

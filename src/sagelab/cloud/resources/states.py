@@ -142,10 +142,10 @@ class Stateful(Records, Generic[Running]):
         if running := self.running.pop(arn, None):
             running.close()
 
-    def fail(self, arn: str, reason: str) -> None:
-        """A resource is Failed, and nothing runs for it any more."""
+    def fail(self, arn: str, reason: str, **facts: Any) -> None:
+        """A resource is Failed, and nothing runs for it any more. facts: as `change` has them."""
         self.end(arn)
-        self.change(arn, "Failed", FailureReason=reason[:FAILURE_REASON_LIMIT])
+        self.change(arn, "Failed", FailureReason=reason[:FAILURE_REASON_LIMIT], **facts)
 
     def rest(self, arn: str, fits: Callable[[Document], bool] = lambda _: True) -> Document | None:
         """Wait until a resource is between states no more, and fits; its document.

@@ -53,7 +53,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *words):
         pass
 
-print("stage", os.environ["STAGE"], flush=True)
+print("stage", os.environ["STAGE"], os.environ.get("SAGEMAKER_SAFE_PORT_RANGE"), flush=True)
 port = int(os.environ.get("SAGEMAKER_BIND_TO_PORT", 8080))
 http.server.ThreadingHTTPServer(("0.0.0.0", port), Handler).serve_forever()
 """
@@ -160,6 +160,7 @@ def test_each_container_has_a_log_stream(hosting: Hosting, serial: str) -> None:
     names = [stream["logStreamName"].split("/") for stream in streams]
     assert {name[2] for name in names} == {"container-1", "container-2", "container-3"}
     assert len({name[1] for name in names}) == 1
+    assert "stage second 18000-18999" in hosting.log(serial)
 
 
 def test_a_row_streams_its_last_answer(hosting: Hosting, serial: str) -> None:

@@ -114,6 +114,20 @@ def test_of_changes_at_the_same_moment_one_gets_through(
     assert (found["EndpointConfigName"] == config, servers) == ((True, 1), (False, 2))[through[0] % len(acts)]
 
 
+def test_a_count_is_told_as_wanted_while_its_servers_come(hosting: Hosting, endpoint: str, folder: Path) -> None:
+    had = hosting.wait(endpoint)["ProductionVariants"][0]["CurrentInstanceCount"]
+    (folder / "hold").touch()
+    try:
+        resize(hosting, endpoint, {"VariantName": "v1", "DesiredInstanceCount": had + 1})
+        found = hosting.describe(endpoint)
+        variant = found["ProductionVariants"][0]
+        assert found["EndpointStatus"] == "Updating"
+        assert (variant["CurrentInstanceCount"], variant["DesiredInstanceCount"]) == (had, had + 1)
+    finally:
+        (folder / "hold").unlink()
+    assert hosting.wait(endpoint)["ProductionVariants"][0]["CurrentInstanceCount"] == had + 1
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

@@ -74,8 +74,9 @@ def test_answer_is_read_however_it_is_framed(answering: Answering, data: bytes) 
     ids=["nothing", "garbage", "short", "short-chunk", "long-line"],
 )
 def test_answer_that_breaks_off_is_no_answer(answering: Answering, data: bytes) -> None:
-    with pytest.raises(ServerUnavailable):
+    with pytest.raises(ServerUnavailable) as trouble:
         answering(data).ask("POST", "/invocations", {}, b"")
+    assert trouble.value.silent == (data == b"")  # another server may be asked the same
 
 
 def test_header_with_a_line_break_is_not_sent(answering: Answering) -> None:
@@ -85,8 +86,18 @@ def test_header_with_a_line_break_is_not_sent(answering: Answering) -> None:
 
 
 def test_nobody_there_is_gone(tmp_path: Path) -> None:
-    with pytest.raises(ServerUnavailable):
+    with pytest.raises(ServerUnavailable) as trouble:
         Channel(tmp_path / "s").ask("GET", "/ping", {}, b"")
+    assert trouble.value.silent
+
+
+def test_who_takes_too_long_may_still_be_at_work(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+        with pytest.raises(ServerUnavailable) as trouble:
+            Channel(tmp_path / "s", timeout=0.01).ask("POST", "/invocations", {}, b"")
+    assert (trouble.value.timed_out, trouble.value.silent) == (True, False)
 
 
 def test_a_request_has_one_host_and_one_length(tmp_path: Path) -> None:

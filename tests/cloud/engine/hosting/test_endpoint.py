@@ -215,12 +215,12 @@ def test_update_keeps_what_it_is_asked_to_keep(hosting: Hosting, doubler: Path, 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"DeploymentConfig": {"RollingUpdatePolicy": ROLLING}}, "blue/green updates only"),
-        ({"DeploymentConfig": blue_green("CANARY")}, "ALL_AT_ONCE, not CANARY"),
+        ({"DeploymentConfig": {"RollingUpdatePolicy": ROLLING}}, "MaximumBatchSize: 1 of 1 instances"),
+        ({"DeploymentConfig": blue_green("CANARY")}, "CanarySize is needed for CANARY"),
         ({"DeploymentConfig": blue_green("ALL_AT_ONCE", 3600, 600)}, "must be longer than"),
         (
             {"DeploymentConfig": {"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "a"}]}}},
-            "does not watch alarms",
+            'Could not find CloudWatch alarm "a".',
         ),
         (
             {"ExcludeRetainedVariantProperties": [{"VariantPropertyType": "DesiredWeight"}]},
@@ -229,7 +229,7 @@ def test_update_keeps_what_it_is_asked_to_keep(hosting: Hosting, doubler: Path, 
     ],
     ids=["rolling", "canary", "too-long", "alarms", "exclude-alone"],
 )
-def test_update_that_is_not_done_here_is_refused(
+def test_update_that_breaks_a_rule_is_refused(
     hosting: Hosting, endpoint: str, options: dict[str, Any], words: str
 ) -> None:
     config = hosting.describe(endpoint)["EndpointConfigName"]

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import io
 import tarfile
+import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import botocore.exceptions
 import pytest
 
+from sagelab.cloud.engine.context import EngineContext
+from sagelab.cloud.engine.hosting import loading, targets
+from sagelab.cloud.engine.hosting.client import Reply
+from sagelab.cloud.engine.hosting.loading import Loader, Model
+from sagelab.cloud.engine.hosting.many_models import ManyModels
+from sagelab.cloud.engine.hosting.server import ContainerSpec, VariantSpec
+from sagelab.cloud.engine.hosting.targets import ModelNotReady
 from sagelab.cloud.engine.images.own import OwnImages
 from tests.cloud.endpoints import IMAGE, Hosting, pack_folder
 from tests.cloud.jobs import LIGHT, ROLE, pack
-from tests.waiting import until
+from tests.conftest import LocalCloud
+from tests.waiting import TIMEOUT, until
 
 pytestmark = pytest.mark.slow
 
@@ -258,3 +269,87 @@ def test_many_models_end_a_row(hosting: Hosting, image: str, prefix: str) -> Non
     assert ask(hosting, name, "b.tar.gz") == "b b.tar.gz first hi of 1"
     assert "missing a target model header" in refused(hosting, name, None)["Error"]["Message"]
     hosting.delete(name)
+
+
+class Shelved(Model):
+    """A model of which the test says when it is loaded, and how large it is."""
+
+    def __init__(self, uri: str, shelf: Shelf) -> None:
+        self.uri, self.shelf = uri, shelf
+
+    def load(self) -> None:
+        assert self.shelf.may_load.wait(TIMEOUT)
+        self.shelf.loaded.append(self.uri)
+
+    def invoke(self, headers: dict[str, str], body: bytes) -> Reply:  # noqa: ARG002 - whatever is asked
+        return Reply(200, {}, self.uri.encode(), 0.001)
+
+    def size(self) -> int:
+        return 10
+
+    def processes(self) -> list[int]:
+        return []
+
+    def unload(self) -> None:
+        self.shelf.loaded.remove(self.uri)
+
+
+class Shelf(Loader):
+    """Room for three models."""
+
+    def start(self) -> None:
+        self.may_load, self.loaded, self.fetched = threading.Event(), list[str](), list[str]()
+
+    def fetch(self, uri: str) -> Model:
+        self.fetched.append(uri)
+        return Shelved(uri, self)
+
+    @property
+    def room(self) -> int | None:
+        return 30
+
+    def close(self) -> None:
+        """Nothing was started."""
+
+
+@pytest.fixture
+def shelf(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ManyModels, Shelf]]:
+    monkeypatch.setattr(loading, "make", Shelf)
+    made_of = ContainerSpec(image="none", model_uri="s3://b/p", many=True)
+    spec = VariantSpec("v", (made_of,), ROLE, "ml.m5.large", count=1, weight=1, timeout=0.05)
+    models = ManyModels("none", spec, cast(EngineContext, SimpleNamespace(client=cloud.client)))
+    models.start()
+    found = models._loader
+    assert isinstance(found, Shelf)
+    yield models, found
+    models.close()
+
+
+def look(models: ManyModels, name: str) -> str:
+    return models.invoke("/invocations", {targets.MODEL: name}, b"").body.decode()
+
+
+def test_a_model_that_takes_long_is_not_ready_and_goes_on_loading(shelf: tuple[ManyModels, Shelf]) -> None:
+    models, found = shelf
+    for _ in range(2):
+        with pytest.raises(ModelNotReady):
+            look(models, "a")
+    found.may_load.set()
+    until(lambda: found.loaded, bool)
+    assert look(models, "a") == "s3://b/p/a"
+    assert found.fetched == ["s3://b/p/a"]  # by the first who asked
+
+
+def test_the_longest_unused_goes_when_there_is_no_room(shelf: tuple[ManyModels, Shelf]) -> None:
+    models, found = shelf
+    found.may_load.set()
+    for name in ("a", "b", "c", "a", "d"):
+        until(partial(try_to_look, models, name), bool)
+    until(lambda: sorted(found.loaded), lambda names: names == ["s3://b/p/a", "s3://b/p/c", "s3://b/p/d"])
+
+
+def try_to_look(models: ManyModels, name: str) -> str:
+    try:
+        return look(models, name)
+    except ModelNotReady:
+        return ""

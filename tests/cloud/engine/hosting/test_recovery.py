@@ -24,12 +24,14 @@ TEXTS = [f"text-{number}" for number in range(5)]
 
 @dataclass(frozen=True)
 class Killed:
-    """Three endpoints of a local cloud that was killed and started again: what they were, and who asks now.
+    """Endpoints of a local cloud that was killed and started again: what they were, and who asks now.
 
     answers: to asynchronous invocations with TEXTS, of which two had begun; lost: to one without an input.
     """
 
     kept: dict[str, Any]
+    asleep: dict[str, Any]
+    provisioned: dict[str, Any]
     without_config: str
     config: str
     asynchronous: str
@@ -48,6 +50,11 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killed]:
     name = before.serve(before.config(model, model))
     weights = [{"VariantName": "v2", "DesiredWeight": 3.0}]
     before.sagemaker.update_endpoint_weights_and_capacities(EndpointName=name, DesiredWeightsAndCapacities=weights)
+    asleep = before.serve(before.serverless(model))
+    plan = [{"VariantName": "v1", "ServerlessUpdateConfig": {"MaxConcurrency": 7}}]
+    before.sagemaker.update_endpoint_weights_and_capacities(EndpointName=asleep, DesiredWeightsAndCapacities=plan)
+    provisioned = before.serve(before.serverless(model, ProvisionedConcurrency=1))
+    serverless = before.wait(asleep), before.wait(provisioned)
     was, config = before.wait(name), before.config(model)
     without_config = before.serve(config)
     before.sagemaker.delete_endpoint_config(EndpointConfigName=config)
@@ -58,7 +65,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killed]:
     kill(home)
     asked.hold.unlink()
     after = Asking(Hosting(LocalCloud(home, control.up(home)), bucket=before.bucket))
-    yield Killed(was, without_config, config, asynchronous, answers, lost, after)
+    yield Killed(was, *serverless, without_config, config, asynchronous, answers, lost, after)
     control.down(home)
 
 
@@ -69,6 +76,15 @@ def test_an_endpoint_in_service_serves_again_after_a_kill(killed: Killed) -> Non
     for member in ("EndpointArn", "CreationTime", "EndpointConfigName", "ProductionVariants"):
         assert found[member] == killed.kept[member]
     assert after.runtime.invoke_endpoint(EndpointName=name, Body=b"hello")["Body"].read().endswith(b" hello")
+
+
+def test_a_serverless_endpoint_is_asleep_after_a_kill_and_as_it_was(killed: Killed) -> None:
+    after, jobs = killed.after.hosting, killed.after.hosting.cloud.home.jobs
+    for was, environments in ((killed.asleep, 0), (killed.provisioned, 1)):
+        name = was["EndpointName"]
+        assert after.wait(name)["ProductionVariants"] == was["ProductionVariants"]
+        assert len(list(jobs.glob(f"{name}-i-*"))) == environments
+        assert after.runtime.invoke_endpoint(EndpointName=name, Body=b"hello")["Body"].read().endswith(b" hello")
 
 
 def test_an_endpoint_whose_configuration_is_gone_fails_with_the_reason(killed: Killed) -> None:

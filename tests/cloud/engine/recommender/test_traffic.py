@@ -32,4 +32,13 @@ def test_stairs_have_so_many_more_on_each_step() -> None:
     stairs = {"DurationInSeconds": 120, "NumberOfSteps": 3, "UsersPerStep": 2}
     pattern = {"TrafficType": "STAIRS", "Stairs": stairs}
     assert traffic.levels(pattern) == [Level(2, 120), Level(4, 120), Level(6, 120)]
-    assert traffic.seconds(pattern) == 360
+    assert (traffic.seconds(pattern), traffic.most_users(pattern)) == (360, 6)
+
+
+def test_the_length_and_the_users_are_those_of_the_levels() -> None:
+    pattern = phases((1, 2, 150), (3, 1, 120))
+    found = traffic.levels(pattern)
+    assert traffic.seconds(pattern) == sum(level.seconds for level in found) == 270
+    assert max(level.users for level in found) <= traffic.most_users(pattern) == 6
+    endless = {"DurationInSeconds": 10**9, "NumberOfSteps": 10**9, "UsersPerStep": 3}
+    assert traffic.seconds({"TrafficType": "STAIRS", "Stairs": endless}) == 10**18

@@ -199,6 +199,16 @@ def test_activities_are_kept_for_six_weeks_of_the_clock(make: Make) -> None:
     assert stage.scaler.activities.all(REGION) == []
 
 
+def test_another_policys_alarm_counts_with_the_datapoints_that_it_called_with_last(make: Make) -> None:
+    other = tracks("b", 10.0)
+    stage = make(6, A, other)
+    stage.alarms["b-low"] = alarm("b-low", 9, below=True)
+    stage.scaler.on_alarm(other["PolicyARN"], alarm("b-low", 9, 4, below=True), "ALARM")
+    stage.settle()
+    stage.hear(A, alarm("a-low", 10, below=True))
+    assert stage.asked == [3]
+
+
 def test_a_target_that_is_gone_scales_no_more(make: Make) -> None:
     stage = make()
     stage.store.remove(ARN)

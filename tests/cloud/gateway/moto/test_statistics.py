@@ -91,6 +91,10 @@ def test_values_of_other_metrics_units_and_times_do_not_count(cloudwatch: Any, m
     (point,) = points(cloudwatch, metric, "p100", Unit="Microseconds")
     assert point["ExtendedStatistics"] == {"p100": 1}
     assert points(cloudwatch, metric, "p100", Dimensions=PAIRS[:1]) == []
+    plain = metric | WINDOW | {"Unit": "Microseconds", "Period": 60, "Statistics": ["Maximum"]}
+    (point,) = cloudwatch.get_metric_statistics(**plain)["Datapoints"]
+    assert point["Maximum"] == 1
+    assert cloudwatch.get_metric_statistics(**plain | {"Dimensions": PAIRS[:1]})["Datapoints"] == []
 
 
 def test_negative_values_and_statistic_sets_have_no_percentile(cloudwatch: Any, metric: dict[str, Any]) -> None:

@@ -94,3 +94,19 @@ def test_caller_needs_the_right_to_tag_the_resource_too(
     failed = client.tag_resources(ResourceARNList=[arn], Tags={"new": "2"})["FailedResourcesMap"]
     assert "not authorized to perform: sagemaker:AddTags" in failed[arn]["ErrorMessage"]
     assert jobs.sagemaker.list_tags(ResourceArn=arn)["Tags"] == []
+
+
+def test_tags_of_alarms(tagging: Any, cloud: LocalCloud, unique: Callable[[str], str]) -> None:
+    cloudwatch, name, key = cloud.client("cloudwatch"), unique("alarm"), unique("key")
+    cloudwatch.put_metric_alarm(
+        AlarmName=name, MetricName="m", Namespace=name, Statistic="Sum", Period=60, EvaluationPeriods=1,
+        Threshold=1, ComparisonOperator="GreaterThanThreshold", Tags=listed({key: "1"}),
+    )  # fmt: skip
+    (arn,) = found(tagging, key, "1", ResourceTypeFilters=["cloudwatch:alarm"])
+    assert arn.endswith(f":alarm:{name}")
+    assert tagging.tag_resources(ResourceARNList=[arn], Tags={"more": "2"})["FailedResourcesMap"] == {}
+    assert tagging.untag_resources(ResourceARNList=[arn], TagKeys=[key])["FailedResourcesMap"] == {}
+    assert cloudwatch.list_tags_for_resource(ResourceARN=arn)["Tags"] == listed({"more": "2"})
+    failed = tagging.tag_resources(ResourceARNList=[f"{arn}-gone"], Tags={"a": "b"})["FailedResourcesMap"]
+    assert list(failed) == [f"{arn}-gone"]
+    cloudwatch.delete_alarms(AlarmNames=[name])

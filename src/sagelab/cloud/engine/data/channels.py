@@ -86,17 +86,28 @@ def download_archive(s3: Any, uri: str, folder: Path, scratch: Path, largest: in
     largest: bytes of all that is in it.
     """
     try:
-        location = locate(uri)
-        _download(s3, location, scratch)
-        archives.unpack(scratch, folder, largest)
-    except ValueError as error:
-        raise ClientError(str(error)) from error
-    except botocore.exceptions.ClientError as error:
-        raise ClientError(f"Data download failed: {uri}: {error}") from error
-    except archives.BadArchive as error:
-        raise ClientError(f"Could not unpack {uri}: {error}") from error
+        fetch_archive(s3, uri, scratch)
+        unpack_archive(uri, scratch, folder, largest)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def fetch_archive(s3: Any, uri: str, file: Path) -> None:
+    """Have an object as a file. ClientError: it is missing."""
+    try:
+        _download(s3, locate(uri), file)
+    except ValueError as error:
+        raise ClientError(str(error)) from error
+    except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+        raise ClientError(f"Data download failed: {uri}: {error}") from error
+
+
+def unpack_archive(uri: str, archive: Path, folder: Path, largest: int = archives.MAX_BYTES) -> None:
+    """Unpack what was fetched of `uri` into `folder`. ClientError: it is not fit to be unpacked."""
+    try:
+        archives.unpack(archive, folder, largest)
+    except archives.BadArchive as error:
+        raise ClientError(f"Could not unpack {uri}: {error}") from error
 
 
 def upload(s3: Any, body: IO[bytes], location: Location, key_id: str | None = None) -> None:

@@ -9,10 +9,10 @@ from collections.abc import Callable
 class BatchSender:
     """Calls `send` so many seconds after the first `wake`, in a thread of its own, and once more when closed.
 
-    send: takes what has gathered; it must not raise.
+    pause: how many, asked each time. send: takes what has gathered; it must not raise.
     """
 
-    def __init__(self, name: str, pause: float, send: Callable[[], None]) -> None:
+    def __init__(self, name: str, pause: Callable[[], float], send: Callable[[], None]) -> None:
         self._pause, self._send, self._closed = pause, send, False
         self._news, self._hurry = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name=name)
@@ -33,7 +33,7 @@ class BatchSender:
     def _run(self) -> None:
         while not self._closed:
             self._news.wait()
-            self._hurry.wait(self._pause)
+            self._hurry.wait(self._pause())
             self._news.clear()
             self._hurry.clear()
             self._send()

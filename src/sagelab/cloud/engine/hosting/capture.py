@@ -48,7 +48,7 @@ class Capture:
         self._lock = threading.Lock()
         self._records: dict[str, list[str]] = {}
         self._size = 0
-        self._sender = BatchSender(f"capture {endpoint}", PAUSE, self._send)
+        self._sender = BatchSender(f"capture {endpoint}", lambda: PAUSE, self._send)
 
     def take(self, exchange: Exchange) -> None:
         """Keep the exchange, or not, by the sampling percentage."""

@@ -76,6 +76,10 @@ class Chain(Instance):
     def processes(self) -> dict[str, list[int]]:
         return {name: pids for server in self.servers for name, pids in server.processes().items()}
 
+    def kill(self) -> None:
+        for server in self.servers:
+            server.kill()
+
     def close(self) -> None:
         close_all(self.servers)
 

@@ -49,11 +49,14 @@ class Reply:
 
 
 class ServerUnavailable(Exception):
-    """The server did not answer: it died, or took longer than an invocation may. container: which one."""
+    """The server did not answer: it died, or took longer than an invocation may. container: which one.
 
-    def __init__(self, message: str, timed_out: bool = False) -> None:
+    silent: it went before it said a word, so another server can be asked the same.
+    """
+
+    def __init__(self, message: str, timed_out: bool = False, silent: bool = False) -> None:
         super().__init__(message)
-        self.timed_out, self.container = timed_out, PRIMARY
+        self.timed_out, self.silent, self.container = timed_out, silent, PRIMARY
 
 
 class Channel:
@@ -78,7 +81,7 @@ class Channel:
                 connection.close()
                 if connection.used and not fresh and not isinstance(error, TimeoutError):
                     continue  # the server closed a connection that was kept for too long
-                raise _gone(error) from None
+                raise _gone(error, connection) from None
             self._keep(connection)
             return Reply(answer.status, answer.fields, data, time.perf_counter() - start)
         raise AssertionError("a fresh connection is not tried again")
@@ -93,7 +96,7 @@ class Channel:
             answer = connection.ask("POST", path, headers, body)
         except (OSError, ValueError) as error:
             connection.close()
-            raise _gone(error) from None
+            raise _gone(error, connection) from None
         reply = Reply(answer.status, answer.fields, b"", time.perf_counter() - start)
         return reply, _until_closed(connection, answer)
 
@@ -144,6 +147,11 @@ class _Connection:
         """The answer's body. OSError, ValueError: it breaks off."""
         return self._dialled().body(answer)
 
+    @property
+    def heard(self) -> bool:
+        """Whether something of an answer to the last request has come."""
+        return self._asked is not None and self._asked.heard
+
     def close(self) -> None:
         if self._socket:
             self._socket.close()
@@ -175,10 +183,12 @@ def _until_closed(connection: _Connection, answer: Message) -> Iterator[bytes]:
     try:
         yield from connection.parts(answer)
     except (OSError, ValueError) as error:
-        raise _gone(error) from None
+        raise _gone(error, connection) from None
     finally:
         connection.close()
 
 
-def _gone(error: Exception) -> ServerUnavailable:
-    return ServerUnavailable(str(error), isinstance(error, TimeoutError))
+def _gone(error: Exception, connection: _Connection) -> ServerUnavailable:
+    timed_out = isinstance(error, TimeoutError)
+    silent = isinstance(error, OSError) and not timed_out and not connection.heard
+    return ServerUnavailable(str(error), timed_out, silent)

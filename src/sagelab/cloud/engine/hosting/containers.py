@@ -30,6 +30,7 @@ RELAY = f"python3 -m sagelab.relay {SOCKET}"
 PORT = 8080  # https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
 VERSION = "SAGEMAKER_FRAMEWORK_VERSION"
 BIND_TO = "SAGEMAKER_BIND_TO_PORT"  # the platform's own way to say another port
+FREE_PORTS = {"SAGEMAKER_SAFE_PORT_RANGE": "18000-18999"}
 ACCELERATED = (
     "{}: the model is compiled ahead of time for this processor (IREE), which stands in for the accelerator"
 )
@@ -57,9 +58,11 @@ class Container:
     program: Path | None = None
 
 
-def tensorflow_serving(folder: Path, instance_type: str, accelerator: str | None, isolated: bool) -> Container:
-    """The project's own model server. folder: of the host, its model unpacked. isolated: without a network."""
-    count = threads(instance_type)
+def tensorflow_serving(folder: Path, count: int, accelerator: str | None, isolated: bool) -> Container:
+    """The project's own model server. folder: of the host, its model unpacked. isolated: without a network.
+
+    count: of threads, here and below.
+    """
     serve = f"{SERVE} --threads {count}"
     command = f"{COMPILE} && exec {serve} --compiled {COMPILED}" if accelerator else f"exec {serve}"
     code = folder / "ml/model/code"
@@ -72,12 +75,11 @@ def tensorflow_serving(folder: Path, instance_type: str, accelerator: str | None
     return Container(command, runtime, not isolated, {}, tuple(notes))
 
 
-def script_serving(image: Image, uri: str, folder: Path, instance_type: str, isolated: bool) -> Container:
+def script_serving(image: Image, uri: str, folder: Path, count: int, isolated: bool) -> Container:
     """The model server of images that serve scripts (SCRIPTED), with the learner's script or without one.
 
     uri: of the image; its version is told.
     """
-    count = threads(instance_type)
     command = f"exec {SCRIPTS} {image.server} --model {MODEL} --socket {SOCKET} --threads {count}"
     brought, environment = folder / "ml/code", image.environment
     code, seen = (
@@ -89,15 +91,17 @@ def script_serving(image: Image, uri: str, folder: Path, instance_type: str, iso
     return Container(command, runtime, not isolated, {VERSION: image.version(uri) or ""}, notes)
 
 
-def neo_serving(instance_type: str, isolated: bool) -> Container:
+def neo_serving(instance_type: str, count: int, isolated: bool) -> Container:
     """The same server with a model that Neo compiled: it needs no TensorFlow, and the right processor."""
-    count = threads(instance_type)
     command = f"exec {SERVE} --threads {count} --instance-type {instance_type}"
     return Container(command, runtimes.PYTHON, not isolated, {}, (f"{runtimes.describe_here()}, {count} threads",))
 
 
-def own_image(program: Path, sandbox_unavailable: str | None, isolated: bool) -> Container:
-    """The learner's `serve`. sandbox_unavailable: why this machine has no namespaces, if it has none."""
+def own_image(program: Path, sandbox_unavailable: str | None, isolated: bool, row: bool) -> Container:
+    """The learner's `serve`. sandbox_unavailable: why this machine has no namespaces, if it has none.
+
+    row: it is one of several containers, which are told of ports that are free.
+    """
     port = _free_port() if sandbox_unavailable else PORT
     # No child of `serve`: a request to end goes to processes without children.
     command = f"({RELAY} {port} &); exec serve"
@@ -105,7 +109,8 @@ def own_image(program: Path, sandbox_unavailable: str | None, isolated: bool) ->
         "its folder at /opt/program and this machine's Python",
         SHARED_NETWORK if sandbox_unavailable else OWN_NETWORK,
     )
-    return Container(command, runtimes.PYTHON, not isolated, {BIND_TO: str(port)}, notes, program)
+    free = FREE_PORTS if row and not sandbox_unavailable else {}
+    return Container(command, runtimes.PYTHON, not isolated, {BIND_TO: str(port), **free}, notes, program)
 
 
 def _install(code: Path, seen: str) -> str:

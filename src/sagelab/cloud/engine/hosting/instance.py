@@ -42,6 +42,10 @@ class Instance(ABC):
         """The pids on this machine of each container, by its name."""
 
     @abstractmethod
+    def kill(self) -> None:
+        """Lose it, as when a machine is lost: what it runs ends in the middle of what it does. `close` it then."""
+
+    @abstractmethod
     def close(self) -> None:
         """End all that it runs and remove its folders."""
 

@@ -5,11 +5,14 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/multi-model-endpoints.html
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from sagelab.cloud.engine.context import EngineContext
 from sagelab.cloud.engine.data import channels
@@ -48,15 +51,15 @@ class ManyModels(Instance):
     ) -> None:
         super().__init__(instance or new_name())
         self.spec, self.container = spec, spec.containers[number]
-        self._measures = Measures(endpoint, context.client("cloudwatch"))
+        self._measures = Measures(endpoint, context.client("cloudwatch"), context.clock)
         self._loader = loading.make(endpoint, spec, context, number, self.instance)
         self._places: OrderedDict[str, Place] = OrderedDict()  # the longest unused first
         self._turns = threading.BoundedSemaphore(AT_ONCE)
-        self._started = self._closed = False
+        self._started = self._closed = self._lost = False
 
     @property
     def ready(self) -> bool:
-        return self._started and self._loader.ready
+        return self._started and not self._lost and self._loader.ready
 
     def start(self) -> None:
         self._loader.start()
@@ -85,6 +88,12 @@ class ManyModels(Instance):
     def processes(self) -> dict[str, list[int]]:
         pids = [pid for model in self._loaded() for pid in model.processes()]
         return {self.container.name: [*self._loader.processes(), *pids] if self._started else []}
+
+    def kill(self) -> None:
+        self._lost = True
+        for pid in self.processes()[self.container.name]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def close(self) -> None:
         with self._lock:

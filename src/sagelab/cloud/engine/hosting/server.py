@@ -7,6 +7,8 @@ A server that dies is started again until it is closed.
 from __future__ import annotations
 
 import logging
+import math
+import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -34,10 +36,26 @@ from sagelab.cloud.errors import ClientError, JobError
 logger = logging.getLogger("sagelab")
 
 LOG_GROUP = "/aws/sagemaker/Endpoints/{}"
+A_VCPU = 1769  # MB of memory that come with one in Lambda, which AWS runs serverless endpoints on
+SPARE = 2 << 30  # bytes by which a process of such an environment can go over its memory before it is looked at
 PING_PAUSE = 0.02
 LONGEST_PAUSE = 30.0
 SOCKETS = ("http.sock", "python.sock")  # in a folder that the model's code can change
 GRACE = 10.0  # seconds that a server has to end after SIGTERM
+
+
+@dataclass(frozen=True)
+class Serverless:
+    """How a variant that has no instances is run.
+
+    memory: MB of an environment. most: requests at a time. provisioned: environments that are always there.
+    proven: it served before, and need not show once more that it can start.
+    """
+
+    memory: int
+    most: int
+    provisioned: int = 0
+    proven: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,7 +83,9 @@ class VariantSpec:
     containers: all of them are on each instance. direct: each is asked by its name; else one after the other.
     startup: seconds in which a server must answer /ping. isolated: no network. notes: what is asked for
     and not done here; they head the log. timeout: seconds for one invocation of a container. log_group: where its
-    log goes, by default the endpoint's own.
+    log goes, by default the endpoint's own. zones: those that its instances may stand in, by default all of the
+    region; of one instance, the one that it stands in. serverless: it has no instances, and its instance_type only
+    says so.
     """
 
     name: str
@@ -81,6 +101,15 @@ class VariantSpec:
     notes: tuple[str, ...] = ()
     timeout: float = TIMEOUT
     log_group: str | None = None
+    zones: tuple[str, ...] = ()
+    serverless: Serverless | None = None
+
+    @property
+    def threads(self) -> int:
+        """Its share of this machine: the vCPUs of its instance or of its memory, as far as there are cores."""
+        if self.serverless is None:
+            return containers.threads(self.instance_type)
+        return min(math.ceil(self.serverless.memory / A_VCPU), os.cpu_count() or 1)
 
 
 class Server(Instance):
@@ -174,6 +203,14 @@ class Server(Instance):
         own = self._way and self._way.program and self._running
         return descendants(self._running.group.pid) if own and self._running else [self._channel.peer]
 
+    def kill(self) -> None:
+        with self._lock:
+            self._closed.set()
+            running = self._running
+        self.ready = False
+        if running:
+            running.group.kill()
+
     def close(self) -> None:
         """End the server and remove its folder."""
         with self._lock:
@@ -209,18 +246,20 @@ class Server(Instance):
         if image is None:
             raise ClientError(f"There is no image {uri} any more; `sagelab image add` brings it back.")
         if image.program:
-            return containers.own_image(image.program, launcher.sandbox_unavailable(PYTHON), spec.isolated)
+            row, forbidden = len(spec.containers) > 1, launcher.sandbox_unavailable(PYTHON)
+            return containers.own_image(image.program, forbidden, spec.isolated, row)
         if image.server in containers.SCRIPTED:
-            return containers.script_serving(image, uri, self.folder, spec.instance_type, spec.isolated)
+            return containers.script_serving(image, uri, self.folder, spec.threads, spec.isolated)
         if image.server == "neo":
-            return containers.neo_serving(spec.instance_type, spec.isolated)
-        return containers.tensorflow_serving(self.folder, spec.instance_type, spec.accelerator, spec.isolated)
+            return containers.neo_serving(spec.instance_type, spec.threads, spec.isolated)
+        return containers.tensorflow_serving(self.folder, spec.threads, spec.accelerator, spec.isolated)
 
     def _note_start(self) -> None:
         assert self._stream
         assert self._way
         first, *others = self._way.notes
-        self._stream.note(f"{self.container.image} on {self.spec.instance_type} is, here, {first}")
+        where = f" in {self.spec.zones[0]}" if self.spec.zones else ""
+        self._stream.note(f"{self.container.image} on {self.spec.instance_type}{where} is, here, {first}")
         for note in (*others, *self.spec.notes):
             self._stream.note(note)
         self._stream.flush()
@@ -244,14 +283,16 @@ class Server(Instance):
         self._wait_ping(running)
 
     def _host(self, container: Container) -> HostSpec:
-        context = self.context
+        context, serverless = self.context, self.spec.serverless
         surroundings = context.surroundings if container.network else {}
+        memory = serverless.memory << 20 if serverless else None
         return HostSpec(
             name="model",
             folder=str(self.folder),
             argv=("/bin/sh", "-c", container.command),
             env=environment(context.region) | container.environment | surroundings | self.container.environment,
-            memory=context.memory_limit,
+            memory=memory or context.memory_limit,
+            each=min(memory + SPARE, context.memory_limit) if memory else None,
             program=str(container.program) if container.program else None,
         )
 

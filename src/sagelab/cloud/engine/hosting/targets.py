@@ -17,7 +17,7 @@ class BadTarget(Exception):
 
 
 class ModelNotReady(Exception):
-    """The model takes longer to load than an invocation may."""
+    """The model, or an environment for it, takes longer to be there than an invocation may."""
 
 
 def check(endpoint: str, spec: VariantSpec, headers: dict[str, str]) -> None:

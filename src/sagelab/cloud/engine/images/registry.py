@@ -121,6 +121,7 @@ IMAGES: tuple[Image, ...] = (
     Image("pytorch/inference_graviton", (SERVE,), PYTORCH, server="pytorch", least=(1,)),
     Image("huggingface/training", (TRAIN, PROCESS), HUGGING_FACE, module="sagelab.frameworks.pytorch:main"),
     Image("huggingface/inference", (SERVE,), HUGGING_FACE, server="huggingface"),
+    Image("clarify/processing", (PROCESS,), SKLEARN, algorithm="sagelab.clarify"),
     Image("model-monitor/monitoring", (PROCESS,), SKLEARN, algorithm="sagelab.monitoring"),
     Image(
         "model-monitor/monitoring",

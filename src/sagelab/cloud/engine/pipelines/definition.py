@@ -75,7 +75,7 @@ class StepSpec:
     policies: tuple[Policy, ...] = ()
     files: dict[str, PropertyFile] = field(default_factory=dict)
     queue: Any = None
-    check: dict[str, Any] = field(default_factory=dict)  # of a QualityCheck step, beside its job
+    check: dict[str, Any] = field(default_factory=dict)  # of a QualityCheck or ClarifyCheck step, beside its job
     function: Any = None
     outputs: dict[str, str] = field(default_factory=dict)  # name -> type, of a function
     words: dict[str, str] = field(default_factory=dict)  # StepDisplayName, StepDescription
@@ -182,7 +182,7 @@ def _step(given: dict[str, Any], branches: tuple[tuple[str, bool], ...]) -> Step
     if kind == "ForEach":
         loops.check(name, arguments, list(body))
     within = {one.name for one in body}
-    check = quality_checks.read(name, given) if kind == "QualityCheck" else {}
+    check = quality_checks.read(name, given) if kind in quality_checks.BASELINES else {}
     asked = {"IterableItems": arguments["IterableItems"]} if kind == "ForEach" else arguments
     used = list(references([asked, given.get("SqsQueueUrl"), given.get("FunctionArn"), check]))
     cleaned = [one["StepName"] for one in cleanup.sources(name, arguments)] if kind == "Cleanup" else []

@@ -39,6 +39,7 @@ KINDS = {
     "Training": StepKind("TrainingJob", "TrainingJobName", "TrainingJob", "TrainingJobStatus"),
     "Processing": StepKind("ProcessingJob", "ProcessingJobName", "ProcessingJob", "ProcessingJobStatus"),
     "QualityCheck": StepKind("ProcessingJob", "ProcessingJobName", "QualityCheck", "ProcessingJobStatus"),
+    "ClarifyCheck": StepKind("ProcessingJob", "ProcessingJobName", "ClarifyCheck", "ProcessingJobStatus"),
     "Transform": StepKind("TransformJob", "TransformJobName", "TransformJob", "TransformJobStatus"),
     "Tuning": StepKind(
         "HyperParameterTuningJob",
@@ -65,7 +66,6 @@ _LATER = "which it has nothing for"
 LATER = {
     "EMR": "for it has no clusters",
     "EMRServerless": "for it has no clusters",
-    "ClarifyCheck": "for it has no Clarify",
     "AutoML": "for it has no Autopilot",
     "InferenceComponent": "for it has no inference components",
     "Lineage": "for it has no lineage",

@@ -1,4 +1,4 @@
-"""What a QualityCheck step is beside its processing job: the baseline that it checks against, and what it finds.
+"""What a QualityCheck or ClarifyCheck step is beside its processing job: the baseline, and what is found.
 
 The job computes a new baseline in any case; a check is made against the baseline that is supplied, else against
 that of the latest approved model of a group.
@@ -13,19 +13,31 @@ from typing import Any
 from sagelab.cloud.engine.pipelines.expressions import BadExpression
 from sagelab.cloud.engine.pipelines.kinds import files_of, placed
 
-# CheckType -> the member of a model package's DriftCheckBaselines that has its baseline.
-BASELINES = {"DATA_QUALITY": "ModelDataQuality", "MODEL_QUALITY": "ModelQuality"}
+# Type of step -> CheckType -> where a model package's DriftCheckBaselines has its baseline, by what is supplied.
+_CLARIFY = "Explainability", {"Constraints": "Constraints"}
+_USUAL = {"Statistics": "Statistics", "Constraints": "Constraints"}
+BASELINES: dict[str, dict[str, tuple[str, dict[str, str]]]] = {
+    "QualityCheck": {"DATA_QUALITY": ("ModelDataQuality", _USUAL), "MODEL_QUALITY": ("ModelQuality", _USUAL)},
+    "ClarifyCheck": {
+        "DATA_BIAS": ("Bias", {"Constraints": "PreTrainingConstraints"}),
+        "MODEL_BIAS": ("Bias", {"Constraints": "PostTrainingConstraints"}),
+        "MODEL_EXPLAINABILITY": _CLARIFY,
+    },
+}
+FILES = {"QualityCheck": {"Statistics": "statistics.json", "Constraints": "constraints.json"}}
+FILES["ClarifyCheck"] = {"Constraints": "analysis.json"}
 FLAGS = {"SkipCheck": False, "FailOnViolation": True, "RegisterNewBaseline": False}
 SUPPLIED = {"Statistics": "SuppliedBaselineStatistics", "Constraints": "SuppliedBaselineConstraints"}
-MEMBERS = ("CheckType", "ModelPackageGroupName", *FLAGS, *SUPPLIED.values())
+MEMBERS = ("CheckType", "ModelPackageGroupName", "ModelName", *FLAGS, *SUPPLIED.values())
 FOLDER = "/opt/ml/processing/baseline"
 Check = dict[str, Any]
 
 
 def read(step: str, given: dict[str, Any]) -> Check:
     """A step's members for its check, with expressions in them. BadExpression: there is no such check."""
-    if given.get("CheckType") not in BASELINES:
-        raise BadExpression(f"step {step}: CheckType must be one of {', '.join(BASELINES)}")
+    kinds = BASELINES[given["Type"]]
+    if given.get("CheckType") not in kinds:
+        raise BadExpression(f"step {step}: CheckType must be one of {', '.join(kinds)}")
     return {member: given[member] for member in MEMBERS if given.get(member) is not None}
 
 
@@ -34,22 +46,25 @@ def begin(check: Check, arguments: dict[str, Any], sagemaker: Any) -> tuple[dict
 
     BadExpression: there is no baseline to check against. botocore's ClientError: the group cannot be read.
     """
+    kind = next(one for one, kinds in BASELINES.items() if check["CheckType"] in kinds)
     flags = {name: _flag(check.get(name, usual)) for name, usual in FLAGS.items()}
-    used = _baseline(check, sagemaker)
+    used = _baseline(check, sagemaker, *BASELINES[kind][check["CheckType"]])
     if not flags["SkipCheck"] and "Constraints" not in used:
         raise BadExpression(
             "there is no baseline to check against: supply one, name a group with an approved model that has"
             " DriftCheckBaselines, or set SkipCheck"
         )
-    known = {name: check[name] for name in ("CheckType", "ModelPackageGroupName") if name in check} | flags
+    known = {name: check[name] for name in MEMBERS[:2] if name in check} | flags
     output = next((uri for _, uri in files_of(arguments)), None)
     if output is None:
-        raise BadExpression("the job of a QualityCheck step needs an output")
+        raise BadExpression(f"the job of a {kind} step needs an output")
     known["Output"] = output
-    calculated = {name: placed(output, f"{name.lower()}.json") for name in SUPPLIED}
+    calculated = {name: placed(output, file) for name, file in FILES[kind].items()}
     known |= {f"CalculatedBaseline{name}": uri for name, uri in calculated.items()}
     kept = calculated if flags["RegisterNewBaseline"] else used
     known |= {f"BaselineUsedForDriftCheck{name}": uri for name, uri in kept.items()}
+    if "ModelName" in check:
+        arguments = _with(arguments, {"model_name": str(check["ModelName"])})
     return arguments if flags["SkipCheck"] else _checking(arguments, used), known
 
 
@@ -70,8 +85,13 @@ def _flag(value: Any) -> bool:
     return value if isinstance(value, bool) else str(value).lower() == "true"
 
 
-def _baseline(check: Check, sagemaker: Any) -> dict[str, str]:
-    """Statistics, Constraints -> the object of the baseline that there is."""
+def _with(arguments: dict[str, Any], variables: dict[str, str]) -> dict[str, Any]:
+    """A job's request with variables more."""
+    return arguments | {"Environment": {**arguments.get("Environment", {}), **variables}}
+
+
+def _baseline(check: Check, sagemaker: Any, member: str, names: dict[str, str]) -> dict[str, str]:
+    """Statistics, Constraints -> the object of the baseline that there is. member, names: BASELINES' row."""
     supplied = {name: check[member] for name, member in SUPPLIED.items() if check.get(member)}
     if supplied or not check.get("ModelPackageGroupName"):
         return supplied
@@ -85,16 +105,16 @@ def _baseline(check: Check, sagemaker: Any) -> dict[str, str]:
     if not listed:
         return {}
     package = sagemaker.describe_model_package(ModelPackageName=listed[0]["ModelPackageArn"])
-    found = package.get("DriftCheckBaselines", {}).get(BASELINES[check["CheckType"]], {})
-    return {name: found[name]["S3Uri"] for name in SUPPLIED if name in found}
+    found = package.get("DriftCheckBaselines", {}).get(member, {})
+    return {name: found[own]["S3Uri"] for name, own in names.items() if own in found}
 
 
 def _checking(arguments: dict[str, Any], baseline: dict[str, str]) -> dict[str, Any]:
-    """A job's request with a baseline among its inputs, as the image of Model Monitor reads one."""
-    environment, inputs = dict(arguments.get("Environment", {})), list(arguments.get("ProcessingInputs", []))
+    """A job's request with a baseline among its inputs, as the images of Model Monitor and Clarify read one."""
+    environment, inputs = dict[str, str](), list(arguments.get("ProcessingInputs", []))
     for name, uri in baseline.items():
         word = name.lower()
         source = {"S3Uri": uri, "LocalPath": f"{FOLDER}/{word}", "S3DataType": "S3Prefix", "S3InputMode": "File"}
         inputs.append({"InputName": f"baseline_{word}", "S3Input": source})
         environment[f"baseline_{word}"] = f"{FOLDER}/{word}/{PurePosixPath(uri).name}"
-    return arguments | {"Environment": environment, "ProcessingInputs": inputs}
+    return _with(arguments | {"ProcessingInputs": inputs}, environment)

@@ -95,7 +95,7 @@ class Steps:
                 return False
             if spec.type == "Cleanup":
                 return self._clean(spec, record, arguments)
-            if spec.type == "QualityCheck":
+            if spec.type in quality_checks.BASELINES:
                 check = evaluate(spec.check, self.values)
                 arguments, record["Check"] = quality_checks.begin(check, arguments, self.clients("sagemaker"))
             if spec.type == "Lambda":

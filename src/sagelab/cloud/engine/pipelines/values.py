@@ -92,7 +92,7 @@ class Values:
             return {}
         if kind == "ForEach":
             return loops.properties(self.plan.definition.steps[step], record, self.properties)
-        if kind == "QualityCheck":
+        if kind in quality_checks.BASELINES:
             return quality_checks.properties(record["Check"])
         if step not in self._described:
             self._described[step] = describe(self.clients, kind, record["Arn"])

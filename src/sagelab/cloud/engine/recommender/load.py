@@ -62,7 +62,8 @@ class Meter:
     def _processes(self) -> list[int]:
         fleet = self._endpoint.fleet
         variants = list(fleet.variants.values()) if fleet else []
-        return [pid for variant in variants for server in variant.servers for pid in server.processes()]
+        servers = [server for variant in variants for server in list(variant.servers)]
+        return [pid for server in servers for pids in server.processes().values() for pid in pids]
 
     def _cores(self) -> int:
         fleet = self._endpoint.fleet

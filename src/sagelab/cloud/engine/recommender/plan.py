@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,11 +29,11 @@ Request = dict[str, Any]
 class Source:
     """The model that is tried.
 
-    model: the name of one that is there, where a test changes nothing of it; else one is made of `container`.
-    artifact: its model.tar.gz. framework, shape: for a compilation. output: where what that makes goes.
+    model: the name of one that is there, where a test changes nothing of it; else one is made of `containers`.
+    artifact: the model.tar.gz of the only one. framework, shape: for a compilation. output: where that puts it.
     """
 
-    container: Request
+    containers: tuple[Request, ...]
     model: str | None = None
     isolated: bool = False
     artifact: str | None = None
@@ -117,19 +117,24 @@ def limits_of(conditions: Request) -> Limits:
 # What is made for a test, as the API takes it
 
 
-def model(name: str, plan: Plan, source: Source, container: Request) -> Request:
+def model(name: str, plan: Plan, source: Source, containers: Sequence[Request]) -> Request:
+    several = {"Containers": list(containers)}
     return {
         "ModelName": name,
-        "PrimaryContainer": container,
+        **(several if len(containers) > 1 else {"PrimaryContainer": containers[0]}),
         "ExecutionRoleArn": plan.role,
         "EnableNetworkIsolation": source.isolated,
     }
 
 
-def container(source: Source, test: Benchmark) -> Request:
-    """The container of a test that changes its environment."""
-    environment = source.container.get("Environment", {}) | dict(test.environment)
-    return source.container | ({"Environment": environment} if environment else {})
+def containers(source: Source, test: Benchmark) -> list[Request]:
+    """The containers of a test, with its environment over that of each."""
+    own = dict(test.environment)
+    environments = [each.get("Environment", {}) | own for each in source.containers]
+    return [
+        each | ({"Environment": environment} if environment else {})
+        for each, environment in zip(source.containers, environments, strict=True)
+    ]
 
 
 def config(plan: Plan, test: Benchmark, model_name: str) -> Request:

@@ -144,7 +144,7 @@ class RecommendationsRun(JobRun):
     def _fail(self, outcome: Outcome, error: Exception) -> None:
         if self.ending is not None:  # what it needed was ended under it
             raise Stopped from error
-        outcome.status, outcome.reason = advice.FAILED, str(error).removeprefix("ClientError: ")
+        outcome.status, outcome.reason = advice.FAILED, str(error).removeprefix(f"{ClientError.prefix}: ")
         self.say(f"the test failed: {outcome.reason}")
 
     def _prepare(self, test: Benchmark) -> None:
@@ -160,7 +160,8 @@ class RecommendationsRun(JobRun):
         found = self._site.rest("Endpoint", test.endpoint)
         self.go_on()
         if found["EndpointStatus"] != "InService":
-            raise ClientError(str(found.get("FailureReason", f"{test.endpoint} is {found['EndpointStatus']}.")))
+            reason = str(found.get("FailureReason", f"{test.endpoint} is {found['EndpointStatus']}."))
+            raise ClientError(reason.removeprefix(f"{ClientError.prefix}: "))
         self._stream(f"Endpoint/{test.endpoint}", f"in service after {self.context.clock.real() - began:.1f} s")
 
     def _model(self, test: Benchmark) -> str:
@@ -168,9 +169,9 @@ class RecommendationsRun(JobRun):
         source = self.plan.sources[test.specification]
         if source.model and not test.environment and not test.compilation:
             return source.model
-        container = self._compile(source, test) if test.compilation else plan.container(source, test)
+        containers = [self._compile(source, test)] if test.compilation else plan.containers(source, test)
         name = f"{self.job_name[:SHORTENED]}-{secrets.token_hex(4)}"
-        self._site.create("CreateModel", plan.model(name, self.plan, source, container))
+        self._site.create("CreateModel", plan.model(name, self.plan, source, containers))
         return name
 
     def _compile(self, source: Source, test: Benchmark) -> dict[str, Any]:

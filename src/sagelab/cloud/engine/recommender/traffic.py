@@ -33,9 +33,18 @@ def levels(pattern: Pattern) -> list[Level]:
     return [level for phase in pattern["Phases"] for level in _of_phase(phase)]
 
 
-def seconds(pattern: Pattern) -> float:
+def seconds(pattern: Pattern) -> int:
     """How long it lasts, on the clock."""
-    return sum(level.seconds for level in levels(pattern))
+    if pattern["TrafficType"] == "STAIRS":
+        return int(pattern["Stairs"]["DurationInSeconds"] * pattern["Stairs"]["NumberOfSteps"])
+    return sum(phase["DurationInSeconds"] for phase in pattern["Phases"])
+
+
+def most_users(pattern: Pattern) -> int:
+    """How many users there are at the most."""
+    if pattern["TrafficType"] == "STAIRS":
+        return int(pattern["Stairs"]["UsersPerStep"] * pattern["Stairs"]["NumberOfSteps"])
+    return max(users_at_end(phase) for phase in pattern["Phases"])
 
 
 def users_at_end(phase: Pattern) -> int:

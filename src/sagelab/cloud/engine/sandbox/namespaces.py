@@ -74,6 +74,7 @@ class HostSpec:
     on the PATH. processes, disk: how many processes and bytes of disk it may have (limits.py). python: its
     interpreter; one below LAYER is that of a virtual environment which the layer is (layer.py). packages: a folder
     of more packages of its image. cgroup: its control group's folder (cgroups.py).
+    each: bytes of private memory that one process may ask for, where that is another number than `memory`.
     """
 
     name: str
@@ -93,6 +94,7 @@ class HostSpec:
     python: str = sys.executable
     packages: str | None = None
     cgroup: str = ""
+    each: int | None = None
 
     @property
     def overlay(self) -> bool:
@@ -135,7 +137,7 @@ def enter(host: HostSpec) -> None:
         _bind(Path(host.program), root / PROGRAM.lstrip("/"))
     _write_hosts(root, host.peers)
     _pivot(root)
-    privileges.limit(host.memory)
+    privileges.limit(host.each or host.memory)
     privileges.drop()
 
 

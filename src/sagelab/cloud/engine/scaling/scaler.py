@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -52,6 +54,7 @@ class Scaler:
         self._around, self._store = around, around.store
         self.activities = Activities(around.store, around.clock)
         self._changed: set[threading.Event] = set()
+        self._heard: dict[str, Document] = {}  # policies' alarms by their names, as they called last
         self._lanes = Lanes(self._do)
         around.store.listen(self._on_change)
 
@@ -75,7 +78,9 @@ class Scaler:
         target = records.look(self._store, policy[OWN]["Target"])
         found = self._capacity(target) if target else None
         if found is not None:
-            breach = Breach(policy, alarm | {"StateValue": state}, found.desired)
+            alarm = alarm | {"StateValue": state}
+            self._heard[alarm["AlarmName"]] = alarm
+            breach = Breach(policy, alarm, found.desired)
             self._lanes.put(policy[OWN]["Target"], action, breach)
 
     def hold(self, target: str) -> None:
@@ -107,7 +112,7 @@ class Scaler:
             target,
             policies,
             target[OWN].get("Cooldowns", {}),
-            lambda name: self._around.alarm(region, name),
+            partial(self._alarm, region),
             self._around.clock,
         )
         decision = judge.decide([one for one in breaches if one.policy["PolicyARN"] in policies], now.desired)
@@ -137,6 +142,9 @@ class Scaler:
             self._set(target, least, found.desired, f"minimum capacity was set to {least}")
         elif found.desired > most:
             self._set(target, most, found.desired, f"maximum capacity was set to {most}")
+        else:
+            with suppress(ClientError, BotoCoreError):  # an activity will say so
+                self._client(target)  # made now, an alarm need not wait for it
 
     def _set(self, target: Document, desired: int, before: int, cause: str) -> bool:
         """One activity: set a capacity and wait until it is there; whether it is."""
@@ -172,9 +180,7 @@ class Scaler:
             if found.desired != before:
                 return activities.OVERRIDDEN, f"It was set to {found.desired} meanwhile."
             try:
-                region = target["ScalableTargetARN"].split(":")[3]
-                client = self._around.client_as(target["RoleARN"], "sagemaker", region)
-                client.update_endpoint_weights_and_capacities(**asked)
+                self._client(target).update_endpoint_weights_and_capacities(**asked)
                 return None
             except ClientError as error:
                 message = str(error.response["Error"].get("Message"))
@@ -182,6 +188,10 @@ class Scaler:
                     return activities.FAILED, message
             except BotoCoreError as error:
                 return activities.FAILED, str(error)
+
+    def _client(self, target: Document) -> Any:
+        region = target["ScalableTargetARN"].split(":")[3]
+        return self._around.client_as(target["RoleARN"], "sagemaker", region)
 
     def _end(self, key: str, target: Document, desired: int, reason: str = "") -> Document | None:
         """Tell what has become of a capacity that was set; the activity. reason: why it may not be there."""
@@ -206,6 +216,13 @@ class Scaler:
             self._hold(arn)
 
     # Looking, and waiting
+
+    def _alarm(self, region: str, name: str) -> Document | None:
+        """A policy's alarm with its newest datapoints: CloudWatch keeps those of the last change of state."""
+        found, heard = self._around.alarm(region, name), self._heard.get(name)
+        if found is None or heard is None or heard["StateValue"] != found["StateValue"]:
+            return found
+        return heard
 
     def _capacity(self, target: Document) -> Capacity | None:
         endpoint = records.look(self._store, _endpoint_of(target))

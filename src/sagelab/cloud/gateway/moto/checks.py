@@ -72,6 +72,7 @@ _HELD: dict[str, tuple[_Held, ...]] = {
         _Held("cloudformation.responses", "get_stack_from_s3_url", service_roles.check_template),
         _Held("cloudformation.parsing.ResourceMap", "parse_ssm_parameter", service_roles.check_parameter),
     ),
+    "cloudwatch": (_Held("cloudwatch.models.CloudWatchBackend", "get_metric_statistics", rules.match_dimensions),),
     "cognitoidp": (
         _Held("cognitoidp.models.CognitoIdpBackend", "admin_create_user", rules.check_new_user),
         _Held("cognitoidp.models.CognitoIdpBackend", "initiate_auth", rules.check_sign_in),

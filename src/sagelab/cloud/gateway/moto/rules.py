@@ -38,6 +38,26 @@ _STEP = 30  # seconds that a code is shown
 _LATE = range(-3, 2)  # codes before and after the present one of which two may be consecutive
 
 
+class _Exactly:
+    """A backend of CloudWatch with the data alone that have exactly these dimensions."""
+
+    def __init__(self, backend: Any, dimensions: list[dict[str, str]]) -> None:
+        self._backend, self._wanted = backend, {(one["Name"], one["Value"]) for one in dimensions}
+
+    def get_all_metrics(self) -> list[Any]:
+        data = self._backend.get_all_metrics()
+        return [one for one in data if {(each.name, each.value) for each in one.dimensions} == self._wanted]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+
+def match_dimensions(asked: Asked) -> None:
+    """Data of CloudWatch that have more dimensions than are asked for are another metric's."""
+    if asked.get("dimensions"):
+        asked["self"] = _Exactly(asked["self"], asked["dimensions"])
+
+
 def check_key(asked: Asked) -> None:
     """A key of KMS is enabled. https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html"""
     backend = asked["self"]

@@ -55,10 +55,10 @@ class SageMakerAccess:
         found: dict[str, str] = getattr(self._thread, "form", {})
         return found
 
-    def client(self, region: str, role: str | None = None) -> Any:
+    def client(self, region: str, role: str | None = None, service: str = "sagemaker") -> Any:
         """A client with the rights of who asks, or of a role that was passed on."""
         key = self.holder(role)
-        return self._cloud.client_with((key.access_key, key.secret, key.token), "sagemaker", region)
+        return self._cloud.client_with((key.access_key, key.secret, key.token), service, region)
 
     def holder(self, role: str | None) -> Key:
         """The key of who asks, or of a session of a role that was passed on. ClientError: none can be had."""

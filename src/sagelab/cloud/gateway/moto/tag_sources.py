@@ -1,4 +1,4 @@
-"""SageMaker's tags in the Resource Groups Tagging API: those of the store, changed through the front door.
+"""SageMaker's and alarms' tags in the Resource Groups Tagging API: the store's, changed through the front door.
 
 https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/overview.html
 """
@@ -16,13 +16,15 @@ from moto.sagemaker import models as moto_sagemaker
 from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 from sagelab.cloud.home import ACCOUNT
 
+_ALARM = ":alarm:"
+
 
 class Resources(moto_sagemaker.SageMakerModelBackend):  # type: ignore[misc]
     """What moto takes for SageMaker's backend of a region."""
 
     def iter_tagged_resources(self) -> Iterator[TaggedResource]:
         for arn, kind, tags in SageMakerAccess.current.tagged(self.region_name):
-            yield TaggedResource(arn, tags, f"sagemaker:{kind}")
+            yield TaggedResource(arn, tags, f"{arn.split(':')[2]}:{kind}")
 
     def tag_resource(self, arn: str, tags: dict[str, str]) -> None:
         new = [{"Key": key, "Value": value} for key, value in tags.items()]
@@ -44,10 +46,26 @@ class Backend(models.ResourceGroupsTaggingAPIBackend):  # type: ignore[misc]
         return iter(dict.fromkeys(super()._get_tag_values_generator(tag_key)))
 
     def tag_resources(self, resource_arns: list[str], tags: dict[str, str]) -> dict[str, Any]:
-        return _failures(resource_arns, lambda arn: super(Backend, self).tag_resources([arn], tags))
+        def tag(arn: str) -> dict[str, Any]:
+            if _ALARM not in arn:
+                return dict(super(Backend, self).tag_resources([arn], tags))
+            new = [{"Key": key, "Value": value} for key, value in tags.items()]
+            self._alarms().tag_resource(ResourceARN=arn, Tags=new)
+            return {}
+
+        return _failures(resource_arns, tag)
 
     def untag_resources(self, resource_arn_list: list[str], tag_keys: list[str]) -> dict[str, Any]:
-        return _failures(resource_arn_list, lambda arn: super(Backend, self).untag_resources([arn], tag_keys))
+        def untag(arn: str) -> dict[str, Any]:
+            if _ALARM not in arn:
+                return dict(super(Backend, self).untag_resources([arn], tag_keys))
+            self._alarms().untag_resource(ResourceARN=arn, TagKeys=tag_keys)
+            return {}
+
+        return _failures(resource_arn_list, untag)
+
+    def _alarms(self) -> Any:
+        return SageMakerAccess.current.client(self.region_name, service="cloudwatch")
 
 
 def _failures(arns: list[str], act: Callable[[str], dict[str, Any]]) -> dict[str, Any]:

@@ -40,7 +40,7 @@ const name = (alarm) => {
 };
 
 export const COLUMNS = [
-  ["Alarm", (alarm) => html`<span title=${alarm.AlarmName}>${shortAlarm(alarm.AlarmName)}</span>`],
+  ["Alarm", (alarm) => html`<span class="nowrap" title=${alarm.AlarmName}>${shortAlarm(alarm.AlarmName)}</span>`],
   ["State", (alarm) => html`<${Status} value=${alarm.StateValue} />`],
   ["When", (alarm) => html`<span class="wrap">${rule(alarm)}</span>`],
   ["Since", (alarm) => html`<${Time} value=${alarm.StateTransitionedTimestamp || alarm.StateUpdatedTimestamp} />`],

@@ -54,7 +54,9 @@ function drawMarks({ ctx, bbox, valToPos }, marks) {
     ctx.moveTo(x, bbox.top);
     ctx.lineTo(x, bbox.top + bbox.height);
     ctx.stroke();
-    ctx.fillText(text, x + 4 * ratio, bbox.top + 11 * ratio);
+    const wide = ctx.measureText(text).width + 4 * ratio;
+    const beside = x + wide > bbox.left + bbox.width ? x - wide : x + 4 * ratio;
+    ctx.fillText(text, beside, bbox.top + 11 * ratio);
   });
   ctx.restore();
 }

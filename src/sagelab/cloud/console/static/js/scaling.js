@@ -73,7 +73,9 @@ function Targets({ item, name, variants }) {
 function Target({ title, found, now, clock }) {
   const { target, policies, activities, schedule, alarms } = found;
   const [range, setRange] = useState(null);
-  const chosen = range ?? (clock.speed > 1 ? 0 : 1);
+  const age = Date.now() / 1000 - seconds(target.CreationTime);
+  const fits = RANGES.findIndex(([, long]) => long >= age);
+  const chosen = range ?? (fits < 0 ? RANGES.length - 1 : fits);
   const pick = html`<div class="filters"><label><span class="hidden">Range</span><select value=${chosen} onChange=${(event) => setRange(Number(event.target.value))}>
     ${RANGES.map(([label], index) => html`<option key=${label} value=${index}>last ${label}</option>`)}</select></label></div>`;
   const unit = UNITS[target.ScalableDimension];
@@ -126,7 +128,7 @@ function cause({ Cause }) {
 }
 
 const ACTIVITIES = [
-  ["Begun", (each) => html`<${Time} value=${each.StartTime} />`],
+  ["Begun", (each) => html`<span class="nowrap"><${Time} value=${each.StartTime} /></span>`],
   ["What", (each) => each.Description],
   ["Why", cause],
   ["Status", (each) => html`<${Status} value=${each.StatusCode} />`],

@@ -9,12 +9,17 @@ const count = (variant) => {
   return wanted === undefined || wanted === now ? now : `${now} of ${wanted}`;
 };
 
+const plan = (variant) => variant.CurrentServerlessConfig || variant.ServerlessConfig || {};
+
 const COLUMNS = [
   ["Variant", (variant) => variant.VariantName],
   ["Model", (variant) => link("models", variant.ModelName)],
   ["Instance", (variant) => variant.InstanceType],
   ["Accelerator", (variant) => variant.AcceleratorType],
   ["Instances", count],
+  ["Memory (MB)", (variant) => plan(variant).MemorySizeInMB],
+  ["Requests at a time", (variant) => plan(variant).MaxConcurrency],
+  ["Provisioned", (variant) => plan(variant).ProvisionedConcurrency],
   ["Weight", (variant) => variant.CurrentWeight ?? variant.InitialVariantWeight],
 ];
 
