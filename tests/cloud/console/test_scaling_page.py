@@ -58,6 +58,7 @@ def test_instances_activities_and_alarms_stand_on_one_axis(window: Window, scale
     alarms = page.get_by_role("table", name="Alarms")
     expect(alarms).to_contain_text("Sum of InvocationsPerInstance over 120 in 3 of 3 periods of 1 min")
     expect(alarms).not_to_contain_text("TargetTracking-")
+    expect(page.get_by_role("table", name="Zones")).to_contain_text("us-east-1a")
     expect(page.locator(".facts").filter(has_text="half-of-the-most")).to_contain_text(
         "InvocationsPerInstance at 120"
     )
