@@ -21,6 +21,7 @@ from chains import chains
 from clients import clients
 from compiler import compiler
 from console import console
+from deployments import deployments
 from desk import desk
 from endpoints import endpoints
 from events import events
@@ -54,6 +55,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "endpoints": endpoints,
     "serverless": serverless,
     "chains": chains,
+    "deployments": deployments,
     "empty": empty,
     "frameworks": frameworks,
     "pytorch": pytorch,

@@ -26,7 +26,7 @@ from sagelab.cloud.gateway.git import GitFront
 from sagelab.cloud.gateway.http import forms
 from sagelab.cloud.gateway.http.request import Request
 from sagelab.cloud.gateway.http.spool import Disk, Spool
-from sagelab.cloud.gateway.moto import s3
+from sagelab.cloud.gateway.moto import rules, s3
 from sagelab.cloud.gateway.moto.event_bus import EventBridge
 from sagelab.cloud.gateway.moto.front import MotoFront
 from sagelab.cloud.gateway.moto.functions import FunctionAccess
@@ -68,6 +68,7 @@ class Gateway:
         self._functions = FunctionAccess(cloud)
         self._events = EventBridge(cloud, self._moto.acting)
         self._machines = StateMachines(cloud, self._events.put)
+        rules.Availability.current = cloud.zones
         self._schedules = Schedules(self._events, self._moto.acting, self._moto.regions, cloud.clock)
         cloud.listen(self._schedules.on_change)
         self.alarms = AlarmCalls(cloud, self._moto)
@@ -125,13 +126,13 @@ class Gateway:
         self._sagemaker.planes.warm()
 
     def rest(self) -> None:
-        """No function and no state machine runs any more; what functions have logged is sent."""
+        """No function and no state machine runs and no alarm acts any more; what functions have logged is sent."""
+        self.alarms.close()
         self._machines.close()
         self._functions.close()
 
     def close(self) -> None:
         """Nothing is answered any more."""
-        self.alarms.close()
         self._schedules.close()
         self._events.close()
         self._moto.close()

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
-from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.hosting.endpoint import Endpoint
 from sagelab.cloud.engine.hosting.server import VariantSpec
 from sagelab.cloud.engine.hosting.shifting import Plan
@@ -128,14 +127,6 @@ def _limit(policy: Params, waits: int, members: str) -> float | None:
         together = " together" if " and " in members else ""
         raise ValidationException(f"MaximumExecutionTimeoutInSeconds must be longer than {members}{together}.")
     return limit
-
-
-def alarm_state(cloud: Cloud, region: str, name: str) -> str | None:
-    """OK, ALARM or INSUFFICIENT_DATA; None: there is no such alarm."""
-    kinds = ["MetricAlarm", "CompositeAlarm"]
-    found = cloud.client("cloudwatch", region).describe_alarms(AlarmNames=[name], AlarmTypes=kinds)
-    states = [alarm["StateValue"] for kind in ("MetricAlarms", "CompositeAlarms") for alarm in found.get(kind, [])]
-    return str(states[0]) if states else None
 
 
 def retained(params: Params) -> frozenset[str]:

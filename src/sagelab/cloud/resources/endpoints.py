@@ -130,7 +130,7 @@ class Endpoints(Stateful[Endpoint]):
         self._serve(arn, config, reason)
 
     def _replace(self, config: Document, wanted: FleetSpec, plan: Plan, arn: str) -> None:
-        begun, state = datetime.now(UTC), partial(deployments.alarm_state, self.cloud, arn.split(":")[3])
+        begun, state = datetime.now(UTC), partial(self.cloud.alarms.state, arn.split(":")[3])
 
         def tell(stage: str, fleet: Fleet, share: float) -> None:
             words = f"{share:.0%} of the requests{self.cloud.clock.words}"
@@ -192,7 +192,7 @@ class Endpoints(Stateful[Endpoint]):
         return self.cloud.engine_context(call.region)
 
     def _plan(self, call: Call, config: Params, specs: list[VariantSpec]) -> Plan:
-        state = partial(deployments.alarm_state, self.cloud, call.region)
+        state = partial(self.cloud.alarms.state, call.region)
         return deployments.read(config, specs, lambda name: state(name) is not None)
 
     def _wanted(

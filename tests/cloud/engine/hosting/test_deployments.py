@@ -112,7 +112,7 @@ def test_rolling_update_replaces_all_servers_under_load(hosting: Hosting, image:
     hosting.delete(name)
 
 
-@pytest.mark.parametrize("word", ["fail", "wait"])
+@pytest.mark.parametrize("word", ["twin", "fail", "wait"])
 def test_shadow_is_asked_the_same_and_nobody_hears_it(hosting: Hosting, image: str, word: str) -> None:
     shadow = {
         "VariantName": "shadow",
@@ -121,12 +121,20 @@ def test_shadow_is_asked_the_same_and_nobody_hears_it(hosting: Hosting, image: s
         "InitialInstanceCount": 1,
         "InitialVariantWeight": 1.0,
     }
-    config = hosting.config(model(hosting, image, "here"), options={"ShadowProductionVariants": [shadow]})
+    capture = {
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": f"s3://{hosting.bucket}/captured",
+        "CaptureOptions": [{"CaptureMode": "Output"}],
+    }
+    options = {"ShadowProductionVariants": [shadow], "DataCaptureConfig": capture}
+    config = hosting.config(model(hosting, image, "here"), options=options)
     name, begun = hosting.serve(config), time.time()
     assert {echo.say(hosting, name) for _ in range(20)} == {"here"}
     described = hosting.describe(name)
     assert [one["VariantName"] for one in described["ProductionVariants"]] == ["v1"]
     assert described["ShadowProductionVariants"][0]["CurrentInstanceCount"] == 1
+    if word == "twin":
+        until(lambda: captured(hosting, name, "shadow"), lambda count: count == 20)
     if word == "fail":
         until(lambda: total(hosting, name, "shadow", "Invocation5XXErrors", begun), lambda count: count == 20)
         until(lambda: total(hosting, name, "v1", "Invocations", begun, config), lambda count: count == 20)
@@ -135,6 +143,14 @@ def test_shadow_is_asked_the_same_and_nobody_hears_it(hosting: Hosting, image: s
     found = hosting.wait(name)["ShadowProductionVariants"][0]
     assert (found["CurrentWeight"], found["CurrentInstanceCount"]) == (0.0, 2)
     hosting.delete(name)
+
+
+def captured(hosting: Hosting, name: str, variant: str) -> int:
+    """How many answers of a variant are in S3."""
+    prefix = f"captured/{name}/{variant}/"
+    found = hosting.s3.list_objects_v2(Bucket=hosting.bucket, Prefix=prefix).get("Contents", [])
+    bodies = [hosting.s3.get_object(Bucket=hosting.bucket, Key=one["Key"])["Body"].read() for one in found]
+    return sum(body.count(b"\n") for body in bodies)
 
 
 def total(hosting: Hosting, name: str, variant: str, metric: str, begun: float, config: str = "") -> float:

@@ -94,6 +94,12 @@ def change(hosting: Hosting, zone: str, up: bool) -> int:
     return int(control.ask(hosting.cloud.home, "SetZone", {"Name": zone, "Up": up})["Lost"])
 
 
+def state(hosting: Hosting, zone: str) -> str:
+    """What EC2 says of a zone."""
+    found = hosting.cloud.client("ec2").describe_availability_zones(ZoneNames=[zone])
+    return str(found["AvailabilityZones"][0]["State"])
+
+
 def servers(hosting: Hosting) -> dict[str, int]:
     """How many stand in each zone."""
     found: dict[str, int] = control.ask(hosting.cloud.home, "DescribeZones")["Servers"]
@@ -108,6 +114,7 @@ def test_with_two_instances_a_lost_zone_fails_no_request(hosting: Hosting, image
         assert change(hosting, "us-east-1f", up=False) == 1
         try:
             until(lambda: servers(hosting), lambda found: found.get("us-east-1e") == 2)
+            assert (state(hosting, "us-east-1f"), state(hosting, "us-east-1e")) == ("unavailable", "available")
         finally:
             change(hosting, "us-east-1f", up=True)
     assert heard.errors == []

@@ -42,6 +42,7 @@ class _Held:
 
 
 _SCHEDULER = "EventBridgeSchedulerBackend"
+_ZONES = "availability_zones_and_regions.RegionsAndZonesBackend"
 
 
 def _rule(name: str) -> Check:
@@ -82,7 +83,10 @@ _HELD: dict[str, tuple[_Held, ...]] = {
         _Held("dynamodb.models.DynamoDBBackend", "export_table", service_roles.check_export),
         _Held("dynamodb.responses.DynamoHandler", "export_table_to_point_in_time", rules.complete_export),
     ),
-    "ec2": (_Held("ec2.models.vpcs.VPCBackend", "create_vpc_endpoint", rules.complete_endpoint),),
+    "ec2": (
+        _Held("ec2.models.vpcs.VPCBackend", "create_vpc_endpoint", rules.complete_endpoint),
+        _Held(f"ec2.models.{_ZONES}", "describe_availability_zones", rules.tell_zones),
+    ),
     "events": (
         _Held("events.models.EventsBackend", "put_rule", schedules.check_rule),
         _Held("events.responses.EventsHandler", "list_rules", rules.check_prefix),

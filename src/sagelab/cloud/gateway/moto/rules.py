@@ -9,12 +9,13 @@ import base64
 import re
 import time
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from moto.core.exceptions import JsonRESTError
 
+from sagelab.cloud.engine.hosting.zones import Zones
 from sagelab.cloud.errors import InvalidAuthenticationCode, NotImplementedHere
 from sagelab.cloud.gateway.auth.conditions import ANY, like
 
@@ -36,6 +37,19 @@ _NO_PREFIX = (
 )
 _STEP = 30  # seconds that a code is shown
 _LATE = range(-3, 2)  # codes before and after the present one of which two may be consecutive
+
+
+class Availability:
+    """The zones of the local cloud that this process serves; the gateway says which."""
+
+    current: ClassVar[Zones] = Zones()
+
+
+def tell_zones(asked: Asked) -> None:
+    """A zone that is lost is unavailable to EC2 as well."""
+    backend = asked["self"]
+    for zone in backend.zones.get(backend.region_name, []):
+        zone.state = "unavailable" if zone.name in Availability.current.down else "available"
 
 
 class _Exactly:
