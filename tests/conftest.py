@@ -13,6 +13,7 @@ import sys
 import uuid
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ import pytest
 from sagelab.cloud import control
 from sagelab.cloud.home import Home
 from tests import forks, order, signers
-from tests.kernels import Kernels
+from tests.kernels import SHARED, Kernels
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -85,22 +86,32 @@ def sagelab() -> Sagelab:
 def shared_folder(config: pytest.Config) -> Path:
     """The folder of the run's local cloud: in the one that all of its workers have in common."""
     own: Path = config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
-    return (own.parent if is_worker(config) else own) / "cloud"
+    return (own.parent if is_worker(config) else own) / SHARED
 
 
 def is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
 
-def find_cloud(config: pytest.Config) -> LocalCloud:
-    """The run's local cloud, which runs from now on."""
-    home = Home(shared_folder(config))
+def find_cloud(config: pytest.Config, name: str = SHARED) -> LocalCloud:
+    """The run's local cloud, or another one of the run's, which runs from now on."""
+    home = Home(shared_folder(config).with_name(name))
     if home.server() is None:
         started = run_sagelab("up", "--detach", home=home.path)
         assert started.returncode == 0, started.stderr
     running = home.server()
     assert running is not None
     return LocalCloud(home, running["url"])
+
+
+def find_variables(config: pytest.Config, name: str) -> dict[str, str]:
+    """The environment of a program on a local cloud of the run's."""
+    return find_cloud(config, name).env
+
+
+def end_cloud(config: pytest.Config, name: str) -> None:
+    """End a local cloud of the run's."""
+    control.down(Home(shared_folder(config).with_name(name)))
 
 
 @pytest.fixture(scope="session")
@@ -119,7 +130,8 @@ def pytest_configure(config: pytest.Config) -> None:
     record = config.getoption("record_requests")
     owner = os.getppid() if is_worker(config) else os.getpid()
     forks.settle(lambda: (shared_folder(config).with_name("warm"), owner))
-    config.pluginmanager.register(Kernels(lambda: find_cloud(config).env, record))
+    find, end = partial(find_variables, config), partial(end_cloud, config)
+    config.pluginmanager.register(Kernels(find, end, record))
     if config.getoption("record_durations") and not is_worker(config):
         config.pluginmanager.register(order.Durations())
 

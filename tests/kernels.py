@@ -24,15 +24,24 @@ SHORTER = {
     "01-train-a-digit-classifier": "EPOCHS = 3",
     "02-deploy-and-read-handwriting": "EPOCHS = 3",
     "03-tune-the-classifier": "JOBS = 4",
+    "07-operate-an-endpoint": "EPOCHS = 3",
 }
+
+# What changes a local cloud as a whole, its clock and its zones, has one of its own.
+APART = ("07-operate-an-endpoint",)
+SHARED = "cloud"
 
 
 class Kernels:
     """Starts the kernel of a notebook as `sagelab exec` starts a program."""
 
-    def __init__(self, find_variables: Callable[[], dict[str, str]], record: str | None) -> None:
-        """find_variables: the environment of a program on the local cloud. record: where its calls go."""
-        self._find, self._record = find_variables, record
+    def __init__(
+        self, find_variables: Callable[[str], dict[str, str]], end: Callable[[str], None], record: str | None
+    ) -> None:
+        """find_variables: the environment of a program on a local cloud of the run, by the cloud's name; it is
+        started. end: ends one. record: where its calls go.
+        """
+        self._find, self._end, self._record = find_variables, end, record
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -48,15 +57,22 @@ class Kernels:
         if not is_cell(item):
             return (yield)
         before = dict(os.environ)
-        os.environ.update(self._variables())
+        os.environ.update(self._variables(cloud_of(item)))
         try:
             return (yield)
         finally:
             os.environ.clear()
             os.environ.update(before)
 
-    def _variables(self) -> dict[str, str]:
-        env = self._find()
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_teardown(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+        """The last cell of a notebook with a local cloud of its own ends that."""
+        last = nextitem is None or nextitem.path != item.path
+        if is_cell(item) and last and cloud_of(item) != SHARED:
+            self._end(cloud_of(item))
+
+    def _variables(self, cloud: str) -> dict[str, str]:
+        env = self._find(cloud)
         variables = forks.recording(env, self._record or os.devnull)
         return variables | {"JUPYTER_PATH": str(write_kernel(forks.sdk(sys.executable, env).find()))}
 
@@ -79,6 +95,11 @@ def shorten(item: pytest.Item) -> None:
     cell = item.cell  # type: ignore[attr-defined] # nbval's
     if "parameters" in cell.metadata.get("tags", ()):
         cell.source += "\n" + SHORTER.get(item.path.stem, "")
+
+
+def cloud_of(item: pytest.Item) -> str:
+    """The name of the local cloud that a notebook's cell asks."""
+    return item.path.stem if item.path.stem in APART else SHARED
 
 
 def is_cell(item: pytest.Item) -> bool:

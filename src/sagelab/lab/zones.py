@@ -34,8 +34,8 @@ def lose(lab: Lab, name: str, body: bytes | str) -> tuple[list[load.Request], fl
     zone = max(standing, key=standing.__getitem__)
     with load.users(lab, name, body, 1) as requests:
         time.sleep(AROUND)
-        killed = time.time()
         print(local.command("zone", "down", zone))
+        killed = time.time()
         try:
             _wait(requests, killed, sum(standing.values()))
             time.sleep(AROUND)

@@ -133,6 +133,7 @@ def test_jobs_are_listed_by_their_model(advice: Recommendations, compared: dict[
 
 def test_a_default_job_chooses_itself(advice: Recommendations) -> None:
     container = advice.container(SupportedInstanceTypes=["ml.c5.xlarge"], NearestModelName="resnet50")
+    container["SupportedEndpointType"] = "RealTime"
     request = advice.request(EndpointConfigurations=None, TrafficPattern=None, ContainerConfig=container)
     job = advice.run(request | {"JobType": "Default"})
     assert job["Status"] == "COMPLETED", job
@@ -141,6 +142,20 @@ def test_a_default_job_chooses_itself(advice: Recommendations) -> None:
     log = advice.log(job["JobName"])
     assert "the model is not compiled" in log
     assert "NearestModelName: " in log
+
+
+def test_a_serverless_candidate_has_its_start_and_its_cost(advice: Recommendations) -> None:
+    wanted = {"ServerlessConfig": {"MemorySizeInMB": 2048, "MaxConcurrency": 2}}
+    job = advice.run(advice.request(EndpointConfigurations=[wanted]))
+    assert job["Status"] == "COMPLETED", job
+    (found,) = job["InferenceRecommendations"]
+    endpoint, metrics = found["EndpointConfiguration"], found["Metrics"]
+    assert endpoint["ServerlessConfig"] == wanted["ServerlessConfig"]
+    assert not {"InstanceType", "InitialInstanceCount"} & endpoint.keys()
+    assert metrics["ModelSetupTime"] > 0
+    assert 0 < metrics["CostPerInference"] < 0.00004 * 60  # two GB, for less than a minute
+    assert "CostPerHour" not in metrics
+    assert advice.left() == []
 
 
 def test_a_version_of_a_model_need_not_be_approved(advice: Recommendations) -> None:

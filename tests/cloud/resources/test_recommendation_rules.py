@@ -41,6 +41,10 @@ def refusal(advice: Recommendations, request: dict[str, Any]) -> str:
     return str(caught.value.response["Error"]["Message"])
 
 
+def serverless(memory: int, **changes: int) -> dict[str, Any]:
+    return {"ServerlessConfig": {"MemorySizeInMB": memory, "MaxConcurrency": 2} | changes}
+
+
 def stairs(**changes: int) -> dict[str, Any]:
     wanted = {"DurationInSeconds": 120, "NumberOfSteps": 2, "UsersPerStep": 1} | changes
     return {"TrafficType": "STAIRS", "Stairs": wanted}
@@ -82,7 +86,8 @@ SPECIFIED = {"InstanceType": "ml.c5.large", "InferenceSpecificationName": "fast"
         ({"InstanceType": "ml.t2.medium"}, "Burstable instance type ml.t2.medium is not allowed."),
         ({"InstanceType": "ml.g5.xlarge"}, "ml.g5.xlarge: its accelerator is not here"),
         ({}, "give either an InstanceType or a ServerlessConfig"),
-        ({"ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 2}}, "does not do serverless inference"),
+        (serverless(1025), "MemorySizeInMB must be one of 1024, 2048,"),
+        (serverless(1024, ProvisionedConcurrency=1), "ProvisionedConcurrency is not supported for serverless"),
         (SPECIFIED, "InferenceSpecificationName is for a ModelPackageVersionArn"),
     ],
 )

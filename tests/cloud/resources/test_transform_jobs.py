@@ -25,8 +25,6 @@ def request(jobs: Jobs, **changes: Any) -> dict[str, Any]:
 
 CASES: dict[str, tuple[dict[str, Any], str]] = {
     "model": ({"ModelName": "nobody"}, "Could not find model"),
-    "recordio": ({"input": {"SplitType": "RecordIO"}}, "splits by Line, not by RecordIO"),
-    "tfrecord": ({"input": {"SplitType": "TFRecord"}}, "splits by Line, not by TFRecord"),
     "payload": ({"MaxPayloadInMB": 101}, "must not be greater than 100"),
     "product": ({"MaxPayloadInMB": 50, "MaxConcurrentTransforms": 3}, "product of MaxConcurrentTransforms"),
     "filter": ({"DataProcessing": {"InputFilter": "$..id"}}, "JSONPath operator"),

@@ -126,13 +126,13 @@ class Gateway:
         self._sagemaker.planes.warm()
 
     def rest(self) -> None:
-        """No function and no state machine runs any more; what functions have logged is sent."""
+        """No function and no state machine runs and no alarm acts any more; what functions have logged is sent."""
+        self.alarms.close()
         self._machines.close()
         self._functions.close()
 
     def close(self) -> None:
         """Nothing is answered any more."""
-        self.alarms.close()
         self._schedules.close()
         self._events.close()
         self._moto.close()

@@ -141,8 +141,7 @@ def _tests(
         sources[name] = sources.get(name) or _source(config, name, found, package)
         ranges = given.get("EnvironmentParameterRanges", {}).get("CategoricalParameterRanges", [])
         tests += [
-            Benchmark(plan.new_endpoint(), {"InstanceType": given["InstanceType"]}, chosen, name)
-            for chosen in plan.combinations(ranges)
+            Benchmark(plan.new_endpoint(), _setting(given), chosen, name) for chosen in plan.combinations(ranges)
         ]
     if job["JobType"] == "Default" and not config.get("EndpointConfigurations"):
         source = _source(config, None, found, package)
@@ -155,6 +154,11 @@ def _tests(
     return sources, tests, notes
 
 
+def _setting(given: Params) -> Params:
+    """What an endpoint configuration runs on: an InstanceType, or a ServerlessConfig."""
+    return {member: given[member] for member in ("InstanceType", "ServerlessConfig") if member in given}
+
+
 def _existing(name: str, found: Found) -> Benchmark:
     """A test of an endpoint that is there.
 
@@ -164,7 +168,7 @@ def _existing(name: str, found: Found) -> Benchmark:
     if document["EndpointStatus"] != "InService":
         raise ValidationException(f"Endpoint {name} is {document['EndpointStatus']}, not InService.")
     config = found.configs.find(found.configs.kind.arn_of(document["EndpointConfigName"], found.where))
-    variants = config["ProductionVariants"]
+    variants = [*config["ProductionVariants"], *config.get("ShadowProductionVariants", [])]
     if len(variants) > 1:
         raise ValidationException(f"Endpoint {name} has {len(variants)} variants; a job compares one with one.")
     if "AsyncInferenceConfig" in document or "InstanceType" not in variants[0]:
@@ -207,7 +211,25 @@ def _artifact(containers: list[Params]) -> str | None:
 
 
 def _own_choice(job: str, wanted: Params, source: Source, notes: list[str]) -> list[Benchmark]:
-    """The tests of a Default job: a few types, and where it can be, one with the model compiled."""
+    """The tests of a Default job: a few types, one with the model compiled where it can be; serverless ones."""
+    kind = wanted.get("SupportedEndpointType")
+    alone = len(source.containers) == 1 and not source.isolated
+    if kind == "Serverless" and not alone:
+        raise ValidationException("SupportedEndpointType Serverless: not for several or isolated containers.")
+    sleeping = [_serverless(memory) for memory in plan.USUAL_MEMORIES] if alone else []
+    if kind == "Serverless":
+        return sleeping
+    awake = _own_types(job, wanted, source, notes)
+    return awake if kind == "RealTime" else [*awake, *sleeping[:1]][: plan.DEFAULT_TESTS]
+
+
+def _serverless(memory: int) -> Benchmark:
+    wanted = {"MemorySizeInMB": memory, "MaxConcurrency": plan.CONCURRENCY}
+    return Benchmark(plan.new_endpoint(), {"ServerlessConfig": wanted})
+
+
+def _own_types(job: str, wanted: Params, source: Source, notes: list[str]) -> list[Benchmark]:
+    """A few types that suit the model."""
     supported = wanted.get("SupportedInstanceTypes")
     types = [each for each in supported or plan.USUAL_TYPES if _suits(each)]
     if not types:

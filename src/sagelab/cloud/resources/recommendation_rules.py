@@ -11,8 +11,9 @@ from itertools import pairwise
 
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.recommender import traffic
+from sagelab.cloud.engine.recommender.plan import VARIANT
 from sagelab.cloud.errors import ValidationException
-from sagelab.cloud.resources import checks
+from sagelab.cloud.resources import checks, serverless_rules
 from sagelab.cloud.resources.call import Params
 
 LONGEST = 18_000  # seconds of a job
@@ -25,7 +26,6 @@ PERCENTILES = ("P95", "P99")
 BURSTABLE = "ml.t2."
 # Families whose instances have what this machine has not, by the letters that their names begin with.
 ACCELERATED = ("p", "g", "inf", "trn", "dl")
-SERVERLESS = "the local cloud's recommender does not do serverless inference"
 
 
 def check(job: Params, cloud: Cloud) -> None:
@@ -43,8 +43,6 @@ def check(job: Params, cloud: Cloud) -> None:
     container = config.get("ContainerConfig", {})
     for instance_type in container.get("SupportedInstanceTypes", []):
         check_type(instance_type)
-    if container.get("SupportedEndpointType") == "Serverless":
-        raise ValidationException(f"SupportedEndpointType Serverless: {SERVERLESS}.")
     checks.role(job["RoleArn"], cloud)
     if uri := job.get("OutputConfig", {}).get("CompiledOutputConfig", {}).get("S3OutputUri"):
         checks.bucket("OutputConfig.CompiledOutputConfig.S3OutputUri", uri, cloud)
@@ -146,8 +144,13 @@ def _check_endpoint(wanted: Params, number: int) -> None:
             f"EndpointConfigurations.{number}.member: give either an InstanceType or a ServerlessConfig."
         )
     if "ServerlessConfig" in wanted:
-        raise ValidationException(f"EndpointConfigurations.{number}.member.ServerlessConfig: {SERVERLESS}.")
-    check_type(wanted["InstanceType"])
+        if "ProvisionedConcurrency" in wanted["ServerlessConfig"]:
+            raise ValidationException(
+                "ProvisionedConcurrency is not supported for serverless endpoint recommendations."
+            )
+        serverless_rules.check_variant({"VariantName": VARIANT, "ServerlessConfig": wanted["ServerlessConfig"]})
+    else:
+        check_type(wanted["InstanceType"])
     ranges = wanted.get("EnvironmentParameterRanges", {}).get("CategoricalParameterRanges", [])
     checks.unique("Parameter", (each["Name"] for each in ranges), "CategoricalParameterRanges")
 

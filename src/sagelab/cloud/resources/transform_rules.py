@@ -63,9 +63,6 @@ def _check_input(source: Params) -> None:
     kind = source["DataSource"]["S3DataSource"]["S3DataType"]
     if kind not in ("S3Prefix", "ManifestFile"):
         raise ValidationException(f"TransformInput: the local cloud has S3Prefix and ManifestFile, not {kind}.")
-    split = source.get("SplitType", "None")
-    if split not in ("None", "Line"):
-        raise ValidationException(f"TransformInput: the local cloud splits by Line, not by {split}.")
 
 
 def _check_sizes(job: Params) -> None:

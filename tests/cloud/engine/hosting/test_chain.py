@@ -339,3 +339,16 @@ def test_scikit_learn_prepares_what_tensorflow_reads(hosting: Hosting, doubler: 
     error = refused(hosting, name, b"1")["Error"]["Message"]
     assert "Received client error (400) from container-2 with" in error
     hosting.delete(name)
+
+
+@pytest.mark.usefixtures("serial")
+def test_a_row_answers_by_way_of_s3(hosting: Hosting) -> None:
+    output = {"OutputConfig": {"S3OutputPath": f"s3://{hosting.bucket}/answers"}}
+    name = hosting.serve(hosting.config("row-of-three", options={"AsyncInferenceConfig": output}))
+    asked = {"InputLocation": hosting.put("question.txt", b"you"), "ContentType": "text/plain"}
+    place = hosting.runtime.invoke_endpoint_async(EndpointName=name, **asked)["OutputLocation"]
+    key = place.removeprefix(f"s3://{hosting.bucket}/")
+    until(lambda: hosting.s3.list_objects_v2(Bucket=hosting.bucket, Prefix=key)["KeyCount"], bool)
+    answer = json.loads(hosting.s3.get_object(Bucket=hosting.bucket, Key=key)["Body"].read())
+    assert answer[:2] == ["third", "text/second"]
+    hosting.delete(name)

@@ -14,6 +14,7 @@ from typing import Any, cast
 import botocore.exceptions
 import pytest
 
+from sagelab.cloud.clock import Clock
 from sagelab.cloud.engine.context import EngineContext
 from sagelab.cloud.engine.hosting import loading, targets
 from sagelab.cloud.engine.hosting.client import Reply
@@ -226,6 +227,7 @@ def test_a_container_without_the_api_fails_its_endpoint(hosting: Hosting, prefix
     model = hosting.model(None, Image=images.add("one:1", tmp_path), Mode="MultiModel", ModelDataUrl=prefix)
     name = hosting.start(hosting.config(model))
     assert "GET /models with 404" in hosting.wait(name)["FailureReason"]
+    assert not list(hosting.cloud.home.jobs.glob(f"{name}*"))
     images.remove("one:1")
 
 
@@ -317,7 +319,7 @@ def shelf(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[
     monkeypatch.setattr(loading, "make", Shelf)
     made_of = ContainerSpec(image="none", model_uri="s3://b/p", many=True)
     spec = VariantSpec("v", (made_of,), ROLE, "ml.m5.large", count=1, weight=1, timeout=0.05)
-    models = ManyModels("none", spec, cast(EngineContext, SimpleNamespace(client=cloud.client)))
+    models = ManyModels("none", spec, cast(EngineContext, SimpleNamespace(client=cloud.client, clock=Clock())))
     models.start()
     found = models._loader
     assert isinstance(found, Shelf)

@@ -3,6 +3,8 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import struct
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -44,6 +46,38 @@ def test_record_over_the_limit_is_bad_data() -> None:
     for lines in (True, False):
         with pytest.raises(BadData, match="MaxPayloadInMB"):
             batches.cut(b"12345", Shape(lines, single=True, limit=4, assemble_lines=True))
+
+
+def tf_record(data: bytes) -> bytes:
+    return struct.pack("<QI", len(data), 0) + data + struct.pack("<I", 0)
+
+
+def record_io(data: bytes, part: int = 0) -> bytes:
+    return struct.pack("<II", 0xCED7230A, part << 29 | len(data)) + data + bytes(-len(data) % 4)
+
+
+@pytest.mark.parametrize(("kind", "frame"), [("TFRecord", tf_record), ("RecordIO", record_io)])
+def test_records_in_frames_go_alone_or_with_their_frames(kind: str, frame: Callable[[bytes], bytes]) -> None:
+    body = frame(b"first") + frame(b"") + frame(b"third one")
+    single, several = (Shape(False, one, limit, True, kind) for one, limit in ((True, 9), (False, 40)))
+    assert batches.cut(body, single) == [[b"first"], [b""], [b"third one"]]
+    whole = [frame(b"first") + frame(b""), frame(b"third one")]
+    assert batches.cut(body, several) == [[one] for one in whole]
+    assert batches.cut(b"", several) == []
+    for wrong in (body[:-5], body + b"x", b"no records at all, but text"):
+        with pytest.raises(BadData, match=f"the object is not {kind}"):
+            batches.cut(wrong, several)
+    with pytest.raises(BadData, match="MaxPayloadInMB"):
+        batches.cut(body, Shape(False, single=True, limit=8, assemble_lines=True, frames=kind))
+
+
+def test_record_in_several_parts_is_one() -> None:
+    body = record_io(b"aa", 1) + record_io(b"bb", 2) + record_io(b"c", 3) + record_io(b"next")
+    magic = struct.pack("<I", 0xCED7230A)
+    assert batches.cut(body, Shape(False, True, 0, True, "RecordIO")) == [
+        [magic.join((b"aa", b"bb", b"c"))],
+        [b"next"],
+    ]
 
 
 def test_answers_are_put_together_as_lines_or_as_they_are() -> None:

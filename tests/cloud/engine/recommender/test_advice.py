@@ -101,3 +101,13 @@ def test_conditions_are_read_with_their_defaults() -> None:
         "FlatInvocations": "Continue",
     }
     assert plan.limits_of(given) == Limits(600, 0.99, 50, False)
+
+
+def test_a_serverless_inference_costs_the_memory_for_its_time() -> None:
+    setting = {"ServerlessConfig": {"MemorySizeInMB": 2048, "MaxConcurrency": 5}}
+    slow = window(600, 500.0)
+    slow.setup = 0.25
+    found = advice.metrics(Benchmark("e", setting), slow, 1000)
+    assert found["CostPerInference"] == pytest.approx(2 * 0.00002 * 0.5)
+    assert (found["ModelSetupTime"], found["MaxInvocations"]) == (250, 600)
+    assert "CostPerHour" not in found

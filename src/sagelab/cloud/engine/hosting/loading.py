@@ -179,9 +179,14 @@ class _Process(Model):
 class Contained(Loader):
     """The learner's own container, which has many models at a time."""
 
-    def start(self) -> None:
+    def __init__(
+        self, endpoint: str, spec: VariantSpec, context: EngineContext, number: int, instance: str
+    ) -> None:
+        super().__init__(endpoint, spec, context, number, instance)
         own = self.container.environment | MULTI
         self.process = self.server(replace(self.container, model_uri=None, environment=own), "")
+
+    def start(self) -> None:
         self.process.start()
         try:
             answer = str(self.process.ask("GET", "/models", {}, b"").status)

@@ -68,17 +68,17 @@ class ManyModels(Instance):
 
     def invoke(self, path: str, headers: dict[str, str], body: bytes) -> Reply:  # noqa: ARG002 - a model has its own
         """BadTarget: there is no such model. ModelNotReady: it takes longer to load than an invocation may."""
-        self._begin()
         name = headers[targets.MODEL]
         place = self._take(name)
+        self._begin()
         try:
             if trouble := self._wait(place):
                 return trouble
             assert place.model
             return place.model.invoke(headers, body)
         finally:
-            self._release(name, place)
             self._end()
+            self._release(name, place)
 
     def stream(self, headers: dict[str, str], body: bytes) -> tuple[Reply, Iterator[bytes]]:
         """A row that ends here has its answer in one part: no request for a stream can name a model."""
@@ -99,8 +99,7 @@ class ManyModels(Instance):
         with self._lock:
             self._closed = True
             places, self._places = list(self._places.values()), OrderedDict()
-        if self._started:
-            self._loader.close()
+        self._loader.close()
         with ThreadPoolExecutor() as pool:
             for closed in [pool.submit(one.unload) for place in places if (one := place.model or place.draft)]:
                 closed.result()
@@ -111,6 +110,8 @@ class ManyModels(Instance):
     def _take(self, name: str) -> Place:
         """The place of a model, which is loaded if it is not."""
         with self._lock:
+            if self._closed:
+                raise ServerUnavailable("the endpoint is gone")
             place = self._places.get(name)
             lost = place.model if place and place.model and place.model.lost else None
             hit = bool(place and place.model and not lost)
@@ -187,8 +188,6 @@ class ManyModels(Instance):
             return time.perf_counter() - began
 
     def _give_up(self, name: str, place: Place, model: Model | None, error: Exception) -> None:
-        if model:
-            model.unload()
         if isinstance(error, JobError):  # the model server's last words
             error = NotLoaded(Reply(500, {}, str(error).encode(), 0.0))
         elif not isinstance(error, NotLoaded | BadTarget | ServerUnavailable):
@@ -198,6 +197,8 @@ class ManyModels(Instance):
                 del self._places[name]
         place.trouble = error
         place.done.set()
+        if model:
+            model.unload()
 
     def _loaded(self) -> list[Model]:
         with self._lock:

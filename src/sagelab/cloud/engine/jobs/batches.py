@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from sagelab.cloud.engine.jobs import frames
 from sagelab.cloud.engine.jobs.jsonpath import Expression, NotFound
 
 CSV, JSON, LINES = "text/csv", "application/json", "application/jsonlines"
@@ -29,12 +30,14 @@ class Shape:
 
     lines: whether a line is a record; else the object is. single: one record a payload; else as many as fit.
     limit: bytes of a payload (0: any). assemble_lines: whether each answer ends with a newline.
+    frames: RecordIO or TFRecord, where the object has such records.
     """
 
     lines: bool
     single: bool
     limit: int
     assemble_lines: bool
+    frames: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,15 @@ class Processing:
 
 
 def cut(body: bytes, shape: Shape) -> list[list[bytes]]:
-    """The payloads of an object, each a list of records. BadData: a record is larger than a payload may be."""
+    """The payloads of an object, each a list of records; those in frames stay together.
+
+    BadData: a record is larger than a payload may be, or there is none where one must be.
+    """
+    if shape.frames:
+        try:
+            return [[one] for one in frames.payloads(body, shape.frames, shape.single, shape.limit)]
+        except ValueError as error:
+            raise BadData(f"the object is not {shape.frames}: {error}") from None
     if not shape.lines:
         _fit(body, shape)
         return [[body]]

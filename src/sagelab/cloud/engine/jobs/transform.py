@@ -25,7 +25,7 @@ from sagelab.cloud.engine.hosting import chain
 from sagelab.cloud.engine.hosting.client import Reply, ServerUnavailable
 from sagelab.cloud.engine.hosting.instance import Instance
 from sagelab.cloud.engine.hosting.server import VariantSpec, close_all
-from sagelab.cloud.engine.jobs import batches
+from sagelab.cloud.engine.jobs import batches, frames
 from sagelab.cloud.engine.jobs.batches import BadData, Processing, Shape
 from sagelab.cloud.engine.jobs.jsonpath import Expression
 from sagelab.cloud.engine.jobs.logs import Stream
@@ -229,11 +229,13 @@ class Refused(Exception):
 
 def read_shape(job: dict[str, Any]) -> Shape:
     """How a job's objects are cut and put together."""
+    split = job["TransformInput"].get("SplitType", "None")
     return Shape(
-        lines=job["TransformInput"].get("SplitType", "None") == "Line",
+        lines=split == "Line",
         single=job["BatchStrategy"] == "SingleRecord",
         limit=job["MaxPayloadInMB"] * MB,
         assemble_lines=job["TransformOutput"].get("AssembleWith", "None") == "Line",
+        frames=split if split in frames.READ else "",
     )
 
 

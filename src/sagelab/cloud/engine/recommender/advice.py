@@ -9,7 +9,7 @@ from typing import Any
 
 from sagelab.cloud.engine.recommender.curve import Window
 from sagelab.cloud.engine.recommender.plan import VARIANT, Benchmark, Plan
-from sagelab.prices import hourly
+from sagelab.prices import hourly, serverless_second
 
 Facts = dict[str, Any]
 RUNNING, DONE, FAILED, STOPPED = "IN_PROGRESS", "COMPLETED", "FAILED", "STOPPED"
@@ -37,6 +37,7 @@ def instances(window: Window, wanted: int | None) -> int:
 def metrics(test: Benchmark, window: Window, wanted: int | None) -> Facts:
     """The numbers of a test, for as many instances as it takes; a cost only where the price is known.
 
+    Serverless inference costs what the requests take, by the memory, and nothing an hour.
     https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_RecommendationMetrics.html
     """
     count = instances(window, wanted) if test.instance_type else 1
@@ -52,6 +53,9 @@ def metrics(test: Benchmark, window: Window, wanted: int | None) -> Facts:
         found["CostPerHour"] = round(count * price, 6)
         if invocations:
             found["CostPerInference"] = count * price / (60 * invocations)
+    if test.memory:
+        found["CostPerInference"] = serverless_second(test.memory) * window.latencies.mean / 1000
+        found["ModelSetupTime"] = round(1000 * window.setup)
     return found
 
 

@@ -21,8 +21,9 @@ BUSY = 0.3  # of a core, at which the load generator itself may be what limits
 class Window:
     """One level of load. seconds: real ones. client, model: times as the users, and as SageMaker, saw them.
 
-    cpu: percent of what the instance may use. memory: percent of this machine's. generator: the share of a core
-    that the users themselves took.
+    cpu: percent of what the instance may use. memory: percent of this machine's, or of a serverless environment's.
+    generator: the share of a core that the users themselves took. setup: seconds that a serverless environment
+    took to start, the slowest of them.
     """
 
     users: int
@@ -34,6 +35,7 @@ class Window:
     cpu: float = 0.0
     memory: float = 0.0
     generator: float = 0.0
+    setup: float = 0.0
     error: str = ""
 
     @property

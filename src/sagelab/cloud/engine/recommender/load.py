@@ -12,8 +12,9 @@ from typing import Any
 import botocore.exceptions
 
 from sagelab.cloud.clock import Clock
-from sagelab.cloud.engine.hosting.containers import threads
 from sagelab.cloud.engine.hosting.endpoint import Endpoint
+from sagelab.cloud.engine.hosting.fleet import AnyVariant
+from sagelab.cloud.engine.hosting.instance import Instance
 from sagelab.cloud.engine.hosting.usage import Usage
 from sagelab.cloud.engine.jobs.run import Stopped
 from sagelab.cloud.engine.recommender.crowd import Crowd, Deeds
@@ -48,7 +49,8 @@ class Meter:
     def read(self, window: Window) -> None:
         """Put into a window what was since the reset. Its CPU is of the cores that the servers are held to."""
         cpu, memory = self._usage.look(self._processes())
-        window.cpu, window.memory = cpu / self._cores(), 100 * memory / self._memory
+        window.cpu, window.memory = cpu / self._cores(), 100 * memory / self._room()
+        window.setup = max((getattr(server, "setup", 0.0) for server in self._servers()), default=0.0)
         with self._lock:
             window.model = self._times
 
@@ -59,16 +61,27 @@ class Meter:
         with self._lock:
             self._times.add(1000 * seconds)
 
-    def _processes(self) -> list[int]:
+    def _variants(self) -> list[AnyVariant]:
         fleet = self._endpoint.fleet
-        variants = list(fleet.variants.values()) if fleet else []
-        servers = [server for variant in variants for server in list(variant.servers)]
-        return [pid for server in servers for pids in server.processes().values() for pid in pids]
+        return list(fleet.variants.values()) if fleet else []
+
+    def _servers(self) -> list[Instance]:
+        return [server for variant in self._variants() for server in list(variant.servers)]
+
+    def _processes(self) -> list[int]:
+        return [pid for server in self._servers() for pids in server.processes().values() for pid in pids]
 
     def _cores(self) -> int:
-        fleet = self._endpoint.fleet
-        variants = list(fleet.variants.values()) if fleet else []
-        return max(1, sum(threads(each.spec.instance_type) * len(each.servers) for each in variants))
+        return max(1, sum(each.spec.threads * len(each.servers) for each in self._variants()))
+
+    def _room(self) -> int:
+        """Bytes of memory that what serves is held to: this machine's, or that of its environments."""
+        environments = [
+            len(each.servers) * each.spec.serverless.memory << 20
+            for each in self._variants()
+            if each.spec.serverless
+        ]
+        return sum(environments) or self._memory
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from sagelab.cloud.engine.recommender.samples import Payload
 
 # What a Default job tries where nobody says which types suit the model: two sizes, and more memory a core.
 USUAL_TYPES = ("ml.c5.large", "ml.c5.xlarge", "ml.m5.large")
+# What it tries of serverless inference: the memory of an environment in MB, and how many requests at a time.
+USUAL_MEMORIES, CONCURRENCY = (2048, 1024, 4096), 5
 DEFAULT_TESTS, MOST_TESTS = 4, 10
 # A Default job's own load: AWS does not say what it sends.
 DEFAULT_PATTERN = {
@@ -62,6 +64,11 @@ class Benchmark:
         return found
 
     @property
+    def memory(self) -> int:
+        """MB of a serverless environment; 0 where it is none."""
+        return int(self.setting.get("ServerlessConfig", {}).get("MemorySizeInMB", 0))
+
+    @property
     def target(self) -> str:
         """What it is compiled for: ml_c5 for ml.c5.large."""
         family = (self.instance_type or "").split(".")[1]
@@ -70,7 +77,7 @@ class Benchmark:
     def __str__(self) -> str:
         if self.existing:
             return f"the endpoint {self.endpoint}"
-        where = self.instance_type or f"serverless, {self.setting['ServerlessConfig']}"
+        where = self.instance_type or f"serverless with {self.memory} MB"
         told = ", ".join(f"{name}={value}" for name, value in self.environment)
         return f"{where}{', compiled for ' + self.target if self.compilation else ''}{f', {told}' if told else ''}"
 

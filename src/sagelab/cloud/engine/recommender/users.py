@@ -35,7 +35,7 @@ TIMEOUT = 70.0  # seconds: an invocation may take sixty
 SIGNED = 60.0  # seconds that a signature is used
 TOLD = 500  # characters of an error
 LARGEST = 128 << 20  # bytes of an answer
-PAUSE = 0.1  # seconds after a connection that was refused
+PAUSE = 0.1  # seconds after an error, so that a refusal is not asked for in a tight loop
 
 Headers = dict[str, str]
 
@@ -130,7 +130,7 @@ class User(threading.Thread):
             began = time.perf_counter()
             error = self.ask(turn)
             self._tally.note(time.perf_counter() - began, error)
-            if self._socket is None and error:
+            if error:
                 self.leaving.wait(PAUSE)
 
     def ask(self, turn: int) -> str | None:
