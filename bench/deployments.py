@@ -23,7 +23,7 @@ from sagelab.cloud.home import Home
 
 CALLS = 1_250  # of each client
 ZONE, IMAGE, VARIANT = "us-east-1a", "echo:1", "AllTraffic"
-BAKED = 3.0  # seconds that the canary is asked before the alarm is on
+ASKED = 1_000  # calls that the canary answers before the alarm is on
 POLL = 0.02
 TROUBLE = (BotoCoreError, ClientError)
 ECHO = """#!/usr/bin/env python3
@@ -60,8 +60,8 @@ def deployments(quick: bool) -> Iterator[Result]:
         operated = Operated(home, place)
         tasks = [(place, operated.name, 100 if quick else CALLS)] * CLIENTS
         load = thread.submit(crowd.rush, pool, _prepare, tasks)
-        operated.await_calls()
-        back = operated.take_back()
+        operated.await_calls(operated.old, 1)
+        back = operated.take_back(50 if quick else ASKED)
         whole = operated.lose_zone()
         over = load.done()
         loads: list[list[Load]] = [load.result()]
@@ -85,41 +85,49 @@ class Operated:
             (Path(folder) / "serve").write_text(ECHO)
             (Path(folder) / "serve").chmod(0o755)
             OwnImages(home.images).add(IMAGE, Path(folder))
-        self.sagemaker.create_endpoint(EndpointName=self.name, EndpointConfigName=self._configure("old"))
+        self.old = self._configure("old")
+        self.sagemaker.create_endpoint(EndpointName=self.name, EndpointConfigName=self.old)
         self._wait(lambda found: found["EndpointStatus"] == "InService")
 
-    def await_calls(self) -> None:
-        """The clients ask."""
-        dimensions = {"EndpointName": self.name, "VariantName": VARIANT}
-        while not self.cloudwatch.get_metric_statistics(
-            Namespace="AWS/SageMaker",
-            MetricName="Invocations",
-            Dimensions=[{"Name": key, "Value": value} for key, value in dimensions.items()],
-            StartTime=time.time() - 3600,
-            EndTime=time.time() + 60,
-            Period=3600,
-            Statistics=["Sum"],
-        )["Datapoints"]:
-            time.sleep(POLL)
+    def await_calls(self, config: str, count: int) -> None:
+        """Until so many calls were answered by servers of a configuration."""
+        dimensions = {"EndpointName": self.name, "VariantName": VARIANT, "EndpointConfigName": config}
+        found = 0.0
+        while found < count:
+            time.sleep(0.1)
+            points = self.cloudwatch.get_metric_statistics(
+                Namespace="AWS/SageMaker",
+                MetricName="Invocations",
+                Dimensions=[{"Name": key, "Value": value} for key, value in dimensions.items()],
+                StartTime=time.time() - 3600,
+                EndTime=time.time() + 60,
+                Period=3600,
+                Statistics=["Sum"],
+            )["Datapoints"]
+            found = sum(point["Sum"] for point in points)
 
-    def take_back(self) -> float:
-        """Update by a canary that an alarm takes back; seconds from the alarm to the end."""
+    def take_back(self, asked: int) -> float:
+        """Update by a canary that an alarm takes back; seconds from the alarm to the end.
+
+        asked: the calls that the canary answers before the alarm is on.
+        """
         self.cloudwatch.put_metric_alarm(
             AlarmName=self.name, Namespace="bench", MetricName="none", Statistic="Sum", Period=60,
             EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold",
         )  # fmt: skip
         size = {"Type": "INSTANCE_COUNT", "Value": 1}
         routing = {"Type": "CANARY", "CanarySize": size, "WaitIntervalInSeconds": 3600}
+        new = self._configure("new")
         self.sagemaker.update_endpoint(
             EndpointName=self.name,
-            EndpointConfigName=self._configure("new"),
+            EndpointConfigName=new,
             DeploymentConfig={
                 "BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": routing},
                 "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": self.name}]},
             },
         )
         self._wait(lambda found: "Baking" in str(found.get("PendingDeploymentSummary")))
-        time.sleep(BAKED)
+        self.await_calls(new, asked)
         self.cloudwatch.set_alarm_state(AlarmName=self.name, StateValue="ALARM", StateReason="bench")
         began = time.monotonic()
         found = self._wait(lambda found: found["EndpointStatus"] == "InService")

@@ -124,7 +124,7 @@ def status(home: Home) -> Status | None:
         runs=answer["Running"],
         disk=home.disk(),
         limit=answer["DiskLimit"],
-        clock=answer["Clock"],
+        clock=answer.get("Clock", 1.0),  # one that was started before it had a clock has none
     )
 
 

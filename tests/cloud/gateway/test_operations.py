@@ -9,6 +9,7 @@ from sagelab import catalog
 from sagelab.cloud import resources
 from sagelab.cloud.gateway.moto.front import services
 from sagelab.cloud.gateway.wire.planes import Planes
+from sagelab.cloud.resources.lineage import Lineage
 
 ROOT = Path(__file__).parents[3]
 DOCUMENT = ROOT / "docs" / "operations.md"
@@ -36,6 +37,7 @@ def test_what_the_catalog_has_is_what_the_families_answer() -> None:
     of_no_kind = {"AddTags", "ListTags", "DeleteTags", "Search", "ListMonitoringExecutions"}
     of_no_kind |= {f"{verb}SagemakerServicecatalogPortfolio" for verb in ("Enable", "Disable")}
     of_no_kind.add("GetSagemakerServicecatalogPortfolioStatus")
+    of_no_kind |= Lineage.declared().keys()  # what is read from other resources
     assert declared ^ resources.operations() == of_no_kind
 
 

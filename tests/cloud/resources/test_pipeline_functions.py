@@ -82,15 +82,18 @@ def test_what_comes_to_nothing_fails_the_step(
         calling("Lacks", arn, {"number": 1}, "more"),
         calling("Missing", f"{arn}-not", {}),
         calling("List", functions.make("def handler(event, context):\n    return []"), {}, "x"),
-        step("Wrong", "Lambda", {"number": 1}, FunctionArn=arn, OutputParameters=[_typed("half", "String")]),
+        step("Wrong", "Lambda", {"number": 1}, FunctionArn=arn, OutputParameters=[_typed("half", "Boolean")]),
+        step("Text", "Lambda", {"number": 1}, FunctionArn=arn, OutputParameters=[_typed("half", "String")]),
     )
     assert pipelines.describe(ran)["PipelineExecutionStatus"] == "Failed"
-    reasons = {name: one["FailureReason"] for name, one in pipelines.steps(ran).items()}
+    steps = pipelines.steps(ran)
+    reasons = {name: one.get("FailureReason", "") for name, one in steps.items()}
+    assert steps["Text"]["Metadata"]["Lambda"]["OutputParameters"] == [{"Name": "half", "Value": "0.5"}]
     assert '"errorMessage": "no luck", "errorType": "ValueError"' in reasons["Raises"]
     assert "did not return the output more" in reasons["Lacks"]
     assert "Function not found" in reasons["Missing"]
     assert "must return an object" in reasons["List"]
-    assert "not of the type String" in reasons["Wrong"]
+    assert "not of the type Boolean" in reasons["Wrong"]
     role = cloud.client("iam").create_role(
         RoleName=functions.unique("weak"), AssumeRolePolicyDocument=json.dumps(TRUST)
     )["Role"]["Arn"]

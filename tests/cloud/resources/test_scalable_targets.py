@@ -188,6 +188,24 @@ def test_bounds_scale_and_the_endpoint_takes_its_targets_with_it(
     )
 
 
+@pytest.mark.slow
+def test_provisioned_concurrency_of_a_serverless_variant_scales(
+    scaling: Scaling, unique: Callable[[str], str]
+) -> None:
+    plan = {"MemorySizeInMB": 1024, "MaxConcurrency": 4, "ProvisionedConcurrency": 1}
+    name, model = unique("config"), scaling.hosting.model(None, Image=scaling.image)
+    variant = {"VariantName": "v1", "ModelName": model, "ServerlessConfig": plan}
+    scaling.hosting.sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
+    endpoint = scaling.hosting.serve(name)
+    named = scaling.named(endpoint) | {"ScalableDimension": "sagemaker:variant:DesiredProvisionedConcurrency"}
+    scaling.api.register_scalable_target(**named, MinCapacity=2, MaxCapacity=3)
+    (activity,) = scaling.done(endpoint)
+    assert activity["Description"] == "Setting desired provisioned concurrency to 2."
+    assert activity["StatusCode"] == "Successful", activity
+    (found,) = scaling.hosting.describe(endpoint)["ProductionVariants"]
+    assert found["CurrentServerlessConfig"]["ProvisionedConcurrency"] == 2
+
+
 def check_update_is_refused(scaling: Scaling, name: str) -> None:
     """A variant that is scaled keeps its name and its instance type."""
     update = scaling.hosting.sagemaker.update_endpoint

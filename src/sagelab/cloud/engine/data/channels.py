@@ -6,6 +6,7 @@ Through the front door: `s3` is a boto3 client to the local cloud itself.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
@@ -20,6 +21,7 @@ from sagelab.cloud.engine.data.trees import Entry, Refused, Tree
 from sagelab.cloud.errors import ClientError
 
 WHOLE = 512 << 20  # bytes of an object that is read into memory, at most
+HOST = re.compile(r"(?:(.+)\.)?s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?")  # with the bucket, or without it
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,15 @@ class Location:
 
 
 def locate(uri: str) -> Location:
-    """Read `s3://bucket/key`. ValueError: it is none."""
+    """Read `s3://bucket/key`, or an address of S3's that names the same. ValueError: it is neither.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
+    """
     scheme, _, rest = uri.partition("://")
     bucket, _, key = rest.partition("/")
+    if scheme == "https" and (host := HOST.fullmatch(bucket)):
+        scheme = "s3"
+        bucket, key = (host[1], key) if host[1] else (key.partition("/")[0], key.partition("/")[2])
     if scheme != "s3" or not bucket:
         raise ValueError(f"{uri!r} is not an S3 URI")
     return Location(bucket, key)

@@ -58,10 +58,15 @@ def call(client: Any, arn: str, arguments: dict[str, Any], outputs: dict[str, st
 
 
 def _output(arn: str, name: str, kind: str, found: dict[str, Any]) -> Any:
-    """One member of what a function returned: text, a number or a truth value, as the step says."""
+    """One member of what a function returned: text, a number or a truth value, as the step says.
+
+    AWS's own examples return a number and call it a String.
+    """
     if name not in found:
         raise CallFailed(f"ClientError: Lambda function {arn} did not return the output {name}.")
     value = found[name]
+    if kind == "String" and isinstance(value, int | float) and not isinstance(value, bool):
+        value = json.dumps(value)
     fits = {
         "String": isinstance(value, str),
         "Integer": isinstance(value, int) and not isinstance(value, bool),
