@@ -219,13 +219,12 @@ with load.users(lab, name, body, USERS) as requests:
     unseen = scaling.follow(lab, name, lambda _: False, minutes=6)
 assert set(unseen["instances"]) == {1}
 assert unseen["AlarmHigh"].iloc[-1] == "INSUFFICIENT_DATA"
-autoscaling.put_scaling_policy(**policy, TargetTrackingScalingPolicyConfiguration=tracking)
 scaling.alarms(lab, name)
 
 # %% [markdown]
 # Nobody asked the servers. Scaling knows what **CloudWatch** knows, by its alarms, and an alarm without data
-# moves nothing. A misspelt variant in a metric's dimensions does the same, without an error anywhere. (The last
-# line but one gives the policy its metric back.)
+# moves nothing. A misspelt variant in a metric's dimensions does the same, without an error anywhere. (The policy
+# stays blind from here on, so that nothing else moves in what follows.)
 #
 # ## 6. Take a zone away
 #
