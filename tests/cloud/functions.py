@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 from tests.conftest import LocalCloud
 
+RUNTIME = f"python3.{sys.version_info.minor}"  # that which runs them here
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [
@@ -57,7 +59,7 @@ class Functions:
         """The name of a new function. code: of index.py, whose `handler` it is, or its files."""
         name = self.unique("function")
         files: dict[str, str | bytes] = {"index.py": code} if isinstance(code, str) else code
-        asked = {"Runtime": "python3.11", "Handler": "index.handler", "Role": self.role} | options
+        asked = {"Runtime": RUNTIME, "Handler": "index.handler", "Role": self.role} | options
         self.client.create_function(FunctionName=name, Code={"ZipFile": zipped(files)}, **asked)
         return name
 

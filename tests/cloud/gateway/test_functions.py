@@ -12,7 +12,7 @@ from typing import Any
 import botocore.exceptions
 import pytest
 
-from tests.cloud.functions import Functions, zipped
+from tests.cloud.functions import RUNTIME, Functions, zipped
 from tests.conftest import LocalCloud
 
 RETURN = "def handler(event, context):\n    return "
@@ -342,7 +342,7 @@ def test_code_can_come_from_s3(functions: Functions, cloud: LocalCloud) -> None:
     functions.client.create_function(FunctionName=name, Code={"S3Bucket": bucket, "S3Key": "f.zip"}, **asked)
     said = functions.call(name)
     assert said.payload == "from s3"
-    assert "[sagelab] python3.8 is, here, python3.11" in said.log
+    assert f"[sagelab] python3.8 is, here, {RUNTIME}" in said.log
 
 
 def test_dry_run_runs_nothing(functions: Functions) -> None:

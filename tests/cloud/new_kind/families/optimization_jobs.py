@@ -34,6 +34,9 @@ class OptimizationJobs(Records):
         threading.Thread(target=self._run, args=(arn,), daemon=True).start()
         return {"OptimizationJobArn": arn}
 
+    def describe(self, call: Call) -> Params:
+        return {name: value for name, value in super().describe(call).items() if name != "OptimizationTypes"}
+
     @operation("StopOptimizationJob")
     def stop(self, call: Call) -> Params:
         arn = self.arn(call)
