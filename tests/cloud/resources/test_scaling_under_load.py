@@ -115,7 +115,7 @@ def test_an_activity_that_a_kill_cut_off_is_told_as_it_ended(scaling: Scaling, h
     (folder / "hold").unlink()
     control.up(home)
     again = Scaling(Hosting(cloud_of(home)), IMAGE)
-    # The endpoint comes back with as many servers as were wanted; where that was not kept yet, they come once more.
+    # The endpoint comes back with as many servers as were wanted; if that was not kept yet, they come once more.
     done, *before = until(lambda: again.activities(name), lambda found: found[0]["StatusCode"] == "Successful")
     assert [one["StatusCode"] for one in before] in ([], ["Failed"])
     assert all("The local cloud ended before the change" in one["StatusMessage"] for one in before)
