@@ -160,7 +160,7 @@ def test_each_container_has_a_log_stream(hosting: Hosting, serial: str) -> None:
     names = [stream["logStreamName"].split("/") for stream in streams]
     assert {name[2] for name in names} == {"container-1", "container-2", "container-3"}
     assert len({name[1] for name in names}) == 1
-    assert "stage second 18000-18999" in hosting.log(serial)
+    until(lambda: hosting.log(serial), lambda log: "stage second 18000-18999" in log)
 
 
 def test_a_row_streams_its_last_answer(hosting: Hosting, serial: str) -> None:

@@ -118,7 +118,7 @@ def test_with_two_instances_a_lost_zone_fails_no_request(hosting: Hosting, image
         finally:
             change(hosting, "us-east-1f", up=True)
     assert heard.errors == []
-    assert hosting.log(name).count("on ml.c5.large in us-east-1e") == 2
+    until(lambda: hosting.log(name).count("on ml.c5.large in us-east-1e"), lambda count: count == 2)
     hosting.delete(name)
 
 
