@@ -60,8 +60,11 @@ def _scale(place: Place, endpoint: str) -> tuple[float, float]:
     activity = _wait(lambda: api.describe_scaling_activities(**named)["ScalingActivities"])
     if activity["StatusCode"] != "Successful":
         raise SystemExit(activity["StatusMessage"])
-    (alarm,) = cloudwatch.describe_alarms(AlarmNames=[policy["Alarms"][0]["AlarmName"]])["MetricAlarms"]
-    return alarm["StateTransitionedTimestamp"].timestamp(), activity["EndTime"].timestamp()
+    changes = cloudwatch.describe_alarm_history(
+        AlarmName=policy["Alarms"][0]["AlarmName"], HistoryItemType="StateUpdate", ScanBy="TimestampAscending"
+    )["AlarmHistoryItems"]
+    alarm = next(one["Timestamp"] for one in changes if one["HistorySummary"].endswith("to ALARM"))
+    return alarm.timestamp(), activity["EndTime"].timestamp()
 
 
 def _wait(look: Any) -> dict[str, Any]:
