@@ -97,25 +97,23 @@ def _bias(config: Config, table: pd.DataFrame, guesses: pd.Series[Any] | None) -
     assert config.label is not None
     label, features = column(table, config.label), _features(config, table)
     positive = config.positive or [1]
+    labels = chosen(table[label], positive)
+    guessed = None if guesses is None else chosen(guesses, positive)
+    group = None if config.group is None else table[column(table, config.group)]
     numbers = features.select_dtypes("number").to_numpy(float)
     name, metrics = ("pre_training_bias", bias.BEFORE) if guesses is None else ("post_training_bias", bias.AFTER)
+    asked = wanted(config.methods, name, list(metrics))
     facets = {}
     for facet, given in config.facets:
         own = column(table, facet)
-        rows = [
-            bias.Rows(
-                low,
-                chosen(table[label], positive),
-                None if guesses is None else chosen(guesses, positive),
-                None if config.group is None else table[column(table, config.group)],
-                numbers if numbers.shape[1] else None,
-            )
-            for _, low in groups(table[own], given)
-        ]
-        asked = wanted(config.methods, name, list(metrics))
         facets[str(own)] = [
-            {"value_or_threshold": shown, "metrics": bias.measure(asked, metrics, each)}
-            for (shown, _), each in zip(groups(table[own], given), rows, strict=True)
+            {
+                "value_or_threshold": shown,
+                "metrics": bias.measure(
+                    asked, metrics, bias.Rows(low, labels, guessed, group, numbers if numbers.shape[1] else None)
+                ),
+            }
+            for shown, low in groups(table[own], given)
         ]
     return {"label": str(label), "label_value_or_threshold": ", ".join(map(str, positive)), "facets": facets}
 

@@ -92,11 +92,7 @@ class InferenceRecommendationsJobs(Jobs):
     def steps(self, call: Call) -> Params:
         status = call.params.get("Status")
         found = [each for each in self.get(call).get(STEPS, []) if status in (None, each["Status"])]
-        token = listing.read_token(call.params.get("NextToken"))
-        start = token[0] if token and isinstance(token[0], int) else 0
-        end = start + call.params.get("MaxResults", listing.DEFAULT_PAGE)
-        more = (end, STEPS) if len(found) > end else None
-        return {STEPS: found[start:end], "NextToken": listing.write_token(more)}
+        return listing.page(call, STEPS, found)
 
     def unknown(self, name: str) -> ServiceError:
         return ResourceNotFound(f"Could not find inference recommendations job with name: {name}")

@@ -221,7 +221,7 @@ class Lineage(Family):
         ]
         key = "name" if params.get("SortBy") == "Name" else "created"
         rows = [row(one) for one in _sorted(found, key, params)]
-        return _page(call, f"{stem}Summaries", rows)
+        return listing.page(call, f"{stem}Summaries", rows)
 
     # Associations
 
@@ -265,7 +265,9 @@ class Lineage(Family):
         ]
         key = params.get("SortBy", "CreationTime")
         descending = params.get("SortOrder", "Descending") == "Descending"
-        return _page(call, "AssociationSummaries", sorted(found, key=lambda row: row[key], reverse=descending))
+        return listing.page(
+            call, "AssociationSummaries", sorted(found, key=lambda row: row[key], reverse=descending)
+        )
 
     @operation("QueryLineage")
     def query(self, call: Call) -> Params:
@@ -280,7 +282,7 @@ class Lineage(Family):
             {"Arn": arn, "Type": graph.entities[arn].type, "LineageType": STEMS[graph.entities[arn].kind]}
             for arn in kept
         ]
-        answer = _page(call, "Vertices", vertices)
+        answer = listing.page(call, "Vertices", vertices)
         if params.get("IncludeEdges", True):
             shown = set(kept)
             answer["Edges"] = [
@@ -338,10 +340,3 @@ def _within(created: datetime, params: Params) -> bool:
 def _sorted(found: list[Entity], key: str, params: Params) -> Iterator[Entity]:
     descending = params.get("SortOrder", "Descending") == "Descending"
     yield from sorted(found, key=lambda one: (getattr(one, key), one.arn), reverse=descending)
-
-
-def _page(call: Call, member: str, rows: list[Params]) -> Params:
-    token = listing.read_token(call.params.get("NextToken"))
-    start = token[0] if token and isinstance(token[0], int) else 0
-    end = start + call.params.get("MaxResults", listing.DEFAULT_PAGE)
-    return {member: rows[start:end], "NextToken": listing.write_token((end, member) if len(rows) > end else None)}

@@ -52,10 +52,15 @@ def filtered(call: Call, member: str, rows: list[Params], named: str) -> Params:
     sort = str(params.get("SortBy", "CreationTime"))
     key = {"Name": named, "Status": status}.get(sort, sort)
     found.sort(key=lambda row: row[key], reverse=params.get("SortOrder", "Descending") == "Descending")
-    token = read_token(params.get("NextToken"))
+    return page(call, member, found)
+
+
+def page(call: Call, member: str, rows: list[Params], usual: int = DEFAULT_PAGE) -> Params:
+    """The page of the rows that a request asks for. member: of the answer. usual: how many, if it does not say."""
+    token = read_token(call.params.get("NextToken"))
     start = token[0] if token and isinstance(token[0], int) else 0
-    end = start + params.get("MaxResults", DEFAULT_PAGE)
-    return {member: found[start:end], "NextToken": write_token((end, member) if len(found) > end else None)}
+    end = start + call.params.get("MaxResults", usual)
+    return {member: rows[start:end], "NextToken": write_token((end, member) if len(rows) > end else None)}
 
 
 def _within(row: Params, name: str, limit: Any) -> bool:

@@ -37,6 +37,7 @@ GIVEN = (
     "ParallelismConfiguration",
     "SelectiveExecutionConfig",
 )
+STEPS_OF_A_PAGE = 100  # and parameters, where nothing is said
 START_REFUSED = REFUSED | {"MlflowExperimentName": "experiments of MLflow"}
 
 
@@ -183,13 +184,13 @@ class PipelineExecutions(Jobs):
         rows = [_row(name, words[name], one, records) for name, one in records.items()]
         if call.params.get("SortOrder", "Descending") == "Descending":
             rows.reverse()
-        return _page(call, "PipelineExecutionSteps", rows)
+        return listing.page(call, "PipelineExecutionSteps", rows, STEPS_OF_A_PAGE)
 
     @operation("ListPipelineParametersForExecution")
     def list_parameters(self, call: Call) -> Params:
         values = self.get(call)[OWN]["Parameters"]
         rows = [{"Name": name, "Value": execution_plans.write(value)} for name, value in values.items()]
-        return _page(call, "PipelineParameters", rows)
+        return listing.page(call, "PipelineParameters", rows, STEPS_OF_A_PAGE)
 
     @operation("DescribePipelineDefinitionForExecution")
     def describe_definition(self, call: Call) -> Params:
@@ -323,10 +324,3 @@ def _row(name: str, words: dict[str, str], record: Record, records: dict[str, Re
         if key in record:
             row[member] = {"SourcePipelineExecutionArn": record[key]}
     return row
-
-
-def _page(call: Call, member: str, rows: list[Params]) -> Params:
-    token = listing.read_token(call.params.get("NextToken"))
-    start = token[0] if token and isinstance(token[0], int) else 0
-    end = start + call.params.get("MaxResults", 100)
-    return {member: rows[start:end], "NextToken": listing.write_token((end, member) if len(rows) > end else None)}

@@ -14,18 +14,19 @@ from sagelab.cloud.engine.pipelines.expressions import BadExpression
 from sagelab.cloud.engine.pipelines.kinds import files_of, placed
 
 # Type of step -> CheckType -> where a model package's DriftCheckBaselines has its baseline, by what is supplied.
-_CLARIFY = "Explainability", {"Constraints": "Constraints"}
 _USUAL = {"Statistics": "Statistics", "Constraints": "Constraints"}
 BASELINES: dict[str, dict[str, tuple[str, dict[str, str]]]] = {
     "QualityCheck": {"DATA_QUALITY": ("ModelDataQuality", _USUAL), "MODEL_QUALITY": ("ModelQuality", _USUAL)},
     "ClarifyCheck": {
         "DATA_BIAS": ("Bias", {"Constraints": "PreTrainingConstraints"}),
         "MODEL_BIAS": ("Bias", {"Constraints": "PostTrainingConstraints"}),
-        "MODEL_EXPLAINABILITY": _CLARIFY,
+        "MODEL_EXPLAINABILITY": ("Explainability", {"Constraints": "Constraints"}),
     },
 }
-FILES = {"QualityCheck": {"Statistics": "statistics.json", "Constraints": "constraints.json"}}
-FILES["ClarifyCheck"] = {"Constraints": "analysis.json"}
+FILES = {
+    "QualityCheck": {"Statistics": "statistics.json", "Constraints": "constraints.json"},
+    "ClarifyCheck": {"Constraints": "analysis.json"},
+}
 FLAGS = {"SkipCheck": False, "FailOnViolation": True, "RegisterNewBaseline": False}
 SUPPLIED = {"Statistics": "SuppliedBaselineStatistics", "Constraints": "SuppliedBaselineConstraints"}
 MEMBERS = ("CheckType", "ModelPackageGroupName", "ModelName", *FLAGS, *SUPPLIED.values())

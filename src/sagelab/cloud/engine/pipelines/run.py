@@ -127,7 +127,7 @@ class PipelineRun(JobRun):
             return self.plan.selected is None or spec.name in self.plan.selected
         loop = spec.loop[0]
         going = [name for name in self._running() if self.records[name].get("Loop", [""])[0] == loop]
-        most = self.plan.steps[loop].arguments["MaxConcurrency"]
+        most = self.plan.definition.steps[loop].arguments["MaxConcurrency"]
         return bool(self.records[loop]["Status"] == "Executing" and len(going) < most)
 
     def _is_done(self, step: str, spec: StepSpec) -> bool:
@@ -147,7 +147,8 @@ class PipelineRun(JobRun):
             waits = not self._stopping and any(map(self._is_ready, steps))
             if not waits and not any(status in GOING for status in begun):
                 record["Counts"] = loops.counts(record, begun, len(steps))
-                self._judge(self.plan.steps[name], partial(self._close, self.plan.steps[name], begun, len(steps)))
+                loop = self.plan.definition.steps[name]
+                self._judge(loop, partial(self._close, loop, begun, len(steps)))
 
     def _close(self, spec: StepSpec, begun: list[str], steps: int) -> bool:
         """The end of a loop: whether it has succeeded, and which of its steps was picked."""
