@@ -46,7 +46,18 @@ from sagelab.cloud.gateway.auth.verdict import Guarded, Rights
 from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.http.request import CONTROL, Request
 from sagelab.cloud.gateway.http.spool import Disk
-from sagelab.cloud.gateway.moto import checks, deliveries, hook, iam, log_events, outgoing, routes, s3, sagemaker
+from sagelab.cloud.gateway.moto import (
+    checks,
+    deliveries,
+    hook,
+    iam,
+    log_events,
+    mfa,
+    outgoing,
+    routes,
+    s3,
+    sagemaker,
+)
 from sagelab.cloud.gateway.moto.environ import Environ, S3Request, environ_of, prepare
 from sagelab.cloud.gateway.moto.metrics import CloudWatchRequest, SampleIndex
 from sagelab.cloud.gateway.moto.persistence.objects import as_files, key_for_new, key_over
@@ -224,6 +235,16 @@ class MotoFront:
     def for_new(self, bucket: str, named: str | None) -> str | None:
         """The ARN of the customer's KMS key that a new S3 object will be under, or None."""
         return key_for_new(bucket, named)
+
+    def take_code(self, user: str, serial: str, code: str) -> None:
+        """Take the code of an MFA device of a user, by its ARN. AccessDenied: it shows none such."""
+        with self.acting("iam", "us-east-1", True):
+            mfa.authenticate(user, serial, code)
+
+    def resync(self, account: str, form: dict[str, str]) -> None:
+        """Learn from two codes how far the clock of an MFA device is off."""
+        with self.acting("iam", "us-east-1", True):
+            mfa.resync(account, form)
 
     def role_id(self, account: str, name: str) -> str | None:
         """The unique id of an IAM role, or None where there is no such role."""
