@@ -218,15 +218,6 @@ class InvalidFunctionValue(ServiceError):
     code = "InvalidParameterValueException"
 
 
-class InvalidAuthenticationCode(ServiceError):
-    code = "InvalidAuthenticationCode"
-    status = 403
-
-
-class TooManyCodes(ServiceError):
-    code = "Throttling"
-
-
 class PackedPolicyTooLarge(ServiceError):
     code = "PackedPolicyTooLarge"
 

@@ -26,14 +26,7 @@ from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from moto.backends import get_backend
 from moto.iam.exceptions import DeleteConflictException, EntityAlreadyExists
 
-from sagelab.cloud.errors import (
-    AccessDenied,
-    InvalidAuthenticationCode,
-    NoSuchEntity,
-    NotImplementedHere,
-    TooManyCodes,
-    ValidationError,
-)
+from sagelab.cloud.errors import AccessDenied, NoSuchEntity, NotImplementedHere, ServiceError, ValidationError
 
 Asked = dict[str, Any]
 
@@ -59,6 +52,19 @@ _FORM = (
 )
 
 _lock = threading.Lock()  # a code is looked at and taken in one turn
+
+
+class InvalidAuthenticationCode(ServiceError):
+    """Two codes that a device does not show one after the other."""
+
+    code = "InvalidAuthenticationCode"
+    status = 403
+
+
+class TooManyCodes(ServiceError):
+    """More wrong codes than are looked at."""
+
+    code = "Throttling"
 
 
 class Attempts:
