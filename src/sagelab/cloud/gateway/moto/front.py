@@ -203,6 +203,10 @@ class MotoFront:
         """Whether a resource lets a service of AWS's do something to it for a source. None: it is not there."""
         return deliveries.takes(service, action, arn, source)
 
+    def kms_key(self, named: str, where: str) -> str:
+        """The ARN of the key of KMS that an id, an alias or an ARN names. where: "REGION:ACCOUNT"."""
+        return iam.kms_key(named, where)
+
     def policies(self, arn: str) -> list[Policy] | None:
         """Every policy of the user or role that `arn` is, or is a session of. None: there is none such."""
         return iam.policies_of(arn)

@@ -92,6 +92,20 @@ def settled(needed: Needed) -> Needed:
     return replace(needed, resource=found.arn) if found is not None else needed
 
 
+def kms_key(named: str, where: str) -> str:
+    """The ARN of the key of KMS that an id, an alias or an ARN of "REGION:ACCOUNT" names; else what it says."""
+    start = f"arn:aws:kms:{where}:"
+    name = named.removeprefix(start)
+    if name.startswith("arn:"):
+        return named
+    plain = name.removeprefix("key/")
+    region, _, account = where.partition(":")
+    found = find_key(account, plain, region)
+    if found is not None:
+        return str(found.arn)
+    return start + (plain if plain.startswith("alias/") else f"key/{plain}")
+
+
 def _by_name(arn: str) -> str | None:
     """The ARN of what IAM has by a name; of an access key, its user's."""
     kind, _, name = arn.rpartition(":")[2].partition("/")
