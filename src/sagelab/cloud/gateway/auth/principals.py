@@ -52,6 +52,7 @@ def values(caller: Caller, request: Request) -> Iterator[tuple[str, list[str]]]:
     yield "aws:currenttime", [now.isoformat()]
     yield "aws:epochtime", [str(int(now.timestamp()))]
     yield "aws:requestedregion", [caller.region]
+    yield "aws:resourceaccount", [caller.key.account]
     yield "aws:viaawsservice", ["false"]
     yield from _of_service(caller) if caller.key.service else _of_principal(caller.key, now.timestamp())
     if agent := request.header("user-agent"):

@@ -112,6 +112,12 @@ _HELD: dict[str, tuple[_Held, ...]] = {
         _Held("iam.models.IAMBackend", "delete_user", mfa.check_user),
         _Held("iam.responses.IamResponse", "list_virtual_mfa_devices", mfa.hide_seeds),
         _Held("iam.models.IAMBackend", "create_policy create_policy_version", policies.check_managed),
+        _Held(
+            "iam.models.Role",
+            "create_from_cloudformation_json update_from_cloudformation_json",
+            policies.attach_managed,
+        ),
+        _Held("iam.models.Role", "delete_from_cloudformation_json", policies.detach_managed),
         _Held("iam.models.IAMBackend", "create_role update_assume_role_policy", policies.check_trust),
         _Held("iam.models.IAMBackend", "put_user_policy put_group_policy put_role_policy", policies.check_inline),
     ),

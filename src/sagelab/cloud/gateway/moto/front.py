@@ -230,7 +230,8 @@ class MotoFront:
     def provide_policy(self, context: Context) -> None:
         """Make a policy that AWS manages known to moto's IAM, where one is asked for by name."""
         if context.service == "iam":
-            iam.provide_policy(context.request.form.get("PolicyArn", ""))
+            for name in ("PolicyArn", "PermissionsBoundary"):
+                iam.provide_policy(context.request.form.get(name, ""))
 
     def over(self, bucket: str, name: str, version: str | None) -> str | None:
         """The ARN of the customer's KMS key that an S3 object is under, or None."""
@@ -249,6 +250,10 @@ class MotoFront:
         """Learn from two codes how far the clock of an MFA device is off."""
         with self.acting("iam", "us-east-1", True):
             mfa.resync(account, form)
+
+    def object_tags(self, bucket: str, name: str, version: str | None) -> dict[str, str]:
+        """The tags of an S3 object; none where it is not there."""
+        return iam.object_tags(bucket, name, version)
 
     def role_id(self, account: str, name: str) -> str | None:
         """The unique id of an IAM role, or None where there is no such role."""

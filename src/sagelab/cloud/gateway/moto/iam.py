@@ -14,7 +14,7 @@ from sagelab.cloud.gateway.auth.needed import Needed
 from sagelab.cloud.gateway.auth.policies import Policy, read
 from sagelab.cloud.gateway.auth.verdict import Guarded, Rights
 from sagelab.cloud.gateway.moto import functions
-from sagelab.cloud.gateway.moto.persistence.objects import bucket_of, find_key
+from sagelab.cloud.gateway.moto.persistence.objects import backend_of, bucket_of, find_key
 from sagelab.cloud.home import ACCOUNT
 
 # Kinds of ARNs of IAM's -> where moto has what they are of.
@@ -104,6 +104,15 @@ def kms_key(named: str, where: str) -> str:
     if found is not None:
         return str(found.arn)
     return start + (plain if plain.startswith("alias/") else f"key/{plain}")
+
+
+def object_tags(bucket: str, name: str, version: str | None) -> dict[str, str]:
+    """The tags of an S3 object; none where it is not there."""
+    holder, backend = bucket_of(bucket), backend_of(bucket)
+    versions = holder.keys.getlist(name, []) if holder is not None else []
+    found = next((one for one in reversed(versions) if version in (None, str(one.version_id))), None)
+    arn = getattr(found, "arn", None)
+    return dict(backend.tagger.get_tag_dict_for_resource(arn)) if arn else {}
 
 
 def _by_name(arn: str) -> str | None:
