@@ -46,11 +46,24 @@ from sagelab.cloud.gateway.auth.verdict import Guarded, Rights
 from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.http.request import CONTROL, Request
 from sagelab.cloud.gateway.http.spool import Disk
-from sagelab.cloud.gateway.moto import checks, deliveries, hook, iam, log_events, outgoing, routes, s3, sagemaker
+from sagelab.cloud.gateway.moto import (
+    checks,
+    deliveries,
+    hook,
+    iam,
+    key_rules,
+    log_events,
+    outgoing,
+    routes,
+    s3,
+    sagemaker,
+)
 from sagelab.cloud.gateway.moto.environ import Environ, S3Request, environ_of, prepare
 from sagelab.cloud.gateway.moto.metrics import CloudWatchRequest, SampleIndex
-from sagelab.cloud.gateway.moto.persistence.objects import as_files, key_for_new, key_over
+from sagelab.cloud.gateway.moto.persistence import objects, seals
+from sagelab.cloud.gateway.moto.persistence.objects import as_files
 from sagelab.cloud.gateway.moto.persistence.persister import Persister
+from sagelab.cloud.gateway.moto.persistence.seals import Place
 from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 from sagelab.cloud.gateway.wire.faults import Answer
 
@@ -66,6 +79,8 @@ _LOOKS_CLOSER = frozenset({"execute-api", "mediastore", "bedrock", "bedrock-agen
 
 _WAITING = ("ReceiveMessage", "GetActivityTask")  # operations that wait for others
 _TURNS = 256
+_MAKES = ("PutObject", "CopyObject", "CreateMultipartUpload")  # objects of S3
+_ENCRYPTION = "HTTP_X_AMZ_SERVER_SIDE_ENCRYPTION"
 _NO_XML = "The XML you provided was not well-formed or did not validate against our published schema"
 
 _log = logging.getLogger("sagelab")
@@ -137,9 +152,12 @@ class MotoFront:
             filing = (
                 as_files() if service == "s3" and "select" not in context.request.parameters else nullcontext()
             )
-            with self._turn(environ, service), asking, keeping, judging, filing, hook.placed(region):
+            sealing = _protecting(context, environ)
+            with self._turn(environ, service), asking, keeping, judging, filing, sealing, hook.placed(region):
                 if moving:
                     lesson.settle(region)
+                if service == "kms":
+                    key_rules.check(context)
                 answer = _call(app, environ)
         if answer.status >= 500 or (answer.status >= 400 and _is_page(answer.body)):
             raise _unknown(context)
@@ -217,18 +235,36 @@ class MotoFront:
         if context.service == "iam":
             iam.provide_policy(context.request.form.get("PolicyArn", ""))
 
-    def over(self, bucket: str, name: str, version: str | None) -> str | None:
-        """The ARN of the customer's KMS key that an S3 object is under, or None."""
-        return key_over(bucket, name, version)
+    def over(self, bucket: str, name: str, version: str | None) -> Place | None:
+        """The customer's KMS key that an S3 object is under, and for what (s3_actions.py)."""
+        return objects.key_over(bucket, name, version)
 
-    def for_new(self, bucket: str, named: str | None) -> str | None:
-        """The ARN of the customer's KMS key that a new S3 object will be under, or None."""
-        return key_for_new(bucket, named)
+    def for_new(self, request: Request) -> Place | None:
+        """The customer's KMS key that a new S3 object will be under, and for what."""
+        bucket = objects.bucket_of(request.place[0])
+        return seals.key_for_new(request.headers, bucket, request.place) if bucket is not None else None
 
     def role_id(self, account: str, name: str) -> str | None:
         """The unique id of an IAM role, or None where there is no such role."""
         roles = get_backend("iam")[account]["aws"].roles.values()
         return next((role.id for role in list(roles) if role.name == name), None)
+
+
+@contextmanager
+def _protecting(context: Context, environ: Environ) -> Iterator[None]:
+    """For the block, encrypt a new object of S3 as its request asks for."""
+    request = context.request
+    bucket = objects.bucket_of(request.place[0]) if context.service == "s3" else None
+    if context.operation not in _MAKES or bucket is None:
+        yield
+        return
+    found = seals.by_headers(request.headers, bucket)
+    if context.operation == "CreateMultipartUpload":  # which moto answers with what was asked for
+        environ[_ENCRYPTION] = found.algorithm
+        if found.key:
+            environ[f"{_ENCRYPTION}_AWS_KMS_KEY_ID"] = found.key
+    with objects.protecting(found, request.place):
+        yield
 
 
 def _create(service: Any) -> Any:
