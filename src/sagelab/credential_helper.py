@@ -18,7 +18,8 @@ def settings(url: str, python: str) -> dict[str, str]:
 
     url: of the local cloud, http://... python: that runs this module.
     """
-    helper, pairs = f"!{python} -m {__name__}", {}
+    helper = f"!{python} -m {__name__}"
+    pairs: dict[str, str] = {}
     for place in (url, url.replace("http://", "https://", 1)):
         pairs |= {f"credential.{place}.helper": helper, f"credential.{place}.useHttpPath": "true"}
     found = {"GIT_CONFIG_COUNT": str(len(pairs))}

@@ -48,9 +48,9 @@ def test_other_names_and_old_versions_are_refused(home: Home) -> None:
         handshake(tls.server_context(home), client(home), "s3.amazonaws.com")
     old = client(home)
     old.set_ciphers("ALL:@SECLEVEL=0")
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
         old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
-    with pytest.raises(ssl.SSLError, match="(?i)version|protocol"):
+    with pytest.raises(ssl.SSLError, match=r"(?i)version|protocol"):
         handshake(tls.server_context(home), old, "localhost")
 
 
@@ -112,6 +112,6 @@ def test_damage_is_said_in_a_sentence(tmp_path: Path, name: str, content: bytes 
     assert not (home.path / tls.FOLDER).exists()
     file = tls.folder(home) / name
     file.unlink() if content is None else file.write_bytes(content)
-    with pytest.raises(HomeDamaged, match="is damaged .* Delete the folder it is in") as damaged:
+    with pytest.raises(HomeDamaged, match=r"is damaged .* Delete the folder it is in") as damaged:
         tls.check(home)
     assert str(damaged.value).startswith(str(tls.folder(home)))

@@ -68,9 +68,7 @@ def start(launcher: Launcher, ports: tuple[int, int, int]) -> Iterator[Start]:
     """Starts hosts, one for each script, of one job."""
     made = []
 
-    def run(
-        *scripts: str, keys: Keys | None = None, network: bool = True, trust: Trust | None = None
-    ) -> Running:
+    def run(*scripts: str, keys: Keys | None = None, network: bool = True, trust: Trust | None = None) -> Running:
         job, hosts = f"net-{secrets.token_hex(4)}", []
         made.append(job)
         for number, script in enumerate(scripts, start=1):

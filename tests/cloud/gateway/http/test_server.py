@@ -93,9 +93,10 @@ def test_boto3_understands_and_tries_again(address: tuple[str, int], service: st
 
 
 def test_one_that_begins_with_tls_is_told_by_tls(address: tuple[str, int]) -> None:
+    context = ssl.create_default_context()
     connection = socket.create_connection(address, timeout=30)
-    with connection, pytest.raises(ssl.SSLError, match="(?i)internal.error"):
-        ssl.create_default_context().wrap_socket(connection, server_hostname="localhost")
+    with connection, pytest.raises(ssl.SSLError, match=r"(?i)internal.error"):
+        context.wrap_socket(connection, server_hostname="localhost")
 
 
 @pytest.fixture(scope="module")
@@ -160,9 +161,7 @@ def test_half_open_handshakes_hold_nobody_up(
                 assert each.recv(1) == b""
 
 
-def test_handshake_that_drips_has_no_more_time(
-    both: tuple[str, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_handshake_that_drips_has_no_more_time(both: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(front, "HANDSHAKE", 0.3)
     with closing(socket.create_connection(both, timeout=0.05)) as dripping, suppress(ConnectionError):
         dripping.sendall(b"\x16\x03\x01\x40\x00")
