@@ -105,8 +105,10 @@ async def pump(source: asyncio.StreamReader, way_back: asyncio.StreamWriter, tar
 
 
 def acknowledge(connection: socket.socket) -> None:
-    """Say at once that a part has come: whoever writes an answer in two packets waits for that with the second, and
-    the system would let it wait for 40 ms (RFC 1122, 4.2.3.2: delayed ACK; Nagle's algorithm).
+    """Say at once that a part has come.
+
+    Whoever writes an answer in two packets waits for that with the second one (Nagle's algorithm), and the system
+    would let it wait for 40 ms (RFC 1122, 4.2.3.2: delayed ACK).
     """
     if connection.family != socket.AF_UNIX:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
