@@ -230,7 +230,7 @@ OPENS = {
     **dict.fromkeys(
         (f"sandbox.{name}" for name in ("cgroups", "fork_server", "init", "interpreter", "limits")), WITHIN
     ),
-    **dict.fromkeys((f"sandbox.{name}" for name in ("namespaces", "privileges", "processes")), WITHIN),
+    **dict.fromkeys((f"sandbox.{name}" for name in ("links", "namespaces", "privileges", "processes")), WITHIN),
     **dict.fromkeys((f"sandbox.{name}" for name in ("legacy_keras", "warmth", "without_tensorflow")), WITHIN),
     "projects.template.seed": "the code that a project begins with, which is the package's own",
     "sandbox.internet": "the user's certificates; a probe of an address",

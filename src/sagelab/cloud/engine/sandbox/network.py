@@ -66,7 +66,7 @@ class Ways:
         return [urlsplit(self.network.url).port or 80, DOOR, *here]
 
     def open(self, listeners: list[socket.socket]) -> None:
-        """Serve the sockets of `ports`."""
+        """Serve the sockets of `ports`, of one of the job's networks."""
         with self._lock:
             for port, listener in zip(self.ports, listeners, strict=True):
                 if self._closed:
