@@ -103,7 +103,7 @@ def _ink(scene: Array) -> Array:
     flat = difference.reshape(-1, 3)
     _, axes = np.linalg.eigh(flat.T @ flat)
     along: Array = difference @ axes[:, -1]
-    return along if (along**3).sum() > 0 else -along
+    return along if (along * along**2).sum() > 0 else -along
 
 
 def _paper(scene: Array) -> Array:
