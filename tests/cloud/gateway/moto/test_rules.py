@@ -77,3 +77,14 @@ def test_user_is_made_without_an_invitation(gateway: Any) -> None:
     assert cognito.list_users(UserPoolId=pool)["Users"] == []
     cognito.admin_create_user(UserPoolId=pool, Username="u", MessageAction="SUPPRESS")
     assert len(cognito.list_users(UserPoolId=pool)["Users"]) == 1
+
+
+def test_topic_does_not_gather_what_it_has_sent(gateway: Any) -> None:
+    from moto.sns.models import sns_backends
+
+    sns = gateway.client("sns")
+    arn = sns.create_topic(Name="forgets")["TopicArn"]
+    for word in ("one", "two", "three"):
+        sns.publish(TopicArn=arn, Message=word)
+    kept = sns_backends[arn.split(":")[4]]["us-east-1"].topics[arn].sent_notifications
+    assert [message for _, message, *_ in kept] == ["three"]

@@ -154,6 +154,7 @@ _HELD: dict[str, tuple[_Held, ...]] = {
         _Held("sns.models.SNSBackend", "publish", targets.check_publication),
         _Held("sns.models.SNSBackend", "subscribe", targets.check_subscription),
         _Held("sns.models.Subscription", "publish", deliveries.check_subscriber),
+        _Held("sns.models.Topic", "publish", rules.forget_sent),
     ),
     "sts": (_Held("sts.responses.TokenResponse", "assume_role", sessions.keep_session),),
     "stepfunctions": (

@@ -122,6 +122,11 @@ def _fits(wanted: list[str], text: str) -> bool:
     return like([one for part in wanted for one in ([part] if part == ANY else part)], text)
 
 
+def forget_sent(asked: Asked) -> None:
+    """A topic keeps its last notification alone: moto keeps all of them, in what is saved too."""
+    asked["self"].sent_notifications.clear()
+
+
 def complete_endpoint(asked: Asked) -> None:
     """An endpoint of a VPC is a gateway where nothing else is said, and needs no route table."""
     asked["endpoint_type"] = asked.get("endpoint_type") or "Gateway"
