@@ -15,7 +15,6 @@ import pytest
 from click.testing import CliRunner
 
 from sagelab.cli import main
-from sagelab.cloud import control
 from sagelab.cloud.home import Home
 from tests import clouds
 from tests.cloud.jobs import Jobs
