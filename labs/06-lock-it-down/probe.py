@@ -1,12 +1,11 @@
 """An intruder in the container: tries every way that it knows, and says which were open.
 
-It stands for a package that somebody installed without reading it. A training job runs it instead of a training
-script: python3 probe.py FOLDER, where FOLDER, a channel, has targets.json beside this script. It breaks nothing:
-it reads where it may, and what it writes are files called "intruder". The job's log gets one line of JSON.
+It stands for a package that somebody installed without reading it. A training job runs it in place of a training
+script; targets.json, beside it in its channel, says what is where. It breaks nothing: it reads where it may, and
+what it writes are files called "intruder". The job's log gets one line of JSON.
 """
 
 import json
-import sys
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -70,15 +69,15 @@ def attempt(way, targets):
     try:
         return {"open": True, "said": way(targets)}
     except Exception as closed:  # whatever is in its way is what we want to know
-        return {"open": False, "said": f"{type(closed).__name__}: {closed}"[:200]}
+        return {"open": False, "said": f"{type(closed).__name__}: {closed}"[:500]}
 
 
-def main(folder):
-    targets = json.loads(Path(folder, "targets.json").read_text())
+def main():
+    targets = json.loads(Path(__file__).with_name("targets.json").read_text())
     with ThreadPoolExecutor(len(ATTEMPTS)) as pool:
         came_to = list(pool.map(lambda way: attempt(way, targets), ATTEMPTS))
     print(json.dumps({way.__name__: result for way, result in zip(ATTEMPTS, came_to, strict=True)}), flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

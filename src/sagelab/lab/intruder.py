@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sagelab.lab import pictures, watch
+from sagelab.lab.jupyter import Jupyter
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,12 +30,13 @@ ATTEMPTS = {
     "carry_out": "copy to a\nstranger's bucket",
     "read_stored": "read what is\nstored, no key",
     "listen": "ask without\nTLS",
+    "stolen": "use keys of a\ncolleague's",
     "from_outside": "read, outside\nof the VPC",
 }
 HEIGHT, WIDTH = 0.42, 1.08  # inches of a cell
 WORDS: dict[bool | None, str] = {True: "open", False: "closed"}
 COLOURS = {True: pictures.RED, False: pictures.GREEN, None: pictures.GREY}
-SAID = 90  # characters of a reason that are told
+SAID = 50  # characters of a reason that a table shows
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,21 @@ def attempt(way: Callable[[], Any]) -> Attempt:
     return Attempt(True, "answered")
 
 
+def brief(said: str) -> str:
+    """The reason in what AWS or Python says of a refusal, short enough for a table."""
+    reason = re.search(r"because (.+?)(?: action)?$", said)
+    text = reason[1].replace(" allows the ", " allows ") if reason else said.replace("<urlopen error ", "<")
+    return text if len(text) <= SAID else f"{text[: SAID - 3]}..."
+
+
+def on_notebook(lab: Lab, name: str, code: str) -> dict[str, str]:
+    """What code says, as a line of JSON, that runs on a notebook instance in service."""
+    asked = {"NotebookInstanceName": name}
+    address = lab.client("sagemaker").create_presigned_notebook_instance_url(**asked)["AuthorizedUrl"]
+    found: dict[str, str] = json.loads(Jupyter(address).run(code))
+    return found
+
+
 @dataclass
 class Matrix:
     """Measures against attempts. rows: measure -> attempt -> Attempt, in the order in which they were taken."""
@@ -80,7 +98,7 @@ class Matrix:
         import pandas as pd
 
         rows = [
-            (ATTEMPTS[name].replace("\n", " "), WORDS[each.open], each.said[:SAID])
+            (ATTEMPTS[name].replace("\n", " "), WORDS[each.open], brief(each.said))
             for name, each in self.rows[measure].items()
         ]
         return pd.DataFrame(rows, columns=["attempt", "way", "what it met"]).set_index("attempt")

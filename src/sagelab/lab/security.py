@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
 
 import boto3
 from botocore.exceptions import ClientError
@@ -18,13 +19,16 @@ from botocore.exceptions import ClientError
 from sagelab.lab.calls import write_call
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from sagelab.lab.session import Lab
 
 MANAGED = "arn:aws:iam::aws:policy/"
 POLICY = "work"  # the name of a role's own policy
 RANGE, PARTS = "10.6.0.0/16", ("10.6.1.0/24", "10.6.2.0/24")  # of the network and its subnets
 WAITING_DAYS = 7  # the fewest for which KMS keeps a key that is to be deleted
-TRIES, PAUSE = 30, 2.0  # until a role that is new is known everywhere
+TRIES, PAUSE = 30, 2.0  # until what is new is known everywhere
+UNKNOWN = ("Could not assume role", "not authorized to perform: sts:AssumeRole", "InvalidClientTokenId")
 
 
 def bucket(lab: Lab, what: str) -> str:
@@ -63,10 +67,103 @@ def become(lab: Lab, role: str) -> boto3.Session:
     return boto3.Session(*keys, region_name=lab.region)
 
 
-def train(lab: Lab, request: Mapping[str, Any]) -> str:
-    """Start a training job and return its name; AWS needs some seconds until SageMaker may take a new role."""
+def user(lab: Lab, what: str, statements: Sequence[Mapping[str, Any]]) -> boto3.Session:
+    """A user of the lab with keys that last; returns a session with them. It may be there already."""
+    iam, name = lab.client("iam"), f"{lab.name}-{what}"
+    with suppress(iam.exceptions.EntityAlreadyExistsException):
+        iam.create_user(UserName=name, Tags=lab.tags)
+    iam.put_user_policy(UserName=name, PolicyName=POLICY, PolicyDocument=_document(statements))
+    for old in iam.list_access_keys(UserName=name)["AccessKeyMetadata"]:
+        iam.delete_access_key(UserName=name, AccessKeyId=old["AccessKeyId"])
+    made = iam.create_access_key(UserName=name)["AccessKey"]
+    keys = boto3.Session(made["AccessKeyId"], made["SecretAccessKey"], region_name=lab.region)
+    _patiently(lambda: keys.client("sts").get_caller_identity())
+    return keys
+
+
+def authenticator(lab: Lab, what: str) -> tuple[str, Callable[[], str]]:
+    """An MFA device of a user: its serial number, and what says the next of its codes that has not counted yet."""
+    import pyotp
+
+    iam, name = lab.client("iam"), f"{lab.name}-{what}"
+    device = iam.create_virtual_mfa_device(VirtualMFADeviceName=name, Tags=lab.tags)["VirtualMFADevice"]
+    code, now = pyotp.TOTP(device["Base32StringSeed"].decode()), int(time.time())
+    first, second = (code.at(now, counter_offset=step) for step in (-1, 0))
+    iam.enable_mfa_device(
+        UserName=name,
+        SerialNumber=device["SerialNumber"],
+        AuthenticationCode1=first,
+        AuthenticationCode2=second,
+    )
+    return str(device["SerialNumber"]), lambda: code.at(now, counter_offset=1)
+
+
+def plain(lab: Lab, service: str) -> Any:
+    """A client that speaks without TLS."""
+    address = urlsplit(lab.client(service).meta.endpoint_url)._replace(scheme="http")
+    return lab.session.client(service, endpoint_url=urlunsplit(address))
+
+
+def train(
+    lab: Lab,
+    instance_type: str,
+    bucket: str,
+    role: str,
+    script: str,
+    hosts: int = 1,
+    key: str | None = None,
+    show: bool = False,
+    **measures: Any,
+) -> str:
+    """Start a training job of a script and return its name.
+
+    bucket: its folders code/, with the script, and training/ are channels; models/ takes the model. key: of KMS,
+    for the model and the disk. measures: more of CreateTrainingJob's. show: print the call.
+    """
+    encrypted = {"KmsKeyId": key} if key else {}
+    request = {
+        "TrainingJobName": lab.fresh_name(script.removesuffix(".py")),
+        "AlgorithmSpecification": {
+            "TrainingImage": lab.image(instance_type),
+            "TrainingInputMode": "File",
+            "ContainerEntrypoint": ["python3", f"/opt/ml/input/data/code/{script}"],
+        },
+        "RoleArn": role,
+        "InputDataConfig": [_channel(bucket, name) for name in ("code", "training")],
+        "OutputDataConfig": {"S3OutputPath": f"s3://{bucket}/models", **encrypted},
+        "ResourceConfig": {
+            "InstanceType": instance_type,
+            "InstanceCount": hosts,
+            "VolumeSizeInGB": 5,
+            **({"VolumeKmsKeyId": key} if key else {}),
+        },
+        "StoppingCondition": {"MaxRuntimeInSeconds": 900},
+        "Tags": lab.tags,
+        **measures,
+    }
+    if show:
+        print(write_call('lab.client("sagemaker").create_training_job', request))
     _patiently(lambda: lab.client("sagemaker").create_training_job(**request))
     return str(request["TrainingJobName"])
+
+
+def simulate(lab: Lab, roles: Mapping[str, str], questions: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    """What IAM says of each question, an action and an ARN, for each role: a column each."""
+    import pandas as pd
+
+    def decide(role: str, action: str, resource: str) -> str:
+        asked = {"PolicySourceArn": role, "ActionNames": [action], "ResourceArns": [resource]}
+        found = lab.client("iam").simulate_principal_policy(**asked)["EvaluationResults"][0]
+        return str(found["EvalDecision"])
+
+    answers = {name: [decide(role, *each) for each in questions] for name, role in roles.items()}
+    things = [resource.rpartition(":")[2] for _, resource in questions]
+    return pd.DataFrame({"action": [action for action, _ in questions], "on": things, **answers})
+
+
+def kms_tags(lab: Lab) -> list[dict[str, str]]:
+    """The lab's tag as KMS takes it."""
+    return [{"TagKey": tag["Key"], "TagValue": tag["Value"]} for tag in lab.tags]
 
 
 def network(lab: Lab) -> dict[str, Any]:
@@ -102,13 +199,26 @@ def tagged(lab: Lab, kind: str) -> list[dict[str, Any]]:
 
 def remove(lab: Lab) -> list[str]:
     """Delete the lab's network, roles, buckets and keys; says what it did, a sentence each."""
-    steps = (_remove_network, _remove_roles, _remove_buckets, _remove_keys)
+    steps = (_remove_network, _remove_roles, _remove_users, _remove_buckets, _remove_keys)
     return [sentence for step in steps for sentence in step(lab)]
 
 
 def left(lab: Lab) -> list[str]:
     """What is there of it. A key that waits for its deletion costs nothing and is not counted."""
-    return [*_ids(lab, "vpcs", "Vpcs", "VpcId"), *_roles(lab), *_buckets(lab), *_keys(lab)]
+    return [*_ids(lab, "vpcs", "Vpcs", "VpcId"), *_roles(lab), *_users(lab), *_buckets(lab), *_keys(lab)]
+
+
+def endpoint(lab: Lab, config: Mapping[str, Any], service: str) -> str:
+    """An interface endpoint for a service in the subnets of a VpcConfig; returns its id and shows the call."""
+    request = {
+        "VpcId": vpc_of(lab, config),
+        "ServiceName": f"com.amazonaws.{lab.region}.{service}",
+        "VpcEndpointType": "Interface",
+        "SubnetIds": config["Subnets"],
+        "SecurityGroupIds": config["SecurityGroupIds"],
+        "PrivateDnsEnabled": True,
+    }
+    return str(_make(lab, "create_vpc_endpoint", "vpc-endpoint", **request)["VpcEndpoint"]["VpcEndpointId"])
 
 
 # -- making -----------------------------------------------------------------------------------------------
@@ -116,6 +226,11 @@ def left(lab: Lab) -> list[str]:
 
 def _document(statements: Sequence[Mapping[str, Any]]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def _channel(bucket: str, name: str) -> dict[str, Any]:
+    source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/{name}/"}
+    return {"ChannelName": name, "DataSource": {"S3DataSource": source}}
 
 
 def _make(lab: Lab, call: str, kind: str, **request: Any) -> dict[str, Any]:
@@ -126,13 +241,12 @@ def _make(lab: Lab, call: str, kind: str, **request: Any) -> dict[str, Any]:
 
 
 def _patiently(call: Callable[[], Any]) -> Any:
-    """A call that takes a role: on AWS a new one is unknown for some seconds."""
+    """A call that takes a role or keys: on AWS new ones are unknown for some seconds."""
     for left in reversed(range(TRIES)):
         try:
             return call()
         except ClientError as error:
-            said = str(error).lower()
-            if not left or not ("assume" in said and ("could not" in said or "not authorized" in said)):
+            if not left or not any(word in str(error) for word in UNKNOWN):
                 raise
             time.sleep(PAUSE)
     raise AssertionError
@@ -200,6 +314,25 @@ def _remove_roles(lab: Lab) -> Iterator[str]:
         yield f"deleted role {name}"
 
 
+def _users(lab: Lab) -> list[str]:
+    pages = lab.client("iam").get_paginator("list_users").paginate()
+    names = [str(user["UserName"]) for page in pages for user in page["Users"]]
+    return [name for name in names if name.startswith(f"{lab.name}-")]
+
+
+def _remove_users(lab: Lab) -> Iterator[str]:
+    iam = lab.client("iam")
+    for name in _users(lab):
+        for key in iam.list_access_keys(UserName=name)["AccessKeyMetadata"]:
+            iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
+        for device in iam.list_mfa_devices(UserName=name)["MFADevices"]:
+            iam.deactivate_mfa_device(UserName=name, SerialNumber=device["SerialNumber"])
+            iam.delete_virtual_mfa_device(SerialNumber=device["SerialNumber"])
+        iam.delete_user_policy(UserName=name, PolicyName=POLICY)
+        iam.delete_user(UserName=name)
+        yield f"deleted user {name}"
+
+
 def _buckets(lab: Lab) -> list[str]:
     start = f"sagemaker-{lab.name}-"
     return [
@@ -221,8 +354,7 @@ def _remove_buckets(lab: Lab) -> Iterator[str]:
 
 def _keys(lab: Lab) -> list[str]:
     """The lab's keys that are not on their way out."""
-    kms, tag = lab.client("kms"), lab.tags[0]
-    wanted = {"TagKey": tag["Key"], "TagValue": tag["Value"]}
+    kms, wanted = lab.client("kms"), kms_tags(lab)[0]
     pages = kms.get_paginator("list_keys").paginate()
     found = (str(each["KeyId"]) for page in pages for each in page["Keys"])
     usable = (key for key in found if kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] != "PendingDeletion")
