@@ -104,11 +104,12 @@ colleague = security.user(lab, "colleague", [lists])
 # measures of this lab are fields of this one request, which you see below, or stand around it.
 #
 # `ask` lets the intruder try, reads in the job's log what it came to
-# ([GetLogEvents](https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html)), and
-# tries four more ways from outside
-# ([GetObject](https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html)): whether the storekeeper can
-# read your letters, whether they travel unencrypted, whether a thief of the colleague's keys gets in, and whether
-# anybody can read who has good keys and is elsewhere, as you are here.
+# ([GetLogEvents](https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html)),
+# and tries four more ways from outside
+# ([GetObject](https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html),
+# [ListObjectsV2](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html)): whether the
+# storekeeper can read your letters, whether they travel unencrypted, whether a thief of the colleague's keys gets
+# in, and whether anybody can read who has good keys and is elsewhere, as you are here.
 
 # %% tags=["nbval-ignore-output"]
 from sagelab.lab import intruder, watch
@@ -126,12 +127,10 @@ def ask(measure, role, **measures):
     """Let the intruder try under a measure; returns what was open to it."""
     job = security.train(lab, INSTANCE_TYPE, vault, role, "probe.py", **measures)
     watch.follow(lab, "training job", job)
-    matrix.add(measure, intruder.attempts(lab, job))
-    matrix.add(measure, {name: intruder.attempt(way) for name, way in ways.items()})
-    return matrix.open(measure)
+    return matrix.add(measure, intruder.attempts(lab, job) | intruder.outside(ways))
 
 
-assert len(ask("nothing done", wide, show=True)) >= 7
+assert len(ask("nothing done", wide, show=True)) >= 9
 matrix.reasons("nothing done")
 
 # %% [markdown]
@@ -239,7 +238,7 @@ rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMa
 s3.put_bucket_encryption(Bucket=vault, ServerSideEncryptionConfiguration={"Rules": [rule]})
 for each in s3.list_objects_v2(Bucket=vault)["Contents"]:
     s3.copy_object(Bucket=vault, Key=each["Key"], CopySource={"Bucket": vault, "Key": each["Key"]})
-found = s3.head_object(**letters)
+found = s3.get_object(**letters)
 assert found["SSEKMSKeyId"] == key
 print(found["ServerSideEncryption"])
 

@@ -64,6 +64,11 @@ def attempt(way: Callable[[], Any]) -> Attempt:
     return Attempt(True, "answered")
 
 
+def outside(ways: Mapping[str, Callable[[], Any]]) -> dict[str, Attempt]:
+    """What each of several ways comes to."""
+    return {name: attempt(way) for name, way in ways.items()}
+
+
 def brief(said: str) -> str:
     """The reason in what AWS or Python says of a refusal, short enough for a table."""
     reason = re.search(r"because (.+?)(?: action)?$", said)
@@ -85,13 +90,10 @@ class Matrix:
 
     rows: dict[str, dict[str, Attempt]] = field(default_factory=dict)
 
-    def add(self, measure: str, found: Mapping[str, Attempt]) -> None:
-        """Take up what was tried under a measure."""
-        self.rows.setdefault(measure, {}).update(found)
-
-    def open(self, measure: str) -> set[str]:
-        """The attempts that a measure leaves open."""
-        return {name for name, each in self.rows[measure].items() if each.open}
+    def add(self, measure: str, found: Mapping[str, Attempt]) -> set[str]:
+        """Take up what was tried under a measure; returns the attempts that it leaves open."""
+        self.rows[measure] = dict(found)
+        return {name for name, each in found.items() if each.open}
 
     def reasons(self, measure: str) -> pd.DataFrame:
         """What each attempt met under a measure."""

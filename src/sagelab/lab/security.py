@@ -315,9 +315,11 @@ def _remove_roles(lab: Lab) -> Iterator[str]:
 
 
 def _users(lab: Lab) -> list[str]:
-    pages = lab.client("iam").get_paginator("list_users").paginate()
+    iam = lab.client("iam")
+    pages = iam.get_paginator("list_users").paginate()
     names = [str(user["UserName"]) for page in pages for user in page["Users"]]
-    return [name for name in names if name.startswith(f"{lab.name}-")]
+    found = (name for name in names if name.startswith(f"{lab.name}-"))
+    return [name for name in found if lab.tags[0] in iam.list_user_tags(UserName=name)["Tags"]]
 
 
 def _remove_users(lab: Lab) -> Iterator[str]:
@@ -334,10 +336,10 @@ def _remove_users(lab: Lab) -> Iterator[str]:
 
 
 def _buckets(lab: Lab) -> list[str]:
-    start = f"sagemaker-{lab.name}-"
-    return [
-        str(each["Name"]) for each in lab.client("s3").list_buckets()["Buckets"] if each["Name"].startswith(start)
-    ]
+    s3 = lab.client("s3")
+    names = [str(each["Name"]) for each in s3.list_buckets()["Buckets"]]
+    found = (name for name in names if name.startswith(f"sagemaker-{lab.name}-") and name.endswith(lab.account))
+    return [name for name in found if lab.tags[0] in s3.get_bucket_tagging(Bucket=name)["TagSet"]]
 
 
 def _remove_buckets(lab: Lab) -> Iterator[str]:
