@@ -18,7 +18,8 @@ from sagelab.lab.session import Lab
 LAB = Path(__file__).parents[2] / "labs" / "06-lock-it-down"
 REFUSED = (
     "AccessDenied: An error occurred (AccessDenied) when calling the GetObject operation: User: u is not "
-    "authorized to perform: s3:GetObject on resource: r because no identity-based policy allows the s3:GetObject action"
+    "authorized to perform: s3:GetObject on resource: r because no identity-based policy allows the "
+    "s3:GetObject action"
 )
 
 
