@@ -53,3 +53,13 @@ def test_what_was_made_is_found_and_removed(lab: Lab) -> None:
     assert security.remove(lab)
     assert security.left(lab) == []
     assert security.remove(lab) == []
+
+
+def test_codes_are_those_of_the_standard() -> None:
+    """RFC 6238, appendix B, its last six digits."""
+    seed = b"12345678901234567890"
+    assert [security.code(seed, seconds // 30) for seconds in (59, 1111111109, 20000000000)] == [
+        "287082",
+        "081804",
+        "353130",
+    ]

@@ -6,6 +6,8 @@ something (policies, endpoints, the jobs' own settings) stands in the notebook.
 
 from __future__ import annotations
 
+import base64
+import hmac
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,6 +30,7 @@ POLICY = "work"  # the name of a role's own policy
 RANGE, PARTS = "10.6.0.0/16", ("10.6.1.0/24", "10.6.2.0/24")  # of the network and its subnets
 WAITING_DAYS = 7  # the fewest for which KMS keeps a key that is to be deleted
 TRIES, PAUSE = 30, 2.0  # until what is new is known everywhere
+STEP = 30  # seconds for which a device shows a code
 UNKNOWN = ("Could not assume role", "not authorized to perform: sts:AssumeRole", "InvalidClientTokenId")
 
 
@@ -82,20 +85,21 @@ def user(lab: Lab, what: str, statements: Sequence[Mapping[str, Any]]) -> boto3.
 
 
 def authenticator(lab: Lab, what: str) -> tuple[str, Callable[[], str]]:
-    """An MFA device of a user: its serial number, and what says the next of its codes that has not counted yet."""
-    import pyotp
-
+    """An MFA device of a user: its serial number, and what says a code of it that has not counted yet."""
     iam, name = lab.client("iam"), f"{lab.name}-{what}"
     device = iam.create_virtual_mfa_device(VirtualMFADeviceName=name, Tags=lab.tags)["VirtualMFADevice"]
-    code, now = pyotp.TOTP(device["Base32StringSeed"].decode()), int(time.time())
-    first, second = (code.at(now, counter_offset=step) for step in (-1, 0))
-    iam.enable_mfa_device(
-        UserName=name,
-        SerialNumber=device["SerialNumber"],
-        AuthenticationCode1=first,
-        AuthenticationCode2=second,
-    )
-    return str(device["SerialNumber"]), lambda: code.at(now, counter_offset=1)
+    seed, now = base64.b32decode(device["Base32StringSeed"]), int(time.time()) // STEP
+    codes = {"AuthenticationCode1": code(seed, now - 1), "AuthenticationCode2": code(seed, now)}
+    iam.enable_mfa_device(UserName=name, SerialNumber=device["SerialNumber"], **codes)
+    return str(device["SerialNumber"]), lambda: code(seed, now + 1)
+
+
+def code(seed: bytes, step: int) -> str:
+    """The six digits that an authenticator shows in a step of 30 seconds since the epoch (RFC 6238)."""
+    digest = hmac.digest(seed, step.to_bytes(8, "big"), "sha1")
+    start = digest[-1] & 15
+    number = int.from_bytes(digest[start : start + 4], "big") & 0x7FFFFFFF
+    return f"{number % 1_000_000:06}"
 
 
 def plain(lab: Lab, service: str) -> Any:
