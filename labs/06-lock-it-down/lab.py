@@ -504,7 +504,7 @@ seen
 # %% tags=["nbval-ignore-output"]
 from sagelab.lab import cleanup
 
-for sentence in [*security.remove(lab), *cleanup.clean(lab)]:
+for sentence in [*cleanup.clean(lab), *security.remove(lab)]:
     print(sentence)
 assert not security.left(lab)
 cleanup.assert_clean(lab)

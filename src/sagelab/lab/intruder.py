@@ -71,7 +71,7 @@ def outside(ways: Mapping[str, Callable[[], Any]]) -> dict[str, Attempt]:
 
 def brief(said: str) -> str:
     """The reason in what AWS or Python says of a refusal, short enough for a table."""
-    reason = re.search(r"because (.+?)(?: action)?$", said)
+    reason = re.search(r"(?:because|with) ((?:no|an explicit deny) .+?)(?: action)?$", said)
     text = reason[1].replace(" allows the ", " allows ") if reason else said.replace("<urlopen error ", "<")
     return text if len(text) <= SAID else f"{text[: SAID - 3]}..."
 

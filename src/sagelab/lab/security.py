@@ -30,6 +30,7 @@ POLICY = "work"  # the name of a role's own policy
 RANGE, PARTS = "10.6.0.0/16", ("10.6.1.0/24", "10.6.2.0/24")  # of the network and its subnets
 WAITING_DAYS = 7  # the fewest for which KMS keeps a key that is to be deleted
 TRIES, PAUSE = 30, 2.0  # until what is new is known everywhere
+REMOVALS = 150  # tries, until the interfaces of jobs and endpoints have gone
 STEP = 30  # seconds for which a device shows a code
 UNKNOWN = ("Could not assume role", "not authorized to perform: sts:AssumeRole", "InvalidClientTokenId")
 
@@ -286,7 +287,7 @@ def _remove_network(lab: Lab) -> Iterator[str]:
 
 
 def _until_free(delete: Callable[[str], Any], each: str) -> None:
-    for left in reversed(range(TRIES)):
+    for left in reversed(range(REMOVALS)):
         try:
             delete(each)
             return
