@@ -27,7 +27,7 @@
 
 # %% tags=["parameters"]
 INSTANCE_TYPE, NOTEBOOK_TYPE = "ml.m5.large", "ml.t3.medium"
-DIGITS = 3_000
+DIGITS = 2_000
 PAGE = "https://pypi.org/simple/pip/"
 SOURCE = "../labs/06-lock-it-down"
 
