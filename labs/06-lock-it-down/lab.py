@@ -67,15 +67,14 @@ print(vault, neighbours, strangers, sep="\n")
 # Nobody breaks into a training job. The intruder is brought in: as a package that somebody installed without
 # reading it, as a model from somewhere, as a pickle. From then on it *is* your code, and may do what your
 # [execution role](../labs/GLOSSARY.md#execution-role) may. `probe.py` plays the part. It tries six ways to do
-# harm, breaks nothing, and says which were open. First come three roles and a user
+# harm, breaks nothing, and says which were open. First come two roles and two users
 # ([CreateRole](https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html),
-# [AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html),
 # [CreateUser](https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateUser.html)):
 #
 # - *wide* is what most people begin with: AWS's managed policy `AmazonSageMakerFullAccess`;
-# - *stranger* is the intruder's own, for its own bucket. It brings the keys of it along, beside its script;
 # - *storekeeper* looks after S3, and may read all that is stored there;
-# - *colleague* is a user with keys that last, which have been lying about.
+# - *colleague* is a user whose keys have been lying about;
+# - *stranger* is the intruder's own, for its own bucket. It brings its keys along, beside its script.
 
 # %%
 import json
@@ -87,16 +86,16 @@ def allow(actions, *resources):
 
 
 wide = security.role(lab, "wide", managed=["AmazonSageMakerFullAccess"])
-storekeeper = security.become(lab, security.role(lab, "storekeeper", [allow("s3:*", "*")]))
-theirs = [allow("s3:PutObject", f"arn:aws:s3:::{strangers}/*")]
-keys = security.become(lab, security.role(lab, "stranger", theirs)).get_credentials()
+storekeeper = security.role(lab, "storekeeper", [allow("s3:*", "*")])
+lists = allow("s3:ListBucket", f"arn:aws:s3:::{vault}")
+colleague = security.user(lab, "colleague", [lists])
+stranger = security.user(lab, "stranger", [allow("s3:PutObject", f"arn:aws:s3:::{strangers}/*")])
+keys = stranger.get_credentials()
 brought = {"aws_access_key_id": keys.access_key, "aws_secret_access_key": keys.secret_key}
-brought |= {"aws_session_token": keys.token}
 targets = {"region": lab.region, "data": f"s3://{vault}/training", "page": PAGE, "neighbours": neighbours}
 targets |= {"strangers": strangers, "strangers_keys": brought}
 s3.put_object(Bucket=vault, Key="code/targets.json", Body=json.dumps(targets))
-lists = allow("s3:ListBucket", f"arn:aws:s3:::{vault}")
-colleague = security.user(lab, "colleague", [lists])
+print(sorted(targets))
 
 # %% [markdown]
 # And a training job with one of the two scripts
@@ -106,7 +105,8 @@ colleague = security.user(lab, "colleague", [lists])
 # `ask` lets the intruder try, reads in the job's log what it came to
 # ([GetLogEvents](https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html)),
 # and tries four more ways from outside
-# ([GetObject](https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html),
+# ([AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html),
+# [GetObject](https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html),
 # [ListObjectsV2](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html)): whether the
 # storekeeper can read your letters, whether they travel unencrypted, whether a thief of the colleague's keys gets
 # in, and whether anybody can read who has good keys and is elsewhere, as you are here.
@@ -116,7 +116,7 @@ from sagelab.lab import intruder, watch
 
 matrix, letters = intruder.Matrix(), {"Bucket": vault, "Key": "letters/letters.csv"}
 ways = {
-    "read_stored": lambda: storekeeper.client("s3").get_object(**letters),
+    "read_stored": lambda: security.become(lab, storekeeper).client("s3").get_object(**letters),
     "listen": lambda: security.plain(lab, "s3").get_object(**letters),
     "stolen": lambda: colleague.client("s3").list_objects_v2(Bucket=vault),
     "from_outside": lambda: s3.get_object(**letters),
@@ -364,7 +364,8 @@ print(intruder.brief(matrix.rows["TLS only"]["listen"].said))
 #
 # And while we are at it, people: keys that last can be stolen, a telephone less easily. The colleague's right
 # counts from now on only with a code of an [MFA](../labs/GLOSSARY.md#mfa) device
-# ([EnableMFADevice](https://docs.aws.amazon.com/IAM/latest/APIReference/API_EnableMFADevice.html)), which
+# ([PutUserPolicy](https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutUserPolicy.html),
+# [EnableMFADevice](https://docs.aws.amazon.com/IAM/latest/APIReference/API_EnableMFADevice.html)), which
 # [GetSessionToken](https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html) turns into a
 # session of an hour.
 
@@ -372,7 +373,8 @@ print(intruder.brief(matrix.rows["TLS only"]["listen"].said))
 rules.append(deny({"StringNotEquals": {"aws:SourceVpce": gateway}}, "s3:GetObject"))
 s3.put_bucket_policy(Bucket=vault, Policy=json.dumps({"Version": "2012-10-17", "Statement": rules}))
 with_code = {**lists, "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}
-colleague = security.user(lab, "colleague", [with_code])
+rule = json.dumps({"Version": "2012-10-17", "Statement": [with_code]})
+lab.client("iam").put_user_policy(UserName=f"{lab.name}-colleague", PolicyName="work", PolicyDocument=rule)
 left = ask("this endpoint only; MFA", narrow, **measures)
 assert not left & {"from_outside", "stolen"}
 device, say_code = security.authenticator(lab, "colleague")
