@@ -395,10 +395,10 @@ assert not left
 matrix.show()
 
 # %% [markdown]
-# Green. Read it by columns: each attempt has the measure that stops it, and most measures stop one thing.
-# Isolation alone would have closed all of the first six; it is not for a script that installs packages, asks other
-# services, or is a notebook. And it does nothing for what is *stored*: the last two columns are the key's work and
-# the bucket policy's.
+# Green. Read it by columns: each attempt has a measure that stops it, and most measures stop one thing. Isolation
+# alone would have closed the first six; but it is not for a script that installs packages or asks other services,
+# nor for a notebook. And it does nothing for what is outside of a job: the last four columns are the work of a
+# key, of a bucket's policy and of a telephone.
 #
 # ## 10. Encrypt what hosts say to each other
 #
