@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
-from sagelab.cloud import master
+from sagelab.cloud import master, tls
 from sagelab.cloud.errors import HomeDamaged
 from sagelab.cloud.home import DATABASES_MADE, Home
 
@@ -30,7 +30,8 @@ def find(home: Home, whole: bool = False) -> Iterator[HomeDamaged]:
     for name in DATABASES:
         if what := _examine(home, home.path / name, whole):
             yield HomeDamaged(home.path / name, what, _advise(home.path / name))
-    for read in (home.credentials, home.settings, home.sessions, partial(_check_master, home)):
+    keys = (partial(tls.check, home), partial(_check_master, home))
+    for read in (home.credentials, home.settings, home.sessions, *keys):
         try:
             read()
         except HomeDamaged as error:

@@ -11,11 +11,17 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sagelab.cloud.errors import AccessDenied, KeyNotFound
+from sagelab.cloud.errors import AccessDenied, ServiceError
 from sagelab.cloud.gateway.auth.needed import Context, Needed
 
 _KEY_ID = 36  # bytes at the beginning of what moto has encrypted
 GRANT = "sagelab:grant"  # which grant is retired: its id or its token
+
+
+class KeyNotFound(ServiceError):
+    """KMS looks for a key in the region that is asked."""
+
+    code = "NotFoundException"
 
 
 def needs(sent: Mapping[str, Any], operation: str, where: str) -> Iterator[Needed]:

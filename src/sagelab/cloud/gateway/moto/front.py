@@ -49,10 +49,12 @@ from sagelab.cloud.gateway.http.spool import Disk
 from sagelab.cloud.gateway.moto import (
     checks,
     deliveries,
+    encryption,
     hook,
     iam,
     key_rules,
     log_events,
+    mfa,
     outgoing,
     routes,
     s3,
@@ -60,10 +62,8 @@ from sagelab.cloud.gateway.moto import (
 )
 from sagelab.cloud.gateway.moto.environ import Environ, S3Request, environ_of, prepare
 from sagelab.cloud.gateway.moto.metrics import CloudWatchRequest, SampleIndex
-from sagelab.cloud.gateway.moto.persistence import objects, seals
 from sagelab.cloud.gateway.moto.persistence.objects import as_files
 from sagelab.cloud.gateway.moto.persistence.persister import Persister
-from sagelab.cloud.gateway.moto.persistence.seals import Place
 from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 from sagelab.cloud.gateway.wire.faults import Answer
 
@@ -79,8 +79,6 @@ _LOOKS_CLOSER = frozenset({"execute-api", "mediastore", "bedrock", "bedrock-agen
 
 _WAITING = ("ReceiveMessage", "GetActivityTask")  # operations that wait for others
 _TURNS = 256
-_MAKES = ("PutObject", "CopyObject", "CreateMultipartUpload")  # objects of S3
-_ENCRYPTION = "HTTP_X_AMZ_SERVER_SIDE_ENCRYPTION"
 _NO_XML = "The XML you provided was not well-formed or did not validate against our published schema"
 
 _log = logging.getLogger("sagelab")
@@ -152,7 +150,7 @@ class MotoFront:
             filing = (
                 as_files() if service == "s3" and "select" not in context.request.parameters else nullcontext()
             )
-            sealing = _protecting(context, environ)
+            sealing = encryption.protecting(context, environ)
             with self._turn(environ, service), asking, keeping, judging, filing, sealing, hook.placed(region):
                 if moving:
                     lesson.settle(region)
@@ -210,6 +208,10 @@ class MotoFront:
         """Whether a resource lets a service of AWS's do something to it for a source. None: it is not there."""
         return deliveries.takes(service, action, arn, source)
 
+    def kms_key(self, named: str, where: str) -> str:
+        """The ARN of the key of KMS that an id, an alias or an ARN names. where: "REGION:ACCOUNT"."""
+        return iam.kms_key(named, where)
+
     def policies(self, arn: str) -> list[Policy] | None:
         """Every policy of the user or role that `arn` is, or is a session of. None: there is none such."""
         return iam.policies_of(arn)
@@ -233,38 +235,35 @@ class MotoFront:
     def provide_policy(self, context: Context) -> None:
         """Make a policy that AWS manages known to moto's IAM, where one is asked for by name."""
         if context.service == "iam":
-            iam.provide_policy(context.request.form.get("PolicyArn", ""))
+            for name in ("PolicyArn", "PermissionsBoundary"):
+                iam.provide_policy(context.request.form.get(name, ""))
 
-    def over(self, bucket: str, name: str, version: str | None) -> Place | None:
+    def over(self, bucket: str, name: str, version: str | None) -> tuple[str, str] | None:
         """The customer's KMS key that an S3 object is under, and for what (s3_actions.py)."""
-        return objects.key_over(bucket, name, version)
+        return encryption.key_over(bucket, name, version)
 
-    def for_new(self, request: Request) -> Place | None:
+    def for_new(self, request: Request) -> tuple[str, str] | None:
         """The customer's KMS key that a new S3 object will be under, and for what."""
-        bucket = objects.bucket_of(request.place[0])
-        return seals.key_for_new(request.headers, bucket, request.place) if bucket is not None else None
+        return encryption.key_for_new(request)
+
+    def take_code(self, user: str, serial: str, code: str) -> None:
+        """Take the code of an MFA device of a user, by its ARN. AccessDenied: it shows none such."""
+        with self.acting("iam", "us-east-1", True):
+            mfa.authenticate(user, serial, code)
+
+    def resync(self, account: str, form: dict[str, str]) -> None:
+        """Learn from two codes how far the clock of an MFA device is off."""
+        with self.acting("iam", "us-east-1", True):
+            mfa.resync(account, form)
+
+    def object_tags(self, bucket: str, name: str, version: str | None) -> dict[str, str]:
+        """The tags of an S3 object; none where it is not there."""
+        return iam.object_tags(bucket, name, version)
 
     def role_id(self, account: str, name: str) -> str | None:
         """The unique id of an IAM role, or None where there is no such role."""
         roles = get_backend("iam")[account]["aws"].roles.values()
         return next((role.id for role in list(roles) if role.name == name), None)
-
-
-@contextmanager
-def _protecting(context: Context, environ: Environ) -> Iterator[None]:
-    """For the block, encrypt a new object of S3 as its request asks for."""
-    request = context.request
-    bucket = objects.bucket_of(request.place[0]) if context.service == "s3" else None
-    if context.operation not in _MAKES or bucket is None:
-        yield
-        return
-    found = seals.by_headers(request.headers, bucket)
-    if context.operation == "CreateMultipartUpload":  # which moto answers with what was asked for
-        environ[_ENCRYPTION] = found.algorithm
-        if found.key:
-            environ[f"{_ENCRYPTION}_AWS_KMS_KEY_ID"] = found.key
-    with objects.protecting(found, request.place):
-        yield
 
 
 def _create(service: Any) -> Any:

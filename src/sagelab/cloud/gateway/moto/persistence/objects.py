@@ -29,7 +29,6 @@ from moto.s3.utils import _VersionedKeyStore
 from sagelab.cloud.gateway.http import checksums
 from sagelab.cloud.gateway.http.cipher import Cipher
 from sagelab.cloud.gateway.http.spool import SMALL, Content
-from sagelab.cloud.gateway.moto.keys import find_key
 from sagelab.cloud.gateway.moto.persistence import seals
 from sagelab.cloud.gateway.moto.persistence.bodies import Bodies, Body, Joined
 from sagelab.cloud.gateway.moto.persistence.change_tracking import Item, noted
@@ -74,20 +73,6 @@ def protecting(protection: Protection | None, place: Place) -> Iterator[None]:
         yield
     finally:
         _protecting.reset(before)
-
-
-def key_over(bucket: str, name: str, version: str | None) -> tuple[str, str] | None:
-    """The ARN of the customer's KMS key that an object's content is under, and of what it is told it is for."""
-    holder = bucket_of(bucket)
-    versions = holder.keys.getlist(name, []) if holder is not None else []
-    found = next((one for one in reversed(versions) if version in (None, str(one.version_id))), None)
-    if not isinstance(found, Key) or found.encryption != "aws:kms" or not found.kms_key_id:
-        return None
-    key = find_key(found.account_id, found.kms_key_id, found.region_name)
-    if key is None or key.key_manager == "AWS":
-        return None
-    of_bucket = found.body.seal is not None and found.body.seal.by.of_bucket
-    return key.arn, seals.arn_in_context(of_bucket, (bucket, name))
 
 
 class Key(s3.FakeKey):  # type: ignore[misc]

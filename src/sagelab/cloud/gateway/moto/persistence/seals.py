@@ -22,8 +22,8 @@ Place = tuple[str, str]  # (bucket, key)
 Pairs = tuple[tuple[str, str], ...]
 
 _HEADER = "x-amz-server-side-encryption"
-_PLAIN, _KMS = "AES256", "aws:kms"
-_NEEDS_KMS = f"Server Side Encryption with AWS KMS managed key requires HTTP header {_HEADER} : aws:kms"
+_PLAIN, KMS = "AES256", "aws:kms"
+_NEEDSKMS = f"Server Side Encryption with AWS KMS managed key requires HTTP header {_HEADER} : aws:kms"
 _NO_SUCH = "The encryption method specified is not supported"
 _NO_CONTEXT = (
     f"The header '{_HEADER}-context' shall be Base64-encoded UTF-8 string holding JSON which represents a"
@@ -56,7 +56,7 @@ class Protection:
 
     @property
     def algorithm(self) -> str:
-        return _KMS if self.key else _PLAIN
+        return KMS if self.key else _PLAIN
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def by_headers(headers: Mapping[str, str], bucket: Any) -> Protection:
     if any(name.startswith(f"{_HEADER}-customer-") for name in headers):
         raise NotImplementedHere(_OWN)
     context = headers.get(f"{_HEADER}-context")
-    algorithm, key, of_bucket = _asked(headers)
+    algorithm, key, of_bucket = asked(headers)
     return settle(bucket, algorithm, key, of_bucket, _read(context) if context else ())
 
 
@@ -90,34 +90,20 @@ def settle(
     rule = bucket.encryption["Rule"] if bucket.encryption else {}
     if algorithm is None:
         if key is not None:
-            raise InvalidArgument(_NEEDS_KMS)
+            raise InvalidArgument(_NEEDSKMS)
         default = rule.get("ApplyServerSideEncryptionByDefault", {})
         algorithm, key = default.get("SSEAlgorithm", _PLAIN), default.get("KMSMasterKeyID")
-    if algorithm == f"{_KMS}:dsse":
+    if algorithm == f"{KMS}:dsse":
         raise NotImplementedHere(_LAYERS)
-    if algorithm not in (_PLAIN, _KMS):
+    if algorithm not in (_PLAIN, KMS):
         raise InvalidArgument(_NO_SUCH)
     if algorithm == _PLAIN:
         if key:
-            raise InvalidArgument(_NEEDS_KMS)
+            raise InvalidArgument(_NEEDSKMS)
         return Protection()
     asked = rule.get("BucketKeyEnabled", False) if of_bucket is None else of_bucket
     found = usable(bucket, key)
     return Protection(found.arn, str(asked).lower() == "true", context)
-
-
-def key_for_new(headers: Mapping[str, str], bucket: Any, place: Place) -> tuple[str, str] | None:
-    """The ARN of the customer's key that a new object will be under, and of what it is for, or None."""
-    algorithm, named, of_bucket = _asked(headers)
-    rule = bucket.encryption["Rule"] if bucket.encryption else {}
-    default = rule.get("ApplyServerSideEncryptionByDefault", {})
-    if algorithm is None:
-        algorithm, named = default.get("SSEAlgorithm"), default.get("KMSMasterKeyID")
-    key = keys.find_key(bucket.account_id, named, bucket.region_name) if algorithm == _KMS and named else None
-    if key is None or key.key_manager == "AWS":
-        return None
-    whole = str(of_bucket or rule.get("BucketKeyEnabled", False)).lower() == "true"
-    return key.arn, arn_in_context(whole, place)
 
 
 def usable(bucket: Any, key: str | None) -> Any:
@@ -156,7 +142,7 @@ def arn_in_context(of_bucket: bool, place: Place) -> str:
     return f"arn:aws:s3:::{place[0]}" if of_bucket else f"arn:aws:s3:::{place[0]}/{place[1]}"
 
 
-def _asked(headers: Mapping[str, str]) -> tuple[str | None, str | None, str | None]:
+def asked(headers: Mapping[str, str]) -> tuple[str | None, str | None, str | None]:
     """The algorithm, the key, and whether it is to be a bucket key, as far as headers say."""
     return (
         headers.get(_HEADER),
