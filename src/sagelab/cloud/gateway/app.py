@@ -149,7 +149,7 @@ class Gateway:
         self._cloud.journal.close()
 
     def _read_mark(self, context: Context) -> None:
-        """For whom the local cloud asks itself; from here on nobody sees the mark, and a forged one is for nothing."""
+        """For whom the local cloud asks itself. Nobody sees the mark from here on; a forged one is for nothing."""
         context.by = self._cloud.marks.read(context.request.headers.pop(HEADER, None))
 
     def _take_form(self, context: Context) -> Answer | None:

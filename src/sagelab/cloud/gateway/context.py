@@ -18,8 +18,8 @@ _READS = ("Get", "List", "Describe", "BatchGet", "Lookup", "Filter", "Simulate",
 @dataclass
 class Context:
     """caller: once it is identified. found, call: of what is ours alone, once found and once parsed. named:
-    the operation of another service that is told by a request's method and path, once that is read. by: the service
-    of AWS's for which the local cloud asks itself."""
+    the operation of another service that is told by a request's method and path, once that is read. by: for which
+    service of AWS's the local cloud asks itself."""
 
     request: Request
     caller: Caller = field(init=False)

@@ -1,7 +1,7 @@
 """The trail in the gateway: what was asked and answered becomes an event of the journal.
 
-A request whose signature does not hold is nobody's, and is not recorded, as on AWS; one that is refused to somebody
-known is. What the local cloud asks itself with its own key is left out, and so is what writes trails.
+A request whose signature does not hold is nobody's, and is not recorded, as on AWS; one that is refused to
+somebody known is. What the local cloud asks itself with its own key is left out, and so is what writes trails.
 """
 
 from __future__ import annotations
@@ -77,10 +77,11 @@ class Recorder:
         source, name = names.source(service), names.event_name(service, operation)
         region = HOME if source in GLOBAL else context.region
         asked = _asked(context)
-        elements_ = None if reads and operation != "AssumeRole" or failed else _answered(context, answer)
+        without = failed or (reads and operation != "AssumeRole")
+        said = None if without else _answered(context, answer)
         who = self._identity(key)
         arn = _data_arn(context, kind)
-        found = things.named(service, operation, context.call.params if context.call else {}, asked)
+        found = things.named(service, operation, context.call.params if context.call else {}, asked, said)
         record: dict[str, Any] = {
             "eventVersion": VERSION,
             "userIdentity": who.element | ({"invokedBy": context.by.service} if context.by else {}),
@@ -91,7 +92,7 @@ class Recorder:
             **_from(context),
             **(_fault(answer) if failed else {}),
             "requestParameters": asked,
-            "responseElements": elements_,
+            "responseElements": said,
             **(_of_s3(context, answer) if service == "s3" else {}),
             "requestID": _request_id(answer),
             "eventID": str(uuid.uuid4()),
@@ -136,7 +137,10 @@ def _from(context: Context) -> dict[str, str]:
     service = context.by.service if context.by else context.caller.key.service
     if service:
         return {"sourceIPAddress": service, "userAgent": service}
-    return {"sourceIPAddress": LOCAL, "userAgent": clipped(context.request.header("user-agent") or "", LONGEST_AGENT)}
+    return {
+        "sourceIPAddress": LOCAL,
+        "userAgent": clipped(context.request.header("user-agent") or "", LONGEST_AGENT),
+    }
 
 
 def _asked(context: Context) -> dict[str, Any] | None:
@@ -200,8 +204,8 @@ def _tree(element: ElementTree.Element, deep: int = 0) -> Any:
 def _answered(context: Context, answer: Answer) -> dict[str, Any] | None:
     """responseElements, of what changes something."""
     if context.service == "s3":
-        said = {name.lower(): value for name, value in answer.headers if name.lower().startswith("x-amz-")}
-        return told("s3", {name: value for name, value in said.items() if name not in (*_IDS, "x-amz-id-2")})
+        sent = {name.lower(): value for name, value in answer.headers if name.lower().startswith("x-amz-")}
+        return told("s3", {name: value for name, value in sent.items() if name not in (*_IDS, "x-amz-id-2")})
     if answer.stream is not None or len(answer.body) > SMALL or context.service == "kms":
         return None
     try:
@@ -228,6 +232,7 @@ def _fault(answer: Answer) -> dict[str, str]:
         code = found[1].decode("utf-8", "replace")
         words = _MESSAGE.search(body)
         message = unescape(words[1].decode("utf-8", "replace")) if words else ""
+    code = "AccessDenied" if code == "AccessDeniedException" else code  # as CloudTrail has it of every service
     return {"errorCode": clipped(code, 200), "errorMessage": clipped(message, LONGEST_MESSAGE)}
 
 

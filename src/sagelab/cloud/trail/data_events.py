@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-data-events-w
 from __future__ import annotations
 
 S3, NO_TYPE = "AWS::S3::Object", "none"
-# By the name that a service signs with, type by type: its operations. What has NO_TYPE is never recorded, as on AWS.
+# By the name that a service signs with, type by type: its operations. What has NO_TYPE is never recorded.
 _TABLE = {
     "sagemaker": {
         "AWS::SageMaker::Endpoint": "InvokeEndpoint InvokeEndpointAsync InvokeEndpointWithResponseStream",
@@ -16,8 +16,8 @@ _TABLE = {
     "lambda": {"AWS::Lambda::Function": "Invoke InvokeAsync InvokeWithResponseStream"},
     "dynamodb": {
         "AWS::DynamoDB::Table": """
-            BatchExecuteStatement BatchGetItem BatchWriteItem DeleteItem ExecuteStatement ExecuteTransaction GetItem
-            PutItem Query Scan TransactGetItems TransactWriteItems UpdateItem
+            BatchExecuteStatement BatchGetItem BatchWriteItem DeleteItem ExecuteStatement ExecuteTransaction
+            GetItem PutItem Query Scan TransactGetItems TransactWriteItems UpdateItem
         """,
         "AWS::DynamoDB::Stream": "GetRecords GetShardIterator",
     },
@@ -31,7 +31,9 @@ _TABLE = {
     },
     "logs": {NO_TYPE: "PutLogEvents GetLogEvents FilterLogEvents GetLogRecord GetQueryResults"},
     "monitoring": {
-        "AWS::CloudWatch::Metric": "PutMetricData GetMetricData GetMetricStatistics GetMetricWidgetImage ListMetrics"
+        "AWS::CloudWatch::Metric": """
+            PutMetricData GetMetricData GetMetricStatistics GetMetricWidgetImage ListMetrics
+        """
     },
     "events": {NO_TYPE: "PutEvents"},
     "firehose": {NO_TYPE: "PutRecord PutRecordBatch"},
@@ -47,12 +49,17 @@ _KINDS = {
 }
 # Of S3, whatever is about an object, and these on a bucket.
 _ON_BUCKETS = frozenset(
-    "HeadBucket ListObjects ListObjectsV2 ListObjectVersions ListMultipartUploads DeleteObjects PostObject".split()
+    """
+    HeadBucket ListObjects ListObjectsV2 ListObjectVersions ListMultipartUploads DeleteObjects PostObject
+    """.split()
 )
 
 
 def kind_of(service: str, operation: str, on_object: bool = False) -> str:
-    """The type of a data event's resource, "" of a management event. on_object: a request to S3 that names a key."""
+    """The type of a data event's resource, "" of a management event.
+
+    on_object: a request to S3 that names a key.
+    """
     if service == "s3":
         return S3 if on_object or operation in _ON_BUCKETS else ""
     return _KINDS.get((service, operation), "")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 from botocore.model import ListShape, MapShape, Shape, StructureShape
@@ -19,10 +18,10 @@ DEEPEST = 40
 # Members by their names in small letters. Of a KMS key or a password's length nothing is secret.
 _SECRET = frozenset(
     """
-    authorizedurl presignedurl uploadurl secretaccesskey sessiontoken secretstring secretbinary password oldpassword
-    newpassword masteruserpassword masterpassword plaintext ciphertextblob ciphertextfordestination privatekey
-    certificateprivatekey keymaterial base32stringseed qrcodepng authorizationtoken clientsecret zipfile
-    x-amz-security-token x-amz-signature x-amz-credential signature awsaccesskeyid
+    authorizedurl presignedurl uploadurl secretaccesskey sessiontoken secretstring secretbinary password
+    oldpassword newpassword masteruserpassword masterpassword plaintext ciphertextblob
+    ciphertextfordestination privatekey certificateprivatekey keymaterial base32stringseed qrcodepng authorizationtoken clientsecret
+    zipfile x-amz-security-token x-amz-signature x-amz-credential signature awsaccesskeyid
     x-amz-server-side-encryption-customer-key x-amz-copy-source-server-side-encryption-customer-key
     """.split()
 )
@@ -50,7 +49,7 @@ class _Teller:
     def tell(self, value: Any, shape: Shape | None, deep: int = 0) -> Any:
         if value is None or isinstance(value, bool):
             return value
-        if isinstance(value, bytes | bytearray) or (shape is not None and _is_secret(shape)):
+        if isinstance(value, bytes | bytearray) or (shape is not None and shape.metadata.get("sensitive")):
             return HIDDEN
         if deep > DEEPEST:
             raise TooLarge
@@ -63,7 +62,9 @@ class _Teller:
 
     def _members(self, value: Mapping[Any, Any], shape: Shape | None, deep: int) -> dict[str, Any]:
         if isinstance(shape, MapShape):
-            return {self._scalar(key): self._member(str(key), one, shape.value, deep) for key, one in value.items()}
+            return {
+                self._scalar(key): self._member(str(key), one, shape.value, deep) for key, one in value.items()
+            }
         known = shape.members if isinstance(shape, StructureShape) else {}
         free = isinstance(shape, StructureShape) and getattr(shape, "is_document_type", False)
         found = {}
@@ -98,8 +99,8 @@ class _Teller:
 def told(service: str, value: Mapping[Any, Any] | None, shape: Shape | None = None) -> dict[str, Any] | None:
     """A request's or an answer's members; None where there are none.
 
-    service: the name that it is signed for. shape: of botocore's; None: no model is at hand. More than there is room
-    for is left out, as a whole.
+    service: the name that it is signed for. shape: of botocore's; None: no model is at hand. More than there is
+    room for is left out, as a whole.
     """
     if not value:
         return None
@@ -115,12 +116,6 @@ def clipped(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
-@cache
 def lower_first(name: str) -> str:
     """CloudTrail's spelling of a member: "roleARN" of RoleARN, "vPCId" of VPCId, "kmsKeyId" of KmsKeyId."""
     return name[:1].lower() + name[1:]
-
-
-@cache
-def _is_secret(shape: Shape) -> bool:
-    return bool(shape.metadata.get("sensitive"))

@@ -45,7 +45,9 @@ def of_caller(who: Who) -> Identity:
     attributes |= {"creationDate": stamp(who.issued)} if who.issued is not None else {}
     if kind == "assumed-role":
         role, _, session = name.partition("/")
-        return Identity(session, {"type": "AssumedRole", **plain, "sessionContext": _context(who, role, attributes)})
+        return Identity(
+            session, {"type": "AssumedRole", **plain, "sessionContext": _context(who, role, attributes)}
+        )
     context = {"sessionContext": {"attributes": attributes}} if who.is_session else {}
     if kind == "root":
         return Identity("root", {"type": "Root", **plain, **context})

@@ -1,8 +1,8 @@
 """The journal: every event of a home, in one SQLite file that a thread of its own writes.
 
-A call is answered before its event is in the file: a queue takes it, and a batch is written at once when the one
-before is. So a kill may lose the events of the last moments, a batch at the most; an orderly end loses none. Who finds
-the queue full waits for room. Where the file cannot be written for long, events are dropped, and the log says how many.
+A call is answered before its event is in the file: a queue takes it, and what waits is written as one batch, many
+times a second. So a kill may lose the events of the last moments; an orderly end loses none. Who finds the queue
+full waits for room. Where the file cannot be written for long, events are dropped, and the log says how many.
 """
 
 from __future__ import annotations
@@ -43,7 +43,13 @@ VALUES (?,?,?,?,?,?,?,?,?,?,?,?)
 """
 _COLUMNS = "number, time, region, source, name, read, user, key, id, things, kind, arn, record"
 # LookupEvents' attributes that are a column each.
-ATTRIBUTES = {"EventId": "id", "EventName": "name", "Username": "user", "EventSource": "source", "AccessKeyId": "key"}
+ATTRIBUTES = {
+    "EventId": "id",
+    "EventName": "name",
+    "Username": "user",
+    "EventSource": "source",
+    "AccessKeyId": "key",
+}
 
 logger = logging.getLogger("sagelab")
 
@@ -74,7 +80,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Search:
-    """What LookupEvents asks for. start, end: epoch seconds, both within. before: a number; attribute: one of AWS's."""
+    """What LookupEvents asks for.
+
+    start, end: epoch seconds, both within. before: the number of an event. attribute: one of AWS's, and its value.
+    """
 
     region: str
     start: float

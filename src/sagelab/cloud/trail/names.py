@@ -37,7 +37,9 @@ _READS = (
     *("Query", "Scan", "Select", "Test", "Validate", "GenerateDataKey", "InvokeEndpoint", "Receive"),
 )
 _ALSO_READ = frozenset(
-    "AssumeRole AssumeRoleWithWebIdentity AssumeRoleWithSAML Decrypt Encrypt ReEncrypt Sign Verify VerifyMac GitPull".split()
+    """
+    AssumeRole AssumeRoleWithWebIdentity AssumeRoleWithSAML Decrypt Encrypt ReEncrypt Sign Verify VerifyMac GitPull
+    """.split()
 )
 
 

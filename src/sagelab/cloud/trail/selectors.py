@@ -117,7 +117,9 @@ def _basic_fault(selectors: list[Selector]) -> str | None:
         return f"A trail has {MOST} event selectors at most."
     for one in selectors:
         if set(one.get("ExcludeManagementEventSources") or ()) - EXCLUDED:
-            return f"ExcludeManagementEventSources: {' and '.join(sorted(EXCLUDED))} can be left out, nothing else."
+            return (
+                f"ExcludeManagementEventSources: {' and '.join(sorted(EXCLUDED))} can be left out, nothing else."
+            )
         for resource in one.get("DataResources") or ():
             if resource.get("Type") not in BASIC_TYPES or not resource.get("Values"):
                 return f"A data resource has a Type, one of {', '.join(sorted(BASIC_TYPES))}, and Values."

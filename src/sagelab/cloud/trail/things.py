@@ -44,8 +44,11 @@ _NAMES = {
 MOST, LONGEST = 10, 256  # resources of an event, and characters of a name
 
 
-def named(service: str, operation: str, params: Mapping[str, Any], request: Mapping[str, Any] | None) -> list[Thing]:
-    """The resources that a call names. params: of SageMaker, as they were given. request: its requestParameters."""
+def named(service: str, operation: str, params: Mapping[str, Any], *told: Mapping[str, Any] | None) -> list[Thing]:
+    """The resources that a call names.
+
+    params: of SageMaker, as they were given. told: requestParameters and responseElements.
+    """
     found: list[Thing] = []
     kind = catalog.of_operation(operation) if service == "sagemaker" else None
     if kind is not None and isinstance(name := kind.name_of(dict(params)), str):
@@ -53,10 +56,14 @@ def named(service: str, operation: str, params: Mapping[str, Any], request: Mapp
     if service == "sagemaker" and operation.startswith("InvokeEndpoint"):
         found.append(("AWS::SageMaker::Endpoint", str(params.get("EndpointName"))))
     for member, type_ in _NAMES.get(service, {}).items():
-        value = (request or {}).get(member)
-        if isinstance(value, str):
-            found.append((type_, value))
+        values = [each.get(member) for one in told for each in _around(one or {})]
+        found += dict.fromkeys((type_, value) for value in values if isinstance(value, str))
     return [(type_, name[:LONGEST]) for type_, name in found[:MOST]]
+
+
+def _around(told: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What an answer has, and what is in its one member, as in CreateVpc's."""
+    return [told, *(one for one in told.values() if isinstance(one, Mapping))]
 
 
 def listed(kind: str, arn: str, account: str) -> list[dict[str, str]]:

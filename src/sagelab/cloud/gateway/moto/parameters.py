@@ -59,7 +59,9 @@ def of_answer(answer: Answer, service: str, operation: str) -> Told:
         return _object(answer.body), shape
     if answer.body.lstrip()[:1] != b"<":
         return _NOTHING
-    protocol = "ec2" if service == "ec2" else "query" if "query" in str(model.service_model.protocol) else "rest-xml"
+    protocol = (
+        "ec2" if service == "ec2" else "query" if "query" in str(model.service_model.protocol) else "rest-xml"
+    )
     whole = {"body": answer.body, "headers": dict(answer.headers), "status_code": answer.status}
     found: dict[str, Any] = parsers.create_parser(protocol).parse(whole, shape)
     return {name: value for name, value in found.items() if name != "ResponseMetadata"}, shape
