@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
 import time
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.loaders import create_loader
 
-from sagelab.cloud import clock, zones
+from sagelab.cloud import clock, tls, zones
 from sagelab.cloud.alarms.alarms import Alarms
 from sagelab.cloud.trail.journal import Journal
 from sagelab.cloud.trail.marks import HEADER, Mark, Marks
@@ -33,6 +34,7 @@ SCALING, TRAILS = "sagemaker.application-autoscaling.amazonaws.com", "cloudtrail
 MAKERS_OF_ROLES = ("iam", "cloudformation")
 OUT_OF_DATE = ("RequestTimeTooSkewed", "InvalidSignatureException", "ExpiredToken", "ExpiredTokenException")
 RETRIES = 3
+INSIDE = "sagelab-inside"  # the header
 LONGEST_CALL = 600  # seconds that the local cloud waits for a function
 
 
@@ -52,6 +54,8 @@ class Cloud:
         }
         # What the local cloud asks itself is marked as such; every call is in the journal.
         self.marks, self.journal = Marks(), Journal(home.path / "trail.db")
+        # Comes with what this process asks its own front door, as a service of AWS's asks another.
+        self.inside = secrets.token_urlsafe(24)
         self.alarms = Alarms(self)
         self._listeners: list[Callable[[str, str], None]] = []
         # Puts an event of a service of AWS's on the default bus of a region; EventBridge's, once that is there.
@@ -178,6 +182,7 @@ class Cloud:
             self.end_key,
             self.clock,
             self.zones,
+            tls.of_hosts(self.home, os.environ),
         )
 
     def _session(self, keys: tuple[str, str, str | None] | None = None, mark: Mark | None = None) -> Any:
@@ -188,6 +193,7 @@ class Cloud:
         session.events.register("needs-retry", _ask_again)
         if mark is not None:
             session.events.register("before-sign", partial(_sign_for, self.marks.write(mark)))
+        session.events.register("before-send", partial(_mark, self.inside))
         # All of them read AWS's models once: parsing them is most of what a client costs.
         session._session.register_component("data_loader", self._models)
         return session
@@ -208,6 +214,11 @@ def _options(service: str, by: str) -> dict[str, Any]:
 def _sign_for(mark: str, request: Any, **_: Any) -> None:
     del request.headers[HEADER]  # of the attempt before
     request.headers[HEADER] = mark
+
+
+def _mark(inside: str, request: Any, **_: Any) -> None:
+    """Let the front door know its own process: nobody else has the word for it."""
+    request.headers[INSIDE] = inside
 
 
 def _ask_again(response: tuple[Any, dict[str, Any]] | None, attempts: int, **_: Any) -> int | None:

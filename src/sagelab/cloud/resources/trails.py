@@ -112,7 +112,7 @@ class Trails(Family):
         return {"trailList": [told(one) for one in found]}
 
     @operation("ListTrails")
-    def list(self, call: Call) -> Params:
+    def list_trails(self, call: Call) -> Params:
         members = ("TrailARN", "Name", "HomeRegion")
         return listing.page(
             call, "Trails", [{name: one[name] for name in members} for one in self._seen(call)], 100

@@ -20,8 +20,8 @@ _SECRET = frozenset(
     """
     authorizedurl presignedurl uploadurl secretaccesskey sessiontoken secretstring secretbinary password
     oldpassword newpassword masteruserpassword masterpassword plaintext ciphertextblob
-    ciphertextfordestination privatekey certificateprivatekey keymaterial base32stringseed qrcodepng authorizationtoken clientsecret
-    zipfile x-amz-security-token x-amz-signature x-amz-credential signature awsaccesskeyid
+    ciphertextfordestination privatekey certificateprivatekey keymaterial base32stringseed qrcodepng
+    authorizationtoken clientsecret zipfile x-amz-security-token x-amz-signature x-amz-credential signature awsaccesskeyid
     x-amz-server-side-encryption-customer-key x-amz-copy-source-server-side-encryption-customer-key
     """.split()
 )

@@ -14,7 +14,6 @@ VERSION = "1.11"
 HOME = "us-east-1"  # where the events of global services are
 GLOBAL = frozenset({"iam.amazonaws.com", "route53.amazonaws.com", "cloudfront.amazonaws.com"})
 LONGEST = 256_000  # characters of a record
-TYPES = ("AwsApiCall", "AwsServiceEvent")
 
 Thing = tuple[str, str]  # (type, name) of a resource: ("AWS::S3::Bucket", "data")
 
