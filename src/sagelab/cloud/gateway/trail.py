@@ -102,6 +102,7 @@ class Recorder:
             "managementEvent": not kind,
             "recipientAccountId": key.account,
             "eventCategory": "Data" if kind else "Management",
+            **({"tlsDetails": {"clientProvidedHostHeader": host}} if (host := _tls_host(context)) else {}),
         }
         at = (region, now, source, name, reads, who.user, key.access_key if not key.service else "")
         return Event(*at, record["eventID"], tuple(found), kind, arn, record)
@@ -120,8 +121,8 @@ class Recorder:
         user_id, session = self._user_id(key), key.arn.rpartition("/")[2]
         if ":assumed-role/" in key.arn and ":" not in user_id:
             user_id = f"{user_id}:{session}"
-        mfa = bool(getattr(key, "mfa", False))
-        who = Who(key.arn, user_id, key.account, key.access_key, key.token is not None, key.issued, mfa)
+        at, mfa = key.issued, key.mfa is not None
+        who = Who(key.arn, user_id, key.account, key.access_key, key.token is not None, at, mfa)
         return identity.of_caller(who)
 
 
@@ -141,6 +142,12 @@ def _from(context: Context) -> dict[str, str]:
         "sourceIPAddress": LOCAL,
         "userAgent": clipped(context.request.header("user-agent") or "", LONGEST_AGENT),
     }
+
+
+def _tls_host(context: Context) -> str:
+    """The host that a request which came by TLS was for, else ""."""
+    by_tls = context.request.scheme == "https"
+    return clipped(context.request.header("host") or "", LONGEST_NAME) if by_tls else ""
 
 
 def _asked(context: Context) -> dict[str, Any] | None:

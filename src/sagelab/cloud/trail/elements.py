@@ -21,8 +21,9 @@ _SECRET = frozenset(
     authorizedurl presignedurl uploadurl secretaccesskey sessiontoken secretstring secretbinary password
     oldpassword newpassword masteruserpassword masterpassword plaintext ciphertextblob
     ciphertextfordestination privatekey certificateprivatekey keymaterial base32stringseed qrcodepng
-    authorizationtoken clientsecret zipfile x-amz-security-token x-amz-signature x-amz-credential signature awsaccesskeyid
-    x-amz-server-side-encryption-customer-key x-amz-copy-source-server-side-encryption-customer-key
+    authorizationtoken clientsecret zipfile x-amz-security-token x-amz-signature x-amz-credential signature
+    awsaccesskeyid x-amz-server-side-encryption-customer-key
+    x-amz-copy-source-server-side-encryption-customer-key
     """.split()
 )
 # (service, member) -> what is hidden of that service alone: scripts, variables of functions.
