@@ -14,12 +14,15 @@ from botocore.loaders import create_loader
 
 from sagelab.cloud import clock, zones
 from sagelab.cloud.alarms.alarms import Alarms
+from sagelab.cloud.engine.vpc.records import EC2
+from sagelab.cloud.engine.vpc.sources import HEADER, Sources
 
 if TYPE_CHECKING:
     from botocore.credentials import RefreshableCredentials
 
     from sagelab.cloud.engine.context import EngineContext
     from sagelab.cloud.engine.sandbox.launcher import Launcher
+    from sagelab.cloud.engine.vpc.sources import Source
     from sagelab.cloud.home import Home
     from sagelab.cloud.resources.call import Family
     from sagelab.cloud.store import Store
@@ -49,12 +52,15 @@ class Cloud:
             for name in (SERVICE, STACKS, FUNCTIONS, EVENTS, SCHEDULER, STATES, BUILDS, DELIVERY, SCALING)
         }
         self.alarms = Alarms(self)
-        self._listeners: list[Callable[[str, str], None]] = []
+        ec2 = EC2(partial(self.client, "ec2"))
+        self.sources = Sources(ec2)
+        self._listeners: list[Callable[[str, str], None]] = [ec2.on_change]
         # Puts an event of a service of AWS's on the default bus of a region; EventBridge's, once that is there.
         self.put_event: Callable[[dict[str, Any], str], None] = lambda _event, _region: None
         self._models = create_loader()
         self._clients: dict[object, Any] = {}
-        self._clients_as: dict[tuple[str, str, str, str], Any] = {}
+        self._clients_as: dict[object, Any] = {}
+        self._roles: dict[tuple[str, str, str], Any] = {}
         self._roles_keys: list[RefreshableCredentials] = []
         self._ended: dict[str, float] = {}  # access keys of hosts that are gone -> until when they would be good
         self._lock = threading.Lock()
@@ -114,21 +120,37 @@ class Cloud:
                 self._clients[keys, service, region] = made
             return self._clients[keys, service, region]
 
-    def client_as(self, role: str, service: str, region: str | None = None, by: str = SERVICE) -> Any:
+    def client_as(
+        self, role: str, service: str, region: str | None = None, by: str = SERVICE, source: Source | None = None
+    ) -> Any:
         """A boto3 client that acts with a role's rights, as SageMaker does when it moves a job's data.
 
         It renews its keys itself, however long it is used and whatever becomes of the role. region: by default the
-        local cloud's. by: the service that takes on the role. botocore's ClientError: it may not.
+        local cloud's. by: the service that takes on the role. source: from where in a VPC its requests to S3 come.
+        botocore's ClientError: it may not.
         """
-        key = (role, service, region or self.region, by)
+        key, source = (role, service, region or self.region, by), source if service == "s3" else None
+        known = self._clients_as if source is None else source.clients
         with self._lock:
-            client = self._clients_as.get(key)
+            client = known.get(key)
         if client is None:
             place = {"endpoint_url": self.url, "region_name": key[2]}
-            client = self._renewing(role, key[2], by).client(service, **place, **_options(service, by))
+            client = self._acting(role, key[2], by).client(service, **place, **_options(service, by))
+            if source:
+                client.meta.events.register("before-sign.s3", partial(_mark, source.word))
             with self._lock:
-                self._clients_as[key] = client
+                known[key] = client
         return client
+
+    def _acting(self, role: str, region: str, by: str) -> Any:
+        """A session of boto3 with the rights of a role, made once."""
+        with self._lock:
+            session = self._roles.get((role, region, by))
+        if session is None:
+            session = self._renewing(role, region, by)
+            with self._lock:
+                self._roles[role, region, by] = session
+        return session
 
     def _renewing(self, role: str, region: str, by: str) -> Any:
         from botocore.credentials import RefreshableCredentials
@@ -170,6 +192,7 @@ class Cloud:
             self.end_key,
             self.clock,
             self.zones,
+            self.sources,
         )
 
     def _session(self, keys: tuple[str, str, str | None] | None = None) -> Any:
@@ -193,6 +216,10 @@ def _options(service: str, by: str) -> dict[str, Any]:
     plain = {"parameter_validation": False} if by == STATES else {}
     waits = {"read_timeout": LONGEST_CALL, "retries": {"total_max_attempts": 1}} if service == "lambda" else {}
     return {"config": Config(**plain, **waits)} if plain or waits else {}
+
+
+def _mark(word: str, request: Any, **_: Any) -> None:
+    request.headers[HEADER] = word
 
 
 def _ask_again(response: tuple[Any, dict[str, Any]] | None, attempts: int, **_: Any) -> int | None:

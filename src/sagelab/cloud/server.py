@@ -170,7 +170,7 @@ def _serve_in_background(gateway: Gateway, listener: socket.socket) -> Callable[
     """Answer requests from now on; what is returned stops it."""
     from sagelab.cloud.gateway.http.server import Server
 
-    server = Server(listener, gateway.answer, gateway.spool)
+    server = Server(listener, gateway.answer, gateway.spool, gateway.source)
     thread = threading.Thread(target=server.serve_forever, args=(POLL,), name="serve", daemon=True)
     thread.start()
 

@@ -16,7 +16,7 @@ from contextlib import closing, suppress
 from email.utils import formatdate
 from functools import lru_cache, partial
 from socketserver import BaseRequestHandler, ThreadingTCPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from httptools import HttpRequestParser
 
@@ -25,6 +25,9 @@ from sagelab.cloud.gateway.http.request import Request
 from sagelab.cloud.gateway.http.spool import Spool
 from sagelab.cloud.gateway.wire.faults import Answer, fault, protocol_of
 from sagelab.http1 import PIECE, Message, Reader, Refused, Served, head
+
+if TYPE_CHECKING:
+    from sagelab.cloud.engine.vpc.sources import Source
 
 REFUSAL = TooManyConnections(
     "The local cloud has no file descriptor left for another connection; close some and try again."
@@ -36,7 +39,8 @@ _log = logging.getLogger("sagelab")
 
 
 class Server(ThreadingTCPServer):
-    """Answers the requests that come over a socket that listens. spool: where large bodies go.
+    """Answers the requests that come over a socket that listens. spool: where large bodies go. source: by its port
+    on the other side, where a connection comes from; it is asked once for each, before anything is read.
 
     One descriptor is held back. Where none is left it is given up for a moment, so that a connection is refused
     in words: left in the queue it would wait without an end, and be accepted again and again in vain.
@@ -44,9 +48,15 @@ class Server(ThreadingTCPServer):
 
     daemon_threads = True
 
-    def __init__(self, listener: socket.socket, answer: Callable[[Request], Answer], spool: Spool) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        answer: Callable[[Request], Answer],
+        spool: Spool,
+        source: Callable[[int], Source | None] = lambda _: None,
+    ) -> None:
         _raise_limit()
-        self._answer, self._spool = answer, spool
+        self._answer, self._spool, self._source = answer, spool, source
         self._spare: int | None = None
         super().__init__(listener.getsockname(), BaseRequestHandler, bind_and_activate=False)
         self.socket.close()
@@ -63,22 +73,24 @@ class Server(ThreadingTCPServer):
                 self._refuse()
             raise
 
-    def finish_request(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - socketserver's names
+    def finish_request(self, request: Any, client_address: Any) -> None:
         """Answer what comes over one connection until it ends."""
+        source = self._source(client_address[1])
         request.settimeout(IDLE)
         request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         served = Served(request)
         with suppress(OSError):  # whoever has gone needs no answer
             try:
                 while (message := served.next()) is not None:
-                    self._serve(served, message)
+                    self._serve(served, message, source)
                     if not message.kept:
                         break
             except Refused as error:
                 served.refuse(error.status)
 
-    def _serve(self, served: Served, message: Message) -> None:
+    def _serve(self, served: Served, message: Message, source: Source | None) -> None:
         with closing(Request(message, partial(served.body, message), self._spool)) as request:
+            request.source = source
             answer = self._answer(request)
             headers = answer.headers
             if not any(name.lower() == "date" for name, _ in headers):
