@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
 import time
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.loaders import create_loader
 
-from sagelab.cloud import clock, zones
+from sagelab.cloud import clock, tls, zones
 from sagelab.cloud.alarms.alarms import Alarms
 from sagelab.cloud.engine.vpc.records import EC2
 from sagelab.cloud.engine.vpc.sources import HEADER, Sources
@@ -34,6 +35,7 @@ SCALING = "sagemaker.application-autoscaling.amazonaws.com"
 MAKERS_OF_ROLES = ("iam", "cloudformation")
 OUT_OF_DATE = ("RequestTimeTooSkewed", "InvalidSignatureException", "ExpiredToken", "ExpiredTokenException")
 RETRIES = 3
+INSIDE = "sagelab-inside"  # the header
 LONGEST_CALL = 600  # seconds that the local cloud waits for a function
 
 
@@ -51,6 +53,8 @@ class Cloud:
             name: (f"ASIASERVICE{secrets.token_hex(4).upper()}", secrets.token_urlsafe(30))
             for name in (SERVICE, STACKS, FUNCTIONS, EVENTS, SCHEDULER, STATES, BUILDS, DELIVERY, SCALING)
         }
+        # Comes with what this process asks its own front door, as a service of AWS's asks another.
+        self.inside = secrets.token_urlsafe(24)
         self.alarms = Alarms(self)
         ec2 = EC2(partial(self.client, "ec2"))
         self.sources = Sources(ec2)
@@ -137,7 +141,7 @@ class Cloud:
             place = {"endpoint_url": self.url, "region_name": key[2]}
             client = self._acting(role, key[2], by).client(service, **place, **_options(service, by))
             if source:
-                client.meta.events.register("before-sign.s3", partial(_mark, source.word))
+                client.meta.events.register("before-send.s3", partial(_mark, HEADER, source.word))
             with self._lock:
                 known[key] = client
         return client
@@ -192,6 +196,7 @@ class Cloud:
             self.end_key,
             self.clock,
             self.zones,
+            tls.of_hosts(self.home, os.environ),
             self.sources,
         )
 
@@ -201,6 +206,7 @@ class Cloud:
         own = self.home.credentials()
         session = boto3.Session(*(keys or (own.access_key_id, own.secret_access_key)), region_name=self.region)
         session.events.register("needs-retry", _ask_again)
+        session.events.register("before-send", partial(_mark, INSIDE, self.inside))
         # All of them read AWS's models once: parsing them is most of what a client costs.
         session._session.register_component("data_loader", self._models)
         return session
@@ -218,8 +224,9 @@ def _options(service: str, by: str) -> dict[str, Any]:
     return {"config": Config(**plain, **waits)} if plain or waits else {}
 
 
-def _mark(word: str, request: Any, **_: Any) -> None:
-    request.headers[HEADER] = word
+def _mark(header: str, word: str, request: Any, **_: Any) -> None:
+    """Let the front door know its own process: nobody else has the word for it."""
+    request.headers[header] = word
 
 
 def _ask_again(response: tuple[Any, dict[str, Any]] | None, attempts: int, **_: Any) -> int | None:

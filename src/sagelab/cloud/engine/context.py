@@ -13,7 +13,7 @@ from sagelab.cloud.clock import Clock
 from sagelab.cloud.engine.hosting.zones import Zones
 from sagelab.cloud.engine.role_keys import RoleKeys
 from sagelab.cloud.engine.sandbox.launcher import Launcher
-from sagelab.cloud.engine.sandbox.network import Network
+from sagelab.cloud.engine.sandbox.network import Network, Trust
 from sagelab.cloud.engine.vpc.reach import NoWay
 from sagelab.cloud.engine.vpc.sources import Source, Sources
 from sagelab.cloud.errors import ClientError
@@ -27,8 +27,8 @@ class EngineContext:
 
     client_as: role's ARN, service -> such a client with the rights of that role. end_key: makes an access key
     worth nothing, which would be good until then (epoch seconds). clock: of what waits for minutes. zones: of
-    availability, which servers of endpoints stand in. sources: of requests from VPCs. source: of this job's, whose
-    hosts are in one.
+    availability, which servers of endpoints stand in. trust: of hosts that speak TLS with the front door. sources:
+    of requests from VPCs. source: of this job's, whose hosts are in one.
     """
 
     launcher: Launcher
@@ -40,6 +40,7 @@ class EngineContext:
     end_key: Callable[[str, float], None]
     clock: Clock
     zones: Zones = field(default_factory=Zones)
+    trust: Trust | None = None
     sources: Sources | None = None
     source: Source | None = None
 
@@ -51,7 +52,7 @@ class EngineContext:
     def network(self, role: str | None = None) -> Network:
         """What is reached by what runs under a role, whose keys it has. botocore's ClientError: nobody may."""
         keys = RoleKeys(self.client("sts"), role, self.end_key).offer() if role else None
-        return Network(self.url, keys, source=self.source, sources=self.sources)
+        return Network(self.url, keys, trust=self.trust, source=self.source, sources=self.sources)
 
     def inside(self, vpc: Mapping[str, Any] | None, zone: str = "") -> EngineContext:
         """What a job needs that has a VpcConfig. zone: of the subnet, of several. ClientError: they are gone.
@@ -82,7 +83,8 @@ class EngineContext:
     @property
     def surroundings(self) -> dict[str, str]:
         """What the environment of a container with a network has, for its SDKs and git to find it."""
-        own = {"AWS_ENDPOINT_URL": self.url, "AWS_DISABLE_HOST_PREFIX_INJECTION": "true"}
+        url = self.url.replace("http://", "https://", 1) if self.trust else self.url
+        own = {"AWS_ENDPOINT_URL": url, "AWS_DISABLE_HOST_PREFIX_INJECTION": "true"}
         return own | credential_helper.settings(self.url, "python3")
 
 

@@ -59,7 +59,7 @@ class TuningJobs(Jobs):
         names = tuning_parents.names_of_parents(call.params)
         parents = [self.find(self.kind.arn_of(name, where)) for name in names]
         tuning_rules.check(call.params, parents, self.cloud)
-        for definition in tuning_rules.definitions_of(call.params):
+        for definition in definitions_of(call.params):
             vpc_rules.check(definition.get("VpcConfig"), self.cloud, call.region)
         # Its jobs get its tags.
         training_rules.read_market(read_tags(call.params.get("Tags", [])), Market())

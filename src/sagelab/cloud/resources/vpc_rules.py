@@ -84,8 +84,8 @@ def _lets(rule: Record, protocol: str, port: int | None, groups: Sequence[str]) 
     if named not in ("-1", protocol, OF_THE_KERNEL.get(protocol)):
         return False
     if named != "-1" and port is not None:
-        first, last = rule.get("FromPort"), rule.get("ToPort")
-        if not (first in (None, -1) or (first <= port <= last)):
+        first, last = rule.get("FromPort", -1), rule.get("ToPort", -1)
+        if first != -1 and not first <= port <= last:
             return False
     members = {pair.get("GroupId") for pair in rule.get("UserIdGroupPairs", [])}
     return bool(members & set(groups)) or any(each["CidrIp"] == "0.0.0.0/0" for each in rule.get("IpRanges", []))

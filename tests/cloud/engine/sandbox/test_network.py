@@ -21,7 +21,7 @@ from sagelab.cloud.engine.images.runtimes import PYTHON
 from sagelab.cloud.engine.sandbox.door import Keys
 from sagelab.cloud.engine.sandbox.launcher import Launcher, Running
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
-from sagelab.cloud.engine.sandbox.network import Network
+from sagelab.cloud.engine.sandbox.network import TRUSTING, Network, Trust
 from sagelab.cloud.home import Home
 from tests.cloud.engine.sandbox.launching import launching
 
@@ -68,7 +68,7 @@ def start(launcher: Launcher, ports: tuple[int, int, int]) -> Iterator[Start]:
     """Starts hosts, one for each script, of one job."""
     made = []
 
-    def run(*scripts: str, keys: Keys | None = None, network: bool = True) -> Running:
+    def run(*scripts: str, keys: Keys | None = None, network: bool = True, trust: Trust | None = None) -> Running:
         job, hosts = f"net-{secrets.token_hex(4)}", []
         made.append(job)
         for number, script in enumerate(scripts, start=1):
@@ -77,7 +77,8 @@ def start(launcher: Launcher, ports: tuple[int, int, int]) -> Iterator[Start]:
             argv = ("python3", "/opt/ml/script.py")
             peers = {f"algo-{peer}": f"10.0.128.{peer}" for peer in range(1, len(scripts) + 1)}
             hosts.append(HostSpec(f"algo-{number}", str(folder), argv, environment("us-east-1"), peers))
-        return launcher.start(PYTHON, hosts, Network(f"http://127.0.0.1:{ports[0]}", keys) if network else None)
+        url = f"http://127.0.0.1:{ports[0]}"
+        return launcher.start(PYTHON, hosts, Network(url, keys, trust=trust) if network else None)
 
     yield run
     for job in made:
@@ -91,6 +92,13 @@ def hear(running: Running, host: str = "algo-1") -> str:
     assert running.group.ended.wait(30)
     assert not any(running.group.codes.values()), said
     return said
+
+
+def test_host_finds_whom_it_trusts_by_the_names_that_programs_know(start: Start) -> None:
+    names = ["AWS_CA_BUNDLE", *TRUSTING]
+    script = f"import json, os; print(json.dumps({{name: open(os.environ[name]).read() for name in {names}}}))"
+    seen = json.loads(hear(start(script, trust=Trust(b"ours", b"ours and others"))))
+    assert seen == {"AWS_CA_BUNDLE": "ours"} | dict.fromkeys(TRUSTING, "ours and others")
 
 
 DIAL = """

@@ -38,13 +38,14 @@ class Told:
 
     def drop(self, member: str, key: str, *names: str) -> None:
         """Leave records out."""
-        kept = [one for one in getattr(self.records, member) if one[key] not in names]
-        self.records = replace(self.records, **{member: kept})
+        kept: Any = {member: [one for one in getattr(self.records, member) if one[key] not in names]}
+        self.records = replace(self.records, **kept)
 
     def change(self, member: str, key: str, name: str, **changes: Any) -> None:
         """Give a record other members."""
-        found = [one | changes if one[key] == name else one for one in getattr(self.records, member)]
-        self.records = replace(self.records, **{member: found})
+        records = getattr(self.records, member)
+        found: Any = {member: [one | changes if one[key] == name else one for one in records]}
+        self.records = replace(self.records, **found)
 
     def route(self, table: str, **target: str) -> None:
         """Give a route table one route out, or none."""

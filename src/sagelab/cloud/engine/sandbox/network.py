@@ -27,22 +27,32 @@ from sagelab.cloud.engine.vpc.sources import Source, Sources
 from sagelab.relay import Carrier, Relay
 
 DOOR = 3128
-BUNDLE = "certificates.pem"
+BUNDLE, AUTHORITY, TRUSTED = "certificates.pem", "authority.pem", "trusted.pem"
+TRUSTING = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS")
 HERE = "127.0.0.1"
 DIAL_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Whom a host trusts that speaks TLS with the local cloud, as PEM: its authority; that and all others."""
+
+    authority: bytes
+    everybody: bytes
 
 
 @dataclass(frozen=True)
 class Network:
     """What a job reaches. url: of the local cloud. keys: of its role. internet: with the user's package index.
 
-    source: where its hosts are in a VPC, whose records say which services and whether the internet. sources: is
-    told which connections are theirs.
+    trust: None for a host that speaks no TLS with it. source: where its hosts are in a VPC, whose records say
+    which services and whether the internet. sources: is told which connections are theirs.
     """
 
     url: str
     keys: Keys | None = None
     internet: bool = True
+    trust: Trust | None = None
     source: Source | None = None
     sources: Sources | None = None
 
@@ -113,6 +123,8 @@ class Ways:
     def prepare(self, host: HostSpec, apart: bool) -> HostSpec:
         """The host, told of the ways. apart: it has a network of its own. What it is told itself counts more."""
         env = self._internet.environment() | _certify(host, self._internet.certificates, apart)
+        if self.network.trust:
+            env |= _trust(host, self.network.trust, apart)
         if apart and self.network.internet:
             env |= _proxies(host, self.door)
         if self.network.keys:
@@ -140,9 +152,20 @@ def _certify(host: HostSpec, certificates: bytes, apart: bool) -> dict[str, str]
     """Give a host the certificates that its user trusts."""
     if not certificates:
         return {}
-    Tree(Path(host.folder, "run")).replace(BUNDLE, certificates)
-    path = f"/run/sagelab/{BUNDLE}" if apart else f"{host.folder}/run/{BUNDLE}"
-    return dict.fromkeys(CERTIFICATES, path)
+    return dict.fromkeys(CERTIFICATES, _put(host, BUNDLE, certificates, apart))
+
+
+def _trust(host: HostSpec, trust: Trust, apart: bool) -> dict[str, str]:
+    """Give a host the certificates by which it trusts the local cloud."""
+    trusted = _put(host, TRUSTED, trust.everybody, apart)
+    authority = _put(host, AUTHORITY, trust.authority, apart)
+    return dict.fromkeys(TRUSTING, trusted) | {"AWS_CA_BUNDLE": authority}
+
+
+def _put(host: HostSpec, name: str, content: bytes, apart: bool) -> str:
+    """Write a file that a host reads; its path there."""
+    Tree(Path(host.folder, "run")).replace(name, content)
+    return f"/run/sagelab/{name}" if apart else f"{host.folder}/run/{name}"
 
 
 def _proxies(host: HostSpec, door: tuple[str, int]) -> dict[str, str]:

@@ -186,7 +186,7 @@ class Reach:
     # Endpoints
 
     def _is_open(self, endpoint: Record) -> bool:
-        return endpoint["VpcId"] == self._vpc and endpoint.get("State", "").lower() == "available"
+        return bool(endpoint["VpcId"] == self._vpc and endpoint.get("State", "").lower() == "available")
 
     def _connect(self, endpoint: Record) -> None:
         """NoWay: the firewalls let no connection to an interface endpoint through."""
