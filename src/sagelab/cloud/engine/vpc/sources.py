@@ -98,14 +98,20 @@ class Sources:
         self._words: weakref.WeakValueDictionary[str, Source] = weakref.WeakValueDictionary()
 
     def attach(self, region: str, subnets: Sequence[str], groups: Sequence[str], zone: str = "") -> Source:
-        """An interface in the first of some subnets, or the first of them in a zone. NoWay: they are gone."""
-        known = {one["SubnetId"]: one for one in self._ec2.records(region).subnets}
+        """An interface in the first of some subnets, or the first of them in a zone. NoWay: they are gone.
+
+        groups: by default that of the VPC.
+        """
+        records = self._ec2.records(region)
+        known = {one["SubnetId"]: one for one in records.subnets}
         there = [known[name] for name in subnets if name in known]
         chosen = next((one for one in there if zone in ("", one["AvailabilityZone"])), None)
         if chosen is None:
             raise NoWay(f"{', '.join(subnets)} are not there any more")
+        of_vpc = [one for one in records.groups if one["VpcId"] == chosen["VpcId"]]
+        usual = [one["GroupId"] for one in of_vpc if one["GroupName"] == "default"]
         block = chosen["CidrBlock"]
-        place = (tuple(groups), block, reach.address(block, 1), chosen["VpcId"])
+        place = (tuple(groups or usual), block, reach.address(block, 1), chosen["VpcId"])
         source = Source(self._ec2, region, chosen["SubnetId"], *place)
         with self._lock:
             self._words[source.word] = source
