@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import uuid
 from typing import Any
 
 import pytest
 
+from tests.cloud import processing
+from tests.cloud.endpoints import Hosting
 from tests.cloud.engine.vpc.networks import Network
-from tests.cloud.jobs import LIGHT, Jobs
+from tests.cloud.jobs import LIGHT, ROLE, Jobs, pack
 from tests.conftest import LocalCloud
 
+SERVING = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
 TRY = """
 import json, os, urllib.request
 import boto3, botocore
@@ -129,3 +133,35 @@ def test_the_policy_of_an_endpoint_and_of_a_bucket_know_it(intruder: Intruder, n
         assert intruder.tries(network.config)["s3"] == "reached"
     finally:
         jobs.s3.delete_bucket_policy(Bucket=jobs.bucket)
+
+
+def test_other_jobs_and_endpoints_fail_in_aws_words(intruder: Intruder, cloud: LocalCloud) -> None:
+    jobs, network = intruder.jobs, Network(cloud.client("ec2"))
+    inside = {"NetworkConfig": {"VpcConfig": network.config}}
+    inputs = [processing.source("in", intruder.uri)]
+    ended = processing.run(jobs, processing.request("true", ProcessingInputs=inputs, **inside))
+    assert ended["FailureReason"] == (
+        f"ClientError: Failed to download data. ListObjectsV2 failed for {intruder.uri}. nextToken:[null]:"
+        " Unable to execute request to S3"
+    )
+    hosting = Hosting(cloud)
+    url = hosting.put("model.tar.gz", pack({"model.txt": ""}))
+    name = f"inside-{uuid.uuid4().hex[:8]}"
+    container = {"Image": SERVING, "ModelDataUrl": url}
+    hosting.sagemaker.create_model(
+        ModelName=name, ExecutionRoleArn=ROLE, PrimaryContainer=container, VpcConfig=network.config
+    )
+    ended = hosting.wait(hosting.start(hosting.config(name)))
+    assert ended["FailureReason"] == (
+        f'Failed to download model data from URL "{url}". Please ensure that an S3 VPC endpoint exists in route'
+        " table or NAT gateway for the VPC mode and the URL is reachable from within the subnets provided."
+    )
+    hosting.close()
+
+
+def test_hosts_of_a_job_have_addresses_of_its_subnet(intruder: Intruder, network: Network) -> None:
+    two = {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 1}
+    request = intruder.jobs.shell("getent hosts algo-1 algo-2", VpcConfig=network.config, ResourceConfig=two)
+    assert intruder.jobs.run(request)["TrainingJobStatus"] == "Completed"
+    said = intruder.jobs.log(request["TrainingJobName"], "algo-2").split()
+    assert said in (["10.7.0.4", "algo-1", "10.7.0.5", "algo-2"], ["127.1.0.1", "algo-1", "127.1.0.2", "algo-2"])
