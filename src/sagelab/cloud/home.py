@@ -14,13 +14,9 @@
   sagelab.db         the store: SageMaker's resources
   services.db        what every other service holds, but for the bytes of S3 objects
   databases.made     says that both were there: one that is missing later was lost
-<<<<<<< HEAD
   objects/           those bytes, encrypted
   master.key         mode 0600: what the keys of those bytes, and of KMS, are encrypted with (master.py)
-=======
-  objects/           those bytes
   trail.db           what CloudTrail has recorded: every call, for 90 days; trail.pem: by which it signs
->>>>>>> trail
   sessions.json      mode 0600: temporary keys that GetSessionToken gave out
   jobs/              the folders of running jobs; empty when none runs
   functions/         the code of Lambda functions and their layers

@@ -15,7 +15,6 @@ from sagelab.cloud.resources.call import Params
 
 INPUTS = "/opt/ml/processing/"
 NOTED = {
-    "VpcConfig": "the job runs on this machine's network, not in the VPC",
     "EnableInterContainerTrafficEncryption": "hosts are on one machine, their traffic does not leave it",
 }
 
@@ -44,6 +43,12 @@ def check(job: Params, cloud: Cloud) -> None:
         _check_output(output)
     _check_names(job)
     checks.role(job["RoleArn"], cloud)
+
+
+def encrypts(job: Params) -> bool:
+    """Whether hosts of a job encrypt what goes between them."""
+    wanted = job.get("NetworkConfig", {}).get("EnableInterContainerTrafficEncryption", False)
+    return bool(wanted) and job["ProcessingResources"]["ClusterConfig"].get("InstanceCount", 1) > 1
 
 
 def notes(job: Params) -> list[str]:

@@ -37,7 +37,6 @@ REFUSED = {
 
 # A feature around the job, which runs the same without it: the job's log says so.
 NOTED = {
-    "VpcConfig": "the job runs on this machine's network, not in the VPC",
     "EnableInterContainerTrafficEncryption": "hosts are on one machine, their traffic does not leave it",
     "DebugHookConfig": "SageMaker Debugger saves no tensors here",
     "DebugRuleConfigurations": "SageMaker Debugger's rules are not evaluated here",
@@ -64,6 +63,11 @@ def check(job: Params, cloud: Cloud) -> None:
     _check_checkpoint_path(job)
     checks.role(job["RoleArn"], cloud)
     _check_data(job, cloud)
+
+
+def encrypts(job: Params) -> bool:
+    """Whether hosts of a job encrypt what goes between them."""
+    return bool(job.get("EnableInterContainerTrafficEncryption")) and job["ResourceConfig"]["InstanceCount"] > 1
 
 
 def define_metrics(algorithm: Params, hyperparameters: Params, images: Registry) -> None:
