@@ -35,7 +35,7 @@ ALLOWED = {
     "redirect": set(),
     "neo": set(),
     "algorithms": set(),
-    "clarify": {"algorithms"},
+    "clarify": {"algorithms", "monitoring"},
     "monitoring": {"algorithms"},
     "frameworks": set(),
     "functions": set(),

@@ -15,10 +15,9 @@ import pytest
 from click.testing import CliRunner
 
 from sagelab.cli import main
-from sagelab.cloud import control
 from sagelab.cloud.home import Home
+from tests import clouds
 from tests.cloud.jobs import Jobs
-from tests.conftest import LocalCloud
 
 COMMAND = str(Path(sys.executable).with_name("sagelab"))
 SLOW = {"boto3", "botocore", "moto", "werkzeug", "numpy", "tensorflow", "sagemaker", "nbclient", "rich"}
@@ -242,7 +241,7 @@ def course(tmp_path: Path) -> Callable[[str, str], Path]:
 
 @pytest.mark.slow
 def test_clean_removes_what_a_lab_left_and_nothing_else(sagelab: Any, home: Home, unique: Any) -> None:
-    jobs, name = Jobs(LocalCloud(home, control.up(home))), unique("lab")
+    jobs, name = Jobs(clouds.start(home)), unique("lab")
     for value in (name, "another"):
         tags = [{"Key": "sagelab:lab", "Value": value}]
         jobs.sagemaker.create_training_job(**jobs.shell("exec sleep 1000", TrainingJobName=value, Tags=tags))

@@ -57,7 +57,8 @@ class Key:
 
     token: the session token that must come with it, or None. issued, expires: epoch seconds, or None. service: of
     AWS's, "sagemaker.amazonaws.com", where one signs. session_policy: what limits a role's session.
-    session_policies: ARNs of managed policies that do so too.
+    session_policies: ARNs of managed policies that do so too. mfa: when its user showed a code of an MFA device,
+    epoch seconds; no request says so.
     """
 
     access_key: str
@@ -72,6 +73,7 @@ class Key:
     session_policy: str = ""
     session_policies: tuple[str, ...] = ()
     issued: float | None = None
+    mfa: float | None = None
 
 
 @dataclass(frozen=True)
