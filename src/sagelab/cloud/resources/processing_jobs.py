@@ -19,7 +19,7 @@ class ProcessingJobs(Jobs):
     summary = ("FailureReason", "ExitMessage")
 
     def check(self, call: Call) -> None:
-        processing_rules.check(call.params, self.cloud)
+        processing_rules.check(call.params, self.cloud, call.region)
 
     def defaults(self, params: Params) -> Params:
         cluster = {"InstanceCount": 1} | params["ProcessingResources"]["ClusterConfig"]

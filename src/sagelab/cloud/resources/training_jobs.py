@@ -66,7 +66,7 @@ class TrainingJobs(Jobs):
     summary = ("SecondaryStatus",)
 
     def check(self, call: Call) -> None:
-        training_rules.check(call.params, self.cloud)
+        training_rules.check(call.params, self.cloud, call.region)
         training_rules.read_market(read_tags(call.params.get("Tags", [])), Market())
 
     def defaults(self, params: Params) -> Params:
