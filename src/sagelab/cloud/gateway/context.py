@@ -23,7 +23,7 @@ _READS = ("Get", "List", "Describe", "BatchGet", "Lookup", "Filter", "Simulate",
 class Context:
     """caller: once it is identified. found, call: of what is ours alone, once found and once parsed. named:
     the operation of another service that is told by a request's method and path, once that is read. by: for which
-    service of AWS's the local cloud asks itself. origin: of one that comes from a VPC, once the way it came is known.
+    service of AWS's the local cloud asks itself. origin: of one that comes from a VPC, once its way is known.
     """
 
     request: Request
