@@ -5,8 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 
+from sagelab.cloud import tls
 from sagelab.cloud.errors import HomeDamaged
 from sagelab.cloud.home import DATABASES_MADE, Home
 
@@ -28,7 +30,7 @@ def find(home: Home, whole: bool = False) -> Iterator[HomeDamaged]:
     for name in DATABASES:
         if what := _examine(home, home.path / name, whole):
             yield HomeDamaged(home.path / name, what, _advise(home.path / name))
-    for read in (home.credentials, home.settings, home.sessions):
+    for read in (home.credentials, home.settings, home.sessions, partial(tls.check, home)):
         try:
             read()
         except HomeDamaged as error:

@@ -50,6 +50,7 @@ ServiceError                        what a client sees: AWS's code, AWS's messag
 |-- EventTooLarge               413  of Lambda, an event over its limit
 |-- TooManyRequests             429  of Lambda, more calls at a time than there is room for
 |-- InvalidAuthenticationCode   403  of an MFA device, a code that it does not show
+|-- TooManyCodes                400  of an MFA device, more wrong codes than are looked at
 |-- AccessDenied                403  no, missing or foreign credentials
 |   |-- MissingAuthentication   403  no signature at all
 |   |-- SignatureMismatch       403  a signature that does not fit the request
@@ -215,11 +216,6 @@ class FunctionNotFound(ServiceError):
 
 class InvalidFunctionValue(ServiceError):
     code = "InvalidParameterValueException"
-
-
-class InvalidAuthenticationCode(ServiceError):
-    code = "InvalidAuthenticationCode"
-    status = 403
 
 
 class PackedPolicyTooLarge(ServiceError):

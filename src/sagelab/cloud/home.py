@@ -7,6 +7,8 @@
   server.lock        held by that process for as long as it lives
   starting.lock      held by whoever starts or ends it
   settings.json      what the user has set: the spot market
+  tls/               the certificate of its port and the authority behind it, once TLS was asked for; trusted.pem:
+                     that authority and whom else its user trusts; a reset leaves it
   server.log         what that process said; server.log.1 what it said before
   sdk.yaml           defaults for the SageMaker SDK: no telemetry
   sagelab.db         the store: SageMaker's resources

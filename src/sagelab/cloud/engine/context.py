@@ -12,7 +12,7 @@ from sagelab.cloud.clock import Clock
 from sagelab.cloud.engine.hosting.zones import Zones
 from sagelab.cloud.engine.role_keys import RoleKeys
 from sagelab.cloud.engine.sandbox.launcher import Launcher
-from sagelab.cloud.engine.sandbox.network import Network
+from sagelab.cloud.engine.sandbox.network import Network, Trust
 
 MEMORY_SHARE = 0.8
 
@@ -23,7 +23,7 @@ class EngineContext:
 
     client_as: role's ARN, service -> such a client with the rights of that role. end_key: makes an access key
     worth nothing, which would be good until then (epoch seconds). clock: of what waits for minutes. zones: of
-    availability, which servers of endpoints stand in.
+    availability, which servers of endpoints stand in. trust: of hosts that speak TLS with the front door.
     """
 
     launcher: Launcher
@@ -35,6 +35,7 @@ class EngineContext:
     end_key: Callable[[str, float], None]
     clock: Clock
     zones: Zones = field(default_factory=Zones)
+    trust: Trust | None = None
 
     @property
     def memory_limit(self) -> int:
@@ -43,12 +44,14 @@ class EngineContext:
 
     def network(self, role: str | None = None) -> Network:
         """What is reached by what runs under a role, whose keys it has. botocore's ClientError: nobody may."""
-        return Network(self.url, RoleKeys(self.client("sts"), role, self.end_key).offer() if role else None)
+        keys = RoleKeys(self.client("sts"), role, self.end_key).offer() if role else None
+        return Network(self.url, keys, trust=self.trust)
 
     @property
     def surroundings(self) -> dict[str, str]:
         """What the environment of a container with a network has, for its SDKs and git to find it."""
-        own = {"AWS_ENDPOINT_URL": self.url, "AWS_DISABLE_HOST_PREFIX_INJECTION": "true"}
+        url = self.url.replace("http://", "https://", 1) if self.trust else self.url
+        own = {"AWS_ENDPOINT_URL": url, "AWS_DISABLE_HOST_PREFIX_INJECTION": "true"}
         return own | credential_helper.settings(self.url, "python3")
 
 

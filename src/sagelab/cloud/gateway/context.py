@@ -36,6 +36,11 @@ class Context:
         return self.service in SIGNING or self.service in BESIDE
 
     @property
+    def secure(self) -> bool:
+        """Whether it came by TLS; what the local cloud asks itself counts as that."""
+        return self.request.secure
+
+    @property
     def region(self) -> str:
         return self.caller.region
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from sagelab.cloud import control
 from sagelab.cloud.engine.sandbox import namespaces
 from sagelab.cloud.home import Home
 from sagelab.lab.jupyter import Jupyter
+from tests import clouds
 from tests.cloud.instances import Instances
 from tests.cloud.kills import wait_end
 from tests.conftest import LocalCloud
@@ -33,7 +33,7 @@ def instances(cloud: LocalCloud) -> Iterator[Instances]:
 
 
 def started(home: Home) -> Instances:
-    return Instances(LocalCloud(home, control.up(home)))
+    return Instances(clouds.start(home))
 
 
 def processes(mark: str) -> list[int]:

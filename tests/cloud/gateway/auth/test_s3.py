@@ -35,6 +35,9 @@ def request(method: str, uri: str, body: bytes = b"", headers: dict[str, str] | 
 
 
 class NoSeals:
+    def object_tags(self, *_: object) -> dict[str, str]:
+        return {}
+
     def over(self, bucket: str, name: str, version: str | None) -> None:
         """No key."""
 

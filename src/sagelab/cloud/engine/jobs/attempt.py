@@ -57,7 +57,7 @@ class Attempt(Cluster):
         """Lay out every host and fill it from S3. ClientError: the data cannot be had."""
         s3 = self.context.client_as(self.request["RoleArn"], "s3")
         for number, space in enumerate(self.make_folders()):
-            space.make(self.request, self.hosts[number], self.hosts)
+            space.make(self.request, self.hosts[number], self.hosts, self.interface)
             for channel in self.request.get("InputDataConfig", []):
                 go_on()
                 target = space.channel(channel["ChannelName"])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import threading
 import time
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 
 from sagelab.cloud.engine.context import EngineContext
@@ -20,6 +20,7 @@ from sagelab.cloud.engine.sandbox.launcher import Running
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
 from sagelab.cloud.errors import InternalServerError, JobError
 
+NETWORK = ip_network("10.0.128.0/20")  # of the hosts of a job, each of which has its own
 GRACE_SECONDS = 120.0  # between SIGTERM and SIGKILL, as StopTrainingJob has it
 
 
@@ -66,6 +67,11 @@ class Cluster:
         return self.spaces
 
     @property
+    def interface(self) -> str:
+        """The device of the network of each host."""
+        return self.context.launcher.interface(len(self.hosts))
+
+    @property
     def spaces(self) -> list[Workspace]:
         return [Workspace(folder / "ml") for folder in self.folders.values()]
 
@@ -104,13 +110,12 @@ class Cluster:
             reader.start()
 
     def host(self, name: str, task: Task, env: dict[str, str]) -> HostSpec:
-        net = zlib.crc32(self.folder.encode()) % 250 + 1
         return HostSpec(
             name=name,
             folder=str(self.folders[name]),
             argv=task.argv,
             env=env,
-            peers={peer: f"127.1.{net}.{number}" for number, peer in enumerate(self.hosts, start=1)},
+            peers={peer: str(NETWORK[number]) for number, peer in enumerate(self.hosts, start=1)},
             memory=task.memory or self.context.memory_limit,
         )
 

@@ -86,7 +86,8 @@ class ProcessingRun(JobRun):
             path.mkdir(parents=True)
         job = {key: value for key, value in self.job.items() if key not in HIDDEN}
         (config / "processingjobconfig.json").write_text(json.dumps(job, default=str))
-        hosts = {"current_host": name, "hosts": self.cluster.hosts, "network_interface_name": "lo"}
+        interface = self.cluster.interface
+        hosts = {"current_host": name, "hosts": self.cluster.hosts, "network_interface_name": interface}
         (config / "resourceconfig.json").write_text(json.dumps(hosts))
 
     def _outputs(self) -> list[dict[str, Any]]:

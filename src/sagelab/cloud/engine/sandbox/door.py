@@ -97,8 +97,8 @@ class Door(Carrier):
             if method == "CONNECT" and proxy is None:
                 ends[1].write(b"HTTP/1.1 200 Connection established\r\n\r\n")
             # What follows a plain request is no second one, for a server that was not looked at.
-            sent = pump(ends[0], forth) if method == "CONNECT" else _send_body(ends[0], forth, length)
-            await asyncio.gather(sent, pump(there, ends[1]))
+            sent = pump(*ends, forth) if method == "CONNECT" else _send_body(ends[0], forth, length)
+            await asyncio.gather(sent, pump(there, forth, ends[1]))
         finally:
             forth.close()
 

@@ -15,8 +15,8 @@ from sagelab.cloud.engine.data import trees
 from sagelab.cloud.engine.images.environments import Environments
 from sagelab.cloud.engine.images.own import OwnImages
 from sagelab.cloud.engine.images.registry import Registry
-from sagelab.cloud.engine.images.runtimes import Runtime
-from sagelab.cloud.engine.sandbox import cgroups, layer, shim
+from sagelab.cloud.engine.images.runtimes import PYTHON, Runtime
+from sagelab.cloud.engine.sandbox import cgroups, layer, links, shim
 from sagelab.cloud.engine.sandbox.init import MODULES
 from sagelab.cloud.engine.sandbox.internet import Internet
 from sagelab.cloud.engine.sandbox.namespaces import COMMANDS, LAYER, PROGRAM, HostSpec
@@ -87,6 +87,8 @@ class Launcher:
         hosts = [layer.lay_out(host, python, fork_server.overlay, beside) for host in hosts]
         if fork_server.sandbox_unavailable:
             hosts = [without_namespaces(host) for host in hosts]
+        elif not fork_server.joined:
+            hosts = [replace(host, peers=on_loopback(host.peers)) for host in hosts]
         ways = self._open_ways(network, apart=not fork_server.sandbox_unavailable)
         if ways:
             hosts = [ways.prepare(host, apart=not fork_server.sandbox_unavailable) for host in hosts]
@@ -121,6 +123,14 @@ class Launcher:
         fork_server = self.warm(runtime)
         fork_server.wait_ready()
         return fork_server.sandbox_unavailable
+
+    def interface(self, hosts: int) -> str:
+        """The device of the network of each of so many hosts: eth0, or the loopback where they share one."""
+        with self._lock:
+            ready = [each for each in self._fork_servers.values() if each.alive and each.ready]
+        fork_server = ready[0] if ready else self.warm(PYTHON)
+        fork_server.wait_ready()
+        return links.DEVICE if fork_server.joined and hosts > 1 else "lo"
 
     def make_folder(self, job: str, host: str) -> Path:
         """A new folder for one host: its /opt/ml, /tmp and home, all empty."""
@@ -176,6 +186,11 @@ def _write_commands(
 def _write_command(file: Path, text: str) -> None:
     file.write_text(text)
     file.chmod(file.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+
+
+def on_loopback(peers: dict[str, str]) -> dict[str, str]:
+    """Addresses for hosts that share a network."""
+    return {name: f"127.1.{number >> 8}.{number & 255}" for number, name in enumerate(peers, start=1)}
 
 
 def without_namespaces(host: HostSpec) -> HostSpec:

@@ -24,17 +24,30 @@ from sagelab.cloud.engine.sandbox.namespaces import HostSpec
 from sagelab.relay import Carrier, Relay
 
 DOOR = 3128
-BUNDLE = "certificates.pem"
+BUNDLE, AUTHORITY, TRUSTED = "certificates.pem", "authority.pem", "trusted.pem"
+TRUSTING = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS")
 HERE = "127.0.0.1"
 
 
 @dataclass(frozen=True)
+class Trust:
+    """Whom a host trusts that speaks TLS with the local cloud, as PEM: its authority; that and all others."""
+
+    authority: bytes
+    everybody: bytes
+
+
+@dataclass(frozen=True)
 class Network:
-    """What a job reaches. url: of the local cloud. keys: of its role. internet: with the user's package index."""
+    """What a job reaches. url: of the local cloud. keys: of its role. internet: with the user's package index.
+
+    trust: None for a host that speaks no TLS with it.
+    """
 
     url: str
     keys: Keys | None = None
     internet: bool = True
+    trust: Trust | None = None
 
 
 class Ways:
@@ -53,7 +66,7 @@ class Ways:
         return [urlsplit(self.network.url).port or 80, DOOR, *here]
 
     def open(self, listeners: list[socket.socket]) -> None:
-        """Serve the sockets of `ports`."""
+        """Serve the sockets of `ports`, of one of the job's networks."""
         with self._lock:
             for port, listener in zip(self.ports, listeners, strict=True):
                 if self._closed:
@@ -82,6 +95,8 @@ class Ways:
     def prepare(self, host: HostSpec, apart: bool) -> HostSpec:
         """The host, told of the ways. apart: it has a network of its own. What it is told itself counts more."""
         env = self._internet.environment() | _certify(host, self._internet.certificates, apart)
+        if self.network.trust:
+            env |= _trust(host, self.network.trust, apart)
         if apart and self.network.internet:
             env |= _proxies(host, self.door)
         if self.network.keys:
@@ -94,9 +109,20 @@ def _certify(host: HostSpec, certificates: bytes, apart: bool) -> dict[str, str]
     """Give a host the certificates that its user trusts."""
     if not certificates:
         return {}
-    Tree(Path(host.folder, "run")).replace(BUNDLE, certificates)
-    path = f"/run/sagelab/{BUNDLE}" if apart else f"{host.folder}/run/{BUNDLE}"
-    return dict.fromkeys(CERTIFICATES, path)
+    return dict.fromkeys(CERTIFICATES, _put(host, BUNDLE, certificates, apart))
+
+
+def _trust(host: HostSpec, trust: Trust, apart: bool) -> dict[str, str]:
+    """Give a host the certificates by which it trusts the local cloud."""
+    trusted = _put(host, TRUSTED, trust.everybody, apart)
+    authority = _put(host, AUTHORITY, trust.authority, apart)
+    return dict.fromkeys(TRUSTING, trusted) | {"AWS_CA_BUNDLE": authority}
+
+
+def _put(host: HostSpec, name: str, content: bytes, apart: bool) -> str:
+    """Write a file that a host reads; its path there."""
+    Tree(Path(host.folder, "run")).replace(name, content)
+    return f"/run/sagelab/{name}" if apart else f"{host.folder}/run/{name}"
 
 
 def _proxies(host: HostSpec, door: tuple[str, int]) -> dict[str, str]:

@@ -66,6 +66,13 @@ class Group:
         self.codes[host] = code
         self.changed.set()
 
+    def listen(self, host: str, listeners: list[socket.socket]) -> None:
+        """Serve the ways out of a network. host: the first one in it. ValueError: there is none such."""
+        if host not in self.hosts:
+            raise ValueError(host)
+        if self.ways:
+            self.ways.open(listeners)
+
     def terminate(self) -> None:
         """Ask the user's processes to end (SIGTERM)."""
         self._signal_group(self.mark, signal.SIGTERM)
@@ -98,6 +105,7 @@ class ForkServer:
         self._idle: threading.Timer | None = None
         self.sandbox_unavailable: str | None = None
         self.overlay = False  # whether a host's layer can lie over its packages
+        self.joined = False  # whether several hosts of a job have a network each
         self.alive = True
         with theirs, home.log.open("ab") as out:
             self.process = subprocess.Popen(
@@ -119,7 +127,11 @@ class ForkServer:
             if self._idle:
                 self._idle.cancel()
             self._groups[group.mark] = group
-            request = {"hosts": [asdict(host) for host, _ in hosts], "ports": ways.ports if ways else []}
+            request = {
+                "hosts": [asdict(host) for host, _ in hosts],
+                "ports": ways.ports if ways else [],
+                "joined": self.joined and len(hosts) > 1,
+            }
             with _as_file(json.dumps(request).encode()) as file:
                 message = json.dumps({"start": group.mark}).encode()
                 socket.send_fds(self._channel, [message], [file.fileno(), *(fd for _, fd in hosts)])
@@ -180,6 +192,7 @@ class ForkServer:
     def _note(self, message: dict[str, Any], listeners: list[socket.socket]) -> None:
         if message["event"] == "ready":
             self.sandbox_unavailable, self.overlay = message["sandbox_unavailable"], bool(message["overlay"])
+            self.joined = bool(message["joined"])
             self._ready.set()
             return
         group = self._groups.get(message["group"])
@@ -188,8 +201,8 @@ class ForkServer:
         if message["event"] == "started":
             group.pid = int(message["pid"])
             group.started.set()
-        elif message["event"] == "listening" and group.ways:
-            group.ways.open(listeners)
+        elif message["event"] == "listening":
+            group.listen(message["host"], listeners)
         elif message["event"] == "ended":
             group.note_end(message["host"], message["code"], message["half"])
         elif message["event"] == "broken":

@@ -16,8 +16,9 @@ from typing import Any
 from sagelab import catalog
 from sagelab.catalog import Document, Kind
 from sagelab.cloud.errors import AccessDenied
-from sagelab.cloud.gateway.auth import functions
+from sagelab.cloud.gateway.auth import functions, sagemaker_conditions
 from sagelab.cloud.gateway.auth.needed import Context, Needed
+from sagelab.cloud.gateway.auth.sagemaker_conditions import KeyArn
 from sagelab.cloud.gateway.http.request import Request
 
 Tags = Callable[[str], dict[str, str]]
@@ -50,51 +51,22 @@ _ARNS = ("PolicyArn", "SerialNumber", "OpenIDConnectProviderArn", "SAMLProviderA
 _OF_GROUPS = frozenset({"AddUserToGroup", "RemoveUserFromGroup"})
 _ROLE, _OF_ROLE = re.compile(r"arn:aws:iam::\d{12}:role/.+"), re.compile(r"role(arn)?$", re.IGNORECASE)
 _KEY_ID = 36  # bytes at the beginning of what moto has encrypted
-# Condition key of SageMaker -> the paths of its values in a request.
-_CONDITIONS = {
-    "AcceleratorTypes": ("AcceleratorTypes[]", "ProductionVariants[].AcceleratorType"),
-    "DirectInternetAccess": ("DirectInternetAccess",),
-    "EnableRemoteDebug": ("RemoteDebugConfig.EnableRemoteDebug",),
-    "InterContainerTrafficEncryption": (
-        "EnableInterContainerTrafficEncryption",
-        "NetworkConfig.EnableInterContainerTrafficEncryption",
-    ),
-    "KeepAlivePeriod": ("ResourceConfig.KeepAlivePeriodInSeconds",),
-    "MaxRuntimeInSeconds": ("StoppingCondition.MaxRuntimeInSeconds",),
-    "NetworkIsolation": ("EnableNetworkIsolation", "NetworkConfig.EnableNetworkIsolation"),
-    "OutputKmsKey": ("OutputDataConfig.KmsKeyId", "ProcessingOutputConfig.KmsKeyId", "TransformOutput.KmsKeyId"),
-    "RootAccess": ("RootAccess",),
-    "ServerlessMaxConcurrency": ("ProductionVariants[].ServerlessConfig.MaxConcurrency",),
-    "ServerlessMemorySize": ("ProductionVariants[].ServerlessConfig.MemorySizeInMB",),
-    "TargetContainerHostname": ("TargetContainerHostname",),
-    "TargetModel": ("TargetModel",),
-    "VolumeKmsKey": (
-        "KmsKeyId",
-        "ResourceConfig.VolumeKmsKeyId",
-        "HyperParameterTuningResourceConfig.VolumeKmsKeyId",
-        "ProcessingResources.ClusterConfig.VolumeKmsKeyId",
-        "TransformResources.VolumeKmsKeyId",
-    ),
-    "VpcSecurityGroupIds": (
-        "SecurityGroupIds[]",
-        "VpcConfig.SecurityGroupIds[]",
-        "NetworkConfig.VpcConfig.SecurityGroupIds[]",
-    ),
-    "VpcSubnets": ("SubnetId", "VpcConfig.Subnets[]", "NetworkConfig.VpcConfig.Subnets[]"),
-}
-# Where the paths begin: a tuning job has the settings of its training jobs in their definitions.
-_SETTINGS_OF = ("", "TrainingJobDefinition", "TrainingJobDefinitions[]")
 
 
-def of_sagemaker(operation: str, params: Document, where: str, tags: Tags) -> Iterator[Needed]:
-    """A call of SageMaker, on each resource that it is about, and for a role that it passes on, iam:PassRole.
+def of_sagemaker(
+    operation: str, params: Document, where: str, tags: Tags, key_arn: KeyArn = str
+) -> Iterator[Needed]:
+    """A call of SageMaker, on each resource that it is about; AddTags for its tags, PassRole for its roles.
 
-    where: "REGION:ACCOUNT". tags: of a resource that is there, by its ARN.
+    where: "REGION:ACCOUNT". tags: of a resource that is there, by its ARN. key_arn: of what names a key of KMS.
     """
     kind = catalog.of_operation(operation)
-    context = _context(kind, params) if kind else _tagged(params)
-    for resource in _resources(kind, operation, params, where):
+    context = _tagged(params) | sagemaker_conditions.of_request(operation, params, where, key_arn)
+    named = list(_resources(kind, operation, params, where))
+    for resource in named:
         yield Needed(f"sagemaker:{operation}", resource, context | _owned(tags(resource)))
+    if kind and operation == kind.operation("Create") and "aws:tagkeys" in context:
+        yield Needed("sagemaker:AddTags", named[0], _tagged(params) | {"sagemaker:taggingaction": [operation]})
     service = {"iam:passedtoservice": ["sagemaker.amazonaws.com"]}
     roles = [role for path in (kind.roles if kind else ()) for role in catalog.read(params, path)]
     for role in sorted({role for role in roles if isinstance(role, str)}):
@@ -148,18 +120,6 @@ def _around(kind: Kind, operation: str, params: Document, where: str) -> Iterato
     yield next((part.arn_of(name, where) for part in parts if (name := part.name_of(params))), "*")
 
 
-def _context(kind: Kind, params: Document) -> Context:
-    """The condition keys that a request about a kind has values for, other than tags of what is there."""
-    found = _tagged(params)
-    for key, paths in _CONDITIONS.items():
-        begun = [f"{start}.{path}".lstrip(".") for start in _SETTINGS_OF for path in paths]
-        if values := [_text(value) for path in begun for value in catalog.read(params, path)]:
-            found[f"sagemaker:{key.lower()}"] = values
-    its = [use for each in catalog.KINDS for use in each.uses if (use.of or each.stem) == kind.stem]
-    types = {str(place["InstanceType"]) for use in its for place in use.places(params)}
-    return found | ({"sagemaker:instancetypes": sorted(types)} if types else {})
-
-
 def _tagged(params: Document) -> Context:
     tags = [tag for tag in catalog.read(params, "Tags[]") if isinstance(tag, dict)]
     keys = [str(tag.get("Key")) for tag in tags] + [str(key) for key in catalog.read(params, "TagKeys[]")]
@@ -170,10 +130,6 @@ def _tagged(params: Document) -> Context:
 def _owned(tags: dict[str, str]) -> Context:
     """The tags of a resource that is there, under both of their keys."""
     return {f"{by}:resourcetag/{key.lower()}": [tags[key]] for by in ("aws", "sagemaker") for key in tags}
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _named(request: Request, service: str, operation: str, where: str) -> Iterator[str | None]:

@@ -8,6 +8,7 @@ resource's policy allows it; where the user or role is gone, made anew or nobody
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from sagelab.cloud.engine.scaling import records
 from sagelab.cloud.errors import AccessDenied
@@ -62,7 +63,8 @@ class Permissions:
         if context.found and context.call and context.found.service in beside.NAMES:
             return self._beside(context, context.found.service, context.call)
         if context.call is not None:
-            return of_sagemaker(context.operation, context.call.params, context.where, self._store.tags)
+            key_arn = partial(self._moto.kms_key, where=context.where)
+            return of_sagemaker(context.operation, context.call.params, context.where, self._store.tags, key_arn)
         if context.service == "s3" and not context.is_control:
             return s3_actions.needs(context.request, context.operation, self._moto)
         return of_others(context.request, context.service, context.operation, context.where)

@@ -49,10 +49,13 @@ class Request:
     """message: its head. receive: gives the parts of its body. spool: where large bodies go.
 
     method: "POST". uri: path and query exactly as they were sent, without scheme and host. headers: by lower-case
-    name. size: bytes of the body, once it is read.
+    name. size: bytes of the body, once it is read. scheme: "https" where it came by TLS. secure: whether nobody
+    between could have read it, which is so within the local cloud as well.
     """
 
-    def __init__(self, message: Message, receive: Callable[[], Iterable[bytes]], spool: Spool) -> None:
+    def __init__(
+        self, message: Message, receive: Callable[[], Iterable[bytes]], spool: Spool, scheme: str = "http"
+    ) -> None:
         self.method, self.uri, self.headers = message.method, message.target, message.fields
         if self.uri.startswith("//"):  # else it would be taken for the name of a host
             self.uri = "/" + self.uri.lstrip("/")
@@ -60,6 +63,7 @@ class Request:
             self.uri = self.uri[found.end() :] or "/"
             self.headers["host"] = found[1]
         self._receive, self.spool, self.size = receive, spool, 0
+        self.scheme, self.secure = scheme, scheme == "https"
         self._taken = False
         self._parts: list[bytes | bytearray] = []  # of it in memory, while it comes
         self._held = 0  # bytes of them

@@ -14,7 +14,7 @@ from sagelab.cloud.gateway.auth.needed import Needed
 from sagelab.cloud.gateway.auth.policies import Policy, read
 from sagelab.cloud.gateway.auth.verdict import Guarded, Rights
 from sagelab.cloud.gateway.moto import functions
-from sagelab.cloud.gateway.moto.persistence.objects import bucket_of, find_key
+from sagelab.cloud.gateway.moto.persistence.objects import backend_of, bucket_of, find_key
 from sagelab.cloud.home import ACCOUNT
 
 # Kinds of ARNs of IAM's -> where moto has what they are of.
@@ -90,6 +90,29 @@ def settled(needed: Needed) -> Needed:
     _, _, _, region, account, alias = str(needed.resource).split(":", 5)
     found = find_key(account, alias, region)
     return replace(needed, resource=found.arn) if found is not None else needed
+
+
+def kms_key(named: str, where: str) -> str:
+    """The ARN of the key of KMS that an id, an alias or an ARN of "REGION:ACCOUNT" names; else what it says."""
+    start = f"arn:aws:kms:{where}:"
+    name = named.removeprefix(start)
+    if name.startswith("arn:"):
+        return named
+    plain = name.removeprefix("key/")
+    region, _, account = where.partition(":")
+    found = find_key(account, plain, region)
+    if found is not None:
+        return str(found.arn)
+    return start + (plain if plain.startswith("alias/") else f"key/{plain}")
+
+
+def object_tags(bucket: str, name: str, version: str | None) -> dict[str, str]:
+    """The tags of an S3 object; none where it is not there."""
+    holder, backend = bucket_of(bucket), backend_of(bucket)
+    versions = holder.keys.getlist(name, []) if holder is not None else []
+    found = next((one for one in reversed(versions) if version in (None, str(one.version_id))), None)
+    arn = getattr(found, "arn", None)
+    return dict(backend.tagger.get_tag_dict_for_resource(arn)) if arn else {}
 
 
 def _by_name(arn: str) -> str | None:

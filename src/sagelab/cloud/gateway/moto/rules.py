@@ -5,18 +5,13 @@ Each check is given the arguments of a method of moto's, by name (checks.py).
 
 from __future__ import annotations
 
-import base64
 import re
-import time
-from itertools import pairwise
 from typing import Any, ClassVar
 
-from cryptography.hazmat.primitives.hashes import SHA1
-from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from moto.core.exceptions import JsonRESTError
 
 from sagelab.cloud.engine.hosting.zones import Zones
-from sagelab.cloud.errors import InvalidAuthenticationCode, NotImplementedHere
+from sagelab.cloud.errors import NotImplementedHere
 from sagelab.cloud.gateway.auth.conditions import ANY, like
 
 Asked = dict[str, Any]
@@ -25,8 +20,6 @@ _INVITES = (
     "An invitation is not something the local cloud can send. MessageAction SUPPRESS makes the user without one;"
     " AdminSetUserPassword gives it a password."
 )
-_NO_DEVICE = "A device of its own is not something the local cloud can check. Use a virtual one."
-_WRONG_CODE = "Authentication code for device is not valid."
 _NO_CHALLENGE = (
     "Sign-in by {} is not something the local cloud can do. Sign in with a password (USER_PASSWORD_AUTH)."
 )
@@ -35,8 +28,6 @@ _NO_PREFIX = (
     "1 validation error detected: Value '{}' at 'namePrefix' failed to satisfy constraint:"
     " Member must satisfy regular expression pattern: {}"
 )
-_STEP = 30  # seconds that a code is shown
-_LATE = range(-3, 2)  # codes before and after the present one of which two may be consecutive
 
 
 class Availability:
@@ -97,21 +88,6 @@ def _check_state(key: Any) -> None:
     raise JsonRESTError("KMSInvalidStateException", f"{key.arn} is pending deletion.")
 
 
-def check_codes(asked: Asked) -> None:
-    """Two codes that a virtual MFA device shows one after the other. RFC 6238.
-
-    https://docs.aws.amazon.com/IAM/latest/APIReference/API_EnableMFADevice.html
-    """
-    device = asked["self"].virtual_mfa_devices.get(asked["serial_number"])
-    if device is None:
-        raise NotImplementedHere(_NO_DEVICE)
-    shown = TOTP(base64.b32decode(device.base32_string_seed), 6, SHA1(), _STEP, enforce_key_length=False)
-    codes = [shown.generate(int(time.time()) + _STEP * step).decode() for step in _LATE]
-    asked_for = (str(asked["authentication_code_1"]), str(asked["authentication_code_2"]))
-    if asked_for not in pairwise(codes):
-        raise InvalidAuthenticationCode(_WRONG_CODE)
-
-
 def check_sign_in(asked: Asked) -> None:
     """A sign-in to Cognito by which the password is looked at."""
     if asked["auth_flow"] in ("USER_SRP_AUTH", "CUSTOM_AUTH"):
@@ -144,6 +120,11 @@ def check_prefix(asked: Asked) -> None:
 
 def _fits(wanted: list[str], text: str) -> bool:
     return like([one for part in wanted for one in ([part] if part == ANY else part)], text)
+
+
+def forget_sent(asked: Asked) -> None:
+    """A topic keeps its last notification alone: moto keeps all of them, in what is saved too."""
+    asked["self"].sent_notifications.clear()
 
 
 def complete_endpoint(asked: Asked) -> None:
