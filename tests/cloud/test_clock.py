@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from sagelab.cloud import control
 from sagelab.cloud.clock import Clock, put_on, read
 from sagelab.cloud.errors import ValidationException
 from sagelab.cloud.home import Home
+from tests import clouds
 
 Sagelab = Callable[..., Any]
 
@@ -104,7 +104,7 @@ def test_clock_of_a_home_is_set_and_shown_before_it_runs(sagelab: Sagelab, home:
 
 
 def test_running_local_cloud_is_told_and_tells(home: Home, sagelab: Sagelab) -> None:
-    control.up(home)
+    clouds.start(home)
     sagelab("clock", "set", "20", home=home.path)
     assert "20 times faster" in sagelab("status", home=home.path).stdout
     sagelab("clock", "set", "1", home=home.path)

@@ -10,9 +10,9 @@ from sagelab.cloud import control
 from sagelab.cloud.engine.images.own import OwnImages
 from sagelab.cloud.home import Home
 from sagelab.cloud.store import Store
+from tests import clouds
 from tests.cloud.endpoints import Hosting
 from tests.cloud.jobs import Jobs
-from tests.conftest import LocalCloud
 
 pytestmark = pytest.mark.slow
 
@@ -37,10 +37,6 @@ http.server.ThreadingHTTPServer(("0.0.0.0", port), Handler).serve_forever()
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/talks:1"
 
 
-def start(home: Home) -> LocalCloud:
-    return LocalCloud(home, control.up(home))
-
-
 def test_all_that_a_server_says_at_its_end_is_in_its_log(home: Home, tmp_path: Path) -> None:
     serve = tmp_path / "image/serve"
     serve.parent.mkdir()
@@ -48,12 +44,12 @@ def test_all_that_a_server_says_at_its_end_is_in_its_log(home: Home, tmp_path: P
     serve.with_name("server.py").write_text(TALKS_AT_ITS_END)
     serve.chmod(0o755)
     OwnImages(home.images).add(IMAGE, serve.parent)
-    before = Hosting(start(home))
+    before = Hosting(clouds.start(home))
     name = before.start(before.config(before.model(None, Image=IMAGE)))
     assert before.wait(name)["EndpointStatus"] == "InService", before.describe(name)
     control.down(home)
 
-    logs = start(home).client("logs")
+    logs = clouds.start(home).client("logs")
     pages = logs.get_paginator("filter_log_events").paginate(
         logGroupName=f"/aws/sagemaker/Endpoints/{name}", filterPattern='"last words"'
     )
@@ -62,7 +58,7 @@ def test_all_that_a_server_says_at_its_end_is_in_its_log(home: Home, tmp_path: P
 
 
 def test_a_job_that_waits_for_its_runtime_tells_its_end_before_the_store_closes(home: Home) -> None:
-    jobs = Jobs(start(home))
+    jobs = Jobs(clouds.start(home))
     request = jobs.script("print('never')")
     arn = jobs.sagemaker.create_training_job(**request)["TrainingJobArn"]
     control.down(home)

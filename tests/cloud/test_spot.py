@@ -10,9 +10,9 @@ import pytest
 from sagelab.cloud.engine.jobs.market import Market
 from sagelab.cloud.home import Home
 from sagelab.cloud.spot import read_market
+from tests import clouds
 from tests.cloud.jobs import Jobs
 from tests.cloud.spot import epochs, spot, stages
-from tests.conftest import LocalCloud
 
 Sagelab = Callable[..., Any]
 
@@ -66,10 +66,7 @@ def test_capacity_is_taken_from_a_shell(sagelab: Sagelab, jobs: Jobs) -> None:
 @pytest.mark.slow
 def test_spot_job_without_tags_is_on_the_market_of_its_home(sagelab: Sagelab, home: Home) -> None:
     assert sagelab("spot", "set", "--rate", "7200", "--wait", "0.1", "--interruptions", "1", home=home.path)
-    assert sagelab("up", "--detach", home=home.path).returncode == 0
-    server = home.server()
-    assert server is not None
-    jobs = Jobs(LocalCloud(home, server["url"]))
+    jobs = Jobs(clouds.start(home))
     request = spot(jobs, epochs(5, 0.4))
     del request["Tags"]
     job = jobs.run(request)

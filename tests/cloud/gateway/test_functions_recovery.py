@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from sagelab.cloud.home import Home
+from tests import clouds
 from tests.cloud.functions import Functions
 from tests.cloud.gateway.test_functions import received
 from tests.cloud.kills import kill
-from tests.cloud.resources.test_recovery import start
 
 pytestmark = pytest.mark.slow
 
@@ -28,10 +27,8 @@ def handler(event, context):
 """
 
 
-def test_functions_and_their_events_outlive_a_kill(
-    sagelab: Callable[..., Any], home: Home, unique: Callable[[str], str]
-) -> None:
-    before = start(sagelab, home)
+def test_functions_and_their_events_outlive_a_kill(home: Home, unique: Callable[[str], str]) -> None:
+    before = clouds.start(home)
     functions, sqs = Functions(before, unique, ["sqs:*"]), before.client("sqs")
     urls = {name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("told", "go")}
     arn = sqs.get_queue_attributes(QueueUrl=urls["told"], AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -43,7 +40,7 @@ def test_functions_and_their_events_outlive_a_kill(
     functions.client.invoke(FunctionName=name, InvocationType="Event", Payload=json.dumps(urls))
     assert received(sqs, urls["told"])["Body"] == "begun"
     kill(home)
-    sqs = start(sagelab, home).client("sqs")
+    sqs = clouds.start(home).client("sqs")
     assert received(sqs, urls["told"])["Body"] == "begun"
     assert len(list(Path(home.path, "functions/packages").iterdir())) == 1
     sqs.send_message(QueueUrl=urls["go"], MessageBody="go")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,10 +11,10 @@ import pytest
 
 from sagelab.cloud import clock, control
 from sagelab.cloud.home import Home
+from tests import clouds
 from tests.cloud.jobs import ROLE, pack
 from tests.cloud.kills import kill
 from tests.cloud.recommendations import GROUP, Recommendations, add_image, phases
-from tests.conftest import LocalCloud
 from tests.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -22,19 +22,11 @@ SPEED = 600.0
 FOREVER: dict[str, Any] = {"JobDurationInSeconds": 18000, "TrafficPattern": phases(*[(1, 0, 3600)] * 5)}
 
 
-def serve(sagelab: Callable[..., Any], home: Home) -> LocalCloud:
-    done = sagelab("up", "--detach", home=home.path)
-    assert done.returncode == 0, done.stderr
-    server = home.server()
-    assert server is not None
-    return LocalCloud(home, server["url"])
-
-
 @pytest.fixture(scope="module")
-def advice(sagelab: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recommendations]:
+def advice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recommendations]:
     home = Home(tmp_path_factory.mktemp("advice") / "home")
     clock.set_speed(home, SPEED)
-    cloud = serve(sagelab, home)
+    cloud = clouds.start(home)
     yield Recommendations(cloud, add_image(cloud, tmp_path_factory.mktemp("serves")))
     control.down(home)
 
@@ -249,13 +241,11 @@ def test_a_job_goes_by_the_rights_of_its_role(advice: Recommendations) -> None:
     assert "sagemaker:CreateEndpointConfig" in job["FailureReason"]
 
 
-def test_a_job_of_a_local_cloud_that_is_killed_leaves_nothing(
-    advice: Recommendations, sagelab: Callable[..., Any]
-) -> None:
+def test_a_job_of_a_local_cloud_that_is_killed_leaves_nothing(advice: Recommendations) -> None:
     name, home = advice.start(advice.request(**FOREVER)), advice.cloud.home
     until(lambda: advice.left(), lambda left: any(each.startswith("sm-epc-") for each in left))
     kill(home)
-    again = Recommendations(serve(sagelab, home), advice.image)
+    again = Recommendations(clouds.start(home), advice.image)
     job = again.describe(name)
     assert (job["Status"], "local cloud ended" in job["FailureReason"]) == ("FAILED", True)
     until(again.left, lambda left: left == [])

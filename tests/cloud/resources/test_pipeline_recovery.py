@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
 from sagelab.cloud.home import Home
+from tests import clouds
 from tests.cloud.jobs import Gate, Jobs
 from tests.cloud.kills import kill
 from tests.cloud.pipelines import Pipelines, definition, shell, step
-from tests.cloud.resources.test_recovery import start
 
 pytestmark = pytest.mark.slow
 
 
-def test_execution_goes_on_after_a_kill(sagelab: Callable[..., Any], home: Home) -> None:
+def test_execution_goes_on_after_a_kill(home: Home) -> None:
     """What has succeeded stays, what ran is attempted anew, what was being stopped is stopped."""
-    before = Pipelines(Jobs(start(sagelab, home)))
+    before = Pipelines(Jobs(clouds.start(home)))
     gate = Gate(home)
     loop = {"IterableItems": ["x"], "MaxConcurrency": 1, "ForEachBody": [shell("Each", gate.wait)]}
     steps = (
@@ -34,7 +31,7 @@ def test_execution_goes_on_after_a_kill(sagelab: Callable[..., Any], home: Home)
     done = before.steps(going)["Done"]
     before.sagemaker.stop_pipeline_execution(PipelineExecutionArn=stopping)
     kill(home)
-    after = Pipelines(Jobs(start(sagelab, home), before.jobs.bucket))
+    after = Pipelines(Jobs(clouds.start(home), before.jobs.bucket))
     assert after.wait(stopping)["PipelineExecutionStatus"] == "Stopped"
     gate.open()
     assert after.wait(going)["PipelineExecutionStatus"] == "Succeeded"

@@ -12,21 +12,13 @@ from typing import Any
 import pytest
 
 from sagelab.cloud.home import Home
+from tests import clouds
 from tests.cloud import processing
 from tests.cloud.compilations import Compilations, make_models, pack
 from tests.cloud.jobs import Jobs
 from tests.cloud.kills import wait_end
-from tests.conftest import LocalCloud
 
 pytestmark = pytest.mark.slow
-
-
-def start(sagelab: Callable[..., Any], home: Home) -> LocalCloud:
-    result = sagelab("up", "--detach", home=home.path)
-    assert result.returncode == 0, result.stderr
-    running = home.server()
-    assert running is not None
-    return LocalCloud(home, running["url"])
 
 
 @dataclass(frozen=True)
@@ -46,18 +38,18 @@ class Life:
 @pytest.fixture(scope="module")
 def life(sagelab: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     home = Home(tmp_path_factory.mktemp("life") / "home")
-    before, mark = Jobs(start(sagelab, home)), f"98765{os.getpid()}"
+    before, mark = Jobs(clouds.start(home)), f"98765{os.getpid()}"
     done = before.run(before.shell("true", Tags=[{"Key": "k", "Value": "v"}]))
     killed = {"training": train(before, mark), "processing": process(before, mark)}
     server = home.server()
     assert server is not None
     wait_end(server["pid"])
-    between = Jobs(start(sagelab, home), before.bucket)
+    between = Jobs(clouds.start(home), before.bucket)
     left = {"kill": commands(mark) + folders(home)}
     ended = {"training": train(between, mark), "compilation": compile_keras(between)}
     assert sagelab("down", home=home.path).returncode == 0
     left["down"] = commands(mark)
-    after = Jobs(start(sagelab, home), before.bucket)
+    after = Jobs(clouds.start(home), before.bucket)
     left["down"] += folders(home)
     yield Life(done, killed, ended, left, after)
     assert sagelab("down", home=home.path).returncode == 0

@@ -9,22 +9,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sagelab.cloud.engine.images.own import OwnImages
-from tests.cloud.endpoints import Hosting
-from tests.cloud.scaling import DIMENSION, Scaling, add_image, user
-from tests.conftest import LocalCloud
+from tests.cloud.scaling import DIMENSION, Scaling, user
 from tests.waiting import until
 
 ROLE = "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
-
-
-@pytest.fixture(scope="module")
-def scaling(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scaling]:
-    image = add_image(cloud, tmp_path_factory.mktemp("image"), "targets:1")
-    made = Scaling(Hosting(cloud), image)
-    yield made
-    made.hosting.close()
-    OwnImages(cloud.home.images).remove(image)
 
 
 @pytest.fixture(scope="module")

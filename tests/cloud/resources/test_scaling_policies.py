@@ -9,10 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sagelab.cloud.engine.images.own import OwnImages
-from tests.cloud.endpoints import Hosting
-from tests.cloud.scaling import Scaling, add_image
-from tests.conftest import LocalCloud
+from tests.cloud.scaling import Scaling
 from tests.waiting import until
 
 STEPS = {
@@ -21,15 +18,6 @@ STEPS = {
     "Cooldown": 60,
 }
 METRIC = {"Namespace": "Mine", "MetricName": "Load", "Statistic": "Average"}
-
-
-@pytest.fixture(scope="module")
-def scaling(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scaling]:
-    image = add_image(cloud, tmp_path_factory.mktemp("image"), "policies:1")
-    made = Scaling(Hosting(cloud), image)
-    yield made
-    made.hosting.close()
-    OwnImages(cloud.home.images).remove(image)
 
 
 @pytest.fixture(scope="module")

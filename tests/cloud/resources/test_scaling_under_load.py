@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from sagelab.cloud import clock, control
 from sagelab.cloud.engine.images.own import OwnImages
 from sagelab.cloud.home import Home
+from tests import clouds
 from tests.cloud.endpoints import Hosting
 from tests.cloud.kills import kill
 from tests.cloud.scaling import IMAGE, Scaling, add_image, user
@@ -28,7 +29,7 @@ SILENT = {"CustomizedMetricSpecification": {"Namespace": "Mine", "MetricName": "
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     made = Home(tmp_path_factory.mktemp("fast") / "home")
-    control.up(made)
+    clouds.start(made)
     clock.set_speed(made, SPEED)
     yield made
     control.down(made)
@@ -113,7 +114,7 @@ def test_an_activity_that_a_kill_cut_off_is_told_as_it_ended(scaling: Scaling, h
     until(lambda: scaling.activities(name), lambda found: bool(found) and found[0]["StatusCode"] == "InProgress")
     kill(home)
     (folder / "hold").unlink()
-    control.up(home)
+    clouds.start(home)
     again = Scaling(Hosting(cloud_of(home)), IMAGE)
     # The endpoint comes back with as many servers as were wanted; if that was not kept yet, they come once more.
     done, *before = until(lambda: again.activities(name), lambda found: found[0]["StatusCode"] == "Successful")

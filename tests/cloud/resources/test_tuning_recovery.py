@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from sagelab.cloud.home import Home
+from tests import clouds
 from tests.cloud.jobs import LIGHT, Jobs
 from tests.cloud.kills import kill
-from tests.cloud.resources.test_recovery import start
 from tests.cloud.tunings import Tunings
 
 pytestmark = pytest.mark.slow
@@ -45,7 +45,7 @@ class Killed:
 @pytest.fixture(scope="module")
 def killed(sagelab: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killed]:
     home = Home(tmp_path_factory.mktemp("killed"))
-    before = Tunings(Jobs(start(sagelab, home), image=LIGHT))
+    before = Tunings(Jobs(clouds.start(home), image=LIGHT))
     going = before.create(before.request(before.config(6, 1), source=SECOND_WAITS))
     stopping = before.create(before.request(before.config(3, 1), source=DEAF))
     before.wait_children(going, 1, "Completed")
@@ -55,7 +55,7 @@ def killed(sagelab: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
     before.sagemaker.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=stopping)
     assert before.describe(stopping)["HyperParameterTuningJobStatus"] == "Stopping"
     kill(home)
-    yield Killed(going, second, stopping, Tunings(Jobs(start(sagelab, home), before.jobs.bucket, LIGHT)))
+    yield Killed(going, second, stopping, Tunings(Jobs(clouds.start(home), before.jobs.bucket, LIGHT)))
     assert sagelab("down", home=home.path).returncode == 0
 
 

@@ -17,8 +17,8 @@ import pytest
 from sagelab.cloud import control
 from sagelab.cloud.engine.images.own import OwnImages
 from sagelab.cloud.home import Home
+from tests import clouds
 from tests.cloud.endpoints import Hosting
-from tests.conftest import LocalCloud
 from tests.waiting import until
 
 IMAGE = "patient:1"
@@ -121,7 +121,7 @@ def asking(home: Home, folder: Path) -> Asking:
     (folder / "serve").write_text(PATIENT)
     (folder / "serve").chmod(0o755)
     OwnImages(home.images).add(IMAGE, folder)
-    return Asking(Hosting(LocalCloud(home, control.up(home))))
+    return Asking(Hosting(clouds.start(home)))
 
 
 @pytest.fixture(scope="module")

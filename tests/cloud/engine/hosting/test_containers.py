@@ -15,9 +15,9 @@ from sagelab.cloud import control
 from sagelab.cloud.engine.hosting.containers import threads
 from sagelab.cloud.engine.images.own import OwnImages
 from sagelab.cloud.home import Home
+from tests import clouds
 from tests.cloud.endpoints import Hosting
 from tests.cloud.jobs import Jobs
-from tests.conftest import LocalCloud
 from tests.waiting import TIMEOUT, until
 
 SERVE = """#!/usr/bin/env python3
@@ -187,8 +187,7 @@ def test_where_namespaces_are_forbidden_an_own_image_has_a_port_of_its_own(
     home = Home(tmp_path_factory.mktemp("plain"))
     with pytest.MonkeyPatch.context() as settings:
         settings.setenv("SAGELAB_SANDBOX", "plain")
-        url = control.up(home)
-    plain = Hosting(LocalCloud(home, url))
+        plain = Hosting(clouds.start(home))
     (tmp_path / "word.txt").write_text("hello")
     (tmp_path / "serve").write_text(SERVE)
     (tmp_path / "serve").chmod(0o755)

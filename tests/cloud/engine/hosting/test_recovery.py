@@ -10,11 +10,11 @@ import pytest
 
 from sagelab.cloud import control
 from sagelab.cloud.home import Home
+from tests import clouds
 from tests.cloud.endpoints import Hosting
 from tests.cloud.engine.hosting.test_async import IMAGE, Asking, asking
 from tests.cloud.jobs import pack
 from tests.cloud.kills import kill
-from tests.conftest import LocalCloud
 from tests.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -64,7 +64,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killed]:
     until(lambda: asked.begun(asynchronous), lambda found: found == 2)
     kill(home)
     asked.hold.unlink()
-    after = Asking(Hosting(LocalCloud(home, control.up(home)), bucket=before.bucket))
+    after = Asking(Hosting(clouds.start(home), bucket=before.bucket))
     yield Killed(was, *serverless, without_config, config, asynchronous, answers, lost, after)
     control.down(home)
 

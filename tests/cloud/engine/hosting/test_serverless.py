@@ -20,9 +20,9 @@ from sagelab.cloud import clock, control
 from sagelab.cloud.console import overview
 from sagelab.cloud.engine.images.own import OwnImages
 from sagelab.cloud.home import Home
+from tests import clouds
 from tests.cloud.endpoints import Hosting
 from tests.cloud.jobs import pack
-from tests.conftest import LocalCloud
 from tests.waiting import until
 
 IMAGE = "moody:1"
@@ -149,7 +149,7 @@ def moody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moody]:
     images.add(IMAGE, program)
     folder = images.find(IMAGE)
     assert folder
-    made = Moody(home, folder, Hosting(LocalCloud(home, control.up(home))))
+    made = Moody(home, folder, Hosting(clouds.start(home)))
     made.model = made.hosting.model(pack({"weights.py": "2"}), Image=IMAGE)
     yield made
     made.pool.shutdown()

@@ -10,6 +10,7 @@ import pytest
 
 from sagelab.cloud import control
 from sagelab.cloud.home import Home
+from tests import clouds
 from tests.cloud.jobs import LIGHT, Jobs
 from tests.conftest import LocalCloud
 
@@ -19,7 +20,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jobs]:
     home = Home(tmp_path_factory.mktemp("plain"))
     with pytest.MonkeyPatch.context() as settings:
         settings.setenv("SAGELAB_SANDBOX", "plain")
-        url = control.up(home)
+        url = clouds.start(home).url
     yield Jobs(LocalCloud(home, url), image=LIGHT)
     control.down(home)
 

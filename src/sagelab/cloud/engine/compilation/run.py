@@ -11,7 +11,7 @@ import shutil
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import botocore.exceptions
 
@@ -24,8 +24,11 @@ from sagelab.cloud.engine.jobs.cluster import Cluster, Task
 from sagelab.cloud.engine.jobs.failures import KILLED, find_error
 from sagelab.cloud.engine.jobs.run import OVERTIME, JobRun, Report, Step, failure
 from sagelab.cloud.errors import ClientError, JobError
-from sagelab.neo import emulator, room, runtime
+from sagelab.neo import room
 from sagelab.neo.compiler import OUT_OF_MEMORY
+
+if TYPE_CHECKING:
+    from sagelab.neo import runtime
 
 LOG_GROUP = "/aws/sagemaker/CompilationJobs"
 MANIFEST_LIMIT = 1 << 20  # bytes
@@ -126,6 +129,8 @@ class CompilationRun(JobRun):
             self._lend_emulator(space.path / "input/emulator")
 
     def _lend_emulator(self, folder: Path) -> None:
+        from sagelab.neo import emulator  # NumPy, which no local cloud needs at its start
+
         try:
             program = emulator.fetch(self.cache).program
         except emulator.NoEmulator as error:
@@ -167,6 +172,8 @@ class CompilationRun(JobRun):
 
     def _upload(self, space: Workspace) -> dict[str, Any]:
         """The artifact, as one archive; what DescribeCompilationJob tells of it."""
+        from sagelab.neo import runtime
+
         model = space.tree.below("model")
         manifest = runtime.parse_manifest(model.read(runtime.MANIFEST, MANIFEST_LIMIT), "what the compiler made")
         location = channels.locate(artifact_uri(self.order.job))

@@ -93,7 +93,7 @@ class Guard:
         self._hosts = frozenset(f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]"))
         # S3 Control has the account before the host, and what is below localhost is this machine (RFC 6761).
         self._of_account = re.compile(rf"[0-9]{{12}}\.localhost:{port}")
-        self._origins = frozenset(f"http://{host}" for host in self._hosts)
+        self._origins = frozenset(f"{way}://{host}" for way in ("http", "https") for host in self._hosts)
         self._find = find
 
     def check_page(self, context: Context) -> None:

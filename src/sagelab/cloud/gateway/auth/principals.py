@@ -42,12 +42,12 @@ def holder(arn: str) -> str:
 
 
 def values(caller: Caller, request: Request) -> Iterator[tuple[str, list[str]]]:
-    """The condition keys of every request, with their values. The loopback is as closed as TLS.
+    """The condition keys of every request, with their values.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
     """
     now = datetime.now(UTC)
-    yield "aws:securetransport", ["true"]
+    yield "aws:securetransport", [str(request.secure).lower()]
     yield "aws:sourceip", ["127.0.0.1"]
     yield "aws:currenttime", [now.isoformat()]
     yield "aws:epochtime", [str(int(now.timestamp()))]

@@ -17,6 +17,7 @@ from sagelab.cloud.gateway.moto import (
     deliveries,
     event_bus,
     key_policies,
+    key_rules,
     linked_roles,
     mfa,
     policies,
@@ -124,8 +125,12 @@ _HELD: dict[str, tuple[_Held, ...]] = {
     ),
     "kms": (
         _Held("kms.models.KmsBackend", "create_key put_key_policy", key_policies.check_policy),
-        _Held("kms.models.KmsBackend", "encrypt generate_mac sign verify verify_mac", rules.check_key),
-        _Held("kms.models.KmsBackend", "decrypt", rules.check_ciphertext),
+        _Held("kms.models.KmsBackend", "create_key", key_rules.complete),
+        _Held(
+            "kms.models.KmsBackend",
+            "cancel_key_deletion disable_key enable_key schedule_key_deletion",
+            key_rules.name,
+        ),
     ),
     "logs": (
         _Held("logs.models.LogsBackend", "put_subscription_filter", targets.check_log_filter),
@@ -155,6 +160,7 @@ _HELD: dict[str, tuple[_Held, ...]] = {
         _Held("sns.models.SNSBackend", "publish", targets.check_publication),
         _Held("sns.models.SNSBackend", "subscribe", targets.check_subscription),
         _Held("sns.models.Subscription", "publish", deliveries.check_subscriber),
+        _Held("sns.models.Topic", "publish", rules.forget_sent),
     ),
     "sts": (_Held("sts.responses.TokenResponse", "assume_role", sessions.keep_session),),
     "stepfunctions": (

@@ -42,7 +42,7 @@ def environ_of(request: Request) -> Environ:
     with request.rewound() as body:
         environ = {
             "wsgi.version": (1, 0),
-            "wsgi.url_scheme": "http",
+            "wsgi.url_scheme": request.scheme,
             "wsgi.input": body,
             "wsgi.errors": sys.stderr,
             "wsgi.multithread": True,

@@ -16,8 +16,9 @@ from sagelab.cloud.gateway.auth.needed import Needed
 from sagelab.cloud.gateway.auth.policies import Policy, read
 from sagelab.cloud.gateway.auth.sources import Held, Source
 from sagelab.cloud.gateway.auth.verdict import Guarded, Rights
-from sagelab.cloud.gateway.moto import functions
-from sagelab.cloud.gateway.moto.persistence.objects import backend_of, bucket_of, find_key
+from sagelab.cloud.gateway.moto import functions, grants
+from sagelab.cloud.gateway.moto.keys import find_key
+from sagelab.cloud.gateway.moto.persistence.objects import backend_of, bucket_of
 from sagelab.cloud.home import ACCOUNT
 
 # Kinds of ARNs of IAM's -> where moto has what they are of.
@@ -118,7 +119,7 @@ def guarded(needed: Needed, key: Key) -> Guarded:
     if needed.action.startswith("lambda:") and ":function:" in resource:
         return Guarded(functions.policy_of(resource))
     if needed.action.startswith("kms:") and resource.startswith("arn:aws:kms:"):
-        return _of_kms(resource, key)
+        return _of_kms(needed, key)
     return Guarded()
 
 
@@ -127,10 +128,13 @@ def settled(needed: Needed) -> Needed:
     if needed.action.startswith("iam:") and needed.action != "iam:PassRole":
         found = _by_name(needed.resource or "")
         return replace(needed, resource=found) if found else needed
-    if not (needed.action.startswith("kms:") and ":alias/" in (needed.resource or "")):
+    if not (needed.action.startswith("kms:") and (needed.resource or "").startswith("arn:aws:kms:")):
         return needed
-    _, _, _, region, account, alias = str(needed.resource).split(":", 5)
-    found = find_key(account, alias, region)
+    _, _, _, region, account, name = str(needed.resource).split(":", 5)
+    if name.startswith("grant/"):
+        found = grants.key_of(account, region, name.removeprefix("grant/"))
+    else:
+        found = find_key(account, name, region) if name.startswith("alias/") else None
     return replace(needed, resource=found.arn) if found is not None else needed
 
 
@@ -169,20 +173,16 @@ def _by_name(arn: str) -> str | None:
     return next((one.arn for one in held if one.name == name), None)
 
 
-def _of_kms(arn: str, key: Key) -> Guarded:
-    """Of a key that is there; a grant with constraints is none here."""
+def _of_kms(needed: Needed, key: Key) -> Guarded:
+    """Of a key that is there, with what grants let the caller do."""
+    arn = str(needed.resource)
     _, _, _, region, account, _ = arn.split(":", 5)
     found = find_key(account, arn, region)
     if found is None:
         return Guarded()
     names = {key.arn, principals.holder(key.arn)}
-    granted = {
-        f"kms:{each}"
-        for grant in list(found.grants.values())
-        if grant.grantee_principal in names and not grant.constraints
-        for each in grant.operations
-    }
-    return Guarded(read(found.policy), decides=True, granted=frozenset(granted))
+    granted = any(grants.lets(grant, names, needed) for grant in list(found.grants.values()))
+    return Guarded(read(found.policy), decides=True, granted=frozenset({needed.action} if granted else ()))
 
 
 def _holder(arn: str) -> Any:

@@ -40,6 +40,7 @@ BESIDE = {
     "servicecatalog": "AWS242ServiceCatalogService",
     "application-autoscaling": "AnyScaleFrontendService",
     "comprehend": "Comprehend_20171127",
+    "cloudtrail": "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101",
 }
 _LABEL = re.compile(r"\{(\w+)(\+?)\}")
 
@@ -118,7 +119,7 @@ class Planes:
         return Operation(CONTROL, model, {})
 
     def _of_beside(self, target: str, service: str, in_cbor: bool) -> Operation:
-        prefix, _, name = target.partition(".")
+        prefix, _, name = target.rpartition(".")
         with self._lock:
             if service not in self._beside:
                 self._beside[service] = self._service(service)

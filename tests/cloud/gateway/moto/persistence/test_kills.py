@@ -9,8 +9,8 @@ import pytest
 from load import Clients, Worker
 from place import Place
 
-from sagelab.cloud import control
 from sagelab.cloud.home import Home
+from tests import clouds
 from tests.cloud.kills import kill
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
@@ -21,7 +21,7 @@ LATEST = 1.5  # seconds after the start of the load
 
 
 def connect(home: Home) -> Clients:
-    return Clients(Place("local cloud", control.up(home), home.credentials()))
+    return Clients(Place("local cloud", clouds.start(home).url, home.credentials()))
 
 
 def load(clients: Clients, workers: list[Worker], home: Home, seconds: float) -> None:

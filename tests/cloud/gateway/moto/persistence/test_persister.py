@@ -15,7 +15,7 @@ from botocore.config import Config
 
 from sagelab.cloud import control
 from sagelab.cloud.home import Home
-from tests import signers
+from tests import clouds, signers
 from tests.cloud.kills import kill
 from tests.conftest import LocalCloud
 from tests.trusts import TRUST
@@ -205,19 +205,15 @@ def plain(found: Any) -> Any:
     return [plain(one) for one in found] if isinstance(found, list) else found
 
 
-def start(home: Home) -> LocalCloud:
-    return LocalCloud(home, control.up(home))
-
-
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalCloud, dict[str, tuple[Any, Any]]]]:
     """A local cloud that was killed, and what each subject looked like before and after it."""
     home = Home(tmp_path_factory.mktemp("kept"))
-    cloud = start(home)
+    cloud = clouds.start(home)
     made = {name: make(cloud) for name, (make, _) in SUBJECTS.items()}
     before = {name: plain(look(cloud, made[name])) for name, (_, look) in SUBJECTS.items()}
     kill(home)
-    cloud = start(home)
+    cloud = clouds.start(home)
     after = {name: plain(look(cloud, made[name])) for name, (_, look) in SUBJECTS.items()}
     yield cloud, {name: (before[name], after[name]) for name in SUBJECTS}
     control.down(home)
@@ -242,7 +238,7 @@ def test_a_stack_takes_its_resources_with_it_after_a_kill(seen: Any) -> None:
 
 
 def test_no_bytes_stay_when_their_objects_are_deleted(home: Home) -> None:
-    cloud = start(home)
+    cloud = clouds.start(home)
     s3 = cloud.client("s3")
     made = make_objects(cloud)
     s3.abort_multipart_upload(Bucket=BUCKET, Key="begun", UploadId=made["UploadId"])
@@ -263,7 +259,7 @@ def test_what_is_over_the_limit_of_the_disk_is_refused_and_goes_on_when_there_is
 ) -> None:
     """And bytes that no object names go at the next start."""
     monkeypatch.setenv("SAGELAB_DISK_GB", "0.002")
-    s3 = start(home).client("s3", config=Config(retries={"total_max_attempts": 1}))
+    s3 = clouds.start(home).client("s3", config=Config(retries={"total_max_attempts": 1}))
     s3.create_bucket(Bucket="bounded")
     s3.put_object(Bucket="bounded", Key="first", Body=b"1" * 1_500_000)
     with pytest.raises(botocore.exceptions.ClientError, match="SAGELAB_DISK_GB") as trouble:
@@ -275,7 +271,7 @@ def test_what_is_over_the_limit_of_the_disk_is_refused_and_goes_on_when_there_is
     kill(home)
     (home.path / "objects" / "ab").mkdir(exist_ok=True)
     (home.path / "objects" / "ab" / "abandoned").write_bytes(b"half a body")
-    again = start(home).client("s3", config=Config(retries={"total_max_attempts": 1}))
+    again = clouds.start(home).client("s3", config=Config(retries={"total_max_attempts": 1}))
     assert len(bodies(home)) == 1
     assert again.get_object(Bucket="bounded", Key="second")["Body"].read() == b"2" * 1_500_000
     with pytest.raises(botocore.exceptions.ClientError, match="its limit"):
