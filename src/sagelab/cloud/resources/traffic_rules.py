@@ -38,7 +38,7 @@ def notes(given: Params, hosts: int) -> list[str]:
 
 
 def _let_each_other_in(groups: list[str], region: str | None, cloud: Cloud) -> bool:
-    """Whether members of the groups reach one another as IPsec must. Groups that are not there are others' to say."""
+    """Whether members of the groups reach one another as IPsec must; what is not there, others refuse."""
     try:
         found = cloud.client("ec2", region).describe_security_groups(GroupIds=groups)["SecurityGroups"]
     except botocore.exceptions.ClientError:
