@@ -14,9 +14,6 @@ from sagelab.cloud.resources import checks, traffic_rules
 from sagelab.cloud.resources.call import Params
 
 INPUTS = "/opt/ml/processing/"
-NOTED = {
-    "VpcConfig": "the job runs on this machine's network, not in the VPC",
-}
 
 
 def check_image(application: Params, cloud: Cloud, without: str) -> None:
@@ -27,8 +24,8 @@ def check_image(application: Params, cloud: Cloud, without: str) -> None:
         raise ValidationException(without)
 
 
-def check(job: Params, cloud: Cloud, region: str) -> None:
-    """ValidationException: the request, made in `region`, breaks a rule."""
+def check(job: Params, cloud: Cloud) -> None:
+    """ValidationException: the request breaks a rule."""
     application = job["AppSpecification"]
     check_image(
         application,
@@ -38,7 +35,7 @@ def check(job: Params, cloud: Cloud, region: str) -> None:
     )
     cluster = job["ProcessingResources"]["ClusterConfig"]
     _check_cluster(cluster)
-    traffic_rules.check(job.get("NetworkConfig", {}), cluster.get("InstanceCount", 1), region, cloud)
+    traffic_rules.check(job.get("NetworkConfig", {}), cluster.get("InstanceCount", 1), cloud)
     for source in job.get("ProcessingInputs", []):
         _check_input(source)
     for output in job.get("ProcessingOutputConfig", {}).get("Outputs", []):
@@ -47,11 +44,17 @@ def check(job: Params, cloud: Cloud, region: str) -> None:
     checks.role(job["RoleArn"], cloud)
 
 
+def encrypts(job: Params) -> bool:
+    """Whether hosts of a job encrypt what goes between them."""
+    wanted = job.get("NetworkConfig", {}).get("EnableInterContainerTrafficEncryption", False)
+    return bool(wanted) and job["ProcessingResources"]["ClusterConfig"].get("InstanceCount", 1) > 1
+
+
 def notes(job: Params) -> list[str]:
     """A sentence for each thing that the request asks for and this machine does not do."""
     network = job.get("NetworkConfig", {})
     cluster = job["ProcessingResources"]["ClusterConfig"]
-    found = checks.noted(network, NOTED) + traffic_rules.notes(network, cluster["InstanceCount"])
+    found = traffic_rules.notes(network, cluster["InstanceCount"])
     if cluster.get("VolumeKmsKeyId"):
         found.append("VolumeKmsKeyId: the job's folder is not encrypted")
     if job.get("ExperimentConfig"):

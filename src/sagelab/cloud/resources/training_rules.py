@@ -37,7 +37,6 @@ REFUSED = {
 
 # A feature around the job, which runs the same without it: the job's log says so.
 NOTED = {
-    "VpcConfig": "the job runs on this machine's network, not in the VPC",
     "DebugHookConfig": "SageMaker Debugger saves no tensors here",
     "DebugRuleConfigurations": "SageMaker Debugger's rules are not evaluated here",
     "TensorBoardOutputConfig": "TensorBoard data stays in the job, it is not copied to S3",
@@ -49,14 +48,14 @@ NOTED = {
 }
 
 
-def check(job: Params, cloud: Cloud, region: str | None = None) -> None:
-    """ValidationException: the request breaks a rule. region: it is made in; by default the local cloud's."""
+def check(job: Params, cloud: Cloud) -> None:
+    """ValidationException: the request breaks a rule."""
     checks.refused(job, REFUSED)
     define_metrics(job["AlgorithmSpecification"], job.get("HyperParameters", {}), cloud.launcher.images)
     _check_algorithm(job["AlgorithmSpecification"], cloud.launcher.images)
     _check_distribution(job.get("HyperParameters", {}))
     _check_resources(job)
-    traffic_rules.check(job, job["ResourceConfig"].get("InstanceCount", 1), region, cloud)
+    traffic_rules.check(job, job["ResourceConfig"].get("InstanceCount", 1), cloud)
     image = cloud.launcher.images.find(job["AlgorithmSpecification"]["TrainingImage"], registry.TRAIN)
     torch_rules.check_training(image, job.get("HyperParameters", {}))
     _check_times(job)
@@ -64,6 +63,11 @@ def check(job: Params, cloud: Cloud, region: str | None = None) -> None:
     _check_checkpoint_path(job)
     checks.role(job["RoleArn"], cloud)
     _check_data(job, cloud)
+
+
+def encrypts(job: Params) -> bool:
+    """Whether hosts of a job encrypt what goes between them."""
+    return bool(job.get("EnableInterContainerTrafficEncryption")) and job["ResourceConfig"]["InstanceCount"] > 1
 
 
 def define_metrics(algorithm: Params, hyperparameters: Params, images: Registry) -> None:

@@ -71,7 +71,7 @@ class Group:
         if host not in self.hosts:
             raise ValueError(host)
         if self.ways:
-            self.ways.open(listeners)
+            self.ways.open(listeners, self.hosts.index(host) + 1)
 
     def terminate(self) -> None:
         """Ask the user's processes to end (SIGTERM)."""
