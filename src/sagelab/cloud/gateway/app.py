@@ -36,6 +36,7 @@ from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 from sagelab.cloud.gateway.moto.schedules import Schedules
 from sagelab.cloud.gateway.moto.state_machines import StateMachines
 from sagelab.cloud.gateway.moto.statistics import metric_data
+from sagelab.cloud.gateway.origins import Origins
 from sagelab.cloud.gateway.sagemaker import SageMaker
 from sagelab.cloud.gateway.trail import Recorder
 from sagelab.cloud.gateway.wire import faults, shapes
@@ -76,6 +77,8 @@ class Gateway:
         self._schedules = Schedules(self._events, self._moto.acting, self._moto.regions, cloud.clock)
         cloud.listen(self._schedules.on_change)
         self.alarms = AlarmCalls(cloud, self._moto)
+        self.source = cloud.sources.take
+        self._origins = Origins(cloud.sources)
         git = GitFront(cloud, families, guard, permissions)
         self._recorder = Recorder(cloud.journal, identities.user_id)
         self.chain = self._chain(guard, permissions, identities, git)
@@ -86,6 +89,7 @@ class Gateway:
         """What looks at a request, one after the other, until one answers it."""
         return (
             self._know_own,
+            self._origins.admit,
             guard.check_page,
             _hide_motos_pages,
             git.answer,
@@ -97,8 +101,9 @@ class Gateway:
             self._moto.name,
             readings.check,
             s3.check,
-            self._answer_own,
             self._sagemaker.find,
+            self._origins.check,
+            self._answer_own,
             self._sagemaker.parse,
             identities.take_code,
             permissions.check,
@@ -169,6 +174,7 @@ class Gateway:
         if upload is None:
             return None
         with closing(upload.put):
+            upload.put.source = context.request.source
             put = Context(upload.put)
             self._guard.identify_form(put, upload.fields)
             upload.check(put.caller.key.access_key, put.region)

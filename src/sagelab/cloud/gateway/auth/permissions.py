@@ -12,7 +12,7 @@ from functools import partial
 
 from sagelab.cloud.engine.scaling import records
 from sagelab.cloud.errors import AccessDenied
-from sagelab.cloud.gateway.auth import beside, principals, s3_actions, verdict
+from sagelab.cloud.gateway.auth import beside, endpoints, principals, s3_actions, verdict
 from sagelab.cloud.gateway.auth.actions import of_others, of_sagemaker
 from sagelab.cloud.gateway.auth.needed import Needed
 from sagelab.cloud.gateway.context import Context
@@ -44,7 +44,7 @@ class Permissions:
     def check(self, context: Context) -> None:
         """AccessDenied: the caller may not do what it asks for."""
         key = context.caller.key
-        if key.owner and context.service not in _GUARDED:
+        if key.owner and context.service not in _GUARDED and context.origin is None:
             return
         self.hold(context, self._needed(context))
         if context.call and context.operation == "DeleteEndpoint":
@@ -57,7 +57,11 @@ class Permissions:
         known |= self._moto.tags(key)
         if context.by and context.by.source and key.service:
             known |= {"aws:sourcearn": [context.by.source], _SEALED_FOR: [context.by.source]}
+        if context.origin:
+            known = endpoints.place(known, context.origin)
         for one in map(self._moto.settled, needed):
+            if context.origin and (refusal := endpoints.refusal(context.origin, key, one, known | one.context)):
+                raise AccessDenied(verdict.denial(key.service or key.arn, one, refusal))
             found = verdict.reach(key, rights, self._moto.guarded(one, key), one, known | one.context)
             if found.effect == "allowed" or (key.owner and one.action in _ROOTS):
                 continue
