@@ -1,4 +1,4 @@
-"""What it costs that every call is recorded: a gateway with CloudTrail's record and one without; then many clients."""
+"""What it costs that every call is recorded: a gateway that records beside one that does not; then many clients."""
 
 from __future__ import annotations
 
