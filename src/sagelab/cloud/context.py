@@ -15,8 +15,11 @@ from botocore.loaders import create_loader
 
 from sagelab.cloud import clock, tls, zones
 from sagelab.cloud.alarms.alarms import Alarms
+from sagelab.cloud.engine.vpc import sources
 from sagelab.cloud.engine.vpc.records import EC2
-from sagelab.cloud.engine.vpc.sources import HEADER, Sources
+from sagelab.cloud.trail import marks
+from sagelab.cloud.trail.journal import Journal
+from sagelab.cloud.trail.marks import Mark
 
 if TYPE_CHECKING:
     from botocore.credentials import RefreshableCredentials
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
 SERVICE, STACKS, FUNCTIONS = "sagemaker.amazonaws.com", "cloudformation.amazonaws.com", "lambda.amazonaws.com"
 EVENTS, SCHEDULER, STATES = "events.amazonaws.com", "scheduler.amazonaws.com", "states.amazonaws.com"
 BUILDS, DELIVERY = "codebuild.amazonaws.com", "codepipeline.amazonaws.com"
-SCALING = "sagemaker.application-autoscaling.amazonaws.com"
+SCALING, TRAILS = "sagemaker.application-autoscaling.amazonaws.com", "cloudtrail.amazonaws.com"
 MAKERS_OF_ROLES = ("iam", "cloudformation")
 OUT_OF_DATE = ("RequestTimeTooSkewed", "InvalidSignatureException", "ExpiredToken", "ExpiredTokenException")
 RETRIES = 3
@@ -51,13 +54,15 @@ class Cloud:
         # Keys of this process alone, by which services of AWS's that it is take on the roles they are given.
         self.service_keys = {
             name: (f"ASIASERVICE{secrets.token_hex(4).upper()}", secrets.token_urlsafe(30))
-            for name in (SERVICE, STACKS, FUNCTIONS, EVENTS, SCHEDULER, STATES, BUILDS, DELIVERY, SCALING)
+            for name in (SERVICE, STACKS, FUNCTIONS, EVENTS, SCHEDULER, STATES, BUILDS, DELIVERY, SCALING, TRAILS)
         }
+        # What the local cloud asks itself is marked as such; every call is in the journal.
+        self.marks, self.journal = marks.Marks(), Journal(home.path / "trail.db")
         # Comes with what this process asks its own front door, as a service of AWS's asks another.
         self.inside = secrets.token_urlsafe(24)
         self.alarms = Alarms(self)
         ec2 = EC2(partial(self.client, "ec2"))
-        self.sources = Sources(ec2)
+        self.sources = sources.Sources(ec2)
         self._listeners: list[Callable[[str, str], None]] = [ec2.on_change]
         # Puts an event of a service of AWS's on the default bus of a region; EventBridge's, once that is there.
         self.put_event: Callable[[dict[str, Any], str], None] = lambda _event, _region: None
@@ -95,14 +100,15 @@ class Cloud:
     def client(self, service: str, region: str | None = None, by: str = SERVICE) -> Any:
         """A boto3 client to this local cloud's own front door, made once; of STS, that of a service of AWS's.
 
-        region: by default the local cloud's. by: that service.
+        region: by default the local cloud's. by: that service; "" where it is the user who asks.
         """
         if service == "sts":
             return self.assuming(by, region)
-        key, place = (service, region or self.region), {"region_name": region or self.region}
+        key, place = (service, region or self.region, bool(by)), {"region_name": region or self.region}
         with self._lock:
             if key not in self._clients:
-                made = self._session().client(service, endpoint_url=self.url, **place, **_options(service, by))
+                session = self._session(mark=Mark(by) if by else None)
+                made = session.client(service, endpoint_url=self.url, **place, **_options(service, by))
                 self._clients[key] = made
             return self._clients[key]
 
@@ -110,19 +116,21 @@ class Cloud:
         """A client of STS that takes on roles as a service of AWS's, where they trust it. name: a key's."""
         return self.client_with((*self.service_keys[name], None), "sts", region or self.region)
 
-    def client_with(self, keys: tuple[str, str, str | None], service: str, region: str) -> Any:
+    def client_with(
+        self, keys: tuple[str, str, str | None], service: str, region: str, mark: Mark | None = None
+    ) -> Any:
         """A boto3 client to the front door that signs with somebody's keys: (id, secret, session token).
 
-        It sends what it is given: the front door alone says what is wrong with it.
+        It sends what it is given: the front door alone says what is wrong with it. mark: for whom it asks.
         """
         from botocore.config import Config
 
+        key = (keys, service, region, mark)
         with self._lock:
-            if (keys, service, region) not in self._clients:
+            if key not in self._clients:
                 options = {"region_name": region, "config": Config(parameter_validation=False)}
-                made = self._session(keys).client(service, endpoint_url=self.url, **options)
-                self._clients[keys, service, region] = made
-            return self._clients[keys, service, region]
+                self._clients[key] = self._session(keys, mark).client(service, endpoint_url=self.url, **options)
+            return self._clients[key]
 
     def client_as(
         self, role: str, service: str, region: str | None = None, by: str = SERVICE, source: Source | None = None
@@ -141,7 +149,7 @@ class Cloud:
             place = {"endpoint_url": self.url, "region_name": key[2]}
             client = self._acting(role, key[2], by).client(service, **place, **_options(service, by))
             if source:
-                client.meta.events.register("before-send.s3", partial(_mark, HEADER, source.word))
+                client.meta.events.register("before-send.s3", partial(_mark, sources.HEADER, source.word))
             with self._lock:
                 known[key] = client
         return client
@@ -169,7 +177,8 @@ class Cloud:
                 "expiry_time": keys["Expiration"].isoformat(),
             }
 
-        session, keys = self._session(), RefreshableCredentials.create_from_metadata(renew(), renew, "assume-role")
+        session = self._session(mark=Mark(by))
+        keys = RefreshableCredentials.create_from_metadata(renew(), renew, "assume-role")
         # The way that botocore's own providers take; its sessions have no public one.
         session._session._credentials = keys
         with self._lock:
@@ -200,12 +209,14 @@ class Cloud:
             self.sources,
         )
 
-    def _session(self, keys: tuple[str, str, str | None] | None = None) -> Any:
+    def _session(self, keys: tuple[str, str, str | None] | None = None, mark: Mark | None = None) -> Any:
         import boto3
 
         own = self.home.credentials()
         session = boto3.Session(*(keys or (own.access_key_id, own.secret_access_key)), region_name=self.region)
         session.events.register("needs-retry", _ask_again)
+        if mark is not None:
+            session.events.register("before-sign", partial(_sign_for, self.marks.write(mark)))
         session.events.register("before-send", partial(_mark, INSIDE, self.inside))
         # All of them read AWS's models once: parsing them is most of what a client costs.
         session._session.register_component("data_loader", self._models)
@@ -222,6 +233,11 @@ def _options(service: str, by: str) -> dict[str, Any]:
     plain = {"parameter_validation": False} if by == STATES else {}
     waits = {"read_timeout": LONGEST_CALL, "retries": {"total_max_attempts": 1}} if service == "lambda" else {}
     return {"config": Config(**plain, **waits)} if plain or waits else {}
+
+
+def _sign_for(mark: str, request: Any, **_: Any) -> None:
+    del request.headers[marks.HEADER]  # of the attempt before
+    request.headers[marks.HEADER] = mark
 
 
 def _mark(header: str, word: str, request: Any, **_: Any) -> None:

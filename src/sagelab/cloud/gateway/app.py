@@ -38,9 +38,11 @@ from sagelab.cloud.gateway.moto.state_machines import StateMachines
 from sagelab.cloud.gateway.moto.statistics import metric_data
 from sagelab.cloud.gateway.origins import Origins
 from sagelab.cloud.gateway.sagemaker import SageMaker
+from sagelab.cloud.gateway.trail import Recorder
 from sagelab.cloud.gateway.wire import faults, shapes
 from sagelab.cloud.gateway.wire.faults import Answer
 from sagelab.cloud.resources.call import Family
+from sagelab.cloud.trail.marks import HEADER
 
 if TYPE_CHECKING:
     from sagelab.cloud.context import Cloud
@@ -78,6 +80,7 @@ class Gateway:
         self.source = cloud.sources.take
         self._origins = Origins(cloud.sources)
         git = GitFront(cloud, families, guard, permissions)
+        self._recorder = Recorder(cloud.journal, identities.user_id)
         self.chain = self._chain(guard, permissions, identities, git)
 
     def _chain(
@@ -92,6 +95,7 @@ class Gateway:
             git.answer,
             self._take_form,
             guard.identify,
+            self._read_mark,
             readings.check_scope,
             _unzip,
             self._moto.name,
@@ -118,6 +122,12 @@ class Gateway:
     def answer(self, request: Request) -> Answer:
         """An answer in any case; an error in the form that the caller's protocol has for it."""
         context = Context(request)
+        answer = self._answer(context)
+        self._recorder.note(context, answer)
+        return answer
+
+    def _answer(self, context: Context) -> Answer:
+        request = context.request
         try:
             return _first(self.chain, context)
         except ServiceError as error:
@@ -146,6 +156,11 @@ class Gateway:
         self._schedules.close()
         self._events.close()
         self._moto.close()
+        self._cloud.journal.close()
+
+    def _read_mark(self, context: Context) -> None:
+        """For whom the local cloud asks itself. Nobody sees the mark from here on; a forged one is for nothing."""
+        context.by = self._cloud.marks.read(context.request.headers.pop(HEADER, None))
 
     def _know_own(self, context: Context) -> None:
         """What the local cloud asks itself is on no wire, and counts as TLS: services of AWS's speak that."""
@@ -163,6 +178,7 @@ class Gateway:
             put = Context(upload.put)
             self._guard.identify_form(put, upload.fields)
             upload.check(put.caller.key.access_key, put.region)
+            context.caller, context.named = put.caller, "PostObject"
             rest = self.chain[self.chain.index(self._guard.identify) + 1 :]
             return upload.answer(_first(rest, put))
 

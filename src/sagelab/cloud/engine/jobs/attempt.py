@@ -145,6 +145,7 @@ class Attempt(Cluster):
             network=not self.request.get("EnableNetworkIsolation", False),
             role=self.request["RoleArn"],
             seconds=self.request["StoppingCondition"]["MaxRuntimeInSeconds"],
+            encrypted=self.request.get("EnableInterContainerTrafficEncryption", False),
         )
 
     def host(self, name: str, task: Task, env: dict[str, str]) -> HostSpec:

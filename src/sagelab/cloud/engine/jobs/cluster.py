@@ -29,7 +29,8 @@ class Task:
     """What every host of a job runs.
 
     argv: its first command. environment: beside what every host has. network: without one it has no keys either.
-    role: whose keys it has. seconds: that it may run. memory: bytes of a process, at most.
+    role: whose keys it has. seconds: that it may run. memory: bytes of a process, at most. encrypted: what goes from
+    host to host is.
     """
 
     runtime: Runtime
@@ -39,6 +40,7 @@ class Task:
     role: str
     seconds: int
     memory: int | None = None
+    encrypted: bool = False
 
 
 class Cluster:
@@ -106,7 +108,7 @@ class Cluster:
         network = self.context.network(task.role) if task.network else None
         env = environment(self.context.region) | (self.context.surroundings if network else {}) | task.environment
         hosts = [self.host(name, task, env) for name in self.hosts]
-        self._running = self.context.launcher.start(task.runtime, hosts, network)
+        self._running = self.context.launcher.start(task.runtime, hosts, network, encrypted=task.encrypted)
         outputs, kill = self._running.outputs.items(), self._running.group.kill
         self._readers = [Reader(pipe, self.streams[host], self.on_lines, kill) for host, pipe in outputs]
         for reader in self._readers:

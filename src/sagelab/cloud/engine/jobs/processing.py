@@ -130,6 +130,7 @@ class ProcessingRun(JobRun):
             network=not self.job.get("NetworkConfig", {}).get("EnableNetworkIsolation", False),
             role=self.job["RoleArn"],
             seconds=self.job["StoppingCondition"]["MaxRuntimeInSeconds"],
+            encrypted=self.job.get("NetworkConfig", {}).get("EnableInterContainerTrafficEncryption", False),
         )
 
     # Its message and its outputs

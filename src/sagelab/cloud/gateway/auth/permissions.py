@@ -30,6 +30,8 @@ _OF_DELETION = {
     "DeregisterScalableTarget": "deregister the scalable target",
     "DeleteScalingPolicy": "delete its scaling policies",
 }
+# What CloudTrail encrypts with a KMS key is bound to its trail, and its key's policy may ask which one that is.
+_SEALED_FOR = "kms:encryptioncontext:aws:cloudtrail:arn"
 _GUARDED = ("s3", "kms", "sts")  # where a resource's policy has a say in what the owner may do
 
 
@@ -53,6 +55,8 @@ class Permissions:
         key = context.caller.key
         rights, known = self._moto.rights(key), dict(principals.values(context.caller, context.request))
         known |= self._moto.tags(key)
+        if context.by and context.by.source and key.service:
+            known |= {"aws:sourcearn": [context.by.source], _SEALED_FOR: [context.by.source]}
         if context.origin:
             known = endpoints.place(known, context.origin)
         for one in map(self._moto.settled, needed):
@@ -70,7 +74,9 @@ class Permissions:
             key_arn = partial(self._moto.kms_key, where=context.where)
             return of_sagemaker(context.operation, context.call.params, context.where, self._store.tags, key_arn)
         if context.service == "s3" and not context.is_control:
-            return s3_actions.needs(context.request, context.operation, self._moto)
+            found = s3_actions.needs(context.request, context.operation, self._moto)
+            # A service of AWS's gives the bucket's owner what it writes, and needs no more than to write it.
+            return (one for one in found if not (context.caller.key.service and one.action == "s3:PutObjectAcl"))
         return of_others(context.request, context.service, context.operation, context.where)
 
     def _beside(self, context: Context, service: str, call: Call) -> Iterator[Needed]:

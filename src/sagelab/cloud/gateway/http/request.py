@@ -213,7 +213,9 @@ class Request:
             self.size += len(part)
             self.check_size(self.size, limit)
             self._keep(part, most)
-        if self._spooled is None:
+        if self._spooled is not None:
+            self._end(self._spooled)
+        else:
             self._body = io.BytesIO(b"".join(self._parts))
             self._parts.clear()
 
@@ -242,6 +244,12 @@ class Request:
         else:
             self._parts.append(part if len(part) > _SMALL_PART else bytearray(part))
 
+    def _end(self, spooled: Spooled) -> None:
+        try:
+            self._body = spooled.end()
+        except OSError as error:
+            raise storage_unavailable(error) from None
+
     def _let_go(self) -> None:
         self.spool.memory.give(self._held)
         self._held = 0
@@ -259,8 +267,7 @@ class Request:
             return
         try:
             if self._spooled is None:
-                self._spooled = self.spool.file()
-                self._body = self._spooled.file
+                self._spooled = self.spool.file(sealed=self.is_upload)
                 for kept in self._parts:
                     self._spooled.write(kept)
                 self._parts.clear()
