@@ -12,7 +12,9 @@ from xml.etree import ElementTree
 
 import nbformat
 import pytest
+from click.testing import CliRunner
 
+from sagelab.cli import main
 from sagelab.cloud.home import Home
 from tests import clouds
 from tests.cloud.jobs import Jobs
@@ -28,7 +30,7 @@ ACCOUNT_BY_EXPLICIT_ENDPOINT = (
 
 def test_help_names_every_command(sagelab: Any) -> None:
     said = sagelab("--help").stdout
-    for command in ("up", "down", "open", "status", "env", "reset", "doctor", "lab", "exec", "run"):
+    for command in ("up", "down", "open", "status", "env", "tls", "reset", "doctor", "lab", "exec", "run"):
         assert f"\n  {command} " in said
 
 
@@ -125,6 +127,21 @@ def test_env_points_a_shell_at_the_local_cloud(cloud: Any) -> None:
     env["SAGELAB_HOME"] = str(cloud.home.path)
     done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, timeout=60)
     assert done.stdout.split() == ["0", cloud.home.account]
+
+
+def test_env_by_tls_points_a_shell_at_the_same_place(cloud: Any) -> None:
+    again = "print(__import__('sagelab').connect('by-tls').url)"  # as the shell has it
+    script = f'eval "$({COMMAND} env --tls)"; {sys.executable} -c "$CODE"; {sys.executable} -c "{again}"'
+    script += f'; eval "$({COMMAND} env --plain)"; echo $AWS_ENDPOINT_URL'
+    env = {**os.environ, "CODE": ACCOUNT_BY_EXPLICIT_ENDPOINT, "SAGELAB_HOME": str(cloud.home.path)}
+    done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, timeout=60)
+    secured = cloud.url.replace("http:", "https:")
+    assert done.stdout.split() == [cloud.home.account, secured, cloud.url], done.stderr
+
+
+def test_hosts_are_told_to_speak_tls(home: Home) -> None:
+    for words, told in ([], "plain HTTP"), (["on"], "TLS (https)"), ([], "TLS (https)"), (["off"], "plain HTTP"):
+        assert told in CliRunner().invoke(main, ["tls", *words, "--home", str(home.path)]).output
 
 
 def test_env_of_none_says_how_to_start_one(sagelab: Any, home: Home) -> None:

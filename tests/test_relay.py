@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,6 +62,34 @@ def test_connection_is_closed_where_nobody_listens(near: int, far: tuple[Path, s
     far[1].close()
     with socket.create_connection(("127.0.0.1", near), 10) as client:
         assert client.recv(1) == b""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="TCP_QUICKACK is Linux's")
+def test_what_comes_is_acknowledged_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever writes an answer in two packets waits for it with the second (Nagle's algorithm)."""
+    acknowledged: list[tuple[str, int]] = []
+    monkeypatch.setattr(relay, "acknowledge", lambda end: acknowledged.append(end.getpeername()))
+    with socket.create_server(("127.0.0.1", 0)) as far, socket.create_server(("127.0.0.1", 0)) as near:
+        running = relay.Relay(near, lambda: socket.create_connection(far.getsockname()))
+        with socket.create_connection(near.getsockname(), 10) as client:
+            client.sendall(b"question")
+            server, _ = far.accept()
+            with server:
+                assert server.recv(8) == b"question"
+                server.sendall(b"answer")
+                assert client.recv(6) == b"answer"
+            assert client.recv(1) == b""
+            assert acknowledged == [client.getsockname(), far.getsockname()]
+        running.close()
+
+
+def test_acknowledging_is_of_tcp_alone() -> None:
+    one, other = socket.socketpair()
+    with one, other:
+        relay.acknowledge(one)
+    with socket.create_server(("127.0.0.1", 0)) as far, socket.create_connection(far.getsockname()) as client:
+        relay.acknowledge(client)
+        assert client.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK) == 1
 
 
 def test_closed_relay_lets_go_of_its_port_and_its_connections(far: tuple[Path, socket.socket]) -> None:

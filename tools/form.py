@@ -17,7 +17,7 @@ from botocore import xform_name
 from botocore.loaders import Loader
 
 CELLS, LINES, WORDS, TERMS, ALT = 40, 20, 1000, 5, 40
-VERBS = tuple("Open Train Deploy Tune Compile Automate Run Build Serve Read Watch Compare Operate".split())
+VERBS = tuple("Open Train Deploy Tune Compile Automate Run Build Serve Read Watch Compare Operate Lock".split())
 HEAD = ("**What you'll do.**", "**What you'll learn.**", "**What you'll need.**")
 NEEDS = {
     "the labs to do first": r"^- \*\*Before:\*\* .+",
@@ -42,7 +42,7 @@ SERVICES = (
         "iam",
         "sts",
     ),
-    *("events", "lambda"),
+    *("events", "lambda", "kms", "cloudtrail", "comprehend"),
 )
 # What the SDK and the labs' own package call, where the name of the operation does not stand in the cell.
 CALLS = {
@@ -61,6 +61,19 @@ CALLS = {
     "scaling.activities": ("DescribeScalingActivities",),
     "scaling.alarms": ("DescribeAlarms",),
     "scaling.invocations": ("GetMetricStatistics",),
+    "intruder.attempts": ("GetLogEvents",),
+    "intruder.on_notebook": ("CreatePresignedNotebookInstanceUrl",),
+    "security.authenticator": ("EnableMFADevice",),
+    "security.become": ("AssumeRole",),
+    "security.bucket": ("CreateBucket",),
+    "security.notebook": ("CreateNotebookInstance",),
+    "security.role": ("CreateRole",),
+    "security.simulate": ("SimulatePrincipalPolicy",),
+    "security.train": ("CreateTrainingJob",),
+    "security.user": ("CreateUser",),
+    "vpc.endpoint": ("CreateVpcEndpoint",),
+    "vpc.make": ("CreateVpc", "CreateSubnet", "CreateSecurityGroup"),
+    "vpc.nat_gateway": ("CreateNatGateway", "CreateInternetGateway"),
     "tuner.tune": ("CreateHyperParameterTuningJob",),
     "pipeline.upsert": ("CreatePipeline",),
     "pipeline.start": ("StartPipelineExecution",),

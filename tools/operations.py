@@ -16,7 +16,7 @@ from moto.core.utils import get_service_model, method_names_from_class
 from sagelab import catalog
 from sagelab.cloud import resources
 from sagelab.cloud.gateway.alarms import ALARM_OPERATIONS, TAGGING
-from sagelab.cloud.gateway.auth.identity import STS_OPERATIONS
+from sagelab.cloud.gateway.auth.identity import MFA_OPERATIONS, STS_OPERATIONS
 from sagelab.cloud.gateway.auth.simulation import IAM_OPERATIONS
 from sagelab.cloud.gateway.moto import services
 from sagelab.cloud.gateway.wire.planes import BESIDE, CONTROL, Planes
@@ -42,7 +42,11 @@ what becomes of each of its operations stands at the end of this page, as the ta
 
 
 # By moto's name for the service: what never comes to moto.
-OURS = {"sts": STS_OPERATIONS, "iam": IAM_OPERATIONS, "cloudwatch": (*ALARM_OPERATIONS, "GetMetricData")}
+OURS = {
+    "sts": STS_OPERATIONS,
+    "iam": (*IAM_OPERATIONS, *MFA_OPERATIONS),
+    "cloudwatch": (*ALARM_OPERATIONS, "GetMetricData"),
+}
 
 
 def write() -> str:
@@ -82,7 +86,7 @@ def _sts() -> Iterator[str]:
     yield "\n".join(f"| {name} | {owners[name]} |" for name in STS_OPERATIONS)
     yield "| every other | moto |\n"
     yield "## iam\n\n| operation | owner |\n|---|---|"
-    yield "\n".join(f"| {name} | ours |" for name in IAM_OPERATIONS)
+    yield "\n".join(f"| {name} | ours |" for name in OURS["iam"])
     yield "| every other | moto |\n"
     yield "## cloudwatch\n\n| operation | owner |\n|---|---|"
     yield "\n".join(f"| {name} | ours |" for name in sorted((*ALARM_OPERATIONS, "GetMetricData")))

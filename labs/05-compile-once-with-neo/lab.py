@@ -368,5 +368,4 @@ cleanup.assert_clean(lab)
 #
 # ## Next
 #
-# This is the last lab. Take a script and data of your own through all six: the walkthroughs' tables say which
-# call does what, and [differences](../docs/differences.md) what AWS does otherwise.
+# [Lab 6](06-lock-it-down.ipynb) lets an intruder into a training job, and closes one of its ways after the other.

@@ -10,11 +10,12 @@ __version__ = "0.1.0"
 __all__ = ["connect"]
 
 
-def connect(lab: str = "lab") -> Lab:
+def connect(lab: str = "lab", tls: bool | None = None) -> Lab:
     """Where the labs speak to: the local cloud, or your AWS account under SAGELAB_TARGET=aws.
 
-    lab: the name that everything this notebook makes is tagged with.
+    lab: the name that everything this notebook makes is tagged with. tls: whether to speak TLS with the
+    local cloud; by default as the environment does, which `sagelab env --tls` sets.
     """
     from sagelab.lab import session
 
-    return session.connect(lab)
+    return session.connect(lab, tls)

@@ -56,15 +56,15 @@ KINDS: tuple[Kind, ...] = (
     ),
     *(
         Kind(
-            f"{word}-quality-job-definition",
-            f"{word.title()}QualityJobDefinition",
-            f"{word} quality job definition",
+            f"{words.replace(' ', '-')}-job-definition",
+            f"{words.title().replace(' ', '')}JobDefinition",
+            f"{words} job definition",
             name_member="JobDefinitionName",
             listed="JobDefinitionSummaries",
             listed_as="Monitoring",
             roles=("RoleArn",),
         )
-        for word in ("data", "model")
+        for words in ("data quality", "model quality", "model bias", "model explainability")
     ),
     Kind(
         "pipeline-execution",

@@ -14,9 +14,14 @@ from datetime import UTC, datetime
 
 
 def settings(url: str, python: str) -> dict[str, str]:
-    """Variables that make git ask this module for the passwords of a local cloud. python: that runs it."""
+    """Variables that make git ask this module for the passwords of a local cloud, with TLS and without.
+
+    url: of the local cloud, http://... python: that runs this module.
+    """
     helper = f"!{python} -m {__name__}"
-    pairs = {f"credential.{url}.helper": helper, f"credential.{url}.useHttpPath": "true"}
+    pairs: dict[str, str] = {}
+    for place in (url, url.replace("http://", "https://", 1)):
+        pairs |= {f"credential.{place}.helper": helper, f"credential.{place}.useHttpPath": "true"}
     found = {"GIT_CONFIG_COUNT": str(len(pairs))}
     for number, (name, value) in enumerate(pairs.items()):
         found |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}

@@ -1,7 +1,7 @@
 """What TensorFlow's image runs where a job asks for a `distribution`: every host is told of all by TF_CONFIG.
 
 SageMaker's toolkit calls `train` in place of running the script itself. Addresses are those of AWS's image, but
-for the ports: the hosts of a job share one network here, so each has its own.
+for the ports: where no networks can be joined the hosts share one, so each has ports of its own.
 https://github.com/aws/sagemaker-tensorflow-training-toolkit (src/sagemaker_tensorflow_container/training.py)
 """
 

@@ -1,6 +1,7 @@
 """The image sagemaker-clarify-processing: `python3 -m sagelab.clarify` does what analysis_config.json asks for.
 
-It writes analysis.json, explanations_shap/out.csv, and beside a baseline constraint_violations.json.
+It writes analysis.json, explanations_shap/out.csv, and beside a baseline constraint_violations.json. An execution
+of Model Monitor has variables as the monitor's own image has them: what an endpoint was asked is the data then.
 https://docs.aws.amazon.com/sagemaker/latest/dg/clarify-processing-job-analysis-results.html
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,11 @@ import numpy as np
 import pandas as pd
 
 from sagelab.algorithms.job import Job, UserError, run, say
-from sagelab.clarify import bias, drift, shapley
+from sagelab.clarify import bias, captured, drift, metrics, shapley
 from sagelab.clarify.config import Config, chosen, column, groups, load, read, wanted
-from sagelab.clarify.predictor import Predictor, serving
+from sagelab.clarify.predictor import Predictor, model_of, serving
+from sagelab.monitoring import cloudwatch
+from sagelab.monitoring.settings import dimensions
 
 CONFIG, DATA, OUTPUT = "processing/input/config", "processing/input/data", "processing/output"
 MODEL, BASELINE = "model_name", "baseline_constraints"  # variables of a check: the model, an analysis.json
@@ -34,13 +37,14 @@ Document = dict[str, Any]
 
 def analyze(job: Job) -> None:
     """Do all methods. UserError: the configuration, the data or the model is no good."""
-    config, output = read(job.root / CONFIG / "analysis_config.json"), job.root / OUTPUT
-    table = load(config, job.root / DATA)
+    variables: Mapping[str, str] = os.environ
+    config, table = _data(job, variables)
+    output = Path(variables.get("output_path") or job.root / OUTPUT)
     say(f"{len(table)} rows, {table.shape[1]} columns")
     output.mkdir(parents=True, exist_ok=True)
     found: Document = {"version": "1.0"}
     with ExitStack() as stack:
-        predictor = _predictor(config, stack)
+        predictor = _predictor(config, variables, stack)
         if "pre_training_bias" in config.methods:
             found["pre_training_bias_metrics"] = _bias(config, table, None)
         if "post_training_bias" in config.methods:
@@ -48,7 +52,19 @@ def analyze(job: Job) -> None:
         if "shap" in config.methods:
             found["explanations"] = {"kernel_shap": _explain(config, table, predictor, output)}
     (output / "analysis.json").write_text(json.dumps(found, indent=4))
+    if variables.get("publish_cloudwatch_metrics") == "Enabled":
+        moment = variables.get("metric_time") or variables.get("end_time", "")
+        cloudwatch.leave(job.root, dimensions(variables), moment, metrics.of(found))
     _conclude(job, found, output)
+
+
+def _data(job: Job, variables: Mapping[str, str]) -> tuple[Config, pd.DataFrame]:
+    """What is asked for, and the data that it is about."""
+    usual = captured.USUAL.get(variables.get("analysis_type", ""))
+    if usual is None:
+        config = read(job.root / CONFIG / "analysis_config.json")
+        return config, load(config, job.root / DATA)
+    return captured.read(read(Path(variables["analysis_config"]), usual), variables)
 
 
 def _conclude(job: Job, found: Document, output: Path) -> None:
@@ -56,7 +72,9 @@ def _conclude(job: Job, found: Document, output: Path) -> None:
     message, baseline = "Completed: Job completed successfully with no violations.", os.environ.get(BASELINE)
     if baseline:
         violations = drift.violations(found, drift.read(Path(baseline)))
-        (output / "constraint_violations.json").write_text(json.dumps({"violations": violations}, indent=4))
+        (output / "constraint_violations.json").write_text(
+            json.dumps({"version": "1.0", "violations": violations}, indent=4)
+        )
         if violations:
             message = f"CompletedWithViolations: Job completed successfully with {len(violations)} violations."
     (job.root / "output").mkdir(exist_ok=True)
@@ -64,18 +82,22 @@ def _conclude(job: Job, found: Document, output: Path) -> None:
     say(message)
 
 
-def _predictor(config: Config, stack: ExitStack) -> Predictor | None:
+def _predictor(config: Config, variables: Mapping[str, str], stack: ExitStack) -> Predictor | None:
     """The model on an endpoint until the stack is closed; None where no method asks it."""
     asked = "shap" in config.methods or ("post_training_bias" in config.methods and config.predicted is None)
     if not asked:
         return None
     settings = dict(config.predictor or {})
-    settings.setdefault(MODEL, os.environ.get(MODEL))
-    if not settings[MODEL] and not settings.get("endpoint_name"):
+    settings.setdefault(MODEL, variables.get(MODEL))
+    monitored = variables.get("sagemaker_endpoint_name")
+    if not (settings[MODEL] or settings.get("endpoint_name") or monitored):
         raise UserError("predictor: a model_name is needed")
     import boto3
 
-    return stack.enter_context(serving(boto3.client("sagemaker"), boto3.client("sagemaker-runtime"), settings))
+    sagemaker = boto3.client("sagemaker")
+    if monitored and not settings[MODEL]:
+        settings[MODEL] = model_of(sagemaker, monitored)
+    return stack.enter_context(serving(sagemaker, boto3.client("sagemaker-runtime"), settings))
 
 
 def _features(config: Config, table: pd.DataFrame) -> pd.DataFrame:

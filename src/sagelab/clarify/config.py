@@ -50,14 +50,15 @@ class Config:
     joined: list[Name] = field(default_factory=list)
 
 
-def read(file: Path) -> Config:
-    """UserError: what is wrong with the file."""
+def read(file: Path, usual: Document | None = None) -> Config:
+    """UserError: what is wrong with the file. usual: what it need not say."""
     try:
         given = json.loads(file.read_text())
     except (OSError, ValueError, RecursionError):
         raise UserError(f"{file.name} is missing or is no JSON") from None
     if not isinstance(given, dict):
         raise UserError(f"{file.name} is no object")
+    given = (usual or {}) | given
     kind, methods = str(given.get("dataset_type", "")).lower(), given.get("methods")
     if kind not in (CSV, JSON_LINES, PARQUET):
         raise UserError(f"dataset_type {kind!r}: the local cloud reads {CSV}, {JSON_LINES} and {PARQUET}")

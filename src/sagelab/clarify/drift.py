@@ -40,7 +40,7 @@ def _bias(now: Document, before: Document) -> Iterator[dict[str, str]]:
     """A metric that is farther from its value without bias than it was."""
     known = dict(_metrics(before))
     for key, value in _metrics(now):
-        kind, facet, group, name = key
+        _, facet, group, name = key
         fair = FAIR.get(name, 0.0)
         if key in known and abs(value - fair) > abs(known[key] - fair) + LEAST:
             yield {
@@ -48,9 +48,7 @@ def _bias(now: Document, before: Document) -> Iterator[dict[str, str]]:
                 "facet_value": group,
                 "metric_name": name,
                 "constraint_check_type": "bias_drift_check",
-                "description": (
-                    f"{kind}: metric {name} of {facet} is {value:.6g}, the baseline's is {known[key]:.6g}"
-                ),
+                "description": f"Value {value} does not meet the constraint requirement",
             }
 
 
@@ -75,7 +73,7 @@ def _attributions(now: Document, before: Document) -> Iterator[dict[str, str]]:
                     "label": label,
                     "metric_name": "shap",
                     "constraint_check_type": "feature_attribution_drift_check",
-                    "description": f"Feature attribution drift: NDCG is {score:.4f}, which is below {ENOUGH}",
+                    "description": f"Feature attribution drift {score} exceeds threshold {ENOUGH}",
                 }
 
 

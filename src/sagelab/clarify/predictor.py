@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import botocore.exceptions
+import jmespath
 import numpy as np
 
 from sagelab.algorithms.job import UserError, say
@@ -47,10 +48,7 @@ class Predictor:
                 )
             except botocore.exceptions.ClientError as error:
                 raise UserError(f"The model does not answer: {error}") from None
-            read = self._read(answer["Body"].read())
-            if len(read) != len(part):
-                raise UserError(f"The model gives {len(read)} answers to {len(part)} rows")
-            found += read
+            found += read_answers(answer["Body"].read(), self.accept, len(part))
         return found
 
     def scores(self, rows: list[list[Any]]) -> Array:
@@ -63,19 +61,7 @@ class Predictor:
 
     def labels(self, rows: list[list[Any]], threshold: float) -> list[Any]:
         """The predicted label of each row: by its score, where a threshold divides one, else as it is."""
-        label, headers = self._settings.get("label"), self._settings.get("label_headers")
-        found: list[Any] = []
-        for one in self.answers(rows):
-            if label is not None:
-                found.append(_member(one, label))
-                continue
-            scores = _numbers(_member(one, self._settings.get("probability")))
-            if len(scores) == 1:
-                found.append(int(scores[0] > threshold))
-            else:
-                best = int(np.argmax(scores))
-                found.append(headers[best] if headers else best)
-        return found
+        return labels(self.answers(rows), self._settings, threshold)
 
     def _write(self, rows: list[list[Any]]) -> bytes:
         if self.content == CSV:
@@ -87,29 +73,61 @@ class Predictor:
             return "\n".join(template.replace("$features", json.dumps(row)) for row in rows).encode()
         raise UserError(f"predictor.content_type {self.content}: the local cloud sends {CSV} and {JSON_LINES}")
 
-    def _read(self, body: bytes) -> list[Any]:
-        """The answer of each row."""
-        try:
-            text = body.decode()
-            if self.accept == JSON_LINES:
-                return [json.loads(line) for line in text.splitlines() if line.strip()]
-            if self.accept == JSON:
-                found = json.loads(text)
-                return list(found.get("predictions", found) if isinstance(found, dict) else found)
+
+def read_answers(body: bytes, kind: str, rows: int) -> list[Any]:
+    """The answer to each row. kind: the type of the body. UserError: it is not of that type, or of other rows."""
+    try:
+        text = body.decode()
+        if kind == JSON_LINES:
+            found = [json.loads(line) for line in text.splitlines() if line.strip()]
+        elif kind == JSON:
+            given = json.loads(text)
+            given = given.get("predictions", given) if isinstance(given, dict) else given
+            found = given if isinstance(given, list) else [given]
+        else:
             lines = [line for line in csv.reader(io.StringIO(text)) if line]
-        except (ValueError, TypeError) as error:
-            raise UserError(f"The model's answer is no {self.accept}: {error}") from None
-        return lines[0] if len(lines) == 1 and len(lines[0]) > 1 else lines  # XGBoost writes all in one line
+            # XGBoost's first versions write the scores of all rows in one line.
+            found = lines[0] if len(lines) == 1 != rows else lines
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UserError(f"The model's answer is no {kind}: {error}") from None
+    if len(found) != rows:
+        raise UserError(f"The model gives {len(found)} answers to {rows} rows")
+    return found
+
+
+def labels(answers: list[Any], settings: dict[str, Any], threshold: float) -> list[Any]:
+    """The predicted label in each answer: by its score, where a threshold divides one, else as it is.
+
+    settings: `label`, `probability` and `label_headers` of `predictor`.
+    """
+    label, headers = settings.get("label"), settings.get("label_headers")
+    found: list[Any] = []
+    for one in answers:
+        if label is not None:
+            found.append(_member(one, label))
+            continue
+        scores = _numbers(_member(one, settings.get("probability")))
+        if len(scores) == 1:
+            found.append(int(scores[0] > threshold))
+        else:
+            best = int(np.argmax(scores))
+            found.append(headers[best] if headers else best)
+    return found
 
 
 def _member(answer: Any, name: Any) -> Any:
-    """A part of an answer, by its name or number. UserError: there is none."""
+    """A part of an answer, by its name, number or JMESPath. UserError: there is none."""
     if name is None:
         return answer
     try:
-        return answer[name]
-    except (KeyError, IndexError, TypeError):
-        raise UserError(f"The model's answer has no {name!r}: {str(answer)[:200]}") from None
+        if not isinstance(answer, dict):
+            return answer[int(name)]
+        found = answer[name] if name in answer else jmespath.search(str(name), answer)
+    except (IndexError, TypeError, ValueError, jmespath.exceptions.JMESPathError):
+        found = None
+    if found is None:
+        raise UserError(f"The model's answer has no {name!r}: {str(answer)[:200]}")
+    return found
 
 
 def _numbers(value: Any) -> list[float]:
@@ -120,6 +138,18 @@ def _numbers(value: Any) -> list[float]:
         return [float(one) for one in (given if isinstance(given, list) else [given])]
     except (TypeError, ValueError):
         raise UserError(f"The model's answer has no numbers: {str(value)[:200]}") from None
+
+
+def model_of(sagemaker: Any, endpoint: str) -> str:
+    """The model of an endpoint's first variant. UserError: it is not told."""
+    try:
+        config = sagemaker.describe_endpoint(EndpointName=endpoint)["EndpointConfigName"]
+        found = sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"][0]
+        return str(found["ModelName"])
+    except (botocore.exceptions.ClientError, LookupError) as error:
+        raise UserError(
+            f"predictor: a model_name is needed, and that of {endpoint} is not told: {error}"
+        ) from None
 
 
 @contextmanager

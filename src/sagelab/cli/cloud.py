@@ -1,4 +1,4 @@
-"""`sagelab up`, `down`, `open`, `status`, `env`, `reset`, `doctor`: the local cloud from a shell."""
+"""`sagelab up`, `down`, `open`, `status`, `env`, `tls`, `reset`, `doctor`: the local cloud from a shell."""
 
 from __future__ import annotations
 
@@ -109,14 +109,27 @@ def _describe(status: Status) -> str:
 
 @main.command()
 @with_home
-def env(home: Home) -> None:
+@click.option("--tls/--plain", default=None, help="By TLS (https) or not; by default as this shell has it.")
+def env(home: Home, tls: bool | None) -> None:
     """Print shell exports that point programs at the local cloud: eval "$(sagelab env)"."""
     from sagelab.cloud import control
 
     for name in sorted({*control.FOREIGN, *control.foreign(os.environ)}):
         click.echo(f"unset {name}")
-    for name, value in control.environment(home).items():
+    for name, value in control.environment(home, tls).items():
         click.echo(f"export {name}={shlex.quote(value)}")
+
+
+@main.command()
+@with_home
+@click.argument("state", type=click.Choice(["on", "off"]), required=False)
+def tls(home: Home, state: str | None) -> None:
+    """Say, or set, whether jobs and whatever else starts from now on speak TLS with the local cloud."""
+    from sagelab.cloud import tls as wire
+
+    if state:
+        wire.let_hosts_speak(home, state == "on")
+    click.echo(f"hosts speak {'TLS (https)' if wire.speaking(home) else 'plain HTTP'} with the local cloud")
 
 
 @main.command()

@@ -19,6 +19,7 @@ from urllib.error import URLError
 from urllib.request import ProxyHandler, Request, build_opener
 
 from sagelab import credential_helper
+from sagelab.cloud import tls as wire
 from sagelab.cloud.console.tokens import write_token
 from sagelab.cloud.errors import ControlError, HomeRefused, NotRunning, StartFailed
 from sagelab.cloud.home import DEFAULT_REGION, Home
@@ -145,15 +146,17 @@ def reset(home: Home) -> None:
         home.clear()
 
 
-def environment(home: Home) -> dict[str, str]:
+def environment(home: Home, tls: bool | None = None) -> dict[str, str]:
     """The variables that point a program at the running local cloud of `home`. NotRunning: none runs.
 
     boto3, the AWS CLI and both SageMaker SDKs read them. A profile or an endpoint of one service in the
     user's own AWS files would win over some of them, so those files are left out. Unset FOREIGN besides.
+    tls: whether by TLS; by default where this process is led there by TLS already.
     """
     keys, url = home.credentials(), find_url(home)
+    secure = wire.is_spoken(os.environ) if tls is None else tls
     return {
-        "AWS_ENDPOINT_URL": url,
+        "AWS_ENDPOINT_URL": wire.secured(url) if secure else url,
         "AWS_ACCESS_KEY_ID": keys.access_key_id,
         "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
         "AWS_DEFAULT_REGION": DEFAULT_REGION,
@@ -168,6 +171,7 @@ def environment(home: Home) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join([str(REDIRECT), *_python_path(os.environ)]),
         "SAGELAB_HOME": str(home.path),
         **credential_helper.settings(url, shlex.quote(sys.executable)),
+        **(wire.environment(home, os.environ) if secure else {}),
     }
 
 

@@ -7,12 +7,16 @@
   server.lock        held by that process for as long as it lives
   starting.lock      held by whoever starts or ends it
   settings.json      what the user has set: the spot market
+  tls/               the certificate of its port and the authority behind it, once TLS was asked for; trusted.pem:
+                     that authority and whom else its user trusts; a reset leaves it
   server.log         what that process said; server.log.1 what it said before
   sdk.yaml           defaults for the SageMaker SDK: no telemetry
   sagelab.db         the store: SageMaker's resources
   services.db        what every other service holds, but for the bytes of S3 objects
   databases.made     says that both were there: one that is missing later was lost
-  objects/           those bytes
+  objects/           those bytes, encrypted
+  master.key         mode 0600: what the keys of those bytes, and of KMS, are encrypted with (master.py)
+  trail.db           what CloudTrail has recorded: every call, for 90 days; trail.pem: by which it signs
   sessions.json      mode 0600: temporary keys that GetSessionToken gave out
   jobs/              the folders of running jobs; empty when none runs
   functions/         the code of Lambda functions and their layers
@@ -58,8 +62,18 @@ ROOM = 1 << 20  # bytes that a start needs
 DATABASES_MADE, LAST = "databases.made", "server.last.json"
 STATE = (
     DATABASES_MADE,
-    *("sagelab.db*", "services.db*", "objects", SESSIONS, "jobs", "functions", "images", "notebooks", "python"),
-    "tmp",
+    *(
+        "sagelab.db*",
+        "services.db*",
+        "objects",
+        "master.key",
+        SESSIONS,
+        "jobs",
+        "functions",
+        "images",
+        "notebooks",
+    ),
+    *("python", "tmp", "trail.db*", "trail.pem"),
     "repositories",
     *("server.json", LAST, "server.log*", "settings.json", "kubernetes"),
 )

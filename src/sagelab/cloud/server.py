@@ -17,6 +17,7 @@ import shutil
 import signal
 import socket
 import sqlite3
+import ssl
 import sys
 import threading
 from collections.abc import Callable
@@ -27,12 +28,12 @@ from typing import IO, Any
 
 import sagelab
 from sagelab import catalog
-from sagelab.cloud import clock, damage, resources, zones
+from sagelab.cloud import clock, damage, resources, tls, zones
 from sagelab.cloud.console.server import ConsoleServer
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.jobs.run import await_ends
 from sagelab.cloud.engine.sandbox.launcher import Launcher
-from sagelab.cloud.errors import ControlError, PortTaken, is_unwritable
+from sagelab.cloud.errors import ControlError, HomeDamaged, PortTaken, is_unwritable
 from sagelab.cloud.gateway.app import Gateway, Internal
 from sagelab.cloud.home import CONSOLE_PORT, DEFAULT_REGION, HOST, PORT, ROLE_NAME, Home
 from sagelab.cloud.resources.call import Family
@@ -110,7 +111,7 @@ def serve(home: Home, port: int | None, ready: Callable[[str], None]) -> None:
         cloud, families = _build(home, url, closing, outside)
         gateway = Gateway(cloud, families, internal=_own(cloud))
         closing.callback(gateway.close)
-        closing.callback(_serve_in_background(gateway, listener))
+        closing.callback(_serve_in_background(gateway, listener, partial(_handshakes, home)))
         # Last lines and last steps go through the front door and into the store: what runs ends before those do.
         closing.callback(await_ends, LAST_WORDS)
         closing.callback(cloud.launcher.close)
@@ -166,11 +167,22 @@ def _status(cloud: Cloud) -> dict[str, Any]:
     }
 
 
-def _serve_in_background(gateway: Gateway, listener: socket.socket) -> Callable[[], None]:
+def _handshakes(home: Home) -> ssl.SSLContext:
+    """ConnectionRefusedError: there can be none, as the log says."""
+    try:
+        return tls.server_context(home)
+    except HomeDamaged as error:
+        log.error("%s", error)
+        raise ConnectionRefusedError(str(error)) from None
+
+
+def _serve_in_background(
+    gateway: Gateway, listener: socket.socket, context: Callable[[], ssl.SSLContext]
+) -> Callable[[], None]:
     """Answer requests from now on; what is returned stops it."""
     from sagelab.cloud.gateway.http.server import Server
 
-    server = Server(listener, gateway.answer, gateway.spool)
+    server = Server(listener, gateway.answer, gateway.spool, context, gateway.source)
     thread = threading.Thread(target=server.serve_forever, args=(POLL,), name="serve", daemon=True)
     thread.start()
 

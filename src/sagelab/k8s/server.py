@@ -24,9 +24,9 @@ from typing import Any
 
 import uvicorn
 
+from sagelab import certificates
 from sagelab.cloud.errors import ControlError, NotRunning, PortTaken
 from sagelab.cloud.home import HOST, Home, write_private
-from sagelab.k8s import certificates
 from sagelab.k8s.app import App
 from sagelab.k8s.control import place
 from sagelab.k8s.kinds import DEFINITIONS
@@ -87,7 +87,7 @@ def install(objects: Objects) -> None:
 def prepare(folder: Path, url: str) -> str:
     """The token of this server; certificate, token and kubeconfig are made where they are not there yet."""
     if not (folder / "server.key").exists():
-        certificates.make(folder)
+        certificates.make(folder, "sagelab-kubernetes")
     file = folder / "token"
     if not file.exists():
         file.touch(mode=0o600)

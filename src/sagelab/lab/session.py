@@ -162,10 +162,11 @@ class Lab:
         ]
 
 
-def connect(lab: str = "lab") -> Lab:
+def connect(lab: str = "lab", tls: bool | None = None) -> Lab:
     """Connect to AWS for the lab of this name, as SAGELAB_TARGET says; make its bucket if there is none.
 
     Says what another run of the lab has left. lab: lower-case letters, digits and single hyphens, 40 at most.
+    tls: whether to speak TLS with the local cloud; by default as this process's environment does. On AWS all do.
     ConnectError: it cannot, and why.
     """
     if not NAME.fullmatch(lab):
@@ -175,7 +176,7 @@ def connect(lab: str = "lab") -> Lab:
     target = os.environ.get("SAGELAB_TARGET", "local").lower()
     if target not in TARGETS:
         raise ConnectError(f"SAGELAB_TARGET is {target!r}; it should be local or aws.")
-    url = _start_local() if target == "local" else None
+    url = _start_local(tls) if target == "local" else None
     if target == "aws":
         _refuse_local()
         spending.watch(spending.SpendGuard([{"Key": TAG, "Value": lab}], _describe))
@@ -205,7 +206,7 @@ def _tell_of_another_run(lab: Lab) -> None:
         )
 
 
-def _start_local() -> str:
+def _start_local(tls: bool | None) -> str:
     """Start the local cloud if it does not run, and point this process and its children at it."""
     if "SAGELAB_INSTANCE" in os.environ:  # a notebook instance of a local cloud, which points here at it
         return os.environ["AWS_ENDPOINT_URL"]
@@ -216,14 +217,14 @@ def _start_local() -> str:
 
     home = Home()
     try:
-        url = control.up(home)
+        control.up(home)
     except ControlError as error:
         raise ConnectError(f"The local cloud does not start; `sagelab doctor` looks why. {error}") from error
     for name in control.foreign(os.environ):
         del os.environ[name]
-    os.environ.update(control.environment(home))
+    os.environ.update(control.environment(home, tls))
     install()
-    return url
+    return os.environ["AWS_ENDPOINT_URL"]
 
 
 def _describe(kind: Kind, name: str) -> dict[str, Any]:

@@ -50,13 +50,29 @@ def of_model(scores: Mapping[str, Any]) -> list[tuple[str, Metric]]:
 
 
 def write(root: Path, settings: Settings, found: Iterable[tuple[str, Metric]]) -> None:
-    """Leave the metrics where the platform looks: a feature's with its name as a dimension, and without."""
+    """Leave the metrics of an analysis: a feature's with its name as a dimension, and without."""
+    leave(
+        root,
+        settings.dimensions,
+        settings.moment,
+        ((metric, own) for feature, metric in found for own in ([{}, {"Feature": feature}] if feature else [{}])),
+    )
+
+
+def leave(
+    root: Path,
+    dimensions: Iterable[tuple[str, str]],
+    moment: str,
+    found: Iterable[tuple[Metric, Mapping[str, str]]],
+) -> None:
+    """Leave metrics where the platform looks. dimensions: of all of them, beside which each has its own.
+
+    moment: in ISO 8601; "": now.
+    """
     file = root / FILE
     file.parent.mkdir(parents=True, exist_ok=True)
-    moment = settings.moment or f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    usual = [{"Name": name, "Value": value} for name, value in settings.dimensions]
+    moment, usual = moment or f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", list(dimensions)
     with file.open("w") as target:
-        for feature, metric in found:
-            for own in [[], [{"Name": "Feature", "Value": feature}]] if feature else [[]]:
-                line = metric | {"Timestamp": moment, "Dimensions": [*usual, *own]}
-                target.write(json.dumps(line) + "\n")
+        for metric, own in found:
+            named = [{"Name": name, "Value": value} for name, value in (*usual, *own.items())]
+            target.write(json.dumps(metric | {"Timestamp": moment, "Dimensions": named}) + "\n")

@@ -82,7 +82,7 @@ def read(variables: Mapping[str, str]) -> Settings:
         excluded=tuple(filter(None, re.split(r"[,\s]+", variables.get("exclude_features_attribute", "")))),
         before=_path(variables, "record_preprocessor_script"),
         after=_path(variables, "post_analytics_processor_script"),
-        dimensions=_dimensions(variables),
+        dimensions=dimensions(variables),
         moment=variables.get("metric_time") or variables.get("end_time", ""),
     )
 
@@ -113,6 +113,7 @@ def _threshold(text: str) -> float:
         raise UserError(f"probability_threshold_attribute {text!r} is not a number") from None
 
 
-def _dimensions(variables: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+def dimensions(variables: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """(name, value) of the dimensions that all metrics of an execution have."""
     names = {"Endpoint": "sagemaker_endpoint_name", "MonitoringSchedule": "sagemaker_monitoring_schedule_name"}
     return tuple((name, variables[given]) for name, given in names.items() if variables.get(given))

@@ -70,9 +70,9 @@ def _read(file: Path) -> xgboost.Booster:
 
 
 def _write(scores: list[Any], accept: str) -> tuple[bytes, str]:
-    """As AWS's container has it: a line for each score, but for the first versions, with commas between them.
+    """As AWS's container has it: a line for each score, but commas between them in its first versions.
 
-    In a batch transform each has a line in any version.
+    So it is among many models of one container in any version; in a batch transform each score has a line.
     """
     kind = accept.partition(";")[0].strip().lower() or CSV
     if kind not in WRITTEN:
@@ -81,7 +81,8 @@ def _write(scores: list[Any], accept: str) -> tuple[bytes, str]:
         )
     if os.environ.get("SAGEMAKER_BATCH"):
         return "".join(f"{score}\n" for score in scores).encode(), kind
-    if kind == CSV and os.environ.get("SAGEMAKER_FRAMEWORK_VERSION", "").partition("-")[0] in FIRST:
+    version, several = os.environ.get("SAGEMAKER_FRAMEWORK_VERSION", ""), os.environ.get("SAGEMAKER_MULTI_MODEL")
+    if kind == CSV and (version.partition("-")[0] in FIRST or several == "true"):
         return ",".join(map(str, scores)).encode(), kind
     if kind == CSV:
         return codecs.encode(scores, CSV)

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 
+from sagelab.cloud import tls
 from sagelab.cloud.context import SERVICE, Cloud
 from sagelab.cloud.errors import ResourceNotFound
 from sagelab.cloud.gateway.app import Gateway
@@ -100,6 +102,11 @@ class Serving:
             signers.session(*keys.values()) if keys else signers.session(own.access_key_id, own.secret_access_key)
         )
 
+    def secured(self, service: str, **keys: str) -> Any:
+        """A client that speaks TLS, and tries once."""
+        place = {"endpoint_url": tls.secured(self.url), "verify": str(tls.folder(self.home) / tls.AUTHORITY)}
+        return self.session(**keys).client(service, config=Config(retries={"total_max_attempts": 1}), **place)
+
     def client(self, service: str, config: Config | None = None, **keys: str) -> Any:
         once = Config(retries={"total_max_attempts": 1})
         return self.session(**keys).client(
@@ -162,7 +169,7 @@ def serve(folder: Path) -> Iterator[Serving]:
     cloud = Cloud(home, store, None, url, "us-east-1")  # type: ignore[arg-type]
     gateway = Gateway(cloud, [jobs], {"Status": lambda params: {"asked": params}})  # type: ignore[list-item]
     gateway.alarms.watch.close()  # tests look at their alarms themselves
-    server = Server(listener, gateway.answer, gateway.spool)
+    server = Server(listener, gateway.answer, gateway.spool, partial(tls.server_context, home))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from sagelab.cloud.resources.monitoring_schedules import MonitoringSchedules
 from sagelab.cloud.store import Store
 from tests.cloud.endpoints import Hosting
 from tests.cloud.jobs import ROLE
-from tests.cloud.monitoring import ANALYZER, HOURLY, NOW, RESOURCES, Monitoring
+from tests.cloud.monitoring import ANALYZER, CLARIFY, HOURLY, NOW, RESOURCES, SERVER, Monitoring
 from tests.conftest import LocalCloud
 
 
@@ -25,6 +26,12 @@ def monitoring(cloud: LocalCloud) -> Iterator[Monitoring]:
         yield Monitoring(hosting)
     finally:
         hosting.close()
+
+
+@pytest.fixture(scope="module")
+def clarified(monitoring: Monitoring) -> Monitoring:
+    """One more endpoint: what others capture is none of Clarify's."""
+    return Monitoring(monitoring.hosting)
 
 
 def refusal(code: str, call: Any, **request: Any) -> str:
@@ -90,6 +97,102 @@ def test_the_quality_of_a_model_is_judged_by_merged_labels(monitoring: Monitorin
     monitoring.sagemaker.delete_model_quality_job_definition(JobDefinitionName=definition)
     described = monitoring.sagemaker.describe_model_quality_job_definition
     assert "Could not find" in refusal("ResourceNotFound", described, JobDefinitionName=definition)
+
+
+def test_bias_that_is_more_than_the_baselines_is_found_and_measured(clarified: Monitoring) -> None:
+    clarified.capture(*((f"{n % 2},{n}", "0.9" if n % 2 == 0 else "0.2") for n in range(8)))
+    known = {"name": "DPPL", "description": "", "value": 0.5}
+    facets = {"group": [{"value_or_threshold": "1", "metrics": [known]}]}
+    config = {
+        "headers": ["label", "group", "age"],
+        "label": "label",
+        "label_values_or_threshold": [1],
+        "facet": [{"name_or_index": "group", "value_or_threshold": [1]}],
+    }
+    definition, place = clarified.name("bias"), clarified.name("config")
+    clarified.sagemaker.create_model_bias_job_definition(
+        JobDefinitionName=definition,
+        ModelBiasBaselineConfig={
+            "ConstraintsResource": {
+                "S3Uri": clarified.put(
+                    f"{place}/base.json", json.dumps({"post_training_bias_metrics": {"facets": facets}})
+                )
+            }
+        },
+        ModelBiasAppSpecification={
+            "ImageUri": CLARIFY,
+            "ConfigUri": clarified.put(f"{place}/analysis_config.json", json.dumps(config)),
+        },
+        ModelBiasJobInput={
+            "EndpointInput": clarified.input(ProbabilityThresholdAttribute=0.8),
+            "GroundTruthS3Input": {"S3Uri": clarified.label(place, *"10101010")},
+        },
+        ModelBiasJobOutputConfig=clarified.output(place),
+        JobResources=RESOURCES,
+        RoleArn=ROLE,
+    )
+    name = clarified.schedule(
+        {"ScheduleConfig": NOW, "MonitoringJobDefinitionName": definition, "MonitoringType": "ModelBias"}
+    )
+    execution = clarified.wait(name)
+    assert execution["MonitoringExecutionStatus"] == "CompletedWithViolations", execution
+    (violation,) = clarified.report(execution, "constraint_violations.json")["violations"]
+    assert (violation["metric_name"], violation["facet"]) == ("DPPL", "group")
+    described = clarified.sagemaker.describe_model_bias_job_definition(JobDefinitionName=definition)
+    assert described["ModelBiasAppSpecification"]["ImageUri"] == CLARIFY
+    dimensions = [{"Name": "MonitoringSchedule", "Value": name}]
+    found = clarified.hosting.cloud.client("cloudwatch").list_metrics(
+        Namespace="aws/sagemaker/Endpoints/bias-metrics", Dimensions=dimensions
+    )
+    assert {"bias_metric_CI", "bias_metric_DPPL"} <= {one["MetricName"] for one in found["Metrics"]}
+
+
+def test_reasons_are_those_of_the_monitored_model_and_of_its_baselining_job(clarified: Monitoring) -> None:
+    clarified.capture(("100,1", "101"), ("200,2", "202"))
+    place = clarified.name("reasons")
+    config = {"headers": ["a", "b"], "methods": {"shap": {"baseline": [[0, 0]]}}}
+    baseline = {"explanations": {"kernel_shap": {"label0": {"global_shap_values": {"a": 1.0, "b": 50.0}}}}}
+    clarified.put(f"{place}/base/analysis.json", json.dumps(baseline))
+    definition, job = clarified.name("why"), clarified.name("baselining")
+    clarified.sagemaker.create_processing_job(
+        ProcessingJobName=job,
+        AppSpecification={"ImageUri": SERVER, "ContainerEntrypoint": ["python3", "-c", "pass"]},
+        ProcessingResources=RESOURCES,
+        ProcessingOutputConfig={
+            "Outputs": [
+                {
+                    "OutputName": "found",
+                    "S3Output": {
+                        "S3Uri": f"s3://{clarified.bucket}/{place}/base",
+                        "LocalPath": "/opt/ml/processing/output",
+                        "S3UploadMode": "EndOfJob",
+                    },
+                }
+            ]
+        },
+        RoleArn=ROLE,
+    )
+    clarified.sagemaker.create_model_explainability_job_definition(
+        JobDefinitionName=definition,
+        ModelExplainabilityBaselineConfig={"BaseliningJobName": job},
+        ModelExplainabilityAppSpecification={
+            "ImageUri": CLARIFY,
+            "ConfigUri": clarified.put(f"{place}/analysis_config.json", json.dumps(config)),
+        },
+        ModelExplainabilityJobInput={"EndpointInput": clarified.input()},
+        ModelExplainabilityJobOutputConfig=clarified.output(place),
+        JobResources=RESOURCES,
+        RoleArn=ROLE,
+    )
+    name = clarified.schedule(
+        {"ScheduleConfig": NOW, "MonitoringJobDefinitionName": definition, "MonitoringType": "ModelExplainability"}
+    )
+    execution = clarified.wait(name)
+    assert execution["MonitoringExecutionStatus"] == "CompletedWithViolations", execution
+    reasons = clarified.report(execution, "analysis.json")["explanations"]["kernel_shap"]["label0"]
+    assert reasons["global_shap_values"]["a"] > reasons["global_shap_values"]["b"] > 0
+    (violation,) = clarified.report(execution, "constraint_violations.json")["violations"]
+    assert violation["constraint_check_type"] == "feature_attribution_drift_check"
 
 
 def test_without_data_in_the_window_an_execution_fails(monitoring: Monitoring) -> None:
@@ -162,7 +265,7 @@ BAD: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "offsets": ({"ScheduleConfig": {"ScheduleExpression": "NOW"}}, {}, "DataAnalysisStartTime is required"),
     "window": ({"ScheduleConfig": NOW | {"DataAnalysisStartTime": "-P2D"}}, {}, "must precede"),
     "backwards": ({"ScheduleConfig": NOW | {"DataAnalysisEndTime": "-PT2H"}}, {}, "must precede"),
-    "bias": ({"MonitoringType": "ModelBias"}, {}, "has no Clarify"),
+    "bias": ({"MonitoringType": "ModelBias"}, {}, "needs a MonitoringJobDefinitionName"),
     "both": ({"MonitoringJobDefinitionName": "x"}, {}, "Give either"),
     "role": ({}, {"RoleArn": "arn:aws:iam::000000000000:role/Nobody"}, "pass role"),
     "image": ({}, {"MonitoringAppSpecification": {"ImageUri": "busybox"}}, "no runtime"),

@@ -1,4 +1,4 @@
-"""The job definitions of Model Monitor, of the quality of data and of models: Create, Describe, List, Delete.
+"""The job definitions of Model Monitor's four types: Create, Describe, List, Delete.
 
 A definition runs nothing: a monitoring schedule names it.
 """
@@ -90,11 +90,42 @@ class ModelQualityJobDefinitions(MonitoringDefinitions):
             raise checks.missing("modelQualityAppSpecification.problemType")
         if not {"InferenceAttribute", "ProbabilityAttribute"} & set(source["EndpointInput"]):
             raise ValidationException("EndpointInput: InferenceAttribute or ProbabilityAttribute is needed.")
-        if "S3Uri" not in source["GroundTruthS3Input"]:
-            raise checks.missing("modelQualityJobInput.groundTruthS3Input.s3Uri")
-        checks.location("GroundTruthS3Input: S3Uri", source["GroundTruthS3Input"]["S3Uri"])
+        _check_labels(source, "modelQualityJobInput")
 
     def job(self, document: Document) -> Params:
-        return super().job(document) | {
-            "GroundTruthS3Input": document["ModelQualityJobInput"]["GroundTruthS3Input"]
-        }
+        return super().job(document) | _labels(document["ModelQualityJobInput"])
+
+
+class ModelBiasJobDefinitions(MonitoringDefinitions):
+    """Those of the bias of models, which need labels and what Clarify is to analyze."""
+
+    kind = catalog.of_stem("ModelBiasJobDefinition")
+    word = "ModelBias"
+
+    def check(self, document: Document) -> None:
+        checks.location("ConfigUri", document["ModelBiasAppSpecification"]["ConfigUri"])
+        _check_labels(document["ModelBiasJobInput"], "modelBiasJobInput")
+
+    def job(self, document: Document) -> Params:
+        return super().job(document) | _labels(document["ModelBiasJobInput"])
+
+
+class ModelExplainabilityJobDefinitions(MonitoringDefinitions):
+    """Those of what a model's answers come from."""
+
+    kind = catalog.of_stem("ModelExplainabilityJobDefinition")
+    word = "ModelExplainability"
+
+    def check(self, document: Document) -> None:
+        checks.location("ConfigUri", document["ModelExplainabilityAppSpecification"]["ConfigUri"])
+
+
+def _check_labels(source: Params, where: str) -> None:
+    """ValidationException: the place of a definition's labels is none. where: its input, in AWS's words."""
+    if "S3Uri" not in source["GroundTruthS3Input"]:
+        raise checks.missing(f"{where}.groundTruthS3Input.s3Uri")
+    checks.location("GroundTruthS3Input: S3Uri", source["GroundTruthS3Input"]["S3Uri"])
+
+
+def _labels(source: Params) -> Params:
+    return {"GroundTruthS3Input": source["GroundTruthS3Input"]}

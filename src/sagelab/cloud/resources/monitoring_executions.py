@@ -12,7 +12,7 @@ from typing import Any
 from sagelab.catalog import Kind
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.data import channels
-from sagelab.cloud.engine.jobs.run import Step
+from sagelab.cloud.engine.images import registry
 from sagelab.cloud.engine.monitoring import expressions
 from sagelab.cloud.engine.monitoring.execution import ExecutionRun
 from sagelab.cloud.engine.monitoring.jobs import Plan
@@ -23,6 +23,8 @@ from sagelab.cloud.resources.endpoints import Endpoints
 from sagelab.cloud.resources.jobs import Jobs
 from sagelab.cloud.resources.monitoring_definitions import (
     DataQualityJobDefinitions,
+    ModelBiasJobDefinitions,
+    ModelExplainabilityJobDefinitions,
     ModelQualityJobDefinitions,
     MonitoringDefinitions,
 )
@@ -46,19 +48,20 @@ class MonitoringExecutions(Jobs):
         ended=("Completed", "CompletedWithViolations", "Failed", "Stopped"),
         ends_member="EndTime",
     )
-    needs = (ProcessingJobs, Endpoints, DataQualityJobDefinitions, ModelQualityJobDefinitions)
+    needs = (
+        ProcessingJobs,
+        Endpoints,
+        DataQualityJobDefinitions,
+        ModelQualityJobDefinitions,
+        ModelBiasJobDefinitions,
+        ModelExplainabilityJobDefinitions,
+    )
 
     def __init__(
-        self,
-        cloud: Cloud,
-        processing: ProcessingJobs,
-        endpoints: Endpoints,
-        data: DataQualityJobDefinitions,
-        model: ModelQualityJobDefinitions,
+        self, cloud: Cloud, processing: ProcessingJobs, endpoints: Endpoints, *definitions: MonitoringDefinitions
     ) -> None:
         self.processing, self.endpoints = processing, endpoints
-        self.definitions: dict[str, MonitoringDefinitions] = {"DataQuality": data, "ModelQuality": model}
-        self._watched: dict[str, ExecutionRun] = {}  # ARN of a processing job -> the run that waits for it
+        self.definitions = {family.word: family for family in definitions}
         cloud.store.listen(self._on_change)
         super().__init__(cloud)
 
@@ -94,20 +97,20 @@ class MonitoringExecutions(Jobs):
 
     def make_run(self, job: Document, tags: dict[str, str]) -> ExecutionRun:  # noqa: ARG002
         arn = job["MonitoringExecutionArn"]
-        run = ExecutionRun(
+        return ExecutionRun(
             arn,
             lambda: self._plan(job),
             lambda role: self.cloud.client_as(role, "s3", arn.split(":")[3]),
-            lambda request: self._create(arn, request, run),
+            lambda request: self._create(arn, request),
             self.processing.find,
             lambda step: self.report(arn, step),
         )
-        return run
 
     def _plan(self, execution: Document) -> Plan:
         arn, scheduled = execution["MonitoringExecutionArn"], execution["ScheduledTime"]
         where, config = ":".join(arn.split(":")[3:5]), execution[OWN]["Config"]
         job = self.definition(config, where)
+        baselining = job.get("BaselineConfig", {}).get("BaseliningJobName")
         return Plan(
             execution["MonitoringScheduleName"],
             execution["MonitoringType"],
@@ -118,6 +121,8 @@ class MonitoringExecutions(Jobs):
                 scheduled, config.get("ScheduleConfig", {}), job["MonitoringInputs"][0]["EndpointInput"]
             ),
             arn.rpartition("/")[2],
+            registry.address(registry.MERGER, arn.split(":")[3]),
+            self.processing.kind.arn_of(baselining, where) if baselining else "",
         )
 
     def _captured(self, endpoint: str, where: str) -> channels.Location:
@@ -127,17 +132,15 @@ class MonitoringExecutions(Jobs):
             raise ValidationException(f'Data capture is not enabled for endpoint "{endpoint}".')
         return channels.locate(config["DestinationS3Uri"])
 
-    def _create(self, arn: str, request: dict[str, Any], run: ExecutionRun) -> str:
+    def _create(self, arn: str, request: dict[str, Any]) -> str:
         region, account = arn.split(":")[3:5]
         call = Call("CreateProcessingJob", request, region, account, f"arn:aws:iam::{account}:root")
-        made = str(self.processing.create(call)["ProcessingJobArn"])
-        self._watched[made] = run
-        return made
+        return str(self.processing.create(call)["ProcessingJobArn"])
 
     def _on_change(self, change: Change) -> None:
-        run = self._watched.get(change.arn)
-        if run:
-            run.changed.set()
+        for run in [*self.runs.values()]:
+            if isinstance(run, ExecutionRun) and run.awaited == change.arn:
+                run.changed.set()
 
     @operation("ListMonitoringExecutions")
     def list_executions(self, call: Call) -> Params:
@@ -152,13 +155,6 @@ class MonitoringExecutions(Jobs):
         """The newest execution of a schedule by its name, as a List shows it."""
         found, _ = self.store.page(Query(self.kind.arn, region, name_prefix=f"{schedule}/", limit=1))
         return self.row(found[0]) if found else None
-
-    def report(self, arn: str, step: Step) -> Document | None:
-        found = super().report(arn, step)
-        if step.status not in self.kind.running:
-            for watched in [each for each, run in self._watched.copy().items() if run.job_name == arn]:
-                self._watched.pop(watched, None)
-        return found
 
     def check(self, call: Call) -> None:
         """Executions are made by schedules alone."""

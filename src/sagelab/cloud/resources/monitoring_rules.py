@@ -12,7 +12,7 @@ from sagelab.cloud.resources import checks
 from sagelab.cloud.resources.call import Params
 from sagelab.cloud.resources.processing_rules import INPUTS, check_image
 
-KINDS = ("DataQuality", "ModelQuality")
+USUAL = "DataQuality"
 LONGEST = timedelta(days=1)  # of a window that a schedule's own offsets make
 FARTHEST = timedelta(days=31)  # of one that an endpoint's make
 
@@ -37,14 +37,10 @@ def check_job(job: Params, cloud: Cloud) -> None:
 
 def check_schedule(config: Params) -> None:
     """ValidationException: a MonitoringScheduleConfig breaks a rule."""
-    kind = config.get("MonitoringType", KINDS[0])
-    if kind not in KINDS:
-        raise ValidationException(
-            f"MonitoringType {kind}: the local cloud has no Clarify; it monitors {' and '.join(KINDS)}."
-        )
+    kind = config.get("MonitoringType", USUAL)
     if ("MonitoringJobDefinition" in config) == ("MonitoringJobDefinitionName" in config):
         raise ValidationException("Give either a MonitoringJobDefinition or a MonitoringJobDefinitionName.")
-    if kind != KINDS[0] and "MonitoringJobDefinition" in config:
+    if kind != USUAL and "MonitoringJobDefinition" in config:
         raise ValidationException(f"MonitoringType {kind} needs a MonitoringJobDefinitionName.")
     schedule = config.get("ScheduleConfig")
     if schedule:

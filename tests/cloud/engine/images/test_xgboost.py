@@ -270,3 +270,14 @@ def test_model_answers_in_each_form(cloud: LocalCloud, trained: dict[str, Any]) 
         with pytest.raises(botocore.exceptions.ClientError, match=f"client error \\({status}\\)"):
             ask(body, kind, accept)
     hosting.close()
+
+
+def test_among_many_models_scores_have_commas_between_them(cloud: LocalCloud, trained: dict[str, Any]) -> None:
+    hosting = Hosting(cloud)
+    folder, _, archive = trained["ModelArtifacts"]["S3ModelArtifacts"].rpartition("/")
+    model = hosting.model(None, Image=IMAGE.format("1.7-1"), ModelDataUrl=f"{folder}/", Mode="MultiModel")
+    asked = {"Body": csv(FEATURES[200:203]), "ContentType": "text/csv", "TargetModel": archive}
+    answer = hosting.runtime.invoke_endpoint(EndpointName=hosting.serve(hosting.config(model)), **asked)
+    scores = [float(one) for one in answer["Body"].read().split(b",")]
+    assert [score > 0.5 for score in scores] == [bool(label) for label in LABELS[200:203]]
+    hosting.close()

@@ -39,12 +39,11 @@ def plan(kind: str = "DataQuality", **changes: Any) -> Plan:
             "RecordPreprocessorSourceUri": "s3://b/code/before.py",
         },
         "Environment": {"publish_cloudwatch_metrics": "Disabled"},
-        "ProblemType": "Regression",
         "GroundTruthS3Input": {"S3Uri": "s3://b/labels"},
         "RoleArn": "arn:aws:iam::1:role/r",
     } | changes
     hourly = window(NOON, {"ScheduleExpression": "cron(0 * ? * * *)"}, {})
-    return Plan("s", kind, definition, Location("b", "captured"), NOON, hourly, "c0de")
+    return Plan("s", kind, definition, Location("b", "captured"), NOON, hourly, "c0de", "1.dkr/merger")
 
 
 def inputs(request: dict[str, Any]) -> dict[str, tuple[str, str]]:
@@ -89,7 +88,9 @@ def test_an_analysis_has_the_documented_variables_and_folders() -> None:
 
 
 def test_the_quality_of_a_model_is_read_from_merged_records() -> None:
-    merging = jobs.merging(plan("ModelQuality"), "merger", [FOLDER], ["2026/01/31/11", "2026/01/31/12"])
+    asked = plan("ModelQuality", ProblemType="Regression")
+    merging = jobs.merging(asked, [FOLDER], ["2026/01/31/11", "2026/01/31/12"])
+    assert merging["AppSpecification"] == {"ImageUri": "1.dkr/merger"}
     assert merging["ProcessingJobName"] == "groundtruth-merge-202601311200-c0de"
     assert inputs(merging)["groundtruth_input_2"] == (
         "s3://b/labels/2026/01/31/12",
@@ -97,11 +98,38 @@ def test_the_quality_of_a_model_is_read_from_merged_records() -> None:
     )
     (output,) = merging["ProcessingOutputConfig"]["Outputs"]
     assert output["S3Output"]["S3Uri"] == "s3://b/reports/merge"
-    analysis = jobs.analysis(plan("ModelQuality"), [FOLDER])
+    analysis = jobs.analysis(asked, [FOLDER])
     assert inputs(analysis)["endpoint_input_1"][0] == f"s3://b/reports/merge/{FOLDER}"
     assert analysis["Environment"]["analysis_type"] == "MODEL_QUALITY"
     assert analysis["Environment"]["problem_type"] == "Regression"
     assert "sagemakerMergeJson" in analysis["Environment"]["dataset_format"]
+
+
+def test_clarify_is_told_its_configuration_and_whether_there_are_labels() -> None:
+    application = {"ImageUri": "1.dkr/sagemaker-clarify-processing:1.0", "ConfigUri": "s3://b/config/mine.json"}
+    for kind, source, sides in (
+        ("ModelBias", "reports/merge", {"sagemakerMergeJson": ["endpointInput", "endpointOutput"]}),
+        ("ModelExplainability", "captured", {"sagemakerCaptureJson": ["endpointInput"]}),
+    ):
+        request = jobs.analysis(plan(kind, MonitoringAppSpecification=application), [FOLDER])
+        assert inputs(request)["analysis_config"] == ("s3://b/config/mine.json", "/opt/ml/processing/config")
+        assert inputs(request)["endpoint_input_1"][0] == f"s3://b/{source}/{FOLDER}"
+        environment = request["Environment"]
+        assert environment["analysis_config"] == "/opt/ml/processing/config/mine.json"
+        assert environment["analysis_type"] == {"ModelBias": "MODEL_BIAS"}.get(kind, "MODEL_EXPLAINABILITY")
+        ((form, asked),) = json.loads(environment["dataset_format"]).items()
+        assert {form: asked["captureIndexNames"]} == sides
+
+
+def test_a_baselining_job_gives_the_baseline_that_is_not_named() -> None:
+    job = {"ProcessingOutputConfig": {"Outputs": [{"S3Output": {"S3Uri": "s3://b/made/"}}]}}
+    data = jobs.with_baseline(plan(BaselineConfig={"BaseliningJobName": "j"}), job)["BaselineConfig"]
+    assert data["ConstraintsResource"] == {"S3Uri": "s3://b/made/constraints.json"}
+    assert data["StatisticsResource"] == {"S3Uri": "s3://b/made/statistics.json"}
+    bias = jobs.with_baseline(plan("ModelBias", BaselineConfig={}), job)["BaselineConfig"]
+    assert bias == {"ConstraintsResource": {"S3Uri": "s3://b/made/analysis.json"}}
+    named = jobs.with_baseline(plan(), job)["BaselineConfig"]
+    assert named["ConstraintsResource"] == {"S3Uri": "s3://b/base/constraints.json"}
 
 
 class Pages:

@@ -18,10 +18,11 @@ import pytest
 
 from sagelab.cloud.engine.data.workspace import environment
 from sagelab.cloud.engine.images.runtimes import PYTHON
+from sagelab.cloud.engine.sandbox import tunnels
 from sagelab.cloud.engine.sandbox.door import Keys
 from sagelab.cloud.engine.sandbox.launcher import Launcher, Running
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
-from sagelab.cloud.engine.sandbox.network import Network
+from sagelab.cloud.engine.sandbox.network import TRUSTING, Network, Trust
 from sagelab.cloud.home import Home
 from tests.cloud.engine.sandbox.launching import launching
 
@@ -68,16 +69,24 @@ def start(launcher: Launcher, ports: tuple[int, int, int]) -> Iterator[Start]:
     """Starts hosts, one for each script, of one job."""
     made = []
 
-    def run(*scripts: str, keys: Keys | None = None, network: bool = True) -> Running:
+    def run(
+        *scripts: str,
+        keys: Keys | None = None,
+        network: bool = True,
+        trust: Trust | None = None,
+        encrypted: bool = False,
+    ) -> Running:
         job, hosts = f"net-{secrets.token_hex(4)}", []
         made.append(job)
         for number, script in enumerate(scripts, start=1):
             folder = launcher.make_folder(job, f"algo-{number}")
             (folder / "ml/script.py").write_text(script)
             argv = ("python3", "/opt/ml/script.py")
-            peers = {f"algo-{peer}": f"127.1.9.{peer}" for peer in range(1, len(scripts) + 1)}
+            peers = {f"algo-{peer}": f"10.0.128.{peer}" for peer in range(1, len(scripts) + 1)}
             hosts.append(HostSpec(f"algo-{number}", str(folder), argv, environment("us-east-1"), peers))
-        return launcher.start(PYTHON, hosts, Network(f"http://127.0.0.1:{ports[0]}", keys) if network else None)
+        url = f"http://127.0.0.1:{ports[0]}"
+        reached = Network(url, keys, trust=trust) if network else None
+        return launcher.start(PYTHON, hosts, reached, encrypted=encrypted)
 
     yield run
     for job in made:
@@ -91,6 +100,13 @@ def hear(running: Running, host: str = "algo-1") -> str:
     assert running.group.ended.wait(30)
     assert not any(running.group.codes.values()), said
     return said
+
+
+def test_host_finds_whom_it_trusts_by_the_names_that_programs_know(start: Start) -> None:
+    names = ["AWS_CA_BUNDLE", *TRUSTING]
+    script = f"import json, os; print(json.dumps({{name: open(os.environ[name]).read() for name in {names}}}))"
+    seen = json.loads(hear(start(script, trust=Trust(b"ours", b"ours and others"))))
+    assert seen == {"AWS_CA_BUNDLE": "ours"} | dict.fromkeys(TRUSTING, "ours and others")
 
 
 DIAL = """
@@ -182,6 +198,110 @@ for _ in range(500):
         waiting.group.kill()
         assert output.read() == ""
     assert waiting.group.ended.wait(30)
+
+
+MEET = """
+import json, os, socket, sys, time
+me, other = sys.argv[1], "algo-2" if sys.argv[1] == "algo-1" else "algo-1"
+def tried(act):
+    try:
+        return act() or "done"
+    except OSError as error:
+        return str(error)
+def spoof():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as forged:
+        forged.setsockopt(socket.IPPROTO_IP, 15, 1)  # IP_FREEBIND
+        forged.bind(("10.0.128.9", 0))
+        forged.sendto(b"forged", (other, 7777))
+def transparent():
+    with socket.socket() as forged:
+        forged.setsockopt(socket.IPPROTO_IP, 19, 1)
+def raw():
+    socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+def add_address():
+    from sagelab.cloud.engine.sandbox import links
+    links.Kernel().add_address("10.0.128.9")
+def dial(address, port):
+    socket.create_connection((address, port), 5).close()
+said = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+said.bind(("0.0.0.0", 7777))
+end, own = socket.create_server(("0.0.0.0", 7779)), socket.create_server(("127.0.0.1", 7778))
+server = socket.create_server(("0.0.0.0", 7777))
+while tried(lambda: dial(other, 7777)) != "done":
+    time.sleep(0.01)
+said.sendto(b"hello from " + me.encode(), (other, 7777))
+print(json.dumps({
+    "device": sorted(name for _, name in socket.if_nameindex()),
+    "me": socket.gethostbyname(me), "other": socket.gethostbyname(other), "heard": said.recv(99).decode(),
+    "raw": tried(raw), "address": tried(add_address), "transparent": tried(transparent),
+    "spoofed": tried(spoof), "loopback": tried(lambda: dial(other, 7778)),
+    "nobody": tried(lambda: dial("10.0.128.7", 7777)), "outside": tried(lambda: dial("192.0.2.1", 80)),
+}), flush=True)
+if me == "algo-1":
+    end.accept()[0].close()  # the other has tried all of it
+else:
+    socket.create_connection((other, 7779)).recv(1)
+"""
+
+
+def test_each_host_has_an_address_of_its_own_and_can_forge_none(start: Start) -> None:
+    running = start(*(f"import sys\nsys.argv[1:] = ['algo-{number}']\n{MEET}" for number in (1, 2)))
+    found = [json.loads(hear(running, host)) for host in ("algo-1", "algo-2")]
+    addresses = ["10.0.128.1", "10.0.128.2"]
+    assert [each["me"] for each in found] == addresses
+    assert [each["other"] for each in found] == addresses[::-1]
+    assert [each["heard"] for each in found] == ["hello from algo-2", "hello from algo-1"]
+    for each in found:
+        assert each["device"] == ["eth0", "lo"]
+        assert each["loopback"].endswith("refused")
+        assert all("not permitted" in each[way] for way in ("raw", "address", "transparent"))
+        assert each["spoofed"].startswith("[Errno")
+        assert all("unreachable" in each[way] for way in ("nobody", "outside"))
+
+
+TALK = """
+import socket
+if socket.gethostname() == "algo-2":
+    with socket.create_server(("algo-2", 5000)) as listener:
+        connection, (source, _) = listener.accept()
+        print(source, len(connection.makefile("rb").read()), flush=True)
+else:
+    for _ in range(1000):
+        try:
+            connection = socket.create_connection(("algo-2", 5000), timeout=0.2)
+            break
+        except OSError:
+            pass
+    connection.sendall(bytes(3_000_000))
+    connection.close()
+    print(sorted(name for _, name in socket.if_nameindex()), flush=True)
+"""
+
+
+@pytest.mark.parametrize("network", [True, False])
+def test_hosts_reach_one_another_through_tunnels(start: Start, launcher: Launcher, network: bool) -> None:
+    if reason := launcher.encryption_unavailable():
+        pytest.skip(f"nothing can be encrypted here: {reason}")
+    running = start(TALK, TALK, network=network, encrypted=True)
+    assert hear(running) == "['eth0', 'lo']\n"
+    assert hear(running, "algo-2") == "10.0.128.1 3000000\n"
+
+
+def test_hosts_that_cannot_be_encrypted_are_not_started(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tunnels, "unavailable", lambda: "it is not here")
+    with pytest.raises(RuntimeError, match="it is not here"):
+        start(TALK, TALK, encrypted=True)
+    assert hear(start("print(1)", encrypted=True)) == "1\n"  # without effect on one host, as on AWS
+
+
+def test_hosts_share_a_network_where_none_can_be_joined(
+    start: Start, launcher: Launcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launcher.warm(PYTHON), "joined", False)
+    script = "import socket\nprint(socket.gethostbyname('algo-2'), socket.if_nameindex())\n"
+    running = start(script, script)
+    assert [hear(running, host) for host in ("algo-1", "algo-2")] == ["127.1.0.2 [(1, 'lo')]\n"] * 2
+    assert launcher.interface(2) == "lo"
 
 
 def test_keys_are_had_inside_with_the_token_and_not_after_the_end(start: Start) -> None:

@@ -140,7 +140,8 @@ def test_identity_policy_that_denies_is_stronger_than_a_bucket_that_allows(
 @pytest.mark.parametrize(
     ("condition", "refused"),
     [
-        ({"Bool": {"aws:SecureTransport": "false"}}, False),
+        ({"Bool": {"aws:SecureTransport": "false"}}, True),
+        ({"Bool": {"aws:SecureTransport": "true"}}, False),
         ({"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}}, True),
         ({"NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, True),
         ({"StringNotEquals": {"aws:SourceVpce": "vpce-1"}}, True),

@@ -35,10 +35,13 @@ def request(method: str, uri: str, body: bytes = b"", headers: dict[str, str] | 
 
 
 class NoSeals:
+    def object_tags(self, *_: object) -> dict[str, str]:
+        return {}
+
     def over(self, bucket: str, name: str, version: str | None) -> None:
         """No key."""
 
-    def for_new(self, bucket: str, named: str | None) -> None:
+    def for_new(self, request: Request) -> None:
         """No key."""
 
 

@@ -2,67 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import time
 from typing import Any
 
 import botocore.exceptions
 import pytest
-from cryptography.hazmat.primitives.hashes import SHA1
-from cryptography.hazmat.primitives.twofactor.totp import TOTP
-
-
-@pytest.mark.parametrize(
-    ("state", "code"), [("disabled", "DisabledException"), ("pending deletion", "KMSInvalidStateException")]
-)
-def test_key_that_is_not_enabled_does_nothing(gateway: Any, state: str, code: str) -> None:
-    kms = gateway.client("kms")
-    key = kms.create_key()["KeyMetadata"]
-    signing = kms.create_key(KeyUsage="SIGN_VERIFY", KeySpec="ECC_NIST_P256")["KeyMetadata"]
-    kms.create_alias(AliasName=f"alias/{code}", TargetKeyId=key["KeyId"])
-    other = kms.create_key()["KeyMetadata"]["KeyId"]
-    text = kms.encrypt(KeyId=key["KeyId"], Plaintext=b"a")["CiphertextBlob"]
-    for one in (key["KeyId"], signing["KeyId"]):
-        if state == "disabled":
-            kms.disable_key(KeyId=one)
-        else:
-            kms.schedule_key_deletion(KeyId=one, PendingWindowInDays=7)
-    calls: list[tuple[Any, dict[str, Any]]] = [
-        (kms.encrypt, {"KeyId": key["KeyId"], "Plaintext": b"a"}),
-        (kms.encrypt, {"KeyId": f"alias/{code}", "Plaintext": b"a"}),
-        (kms.decrypt, {"CiphertextBlob": text}),
-        (kms.re_encrypt, {"CiphertextBlob": text, "DestinationKeyId": other}),
-        (kms.generate_data_key, {"KeyId": key["Arn"], "KeySpec": "AES_256"}),
-        (kms.generate_data_key_without_plaintext, {"KeyId": key["KeyId"], "KeySpec": "AES_256"}),
-        (kms.sign, {"KeyId": signing["KeyId"], "Message": b"a", "SigningAlgorithm": "ECDSA_SHA_256"}),
-    ]
-    for call, params in calls:
-        with pytest.raises(botocore.exceptions.ClientError) as refused:
-            call(**params)
-        error = refused.value.response["Error"]
-        arn = signing["Arn"] if "Message" in params else key["Arn"]
-        assert (error["Code"], error["Message"]) == (code, f"{arn} is {state}.")
-    if state == "disabled":
-        kms.enable_key(KeyId=key["KeyId"])
-        assert kms.decrypt(CiphertextBlob=text)["Plaintext"] == b"a"
-
-
-def test_device_is_enabled_by_two_codes_that_it_shows(gateway: Any) -> None:
-    iam = gateway.client("iam")
-    iam.create_user(UserName="with-device")
-    device = iam.create_virtual_mfa_device(VirtualMFADeviceName="device")["VirtualMFADevice"]
-    seed = base64.b32decode(device["Base32StringSeed"])
-    shown = TOTP(seed, 6, SHA1(), 30, enforce_key_length=False)
-    before, now = (shown.generate(int(time.time()) - past).decode() for past in (30, 0))
-    enabling = {"UserName": "with-device", "SerialNumber": device["SerialNumber"]}
-    wrong = "000000" if "000000" not in (before, now) else "111111"
-    for codes in ((wrong, now), (now, before), (now, now)):
-        with pytest.raises(iam.exceptions.InvalidAuthenticationCodeException):
-            iam.enable_mfa_device(**enabling, AuthenticationCode1=codes[0], AuthenticationCode2=codes[1])
-    assert iam.list_mfa_devices(UserName="with-device")["MFADevices"] == []
-    iam.enable_mfa_device(**enabling, AuthenticationCode1=before, AuthenticationCode2=now)
-    assert len(iam.list_mfa_devices(UserName="with-device")["MFADevices"]) == 1
 
 
 def test_gateway_endpoint_needs_no_route_table(gateway: Any) -> None:

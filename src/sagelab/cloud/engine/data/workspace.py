@@ -47,15 +47,18 @@ class Workspace:
             return self.tree.below(str(seen.relative_to("/opt/ml")))
         return Tree(self.path.with_name("checkpoints"))
 
-    def make(self, job: dict[str, Any], host: str, hosts: list[str]) -> None:
-        """Lay it out for one host of a training job, with the files that tell the job what it is."""
+    def make(self, job: dict[str, Any], host: str, hosts: list[str], interface: str) -> None:
+        """Lay it out for one host of a training job, with the files that tell the job what it is.
+
+        interface: the device of its network.
+        """
         for folder in FOLDERS:
             (self.path / folder).mkdir(parents=True, exist_ok=True)
         for channel in job.get("InputDataConfig", []):
             self.channel(channel["ChannelName"]).mkdir()
         self._write("hyperparameters", job.get("HyperParameters", {}))
         self._write("inputdataconfig", describe_channels(job))
-        self._write("resourceconfig", describe_hosts(job, host, hosts))
+        self._write("resourceconfig", describe_hosts(job, host, hosts, interface))
         if "CheckpointConfig" in job:
             self._write("checkpointconfig", job["CheckpointConfig"] | {"LocalPath": checkpoint_path(job)})
             self.checkpoints(job).path.mkdir(parents=True, exist_ok=True)
@@ -95,7 +98,7 @@ def input_mode(job: dict[str, Any], channel: dict[str, Any]) -> str:
     return mode
 
 
-def describe_hosts(job: dict[str, Any], host: str, hosts: list[str]) -> dict[str, Any]:
+def describe_hosts(job: dict[str, Any], host: str, hosts: list[str], interface: str) -> dict[str, Any]:
     """resourceconfig.json."""
     kind = job["ResourceConfig"]["InstanceType"]
     return {
@@ -104,7 +107,7 @@ def describe_hosts(job: dict[str, Any], host: str, hosts: list[str]) -> dict[str
         "current_group_name": GROUP,
         "hosts": hosts,
         "instance_groups": [{"instance_group_name": GROUP, "instance_type": kind, "hosts": hosts}],
-        "network_interface_name": "lo",
+        "network_interface_name": interface,
     }
 
 

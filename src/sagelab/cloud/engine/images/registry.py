@@ -106,6 +106,13 @@ class Image:
         )
 
 
+MERGER = Image(
+    "model-monitor/monitoring",
+    (PROCESS,),
+    SKLEARN,
+    algorithm="sagelab.monitoring.merge",
+    name="sagemaker-model-monitor-groundtruth-merger",
+)
 # Of TensorFlow those of 2: code for 1 would not run here. Up to 2.15 it came with Keras 2. Of PyTorch 1 and 2.
 IMAGES: tuple[Image, ...] = (
     Image("tensorflow/training", (TRAIN, PROCESS), TENSORFLOW, least=(2,), older=((2, 16), KERAS_2)),
@@ -123,13 +130,7 @@ IMAGES: tuple[Image, ...] = (
     Image("huggingface/inference", (SERVE,), HUGGING_FACE, server="huggingface"),
     Image("clarify/processing", (PROCESS,), SKLEARN, algorithm="sagelab.clarify"),
     Image("model-monitor/monitoring", (PROCESS,), SKLEARN, algorithm="sagelab.monitoring"),
-    Image(
-        "model-monitor/monitoring",
-        (PROCESS,),
-        SKLEARN,
-        algorithm="sagelab.monitoring.merge",
-        name="sagemaker-model-monitor-groundtruth-merger",
-    ),
+    MERGER,
 )
 NEO = Image("neo", (SERVE,), PLAIN, server="neo")  # what a compilation job made; neo.py has its names
 
@@ -192,7 +193,6 @@ def nearest(uri: str, images: Sequence[Image]) -> str:
     version, row = _next_version(image, tag if name.split("-")[0] == image.words[0] else "")
     found = URI.fullmatch(uri)
     region = found["region"] if found and found["region"] in row["registries"] else DEFAULT_REGION
-    domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
     framework, _, scope = image.repository.partition("/")
     python = row.get("py_versions", [""])[-1]
     kind = _processor(row.get("processors") or _table(framework)[scope].get("processors", []))
@@ -201,11 +201,21 @@ def nearest(uri: str, images: Sequence[Image]) -> str:
     instance = "ml.g5.xlarge" if kind == "gpu" else "ml.m5.large"
     options = {"version": version, "py_version": python, "image_scope": scope, "instance_type": instance}
     given = ", ".join(f'{option}="{value}"' for option, value in (options | row.get("call", {})).items() if value)
-    place = f"{row['registries'][region]}.dkr.ecr.{region}.{domain}/{row['repository']}"
     return (
-        f"The nearest that runs is {place}{':' * bool(tagged)}{tagged},"
+        f"The nearest that runs is {_place(row, region)}{':' * bool(tagged)}{tagged},"
         f' in the SageMaker SDK image_uris.retrieve("{framework}", "{region}", {given}).'
     )
+
+
+def address(image: Image, region: str) -> str:
+    """The URI of an image's newest version in a region, or in the usual one if AWS has none there; no tag."""
+    row = _rows(image)[-1][1]
+    return _place(row, region if region in row["registries"] else DEFAULT_REGION)
+
+
+def _place(row: dict[str, Any], region: str) -> str:
+    domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    return f"{row['registries'][region]}.dkr.ecr.{region}.{domain}/{row['repository']}"
 
 
 def _processor(kinds: Sequence[str]) -> str:

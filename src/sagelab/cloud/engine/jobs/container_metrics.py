@@ -13,6 +13,7 @@ import botocore.exceptions
 
 from sagelab.cloud.engine.data.trees import Tree
 
+KINDS = {"MODEL_QUALITY": "model", "MODEL_BIAS": "bias", "MODEL_EXPLAINABILITY": "explainability"}
 FOLDER = "output/metrics/cloudwatch"
 MEMBERS = ("MetricName", "Timestamp", "Dimensions", "Value", "StatisticValues", "Unit")
 LARGEST, AT_ONCE = 16 << 20, 500  # bytes of a file that are read; metrics of a request
@@ -27,9 +28,9 @@ NO_METRIC = (
 
 
 def namespace(environment: Mapping[str, str]) -> str:
-    """Of the metrics of an endpoint's data, or its model's quality; or of a batch transform's."""
+    """Of the metrics of an endpoint's data, or its model's quality, bias or reasons; or of a batch transform's."""
     place = "Endpoints" if environment.get("sagemaker_endpoint_name") else "ModelMonitoring"
-    kind = "model" if environment.get("analysis_type") == "MODEL_QUALITY" else "data"
+    kind = KINDS.get(environment.get("analysis_type", ""), "data")
     return f"aws/sagemaker/{place}/{kind}-metrics"
 
 

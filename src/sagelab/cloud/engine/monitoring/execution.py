@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import botocore.exceptions
@@ -37,7 +38,8 @@ class ExecutionRun(JobRun):
     ) -> None:
         super().__init__(name, report)
         self._plan, self._s3, self._create, self._describe = plan, s3, create, describe
-        self.changed = threading.Event()  # of the processing job that it waits for
+        self.awaited = ""  # ARN of the processing job that it waits for
+        self.changed = threading.Event()  # of that
         self.outcome = Step("Completed")
 
     def halt(self, now: bool) -> None:  # noqa: ARG002 - an execution ends with its job
@@ -56,14 +58,18 @@ class ExecutionRun(JobRun):
 
     def _work(self) -> Step:
         plan = self._plan()
+        if plan.baselining:
+            baseline = self._await(plan.baselining)
+            if baseline["ProcessingJobStatus"] != "Completed":
+                return _failed(f"The baselining job {baseline['ProcessingJobName']} has not completed.")
+            plan = replace(plan, definition=jobs.with_baseline(plan, baseline))
         s3 = self._s3(plan.definition["RoleArn"])
         folders = jobs.found_folders(s3, plan, plan.captured)
-        labels = jobs.found_labels(s3, plan) if plan.merges and folders else []
-        if not folders or (plan.merges and not labels):
+        labels = jobs.found_labels(s3, plan) if plan.type.merges and folders else []
+        if not folders or (plan.type.merges and not labels):
             return _failed(NO_DATA)
-        if plan.merges:
-            image = plan.definition["MonitoringAppSpecification"]["ImageUri"].replace(jobs.ANALYZER, jobs.MERGER)
-            merged = self._run(jobs.merging(plan, image, folders, labels))
+        if plan.type.merges:
+            merged = self._run(jobs.merging(plan, folders, labels))
             if merged["ProcessingJobStatus"] != "Completed":
                 return _outcome(merged)
             folders = jobs.found_folders(s3, plan, plan.merged)
@@ -74,6 +80,11 @@ class ExecutionRun(JobRun):
         self.go_on()
         arn = self._create(request)
         self.report(Step("InProgress", facts={"ProcessingJobArn": arn}))
+        return self._await(arn)
+
+    def _await(self, arn: str) -> dict[str, Any]:
+        """A processing job at its end. Stopped: the local cloud ends."""
+        self.awaited = arn
         while True:
             self.changed.clear()
             found = self._describe(arn)

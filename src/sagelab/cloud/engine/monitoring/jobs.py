@@ -18,23 +18,51 @@ from sagelab.cloud.engine.data import channels
 from sagelab.cloud.engine.data.channels import Location
 from sagelab.cloud.engine.monitoring.expressions import Window
 
-ANALYZER, MERGER = "sagemaker-model-monitor-analyzer", "sagemaker-model-monitor-groundtruth-merger"
 LABELS, CODE, BASELINE = (f"/opt/ml/processing/{name}" for name in ("groundtruth", "code", "baseline"))
-STEMS = {"DataQuality": "data-quality-monitoring", "ModelQuality": "model-quality-monitoring"}
+CONFIG = "/opt/ml/processing/config"
+INPUT, OUTPUT = "endpointInput", "endpointOutput"
 ATTRIBUTES = {
+    "FeaturesAttribute": "features_attribute",
     "InferenceAttribute": "inference_attribute",
     "ProbabilityAttribute": "probability_attribute",
     "ProbabilityThresholdAttribute": "probability_threshold_attribute",
     "ExcludeFeaturesAttribute": "exclude_features_attribute",
 }
+LONGEST = 63  # characters of a job's name
 Request = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Monitoring:
+    """One type of monitoring. stem: of its jobs' names. analysis: as its container is told; "": as usual.
+
+    merges: whether labels are merged first. sides: of an invocation that are looked at. reports: the names of the
+    constraints and the statistics that its baselining job writes.
+    """
+
+    stem: str
+    analysis: str = ""
+    merges: bool = False
+    sides: tuple[str, ...] = (INPUT, OUTPUT)
+    reports: tuple[str, ...] = ("constraints.json", "statistics.json")
+
+
+TYPES = {
+    "DataQuality": Monitoring("data-quality-monitoring"),
+    "ModelQuality": Monitoring("model-quality-monitoring", "MODEL_QUALITY", merges=True, sides=(OUTPUT,)),
+    "ModelBias": Monitoring("model-bias-monitoring", "MODEL_BIAS", merges=True, reports=("analysis.json",)),
+    "ModelExplainability": Monitoring(
+        "model-explainability-monitoring", "MODEL_EXPLAINABILITY", sides=(INPUT,), reports=("analysis.json",)
+    ),
+}
 
 
 @dataclass(frozen=True)
 class Plan:
     """One execution. definition: in the form of MonitoringJobDefinition, with ProblemType and GroundTruthS3Input.
 
-    captured: where the endpoint's data goes. code: of the jobs' names, unique.
+    captured: where the endpoint's data goes. code: of the jobs' names, unique. merger: the image that merges
+    labels. baselining: the ARN of the job whose reports are the baseline, if there is one.
     """
 
     schedule: str
@@ -44,6 +72,12 @@ class Plan:
     scheduled: datetime
     window: Window
     code: str
+    merger: str
+    baselining: str = ""
+
+    @property
+    def type(self) -> Monitoring:
+        return TYPES[self.kind]
 
     @property
     def endpoint(self) -> dict[str, Any]:
@@ -55,13 +89,8 @@ class Plan:
         found: dict[str, Any] = self.definition["MonitoringOutputConfig"]["MonitoringOutputs"][0]["S3Output"]
         return found
 
-    @property
-    def merges(self) -> bool:
-        """Whether labels are merged first."""
-        return self.kind == "ModelQuality"
-
     def name(self, stem: str) -> str:
-        return f"{stem}-{self.scheduled:%Y%m%d%H%M}-{self.code}"
+        return f"{stem}-{self.scheduled:%Y%m%d%H%M}-{self.code}"[:LONGEST]
 
     @property
     def merged(self) -> Location:
@@ -86,7 +115,16 @@ def found_labels(s3: Any, plan: Plan) -> list[str]:
     return [hour for hour in hours if channels.find_objects(s3, place.join(hour, ""), limit=1)]
 
 
-def merging(plan: Plan, image: str, folders: list[str], labels: list[str]) -> Request:
+def with_baseline(plan: Plan, job: Request) -> Request:
+    """The definition with the reports of a baselining job as its baseline, as far as it names no others."""
+    (output, *_) = job["ProcessingOutputConfig"]["Outputs"]
+    place = channels.locate(output["S3Output"]["S3Uri"])
+    members = zip(("ConstraintsResource", "StatisticsResource"), plan.type.reports, strict=False)
+    found = {member: {"S3Uri": str(place.join(name))} for member, name in members}
+    return plan.definition | {"BaselineConfig": found | plan.definition["BaselineConfig"]}
+
+
+def merging(plan: Plan, folders: list[str], labels: list[str]) -> Request:
     """The job that gives each record its label."""
     source = plan.endpoint["LocalPath"]
     environment = {
@@ -99,14 +137,14 @@ def merging(plan: Plan, image: str, folders: list[str], labels: list[str]) -> Re
         *_inputs("endpoint_input", plan.captured, folders, source),
     ]
     output = {"S3Uri": str(plan.merged), "LocalPath": plan.output["LocalPath"], "S3UploadMode": "EndOfJob"}
-    application = {"ImageUri": image}
+    application = {"ImageUri": plan.merger}
     return _request(plan, plan.name("groundtruth-merge"), application, environment, inputs, output)
 
 
 def analysis(plan: Plan, folders: list[str]) -> Request:
     """The job that writes the report."""
     application = plan.definition["MonitoringAppSpecification"]
-    where = plan.merged if plan.merges else plan.captured
+    where = plan.merged if plan.type.merges else plan.captured
     inputs = [
         *(_input(name, uri, path) for name, uri, path in _extras(plan)),
         *_inputs("endpoint_input", where, folders, plan.endpoint["LocalPath"]),
@@ -119,7 +157,7 @@ def analysis(plan: Plan, folders: list[str]) -> Request:
         for name in ("ImageUri", "ContainerEntrypoint", "ContainerArguments")
         if name in application
     }
-    return _request(plan, plan.name(STEMS[plan.kind]), started, _environment(plan), inputs, output)
+    return _request(plan, plan.name(plan.type.stem), started, _environment(plan), inputs, output)
 
 
 def _labels(plan: Plan) -> Location:
@@ -127,7 +165,7 @@ def _labels(plan: Plan) -> Location:
 
 
 def _extras(plan: Plan) -> Iterator[tuple[str, str, str]]:
-    """(name, object, folder) of the baseline's files and the user's scripts."""
+    """(name, object, folder) of the baseline's files, an analysis' configuration and the user's scripts."""
     application, baseline = (
         plan.definition["MonitoringAppSpecification"],
         plan.definition.get("BaselineConfig", {}),
@@ -135,6 +173,8 @@ def _extras(plan: Plan) -> Iterator[tuple[str, str, str]]:
     for name, member in (("constraints", "ConstraintsResource"), ("statistics", "StatisticsResource")):
         if uri := baseline.get(member, {}).get("S3Uri"):
             yield name, uri, f"{BASELINE}/{name}"
+    if uri := application.get("ConfigUri"):
+        yield "analysis_config", uri, CONFIG
     for name, member in (
         ("record_preprocessor_script", "RecordPreprocessorSourceUri"),
         ("post_analytics_processor_script", "PostAnalyticsProcessorSourceUri"),
@@ -162,15 +202,16 @@ def _environment(plan: Plan) -> dict[str, str]:
     found |= {
         variable: str(plan.endpoint[member]) for member, variable in ATTRIBUTES.items() if member in plan.endpoint
     }
-    if plan.merges:
-        found |= {"analysis_type": "MODEL_QUALITY", "problem_type": plan.definition.get("ProblemType", "")}
+    if plan.type.analysis:
+        found["analysis_type"] = plan.type.analysis
+    if problem := plan.definition.get("ProblemType"):
+        found["problem_type"] = problem
     return found | given
 
 
 def _format(plan: Plan) -> dict[str, Any]:
-    if plan.merges:
-        return {"sagemakerMergeJson": {"captureIndexNames": ["endpointOutput"]}}
-    return {"sagemakerCaptureJson": {"captureIndexNames": ["endpointInput", "endpointOutput"]}}
+    kind = "sagemakerMergeJson" if plan.type.merges else "sagemakerCaptureJson"
+    return {kind: {"captureIndexNames": list(plan.type.sides)}}
 
 
 def _inputs(stem: str, place: Location, folders: list[str], path: str) -> list[Request]:

@@ -7,7 +7,9 @@ is ready, and when each host and the group have ended. When the socket closes, i
 What a group runs is in a file that comes with the message, and that the group alone reads: of one job's
 environment nothing is in the memory that the next job is forked with.
 
-A group is a process with a user namespace (and, where asked, a network) that its hosts share:
+A group is a process with a user namespace that its hosts share. A host alone has the group's network; several have
+one each, joined by the group's (links.py; encrypted: tunnels.py), or share the group's where this machine has no
+devices for that:
 
     fork_server --fork--> group --fork--> host's keeper --fork--> process 1 of the host (init.py)
 """
@@ -26,10 +28,13 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import IO, Any, cast
 
-from sagelab.cloud.engine.sandbox import cgroups, namespaces, privileges, warmth
+from sagelab.cloud.engine.sandbox import cgroups, links, namespaces, privileges, tunnels, warmth
 from sagelab.cloud.engine.sandbox.init import REQUESTS, Init, receive
 from sagelab.cloud.engine.sandbox.limits import Limits
 from sagelab.cloud.engine.sandbox.namespaces import PROGRAM, HostSpec
@@ -41,11 +46,23 @@ REASON = 1000  # characters
 NUMBER, HALF = re.compile(r"\d{1,9}\n"), re.compile(r"half( \d{1,20}:\d{1,20})+\n")
 
 
+@dataclass(frozen=True)
+class Allowed:
+    """What this machine allows. sandbox_unavailable: why it has no namespaces for hosts; None: it has.
+
+    overlay: a host's layer can lie over its packages. joined: hosts can have a network each, joined.
+    """
+
+    sandbox_unavailable: str | None
+    overlay: bool
+    joined: bool
+
+
 class ForkServerProcess:
     """The loop of the process: requests in, ends out."""
 
-    def __init__(self, channel: socket.socket, sandbox_unavailable: str | None, overlay: bool) -> None:
-        self.channel, self.sandbox_unavailable, self.overlay = channel, sandbox_unavailable, overlay
+    def __init__(self, channel: socket.socket, allowed: Allowed) -> None:
+        self.channel, self.allowed = channel, allowed
         self.groups: dict[int, str] = {}
         privileges.adopt_orphans()  # the hosts of a group that was killed: `_end` waits for them
 
@@ -58,7 +75,7 @@ class ForkServerProcess:
         events = selectors.DefaultSelector()
         events.register(self.channel, selectors.EVENT_READ)
         events.register(wake, selectors.EVENT_READ)
-        tell(self.channel, event="ready", sandbox_unavailable=self.sandbox_unavailable, overlay=self.overlay)
+        tell(self.channel, event="ready", **asdict(self.allowed))
         while True:
             for key, _ in events.select():
                 if key.fileobj is self.channel:
@@ -77,7 +94,9 @@ class ForkServerProcess:
             self._signal(message["group"], message["signal"])
 
     def _start(self, name: str, files: list[int]) -> None:
-        """files: what the group runs, and where each of its hosts prints to."""
+        """files: what the group runs, where its hosts are joined by tunnels what their keeper is told, and where each
+        host prints to.
+        """
         pid = os.fork()
         if pid == 0:
             self._become_group(name, *files)
@@ -88,7 +107,7 @@ class ForkServerProcess:
 
     def _signal(self, group: str, number: int) -> None:
         """Where there are no namespaces, no kernel ends the processes of a host: its first process must."""
-        if self.sandbox_unavailable and number == signal.SIGKILL:
+        if self.allowed.sandbox_unavailable and number == signal.SIGKILL:
             number = signal.SIGUSR1
         for pid, name in self.groups.items():
             if name == group:
@@ -102,8 +121,9 @@ class ForkServerProcess:
             with os.fdopen(request, "rb") as file:
                 asked = json.load(file)
             hosts = [HostSpec(**{**host, "argv": tuple(host["argv"])}) for host in asked["hosts"]]
-            group = Group(name, self.channel, isolated=not self.sandbox_unavailable)
-            code = group.run(hosts, list(outputs), asked["ports"])
+            told, outputs = (outputs[0], outputs[1:]) if asked["encrypted"] else (None, outputs)
+            group = Group(name, self.channel, isolated=not self.allowed.sandbox_unavailable)
+            code = group.run(hosts, list(outputs), asked["ports"], joined=asked["joined"], told=told)
         except BaseException as error:
             tell(self.channel, event="broken", group=name, reason=str(error)[:REASON])
         finally:
@@ -148,42 +168,68 @@ class Group:
         self.half: dict[str, str] = {}
         self.asked: list[int] = []
 
-    def run(self, hosts: list[HostSpec], outputs: list[int], ports: list[int]) -> int:
+    def run(
+        self, hosts: list[HostSpec], outputs: list[int], ports: list[int], *, joined: bool, told: int | None
+    ) -> int:
         """Start every host and wait for all. outputs: a file descriptor a host for what it prints.
 
-        ports: of their loopback, whose sockets are handed to the local cloud's process.
+        ports: of the loopback of each network, whose sockets are handed to the local cloud's process.
+        joined: each host has a network of its own. told: a file for the keeper of the tunnels that join them, of
+        which nothing is ever in the memory of this process; None: nothing is encrypted.
         """
+        networks: list[int] = []
         if self.isolated:
             namespaces.isolate_users()
-            self._hand_out(namespaces.listen(ports))
+            networks = self._join(hosts, ports, told) if joined else self._share(hosts[0], ports)
         privileges.die_with_parent()
         prefer_as_victim()
         privileges.hide()
         signal.signal(signal.SIGTERM, self._pass_on)
         signal.signal(signal.SIGUSR1, self._pass_on)
-        words = [self._keep(host, output) for host, output in zip(hosts, outputs, strict=True)]
-        for output in outputs:
-            os.close(output)
+        found = zip_longest(hosts, outputs, networks)
+        words = [self._keep(host, output, network) for host, output, network in found]
+        for file in (*outputs, *networks):
+            os.close(file)
         for number in self.asked:  # what came before every host could be told
             self._tell_hosts(number)
         self._listen({words[number]: host.name for number, host in enumerate(hosts)})
         tell(self.channel, event="gone", group=self.name)
         return 0
 
-    def _hand_out(self, listeners: list[socket.socket]) -> None:
+    def _share(self, first: HostSpec, ports: list[int]) -> list[int]:
+        self._hand_out(first, namespaces.listen(ports))
+        return []
+
+    def _join(self, hosts: list[HostSpec], ports: list[int], told: int | None) -> list[int]:
+        """The network of each host, as a file descriptor."""
+        networks, addresses = [], [host.peers[host.name] for host in hosts]
+        if told is None:
+            joined = links.join(addresses, namespaces.raise_loopback)
+        else:
+            on_end = partial(tell, self.channel, event="broken", group=self.name, reason=tunnels.ENDED)
+            order = tunnels.Order(told, on_end, self.channel.fileno())
+            joined = tunnels.join(addresses, namespaces.raise_loopback, order)
+        for host, network in zip(hosts, joined, strict=True):
+            networks.append(network)
+            self._hand_out(host, namespaces.listen(ports))
+        return networks
+
+    def _hand_out(self, host: HostSpec, listeners: list[socket.socket]) -> None:
         if listeners:
-            words = json.dumps({"event": "listening", "group": self.name}).encode()
+            words = json.dumps({"event": "listening", "group": self.name, "host": host.name}).encode()
             socket.send_fds(self.channel, [words], [listener.fileno() for listener in listeners])
         for listener in listeners:
             listener.close()
 
-    def _keep(self, host: HostSpec, output: int) -> IO[str]:
-        """Fork the keeper of a host; returns the pipe that it tells over."""
+    def _keep(self, host: HostSpec, output: int, network: int | None) -> IO[str]:
+        """Fork the keeper of a host; returns the pipe that it tells over. network: its own, if it has one."""
         reader, writer = os.pipe()
         pid = os.fork()
         if pid == 0:
             os.close(reader)
             self.channel.close()
+            if network is not None:
+                links.enter(network)
             _become_keeper(host, output, writer, self.isolated)
         os.close(writer)
         words = os.fdopen(reader, encoding="ascii", errors="replace")
@@ -291,6 +337,7 @@ def main(argv: list[str]) -> None:
     channel = socket.socket(fileno=int(argv[0]))
     sandbox_unavailable = namespaces.probe() if argv[1] == "auto" else "SAGELAB_SANDBOX=plain"
     overlay = not sandbox_unavailable and not namespaces.probe_overlay(Path.home())
+    joined = not sandbox_unavailable and not namespaces.probe_links()
     gc.disable()  # to look for garbage among what is being imported takes a fifth of the time, and finds none
     with warmth.noting_reads():
         for name in argv[2:]:
@@ -298,7 +345,7 @@ def main(argv: list[str]) -> None:
     gc.enable()
     gc.collect()
     gc.freeze()  # what is imported is never garbage: no fork copies its pages only to look
-    ForkServerProcess(channel, sandbox_unavailable, overlay).serve()
+    ForkServerProcess(channel, Allowed(sandbox_unavailable, overlay, joined)).serve()
 
 
 if __name__ == "__main__":

@@ -30,10 +30,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sagelab.cloud.engine.data import trees
-from sagelab.cloud.engine.sandbox import privileges
+from sagelab.cloud.engine.sandbox import links, privileges
 
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
-CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
+CLONE_NEWUSER, CLONE_NEWPID = 0x10000000, 0x20000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT = 1, 2, 4, 32
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 MOUNT_SETATTR, AT_FDCWD, AT_RECURSIVE = 442, -100, 0x8000
@@ -65,7 +65,7 @@ class HostSpec:
     """One host of a job.
 
     name: "algo-1". folder: on this machine; it has ml/, tmp/, home/, run/ and root/ (an empty mount point).
-    argv: what runs first. env: all of its environment. peers: host name -> loopback address.
+    argv: what runs first. env: all of its environment. peers: host name -> address, its own among them.
     memory: bytes of private memory a process may ask for, and all may have (None: any). forks: which of its
     commands `train` and `python3` are forks of the warm Python that it grew from (init.py). cores: numbers of the
     processors that it may run on (empty: all). mounts: more folders of its own, path in the host -> folder on this
@@ -105,17 +105,24 @@ class HostSpec:
 def isolate_users() -> None:
     """Enter a user namespace of one's own, and a network with nothing but its loopback."""
     uid, gid = os.getuid(), os.getgid()
-    _unshare(CLONE_NEWUSER | CLONE_NEWNET)
+    _unshare(CLONE_NEWUSER | links.CLONE_NEWNET)
     privileges.hide(False)  # else the files that name its users are not its own
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
     Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
-    _raise_loopback()
+    raise_loopback()
 
 
 def isolate_host() -> None:
     """Enter namespaces of one's own for mounts, processes, IPC and the host name; the next fork is process 1."""
     _unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS)
+
+
+def isolate_run() -> None:
+    """Enter mounts of one's own, with an empty /run."""
+    _unshare(CLONE_NEWNS)
+    _mount(None, "/", None, MS_REC | MS_PRIVATE)
+    _mount("tmpfs", Path("/var/run").resolve(), "tmpfs", MS_NOSUID | MS_NODEV, "mode=700")
 
 
 def enter(host: HostSpec) -> None:
@@ -169,6 +176,16 @@ def probe_overlay(folder: Path) -> str | None:
         return _try_apart(act)
     finally:
         trees.remove(layer)
+
+
+def probe_links() -> str | None:
+    """None where the hosts of a job can have networks of their own that are joined (links.py), else the reason."""
+
+    def act() -> None:
+        for network in links.join(["10.0.0.1", "10.0.0.2"], raise_loopback):
+            os.close(network)
+
+    return _try_apart(act)
 
 
 def _try_apart(act: Callable[[], None]) -> str | None:
@@ -352,7 +369,8 @@ def listen(ports: list[int]) -> list[socket.socket]:
     return [socket.create_server(("127.0.0.1", port), backlog=BACKLOG) for port in ports]
 
 
-def _raise_loopback() -> None:
+def raise_loopback() -> None:
+    """Let the network that one is in have its own loopback."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         request = struct.pack("16sh14x", b"lo", 0)
         flags = struct.unpack("16sh14x", fcntl.ioctl(control, SIOCGIFFLAGS, request))[1]

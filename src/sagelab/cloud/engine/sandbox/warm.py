@@ -16,12 +16,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from sagelab.cloud.engine.sandbox import cgroups
+from sagelab.cloud.engine.sandbox import cgroups, tunnels
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
 from sagelab.cloud.engine.sandbox.network import Ways
 from sagelab.cloud.engine.sandbox.processes import Inode
@@ -66,6 +66,13 @@ class Group:
         self.codes[host] = code
         self.changed.set()
 
+    def listen(self, host: str, listeners: list[socket.socket]) -> None:
+        """Serve the ways out of a network. host: the first one in it. ValueError: there is none such."""
+        if host not in self.hosts:
+            raise ValueError(host)
+        if self.ways:
+            self.ways.open(listeners, self.hosts.index(host) + 1)
+
     def terminate(self) -> None:
         """Ask the user's processes to end (SIGTERM)."""
         self._signal_group(self.mark, signal.SIGTERM)
@@ -98,6 +105,7 @@ class ForkServer:
         self._idle: threading.Timer | None = None
         self.sandbox_unavailable: str | None = None
         self.overlay = False  # whether a host's layer can lie over its packages
+        self.joined = False  # whether several hosts of a job have a network each
         self.alive = True
         with theirs, home.log.open("ab") as out:
             self.process = subprocess.Popen(
@@ -107,10 +115,13 @@ class ForkServer:
             )  # fmt: skip
         threading.Thread(target=self._listen, daemon=True, name="fork_server").start()
 
-    def start(self, hosts: list[tuple[HostSpec, int]], ways: Ways | None = None) -> Group:
+    def start(
+        self, hosts: list[tuple[HostSpec, int]], ways: Ways | None = None, *, encrypted: bool = False
+    ) -> Group:
         """Start hosts, each with the file descriptor its output goes to. RuntimeError: the process is gone.
 
-        ways: out of their network, if there are any; closed at their end.
+        ways: out of their network, if there are any; closed at their end. encrypted: whether what goes from host
+        to host is.
         """
         self.wait_ready()
         group = Group([host.name for host, _ in hosts], self._send_signal, ways)
@@ -119,10 +130,19 @@ class ForkServer:
             if self._idle:
                 self._idle.cancel()
             self._groups[group.mark] = group
-            request = {"hosts": [asdict(host) for host, _ in hosts], "ports": ways.ports if ways else []}
-            with _as_file(json.dumps(request).encode()) as file:
+            request = {
+                "hosts": [asdict(host) for host, _ in hosts],
+                "ports": ways.ports if ways else [],
+                "joined": self.joined and len(hosts) > 1,
+                "encrypted": encrypted and len(hosts) > 1,
+            }
+            contents = [json.dumps(request).encode()]
+            if request["encrypted"]:
+                contents.append(tunnels.order(len(hosts)))
+            with ExitStack() as opened:
+                files = [opened.enter_context(_as_file(content)).fileno() for content in contents]
                 message = json.dumps({"start": group.mark}).encode()
-                socket.send_fds(self._channel, [message], [file.fileno(), *(fd for _, fd in hosts)])
+                socket.send_fds(self._channel, [message], [*files, *(fd for _, fd in hosts)])
         return group
 
     @property
@@ -180,6 +200,7 @@ class ForkServer:
     def _note(self, message: dict[str, Any], listeners: list[socket.socket]) -> None:
         if message["event"] == "ready":
             self.sandbox_unavailable, self.overlay = message["sandbox_unavailable"], bool(message["overlay"])
+            self.joined = bool(message["joined"])
             self._ready.set()
             return
         group = self._groups.get(message["group"])
@@ -188,8 +209,8 @@ class ForkServer:
         if message["event"] == "started":
             group.pid = int(message["pid"])
             group.started.set()
-        elif message["event"] == "listening" and group.ways:
-            group.ways.open(listeners)
+        elif message["event"] == "listening":
+            group.listen(message["host"], listeners)
         elif message["event"] == "ended":
             group.note_end(message["host"], message["code"], message["half"])
         elif message["event"] == "broken":

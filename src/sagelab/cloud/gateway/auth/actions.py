@@ -5,8 +5,6 @@ Actions and resources of each service: https://docs.aws.amazon.com/service-autho
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -15,9 +13,9 @@ from typing import Any
 
 from sagelab import catalog
 from sagelab.catalog import Document, Kind
-from sagelab.cloud.errors import AccessDenied
-from sagelab.cloud.gateway.auth import functions
+from sagelab.cloud.gateway.auth import functions, keys, sagemaker_conditions
 from sagelab.cloud.gateway.auth.needed import Context, Needed
+from sagelab.cloud.gateway.auth.sagemaker_conditions import KeyArn
 from sagelab.cloud.gateway.http.request import Request
 
 Tags = Callable[[str], dict[str, str]]
@@ -49,52 +47,22 @@ _IDENTITIES = {
 _ARNS = ("PolicyArn", "SerialNumber", "OpenIDConnectProviderArn", "SAMLProviderArn")
 _OF_GROUPS = frozenset({"AddUserToGroup", "RemoveUserFromGroup"})
 _ROLE, _OF_ROLE = re.compile(r"arn:aws:iam::\d{12}:role/.+"), re.compile(r"role(arn)?$", re.IGNORECASE)
-_KEY_ID = 36  # bytes at the beginning of what moto has encrypted
-# Condition key of SageMaker -> the paths of its values in a request.
-_CONDITIONS = {
-    "AcceleratorTypes": ("AcceleratorTypes[]", "ProductionVariants[].AcceleratorType"),
-    "DirectInternetAccess": ("DirectInternetAccess",),
-    "EnableRemoteDebug": ("RemoteDebugConfig.EnableRemoteDebug",),
-    "InterContainerTrafficEncryption": (
-        "EnableInterContainerTrafficEncryption",
-        "NetworkConfig.EnableInterContainerTrafficEncryption",
-    ),
-    "KeepAlivePeriod": ("ResourceConfig.KeepAlivePeriodInSeconds",),
-    "MaxRuntimeInSeconds": ("StoppingCondition.MaxRuntimeInSeconds",),
-    "NetworkIsolation": ("EnableNetworkIsolation", "NetworkConfig.EnableNetworkIsolation"),
-    "OutputKmsKey": ("OutputDataConfig.KmsKeyId", "ProcessingOutputConfig.KmsKeyId", "TransformOutput.KmsKeyId"),
-    "RootAccess": ("RootAccess",),
-    "ServerlessMaxConcurrency": ("ProductionVariants[].ServerlessConfig.MaxConcurrency",),
-    "ServerlessMemorySize": ("ProductionVariants[].ServerlessConfig.MemorySizeInMB",),
-    "TargetContainerHostname": ("TargetContainerHostname",),
-    "TargetModel": ("TargetModel",),
-    "VolumeKmsKey": (
-        "KmsKeyId",
-        "ResourceConfig.VolumeKmsKeyId",
-        "HyperParameterTuningResourceConfig.VolumeKmsKeyId",
-        "ProcessingResources.ClusterConfig.VolumeKmsKeyId",
-        "TransformResources.VolumeKmsKeyId",
-    ),
-    "VpcSecurityGroupIds": (
-        "SecurityGroupIds[]",
-        "VpcConfig.SecurityGroupIds[]",
-        "NetworkConfig.VpcConfig.SecurityGroupIds[]",
-    ),
-    "VpcSubnets": ("SubnetId", "VpcConfig.Subnets[]", "NetworkConfig.VpcConfig.Subnets[]"),
-}
-# Where the paths begin: a tuning job has the settings of its training jobs in their definitions.
-_SETTINGS_OF = ("", "TrainingJobDefinition", "TrainingJobDefinitions[]")
 
 
-def of_sagemaker(operation: str, params: Document, where: str, tags: Tags) -> Iterator[Needed]:
-    """A call of SageMaker, on each resource that it is about, and for a role that it passes on, iam:PassRole.
+def of_sagemaker(
+    operation: str, params: Document, where: str, tags: Tags, key_arn: KeyArn = str
+) -> Iterator[Needed]:
+    """A call of SageMaker, on each resource that it is about; AddTags for its tags, PassRole for its roles.
 
-    where: "REGION:ACCOUNT". tags: of a resource that is there, by its ARN.
+    where: "REGION:ACCOUNT". tags: of a resource that is there, by its ARN. key_arn: of what names a key of KMS.
     """
     kind = catalog.of_operation(operation)
-    context = _context(kind, params) if kind else _tagged(params)
-    for resource in _resources(kind, operation, params, where):
+    context = _tagged(params) | sagemaker_conditions.of_request(operation, params, where, key_arn)
+    named = list(_resources(kind, operation, params, where))
+    for resource in named:
         yield Needed(f"sagemaker:{operation}", resource, context | _owned(tags(resource)))
+    if kind and operation == kind.operation("Create") and "aws:tagkeys" in context:
+        yield Needed("sagemaker:AddTags", named[0], _tagged(params) | {"sagemaker:taggingaction": [operation]})
     service = {"iam:passedtoservice": ["sagemaker.amazonaws.com"]}
     roles = [role for path in (kind.roles if kind else ()) for role in catalog.read(params, path)]
     for role in sorted({role for role in roles if isinstance(role, str)}):
@@ -104,10 +72,8 @@ def of_sagemaker(operation: str, params: Document, where: str, tags: Tags) -> It
 def of_others(request: Request, service: str, operation: str, where: str) -> Iterator[Needed]:
     """A request to any other service than SageMaker and S3."""
     prefix = _PREFIXES.get(service, service)
-    if service == "kms" and operation == "ReEncrypt":
-        sent = _body(request)
-        yield Needed("kms:ReEncryptFrom", _key_of({"CiphertextBlob": sent.get("CiphertextBlob")}, where))
-        yield Needed("kms:ReEncryptTo", _key_of({"KeyId": sent.get("DestinationKeyId")}, where))
+    if service == "kms":
+        yield from keys.needs(_body(request), operation, where)
     elif f"{prefix}:{operation}" not in _FREE:
         form, asked_for = request.form, _ASKED_FOR.get(service, ())
         context = {f"{service}:{name.lower()}": [form[name]] for name in asked_for if name in form}
@@ -148,18 +114,6 @@ def _around(kind: Kind, operation: str, params: Document, where: str) -> Iterato
     yield next((part.arn_of(name, where) for part in parts if (name := part.name_of(params))), "*")
 
 
-def _context(kind: Kind, params: Document) -> Context:
-    """The condition keys that a request about a kind has values for, other than tags of what is there."""
-    found = _tagged(params)
-    for key, paths in _CONDITIONS.items():
-        begun = [f"{start}.{path}".lstrip(".") for start in _SETTINGS_OF for path in paths]
-        if values := [_text(value) for path in begun for value in catalog.read(params, path)]:
-            found[f"sagemaker:{key.lower()}"] = values
-    its = [use for each in catalog.KINDS for use in each.uses if (use.of or each.stem) == kind.stem]
-    types = {str(place["InstanceType"]) for use in its for place in use.places(params)}
-    return found | ({"sagemaker:instancetypes": sorted(types)} if types else {})
-
-
 def _tagged(params: Document) -> Context:
     tags = [tag for tag in catalog.read(params, "Tags[]") if isinstance(tag, dict)]
     keys = [str(tag.get("Key")) for tag in tags] + [str(key) for key in catalog.read(params, "TagKeys[]")]
@@ -172,18 +126,12 @@ def _owned(tags: dict[str, str]) -> Context:
     return {f"{by}:resourcetag/{key.lower()}": [tags[key]] for by in ("aws", "sagemaker") for key in tags}
 
 
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
 def _named(request: Request, service: str, operation: str, where: str) -> Iterator[str | None]:
-    """The ARNs of what a request to Logs, KMS, IAM or STS names; None where that is not known."""
+    """The ARNs of what a request to Logs, IAM or STS names; None where that is not known."""
     sent: dict[str, Any] = _body(request) if request.target else dict(request.form)
     match service:
         case "logs":
             yield from _log_groups(sent, where)
-        case "kms":
-            yield _key_of(sent, where)
         case "iam":
             yield _identity(sent, operation, where.rpartition(":")[2])
         case "sts":
@@ -220,26 +168,6 @@ def _log_groups(sent: dict[str, Any], where: str) -> Iterator[str | None]:
             yield f"arn:aws:logs:{where}:log-group:{group}:" + (f"log-stream:{stream}" if stream else "*")
     if not found:
         yield None
-
-
-def _key_of(sent: dict[str, Any], where: str) -> str | None:
-    """The key that a request to KMS names, or that what it is to decrypt was encrypted with.
-
-    AccessDenied: it is named by an ARN of another region or account, of which moto would read the last part alone.
-    """
-    key = sent.get("KeyId") or sent.get("TargetKeyId") or sent.get("AliasName")
-    if not isinstance(key, str) and isinstance(sent.get("CiphertextBlob"), str):
-        try:
-            key = base64.b64decode(sent["CiphertextBlob"])[:_KEY_ID].decode("ascii", "replace")
-        except binascii.Error:
-            key = None
-    if not isinstance(key, str) or not key:
-        return None
-    if key.startswith("arn:"):
-        if not re.fullmatch(rf"arn:aws:kms:{where}:(key/[\w-]+|alias/[\w/-]+)", key, re.ASCII):
-            raise AccessDenied(f"Invalid arn {key}")
-        return key
-    return f"arn:aws:kms:{where}:{key if key.startswith('alias/') else f'key/{key}'}"
 
 
 def _identity(sent: dict[str, Any], operation: str, account: str) -> str | None:

@@ -27,6 +27,12 @@ def keys(condition: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         yield from tests
 
 
+def variables(text: str) -> Iterator[str]:
+    """The condition keys whose values a policy's variables stand for."""
+    names = (one[1].partition(",")[0].strip() for one in _VARIABLE.finditer(text))
+    yield from (name for name in names if name not in _LITERALS)
+
+
 def hold(
     condition: Mapping[str, Mapping[str, Any]], context: Context, *, variables: bool = False, unknown: bool = False
 ) -> bool:
@@ -122,7 +128,7 @@ def _holds(operator: str, wanted: list[Pattern], values: Sequence[str] | None, u
     if test is None:
         return unknown
     if values is None:
-        return optional or negated or quantifier == "ForAllValues"
+        return optional or quantifier == "ForAllValues" or (negated and not quantifier)
     fits = [any(_try(test, one, value) for one in wanted) != negated for value in values]
     return any(fits) if quantifier == "ForAnyValue" or not (quantifier or negated) else all(fits)
 
@@ -161,12 +167,27 @@ def _within(network: str, address: str) -> bool:
     return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
 
 
+def _arn_like(wanted: Pattern, arn: str) -> bool:
+    """Part by part, as wildcards of an ARN do not reach over its first five colons."""
+    parts, found = _split(wanted, ":", 5), arn.split(":", 5)
+    if len(parts) < 6:
+        return like(wanted, arn)
+    return len(found) == 6 and all(map(like, parts, found))
+
+
+def _split(pattern: Pattern, mark: str, most: int) -> list[Pattern]:
+    """As str.split does with a text."""
+    places = [place for place, one in enumerate(pattern) if one == mark][:most]
+    starts, ends = [0, *(place + 1 for place in places)], [*places, len(pattern)]
+    return [pattern[start:end] for start, end in zip(starts, ends, strict=True)]
+
+
 _TESTS: dict[str, Test] = {
     "StringEquals": _of_text(str.__eq__),
     "StringEqualsIgnoreCase": _of_text(lambda wanted, value: wanted.lower() == value.lower()),
     "StringLike": like,
-    "ArnEquals": like,
-    "ArnLike": like,
+    "ArnEquals": _arn_like,
+    "ArnLike": _arn_like,
     "Bool": _of_text(lambda wanted, value: wanted.lower() == value.lower()),
     "IpAddress": _of_text(_within),
 }

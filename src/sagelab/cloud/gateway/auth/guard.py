@@ -57,7 +57,8 @@ class Key:
 
     token: the session token that must come with it, or None. issued, expires: epoch seconds, or None. service: of
     AWS's, "sagemaker.amazonaws.com", where one signs. session_policy: what limits a role's session.
-    session_policies: ARNs of managed policies that do so too.
+    session_policies: ARNs of managed policies that do so too. mfa: when its user showed a code of an MFA device,
+    epoch seconds; no request says so.
     """
 
     access_key: str
@@ -72,6 +73,7 @@ class Key:
     session_policy: str = ""
     session_policies: tuple[str, ...] = ()
     issued: float | None = None
+    mfa: float | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class Guard:
         self._hosts = frozenset(f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]"))
         # S3 Control has the account before the host, and what is below localhost is this machine (RFC 6761).
         self._of_account = re.compile(rf"[0-9]{{12}}\.localhost:{port}")
-        self._origins = frozenset(f"http://{host}" for host in self._hosts)
+        self._origins = frozenset(f"{way}://{host}" for way in ("http", "https") for host in self._hosts)
         self._find = find
 
     def check_page(self, context: Context) -> None:

@@ -11,7 +11,7 @@ import secrets
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from xml.sax.saxutils import escape
 
@@ -24,7 +24,10 @@ from sagelab.cloud.home import NEW_SESSIONS, SESSIONS, Home, write_private
 
 # The operations of STS that moto must not answer.
 STS_OPERATIONS = ("GetCallerIdentity", "GetFederationToken", "GetSessionToken")
-_NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
+MFA_OPERATIONS = ("ResyncMFADevice",)
+_WITH_CODE = ("AssumeRole", "GetSessionToken")
+_STS = "https://sts.amazonaws.com/doc/2011-06-15/"
+_IAM = "https://iam.amazonaws.com/doc/2010-05-08/"
 _LONGEST_SESSION = 36 * 3600
 
 
@@ -49,6 +52,24 @@ class Identities:
             return self._own
         return self._services.get(access_key) or self._sessions.get(access_key) or self._moto.key(access_key)
 
+    def take_code(self, context: Context) -> None:
+        """A caller of STS who shows the code of an MFA device is known by it, to the policies that are asked next.
+
+        AccessDenied: the code is none, or the device is another's.
+        """
+        form, key = context.request.form, context.caller.key
+        asked = context.service == "sts" and form.get("Action") in _WITH_CODE
+        if asked and (form.get("SerialNumber") or form.get("TokenCode")):
+            self._moto.take_code(key.arn, form.get("SerialNumber", ""), form.get("TokenCode", ""))
+            context.caller = replace(context.caller, key=replace(key, mfa=time.time()))
+
+    def resync(self, context: Context) -> Answer | None:
+        """The answer to ResyncMFADevice, which moto does not know; None where something else is asked."""
+        if context.service != "iam" or context.operation not in MFA_OPERATIONS:
+            return None
+        self._moto.resync(context.caller.key.account, context.request.form)
+        return _answer("ResyncMFADevice", "", _IAM)
+
     def answer(self, context: Context) -> Answer | None:
         """The answer to an STS request that is ours; None where it is moto's."""
         if context.service != "sts":
@@ -64,8 +85,12 @@ class Identities:
         return None
 
     def _caller(self, key: Key) -> Answer:
-        fields = {"Arn": key.arn, "UserId": key.user_id or self._own_id(), "Account": key.account}
+        fields = {"Arn": key.arn, "UserId": self.user_id(key), "Account": key.account}
         return _answer("GetCallerIdentity", _elements(fields))
+
+    def user_id(self, key: Key) -> str:
+        """The unique id of a key's holder."""
+        return key.user_id or self._own_id()
 
     def _own_id(self) -> str:
         """RoleId:session, as AWS has it for a role's session."""
@@ -88,9 +113,9 @@ class Identities:
     def _keep(self, parent: Key, lifetime: int) -> Key:
         now = time.time()
         name, secret = "ASIA" + secrets.token_hex(8).upper(), secrets.token_urlsafe(30)
-        user_id = parent.user_id or self._own_id()
+        user_id = self.user_id(parent)
         who, token = (parent.arn, user_id, parent.account), secrets.token_urlsafe(96)
-        key = Key(name, secret, *who, token, now + lifetime, owner=parent.owner, issued=now)
+        key = Key(name, secret, *who, token, now + lifetime, owner=parent.owner, issued=now, mfa=parent.mfa)
         with self._lock:
             self._sessions = {k: v for k, v in self._sessions.items() if (v.expires or 0) > now} | {name: key}
             kept = {name: asdict(session) for name, session in self._sessions.items()}
@@ -109,9 +134,9 @@ def _elements(fields: Mapping[str, str | None]) -> str:
     return "".join(f"<{name}>{escape(text or '')}</{name}>" for name, text in fields.items())
 
 
-def _answer(operation: str, inside: str) -> Answer:
+def _answer(operation: str, inside: str, namespace: str = _STS) -> Answer:
     answer = Answer(200, [("Content-Type", "text/xml")])
     result = f"<{operation}Result>{inside}</{operation}Result>"
     meta = f"<ResponseMetadata><RequestId>{answer.request_id}</RequestId></ResponseMetadata>"
-    body = f'<{operation}Response xmlns="{_NAMESPACE}">{result}{meta}</{operation}Response>'.encode()
+    body = f'<{operation}Response xmlns="{namespace}">{result}{meta}</{operation}Response>'.encode()
     return Answer(200, [*answer.headers, ("x-amzn-RequestId", answer.request_id)], body, answer.request_id)

@@ -42,18 +42,19 @@ def holder(arn: str) -> str:
 
 
 def values(caller: Caller, request: Request) -> Iterator[tuple[str, list[str]]]:
-    """The condition keys of every request, with their values. The loopback is as closed as TLS.
+    """The condition keys of every request, with their values.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
     """
     now = datetime.now(UTC)
-    yield "aws:securetransport", ["true"]
+    yield "aws:securetransport", [str(request.secure).lower()]
     yield "aws:sourceip", ["127.0.0.1"]
     yield "aws:currenttime", [now.isoformat()]
     yield "aws:epochtime", [str(int(now.timestamp()))]
     yield "aws:requestedregion", [caller.region]
+    yield "aws:resourceaccount", [caller.key.account]
     yield "aws:viaawsservice", ["false"]
-    yield from _of_service(caller) if caller.key.service else _of_principal(caller.key)
+    yield from _of_service(caller) if caller.key.service else _of_principal(caller.key, now.timestamp())
     if agent := request.header("user-agent"):
         yield "aws:useragent", [agent]
     if referer := request.header("referer"):
@@ -63,7 +64,7 @@ def values(caller: Caller, request: Request) -> Iterator[tuple[str, list[str]]]:
             yield f"s3:x-amz-{name}", [value]
 
 
-def _of_principal(key: Key) -> Iterator[tuple[str, list[str]]]:
+def _of_principal(key: Key, now: float) -> Iterator[tuple[str, list[str]]]:
     session = ":assumed-role/" in key.arn
     yield "aws:principalisawsservice", ["false"]
     yield "aws:principalarn", [holder(key.arn)]
@@ -72,8 +73,10 @@ def _of_principal(key: Key) -> Iterator[tuple[str, list[str]]]:
     yield "aws:userid", [key.user_id]
     if not session:
         yield "aws:username", [key.arn.rpartition("/")[2]]
-    if key.token is not None:
-        yield "aws:multifactorauthpresent", ["false"]
+    if key.mfa is not None:
+        yield "aws:multifactorauthage", [str(int(now - key.mfa))]
+    if key.mfa is not None or key.token is not None:
+        yield "aws:multifactorauthpresent", ["false" if key.mfa is None else "true"]
     if key.issued is not None:
         yield "aws:tokenissuetime", [datetime.fromtimestamp(key.issued, UTC).isoformat()]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Protocol
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 from sagelab.cloud.gateway.auth import s3
 from sagelab.cloud.gateway.auth.needed import Context, Needed
@@ -75,6 +75,10 @@ _VERSIONED = {"GetObject", "GetObjectAcl", "GetObjectTagging", "PutObjectAcl", "
     "DeleteObject",
     "DeleteObjectTagging",
 }
+# Of these, the tags that an object has are known.
+_BY_TAGS = {"GetObject", "GetObjectAcl", "GetObjectTagging", "PutObjectAcl", "PutObjectTagging"} | {
+    "DeleteObjectTagging",
+}
 # A header by which a write does more -> what that needs as well.
 _BESIDE = {
     "x-amz-tagging": "PutObjectTagging",
@@ -87,13 +91,17 @@ _ARN = "arn:aws:s3:::"
 
 
 class Seals(Protocol):
-    """Which customer's KMS key S3 has the content of an object under: its ARN, or None."""
+    """Which customer's KMS key S3 has the content of an object under, and the ARN that it tells KMS with it: that
+    of the object, or of its bucket; or None. And an object's tags."""
 
-    def over(self, bucket: str, name: str, version: str | None) -> str | None:
+    def over(self, bucket: str, name: str, version: str | None) -> tuple[str, str] | None:
         """Of an object that is there."""
 
-    def for_new(self, bucket: str, named: str | None) -> str | None:
-        """Of an object to come. named: the key that the request asks for."""
+    def for_new(self, request: Request) -> tuple[str, str] | None:
+        """Of the object to come that a request makes."""
+
+    def object_tags(self, bucket: str, name: str, version: str | None) -> dict[str, str]:
+        """Of an object that is there."""
 
 
 def knows(operation: str) -> bool:
@@ -113,7 +121,7 @@ def needs(request: Request, operation: str, seals: Seals) -> Iterator[Needed]:
     elif operation == "DeleteObjects":
         yield from _deleted(request, where)
     elif key:
-        yield from _object(request, operation, f"{where}/{key}")
+        yield from _object(request, operation, f"{where}/{key}", seals)
         yield from _sealed(request, operation, seals)
     else:
         listed = {f"s3:{name}": [sent[name]] for name in ("prefix", "delimiter", "max-keys") if name in sent}
@@ -128,23 +136,43 @@ def _setting(operation: str) -> str | None:
     return None
 
 
-def _object(request: Request, operation: str, where: str) -> Iterator[Needed]:
+def _object(request: Request, operation: str, where: str, seals: Seals) -> Iterator[Needed]:
     context = _of_version(request.parameters.get("versionId"))
     if operation not in _WRITES:
         action = _OBJECTS[operation]
+        context |= _tagged(f"{_ARN}{'/'.join(request.place)}", context, action, seals)
         yield Needed(f"s3:{_versioned(action, context)}", where, context)
         if operation == "GetObjectAttributes":
-            yield Needed(f"s3:{'GetObjectVersionAttributes' if context else operation}", where, context)
+            of_version = "s3:versionid" in context
+            yield Needed(f"s3:{'GetObjectVersionAttributes' if of_version else operation}", where, context)
         if request.header("x-amz-bypass-governance-retention"):
             yield Needed("s3:BypassGovernanceRetention", where)
         return
     if source := request.header("x-amz-copy-source"):
         place, version = copied(source)
         of = _of_version(version)
-        yield Needed(f"s3:{_versioned('GetObject', of)}", f"{_ARN}{place}", of)
-    yield Needed("s3:PutObject", where)
+        tags = _tagged(f"{_ARN}{place}", of, "GetObject", seals)
+        yield Needed(f"s3:{_versioned('GetObject', of)}", f"{_ARN}{place}", of | tags)
+    new = _given_tags(request.header("x-amz-tagging") or "")
+    yield Needed("s3:PutObject", where, new)
     for action in dict.fromkeys(action for header, action in _BESIDE.items() if request.header(header)):
-        yield Needed(f"s3:{action}", where)
+        yield Needed(f"s3:{action}", where, new if action == "PutObjectTagging" else {})
+
+
+def _tagged(arn: str, version: Context, action: str, seals: Seals) -> Context:
+    """The tags of an object that is there, for the actions that AWS lists the condition key of."""
+    bucket, _, name = arn.removeprefix(_ARN).partition("/")
+    if action not in _BY_TAGS or not name:
+        return {}
+    tags = seals.object_tags(bucket, name, next(iter(version.get("s3:versionid", ())), None))
+    return {f"s3:existingobjecttag/{key.lower()}": [value] for key, value in tags.items()}
+
+
+def _given_tags(header: str) -> Context:
+    """Those that an object is put with, written as a query."""
+    tags = dict(parse_qsl(header, keep_blank_values=True))
+    found = {f"s3:requestobjecttag/{key.lower()}": [value] for key, value in tags.items()}
+    return found | ({"s3:requestobjecttagkeys": list(tags)} if tags else {})
 
 
 def _sealed(request: Request, operation: str, seals: Seals) -> Iterator[Needed]:
@@ -161,11 +189,22 @@ def _sealed(request: Request, operation: str, seals: Seals) -> Iterator[Needed]:
         holder, _, name = place.partition("/")
         opened = seals.over(holder, name, version) if name else None
     if opened:
-        yield Needed("kms:Decrypt", opened)
-    if operation in ("PutObject", "CopyObject", "CreateMultipartUpload") and (
-        made := seals.for_new(bucket, request.header("x-amz-server-side-encryption-aws-kms-key-id"))
-    ):
-        yield Needed("kms:GenerateDataKey", made)
+        yield _of_kms("kms:Decrypt", *opened)
+    made = operation in ("PutObject", "CopyObject", "CreateMultipartUpload")
+    if made and (new := seals.for_new(request)):
+        yield _of_kms("kms:GenerateDataKey", *new)
+
+
+def _of_kms(action: str, key: str, purpose: str) -> Needed:
+    """https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html"""
+    _, _, _, region, account, _ = key.split(":", 5)
+    context = {
+        "kms:viaservice": [f"s3.{region}.amazonaws.com"],
+        "kms:calleraccount": [account],
+        "kms:encryptioncontext:aws:s3:arn": [purpose],
+        "kms:encryptioncontextkeys": ["aws:s3:arn"],
+    }
+    return Needed(action, key, context, {"aws:s3:arn": purpose})
 
 
 def copied(source: str) -> tuple[str, str | None]:
@@ -187,6 +226,6 @@ def _of_version(version: str | None) -> Context:
 
 
 def _versioned(action: str, context: Context) -> str:
-    if not context or action not in _VERSIONED:
+    if "s3:versionid" not in context or action not in _VERSIONED:
         return action
     return action.replace("Object", "ObjectVersion", 1)

@@ -69,7 +69,7 @@ class Upload:
         told = [(name, value) for name, value in answer.headers if name.lower().startswith(_TOLD)]
         etag = next((value for name, value in told if name.lower() == "etag"), "")
         bucket, key = self.put.place
-        location = f"http://{self.put.headers['host']}{quote(f'/{bucket}/{key}')}"
+        location = f"{self.put.scheme}://{self.put.headers['host']}{quote(f'/{bucket}/{key}')}"
         if redirect := self._redirect(bucket, key, etag):
             return Answer(303, [*told, ("Location", redirect)], b"", answer.request_id)
         status = self.fields.get("success_action_status", "")
@@ -117,7 +117,8 @@ def read(request: Request) -> Upload | None:
     fields = {field: value.replace("${filename}", name) for field, value in fields.items()}
     if not fields.get("key"):
         raise InvalidArgument(_NO_KEY)
-    return Upload(fields, Request(_message(request, bucket, fields), lambda: _file(events), request.spool))
+    message = _message(request, bucket, fields)
+    return Upload(fields, Request(message, lambda: _file(events), request.spool, request.scheme))
 
 
 def _events(request: Request, boundary: str) -> Iterator[Event]:

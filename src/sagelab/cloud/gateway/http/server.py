@@ -1,6 +1,7 @@
 """The server of the front door: a thread a connection, and an answer even where no file descriptor is left.
 
-Connections are kept: a notebook makes thousands of small calls.
+Connections are kept: a notebook makes thousands of small calls. HTTP and TLS come to one port: the first byte of a
+connection tells which, and its own thread makes the handshake, so that nobody waits for one that is slow.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ import logging
 import os
 import resource
 import socket
+import ssl
 import time
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from email.utils import formatdate
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from socketserver import BaseRequestHandler, ThreadingTCPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from httptools import HttpRequestParser
 
@@ -26,17 +28,27 @@ from sagelab.cloud.gateway.http.spool import Spool
 from sagelab.cloud.gateway.wire.faults import Answer, fault, protocol_of
 from sagelab.http1 import PIECE, Message, Reader, Refused, Served, head
 
+if TYPE_CHECKING:
+    from sagelab.cloud.engine.vpc.sources import Source
+
 REFUSAL = TooManyConnections(
     "The local cloud has no file descriptor left for another connection; close some and try again."
 )
 TIMEOUT = 0.1  # seconds for a step of one that is refused
 IDLE = 60  # seconds that a connection may be silent
+HANDSHAKE = 10  # seconds that one may take, all of it
+HELLO = b"\x16"  # how TLS begins, and no method of HTTP
+# A fatal internal_error, for who was refused before a handshake: https://www.rfc-editor.org/rfc/rfc8446#section-6
+ALERT = b"\x15\x03\x01\x00\x02\x02\x50"
 
 _log = logging.getLogger("sagelab")
 
 
 class Server(ThreadingTCPServer):
-    """Answers the requests that come over a socket that listens. spool: where large bodies go.
+    """Answers the requests that come over a socket that listens. spool: where large bodies go. source: by its port
+    on the other side, where a connection comes from; it is asked once for each, before anything is read.
+
+    tls: makes what handshakes go by, at the first one; None: there are none, and whoever begins one is hung up on.
 
     One descriptor is held back. Where none is left it is given up for a moment, so that a connection is refused
     in words: left in the queue it would wait without an end, and be accepted again and again in vain.
@@ -44,9 +56,17 @@ class Server(ThreadingTCPServer):
 
     daemon_threads = True
 
-    def __init__(self, listener: socket.socket, answer: Callable[[Request], Answer], spool: Spool) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        answer: Callable[[Request], Answer],
+        spool: Spool,
+        tls: Callable[[], ssl.SSLContext] | None = None,
+        source: Callable[[int], Source | None] = lambda _: None,
+    ) -> None:
         _raise_limit()
-        self._answer, self._spool = answer, spool
+        self._tls = cache(tls) if tls else None
+        self._answer, self._spool, self._source = answer, spool, source
         self._spare: int | None = None
         super().__init__(listener.getsockname(), BaseRequestHandler, bind_and_activate=False)
         self.socket.close()
@@ -63,22 +83,41 @@ class Server(ThreadingTCPServer):
                 self._refuse()
             raise
 
-    def finish_request(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - socketserver's names
+    def finish_request(self, request: Any, client_address: Any) -> None:
         """Answer what comes over one connection until it ends."""
+        source = self._source(client_address[1])
         request.settimeout(IDLE)
         request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        served = Served(request)
         with suppress(OSError):  # whoever has gone needs no answer
-            try:
-                while (message := served.next()) is not None:
-                    self._serve(served, message)
-                    if not message.kept:
-                        break
-            except Refused as error:
-                served.refuse(error.status)
+            if request.recv(1, socket.MSG_PEEK) == HELLO:
+                with self._shaken(request) as secured:
+                    self._converse(Served(secured), "https", source)
+            else:
+                self._converse(Served(request), "http", source)
 
-    def _serve(self, served: Served, message: Message) -> None:
-        with closing(Request(message, partial(served.body, message), self._spool)) as request:
+    @contextmanager
+    def _shaken(self, connection: socket.socket) -> Iterator[ssl.SSLSocket]:
+        """The connection by TLS. OSError: there was no handshake."""
+        if self._tls is None:
+            raise ConnectionRefusedError("TLS is not spoken here")
+        connection.settimeout(HANDSHAKE)
+        with self._tls().wrap_socket(connection, server_side=True) as secured:
+            secured.settimeout(IDLE)
+            yield secured
+            secured.shutdown(socket.SHUT_WR)
+
+    def _converse(self, served: Served, scheme: str, source: Source | None) -> None:
+        try:
+            while (message := served.next()) is not None:
+                self._serve(served, message, scheme, source)
+                if not message.kept:
+                    break
+        except Refused as error:
+            served.refuse(error.status)
+
+    def _serve(self, served: Served, message: Message, scheme: str, source: Source | None) -> None:
+        with closing(Request(message, partial(served.body, message), self._spool, scheme)) as request:
+            request.source = source
             answer = self._answer(request)
             headers = answer.headers
             if not any(name.lower() == "date" for name, _ in headers):
@@ -115,6 +154,8 @@ class Server(ThreadingTCPServer):
         said = b""
         with suppress(TimeoutError):
             said = connection.recv(PIECE)
+        if said.startswith(HELLO):
+            return ALERT
         come = iter((said, b""))
         message = Message()
         with suppress(Refused):

@@ -20,11 +20,11 @@ _DROPPED = frozenset({"transfer-encoding", "x-moto-account-id", "content-length"
 }
 _METADATA = "x-amz-meta-"
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
-_CONTENT = "sagelab.content"  # where the environment has a large body
+_CONTENT = "sagelab.content"  # where the environment has an object's content
 
 
 class S3Request(BackendRequest):  # type: ignore[misc]
-    """A request whose body stays in its file where it is large and an object's content."""
+    """A request whose body, where that is an object's content, is not copied: a large one stays in its file."""
 
     def get_data(self, *args: Any, **kwargs: Any) -> Any:
         content = self.environ.get(_CONTENT)
@@ -42,7 +42,7 @@ def environ_of(request: Request) -> Environ:
     with request.rewound() as body:
         environ = {
             "wsgi.version": (1, 0),
-            "wsgi.url_scheme": "http",
+            "wsgi.url_scheme": request.scheme,
             "wsgi.input": body,
             "wsgi.errors": sys.stderr,
             "wsgi.multithread": True,
@@ -83,9 +83,10 @@ def prepare(environ: Environ, request: Request) -> None:
     if algorithm and request.header(f"x-amz-checksum-{algorithm}") is None:
         value = checksums.compute(request.content() if content is None else content, algorithm)
         environ[f"HTTP_X_AMZ_CHECKSUM_{algorithm.upper()}"] = value.decode()
-    if content is not None and request.is_upload:
-        content.md5()  # while nobody waits for it
-        environ[_CONTENT] = content
+    if request.is_upload:
+        if content is not None:
+            content.md5()  # while nobody waits for it
+        environ[_CONTENT] = request.content() if content is None else content
 
 
 def _stands_alone(name: str, request: Request) -> bool:

@@ -8,12 +8,15 @@ https://docs.aws.amazon.com/kms/latest/developerguide/resource-limits.html
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
+from moto.backends import get_backend
 from moto.core.exceptions import JsonRESTError
-from moto.iam.exceptions import LimitExceededException
+from moto.iam.exceptions import LimitExceededException, NotFoundException
 from moto.iam.policy_validation import IAMTrustPolicyDocumentValidator
 
+from sagelab.cloud.gateway.moto import iam
 from sagelab.cloud.gateway.moto.bucket_policy_form import find_fault
 
 Asked = dict[str, Any]
@@ -46,6 +49,62 @@ def check_inline(asked: Asked) -> None:
     kept = dict(holder.policies) | {asked["policy_name"]: asked["policy_json"]}
     if sum(map(_length, kept.values())) > INLINE[kind]:
         raise LimitExceededException(f"Maximum policy size of {INLINE[kind]} bytes exceeded for {kind} {name}")
+
+
+def attach_managed(asked: Asked) -> Callable[[Any], None]:
+    """A role of a stack has the managed policies that its template names, of which moto takes no notice.
+
+    NotFoundException: there is none such.
+    """
+    properties = asked["cloudformation_json"]["Properties"]
+    arns = [str(arn) for arn in properties.get("ManagedPolicyArns") or []]
+    account = asked["account_id"]
+    for arn in arns:
+        if not iam.is_managed(f"arn:aws:iam::{account}:role/any", arn):
+            raise NotFoundException(f"Policy {arn} does not exist or is not attachable.")
+
+    def attach(role: Any) -> None:
+        backend = get_backend("iam")[account]["aws"]
+        for arn in arns:
+            backend.attach_role_policy(arn, role.name)
+        _detach(backend, role, keep=arns)
+        role.of_template = arns
+
+    return attach
+
+
+def detach_managed(asked: Asked) -> None:
+    """A role of a stack that goes is rid of what its template attached."""
+    backend = get_backend("iam")[asked["account_id"]]["aws"]
+    for role in backend.get_roles():
+        if role.name == asked["resource_name"]:
+            _detach(backend, role, keep=[])
+
+
+def _detach(backend: Any, role: Any, keep: list[str]) -> None:
+    for arn in getattr(role, "of_template", []):
+        if arn not in keep and arn in role.managed_policies:
+            backend.detach_role_policy(arn, role.name)
+
+
+def bound_user(asked: Asked) -> Callable[[Any], None]:
+    """A new user has the boundary that CreateUser asks for, of which moto takes no notice.
+
+    NotFoundException: there is no such policy.
+    """
+    request = asked["self"]
+    arn, name = request._get_param("PermissionsBoundary"), request._get_param("UserName")
+    users = request.backend.users
+    if arn and not iam.is_managed(f"arn:aws:iam::{request.current_account}:user/any", arn):
+        raise NotFoundException(f"Scope ARN: {arn} does not exist or is not attachable.")
+
+    def bound(_: Any) -> None:
+        if arn:
+            users[name].permissions_boundary_arn = arn
+            kind = {"PermissionsBoundaryType": "PermissionsBoundaryPolicy", "PermissionsBoundaryArn": arn}
+            users[name].permissions_boundary = kind
+
+    return bound
 
 
 def check_key(asked: Asked) -> None:

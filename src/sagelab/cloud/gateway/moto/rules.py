@@ -5,18 +5,13 @@ Each check is given the arguments of a method of moto's, by name (checks.py).
 
 from __future__ import annotations
 
-import base64
 import re
-import time
-from itertools import pairwise
 from typing import Any, ClassVar
 
-from cryptography.hazmat.primitives.hashes import SHA1
-from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from moto.core.exceptions import JsonRESTError
 
 from sagelab.cloud.engine.hosting.zones import Zones
-from sagelab.cloud.errors import InvalidAuthenticationCode, NotImplementedHere
+from sagelab.cloud.errors import NotImplementedHere
 from sagelab.cloud.gateway.auth.conditions import ANY, like
 
 Asked = dict[str, Any]
@@ -25,8 +20,6 @@ _INVITES = (
     "An invitation is not something the local cloud can send. MessageAction SUPPRESS makes the user without one;"
     " AdminSetUserPassword gives it a password."
 )
-_NO_DEVICE = "A device of its own is not something the local cloud can check. Use a virtual one."
-_WRONG_CODE = "Authentication code for device is not valid."
 _NO_CHALLENGE = (
     "Sign-in by {} is not something the local cloud can do. Sign in with a password (USER_PASSWORD_AUTH)."
 )
@@ -35,8 +28,6 @@ _NO_PREFIX = (
     "1 validation error detected: Value '{}' at 'namePrefix' failed to satisfy constraint:"
     " Member must satisfy regular expression pattern: {}"
 )
-_STEP = 30  # seconds that a code is shown
-_LATE = range(-3, 2)  # codes before and after the present one of which two may be consecutive
 
 
 class Availability:
@@ -70,46 +61,6 @@ def match_dimensions(asked: Asked) -> None:
     """Data of CloudWatch that have more dimensions than are asked for are another metric's."""
     if asked.get("dimensions"):
         asked["self"] = _Exactly(asked["self"], asked["dimensions"])
-
-
-def check_key(asked: Asked) -> None:
-    """A key of KMS is enabled. https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html"""
-    backend = asked["self"]
-    _check_state(backend.keys.get(backend.any_id_to_key_id(asked["key_id"])))
-
-
-def check_ciphertext(asked: Asked) -> None:
-    """The key of KMS that a text is under is enabled."""
-    from moto.kms.utils import _deserialize_ciphertext_blob
-
-    try:
-        found = _deserialize_ciphertext_blob(asked["ciphertext_blob"]).key_id
-    except Exception:
-        return  # moto says so
-    _check_state(asked["self"].keys.get(found))
-
-
-def _check_state(key: Any) -> None:
-    if key is None or key.key_state == "Enabled":
-        return
-    if key.key_state == "Disabled":
-        raise JsonRESTError("DisabledException", f"{key.arn} is disabled.")
-    raise JsonRESTError("KMSInvalidStateException", f"{key.arn} is pending deletion.")
-
-
-def check_codes(asked: Asked) -> None:
-    """Two codes that a virtual MFA device shows one after the other. RFC 6238.
-
-    https://docs.aws.amazon.com/IAM/latest/APIReference/API_EnableMFADevice.html
-    """
-    device = asked["self"].virtual_mfa_devices.get(asked["serial_number"])
-    if device is None:
-        raise NotImplementedHere(_NO_DEVICE)
-    shown = TOTP(base64.b32decode(device.base32_string_seed), 6, SHA1(), _STEP, enforce_key_length=False)
-    codes = [shown.generate(int(time.time()) + _STEP * step).decode() for step in _LATE]
-    asked_for = (str(asked["authentication_code_1"]), str(asked["authentication_code_2"]))
-    if asked_for not in pairwise(codes):
-        raise InvalidAuthenticationCode(_WRONG_CODE)
 
 
 def check_sign_in(asked: Asked) -> None:

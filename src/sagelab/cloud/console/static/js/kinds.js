@@ -254,12 +254,12 @@ const SPECIAL = {
     facts: (schedule) => {
       const last = schedule.LastMonitoringExecutionSummary || {};
       const { ScheduleConfig = {}, MonitoringJobDefinitionName: definition } = schedule.MonitoringScheduleConfig;
-      const definitions = schedule.MonitoringType === "ModelQuality" ? "model" : "data";
+      const words = schedule.MonitoringType.replace(/(?!^)[A-Z]/, "-$&").toLowerCase(); // "model-bias"
       return [
         ["Type", schedule.MonitoringType],
         ["Endpoint", link("endpoints", schedule.EndpointName)],
         ["Schedule", ScheduleConfig.ScheduleExpression],
-        ["Definition", link(`${definitions}-quality-job-definitions`, definition)],
+        ["Definition", link(`${words}-job-definitions`, definition)],
         ["Last execution", last.MonitoringExecutionStatus],
         ["Its time", when(last.ScheduledTime)],
         ["Its job and report", link("processing-jobs", last.ProcessingJobArn && last.ProcessingJobArn.split("/").pop())],
