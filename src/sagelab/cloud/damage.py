@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
-from sagelab.cloud import tls
+from sagelab.cloud import master, tls
 from sagelab.cloud.errors import HomeDamaged
 from sagelab.cloud.home import DATABASES_MADE, Home
 
@@ -30,11 +30,20 @@ def find(home: Home, whole: bool = False) -> Iterator[HomeDamaged]:
     for name in DATABASES:
         if what := _examine(home, home.path / name, whole):
             yield HomeDamaged(home.path / name, what, _advise(home.path / name))
-    for read in (home.credentials, home.settings, home.sessions, partial(tls.check, home)):
+    keys = (partial(tls.check, home), partial(_check_master, home))
+    for read in (home.credentials, home.settings, home.sessions, *keys):
         try:
             read()
         except HomeDamaged as error:
             yield error
+
+
+def _check_master(home: Home) -> None:
+    """HomeDamaged: what the home holds is encrypted with another master key than there is."""
+    found = None
+    with suppress(sqlite3.DatabaseError), closing(_connect(home.path / "services.db")) as db:
+        found = db.execute("SELECT fingerprint FROM master").fetchone()
+    master.check(home.path, found[0] if found else None)
 
 
 def _examine(home: Home, file: Path, whole: bool) -> str | None:

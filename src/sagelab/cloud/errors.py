@@ -40,6 +40,9 @@ ServiceError                        what a client sees: AWS's code, AWS's messag
 |-- EntityTooLarge              400  a body over S3's limit, or over that of a form's policy
 |-- EntityTooSmall              400  a form's file under the limit of its policy
 |-- InvalidArgument             400  a form without a field that it needs, or a value that is none
+|-- KeyNotFound                 400  of KMS, a key of another region (auth/keys.py)
+|-- KeyRefused                  400  of KMS, a key whose state or use forbids what is asked (key_rules.py)
+|-- KeyUnusable                 400  of S3, a key of KMS that an object is under and that cannot be used (seals.py)
 |-- InvalidPolicyDocument       400  a form's policy that cannot be read
 |-- MalformedForm               400  a form that is not well-formed multipart/form-data
 |-- FieldsTooLarge              400  too much before a form's file

@@ -14,7 +14,9 @@
   sagelab.db         the store: SageMaker's resources
   services.db        what every other service holds, but for the bytes of S3 objects
   databases.made     says that both were there: one that is missing later was lost
-  objects/           those bytes
+  objects/           those bytes, encrypted
+  master.key         mode 0600: what the keys of those bytes, and of KMS, are encrypted with (master.py)
+  trail.db           what CloudTrail has recorded: every call, for 90 days; trail.pem: by which it signs
   sessions.json      mode 0600: temporary keys that GetSessionToken gave out
   jobs/              the folders of running jobs; empty when none runs
   functions/         the code of Lambda functions and their layers
@@ -60,8 +62,18 @@ ROOM = 1 << 20  # bytes that a start needs
 DATABASES_MADE, LAST = "databases.made", "server.last.json"
 STATE = (
     DATABASES_MADE,
-    *("sagelab.db*", "services.db*", "objects", SESSIONS, "jobs", "functions", "images", "notebooks", "python"),
-    "tmp",
+    *(
+        "sagelab.db*",
+        "services.db*",
+        "objects",
+        "master.key",
+        SESSIONS,
+        "jobs",
+        "functions",
+        "images",
+        "notebooks",
+    ),
+    *("python", "tmp", "trail.db*", "trail.pem"),
     "repositories",
     *("server.json", LAST, "server.log*", "settings.json", "kubernetes"),
 )

@@ -61,7 +61,6 @@ def test_key_is_found_by_no_arn_but_its_own(
         closed,
         alias,
         KEYS + closed,
-        f"{KEYS.replace('us-east-1', 'eu-west-1')}{closed}",
         f"{KEYS.replace(ACCOUNT, '210987654321')}{closed}",
         f"{KEYS}{closed}:key/{own}",
         f"{KEYS}{own}:key/{closed}",
@@ -70,6 +69,9 @@ def test_key_is_found_by_no_arn_but_its_own(
     ):
         refused(kms.encrypt, KeyId=way, Plaintext=b"x")
         refused(kms.get_key_policy, KeyId=way, PolicyName="default")
+    far = f"{KEYS.replace('us-east-1', 'eu-west-1')}{closed}"
+    with pytest.raises(botocore.exceptions.ClientError, match=r"NotFoundException.*: Invalid arn eu-west-1"):
+        kms.encrypt(KeyId=far, Plaintext=b"x")
     secret = gateway.client("kms").encrypt(KeyId=closed, Plaintext=b"secret")["CiphertextBlob"]
     for source in ({}, {"SourceKeyId": own}):
         refused(kms.re_encrypt, CiphertextBlob=secret, DestinationKeyId=own, **source)

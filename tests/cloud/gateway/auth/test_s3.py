@@ -41,7 +41,7 @@ class NoSeals:
     def over(self, bucket: str, name: str, version: str | None) -> None:
         """No key."""
 
-    def for_new(self, bucket: str, named: str | None) -> None:
+    def for_new(self, request: Request) -> None:
         """No key."""
 
 

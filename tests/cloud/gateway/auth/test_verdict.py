@@ -321,6 +321,72 @@ def test_key_is_used_by_whom_its_policy_lets(gateway: Any, role: Callable[..., R
     refused(named.client("kms").encrypt, KeyId=key["KeyId"], Plaintext=b"x")
 
 
+def test_grant_lets_in_whom_it_names_for_what_it_says(gateway: Any, role: Callable[..., Role]) -> None:
+    kms, user, boss = gateway.client("kms"), role(), role()
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    theirs, pairs = user.client("kms"), {"team": "vision", "stage": "test"}
+    asked = {"KeyId": key, "Plaintext": b"x"}
+    refused(theirs.encrypt, **asked)
+    limited = kms.create_grant(
+        KeyId=key,
+        GranteePrincipal=user.arn,
+        RetiringPrincipal=boss.arn,
+        Operations=["Encrypt", "Decrypt", "DescribeKey"],
+        Constraints={"EncryptionContextSubset": {"team": "vision"}},
+    )
+    text = theirs.encrypt(EncryptionContext=pairs, **asked)["CiphertextBlob"]
+    assert theirs.decrypt(CiphertextBlob=text, EncryptionContext=pairs)["Plaintext"] == b"x"
+    assert theirs.describe_key(KeyId=key)["KeyMetadata"]["KeyId"] == key
+    for other in ({}, {"team": "sales"}, {"stage": "test"}):
+        refused(theirs.encrypt, EncryptionContext=other, **asked)
+    refused(theirs.generate_data_key, KeyId=key, KeySpec="AES_256", EncryptionContext=pairs)
+    assert [one["GrantId"] for one in kms.list_grants(KeyId=key)["Grants"]] == [limited["GrantId"]]
+    other = kms.create_grant(KeyId=key, GranteePrincipal=user.arn, Operations=["DescribeKey"])
+    refused(boss.client("kms").retire_grant, KeyId=key, GrantId=other["GrantId"])
+    refused(theirs.retire_grant, GrantToken=limited["GrantToken"])
+    boss.client("kms").retire_grant(GrantToken=limited["GrantToken"])
+    refused(theirs.encrypt, EncryptionContext=pairs, **asked)
+    kms.revoke_grant(KeyId=key, GrantId=other["GrantId"])
+    refused(theirs.describe_key, KeyId=key)
+
+
+def test_grant_is_passed_on_with_no_more_than_it_gives(gateway: Any, role: Callable[..., Role]) -> None:
+    kms, one, two = gateway.client("kms"), role(), role()
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    given = ["CreateGrant", "Encrypt"]
+    kms.create_grant(KeyId=key, GranteePrincipal=one.arn, Operations=given)
+    passed = {"KeyId": key, "GranteePrincipal": two.arn}
+    refused(one.client("kms").create_grant, Operations=["Encrypt", "Decrypt"], **passed)
+    one.client("kms").create_grant(Operations=["Encrypt"], **passed)
+    assert two.client("kms").encrypt(KeyId=key, Plaintext=b"x")["KeyId"].endswith(key)
+
+
+def test_key_is_for_objects_of_a_bucket_by_condition_and_grant(
+    gateway: Any, role: Callable[..., Role], unique: Callable[[str], str]
+) -> None:
+    """What S3 asks KMS for says for which object, and that it is S3 that asks."""
+    kms, s3, bucket = gateway.client("kms"), gateway.client("s3"), unique("sealed")
+    s3.create_bucket(Bucket=bucket)
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    via = {
+        "StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"},
+        "StringLike": {"kms:EncryptionContext:aws:s3:arn": f"arn:aws:s3:::{bucket}/open/*"},
+    }
+    by_policy = role(allow("s3:*"), allow("kms:GenerateDataKey", "kms:Decrypt") | {"Condition": via})
+    by_grant = role(allow("s3:*"))
+    whole = {"EncryptionContextEquals": {"aws:s3:arn": f"arn:aws:s3:::{bucket}/open/a"}}
+    kms.create_grant(
+        KeyId=key, GranteePrincipal=by_grant.arn, Operations=["GenerateDataKey", "Decrypt"], Constraints=whole
+    )
+    asked = {"Bucket": bucket, "Body": b"x", "ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key}
+    for one in (by_policy, by_grant):
+        theirs = one.client("s3")
+        theirs.put_object(Key="open/a", **asked)
+        assert theirs.get_object(Bucket=bucket, Key="open/a")["Body"].read() == b"x"
+        refused(theirs.put_object, Key="closed/a", **asked)
+        refused(one.client("kms").generate_data_key, KeyId=key, KeySpec="AES_256")
+
+
 @pytest.mark.parametrize(
     ("call", "params"),
     [

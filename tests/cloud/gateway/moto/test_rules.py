@@ -9,41 +9,6 @@ import botocore.exceptions
 import pytest
 
 
-@pytest.mark.parametrize(
-    ("state", "code"), [("disabled", "DisabledException"), ("pending deletion", "KMSInvalidStateException")]
-)
-def test_key_that_is_not_enabled_does_nothing(gateway: Any, state: str, code: str) -> None:
-    kms = gateway.client("kms")
-    key = kms.create_key()["KeyMetadata"]
-    signing = kms.create_key(KeyUsage="SIGN_VERIFY", KeySpec="ECC_NIST_P256")["KeyMetadata"]
-    kms.create_alias(AliasName=f"alias/{code}", TargetKeyId=key["KeyId"])
-    other = kms.create_key()["KeyMetadata"]["KeyId"]
-    text = kms.encrypt(KeyId=key["KeyId"], Plaintext=b"a")["CiphertextBlob"]
-    for one in (key["KeyId"], signing["KeyId"]):
-        if state == "disabled":
-            kms.disable_key(KeyId=one)
-        else:
-            kms.schedule_key_deletion(KeyId=one, PendingWindowInDays=7)
-    calls: list[tuple[Any, dict[str, Any]]] = [
-        (kms.encrypt, {"KeyId": key["KeyId"], "Plaintext": b"a"}),
-        (kms.encrypt, {"KeyId": f"alias/{code}", "Plaintext": b"a"}),
-        (kms.decrypt, {"CiphertextBlob": text}),
-        (kms.re_encrypt, {"CiphertextBlob": text, "DestinationKeyId": other}),
-        (kms.generate_data_key, {"KeyId": key["Arn"], "KeySpec": "AES_256"}),
-        (kms.generate_data_key_without_plaintext, {"KeyId": key["KeyId"], "KeySpec": "AES_256"}),
-        (kms.sign, {"KeyId": signing["KeyId"], "Message": b"a", "SigningAlgorithm": "ECDSA_SHA_256"}),
-    ]
-    for call, params in calls:
-        with pytest.raises(botocore.exceptions.ClientError) as refused:
-            call(**params)
-        error = refused.value.response["Error"]
-        arn = signing["Arn"] if "Message" in params else key["Arn"]
-        assert (error["Code"], error["Message"]) == (code, f"{arn} is {state}.")
-    if state == "disabled":
-        kms.enable_key(KeyId=key["KeyId"])
-        assert kms.decrypt(CiphertextBlob=text)["Plaintext"] == b"a"
-
-
 def test_gateway_endpoint_needs_no_route_table(gateway: Any) -> None:
     resources = {
         "Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16"}},

@@ -5,8 +5,6 @@ Actions and resources of each service: https://docs.aws.amazon.com/service-autho
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -15,8 +13,7 @@ from typing import Any
 
 from sagelab import catalog
 from sagelab.catalog import Document, Kind
-from sagelab.cloud.errors import AccessDenied
-from sagelab.cloud.gateway.auth import functions, sagemaker_conditions
+from sagelab.cloud.gateway.auth import functions, keys, sagemaker_conditions
 from sagelab.cloud.gateway.auth.needed import Context, Needed
 from sagelab.cloud.gateway.auth.sagemaker_conditions import KeyArn
 from sagelab.cloud.gateway.http.request import Request
@@ -50,7 +47,6 @@ _IDENTITIES = {
 _ARNS = ("PolicyArn", "SerialNumber", "OpenIDConnectProviderArn", "SAMLProviderArn")
 _OF_GROUPS = frozenset({"AddUserToGroup", "RemoveUserFromGroup"})
 _ROLE, _OF_ROLE = re.compile(r"arn:aws:iam::\d{12}:role/.+"), re.compile(r"role(arn)?$", re.IGNORECASE)
-_KEY_ID = 36  # bytes at the beginning of what moto has encrypted
 
 
 def of_sagemaker(
@@ -76,10 +72,8 @@ def of_sagemaker(
 def of_others(request: Request, service: str, operation: str, where: str) -> Iterator[Needed]:
     """A request to any other service than SageMaker and S3."""
     prefix = _PREFIXES.get(service, service)
-    if service == "kms" and operation == "ReEncrypt":
-        sent = _body(request)
-        yield Needed("kms:ReEncryptFrom", _key_of({"CiphertextBlob": sent.get("CiphertextBlob")}, where))
-        yield Needed("kms:ReEncryptTo", _key_of({"KeyId": sent.get("DestinationKeyId")}, where))
+    if service == "kms":
+        yield from keys.needs(_body(request), operation, where)
     elif f"{prefix}:{operation}" not in _FREE:
         form, asked_for = request.form, _ASKED_FOR.get(service, ())
         context = {f"{service}:{name.lower()}": [form[name]] for name in asked_for if name in form}
@@ -133,13 +127,11 @@ def _owned(tags: dict[str, str]) -> Context:
 
 
 def _named(request: Request, service: str, operation: str, where: str) -> Iterator[str | None]:
-    """The ARNs of what a request to Logs, KMS, IAM or STS names; None where that is not known."""
+    """The ARNs of what a request to Logs, IAM or STS names; None where that is not known."""
     sent: dict[str, Any] = _body(request) if request.target else dict(request.form)
     match service:
         case "logs":
             yield from _log_groups(sent, where)
-        case "kms":
-            yield _key_of(sent, where)
         case "iam":
             yield _identity(sent, operation, where.rpartition(":")[2])
         case "sts":
@@ -176,26 +168,6 @@ def _log_groups(sent: dict[str, Any], where: str) -> Iterator[str | None]:
             yield f"arn:aws:logs:{where}:log-group:{group}:" + (f"log-stream:{stream}" if stream else "*")
     if not found:
         yield None
-
-
-def _key_of(sent: dict[str, Any], where: str) -> str | None:
-    """The key that a request to KMS names, or that what it is to decrypt was encrypted with.
-
-    AccessDenied: it is named by an ARN of another region or account, of which moto would read the last part alone.
-    """
-    key = sent.get("KeyId") or sent.get("TargetKeyId") or sent.get("AliasName")
-    if not isinstance(key, str) and isinstance(sent.get("CiphertextBlob"), str):
-        try:
-            key = base64.b64decode(sent["CiphertextBlob"])[:_KEY_ID].decode("ascii", "replace")
-        except binascii.Error:
-            key = None
-    if not isinstance(key, str) or not key:
-        return None
-    if key.startswith("arn:"):
-        if not re.fullmatch(rf"arn:aws:kms:{where}:(key/[\w-]+|alias/[\w/-]+)", key, re.ASCII):
-            raise AccessDenied(f"Invalid arn {key}")
-        return key
-    return f"arn:aws:kms:{where}:{key if key.startswith('alias/') else f'key/{key}'}"
 
 
 def _identity(sent: dict[str, Any], operation: str, account: str) -> str | None:

@@ -27,6 +27,12 @@ def keys(condition: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         yield from tests
 
 
+def variables(text: str) -> Iterator[str]:
+    """The condition keys whose values a policy's variables stand for."""
+    names = (one[1].partition(",")[0].strip() for one in _VARIABLE.finditer(text))
+    yield from (name for name in names if name not in _LITERALS)
+
+
 def hold(
     condition: Mapping[str, Mapping[str, Any]], context: Context, *, variables: bool = False, unknown: bool = False
 ) -> bool:

@@ -91,13 +91,14 @@ _ARN = "arn:aws:s3:::"
 
 
 class Seals(Protocol):
-    """Which customer's KMS key S3 has the content of an object under: its ARN, or None; and an object's tags."""
+    """Which customer's KMS key S3 has the content of an object under, and the ARN that it tells KMS with it: that
+    of the object, or of its bucket; or None. And an object's tags."""
 
-    def over(self, bucket: str, name: str, version: str | None) -> str | None:
+    def over(self, bucket: str, name: str, version: str | None) -> tuple[str, str] | None:
         """Of an object that is there."""
 
-    def for_new(self, bucket: str, named: str | None) -> str | None:
-        """Of an object to come. named: the key that the request asks for."""
+    def for_new(self, request: Request) -> tuple[str, str] | None:
+        """Of the object to come that a request makes."""
 
     def object_tags(self, bucket: str, name: str, version: str | None) -> dict[str, str]:
         """Of an object that is there."""
@@ -188,11 +189,22 @@ def _sealed(request: Request, operation: str, seals: Seals) -> Iterator[Needed]:
         holder, _, name = place.partition("/")
         opened = seals.over(holder, name, version) if name else None
     if opened:
-        yield Needed("kms:Decrypt", opened)
-    if operation in ("PutObject", "CopyObject", "CreateMultipartUpload") and (
-        made := seals.for_new(bucket, request.header("x-amz-server-side-encryption-aws-kms-key-id"))
-    ):
-        yield Needed("kms:GenerateDataKey", made)
+        yield _of_kms("kms:Decrypt", *opened)
+    made = operation in ("PutObject", "CopyObject", "CreateMultipartUpload")
+    if made and (new := seals.for_new(request)):
+        yield _of_kms("kms:GenerateDataKey", *new)
+
+
+def _of_kms(action: str, key: str, purpose: str) -> Needed:
+    """https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html"""
+    _, _, _, region, account, _ = key.split(":", 5)
+    context = {
+        "kms:viaservice": [f"s3.{region}.amazonaws.com"],
+        "kms:calleraccount": [account],
+        "kms:encryptioncontext:aws:s3:arn": [purpose],
+        "kms:encryptioncontextkeys": ["aws:s3:arn"],
+    }
+    return Needed(action, key, context, {"aws:s3:arn": purpose})
 
 
 def copied(source: str) -> tuple[str, str | None]:

@@ -17,6 +17,7 @@ from sagelab.cloud.gateway.moto import (
     deliveries,
     event_bus,
     key_policies,
+    key_rules,
     linked_roles,
     mfa,
     policies,
@@ -110,6 +111,7 @@ _HELD: dict[str, tuple[_Held, ...]] = {
         _Held("iam.models.IAMBackend", "enable_mfa_device", mfa.check_enabling),
         _Held("iam.models.IAMBackend", "delete_virtual_mfa_device", mfa.check_removal),
         _Held("iam.models.IAMBackend", "delete_user", mfa.check_user),
+        _Held("iam.responses.IamResponse", "create_user", policies.bound_user),
         _Held("iam.responses.IamResponse", "list_virtual_mfa_devices", mfa.hide_seeds),
         _Held("iam.models.IAMBackend", "create_policy create_policy_version", policies.check_managed),
         _Held(
@@ -123,8 +125,12 @@ _HELD: dict[str, tuple[_Held, ...]] = {
     ),
     "kms": (
         _Held("kms.models.KmsBackend", "create_key put_key_policy", key_policies.check_policy),
-        _Held("kms.models.KmsBackend", "encrypt generate_mac sign verify verify_mac", rules.check_key),
-        _Held("kms.models.KmsBackend", "decrypt", rules.check_ciphertext),
+        _Held("kms.models.KmsBackend", "create_key", key_rules.complete),
+        _Held(
+            "kms.models.KmsBackend",
+            "cancel_key_deletion disable_key enable_key schedule_key_deletion",
+            key_rules.name,
+        ),
     ),
     "logs": (
         _Held("logs.models.LogsBackend", "put_subscription_filter", targets.check_log_filter),

@@ -41,7 +41,7 @@ from sagelab.cloud.errors import (
 from sagelab.cloud.gateway.auth import readings
 from sagelab.cloud.gateway.auth.guard import Key
 from sagelab.cloud.gateway.auth.needed import Needed
-from sagelab.cloud.gateway.auth.policies import Policy
+from sagelab.cloud.gateway.auth.sources import Held
 from sagelab.cloud.gateway.auth.verdict import Guarded, Rights
 from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.http.request import CONTROL, Request
@@ -49,8 +49,10 @@ from sagelab.cloud.gateway.http.spool import Disk
 from sagelab.cloud.gateway.moto import (
     checks,
     deliveries,
+    encryption,
     hook,
     iam,
+    key_rules,
     log_events,
     mfa,
     outgoing,
@@ -60,7 +62,7 @@ from sagelab.cloud.gateway.moto import (
 )
 from sagelab.cloud.gateway.moto.environ import Environ, S3Request, environ_of, prepare
 from sagelab.cloud.gateway.moto.metrics import CloudWatchRequest, SampleIndex
-from sagelab.cloud.gateway.moto.persistence.objects import as_files, key_for_new, key_over
+from sagelab.cloud.gateway.moto.persistence.objects import as_files
 from sagelab.cloud.gateway.moto.persistence.persister import Persister
 from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 from sagelab.cloud.gateway.wire.faults import Answer
@@ -148,9 +150,12 @@ class MotoFront:
             filing = (
                 as_files() if service == "s3" and "select" not in context.request.parameters else nullcontext()
             )
-            with self._turn(environ, service), asking, keeping, judging, filing, hook.placed(region):
+            sealing = encryption.protecting(context, environ)
+            with self._turn(environ, service), asking, keeping, judging, filing, sealing, hook.placed(region):
                 if moving:
                     lesson.settle(region)
+                if service == "kms":
+                    key_rules.check(context)
                 answer = _call(app, environ)
         if answer.status >= 500 or (answer.status >= 400 and _is_page(answer.body)):
             raise _unknown(context)
@@ -207,9 +212,9 @@ class MotoFront:
         """The ARN of the key of KMS that an id, an alias or an ARN names. where: "REGION:ACCOUNT"."""
         return iam.kms_key(named, where)
 
-    def policies(self, arn: str) -> list[Policy] | None:
-        """Every policy of the user or role that `arn` is, or is a session of. None: there is none such."""
-        return iam.policies_of(arn)
+    def sources(self, arn: str) -> Held | None:
+        """The policies of a user, a group or a role with their texts, and its boundary; None where it is not."""
+        return iam.sources_of(arn)
 
     def rights(self, key: Key) -> Rights:
         """What the policies of a key's user, role and session let it do."""
@@ -233,13 +238,13 @@ class MotoFront:
             for name in ("PolicyArn", "PermissionsBoundary"):
                 iam.provide_policy(context.request.form.get(name, ""))
 
-    def over(self, bucket: str, name: str, version: str | None) -> str | None:
-        """The ARN of the customer's KMS key that an S3 object is under, or None."""
-        return key_over(bucket, name, version)
+    def over(self, bucket: str, name: str, version: str | None) -> tuple[str, str] | None:
+        """The customer's KMS key that an S3 object is under, and for what (s3_actions.py)."""
+        return encryption.key_over(bucket, name, version)
 
-    def for_new(self, bucket: str, named: str | None) -> str | None:
-        """The ARN of the customer's KMS key that a new S3 object will be under, or None."""
-        return key_for_new(bucket, named)
+    def for_new(self, request: Request) -> tuple[str, str] | None:
+        """The customer's KMS key that a new S3 object will be under, and for what."""
+        return encryption.key_for_new(request)
 
     def take_code(self, user: str, serial: str, code: str) -> None:
         """Take the code of an MFA device of a user, by its ARN. AccessDenied: it shows none such."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
+from urllib.parse import unquote
 
 from moto.backends import get_backend
 
@@ -12,9 +14,11 @@ from sagelab.cloud.gateway.auth import principals
 from sagelab.cloud.gateway.auth.guard import Key
 from sagelab.cloud.gateway.auth.needed import Needed
 from sagelab.cloud.gateway.auth.policies import Policy, read
+from sagelab.cloud.gateway.auth.sources import Held, Source
 from sagelab.cloud.gateway.auth.verdict import Guarded, Rights
-from sagelab.cloud.gateway.moto import functions
-from sagelab.cloud.gateway.moto.persistence.objects import backend_of, bucket_of, find_key
+from sagelab.cloud.gateway.moto import functions, grants
+from sagelab.cloud.gateway.moto.keys import find_key
+from sagelab.cloud.gateway.moto.persistence.objects import backend_of, bucket_of
 from sagelab.cloud.home import ACCOUNT
 
 # Kinds of ARNs of IAM's -> where moto has what they are of.
@@ -36,6 +40,45 @@ def policies_of(arn: str) -> list[Policy] | None:
     groups = _iam(arn).groups.values() if ":user/" in arn else ()
     holders = [holder, *(group for group in list(groups) if holder in group.users)]
     return [policy for one in holders for policy in _policies(one)]
+
+
+def sources_of(arn: str) -> Held | None:
+    """The policies of a user, a group or a role with their texts, and its boundary. None: there is none such.
+
+    A role of a service goes by its ARN without the path, too.
+    """
+    kind, name = arn.rpartition(":")[2].partition("/")[0], arn.rpartition("/")[2]
+    if kind not in ("user", "role", "group"):
+        return None
+    found = _iam(arn).groups.get(name) if kind == "group" else _holder(arn)
+    found = found or _holder(arn.replace(":role/service-role/", ":role/"))
+    if found is None:
+        return None
+    groups = [one for one in list(_iam(arn).groups.values()) if kind == "user" and found in one.users]
+    sources = [*_sources(kind, found), *(source for one in groups for source in _sources("group", one))]
+    boundary = getattr(found, "permissions_boundary_arn", None)
+    limits = _iam(arn).managed_policies.get(boundary) if boundary else None
+    return sources, [*_texts(limits)] if limits else ([] if boundary else None)
+
+
+def _sources(kind: str, holder: Any) -> Iterator[Source]:
+    """The inline and attached policies of one, by the names that IAM's simulator has for them."""
+    for name, document in list(holder.policies.items()):
+        text = document if isinstance(document, str) else json.dumps(document)
+        yield Source(f"{kind}_{holder.name}_{name}", _plain(text))
+    for policy in list(holder.managed_policies.values()):
+        yield from _texts(policy)
+
+
+def _texts(policy: Any) -> Iterator[Source]:
+    for one in policy.versions:
+        if one.version_id == policy.default_version_id:
+            text = one.document if isinstance(one.document, str) else json.dumps(one.document)
+            yield Source(policy.name, _plain(text))
+
+
+def _plain(text: str) -> str:
+    return unquote(text) if text.startswith("%") else text
 
 
 def rights_of(key: Key) -> Rights:
@@ -76,7 +119,7 @@ def guarded(needed: Needed, key: Key) -> Guarded:
     if needed.action.startswith("lambda:") and ":function:" in resource:
         return Guarded(functions.policy_of(resource))
     if needed.action.startswith("kms:") and resource.startswith("arn:aws:kms:"):
-        return _of_kms(resource, key)
+        return _of_kms(needed, key)
     return Guarded()
 
 
@@ -85,10 +128,13 @@ def settled(needed: Needed) -> Needed:
     if needed.action.startswith("iam:") and needed.action != "iam:PassRole":
         found = _by_name(needed.resource or "")
         return replace(needed, resource=found) if found else needed
-    if not (needed.action.startswith("kms:") and ":alias/" in (needed.resource or "")):
+    if not (needed.action.startswith("kms:") and (needed.resource or "").startswith("arn:aws:kms:")):
         return needed
-    _, _, _, region, account, alias = str(needed.resource).split(":", 5)
-    found = find_key(account, alias, region)
+    _, _, _, region, account, name = str(needed.resource).split(":", 5)
+    if name.startswith("grant/"):
+        found = grants.key_of(account, region, name.removeprefix("grant/"))
+    else:
+        found = find_key(account, name, region) if name.startswith("alias/") else None
     return replace(needed, resource=found.arn) if found is not None else needed
 
 
@@ -127,20 +173,16 @@ def _by_name(arn: str) -> str | None:
     return next((one.arn for one in held if one.name == name), None)
 
 
-def _of_kms(arn: str, key: Key) -> Guarded:
-    """Of a key that is there; a grant with constraints is none here."""
+def _of_kms(needed: Needed, key: Key) -> Guarded:
+    """Of a key that is there, with what grants let the caller do."""
+    arn = str(needed.resource)
     _, _, _, region, account, _ = arn.split(":", 5)
     found = find_key(account, arn, region)
     if found is None:
         return Guarded()
     names = {key.arn, principals.holder(key.arn)}
-    granted = {
-        f"kms:{each}"
-        for grant in list(found.grants.values())
-        if grant.grantee_principal in names and not grant.constraints
-        for each in grant.operations
-    }
-    return Guarded(read(found.policy), decides=True, granted=frozenset(granted))
+    granted = any(grants.lets(grant, names, needed) for grant in list(found.grants.values()))
+    return Guarded(read(found.policy), decides=True, granted=frozenset({needed.action} if granted else ()))
 
 
 def _holder(arn: str) -> Any:

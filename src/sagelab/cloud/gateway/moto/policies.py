@@ -87,6 +87,26 @@ def _detach(backend: Any, role: Any, keep: list[str]) -> None:
             backend.detach_role_policy(arn, role.name)
 
 
+def bound_user(asked: Asked) -> Callable[[Any], None]:
+    """A new user has the boundary that CreateUser asks for, of which moto takes no notice.
+
+    NotFoundException: there is no such policy.
+    """
+    request = asked["self"]
+    arn, name = request._get_param("PermissionsBoundary"), request._get_param("UserName")
+    users = request.backend.users
+    if arn and not iam.is_managed(f"arn:aws:iam::{request.current_account}:user/any", arn):
+        raise NotFoundException(f"Scope ARN: {arn} does not exist or is not attachable.")
+
+    def bound(_: Any) -> None:
+        if arn:
+            users[name].permissions_boundary_arn = arn
+            kind = {"PermissionsBoundaryType": "PermissionsBoundaryPolicy", "PermissionsBoundaryArn": arn}
+            users[name].permissions_boundary = kind
+
+    return bound
+
+
 def check_key(asked: Asked) -> None:
     """A key's policy: moto's MalformedPolicyDocumentException, LimitExceededException."""
     policy = asked["policy"]

@@ -63,31 +63,6 @@ def match_dimensions(asked: Asked) -> None:
         asked["self"] = _Exactly(asked["self"], asked["dimensions"])
 
 
-def check_key(asked: Asked) -> None:
-    """A key of KMS is enabled. https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html"""
-    backend = asked["self"]
-    _check_state(backend.keys.get(backend.any_id_to_key_id(asked["key_id"])))
-
-
-def check_ciphertext(asked: Asked) -> None:
-    """The key of KMS that a text is under is enabled."""
-    from moto.kms.utils import _deserialize_ciphertext_blob
-
-    try:
-        found = _deserialize_ciphertext_blob(asked["ciphertext_blob"]).key_id
-    except Exception:
-        return  # moto says so
-    _check_state(asked["self"].keys.get(found))
-
-
-def _check_state(key: Any) -> None:
-    if key is None or key.key_state == "Enabled":
-        return
-    if key.key_state == "Disabled":
-        raise JsonRESTError("DisabledException", f"{key.arn} is disabled.")
-    raise JsonRESTError("KMSInvalidStateException", f"{key.arn} is pending deletion.")
-
-
 def check_sign_in(asked: Asked) -> None:
     """A sign-in to Cognito by which the password is looked at."""
     if asked["auth_flow"] in ("USER_SRP_AUTH", "CUSTOM_AUTH"):

@@ -38,6 +38,7 @@ BESIDE = {
     "codepipeline": "CodePipeline_20150709",
     "servicecatalog": "AWS242ServiceCatalogService",
     "application-autoscaling": "AnyScaleFrontendService",
+    "cloudtrail": "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101",
 }
 _LABEL = re.compile(r"\{(\w+)(\+?)\}")
 
@@ -114,7 +115,7 @@ class Planes:
         return Operation(CONTROL, model, {})
 
     def _of_beside(self, target: str, service: str) -> Operation:
-        prefix, _, name = target.partition(".")
+        prefix, _, name = target.rpartition(".")
         with self._lock:
             if service not in self._beside:
                 self._beside[service] = self._service(service)

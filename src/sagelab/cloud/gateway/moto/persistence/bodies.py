@@ -1,6 +1,7 @@
 """The bytes of S3 objects, a file each, so that they cost neither memory nor a file descriptor while nobody reads.
 
-A body is never changed: new content is a new file, and the old one goes when no row names it any more.
+A body is never changed: new content is a new file, and the old one goes when no row names it any more. Each is
+encrypted under a key of its own (http/cipher.py), which is kept wrapped beside the body's name (seals.py).
 """
 
 from __future__ import annotations
@@ -14,18 +15,24 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from sagelab.cloud.gateway.http.cipher import Cipher, sealed, size_sealed
 from sagelab.cloud.gateway.http.spool import Content, Disk, OpenFile
+from sagelab.cloud.gateway.moto.persistence.seals import Seal
 
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
 @dataclass(frozen=True)
 class Body:
-    """`size` bytes of the file `name` from `start` on."""
+    """`size` bytes of the file `name` from `start` on.
+
+    seal: the file's key, wrapped; None: the file is plain, as files were before this was kept of them.
+    """
 
     name: str
     start: int
     size: int
+    seal: Seal | None = None
 
 
 class Bodies:
@@ -39,23 +46,31 @@ class Bodies:
         self._lock = threading.RLock()
         folder.mkdir(mode=0o700, exist_ok=True)
 
-    def write(self, content: bytes | Content | Joined) -> Body:
-        """Keep new content. OSError: there is no room; nothing is left of it then."""
-        name = secrets.token_hex(16)
-        file = self._file(name)
-        if isinstance(content, Content) and content.spooled and content.spooled.move(file):
-            return Body(name, 0, len(content))
-        self._disk.reserve(len(content))
+    def write(self, content: bytes | Content | Joined, seal: Callable[[bytes], Seal]) -> Body:
+        """Keep new content. OSError: there is no room; nothing is left of it then.
+
+        seal: wraps the key of its file.
+        """
+        name, size = secrets.token_hex(16), len(content)
+        file, spooled = self._file(name), content.spooled if isinstance(content, Content) else None
+        if spooled and spooled.cipher:
+            body = Body(name, 0, size, seal(spooled.cipher.key))
+            if spooled.move(file):
+                return body
+        cipher, taken = Cipher(), size_sealed(size)
+        body = Body(name, 0, size, seal(cipher.key))
+        self._disk.reserve(size)
+        self._disk.take(taken - size, anyway=True)
         try:
-            _write(file, [content] if isinstance(content, bytes) else content)
+            _write(file, sealed(cipher, [content] if isinstance(content, bytes) else content))
         except BaseException:
             file.unlink(missing_ok=True)
-            self._disk.give(len(content))
+            self._disk.give(taken)
             raise
-        return Body(name, 0, len(content))
+        return body
 
-    def open(self, body: Body) -> Content:
-        """FileNotFoundError: it is gone."""
+    def open(self, body: Body, cipher: Cipher | None = None) -> Content:
+        """cipher: of the body's key, unwrapped; None where it is plain. FileNotFoundError: it is gone."""
         with self._lock:
             self._readers[body.name] = self._readers.get(body.name, 0) + 1
         try:
@@ -63,7 +78,7 @@ class Bodies:
         except OSError:
             self._leave(body.name)
             raise
-        return Content(OpenFile(descriptor, partial(self._leave, body.name)), body.start, body.size)
+        return Content(OpenFile(descriptor, partial(self._leave, body.name)), body.start, body.size, cipher)
 
     def remove(self, names: Iterable[str]) -> None:
         """Delete files. Who reads one may read on; its bytes count until the last has."""

@@ -29,6 +29,7 @@ CREATE TABLE IF NOT EXISTS log_streams (
 );
 CREATE TABLE IF NOT EXISTS log_lines (stream INTEGER, number INTEGER, lines BLOB, PRIMARY KEY (stream, number))
 WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS master (fingerprint TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS samples (id INTEGER PRIMARY KEY, account TEXT, region TEXT, data BLOB NOT NULL);
 """
 
@@ -46,6 +47,11 @@ class Database:
     def close(self) -> None:
         with self._lock:
             self._db.close()
+
+    def note_master(self, fingerprint: str) -> None:
+        """What is written from now on is under the master key that has this fingerprint."""
+        with self.transaction() as db:
+            db.execute("INSERT OR IGNORE INTO master VALUES (?)", (fingerprint,))
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

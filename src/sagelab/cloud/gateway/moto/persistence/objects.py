@@ -1,24 +1,39 @@
-"""moto's S3 with its bytes on disk: children of moto's classes that keep bytes in files and note what changes."""
+"""moto's S3 with its bytes on disk: children of moto's classes that keep bytes in files and note what changes.
+
+The bytes are encrypted (seals.py); what is told of an object is what was done with it.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 from moto.iam.access_control import PermissionResult
-from moto.kms.models import kms_backends
 from moto.s3 import models as s3
 from moto.s3 import responses as s3_responses
-from moto.s3.exceptions import EntityTooSmall, InvalidPart, MalformedXML, MissingKey, S3ClientError
+from moto.s3.exceptions import (
+    EntityTooSmall,
+    InvalidPart,
+    MalformedXML,
+    MissingKey,
+    NoSuchUpload,
+    S3ClientError,
+)
 from moto.s3.utils import _VersionedKeyStore
 
 from sagelab.cloud.gateway.http import checksums
+from sagelab.cloud.gateway.http.cipher import Cipher
 from sagelab.cloud.gateway.http.spool import SMALL, Content
+from sagelab.cloud.gateway.moto.persistence import seals
 from sagelab.cloud.gateway.moto.persistence.bodies import Bodies, Body, Joined
 from sagelab.cloud.gateway.moto.persistence.change_tracking import Item, noted
+from sagelab.cloud.gateway.moto.persistence.seals import Place, Protection
+from sagelab.cloud.master import Master
 
 _PRIVATE = s3.get_canned_acl("private")
 _PRIVATE_TEXT = repr(_PRIVATE)
@@ -28,6 +43,7 @@ _TRANSITIONS = [(None, "IN_PROGRESS"), ("IN_PROGRESS", "RESTORED")]
 
 
 _as_files: ContextVar[bool] = ContextVar("as_files", default=False)
+_protecting: ContextVar[tuple[Protection, Place] | None] = ContextVar("protecting", default=None)
 
 
 @contextmanager
@@ -49,68 +65,40 @@ class TooLarge(S3ClientError):  # type: ignore[misc]
         super().__init__("EntityTooLarge", f"{name} has more than the {_WHOLE >> 20} MB that can be read at once.")
 
 
-class Disabled(S3ClientError):  # type: ignore[misc]
-    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html"""
-
-    code = 400
-
-    def __init__(self, arn: str, state: str) -> None:
-        super().__init__("KMS.DisabledException", f"{arn} is {state}.")
-
-
-def check_enabled(account: str, key: str, region: str) -> None:
-    """Disabled: the key is, or it is to be deleted. key: an id, an ARN, or an alias; an unknown one passes."""
-    found = find_key(account, key, region)
-    if found is not None and found.key_state != "Enabled":
-        words = {"PendingDeletion": "pending deletion"}
-        raise Disabled(found.arn, words.get(found.key_state, "disabled"))
-
-
-def find_key(account: str, key: str, region: str) -> Any:
-    """moto's KMS key of an id, an ARN or an alias, or None."""
-    arn = key.split(":") if key.startswith("arn:") else []
-    backend = kms_backends[account][arn[3] if arn else ("us-east-1" if region == "aws" else region)]
-    name = arn[5].removeprefix("key/") if arn else key
-    return backend.keys.get(backend.get_key_id_from_alias(name) if name.startswith("alias/") else name)
-
-
-def key_over(bucket: str, name: str, version: str | None) -> str | None:
-    """The ARN of the customer's KMS key that an object's content is under, or None."""
-    holder = bucket_of(bucket)
-    versions = holder.keys.getlist(name, []) if holder is not None else []
-    found = next((one for one in reversed(versions) if version in (None, str(one.version_id))), None)
-    if not isinstance(found, Key) or found.encryption != "aws:kms" or not found.kms_key_id:
-        return None
-    key = find_key(found.account_id, found.kms_key_id, found.region_name)
-    return key.arn if key is not None else None
-
-
-def key_for_new(bucket: str, named: str | None) -> str | None:
-    """The ARN of the customer's KMS key that a new object's content will be under, or None.
-
-    named: the key that the request asks for; without one, the bucket's default counts.
-    """
-    found = bucket_of(bucket)
-    if found is None:
-        return None
-    if named is None and found.encryption:
-        named = found.encryption["Rule"]["ApplyServerSideEncryptionByDefault"].get("KMSMasterKeyID")
-    key = find_key(found.account_id, named, found.region_name) if named else None
-    return key.arn if key is not None else None
+@contextmanager
+def protecting(protection: Protection | None, place: Place) -> Iterator[None]:
+    """In the block, what this thread puts at a place, or uploads for it, is encrypted so. None: by its bucket."""
+    before = _protecting.set((protection, place) if protection else None)
+    try:
+        yield
+    finally:
+        _protecting.reset(before)
 
 
 class Key(s3.FakeKey):  # type: ignore[misc]
-    """An object, or one part of an upload, whose content is a file."""
+    """An object, or one part of an upload, whose content is a file.
+
+    place: of the upload's object, where it is a part of one.
+    """
 
     body: Body
     _etag: str | None
     shelf: Bodies  # where this process keeps the content of new ones
+    master: Master  # of the home
+    place: Place | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.bodies = Key.shelf
-        super().__init__(*args, **kwargs)
-        self._value_buffer.close()
-        del self._value_buffer, self.lock
+        by, place = _protecting.get() or (Protection(), None)
+        if place is not None and kwargs.get("bucket_name") is None:
+            self.place = place
+        try:
+            super().__init__(*args, **kwargs)
+        finally:
+            self.__dict__.pop("_value_buffer").close()
+        del self.lock
+        self.encryption, self.kms_key_id = by.algorithm, by.key or None
+        self.bucket_key_enabled = "true" if by.of_bucket else None
 
     @property
     def value(self) -> bytes | Content:
@@ -124,22 +112,29 @@ class Key(s3.FakeKey):  # type: ignore[misc]
     @value.setter
     def value(self, content: bytes | str | Content | Joined) -> None:
         data = content.encode() if isinstance(content, str) else content
-        if self._etag is None:
-            self._etag = _md5(data)
-        self.body, self.contentsize = self.bodies.write(data), len(data)
+        by, _ = _protecting.get() or (Protection(), None)
+        if self._etag is None:  # under a key of KMS it is no digest of the content
+            self._etag = secrets.token_hex(16) if by.key else _md5(data)
+        seal = partial(seals.wrap, Key.master, by, self._whose())
+        self.body, self.contentsize = self.bodies.write(data, seal), len(data)
 
     def content(self) -> Content:
-        """What it holds. MissingKey: another request replaced or deleted it since this one found it."""
-        self._check_key()
+        """What it holds. MissingKey: another request replaced or deleted it since this one found it.
+
+        KeyUnusable: the key of KMS that it is under cannot be used.
+        """
+        cipher, seal = None, self.body.seal
+        if seal is not None:
+            cipher = Cipher(seals.unwrap(Key.master, seal, self._whose()))
+        elif self.encryption == "aws:kms" and self.kms_key_id:  # of before content was encrypted
+            seals.check(self.account_id, self.kms_key_id, self.region_name)
         try:
-            return self.bodies.open(self.body)
+            return self.bodies.open(self.body, cipher)
         except FileNotFoundError:
             raise MissingKey(key=str(self.name)) from None
 
-    def _check_key(self) -> None:
-        """Raise what S3 says where the content is under a key of KMS that cannot be used."""
-        if getattr(self, "encryption", None) == "aws:kms" and self.kms_key_id:
-            check_enabled(self.account_id, self.kms_key_id, self.region_name)
+    def _whose(self) -> Place:
+        return self.place or (str(self.bucket_name), str(self.name))
 
     @property
     def etag(self) -> str:
@@ -171,7 +166,21 @@ def _md5(content: bytes | Content | Joined) -> str:
 
 
 class Upload(s3.FakeMultipart):  # type: ignore[misc]
-    """A multipart upload whose parts are joined from file to file."""
+    """A multipart upload whose parts are joined from file to file.
+
+    bucket: its name. protection: what was asked for as it began; None: as the bucket says.
+    """
+
+    bucket = ""
+    protection: Protection | None = None
+
+    def set_part(self, part_id: int, value: bytes | Content) -> Key:
+        """A part, encrypted as its whole will be. NoSuchUpload: there is no part of that number."""
+        if part_id < 1:
+            raise NoSuchUpload(upload_id=part_id)
+        with protecting(self.protection, (self.bucket, self.key_name)):
+            key: Key = super().set_part(part_id, value)
+        return key
 
     def complete(self, body: Iterable[tuple[int, str]]) -> tuple[Joined, str, tuple[str, str, int] | None]:
         """The whole, its ETag, and its checksum's type, value and number of parts, where one was asked for.
@@ -277,16 +286,32 @@ class Backend(s3.S3Backend):  # type: ignore[misc]
         noted().looked_up.add(Item("object", bucket_name, key_name))
         return super().get_object(bucket_name, key_name, *args, **kwargs)
 
+    def get_bucket_encryption(self, bucket_name: str) -> dict[str, Any]:
+        """What new objects of a bucket are encrypted with where nothing else is asked for."""
+        found: dict[str, Any] | None = super().get_bucket_encryption(bucket_name)
+        return found or {"Rule": {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}}
+
     def put_object(self, bucket_name: str, key_name: str, value: bytes, *args: Any, **kwargs: Any) -> Any:
-        """Nothing is put under a key that cannot be used."""
-        if key := kwargs.get("kms_key_id"):
-            check_enabled(self.account_id, key, self.region_name)
-        return super().put_object(bucket_name, key_name, value, *args, **kwargs)
+        """An object, encrypted as its request asks for or, where it has none of S3's, as its bucket says."""
+        found, place = _protecting.get(), (bucket_name, key_name)
+        if found is None or found[1] != place:
+            asked = (kwargs.get("encryption"), kwargs.get("kms_key_id"), kwargs.get("bucket_key_enabled"))
+            found = seals.settle(self.get_bucket(bucket_name), *asked), place
+        with protecting(*found):
+            return super().put_object(bucket_name, key_name, value, *args, **kwargs)
+
+    def create_multipart_upload(self, bucket_name: str, *args: Any, **kwargs: Any) -> Any:
+        """An upload whose parts and whole are encrypted as its request asks for."""
+        upload = super().create_multipart_upload(bucket_name, *args, **kwargs)
+        found, upload.bucket = _protecting.get(), bucket_name
+        upload.protection = found[0] if found else seals.settle(self.get_bucket(bucket_name), None)
+        return upload
 
     def complete_multipart_upload(self, bucket_name: str, multipart_id: str, body: Iterable[Any]) -> Any:
         """A part of the whole is a piece of its file from now on, not a file of its own."""
-        parts = list(body)
-        key = super().complete_multipart_upload(bucket_name, multipart_id, iter(parts))
+        parts, upload = list(body), self.get_bucket(bucket_name).multiparts[multipart_id]
+        with protecting(upload.protection, (bucket_name, upload.key_name)):
+            key = super().complete_multipart_upload(bucket_name, multipart_id, iter(parts))
         if key is not None:
             _slice(key, [number for number, _ in parts])
         return key
@@ -303,13 +328,14 @@ def _slice(key: Key, numbers: list[int]) -> None:
     upload, start = key.multipart, 0
     upload.parts = {number: upload.parts[number] for number in numbers}
     for part in upload.parts.values():
-        part.body = Body(key.body.name, start, part.size)
+        part.body = Body(key.body.name, start, part.size, key.body.seal)
+        part.place = (key.bucket_name, key.name)
         start += part.size
 
 
-def install(shelf: Bodies, restore: Callable[[Backend], None]) -> None:
+def install(shelf: Bodies, master: Master, restore: Callable[[Backend], None]) -> None:
     """From now on moto's S3 keeps its bytes on `shelf`, and fills each new backend by `restore`."""
-    Key.shelf, Backend.restore = shelf, staticmethod(restore)
+    Key.master, Key.shelf, Backend.restore = master, shelf, staticmethod(restore)
     s3.FakeKey, s3.FakeMultipart, s3.FakeBucket, s3.s3_backends.backend = Key, Upload, Bucket, Backend
     s3_responses.compute_checksum = checksums.compute
 

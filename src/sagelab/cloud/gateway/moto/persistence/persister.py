@@ -24,6 +24,7 @@ from sagelab.cloud.gateway.moto.persistence.database import Database
 from sagelab.cloud.gateway.moto.persistence.rows import Rows
 from sagelab.cloud.gateway.moto.persistence.samples import Samples
 from sagelab.cloud.gateway.moto.persistence.streams import Streams
+from sagelab.cloud.master import Master
 
 # Parts of a backend that have rows of their own, or are not worth keeping.
 _APART: dict[str, set[str]] = {"s3": set(), "logs": {"groups"}, "cloudwatch": {"metric_data", "paged_metric_data"}}
@@ -31,6 +32,7 @@ _APART: dict[str, set[str]] = {"s3": set(), "logs": {"groups"}, "cloudwatch": {"
 _ALSO = {"sns": ("sqs",), "sts": ("iam",)}
 _REACH_ALL = frozenset({"cloudformation", "firehose", "resourcegroupstaggingapi", "stepfunctions"})
 _TRIES = 3
+_SEALED = b"\x01"  # begins a state that is encrypted; a plain one, of before they were, is a pickle: it has \x80
 _UNWRITABLE = (OSError, sqlite3.OperationalError)
 
 _log = logging.getLogger("sagelab")
@@ -44,7 +46,9 @@ class Persister:
     def __init__(self, folder: Path, disk: Disk) -> None:
         """disk: the room that S3's objects have."""
         self._db = Database(folder / "services.db")
-        self._rows = Rows(self._db, Bodies(folder / "objects", disk))
+        self._master = Master(folder)
+        self._db.note_master(self._master.fingerprint)
+        self._rows = Rows(self._db, Bodies(folder / "objects", disk), self._master)
         self._streams, self._samples = Streams(self._db), Samples(self._db)
         self._digests: dict[tuple[str, str, str], bytes] = {}
         self._locks: dict[str, threading.RLock] = defaultdict(threading.RLock)
@@ -86,8 +90,9 @@ class Persister:
         if rows:
             backend = backends.backend.__new__(backends.backend)
             dict.__setitem__(backends, region, backend)
-            backend.__dict__.update(pickles.load(rows[0][0]))
-            self._digests[service, backends.account_id, region] = _digest(rows[0][0])
+            state = self._opened((service, backends.account_id, region), rows[0][0])
+            backend.__dict__.update(pickles.load(state))
+            self._digests[service, backends.account_id, region] = _digest(state)
             if service == "logs":
                 backend.groups = {}
                 self._streams.restore(backend)
@@ -148,14 +153,19 @@ class Persister:
             state = _packed(service, backend)
             digest = _digest(state)
             if self._digests.get(key) != digest:
+                row = _SEALED + self._master.wrap(state, _name(key))
                 with self._db.transaction() as db:
-                    db.execute("INSERT OR REPLACE INTO backends VALUES (?,?,?,?)", (*key, state))
+                    db.execute("INSERT OR REPLACE INTO backends VALUES (?,?,?,?)", (*key, row))
                 self._digests[key] = digest
         except _UNWRITABLE as error:
             _forget(service, backend)
             raise storage_unavailable(error) from None
         except Exception as error:
             self._refuse(service, error)
+
+    def _opened(self, key: tuple[str, str, str], row: bytes) -> bytes:
+        """The state in a row. Unreadable: it is another's, or changed."""
+        return self._master.unwrap(row[1:], _name(key)) if row.startswith(_SEALED) else row
 
     def _refuse(self, service: str, error: Exception) -> None:
         """Say once that a service's state is not one that can be kept."""
@@ -175,6 +185,10 @@ def _packed(service: str, backend: Any) -> bytes:
         except RuntimeError:  # another thread changed a dictionary meanwhile
             continue
     return pickles.dump(state, backend)
+
+
+def _name(key: tuple[str, str, str]) -> bytes:
+    return "/".join(key).encode()
 
 
 def _digest(state: bytes) -> bytes:

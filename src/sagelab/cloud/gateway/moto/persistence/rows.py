@@ -11,6 +11,7 @@ from sagelab.cloud.gateway.moto.persistence import objects, pickles
 from sagelab.cloud.gateway.moto.persistence.bodies import Bodies
 from sagelab.cloud.gateway.moto.persistence.change_tracking import Item
 from sagelab.cloud.gateway.moto.persistence.database import Database
+from sagelab.cloud.master import Master
 
 # Kind -> the table, and the column that names an item within its bucket.
 _TABLES = {"object": ("objects", "name"), "upload": ("uploads", "id")}
@@ -19,11 +20,11 @@ _TABLES = {"object": ("objects", "name"), "upload": ("uploads", "id")}
 class Rows:
     """What moto's S3 holds, written down and read back."""
 
-    def __init__(self, database: Database, bodies: Bodies) -> None:
+    def __init__(self, database: Database, bodies: Bodies, master: Master) -> None:
         self._db, self._bodies = database, bodies
         self._settings: dict[str, bytes] = {}
         self._sweep()
-        objects.install(bodies, self.restore)
+        objects.install(bodies, master, self.restore)
 
     def keep(self, items: Iterable[Item]) -> None:
         """Write items down as they are now, in one transaction. OSError, sqlite3.Error: there is no room."""
