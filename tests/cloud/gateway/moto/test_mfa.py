@@ -156,8 +156,9 @@ def test_code_that_counted_is_written_down(owner: Callable[..., Owner]) -> None:
     one.session(one.code())
     current = Persister.current
     assert current is not None
-    rows = current._db.rows("SELECT state FROM backends WHERE service='iam'")
-    devices = [pickles.load(state)["virtual_mfa_devices"] for (state,) in rows]
+    rows = current._db.rows("SELECT account, region, state FROM backends WHERE service='iam'")
+    states = [current._opened(("iam", account, region), state) for account, region, state in rows]
+    devices = [pickles.load(state)["virtual_mfa_devices"] for state in states]
     assert [kept[one.serial].last_step for kept in devices if one.serial in kept] == [NOW]
 
 
