@@ -9,6 +9,7 @@ from typing import Any
 
 from sagelab import credential_helper
 from sagelab.cloud.clock import Clock
+from sagelab.cloud.engine.data import encrypted
 from sagelab.cloud.engine.hosting.zones import Zones
 from sagelab.cloud.engine.role_keys import RoleKeys
 from sagelab.cloud.engine.sandbox.launcher import Launcher
@@ -46,6 +47,13 @@ class EngineContext:
         """What is reached by what runs under a role, whose keys it has. botocore's ClientError: nobody may."""
         keys = RoleKeys(self.client("sts"), role, self.end_key).offer() if role else None
         return Network(self.url, keys, trust=self.trust)
+
+    def volume_passphrase(self, key: str | None, purpose: str) -> bytes | None:
+        """A new one for a volume that lives no longer than its host; None where it has no key of KMS.
+
+        ClientError: the key cannot be used.
+        """
+        return encrypted.new_key(self.client("kms"), key, purpose)[0] if key else None
 
     @property
     def surroundings(self) -> dict[str, str]:

@@ -18,7 +18,6 @@ REPOSITORIES = ("DefaultCodeRepository", "AdditionalCodeRepositories")
 NOTED = {
     "SubnetId": "the instance has no interface in the subnet",
     "SecurityGroups": "security groups are not applied",
-    "KmsKeyId": "the volume is not encrypted",
     "AcceleratorTypes": "Elastic Inference is closed on AWS too (since April 2023); nothing is attached",
 }
 
@@ -26,6 +25,7 @@ NOTED = {
 def check_create(params: Params, cloud: Cloud, region: str) -> None:
     """ValidationException: the request breaks a rule."""
     _refuse_repositories(params)
+    checks.volume_key("KmsKeyId", params.get("KmsKeyId"), [])
     # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateNotebookInstance.html
     if params.get("DirectInternetAccess") == "Disabled" and not params.get("SubnetId"):
         raise ValidationException("DirectInternetAccess can be Disabled only if a value for SubnetId is given.")

@@ -50,8 +50,6 @@ def notes(job: Params) -> list[str]:
     """A sentence for each thing that the request asks for and this machine does not do."""
     network = job.get("NetworkConfig", {})
     found = checks.noted(network, NOTED)
-    if job["ProcessingResources"]["ClusterConfig"].get("VolumeKmsKeyId"):
-        found.append("VolumeKmsKeyId: the job's folder is not encrypted")
     if job.get("ExperimentConfig"):
         found.append("ExperimentConfig: the job is not added to an experiment")
     return found
@@ -64,6 +62,7 @@ def _check_cluster(cluster: Params) -> None:
         )
     if not cluster.get("InstanceType"):
         raise ValidationException("ClusterConfig: InstanceType is needed.")
+    checks.volume_key("VolumeKmsKeyId", cluster.get("VolumeKmsKeyId"), [cluster["InstanceType"]])
 
 
 def _check_input(source: Params) -> None:

@@ -62,4 +62,5 @@ class TransformJobs(Jobs):
             notes=(*transform_rules.notes(job), *hosting_rules.model_notes(model)),
             timeout=job.get("ModelClientConfig", {}).get("InvocationsTimeoutInSeconds", DEFAULT_TIMEOUT),
             log_group=LOG_GROUP,
+            volume_key=resources.get("VolumeKmsKeyId"),
         )

@@ -37,7 +37,8 @@ class ProcessingRun(JobRun):
         super().__init__(job["ProcessingJobName"], report)
         self.job, self.notes, self.context = job, notes, context
         self.resources: dict[str, Any] = job["ProcessingResources"]["ClusterConfig"]
-        self.cluster = Cluster(self.job_name, self.resources.get("InstanceCount", 1), context)
+        count, key = self.resources.get("InstanceCount", 1), self.resources.get("VolumeKmsKeyId")
+        self.cluster = Cluster(self.job_name, count, context, key)
         image = context.launcher.images.find(job["AppSpecification"]["ImageUri"], registry.PROCESS)
         self.environment = image.environment if image else environments.TENSORFLOW
         self.entry_point = ("python3", "-m", image.algorithm) if image and registry.has_entry_point(image) else ()
