@@ -42,10 +42,18 @@ class Check:
 
 def examine(home: Home) -> list[Check]:
     """Every check, on this machine as it is now."""
-    checks: list[Callable[[], Check]] = [_python, _packages, _namespaces, _networks, _memory, _git, _kubectl]
+    checks: list[Callable[[], Check]] = [
+        _python,
+        _packages,
+        _namespaces,
+        _networks,
+        _memory,
+        _git,
+        _kubectl,
+        _volumes,
+    ]
     return [
         *(check() for check in checks),
-        _volumes(),
         _layers(home),
         _disk(home),
         *_home(home),

@@ -1,8 +1,8 @@
 """Folders that are encrypted on disk, as the volumes of instances are under a key of KMS: by gocryptfs.
 
-What is stored are files of gocryptfs's; seen is what is in them, at a mount that this machine's user alone can look
-at. So everything that goes by a path goes on as it did. The passphrase is a data key of KMS: it goes to gocryptfs
-by a pipe and is in no file, no argument and no variable.
+What is stored are files of gocryptfs's; seen is what is in them, at a mount that this machine's user alone can
+look at. So everything that goes by a path goes on as it did. The passphrase is a data key of KMS: it goes to
+gocryptfs by a pipe and is in no file, no argument and no variable.
 """
 
 from __future__ import annotations

@@ -62,7 +62,10 @@ class Cluster:
         self._kill: threading.Timer | None = None
 
     def make_folders(self) -> list[Workspace]:
-        """A new folder for each host; the /opt/ml of each. ClientError: the key of their volumes cannot be used."""
+        """A new folder for each host; the /opt/ml of each.
+
+        ClientError: the key of their volumes cannot be used.
+        """
         for host in self.hosts:
             passphrase = self.context.volume_passphrase(self.volume_key, f"{self.job}/{host}")
             self.folders[host] = self.context.launcher.make_folder(self.folder, host, passphrase)

@@ -135,7 +135,7 @@ class Launcher:
         return links.DEVICE if fork_server.joined and hosts > 1 else "lo"
 
     def _lies_over(self, host: HostSpec, fork_server: ForkServer) -> bool:
-        """Whether its layer can lie over its packages: the kernel takes no layer from every kind of file system."""
+        """Whether its layer can lie over its packages: not every file system can hold one for the kernel."""
         return fork_server.overlay and Path(host.folder) not in self._opened
 
     def make_folder(self, job: str, host: str, passphrase: bytes | None = None) -> Path:
