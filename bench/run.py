@@ -33,6 +33,7 @@ from pipelines import pipelines
 from place import forget_surroundings
 from pytorch import pytorch
 from recommender import recommender
+from rest import rest
 from scale import store
 from scaling import scaling
 from serverless import serverless
@@ -70,6 +71,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "scaling": scaling,
     "recommender": recommender,
     "functions": functions,
+    "rest": rest,
     "pipelines": pipelines,
     "trust": trust,
     "console": console,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 from sagelab.cloud.engine.data import encrypted
 from tests.cloud.instances import Instances
 from tests.cloud.jobs import Gate, Jobs
+from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(
     encrypted.unavailable() is not None, reason=f"no encrypted folders here: {encrypted.unavailable()}"
@@ -49,14 +50,13 @@ def test_job_works_on_an_encrypted_volume(jobs: Jobs, key: str) -> None:
     home, gate = jobs.cloud.home, Gate(jobs.cloud.home)
     write = f"echo '{SECRET}' > /tmp/a; echo '{SECRET}' > $HOME/b; echo '{SECRET}' | tee /opt/ml/model/secret.txt"
     request = jobs.shell(
-        f"{write}; {gate.command}; python3 -c 'print(1)'",
+        f"{write}; {gate.wait}; python3 -c 'print(1)'",
         ResourceConfig=KIND | {"VolumeKmsKeyId": key},
         OutputDataConfig={"S3OutputPath": f"s3://{jobs.bucket}/out", "KmsKeyId": key},
     )
     jobs.sagemaker.create_training_job(**request)
     name = request["TrainingJobName"]
-    jobs.wait(name, "Training")
-    gate.reached()
+    until(lambda: list(home.jobs.glob(f"{name}*/*/ml/model/secret.txt")), bool)
     (seen,) = encrypted.mounts(home.jobs)
     assert name in seen
     assert Path(seen, "ml/model/secret.txt").read_text().strip() == SECRET
@@ -76,15 +76,13 @@ def test_job_whose_key_cannot_be_used_fails_with_the_reason(jobs: Jobs, key: str
     job = jobs.run(jobs.shell("true", ResourceConfig=KIND | {"VolumeKmsKeyId": key}))
     words = f"ClientError: The KMS key {key} of the volume cannot be used: DisabledException: {key} is disabled."
     assert job["FailureReason"] == words
-    far = jobs.cloud.session().client("kms", region_name="eu-west-1", endpoint_url=jobs.cloud.url)
+    far = jobs.cloud.session.client("kms", region_name="eu-west-1", endpoint_url=jobs.cloud.url)
     other = far.create_key()["KeyMetadata"]["Arn"]
     job = jobs.run(jobs.shell("true", ResourceConfig=KIND | {"VolumeKmsKeyId": other}))
     assert job["FailureReason"].endswith("NotFoundException: Invalid arn eu-west-1")
 
 
-@pytest.mark.parametrize(
-    "kind", ["ml.g4dn.xlarge", "ml.g5.xlarge", "ml.p4d.24xlarge", "ml.m5d.large", "ml.c5d.large"]
-)
+@pytest.mark.parametrize("kind", ["ml.g4dn.xlarge", "ml.g5.xlarge", "ml.p4d.24xlarge", "ml.r5d.large"])
 def test_instance_that_encrypts_its_own_disk_takes_no_key(jobs: Jobs, kind: str) -> None:
     resources = KIND | {"InstanceType": kind, "VolumeKmsKeyId": "alias/volume"}
     with pytest.raises(botocore.exceptions.ClientError, match="instance type with local storage"):
@@ -93,7 +91,7 @@ def test_instance_that_encrypts_its_own_disk_takes_no_key(jobs: Jobs, kind: str)
 
 @pytest.mark.slow
 def test_notebook_instance_has_an_encrypted_volume_that_outlives_it(
-    jobs: Jobs, instances: Instances, key: str, unique: Callable[[str], str]
+    jobs: Jobs, instances: Instances, key: str
 ) -> None:
     kms, home = jobs.cloud.client("kms"), jobs.cloud.home
     script = f"cd /home/ec2-user/SageMaker; [ -e kept ] || echo '{SECRET}' > kept; cat kept >> /tmp/seen"

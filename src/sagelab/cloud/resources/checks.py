@@ -21,7 +21,7 @@ MAX_DAYS = 28
 DAY = 86400
 # Families of instances whose volumes are in the instance, encrypted by its hardware:
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-store-volumes.html
-_OWN_DISKS = re.compile(r"ml\.(g4dn|g5|g6e?|gr6|i\d\w*|p3dn|p4de?|p5\w*|p6\S*|trn\d\w*|[a-z]\d+[a-z]*d[a-z]*)\.")
+_OWN_DISKS = re.compile(r"ml\.(g[4-9]\w*|gr6|i\d\w*|p3dn|p4de?|p5\w*|p6\S*|trn\d\w*|[a-z]\d+[a-z]*d[a-z]*)\.")
 REFUSALS = (botocore.exceptions.ClientError, botocore.exceptions.ParamValidationError)
 
 
