@@ -274,12 +274,14 @@ print(refused.said)
 # job that moves in needs rights for its network interfaces.
 
 # %% tags=["nbval-ignore-output"]
+from sagelab.lab import vpc
+
 interface = "ec2:CreateNetworkInterface ec2:CreateNetworkInterfacePermission ec2:DeleteNetworkInterface "
 interface += "ec2:DeleteNetworkInterfacePermission ec2:DescribeNetworkInterfaces ec2:DescribeVpcs "
 interface += "ec2:DescribeDhcpOptions ec2:DescribeSubnets ec2:DescribeSecurityGroups"
 needs["network"] = allow(interface, "*")
 narrow = security.role(lab, "narrow", list(needs.values()))
-measures["VpcConfig"] = security.network(lab)
+measures["VpcConfig"] = vpc.make(lab)
 job = security.train(lab, INSTANCE_TYPE, vault, narrow, "probe.py", **measures)
 try:
     watch.follow(lab, "training job", job)
@@ -298,14 +300,13 @@ print(reason)
 # [CreateVpcEndpoint](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpcEndpoint.html)).
 
 # %% tags=["nbval-ignore-output"]
-ec2, vpc = lab.client("ec2"), security.vpc_of(lab, measures["VpcConfig"])
-tables = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"]
+ec2 = lab.client("ec2")
 gateway = ec2.create_vpc_endpoint(
-    VpcId=vpc,
+    VpcId=vpc.of(lab, measures["VpcConfig"]),
     ServiceName=f"com.amazonaws.{lab.region}.s3",
     VpcEndpointType="Gateway",
-    RouteTableIds=[each["RouteTableId"] for each in tables],
-    TagSpecifications=security.tagged(lab, "vpc-endpoint"),
+    RouteTableIds=[vpc.main_table(lab, measures["VpcConfig"])],
+    TagSpecifications=vpc.tagged(lab, "vpc-endpoint"),
 )["VpcEndpoint"]["VpcEndpointId"]
 left = ask("private VPC, S3 endpoint", narrow, **measures)
 assert "reach_internet" not in left
@@ -346,7 +347,7 @@ def deny(condition, actions):
     return {**what, "Condition": condition}
 
 
-rules = [deny({"Bool": {"aws:SecureTransport": "false"}}, "s3:*")]
+rules = [deny({"Bool": {"aws:SecureTransport": "false"}}, "s3:GetObject s3:PutObject")]
 s3.put_bucket_policy(Bucket=vault, Policy=json.dumps({"Version": "2012-10-17", "Statement": rules}))
 left = ask("TLS only", narrow, **measures)
 assert "listen" not in left
@@ -440,37 +441,31 @@ table.round(3)
 # ([CreateNotebookInstance](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateNotebookInstance.html)).
 # `reach.py` asks from there
 # ([CreatePresignedNotebookInstanceUrl](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreatePresignedNotebookInstanceUrl.html))
-# for the internet, S3, and SageMaker's API, without which nobody trains or deploys. Then comes an [interface
-# endpoint](../labs/GLOSSARY.md#interface-endpoint) for that API, and the second one is asked again.
-
+# for the internet, S3, and SageMaker's API, without which nobody trains or deploys. Then the VPC gets the one
+# answer of the exam, a [NAT gateway](../labs/GLOSSARY.md#nat-gateway) in a public subnet
+# ([CreateInternetGateway](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateInternetGateway.html),
+# [CreateNatGateway](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateNatGateway.html)), and when
+# that has gone the other, an [interface endpoint](../labs/GLOSSARY.md#interface-endpoint) for SageMaker's API.
 
 # %% tags=["nbval-ignore-output"]
-def instance(access):
-    """A notebook instance in the private subnet."""
-    name, config = lab.fresh_name(access.lower()), measures["VpcConfig"]
-    place = {"SubnetId": config["Subnets"][0], "SecurityGroupIds": config["SecurityGroupIds"]}
-    what = {"InstanceType": NOTEBOOK_TYPE, "RoleArn": lab.role, "VolumeSizeInGB": 5, "Tags": lab.tags}
-    asked = {"NotebookInstanceName": name, "DirectInternetAccess": access}
-    lab.client("sagemaker").create_notebook_instance(**asked, **place, **what)
-    return name
-
-
-names = [instance("Enabled"), instance("Disabled")]
+names = [security.notebook(lab, NOTEBOOK_TYPE, measures["VpcConfig"], each) for each in ("Enabled", "Disabled")]
 for name in names:
     watch.follow(lab, "notebook instance", name)
 code = Path(SOURCE, "reach.py").read_text() + f"\nreach({lab.region!r}, {vault!r}, {PAGE!r})\n"
 reached = {"direct internet": intruder.on_notebook(lab, names[0], code)}
 reached["none"] = intruder.on_notebook(lab, names[1], code)
-security.endpoint(lab, measures["VpcConfig"], "sagemaker.api")
+with vpc.nat_gateway(lab, measures["VpcConfig"]):
+    reached["none, a NAT gateway"] = intruder.on_notebook(lab, names[1], code)
+vpc.endpoint(lab, measures["VpcConfig"], "sagemaker.api")
 reached["none, an interface endpoint"] = intruder.on_notebook(lab, names[1], code)
-assert [each["SageMaker"] for each in reached.values()] == ["yes", "no", "yes"]
+assert [each["SageMaker"] for each in reached.values()] == ["yes", "no", "yes", "yes"]
 pd.DataFrame(reached).T
 
 # %% [markdown]
-# The exam's two answers in three rows. Without direct internet access and nothing else, a notebook can neither
-# train nor deploy. With an interface endpoint (*PrivateLink*) it can, and still reaches no internet. The other
-# answer is a [NAT gateway](../labs/GLOSSARY.md#nat-gateway): then it reaches both, outwards only (exercise 3). In
-# either case its security group must let the way out.
+# The exam's two questions in four rows. Without direct internet access and nothing else, a notebook can neither
+# train nor deploy. Behind a NAT gateway it reaches everything, outwards only: that closes the hole for who comes
+# from outside. With an interface endpoint (*PrivateLink*) it reaches the service and no internet at all: that
+# closes it for who wants out, too. In either case the security group must let the way out.
 #
 # ## 12. Ask who did what
 #

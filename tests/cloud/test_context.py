@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,7 +35,7 @@ class Sts:
 
 
 class Home:
-    account = "123456789012"
+    account, path = "123456789012", Path("/nowhere")
 
     class Keys:
         access_key_id, secret_access_key = "AKIAIOSFODNN7EXAMPLE", "secret"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sagelab.lab import security, watch
+from sagelab.lab import security, vpc, watch
 from sagelab.lab.session import Lab
 
 SCRIPT = b"import os\nprint('said', sorted(os.listdir('/opt/ml/input/data')))\n"
@@ -45,10 +45,10 @@ def test_what_was_made_is_found_and_removed(lab: Lab) -> None:
     security.role(lab, "wide", managed=["AmazonSageMakerFullAccess"])
     security.user(lab, "colleague", [allow("s3:ListAllMyBuckets", "*")])
     lab.client("kms").create_key(Tags=security.kms_tags(lab))
-    config = security.network(lab)
+    config = vpc.make(lab)
     zones = lab.client("ec2").describe_subnets(SubnetIds=config["Subnets"])["Subnets"]
     assert len({each["AvailabilityZone"] for each in zones}) == 2
-    security.endpoint(lab, config, "sagemaker.api")
+    vpc.endpoint(lab, config, "sagemaker.api")
     assert len(security.left(lab)) == 5
     assert security.remove(lab)
     assert security.left(lab) == []

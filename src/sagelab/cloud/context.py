@@ -15,12 +15,18 @@ from botocore.loaders import create_loader
 
 from sagelab.cloud import clock, tls, zones
 from sagelab.cloud.alarms.alarms import Alarms
+from sagelab.cloud.engine.vpc import sources
+from sagelab.cloud.engine.vpc.records import EC2
+from sagelab.cloud.trail import marks
+from sagelab.cloud.trail.journal import Journal
+from sagelab.cloud.trail.marks import Mark
 
 if TYPE_CHECKING:
     from botocore.credentials import RefreshableCredentials
 
     from sagelab.cloud.engine.context import EngineContext
     from sagelab.cloud.engine.sandbox.launcher import Launcher
+    from sagelab.cloud.engine.vpc.sources import Source
     from sagelab.cloud.home import Home
     from sagelab.cloud.resources.call import Family
     from sagelab.cloud.store import Store
@@ -28,7 +34,7 @@ if TYPE_CHECKING:
 SERVICE, STACKS, FUNCTIONS = "sagemaker.amazonaws.com", "cloudformation.amazonaws.com", "lambda.amazonaws.com"
 EVENTS, SCHEDULER, STATES = "events.amazonaws.com", "scheduler.amazonaws.com", "states.amazonaws.com"
 BUILDS, DELIVERY = "codebuild.amazonaws.com", "codepipeline.amazonaws.com"
-SCALING = "sagemaker.application-autoscaling.amazonaws.com"
+SCALING, TRAILS = "sagemaker.application-autoscaling.amazonaws.com", "cloudtrail.amazonaws.com"
 MAKERS_OF_ROLES = ("iam", "cloudformation")
 OUT_OF_DATE = ("RequestTimeTooSkewed", "InvalidSignatureException", "ExpiredToken", "ExpiredTokenException")
 RETRIES = 3
@@ -48,17 +54,22 @@ class Cloud:
         # Keys of this process alone, by which services of AWS's that it is take on the roles they are given.
         self.service_keys = {
             name: (f"ASIASERVICE{secrets.token_hex(4).upper()}", secrets.token_urlsafe(30))
-            for name in (SERVICE, STACKS, FUNCTIONS, EVENTS, SCHEDULER, STATES, BUILDS, DELIVERY, SCALING)
+            for name in (SERVICE, STACKS, FUNCTIONS, EVENTS, SCHEDULER, STATES, BUILDS, DELIVERY, SCALING, TRAILS)
         }
+        # What the local cloud asks itself is marked as such; every call is in the journal.
+        self.marks, self.journal = marks.Marks(), Journal(home.path / "trail.db")
         # Comes with what this process asks its own front door, as a service of AWS's asks another.
         self.inside = secrets.token_urlsafe(24)
         self.alarms = Alarms(self)
-        self._listeners: list[Callable[[str, str], None]] = []
+        ec2 = EC2(partial(self.client, "ec2"))
+        self.sources = sources.Sources(ec2)
+        self._listeners: list[Callable[[str, str], None]] = [ec2.on_change]
         # Puts an event of a service of AWS's on the default bus of a region; EventBridge's, once that is there.
         self.put_event: Callable[[dict[str, Any], str], None] = lambda _event, _region: None
         self._models = create_loader()
         self._clients: dict[object, Any] = {}
-        self._clients_as: dict[tuple[str, str, str, str], Any] = {}
+        self._clients_as: dict[object, Any] = {}
+        self._roles: dict[tuple[str, str, str], Any] = {}
         self._roles_keys: list[RefreshableCredentials] = []
         self._ended: dict[str, float] = {}  # access keys of hosts that are gone -> until when they would be good
         self._lock = threading.Lock()
@@ -89,14 +100,15 @@ class Cloud:
     def client(self, service: str, region: str | None = None, by: str = SERVICE) -> Any:
         """A boto3 client to this local cloud's own front door, made once; of STS, that of a service of AWS's.
 
-        region: by default the local cloud's. by: that service.
+        region: by default the local cloud's. by: that service; "" where it is the user who asks.
         """
         if service == "sts":
             return self.assuming(by, region)
-        key, place = (service, region or self.region), {"region_name": region or self.region}
+        key, place = (service, region or self.region, bool(by)), {"region_name": region or self.region}
         with self._lock:
             if key not in self._clients:
-                made = self._session().client(service, endpoint_url=self.url, **place, **_options(service, by))
+                session = self._session(mark=Mark(by) if by else None)
+                made = session.client(service, endpoint_url=self.url, **place, **_options(service, by))
                 self._clients[key] = made
             return self._clients[key]
 
@@ -104,35 +116,53 @@ class Cloud:
         """A client of STS that takes on roles as a service of AWS's, where they trust it. name: a key's."""
         return self.client_with((*self.service_keys[name], None), "sts", region or self.region)
 
-    def client_with(self, keys: tuple[str, str, str | None], service: str, region: str) -> Any:
+    def client_with(
+        self, keys: tuple[str, str, str | None], service: str, region: str, mark: Mark | None = None
+    ) -> Any:
         """A boto3 client to the front door that signs with somebody's keys: (id, secret, session token).
 
-        It sends what it is given: the front door alone says what is wrong with it.
+        It sends what it is given: the front door alone says what is wrong with it. mark: for whom it asks.
         """
         from botocore.config import Config
 
+        key = (keys, service, region, mark)
         with self._lock:
-            if (keys, service, region) not in self._clients:
+            if key not in self._clients:
                 options = {"region_name": region, "config": Config(parameter_validation=False)}
-                made = self._session(keys).client(service, endpoint_url=self.url, **options)
-                self._clients[keys, service, region] = made
-            return self._clients[keys, service, region]
+                self._clients[key] = self._session(keys, mark).client(service, endpoint_url=self.url, **options)
+            return self._clients[key]
 
-    def client_as(self, role: str, service: str, region: str | None = None, by: str = SERVICE) -> Any:
+    def client_as(
+        self, role: str, service: str, region: str | None = None, by: str = SERVICE, source: Source | None = None
+    ) -> Any:
         """A boto3 client that acts with a role's rights, as SageMaker does when it moves a job's data.
 
         It renews its keys itself, however long it is used and whatever becomes of the role. region: by default the
-        local cloud's. by: the service that takes on the role. botocore's ClientError: it may not.
+        local cloud's. by: the service that takes on the role. source: from where in a VPC its requests to S3 come.
+        botocore's ClientError: it may not.
         """
-        key = (role, service, region or self.region, by)
+        key, source = (role, service, region or self.region, by), source if service == "s3" else None
+        known = self._clients_as if source is None else source.clients
         with self._lock:
-            client = self._clients_as.get(key)
+            client = known.get(key)
         if client is None:
             place = {"endpoint_url": self.url, "region_name": key[2]}
-            client = self._renewing(role, key[2], by).client(service, **place, **_options(service, by))
+            client = self._acting(role, key[2], by).client(service, **place, **_options(service, by))
+            if source:
+                client.meta.events.register("before-send.s3", partial(_mark, sources.HEADER, source.word))
             with self._lock:
-                self._clients_as[key] = client
+                known[key] = client
         return client
+
+    def _acting(self, role: str, region: str, by: str) -> Any:
+        """A session of boto3 with the rights of a role, made once."""
+        with self._lock:
+            session = self._roles.get((role, region, by))
+        if session is None:
+            session = self._renewing(role, region, by)
+            with self._lock:
+                self._roles[role, region, by] = session
+        return session
 
     def _renewing(self, role: str, region: str, by: str) -> Any:
         from botocore.credentials import RefreshableCredentials
@@ -147,7 +177,8 @@ class Cloud:
                 "expiry_time": keys["Expiration"].isoformat(),
             }
 
-        session, keys = self._session(), RefreshableCredentials.create_from_metadata(renew(), renew, "assume-role")
+        session = self._session(mark=Mark(by))
+        keys = RefreshableCredentials.create_from_metadata(renew(), renew, "assume-role")
         # The way that botocore's own providers take; its sessions have no public one.
         session._session._credentials = keys
         with self._lock:
@@ -175,15 +206,18 @@ class Cloud:
             self.clock,
             self.zones,
             tls.of_hosts(self.home, os.environ),
+            self.sources,
         )
 
-    def _session(self, keys: tuple[str, str, str | None] | None = None) -> Any:
+    def _session(self, keys: tuple[str, str, str | None] | None = None, mark: Mark | None = None) -> Any:
         import boto3
 
         own = self.home.credentials()
         session = boto3.Session(*(keys or (own.access_key_id, own.secret_access_key)), region_name=self.region)
         session.events.register("needs-retry", _ask_again)
-        session.events.register("before-send", partial(_mark, self.inside))
+        if mark is not None:
+            session.events.register("before-sign", partial(_sign_for, self.marks.write(mark)))
+        session.events.register("before-send", partial(_mark, INSIDE, self.inside))
         # All of them read AWS's models once: parsing them is most of what a client costs.
         session._session.register_component("data_loader", self._models)
         return session
@@ -201,9 +235,14 @@ def _options(service: str, by: str) -> dict[str, Any]:
     return {"config": Config(**plain, **waits)} if plain or waits else {}
 
 
-def _mark(inside: str, request: Any, **_: Any) -> None:
+def _sign_for(mark: str, request: Any, **_: Any) -> None:
+    del request.headers[marks.HEADER]  # of the attempt before
+    request.headers[marks.HEADER] = mark
+
+
+def _mark(header: str, word: str, request: Any, **_: Any) -> None:
     """Let the front door know its own process: nobody else has the word for it."""
-    request.headers[INSIDE] = inside
+    request.headers[header] = word
 
 
 def _ask_again(response: tuple[Any, dict[str, Any]] | None, attempts: int, **_: Any) -> int | None:

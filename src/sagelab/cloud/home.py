@@ -16,6 +16,7 @@
   databases.made     says that both were there: one that is missing later was lost
   objects/           those bytes, encrypted
   master.key         mode 0600: what the keys of those bytes, and of KMS, are encrypted with (master.py)
+  trail.db           what CloudTrail has recorded: every call, for 90 days; trail.pem: by which it signs
   sessions.json      mode 0600: temporary keys that GetSessionToken gave out
   jobs/              the folders of running jobs; empty when none runs
   functions/         the code of Lambda functions and their layers
@@ -71,9 +72,8 @@ STATE = (
         "functions",
         "images",
         "notebooks",
-        "python",
     ),
-    "tmp",
+    *("python", "tmp", "trail.db*", "trail.pem"),
     "repositories",
     *("server.json", LAST, "server.log*", "settings.json", "kubernetes"),
 )

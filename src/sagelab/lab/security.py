@@ -1,4 +1,4 @@
-"""What a lab about security stands on: buckets, roles, keys and a private network, and their removal.
+"""What a lab about security stands on: buckets, roles, users, keys, jobs and notebooks, and their removal.
 
 Names begin with the lab's, and everything carries its tag, so that `remove` finds what was made. What teaches
 something (policies, endpoints, the jobs' own settings) stands in the notebook.
@@ -18,6 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 import boto3
 from botocore.exceptions import ClientError
 
+from sagelab.lab import vpc
 from sagelab.lab.calls import write_call
 
 if TYPE_CHECKING:
@@ -27,10 +28,8 @@ if TYPE_CHECKING:
 
 MANAGED = "arn:aws:iam::aws:policy/"
 POLICY = "work"  # the name of a role's own policy
-RANGE, PARTS = "10.6.0.0/16", ("10.6.1.0/24", "10.6.2.0/24")  # of the network and its subnets
 WAITING_DAYS = 7  # the fewest for which KMS keeps a key that is to be deleted
 TRIES, PAUSE = 30, 2.0  # until what is new is known everywhere
-REMOVALS = 150  # tries, until the interfaces of jobs and endpoints have gone
 STEP = 30  # seconds for which a device shows a code
 UNKNOWN = ("Could not assume role", "not authorized to perform: sts:AssumeRole", "InvalidClientTokenId")
 
@@ -171,59 +170,35 @@ def kms_tags(lab: Lab) -> list[dict[str, str]]:
     return [{"TagKey": tag["Key"], "TagValue": tag["Value"]} for tag in lab.tags]
 
 
-def network(lab: Lab) -> dict[str, Any]:
-    """A VPC with two subnets in two zones and no way out, as a job's VpcConfig; shows the calls."""
-    ec2 = lab.client("ec2")
-    zones = [zone["ZoneName"] for zone in ec2.describe_availability_zones()["AvailabilityZones"]]
-    vpc = _make(lab, "create_vpc", "vpc", CidrBlock=RANGE)["Vpc"]["VpcId"]
-    for setting in ("EnableDnsSupport", "EnableDnsHostnames"):
-        ec2.modify_vpc_attribute(VpcId=vpc, **{setting: {"Value": True}})
-    subnets = [
-        _make(lab, "create_subnet", "subnet", VpcId=vpc, CidrBlock=part, AvailabilityZone=zone)["Subnet"][
-            "SubnetId"
-        ]
-        for part, zone in zip(PARTS, zones, strict=False)
-    ]
-    named = {"VpcId": vpc, "GroupName": lab.name, "Description": "jobs"}
-    group = _make(lab, "create_security_group", "security-group", **named)["GroupId"]
-    itself = [{"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": group}]}]
-    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=itself)
-    return {"Subnets": subnets, "SecurityGroupIds": [group]}
+def notebook(lab: Lab, instance_type: str, config: Mapping[str, Any], access: str) -> str:
+    """Start a notebook instance in the first subnet of a VpcConfig and return its name; shows the call.
 
-
-def vpc_of(lab: Lab, config: Mapping[str, Any]) -> str:
-    """The VPC of a job's VpcConfig."""
-    found = lab.client("ec2").describe_subnets(SubnetIds=config["Subnets"][:1])
-    return str(found["Subnets"][0]["VpcId"])
-
-
-def tagged(lab: Lab, kind: str) -> list[dict[str, Any]]:
-    """The lab's tag as EC2 takes it with a request. kind: "vpc-endpoint", "natgateway", ..."""
-    return [{"ResourceType": kind, "Tags": [*lab.tags, {"Key": "Name", "Value": lab.name}]}]
+    access: "Enabled" or "Disabled", its direct internet access.
+    """
+    request = {
+        "NotebookInstanceName": lab.fresh_name(access.lower()),
+        "InstanceType": instance_type,
+        "RoleArn": lab.role,
+        "SubnetId": config["Subnets"][0],
+        "SecurityGroupIds": config["SecurityGroupIds"],
+        "DirectInternetAccess": access,
+        "VolumeSizeInGB": 5,
+        "Tags": lab.tags,
+    }
+    print(write_call('lab.client("sagemaker").create_notebook_instance', request))
+    lab.client("sagemaker").create_notebook_instance(**request)
+    return str(request["NotebookInstanceName"])
 
 
 def remove(lab: Lab) -> list[str]:
     """Delete the lab's network, roles, buckets and keys; says what it did, a sentence each."""
-    steps = (_remove_network, _remove_roles, _remove_users, _remove_buckets, _remove_keys)
+    steps = (vpc.remove, _remove_roles, _remove_users, _remove_buckets, _remove_keys)
     return [sentence for step in steps for sentence in step(lab)]
 
 
 def left(lab: Lab) -> list[str]:
     """What is there of it. A key that waits for its deletion costs nothing and is not counted."""
-    return [*_ids(lab, "vpcs", "Vpcs", "VpcId"), *_roles(lab), *_users(lab), *_buckets(lab), *_keys(lab)]
-
-
-def endpoint(lab: Lab, config: Mapping[str, Any], service: str) -> str:
-    """An interface endpoint for a service in the subnets of a VpcConfig; returns its id and shows the call."""
-    request = {
-        "VpcId": vpc_of(lab, config),
-        "ServiceName": f"com.amazonaws.{lab.region}.{service}",
-        "VpcEndpointType": "Interface",
-        "SubnetIds": config["Subnets"],
-        "SecurityGroupIds": config["SecurityGroupIds"],
-        "PrivateDnsEnabled": True,
-    }
-    return str(_make(lab, "create_vpc_endpoint", "vpc-endpoint", **request)["VpcEndpoint"]["VpcEndpointId"])
+    return [*vpc.left(lab), *_roles(lab), *_users(lab), *_buckets(lab), *_keys(lab)]
 
 
 # -- making -----------------------------------------------------------------------------------------------
@@ -236,13 +211,6 @@ def _document(statements: Sequence[Mapping[str, Any]]) -> str:
 def _channel(bucket: str, name: str) -> dict[str, Any]:
     source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/{name}/"}
     return {"ChannelName": name, "DataSource": {"S3DataSource": source}}
-
-
-def _make(lab: Lab, call: str, kind: str, **request: Any) -> dict[str, Any]:
-    """Something of EC2's with the lab's tag; shows the call without that."""
-    print(write_call(f'lab.client("ec2").{call}', request))
-    made: dict[str, Any] = getattr(lab.client("ec2"), call)(**request, TagSpecifications=tagged(lab, kind))
-    return made
 
 
 def _patiently(call: Callable[[], Any]) -> Any:
@@ -258,43 +226,6 @@ def _patiently(call: Callable[[], Any]) -> Any:
 
 
 # -- removing ---------------------------------------------------------------------------------------------
-
-
-def _ids(lab: Lab, what: str, listed: str, name: str) -> list[str]:
-    """The ids of the lab's own of one kind of EC2's things."""
-    tag = lab.tags[0]
-    asked = {"Filters": [{"Name": f"tag:{tag['Key']}", "Values": [tag["Value"]]}]}
-    found = getattr(lab.client("ec2"), f"describe_{what}")(**asked)[listed]
-    return [str(each[name]) for each in found if each.get("State") != "deleted"]
-
-
-def _remove_network(lab: Lab) -> Iterator[str]:
-    """Endpoints first, then what they stand in; EC2 needs a while until their interfaces are gone."""
-    ec2 = lab.client("ec2")
-    endpoints = _ids(lab, "vpc_endpoints", "VpcEndpoints", "VpcEndpointId")
-    if endpoints:
-        ec2.delete_vpc_endpoints(VpcEndpointIds=endpoints)
-        yield f"deleted {len(endpoints)} endpoints of a VPC"
-    parts = (
-        ("security_groups", "SecurityGroups", "GroupId", lambda each: ec2.delete_security_group(GroupId=each)),
-        ("subnets", "Subnets", "SubnetId", lambda each: ec2.delete_subnet(SubnetId=each)),
-        ("vpcs", "Vpcs", "VpcId", lambda each: ec2.delete_vpc(VpcId=each)),
-    )
-    for what, listed, name, delete in parts:
-        for each in _ids(lab, what, listed, name):
-            _until_free(delete, each)
-            yield f"deleted {each}"
-
-
-def _until_free(delete: Callable[[str], Any], each: str) -> None:
-    for left in reversed(range(REMOVALS)):
-        try:
-            delete(each)
-            return
-        except ClientError as error:
-            if not left or error.response["Error"]["Code"] != "DependencyViolation":
-                raise
-            time.sleep(PAUSE)
 
 
 def _roles(lab: Lab) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,7 @@ class Console:
         self._cloud, self._logins, self._hub = cloud, logins, hub
         self._cookie = f"sagelab-console-{port}"  # a browser keeps one jar for all ports
         self._port = port
+        self._client = partial(cloud.client, by="")  # what the page asks for, the user does
 
     def application(self) -> Guarded:
         routes = [
@@ -88,7 +90,7 @@ class Console:
         if refused := self._refuse(request):
             return refused
         wanted = _wanted(await _read(request))
-        result = await run_in_threadpool(calls.call, self._cloud.client, *wanted)
+        result = await run_in_threadpool(calls.call, self._client, *wanted)
         return JSONResponse({"result": result, "command": commands.command(*wanted)}, headers=NO_STORE)
 
     async def command(self, request: Request) -> Response:
@@ -116,7 +118,7 @@ class Console:
             return refused
         sent = await _read(request)
         bucket, key = str(sent.get("bucket", "")), str(sent.get("key", ""))
-        url = await run_in_threadpool(calls.presign, self._cloud.client, bucket, key)
+        url = await run_in_threadpool(calls.presign, self._client, bucket, key)
         return JSONResponse({"url": url}, headers=NO_STORE)
 
     async def overview(self, request: Request) -> Response:

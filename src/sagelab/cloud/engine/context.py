@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from sagelab import credential_helper
@@ -14,6 +15,9 @@ from sagelab.cloud.engine.hosting.zones import Zones
 from sagelab.cloud.engine.role_keys import RoleKeys
 from sagelab.cloud.engine.sandbox.launcher import Launcher
 from sagelab.cloud.engine.sandbox.network import Network, Trust
+from sagelab.cloud.engine.vpc.reach import NoWay
+from sagelab.cloud.engine.vpc.sources import Source, Sources
+from sagelab.cloud.errors import ClientError
 
 MEMORY_SHARE = 0.8
 
@@ -24,12 +28,13 @@ class EngineContext:
 
     client_as: role's ARN, service -> such a client with the rights of that role. end_key: makes an access key
     worth nothing, which would be good until then (epoch seconds). clock: of what waits for minutes. zones: of
-    availability, which servers of endpoints stand in. trust: of hosts that speak TLS with the front door.
+    availability, which servers of endpoints stand in. trust: of hosts that speak TLS with the front door. sources:
+    of requests from VPCs. source: of this job's, whose hosts are in one.
     """
 
     launcher: Launcher
     client: Callable[[str], Any]
-    client_as: Callable[[str, str], Any]
+    client_as: Callable[..., Any]
     url: str
     region: str
     memory: int
@@ -37,6 +42,8 @@ class EngineContext:
     clock: Clock
     zones: Zones = field(default_factory=Zones)
     trust: Trust | None = None
+    sources: Sources | None = None
+    source: Source | None = None
 
     @property
     def memory_limit(self) -> int:
@@ -46,7 +53,33 @@ class EngineContext:
     def network(self, role: str | None = None) -> Network:
         """What is reached by what runs under a role, whose keys it has. botocore's ClientError: nobody may."""
         keys = RoleKeys(self.client("sts"), role, self.end_key).offer() if role else None
-        return Network(self.url, keys, trust=self.trust)
+        return Network(self.url, keys, trust=self.trust, source=self.source, sources=self.sources)
+
+    def inside(self, vpc: Mapping[str, Any] | None, zone: str = "") -> EngineContext:
+        """What a job needs that has a VpcConfig. zone: of the subnet, of several. ClientError: they are gone.
+
+        What SageMaker moves to and from S3 for the job goes the job's way.
+        """
+        if not vpc or self.sources is None or self.source:
+            return self
+        try:
+            source = self.sources.attach(self.region, vpc["Subnets"], vpc["SecurityGroupIds"], zone)
+        except NoWay as why:
+            raise ClientError(str(why)) from None
+        return replace(self, source=source, client_as=partial(self.client_as, source=source))
+
+    def hear(self, tell: Callable[[str], None]) -> None:
+        """Have it said, once for each thing, what the hosts try to reach from their subnet and why they do not."""
+        if self.source:
+            self.source.voice.tell = tell
+
+    def require_s3(self, words: str) -> None:
+        """ClientError, in these words: S3 is not reached from the job's subnet."""
+        try:
+            if self.source:
+                self.source.way("s3")
+        except NoWay:
+            raise ClientError(words) from None
 
     def volume_passphrase(self, key: str | None, purpose: str) -> bytes | None:
         """A new one for a volume that lives no longer than its host; None where it has no key of KMS.

@@ -36,10 +36,13 @@ from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 from sagelab.cloud.gateway.moto.schedules import Schedules
 from sagelab.cloud.gateway.moto.state_machines import StateMachines
 from sagelab.cloud.gateway.moto.statistics import metric_data
+from sagelab.cloud.gateway.origins import Origins
 from sagelab.cloud.gateway.sagemaker import SageMaker
+from sagelab.cloud.gateway.trail import Recorder
 from sagelab.cloud.gateway.wire import faults, shapes
 from sagelab.cloud.gateway.wire.faults import Answer
 from sagelab.cloud.resources.call import Family
+from sagelab.cloud.trail.marks import HEADER
 
 if TYPE_CHECKING:
     from sagelab.cloud.context import Cloud
@@ -74,7 +77,10 @@ class Gateway:
         self._schedules = Schedules(self._events, self._moto.acting, self._moto.regions, cloud.clock)
         cloud.listen(self._schedules.on_change)
         self.alarms = AlarmCalls(cloud, self._moto)
+        self.source = cloud.sources.take
+        self._origins = Origins(cloud.sources)
         git = GitFront(cloud, families, guard, permissions)
+        self._recorder = Recorder(cloud.journal, identities.user_id)
         self.chain = self._chain(guard, permissions, identities, git)
 
     def _chain(
@@ -83,18 +89,21 @@ class Gateway:
         """What looks at a request, one after the other, until one answers it."""
         return (
             self._know_own,
+            self._origins.admit,
             guard.check_page,
             _hide_motos_pages,
             git.answer,
             self._take_form,
             guard.identify,
+            self._read_mark,
             readings.check_scope,
             _unzip,
             self._moto.name,
             readings.check,
             s3.check,
-            self._answer_own,
             self._sagemaker.find,
+            self._origins.check,
+            self._answer_own,
             self._sagemaker.parse,
             identities.take_code,
             permissions.check,
@@ -113,6 +122,12 @@ class Gateway:
     def answer(self, request: Request) -> Answer:
         """An answer in any case; an error in the form that the caller's protocol has for it."""
         context = Context(request)
+        answer = self._answer(context)
+        self._recorder.note(context, answer)
+        return answer
+
+    def _answer(self, context: Context) -> Answer:
+        request = context.request
         try:
             return _first(self.chain, context)
         except ServiceError as error:
@@ -141,6 +156,11 @@ class Gateway:
         self._schedules.close()
         self._events.close()
         self._moto.close()
+        self._cloud.journal.close()
+
+    def _read_mark(self, context: Context) -> None:
+        """For whom the local cloud asks itself. Nobody sees the mark from here on; a forged one is for nothing."""
+        context.by = self._cloud.marks.read(context.request.headers.pop(HEADER, None))
 
     def _know_own(self, context: Context) -> None:
         """What the local cloud asks itself is on no wire, and counts as TLS: services of AWS's speak that."""
@@ -154,9 +174,11 @@ class Gateway:
         if upload is None:
             return None
         with closing(upload.put):
+            upload.put.source = context.request.source
             put = Context(upload.put)
             self._guard.identify_form(put, upload.fields)
             upload.check(put.caller.key.access_key, put.region)
+            context.caller, context.named = put.caller, "PostObject"
             rest = self.chain[self.chain.index(self._guard.identify) + 1 :]
             return upload.answer(_first(rest, put))
 

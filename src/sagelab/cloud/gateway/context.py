@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from sagelab.cloud.gateway.auth.guard import Caller
 from sagelab.cloud.gateway.http.request import CONTROL, Request
 from sagelab.cloud.gateway.wire.planes import BESIDE, SIGNING, Operation
 from sagelab.cloud.resources.call import Call
+from sagelab.cloud.trail.marks import Mark
+
+if TYPE_CHECKING:
+    from sagelab.cloud.gateway.origins import Origin
 
 # Operations that begin so leave everything as it was; KMS makes its own keys when they are first described.
 _READS = ("Get", "List", "Describe", "BatchGet", "Lookup", "Filter", "Simulate", "Search", "Query", "Scan")
@@ -17,13 +22,17 @@ _READS = ("Get", "List", "Describe", "BatchGet", "Lookup", "Filter", "Simulate",
 @dataclass
 class Context:
     """caller: once it is identified. found, call: of what is ours alone, once found and once parsed. named:
-    the operation of another service that is told by a request's method and path, once that is read."""
+    the operation of another service that is told by a request's method and path, once that is read. by: for which
+    service of AWS's the local cloud asks itself. origin: of one that comes from a VPC, once its way is known.
+    """
 
     request: Request
     caller: Caller = field(init=False)
     found: Operation | None = None
     call: Call | None = None
     named: str = ""
+    by: Mark | None = None
+    origin: Origin | None = None
 
     @cached_property
     def service(self) -> str:

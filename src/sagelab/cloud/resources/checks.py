@@ -22,6 +22,7 @@ DAY = 86400
 # Families of instances whose volumes are in the instance, encrypted by its hardware:
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-store-volumes.html
 _OWN_DISKS = re.compile(r"ml\.(g[4-9]\w*|gr6|i\d\w*|p3dn|p4de?|p5\w*|p6\S*|trn\d\w*|[a-z]\d+[a-z]*d[a-z]*)\.")
+FORBIDDEN = ("403", "AccessDenied")
 REFUSALS = (botocore.exceptions.ClientError, botocore.exceptions.ParamValidationError)
 
 
@@ -50,12 +51,14 @@ def location(member: str, uri: str) -> channels.Location:
 
 
 def bucket(member: str, uri: str, cloud: Cloud) -> None:
-    """The bucket of the s3:// URI in `member` is there, and the caller's."""
+    """The bucket of the s3:// URI in `member` is there. Whom its policy lets in shows when the job comes to it."""
     s3, name = cloud.client("s3"), location(member, uri).bucket
     try:
         s3.head_bucket(Bucket=name)
     except REFUSALS as error:
-        code = getattr(error, "response", {}).get("Error", {}).get("Code", "InvalidBucketName")
+        code = _code(error) or "InvalidBucketName"
+        if code in FORBIDDEN:
+            return
         raise ValidationException(
             f'The bucket "{name}" of {member} could not be reached ({code}). Please ensure that the bucket exists'
             f" in the selected region ({s3.meta.region_name})."
@@ -63,13 +66,18 @@ def bucket(member: str, uri: str, cloud: Cloud) -> None:
 
 
 def has_objects(s3: Any, place: channels.Location, prefix: bool = True) -> bool:
-    """Whether an object is there under a prefix, or by exactly this key."""
+    """Whether an object is there under a prefix, or by exactly this key; so it may be where nobody may look."""
     try:
         if prefix:
             return bool(channels.find_objects(s3, place, limit=1))
         return bool(place.key) and bool(s3.head_object(Bucket=place.bucket, Key=place.key))
-    except REFUSALS:
-        return False
+    except REFUSALS as error:
+        return _code(error) in FORBIDDEN
+
+
+def _code(error: Exception) -> str:
+    """Of AWS's, in an answer; "" where there was none."""
+    return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
 
 
 def data(uri: str, role_arn: str, cloud: Cloud) -> None:

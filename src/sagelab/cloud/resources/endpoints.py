@@ -27,6 +27,7 @@ from sagelab.cloud.resources import (
     models,
     scaling_rules,
     serverless_rules,
+    vpc_rules,
 )
 from sagelab.cloud.resources.call import Call, Params, operation
 from sagelab.cloud.resources.endpoint_configs import EndpointConfigs
@@ -232,11 +233,19 @@ class Endpoints(Stateful[Endpoint]):
             accelerator=variant.get("AcceleratorType"),
             isolated=model.get("EnableNetworkIsolation", False),
             startup=variant.get("ContainerStartupHealthCheckTimeoutInSeconds", serverless_rules.startup(variant)),
-            notes=(*notes, *hosting_rules.model_notes(model)),
+            notes=tuple(notes),
+            vpc=self._vpc(call.region, model),
             zones=self._zones(call.region, model),
             serverless=serverless_rules.read(variant),
             volume_key=key,
         )
+
+    def _vpc(self, region: str, model: Document) -> Params | None:
+        """Where in a VPC a model is. ValidationException: it is in one zone."""
+        vpc: Params | None = model.get("VpcConfig")
+        if vpc:
+            vpc_rules.check_zones(vpc, self.cloud, region)
+        return vpc
 
     def _zones(self, region: str, model: Document) -> tuple[str, ...]:
         """Those of the model's subnets, in order; none where it has none, or none that there are."""

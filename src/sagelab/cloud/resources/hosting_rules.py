@@ -45,7 +45,6 @@ VARIANT_REFUSED = {
 ROUTING = ("LEAST_OUTSTANDING_REQUESTS", "RANDOM")
 
 # Features around an endpoint, which serves the same without them: its log says so.
-MODEL_NOTED = {"VpcConfig": "the container runs on this machine's network, not in the VPC"}
 CONFIG_NOTED = {
     "MetricsConfig": "the endpoint has the metrics of every endpoint, at their usual pace",
 }
@@ -128,11 +127,6 @@ def data_source(container: Params) -> Params | None:
     if url and source and source != plain:
         raise ValidationException("Give a container either a ModelDataUrl or a ModelDataSource.")
     return source or (plain if url else None)
-
-
-def model_notes(model: Params) -> list[str]:
-    """A sentence for each thing that a model asks for and this machine does not do."""
-    return checks.noted(model, MODEL_NOTED)
 
 
 def check_config(config: Params, cloud: Cloud) -> None:

@@ -10,7 +10,7 @@ from sagelab import catalog
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.hosting.client import PRIMARY
 from sagelab.cloud.engine.hosting.server import ContainerSpec
-from sagelab.cloud.resources import hosting_rules
+from sagelab.cloud.resources import hosting_rules, vpc_rules
 from sagelab.cloud.resources.call import Call, Params, operation
 from sagelab.cloud.resources.model_packages import ModelPackages
 from sagelab.cloud.resources.records import OWN, Records
@@ -31,6 +31,7 @@ class Models(Records):
     @operation("CreateModel")
     def create(self, call: Call) -> Params:
         wanted = hosting_rules.containers_of(call.params)
+        vpc_rules.check(call.params.get("VpcConfig"), self.cloud, call.region)
         if not any(one.get("ModelPackageName") for one in wanted):
             hosting_rules.check_model(call.params, wanted, self.cloud)
             return {"ModelArn": self.add(call, _document(call.params))}

@@ -181,11 +181,18 @@ class NotebookInstances(Stateful[NotebookInstance]):
             defaults=self.cloud.home.sdk_defaults,
             scripts=lifecycle_configs.scripts(config),
             config=config.get("NotebookInstanceLifecycleConfigArn", ""),
-            isolated=document["DirectInternetAccess"] == "Disabled",
+            vpc=_vpc(document),
             root=document["RootAccess"] == "Enabled",
             port=int(document.get("Url", ":0").rpartition(":")[2]),
             notes=notebook_rules.notes(document),
         )
+
+
+def _vpc(document: Document) -> Params | None:
+    """Where in a VPC all that goes in and out goes; without DirectInternetAccess it does."""
+    if document["DirectInternetAccess"] != "Disabled":
+        return None
+    return {"Subnets": [document["SubnetId"]], "SecurityGroupIds": document.get("SecurityGroups", [])}
 
 
 def _renamed(params: Params) -> Params:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import botocore.exceptions
-
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.errors import ResourceLimitExceeded, ValidationException
-from sagelab.cloud.resources import checks
+from sagelab.cloud.resources import checks, vpc_rules
 from sagelab.cloud.resources.call import Params
 from sagelab.cloud.store import Document
 
@@ -16,8 +12,6 @@ from sagelab.cloud.store import Document
 MAX_RUNNING = 8
 REPOSITORIES = ("DefaultCodeRepository", "AdditionalCodeRepositories")
 NOTED = {
-    "SubnetId": "the instance has no interface in the subnet",
-    "SecurityGroups": "security groups are not applied",
     "AcceleratorTypes": "Elastic Inference is closed on AWS too (since April 2023); nothing is attached",
 }
 
@@ -32,7 +26,8 @@ def check_create(params: Params, cloud: Cloud, region: str) -> None:
     if params.get("SecurityGroupIds") and not params.get("SubnetId"):
         raise ValidationException("SecurityGroupIds can be given only with a SubnetId.")
     if params.get("SubnetId"):
-        _check_network(params, cloud.client("ec2", region))
+        groups = params.get("SecurityGroupIds", [])
+        vpc_rules.check_interface([params["SubnetId"]], groups, cloud.client("ec2", region))
     checks.role(params["RoleArn"], cloud)
 
 
@@ -77,12 +72,3 @@ def _refuse_repositories(params: Params) -> None:
                 f"{name}: the local cloud does not clone repositories; run git clone in a terminal of the"
                 " instance, or in an OnCreate script."
             )
-
-
-def _check_network(params: Params, ec2: Any) -> None:
-    try:
-        ec2.describe_subnets(SubnetIds=[params["SubnetId"]])
-        if params.get("SecurityGroupIds"):
-            ec2.describe_security_groups(GroupIds=params["SecurityGroupIds"])
-    except botocore.exceptions.ClientError as error:
-        raise ValidationException(error.response["Error"]["Message"]) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sagelab import catalog
 from sagelab.cloud.engine.jobs.processing import ProcessingRun
-from sagelab.cloud.resources import processing_rules
+from sagelab.cloud.resources import processing_rules, vpc_rules
 from sagelab.cloud.resources.call import Call, Params
 from sagelab.cloud.resources.jobs import Jobs
 from sagelab.cloud.store import Document
@@ -20,6 +20,9 @@ class ProcessingJobs(Jobs):
 
     def check(self, call: Call) -> None:
         processing_rules.check(call.params, self.cloud)
+        network = call.params.get("NetworkConfig", {})
+        encrypted = processing_rules.encrypts(call.params)
+        vpc_rules.check(network.get("VpcConfig"), self.cloud, call.region, encrypted)
 
     def defaults(self, params: Params) -> Params:
         cluster = {"InstanceCount": 1} | params["ProcessingResources"]["ClusterConfig"]

@@ -10,14 +10,10 @@ from pathlib import PurePosixPath
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.images import registry
 from sagelab.cloud.errors import ValidationException
-from sagelab.cloud.resources import checks
+from sagelab.cloud.resources import checks, traffic_rules
 from sagelab.cloud.resources.call import Params
 
 INPUTS = "/opt/ml/processing/"
-NOTED = {
-    "VpcConfig": "the job runs on this machine's network, not in the VPC",
-    "EnableInterContainerTrafficEncryption": "hosts are on one machine, their traffic does not leave it",
-}
 
 
 def check_image(application: Params, cloud: Cloud, without: str) -> None:
@@ -37,7 +33,9 @@ def check(job: Params, cloud: Cloud) -> None:
         "AppSpecification: of the images here those of Model Monitor alone have an entry point of their own;"
         " give ContainerEntrypoint, as the SDKs' processors do.",
     )
-    _check_cluster(job["ProcessingResources"]["ClusterConfig"])
+    cluster = job["ProcessingResources"]["ClusterConfig"]
+    _check_cluster(cluster)
+    traffic_rules.check(job.get("NetworkConfig", {}), cluster.get("InstanceCount", 1), cloud)
     for source in job.get("ProcessingInputs", []):
         _check_input(source)
     for output in job.get("ProcessingOutputConfig", {}).get("Outputs", []):
@@ -46,10 +44,17 @@ def check(job: Params, cloud: Cloud) -> None:
     checks.role(job["RoleArn"], cloud)
 
 
+def encrypts(job: Params) -> bool:
+    """Whether hosts of a job encrypt what goes between them."""
+    wanted = job.get("NetworkConfig", {}).get("EnableInterContainerTrafficEncryption", False)
+    return bool(wanted) and job["ProcessingResources"]["ClusterConfig"].get("InstanceCount", 1) > 1
+
+
 def notes(job: Params) -> list[str]:
     """A sentence for each thing that the request asks for and this machine does not do."""
     network = job.get("NetworkConfig", {})
-    found = checks.noted(network, NOTED)
+    cluster = job["ProcessingResources"]["ClusterConfig"]
+    found = traffic_rules.notes(network, cluster["InstanceCount"])
     if job.get("ExperimentConfig"):
         found.append("ExperimentConfig: the job is not added to an experiment")
     return found

@@ -18,7 +18,7 @@ from sagelab.cloud.engine.jobs.metrics import Point
 from sagelab.cloud.engine.jobs.run import Step
 from sagelab.cloud.engine.jobs.training import Training, TrainingRun, artifact_uri
 from sagelab.cloud.errors import ServiceError, ValidationException
-from sagelab.cloud.resources import training_rules
+from sagelab.cloud.resources import training_rules, vpc_rules
 from sagelab.cloud.resources.call import Call, Params, operation
 from sagelab.cloud.resources.jobs import Jobs
 from sagelab.cloud.resources.tags import read_tags
@@ -67,6 +67,8 @@ class TrainingJobs(Jobs):
 
     def check(self, call: Call) -> None:
         training_rules.check(call.params, self.cloud)
+        encrypted = training_rules.encrypts(call.params)
+        vpc_rules.check(call.params.get("VpcConfig"), self.cloud, call.region, encrypted)
         training_rules.read_market(read_tags(call.params.get("Tags", [])), Market())
 
     def defaults(self, params: Params) -> Params:

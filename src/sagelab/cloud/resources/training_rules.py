@@ -16,7 +16,7 @@ from sagelab.cloud.engine.images.registry import Registry
 from sagelab.cloud.engine.jobs import distribution, market, metrics
 from sagelab.cloud.engine.jobs.market import Market
 from sagelab.cloud.errors import ResourceLimitExceeded, ValidationException
-from sagelab.cloud.resources import checks, torch_rules
+from sagelab.cloud.resources import checks, torch_rules, traffic_rules
 from sagelab.cloud.resources.call import Params
 
 DEFAULT_RUNTIME = 86400
@@ -37,8 +37,6 @@ REFUSED = {
 
 # A feature around the job, which runs the same without it: the job's log says so.
 NOTED = {
-    "VpcConfig": "the job runs on this machine's network, not in the VPC",
-    "EnableInterContainerTrafficEncryption": "hosts are on one machine, their traffic does not leave it",
     "DebugHookConfig": "SageMaker Debugger saves no tensors here",
     "DebugRuleConfigurations": "SageMaker Debugger's rules are not evaluated here",
     "TensorBoardOutputConfig": "TensorBoard data stays in the job, it is not copied to S3",
@@ -57,6 +55,7 @@ def check(job: Params, cloud: Cloud) -> None:
     _check_algorithm(job["AlgorithmSpecification"], cloud.launcher.images)
     _check_distribution(job.get("HyperParameters", {}))
     _check_resources(job)
+    traffic_rules.check(job, job["ResourceConfig"].get("InstanceCount", 1), cloud)
     image = cloud.launcher.images.find(job["AlgorithmSpecification"]["TrainingImage"], registry.TRAIN)
     torch_rules.check_training(image, job.get("HyperParameters", {}))
     _check_times(job)
@@ -64,6 +63,11 @@ def check(job: Params, cloud: Cloud) -> None:
     _check_checkpoint_path(job)
     checks.role(job["RoleArn"], cloud)
     _check_data(job, cloud)
+
+
+def encrypts(job: Params) -> bool:
+    """Whether hosts of a job encrypt what goes between them."""
+    return bool(job.get("EnableInterContainerTrafficEncryption")) and job["ResourceConfig"]["InstanceCount"] > 1
 
 
 def define_metrics(algorithm: Params, hyperparameters: Params, images: Registry) -> None:
@@ -88,8 +92,8 @@ def define_metrics(algorithm: Params, hyperparameters: Params, images: Registry)
 
 def notes(job: Params) -> list[str]:
     """A sentence for each thing that the request asks for and this machine does not do."""
-    found = checks.noted(job, NOTED)
     resources = job["ResourceConfig"]
+    found = checks.noted(job, NOTED) + traffic_rules.notes(job, resources.get("InstanceCount", 1))
     if resources.get("KeepAlivePeriodInSeconds"):
         found.append("KeepAlivePeriodInSeconds: a warm Python is kept for every job, as long as it is used")
     for name in distribution.unknown(job.get("HyperParameters", {})):

@@ -7,7 +7,7 @@ from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.hosting.server import VariantSpec
 from sagelab.cloud.engine.jobs.transform import LOG_GROUP, TransformRun
 from sagelab.cloud.errors import ValidationException
-from sagelab.cloud.resources import hosting_rules, models, transform_rules
+from sagelab.cloud.resources import models, transform_rules
 from sagelab.cloud.resources.call import Call, Params
 from sagelab.cloud.resources.jobs import Jobs
 from sagelab.cloud.resources.models import Models
@@ -59,7 +59,8 @@ class TransformJobs(Jobs):
             count=resources["InstanceCount"],
             weight=1,
             isolated=model.get("EnableNetworkIsolation", False),
-            notes=(*transform_rules.notes(job), *hosting_rules.model_notes(model)),
+            notes=tuple(transform_rules.notes(job)),
+            vpc=model.get("VpcConfig"),
             timeout=job.get("ModelClientConfig", {}).get("InvocationsTimeoutInSeconds", DEFAULT_TIMEOUT),
             log_group=LOG_GROUP,
             volume_key=resources.get("VolumeKmsKeyId"),

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from sagelab.cloud.context import SERVICE
 from sagelab.cloud.engine.jobs.metrics import Point
 from sagelab.cloud.engine.tuning.completion import Progress
 from sagelab.cloud.engine.tuning.plan import definitions_of, objective_of
@@ -23,6 +24,7 @@ from sagelab.cloud.errors import ServiceError
 from sagelab.cloud.resources.call import Call, Params
 from sagelab.cloud.resources.training_jobs import Launch
 from sagelab.cloud.store import Document, Missing, Resource, Store
+from sagelab.cloud.trail import service_events
 
 if TYPE_CHECKING:
     from sagelab.cloud.resources.training_jobs import TrainingJobs
@@ -99,10 +101,26 @@ class Children:
             cores=share_cores(slot, min(self.run.plan.parallel, self.run.plan.max_jobs)),
         )
         self.training_jobs.launch_trial(call, dict(self.tags), launch)
+        self._tell(call)
 
     def stop(self, trial: Trial) -> None:
         with contextlib.suppress(ServiceError):  # it has ended by itself meanwhile
-            self.training_jobs.stop(self._call("StopTrainingJob", {"TrainingJobName": trial.name}))
+            call = self._call("StopTrainingJob", {"TrainingJobName": trial.name})
+            self.training_jobs.stop(call)
+            self._tell(call)
+
+    def _tell(self, call: Call) -> None:
+        """CloudTrail has it as something that SageMaker did by itself."""
+        name, arn = call.params["TrainingJobName"], self.training_jobs.arn(call)
+        details = {
+            "trainingJobName": name,
+            "trainingJobArn": arn,
+            "hyperParameterTuningJobName": self.name,
+            "hyperParameterTuningJobArn": self.arn,
+        }
+        where, journal = (call.region, call.account), self.training_jobs.cloud.journal
+        thing = ("AWS::SageMaker::TrainingJob", name)
+        service_events.note(journal, where, SERVICE, call.operation, details, thing)
 
     def keep(self, trial: Trial, job: dict[str, Any]) -> None:
         keep_record(self.store, self.job, trial, job)

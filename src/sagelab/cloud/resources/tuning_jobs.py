@@ -17,7 +17,7 @@ from sagelab.cloud.engine.tuning.plan import definitions_of, objective_of, read_
 from sagelab.cloud.engine.tuning.run import TuningRun, take_end
 from sagelab.cloud.engine.tuning.trials import Trial
 from sagelab.cloud.errors import ResourceNotFound, ServiceError
-from sagelab.cloud.resources import listing, training_rules, tuning_parents, tuning_rules
+from sagelab.cloud.resources import listing, training_rules, tuning_parents, tuning_rules, vpc_rules
 from sagelab.cloud.resources.call import Call, Params, operation
 from sagelab.cloud.resources.jobs import Jobs
 from sagelab.cloud.resources.tags import read_tags
@@ -59,6 +59,9 @@ class TuningJobs(Jobs):
         names = tuning_parents.names_of_parents(call.params)
         parents = [self.find(self.kind.arn_of(name, where)) for name in names]
         tuning_rules.check(call.params, parents, self.cloud)
+        for definition in definitions_of(call.params):
+            encrypted = training_rules.encrypts({"ResourceConfig": {"InstanceCount": 1}} | definition)
+            vpc_rules.check(definition.get("VpcConfig"), self.cloud, call.region, encrypted)
         # Its jobs get its tags.
         training_rules.read_market(read_tags(call.params.get("Tags", [])), Market())
 

@@ -81,11 +81,13 @@ def serve(hosting: Hosting, image: str, zones: tuple[str, ...], count: int) -> s
     ec2, name = hosting.cloud.client("ec2"), f"zoned-{uuid.uuid4().hex[:8]}"
     found = ec2.describe_subnets(Filters=[{"Name": "availability-zone", "Values": list(zones)}])["Subnets"]
     subnets = {subnet["AvailabilityZone"]: subnet["SubnetId"] for subnet in found}
+    groups = ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [found[0]["VpcId"]]}])
+    group = groups["SecurityGroups"][0]["GroupId"]
     hosting.sagemaker.create_model(
         ModelName=name,
         ExecutionRoleArn=ROLE,
         PrimaryContainer={"Image": image, "Environment": {"SAYS": "here"}},
-        VpcConfig={"Subnets": [subnets[zone] for zone in zones], "SecurityGroupIds": ["sg-1"]},
+        VpcConfig={"Subnets": [subnets[zone] for zone in zones], "SecurityGroupIds": [group]},
     )
     return hosting.serve(hosting.config(name, count=count))
 

@@ -15,6 +15,7 @@ from sagelab.cloud.engine.sandbox import namespaces
 from sagelab.cloud.home import Home
 from sagelab.lab.jupyter import Jupyter
 from tests import clouds
+from tests.cloud.engine.vpc.networks import Network
 from tests.cloud.instances import Instances
 from tests.cloud.kills import wait_end
 from tests.conftest import LocalCloud
@@ -48,25 +49,48 @@ def processes(mark: str) -> list[int]:
     return found
 
 
+ASK = """
+import boto3
+from botocore.config import Config
+def ask(service, name):
+    client = boto3.client(service, config=Config(retries={"total_max_attempts": 1}))
+    try:
+        return getattr(client, name)()["ResponseMetadata"]["HTTPStatusCode"]
+    except Exception as error:
+        return type(error).__name__
+print(ask("s3", "list_buckets"), ask("sagemaker", "list_training_jobs"))
+"""
+ELSEWHERE = """
+import socket, urllib.request
+print(sorted(name for _, name in socket.if_nameindex()))
+try:
+    socket.create_connection(("192.0.2.1", 80), 5)
+except OSError as error:
+    print(error.strerror)
+try:
+    urllib.request.urlopen("http://192.0.2.1", timeout=20)
+except OSError as error:
+    print(error.read().decode())
+"""
+
+
 @NEEDS_NAMESPACES
-def test_instance_without_internet_reaches_the_local_cloud_and_nothing_else(instances: Instances) -> None:
-    subnet = instances.cloud.client("ec2").describe_subnets()["Subnets"][0]["SubnetId"]
+def test_instance_without_internet_reaches_what_the_vpc_does_and_nothing_else(instances: Instances) -> None:
+    network = Network(instances.cloud.client("ec2"))
+    subnet = network.subnets[0]
     name = instances.create(DirectInternetAccess="Disabled", SubnetId=subnet)
     found = instances.describe(name)
     assert found["NotebookInstanceStatus"] == "InService", found.get("FailureReason")
     assert found["SubnetId"] == subnet
-    said = Jupyter(instances.url(name)).run(
-        "import boto3, os, socket\n"
-        "print(sorted(name for _, name in socket.if_nameindex()))\n"
-        "boto3.client('s3').list_buckets()\n"
-        "print(boto3.client('sagemaker').list_training_jobs()['ResponseMetadata']['HTTPStatusCode'])\n"
-        "try:\n"
-        "    socket.create_connection(('192.0.2.1', 80), 5)\n"
-        "except OSError as error:\n"
-        "    print(error.strerror)\n"
-        "print([name for name in os.environ if name.lower().endswith('_proxy')])\n"
-    )
-    assert said == "['lo']\n200\nNetwork is unreachable\n[]\n"
+    jupyter = Jupyter(instances.url(name))
+    assert jupyter.run(ASK) == "ConnectionClosedError ConnectionClosedError\n"
+    said = jupyter.run(ELSEWHERE)
+    assert said.startswith("['lo']\nNetwork is unreachable\nno way to the internet: the route table")
+    network.add_gateway_endpoint()
+    assert jupyter.run(ASK) == "200 ConnectionClosedError\n"
+    network.add_interface_endpoint("sagemaker.api")
+    assert jupyter.run(ASK) == "200 200\n"
+    assert "no way to sagemaker.api" in instances.log(name, "jupyter.log")
     had = ended_keys(instances, name)
     with pytest.raises(ClientError, match="InvalidClientTokenId"):
         instances.cloud.client("sts", **had).get_caller_identity()

@@ -21,7 +21,7 @@ from sagelab.cloud.engine.hosting.client import Reply, ServerUnavailable
 from sagelab.cloud.engine.hosting.instance import Instance, new_name
 from sagelab.cloud.engine.hosting.loading import Model, NotLoaded
 from sagelab.cloud.engine.hosting.measures import Measures
-from sagelab.cloud.engine.hosting.server import VariantSpec
+from sagelab.cloud.engine.hosting.server import VariantSpec, zone_of
 from sagelab.cloud.engine.hosting.targets import BadTarget, ModelNotReady
 from sagelab.cloud.errors import JobError
 
@@ -50,6 +50,7 @@ class ManyModels(Instance):
         self, endpoint: str, spec: VariantSpec, context: EngineContext, number: int = 0, instance: str = ""
     ) -> None:
         super().__init__(instance or new_name())
+        context = context.inside(spec.vpc, zone_of(spec))
         self.spec, self.container = spec, spec.containers[number]
         self._measures = Measures(endpoint, context.client("cloudwatch"), context.clock)
         self._loader = loading.make(endpoint, spec, context, number, self.instance)

@@ -11,10 +11,11 @@ import math
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import botocore.exceptions
 
@@ -31,7 +32,7 @@ from sagelab.cloud.engine.images.runtimes import PYTHON
 from sagelab.cloud.engine.jobs.logs import Reader, Stream
 from sagelab.cloud.engine.sandbox.launcher import Running
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
-from sagelab.cloud.errors import ClientError, JobError
+from sagelab.cloud.errors import FAILURE_REASON_LIMIT, ClientError, JobError
 
 logger = logging.getLogger("sagelab")
 
@@ -42,6 +43,19 @@ PING_PAUSE = 0.02
 LONGEST_PAUSE = 30.0
 SOCKETS = ("http.sock", "python.sock")  # in a folder that the model's code can change
 GRACE = 10.0  # seconds that a server has to end after SIGTERM
+
+
+NO_WAY = (
+    'Failed to download model data from URL "{}". Please ensure that an S3 VPC endpoint exists in route table or'
+    " NAT gateway for the VPC mode and the URL is reachable from within the subnets provided."
+)
+
+
+class NotDownloaded(ClientError):
+    """Why an endpoint fails, in AWS's words, which begin with no kind of error."""
+
+    def __str__(self) -> str:
+        return Exception.__str__(self)[:FAILURE_REASON_LIMIT]
 
 
 @dataclass(frozen=True)
@@ -81,11 +95,11 @@ class VariantSpec:
     """What a production variant is made of.
 
     containers: all of them are on each instance. direct: each is asked by its name; else one after the other.
-    startup: seconds in which a server must answer /ping. isolated: no network. notes: what is asked for
-    and not done here; they head the log. timeout: seconds for one invocation of a container. log_group: where its
-    log goes, by default the endpoint's own. zones: those that its instances may stand in, by default all of the
-    region; of one instance, the one that it stands in. serverless: it has no instances, and its instance_type only
-    says so.
+    startup: seconds in which a server must answer /ping. isolated: no network. vpc: its VpcConfig. notes: what is
+    asked for and not done here; they head the log. timeout: seconds for one invocation of a container. log_group:
+    where its log goes, by default the endpoint's own. zones: those that its instances may stand in, by default all
+    of the region; of one instance, the one that it stands in. serverless: it has no instances, and its
+    instance_type only says so.
     """
 
     name: str
@@ -97,6 +111,7 @@ class VariantSpec:
     direct: bool = False
     accelerator: str | None = None
     isolated: bool = False
+    vpc: Mapping[str, Any] | None = None
     startup: float = 600.0
     notes: tuple[str, ...] = ()
     timeout: float = TIMEOUT
@@ -132,7 +147,7 @@ class Server(Instance):
         part: what tells its folder from those of the instance's other servers.
         """
         super().__init__(instance or new_name())
-        self.endpoint, self.spec, self.context = endpoint, spec, context
+        self.endpoint, self.spec, self.context = endpoint, spec, context.inside(spec.vpc, zone_of(spec))
         self.container, self._part = spec.containers[number], part
         self.folder = Path()
         self.restarts = 0
@@ -158,6 +173,7 @@ class Server(Instance):
         model = self.folder / "ml/model"
         model.mkdir()
         if self.container.model_uri:
+            require_s3(self.context, self.container.model_uri)
             self._download(model, self.container.model_uri)
 
     def run(self) -> None:
@@ -266,6 +282,7 @@ class Server(Instance):
         for note in (*others, *self.spec.notes):
             self._stream.note(note)
         self._stream.flush()
+        self.context.hear(self._stream.say)
 
     def _launch(self) -> None:
         """Start the process and wait for its first answer to /ping."""
@@ -355,6 +372,19 @@ class Server(Instance):
         except (RuntimeError, OSError) as error:
             self._stream.note(f"the server cannot be started now: {error}")
             logger.exception("server %s of %s", self.instance, self.endpoint)
+
+
+def require_s3(context: EngineContext, uri: str) -> None:
+    """NotDownloaded: S3 is not reached from the model's subnet."""
+    try:
+        context.require_s3(NO_WAY.format(uri))
+    except ClientError as error:
+        raise NotDownloaded(*error.args) from None
+
+
+def zone_of(spec: VariantSpec) -> str:
+    """The one that an instance stands in; "" where it may be any."""
+    return spec.zones[0] if len(spec.zones) == 1 else ""
 
 
 def close_all(servers: Sequence[Instance]) -> None:

@@ -27,6 +27,12 @@ LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 
 GoOn = Callable[[], None]  # raises where the attempt is not to go on
 
+# In AWS's words, after what has failed.
+NO_WAY = (
+    "Please ensure that the subnet's route table has a route to an S3 VPC endpoint or a NAT device, and both the"
+    " security groups and the subnet's network ACL allow outbound traffic to S3"
+)
+
 
 class Attempt(Cluster):
     """The hosts of a training job: download, head_logs, start, wait, save, upload, remove.
@@ -57,6 +63,8 @@ class Attempt(Cluster):
 
     def download(self, go_on: GoOn) -> None:
         """Lay out every host and fill it from S3. ClientError: the data cannot be had."""
+        if any(name in self.request for name in ("InputDataConfig", "CheckpointConfig")) or self._code:
+            self.context.require_s3(f"Data download failed:{NO_WAY}")
         s3 = self.context.client_as(self.request["RoleArn"], "s3")
         for number, space in enumerate(self.make_folders()):
             space.make(self.request, self.hosts[number], self.hosts, self.interface)
@@ -70,9 +78,14 @@ class Attempt(Cluster):
 
     def _download_code(self, s3: Any, space: Workspace) -> None:
         """Script Mode's sourcedir.tar.gz, moved by the platform so that no network is needed in the job."""
-        uri = self.request.get("HyperParameters", {}).get("sagemaker_submit_directory", "").strip('"')
-        if self._toolkit and uri.startswith("s3://"):
-            channels.download_archive(s3, uri, space.code, space.path.with_name("sourcedir.tar.gz"))
+        if self._code:
+            channels.download_archive(s3, self._code, space.code, space.path.with_name("sourcedir.tar.gz"))
+
+    @property
+    def _code(self) -> str:
+        """Where it is; "" where there is none."""
+        uri: str = self.request.get("HyperParameters", {}).get("sagemaker_submit_directory", "").strip('"')
+        return uri if self._toolkit and uri.startswith("s3://") else ""
 
     def _download_checkpoints(self, s3: Any) -> None:
         if "CheckpointConfig" not in self.request:
@@ -134,6 +147,7 @@ class Attempt(Cluster):
             network=not self.request.get("EnableNetworkIsolation", False),
             role=self.request["RoleArn"],
             seconds=self.request["StoppingCondition"]["MaxRuntimeInSeconds"],
+            encrypted=self.request.get("EnableInterContainerTrafficEncryption", False),
         )
 
     def host(self, name: str, task: Task, env: dict[str, str]) -> HostSpec:
@@ -182,6 +196,7 @@ class Attempt(Cluster):
 
     def upload(self, model: bool, go_on: GoOn) -> None:
         """model.tar.gz and output.tar.gz, or their files one by one; of a failed job only the output."""
+        self.context.require_s3(f"Artifact upload failed:{NO_WAY}")
         config = self.request["OutputDataConfig"]
         s3, key_id = self.context.client_as(self.request["RoleArn"], "s3"), config.get("KmsKeyId")
         location = channels.locate(config["S3OutputPath"]).join(self.job, "output")

@@ -29,7 +29,8 @@ class Task:
     """What every host of a job runs.
 
     argv: its first command. environment: beside what every host has. network: without one it has no keys either.
-    role: whose keys it has. seconds: that it may run. memory: bytes of a process, at most.
+    role: whose keys it has. seconds: that it may run. memory: bytes of a process, at most. encrypted: whether what goes
+    from host to host is.
     """
 
     runtime: Runtime
@@ -39,6 +40,7 @@ class Task:
     role: str
     seconds: int
     memory: int | None = None
+    encrypted: bool = False
 
 
 class Cluster:
@@ -90,6 +92,9 @@ class Cluster:
             self.streams[host] = Stream(logs, group, stream, self.listener)
         weaker = self.context.launcher.sandbox_unavailable(runtime)
         self.say(*lines, *([f"without namespaces of its own: {weaker}"] if weaker else []))
+        if weaker and self.context.source:
+            self.say("VpcConfig: without namespaces the job reaches what this machine does")
+        self.context.hear(self.say)
 
     def say(self, *lines: str) -> None:
         """Put lines of the local cloud's own into the log of every host."""
@@ -108,7 +113,7 @@ class Cluster:
         network = self.context.network(task.role) if task.network else None
         env = environment(self.context.region) | (self.context.surroundings if network else {}) | task.environment
         hosts = [self.host(name, task, env) for name in self.hosts]
-        self._running = self.context.launcher.start(task.runtime, hosts, network)
+        self._running = self.context.launcher.start(task.runtime, hosts, network, encrypted=task.encrypted)
         outputs, kill = self._running.outputs.items(), self._running.group.kill
         self._readers = [Reader(pipe, self.streams[host], self.on_lines, kill) for host, pipe in outputs]
         for reader in self._readers:
@@ -120,9 +125,14 @@ class Cluster:
             folder=str(self.folders[name]),
             argv=task.argv,
             env=env,
-            peers={peer: str(NETWORK[number]) for number, peer in enumerate(self.hosts, start=1)},
+            peers={peer: self._address(number) for number, peer in enumerate(self.hosts, start=1)},
             memory=task.memory or self.context.memory_limit,
         )
+
+    def _address(self, number: int) -> str:
+        """Of a host, from 1 on: in the job's subnet, if it has one."""
+        source = self.context.source
+        return source.of_host(number).address if source else str(NETWORK[number])
 
     def wait(self, limits: Mapping[str, float], on_due: Callable[[str], None]) -> None:
         """Return when no process of the hosts is left and all that they printed is in the log.

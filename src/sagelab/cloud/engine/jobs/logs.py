@@ -90,6 +90,11 @@ class Stream:
         """Put a line of the local cloud's own into the log: neither a metric nor the end of the log."""
         self._keep(f"[sagelab] {line}", int(time.time() * 1000))
 
+    def say(self, line: str) -> None:
+        """`note`, and send it."""
+        self.note(line)
+        self.flush()
+
     def flush(self) -> None:
         """Send what is waiting."""
         batch, self._batch, self._chars = self._batch, [], 0

@@ -23,6 +23,10 @@ from sagelab.cloud.errors import ClientError
 LOG_GROUP = "/aws/sagemaker/ProcessingJobs"
 BASE = "/opt/ml"
 MESSAGE_LIMIT = 1024  # bytes of /opt/ml/output/message that become the job's ExitMessage
+NO_INPUT = (
+    "Failed to download data. ListObjectsV2 failed for {}. nextToken:[null]: Unable to execute request to S3"
+)
+NO_OUTPUT = "Failed to upload output. PutObject failed for {}: Unable to execute request to S3"
 HIDDEN = ("ProcessingJobStatus", "CreationTime", "LastModifiedTime")
 
 
@@ -35,7 +39,8 @@ class ProcessingRun(JobRun):
 
     def __init__(self, job: dict[str, Any], notes: list[str], context: EngineContext, report: Report) -> None:
         super().__init__(job["ProcessingJobName"], report)
-        self.job, self.notes, self.context = job, notes, context
+        self.job, self.notes = job, notes
+        self.context = context = context.inside(job.get("NetworkConfig", {}).get("VpcConfig"))
         self.resources: dict[str, Any] = job["ProcessingResources"]["ClusterConfig"]
         count, key = self.resources.get("InstanceCount", 1), self.resources.get("VolumeKmsKeyId")
         self.cluster = Cluster(self.job_name, count, context, key)
@@ -68,6 +73,7 @@ class ProcessingRun(JobRun):
             self._write_config(folder, name)
             for source in self.job.get("ProcessingInputs", []):
                 self.go_on()
+                self.context.require_s3(NO_INPUT.format(source["S3Input"]["S3Uri"]))
                 target = inside(folder, source["S3Input"]["LocalPath"]).path
                 target.mkdir(parents=True, exist_ok=True)
                 channel = {"DataSource": {"S3DataSource": source["S3Input"]}}
@@ -125,6 +131,7 @@ class ProcessingRun(JobRun):
             network=not self.job.get("NetworkConfig", {}).get("EnableNetworkIsolation", False),
             role=self.job["RoleArn"],
             seconds=self.job["StoppingCondition"]["MaxRuntimeInSeconds"],
+            encrypted=self.job.get("NetworkConfig", {}).get("EnableInterContainerTrafficEncryption", False),
         )
 
     # Its message and its outputs
@@ -158,6 +165,7 @@ class ProcessingRun(JobRun):
 
     def _upload(self) -> None:
         for folder, location in self._pairs("EndOfJob"):
+            self.context.require_s3(NO_OUTPUT.format(location))
             channels.upload_folders(self._s3, [folder], location, self._key_id)
 
     @property

@@ -58,7 +58,8 @@ class TrainingRun(JobRun):
     def __init__(self, training: Training, context: EngineContext, report: Report) -> None:
         job = training.job
         super().__init__(job["TrainingJobName"], report)
-        self.training, self.context, self.market = training, context, training.market
+        self.training, self.context = training, context.inside(job.get("VpcConfig"))
+        self.market = training.market
         self.draws = Draws(self.market or Market(rate=0))
         self.metrics = Metrics(job["AlgorithmSpecification"].get("MetricDefinitions", []))
         self.attempt = self._new_attempt()

@@ -26,6 +26,7 @@ from sagelab.cloud.engine.hosting.client import Reply, ServerUnavailable
 from sagelab.cloud.engine.hosting.instance import Instance
 from sagelab.cloud.engine.hosting.server import VariantSpec, close_all
 from sagelab.cloud.engine.jobs import batches, frames
+from sagelab.cloud.engine.jobs.attempt import NO_WAY
 from sagelab.cloud.engine.jobs.batches import BadData, Processing, Shape
 from sagelab.cloud.engine.jobs.jsonpath import Expression
 from sagelab.cloud.engine.jobs.logs import Stream
@@ -51,7 +52,7 @@ class TransformRun(JobRun):
 
     def __init__(self, job: dict[str, Any], spec: VariantSpec, context: EngineContext, report: Report) -> None:
         super().__init__(job["TransformJobName"], report)
-        self.job, self.spec, self.context = job, spec, context
+        self.job, self.spec, self.context = job, spec, context.inside(spec.vpc)
         self.servers = [chain.make(self.job_name, spec, context) for _ in range(spec.count)]
         self.s3: Any = None  # with the rights of the model's role
         self.shape = read_shape(job)
@@ -93,6 +94,7 @@ class TransformRun(JobRun):
 
     def _list(self) -> list[Item]:
         source = self.job["TransformInput"]["DataSource"]["S3DataSource"]
+        self.context.require_s3(f"Data download failed:{NO_WAY}")
         try:
             found = channels.list_files(self.s3, source)
         except botocore.exceptions.ClientError as error:

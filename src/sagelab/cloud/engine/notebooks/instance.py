@@ -18,8 +18,9 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import botocore.exceptions
 
@@ -73,10 +74,10 @@ class NotStarted(JobError):
 class InstanceSpec:
     """What an instance is made of.
 
-    scripts: hook -> shell script. config: ARN of the lifecycle configuration they are from. isolated: no network
-    but the way to the local cloud and to its role's keys. root: terminals have sudo. port: the one it had before.
-    defaults: the SDK's defaults file. limit: seconds for a script. notes: what is asked for and not done here;
-    they head the log.
+    scripts: hook -> shell script. config: ARN of the lifecycle configuration they are from. vpc: the subnet and
+    security groups by which all goes in and out, where it has no internet of its own. root: terminals have sudo.
+    port: the one it had before. defaults: the SDK's defaults file. limit: seconds for a script. notes: what is
+    asked for and not done here; they head the log.
     """
 
     name: str
@@ -87,7 +88,7 @@ class InstanceSpec:
     defaults: Path
     scripts: dict[str, bytes] = field(default_factory=dict)
     config: str = ""
-    isolated: bool = False
+    vpc: dict[str, Any] | None = None
     root: bool = True
     port: int = 0
     limit: float = 300.0
@@ -98,7 +99,7 @@ class NotebookInstance:
     """A started instance. lost: called once with the reason if it ends by itself after it was ready."""
 
     def __init__(self, spec: InstanceSpec, context: EngineContext, lost: Callable[[str], None]) -> None:
-        self.spec, self.context, self._lost = spec, context, lost
+        self.spec, self.context, self._lost = spec, context.inside(spec.vpc), lost
         self.key = secrets.token_hex(32)
         self.port = 0
         self.closing = False
@@ -183,7 +184,7 @@ class NotebookInstance:
 
     def _launch(self, wanted: list[str]) -> Running:
         spec, context = self.spec, self.context
-        if self._sandbox_unavailable and spec.isolated:
+        if self._sandbox_unavailable and spec.vpc:
             raise NotStarted(
                 "DirectInternetAccess Disabled: this machine forbids namespaces, so the local cloud cannot cut the"
                 f" network of an instance ({self._sandbox_unavailable}); `sagelab doctor` says more."
@@ -200,9 +201,8 @@ class NotebookInstance:
         return running
 
     def _network(self) -> Network:
-        """Where it is isolated, the local cloud stands for the interface endpoints of a VPC."""
         try:
-            return replace(self.context.network(self.spec.role), internet=not self.spec.isolated)
+            return self.context.network(self.spec.role)
         except botocore.exceptions.ClientError as error:
             raise NotStarted(f"Could not assume role {self.spec.role}: {error}") from None
 
@@ -254,6 +254,7 @@ class NotebookInstance:
         for note in spec.notes:
             stream.note(note)
         stream.flush()
+        self.context.hear(stream.say)
         for pipe in running.outputs.values():
             self._read(pipe, stream)
 

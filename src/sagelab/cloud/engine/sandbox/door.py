@@ -25,8 +25,12 @@ logger = logging.getLogger("sagelab")
 PATH = "/credentials"
 HEAD_SECONDS, CONNECT_SECONDS = 30.0, 30.0
 HOP = re.compile(r"(?i)(proxy-[a-z-]+|connection|keep-alive)\s*:")
+EVERYWHERE = "0.0.0.0/0"
 CONTROL, LENGTH = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]"), re.compile(r"[0-9]{1,15}")
 TARGET = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/@\[\]]+):(\d{1,5})")
+
+
+Permit = Callable[[str, int], None]
 
 
 @dataclass(frozen=True)
@@ -42,10 +46,19 @@ class Keys:
 
 
 class Door(Carrier):
-    """Serves `listener` until it is closed. internet, keys: None where there are none for this host."""
+    """Serves `listener` until it is closed. internet, keys: None where there are none for this host.
 
-    def __init__(self, listener: socket.socket, internet: Internet | None, keys: Keys | None) -> None:
-        self._internet, self._keys = internet, keys
+    permit: raises Refused where an address and port are not for this host: EVERYWHERE asks for all, "" for any.
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        internet: Internet | None,
+        keys: Keys | None,
+        permit: Permit = lambda _address, _port: None,
+    ) -> None:
+        self._internet, self._keys, self._permit = internet, keys, permit
         super().__init__(listener)
 
     async def carry(self, here: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
@@ -102,15 +115,30 @@ class Door(Carrier):
         finally:
             forth.close()
 
+    def _find(self, internet: Internet, host: str, port: int) -> list[Address]:
+        """The addresses of a server that this host may reach. Refused: there are none. OSError: it is unknown."""
+        self._permit("", port)
+        found, refusal = list[Address](), Refused(f"{host} is not reached")
+        for address in internet.find(host, port):
+            try:
+                self._permit(*address)
+                found.append(address)
+            except Refused as error:
+                refusal = error
+        if not found:
+            raise refusal
+        return found
+
     async def _connect(
         self, internet: Internet, host: str, port: int, proxy: SplitResult | None
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         loop = asyncio.get_running_loop()
         if proxy:
+            await loop.run_in_executor(None, self._permit, EVERYWHERE, port)
             await loop.run_in_executor(None, internet.check_name, host, port)
             addresses: list[Address] = [(proxy.hostname or "", proxy.port or 3128)]
         else:
-            addresses = await loop.run_in_executor(None, internet.find, host, port)
+            addresses = await loop.run_in_executor(None, self._find, internet, host, port)
         trouble: Exception = OSError("no address")
         for address in addresses:
             try:

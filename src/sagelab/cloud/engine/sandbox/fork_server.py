@@ -8,7 +8,8 @@ What a group runs is in a file that comes with the message, and that the group a
 environment nothing is in the memory that the next job is forked with.
 
 A group is a process with a user namespace that its hosts share. A host alone has the group's network; several have
-one each, joined by the group's (links.py), or share the group's where this machine has no devices for that:
+one each, joined by the group's (links.py; encrypted: tunnels.py), or share the group's where this machine has no
+devices for that:
 
     fork_server --fork--> group --fork--> host's keeper --fork--> process 1 of the host (init.py)
 """
@@ -28,11 +29,12 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import IO, Any, cast
 
-from sagelab.cloud.engine.sandbox import cgroups, links, namespaces, privileges, warmth
+from sagelab.cloud.engine.sandbox import cgroups, links, namespaces, privileges, tunnels, warmth
 from sagelab.cloud.engine.sandbox.init import REQUESTS, Init, receive
 from sagelab.cloud.engine.sandbox.limits import Limits
 from sagelab.cloud.engine.sandbox.namespaces import PROGRAM, HostSpec
@@ -92,7 +94,9 @@ class ForkServerProcess:
             self._signal(message["group"], message["signal"])
 
     def _start(self, name: str, files: list[int]) -> None:
-        """files: what the group runs, and where each of its hosts prints to."""
+        """files: what the group runs, where its hosts are joined by tunnels what their keeper is told, and where each
+        host prints to.
+        """
         pid = os.fork()
         if pid == 0:
             self._become_group(name, *files)
@@ -117,8 +121,9 @@ class ForkServerProcess:
             with os.fdopen(request, "rb") as file:
                 asked = json.load(file)
             hosts = [HostSpec(**{**host, "argv": tuple(host["argv"])}) for host in asked["hosts"]]
+            told, outputs = (outputs[0], outputs[1:]) if asked["encrypted"] else (None, outputs)
             group = Group(name, self.channel, isolated=not self.allowed.sandbox_unavailable)
-            code = group.run(hosts, list(outputs), asked["ports"], joined=asked["joined"])
+            code = group.run(hosts, list(outputs), asked["ports"], joined=asked["joined"], told=told)
         except BaseException as error:
             tell(self.channel, event="broken", group=name, reason=str(error)[:REASON])
         finally:
@@ -163,16 +168,19 @@ class Group:
         self.half: dict[str, str] = {}
         self.asked: list[int] = []
 
-    def run(self, hosts: list[HostSpec], outputs: list[int], ports: list[int], *, joined: bool) -> int:
+    def run(
+        self, hosts: list[HostSpec], outputs: list[int], ports: list[int], *, joined: bool, told: int | None
+    ) -> int:
         """Start every host and wait for all. outputs: a file descriptor a host for what it prints.
 
         ports: of the loopback of each network, whose sockets are handed to the local cloud's process.
-        joined: each host has a network of its own.
+        joined: each host has a network of its own. told: a file for the keeper of the tunnels that join them, of
+        which nothing is ever in the memory of this process; None: nothing is encrypted.
         """
         networks: list[int] = []
         if self.isolated:
             namespaces.isolate_users()
-            networks = self._join(hosts, ports) if joined else self._share(hosts[0], ports)
+            networks = self._join(hosts, ports, told) if joined else self._share(hosts[0], ports)
         privileges.die_with_parent()
         prefer_as_victim()
         privileges.hide()
@@ -192,10 +200,15 @@ class Group:
         self._hand_out(first, namespaces.listen(ports))
         return []
 
-    def _join(self, hosts: list[HostSpec], ports: list[int]) -> list[int]:
+    def _join(self, hosts: list[HostSpec], ports: list[int], told: int | None) -> list[int]:
         """The network of each host, as a file descriptor."""
-        networks = []
-        joined = links.join([host.peers[host.name] for host in hosts], namespaces.raise_loopback)
+        networks, addresses = [], [host.peers[host.name] for host in hosts]
+        if told is None:
+            joined = links.join(addresses, namespaces.raise_loopback)
+        else:
+            on_end = partial(tell, self.channel, event="broken", group=self.name, reason=tunnels.ENDED)
+            order = tunnels.Order(told, on_end, self.channel.fileno())
+            joined = tunnels.join(addresses, namespaces.raise_loopback, order)
         for host, network in zip(hosts, joined, strict=True):
             networks.append(network)
             self._hand_out(host, namespaces.listen(ports))

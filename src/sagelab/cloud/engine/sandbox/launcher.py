@@ -16,7 +16,7 @@ from sagelab.cloud.engine.images.environments import Environments
 from sagelab.cloud.engine.images.own import OwnImages
 from sagelab.cloud.engine.images.registry import Registry
 from sagelab.cloud.engine.images.runtimes import PYTHON, Runtime
-from sagelab.cloud.engine.sandbox import cgroups, layer, links, shim
+from sagelab.cloud.engine.sandbox import cgroups, layer, links, shim, tunnels
 from sagelab.cloud.engine.sandbox.init import MODULES
 from sagelab.cloud.engine.sandbox.internet import Internet
 from sagelab.cloud.engine.sandbox.namespaces import COMMANDS, LAYER, PROGRAM, HostSpec
@@ -73,13 +73,18 @@ class Launcher:
         """Whether the warm Python of a runtime is there at once; it is started if its packages are there."""
         return self.environments.is_there(runtime.environment) and self.warm(runtime).ready
 
-    def start(self, runtime: Runtime, hosts: list[HostSpec], network: Network | None) -> Running:
+    def start(
+        self, runtime: Runtime, hosts: list[HostSpec], network: Network | None, *, encrypted: bool = False
+    ) -> Running:
         """Start the hosts of a job. Their folders are made by `make_folder`.
 
-        network: what they reach; None: one another alone.
+        network: what they reach; None: one another alone. encrypted: what goes from one to another is.
+        RuntimeError: it cannot be.
         """
         fork_server = self.warm(runtime)
         fork_server.wait_ready()
+        if encrypted and len(hosts) > 1 and (reason := self.encryption_unavailable(runtime)):
+            raise RuntimeError(reason)
         forks = () if fork_server.sandbox_unavailable else runtime.forks
         environment = runtime.environment
         python, packages = self.environments.python(environment), self.environments.packages(environment)
@@ -99,7 +104,8 @@ class Launcher:
             for host in hosts:
                 _write_commands(Path(host.folder) / "bin", forks, host.python, environment.commands)
             hosts = [replace(host, forks=forks, cgroup=self._make_cgroup(host)) for host in hosts]
-            group = fork_server.start([(host, pipes[host.name][1]) for host in hosts], ways)
+            spoken = [(host, pipes[host.name][1]) for host in hosts]
+            group = fork_server.start(spoken, ways, encrypted=encrypted)
         except BaseException:
             _give_up(ways, hosts)
             raise
@@ -125,6 +131,14 @@ class Launcher:
         fork_server = self.warm(runtime)
         fork_server.wait_ready()
         return fork_server.sandbox_unavailable
+
+    def encryption_unavailable(self, runtime: Runtime = PYTHON) -> str | None:
+        """Why what goes from host to host cannot be encrypted on this machine; None where it can."""
+        fork_server = self.warm(runtime)
+        fork_server.wait_ready()
+        if not fork_server.joined:
+            return "the hosts of a job have no networks of their own here; `sagelab doctor` says why"
+        return tunnels.unavailable()
 
     def interface(self, hosts: int) -> str:
         """The device of the network of each of so many hosts: eth0, or the loopback where they share one."""

@@ -60,6 +60,14 @@ class Kernel:
         self._ask(NEW_LINK, NEW, _link(INDEX), _text(NAME, DEVICE), _MTU, info)
         self._raise(INDEX)
 
+    def set_mtu(self, mtu: int) -> None:
+        """Of eth0."""
+        self._ask(NEW_LINK, 0, _link(INDEX), _attribute(MTU_OF, struct.pack("I", mtu)))
+
+    def bring_up(self) -> None:
+        """eth0."""
+        self._raise(INDEX)
+
     def add_port(self, port: int, bridge: int) -> None:
         self._ask(NEW_LINK, 0, _link(port), _attribute(MASTER, struct.pack("I", bridge)))
         self._raise(port)
@@ -116,6 +124,19 @@ def _connect(hub: int, port: int, own: str, others: Sequence[str]) -> None:
     kernel = Kernel()
     try:
         kernel.add_pair(hub, port)
+        kernel.add_address(own)
+        for other in others:
+            kernel.add_route(other, own)
+    finally:
+        kernel.close()
+
+
+def lead(own: str, others: Sequence[str], mtu: int) -> None:
+    """Let eth0, made already, lead to the others."""
+    kernel = Kernel()
+    try:
+        kernel.set_mtu(mtu)
+        kernel.bring_up()
         kernel.add_address(own)
         for other in others:
             kernel.add_route(other, own)

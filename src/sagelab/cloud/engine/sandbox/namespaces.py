@@ -118,6 +118,13 @@ def isolate_host() -> None:
     _unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS)
 
 
+def isolate_run() -> None:
+    """Enter mounts of one's own, with an empty /run."""
+    _unshare(CLONE_NEWNS)
+    _mount(None, "/", None, MS_REC | MS_PRIVATE)
+    _mount("tmpfs", Path("/var/run").resolve(), "tmpfs", MS_NOSUID | MS_NODEV, "mode=700")
+
+
 def enter(host: HostSpec) -> None:
     """As process 1 of a new host: build its file system, make it the root, give up privileges (privileges.py)."""
     _libc.sethostname(host.name.encode(), len(host.name))

@@ -18,15 +18,19 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from sagelab.cloud.engine.data.trees import Tree
-from sagelab.cloud.engine.sandbox.door import PATH, Door, Keys
-from sagelab.cloud.engine.sandbox.internet import CERTIFICATES, Internet
+from sagelab.cloud.engine.sandbox.door import EVERYWHERE, PATH, Door, Keys
+from sagelab.cloud.engine.sandbox.internet import CERTIFICATES, Internet, Refused
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
+from sagelab.cloud.engine.vpc.firewalls import HTTPS
+from sagelab.cloud.engine.vpc.reach import NoWay
+from sagelab.cloud.engine.vpc.sources import Source, Sources
 from sagelab.relay import Carrier, Relay
 
 DOOR = 3128
 BUNDLE, AUTHORITY, TRUSTED = "certificates.pem", "authority.pem", "trusted.pem"
 TRUSTING = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS")
 HERE = "127.0.0.1"
+DIAL_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -41,13 +45,16 @@ class Trust:
 class Network:
     """What a job reaches. url: of the local cloud. keys: of its role. internet: with the user's package index.
 
-    trust: None for a host that speaks no TLS with it.
+    trust: None for a host that speaks no TLS with it. source: where its hosts are in a VPC, whose records say
+    which services and whether the internet. sources: is told which connections are theirs.
     """
 
     url: str
     keys: Keys | None = None
     internet: bool = True
     trust: Trust | None = None
+    source: Source | None = None
+    sources: Sources | None = None
 
 
 class Ways:
@@ -63,19 +70,40 @@ class Ways:
     def ports(self) -> list[int]:
         """On what the group is to listen."""
         here = self._internet.here if self.network.internet else []
-        return [urlsplit(self.network.url).port or 80, DOOR, *here]
+        return [self._cloud, DOOR, *here]
 
-    def open(self, listeners: list[socket.socket]) -> None:
-        """Serve the sockets of `ports`, of one of the job's networks."""
+    def open(self, listeners: list[socket.socket], number: int) -> None:
+        """Serve the sockets of `ports`, of the network of a host of that number, from 1 on."""
+        source = self.network.source.of_host(number) if self.network.source else None
         with self._lock:
             for port, listener in zip(self.ports, listeners, strict=True):
                 if self._closed:
                     listener.close()
                 elif port == DOOR:
                     internet = self._internet if self.network.internet else None
-                    self._served.append(Door(listener, internet, self.network.keys))
+                    self._served.append(Door(listener, internet, self.network.keys, partial(permit, source)))
+                elif port == self._cloud:
+                    self._served.append(Relay(listener, partial(self._dial_cloud, source)))
                 else:
-                    self._served.append(Relay(listener, partial(socket.create_connection, (HERE, port), 10)))
+                    self._served.append(Relay(listener, partial(_dial_index, source, port)))
+
+    @property
+    def _cloud(self) -> int:
+        return urlsplit(self.network.url).port or 80
+
+    def _dial_cloud(self, source: Source | None) -> socket.socket:
+        """A connection to the local cloud, which knows by its port that it comes from a host in a VPC."""
+        connection = socket.socket()
+        try:
+            connection.settimeout(DIAL_SECONDS)
+            if source and self.network.sources:
+                connection.bind((HERE, 0))
+                self.network.sources.note(connection.getsockname()[1], source)
+            connection.connect((HERE, self._cloud))
+        except OSError:
+            connection.close()
+            raise
+        return connection
 
     def open_here(self) -> None:
         """For hosts that have no network of their own: the keys alone, at a port of this machine."""
@@ -103,6 +131,21 @@ class Ways:
             env["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"http://{HERE}:{self.door[1]}{PATH}"
             env["AWS_CONTAINER_AUTHORIZATION_TOKEN"] = self.network.keys.token
         return replace(host, env=env | host.env)
+
+
+def permit(source: Source | None, address: str, port: int) -> None:
+    """Refused: there is no way for a host to an address of the internet."""
+    try:
+        if source:
+            source.internet(address, port)
+    except NoWay as why:
+        raise Refused(f"no way to the internet: {why}") from None
+
+
+def _dial_index(source: Source | None, port: int) -> socket.socket:
+    """A connection to the user's index of packages, which stands for the internet's. OSError: there is none."""
+    permit(source, EVERYWHERE, HTTPS)
+    return socket.create_connection((HERE, port), DIAL_SECONDS)
 
 
 def _certify(host: HostSpec, certificates: bytes, apart: bool) -> dict[str, str]:

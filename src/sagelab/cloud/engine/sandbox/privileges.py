@@ -50,10 +50,10 @@ def leave_keyring() -> None:
     _libc.syscall(KEYCTL[platform.machine()], JOIN_SESSION_KEYRING, None)
 
 
-def close_others(kept: int) -> None:
-    """Close every file but the standard streams and one more."""
+def close_others(*kept: int) -> None:
+    """Close every file but the standard streams and these."""
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - numbers, not paths
-        if int(name) > 2 and int(name) != kept:
+        if int(name) > 2 and int(name) not in kept:
             with contextlib.suppress(OSError):  # that of the folder itself
                 os.close(int(name))
 

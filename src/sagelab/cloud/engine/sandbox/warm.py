@@ -16,12 +16,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from sagelab.cloud.engine.sandbox import cgroups
+from sagelab.cloud.engine.sandbox import cgroups, tunnels
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
 from sagelab.cloud.engine.sandbox.network import Ways
 from sagelab.cloud.engine.sandbox.processes import Inode
@@ -71,7 +71,7 @@ class Group:
         if host not in self.hosts:
             raise ValueError(host)
         if self.ways:
-            self.ways.open(listeners)
+            self.ways.open(listeners, self.hosts.index(host) + 1)
 
     def terminate(self) -> None:
         """Ask the user's processes to end (SIGTERM)."""
@@ -115,10 +115,13 @@ class ForkServer:
             )  # fmt: skip
         threading.Thread(target=self._listen, daemon=True, name="fork_server").start()
 
-    def start(self, hosts: list[tuple[HostSpec, int]], ways: Ways | None = None) -> Group:
+    def start(
+        self, hosts: list[tuple[HostSpec, int]], ways: Ways | None = None, *, encrypted: bool = False
+    ) -> Group:
         """Start hosts, each with the file descriptor its output goes to. RuntimeError: the process is gone.
 
-        ways: out of their network, if there are any; closed at their end.
+        ways: out of their network, if there are any; closed at their end. encrypted: whether what goes from host
+        to host is.
         """
         self.wait_ready()
         group = Group([host.name for host, _ in hosts], self._send_signal, ways)
@@ -131,10 +134,15 @@ class ForkServer:
                 "hosts": [asdict(host) for host, _ in hosts],
                 "ports": ways.ports if ways else [],
                 "joined": self.joined and len(hosts) > 1,
+                "encrypted": encrypted and len(hosts) > 1,
             }
-            with _as_file(json.dumps(request).encode()) as file:
+            contents = [json.dumps(request).encode()]
+            if request["encrypted"]:
+                contents.append(tunnels.order(len(hosts)))
+            with ExitStack() as opened:
+                files = [opened.enter_context(_as_file(content)).fileno() for content in contents]
                 message = json.dumps({"start": group.mark}).encode()
-                socket.send_fds(self._channel, [message], [file.fileno(), *(fd for _, fd in hosts)])
+                socket.send_fds(self._channel, [message], [*files, *(fd for _, fd in hosts)])
         return group
 
     @property

@@ -18,11 +18,13 @@ NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
     "codecommit": ("", ("repositoryName", "repositoryNames[]", "resourceArn")),
     "codepipeline": ("", ("name", "pipelineName", "pipeline.name", "resourceArn")),
     "servicecatalog": ("", ()),
+    "comprehend": ("", ()),
     "codebuild": ("project/", ("name", "names[]", "projectName", "id", "ids[]")),
     "application-autoscaling": ("", ("ResourceARN",)),
+    "cloudtrail": ("trail/", ("Name", "TrailName", "ResourceId", "ResourceIdList[]")),
 }
 
-_ROLES = ("serviceRole", "serviceRoleOverride", "roleArn", "pipeline.roleArn")
+_ROLES = ("serviceRole", "serviceRoleOverride", "roleArn", "pipeline.roleArn", "CloudWatchLogsRoleArn")
 # What who scales must be allowed of what is scaled, and of the alarms that call policies.
 # https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-prerequisites.html
 _SCALING = {

@@ -85,8 +85,12 @@ class Identities:
         return None
 
     def _caller(self, key: Key) -> Answer:
-        fields = {"Arn": key.arn, "UserId": key.user_id or self._own_id(), "Account": key.account}
+        fields = {"Arn": key.arn, "UserId": self.user_id(key), "Account": key.account}
         return _answer("GetCallerIdentity", _elements(fields))
+
+    def user_id(self, key: Key) -> str:
+        """The unique id of a key's holder."""
+        return key.user_id or self._own_id()
 
     def _own_id(self) -> str:
         """RoleId:session, as AWS has it for a role's session."""
@@ -109,7 +113,7 @@ class Identities:
     def _keep(self, parent: Key, lifetime: int) -> Key:
         now = time.time()
         name, secret = "ASIA" + secrets.token_hex(8).upper(), secrets.token_urlsafe(30)
-        user_id = parent.user_id or self._own_id()
+        user_id = self.user_id(parent)
         who, token = (parent.arn, user_id, parent.account), secrets.token_urlsafe(96)
         key = Key(name, secret, *who, token, now + lifetime, owner=parent.owner, issued=now, mfa=parent.mfa)
         with self._lock:

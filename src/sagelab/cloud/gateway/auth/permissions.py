@@ -12,7 +12,7 @@ from functools import partial
 
 from sagelab.cloud.engine.scaling import records
 from sagelab.cloud.errors import AccessDenied
-from sagelab.cloud.gateway.auth import beside, principals, s3_actions, verdict
+from sagelab.cloud.gateway.auth import beside, endpoints, principals, s3_actions, verdict
 from sagelab.cloud.gateway.auth.actions import of_others, of_sagemaker
 from sagelab.cloud.gateway.auth.needed import Needed
 from sagelab.cloud.gateway.context import Context
@@ -30,6 +30,8 @@ _OF_DELETION = {
     "DeregisterScalableTarget": "deregister the scalable target",
     "DeleteScalingPolicy": "delete its scaling policies",
 }
+# What CloudTrail encrypts with a KMS key is bound to its trail, and its key's policy may ask which one that is.
+_SEALED_FOR = "kms:encryptioncontext:aws:cloudtrail:arn"
 _GUARDED = ("s3", "kms", "sts")  # where a resource's policy has a say in what the owner may do
 
 
@@ -42,7 +44,7 @@ class Permissions:
     def check(self, context: Context) -> None:
         """AccessDenied: the caller may not do what it asks for."""
         key = context.caller.key
-        if key.owner and context.service not in _GUARDED:
+        if key.owner and context.service not in _GUARDED and context.origin is None:
             return
         self.hold(context, self._needed(context))
         if context.call and context.operation == "DeleteEndpoint":
@@ -53,8 +55,15 @@ class Permissions:
         key = context.caller.key
         rights, known = self._moto.rights(key), dict(principals.values(context.caller, context.request))
         known |= self._moto.tags(key)
+        if context.by and context.by.source and key.service:
+            known |= {"aws:sourcearn": [context.by.source], _SEALED_FOR: [context.by.source]}
+        if context.origin:
+            known = endpoints.place(known, context.origin)
         for one in map(self._moto.settled, needed):
-            found = verdict.reach(key, rights, self._moto.guarded(one, key), one, known | one.context)
+            about = known | one.context
+            if context.origin and (refusal := endpoints.refusal(context.origin, key, context.service, one, about)):
+                raise AccessDenied(verdict.denial(key.service or key.arn, one, refusal))
+            found = verdict.reach(key, rights, self._moto.guarded(one, key), one, about)
             if found.effect == "allowed" or (key.owner and one.action in _ROOTS):
                 continue
             raise AccessDenied(verdict.denial(key.service or key.arn, one, found))
@@ -66,7 +75,9 @@ class Permissions:
             key_arn = partial(self._moto.kms_key, where=context.where)
             return of_sagemaker(context.operation, context.call.params, context.where, self._store.tags, key_arn)
         if context.service == "s3" and not context.is_control:
-            return s3_actions.needs(context.request, context.operation, self._moto)
+            found = s3_actions.needs(context.request, context.operation, self._moto)
+            # A service of AWS's gives the bucket's owner what it writes, and needs no more than to write it.
+            return (one for one in found if not (context.caller.key.service and one.action == "s3:PutObjectAcl"))
         return of_others(context.request, context.service, context.operation, context.where)
 
     def _beside(self, context: Context, service: str, call: Call) -> Iterator[Needed]:

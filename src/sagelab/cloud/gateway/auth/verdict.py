@@ -55,7 +55,7 @@ def reach(key: Key, rights: Rights, resource: Guarded, needed: Needed, context: 
     if rights.gone:
         return Verdict("implicitDeny")
     policy = resource.policy or {}
-    if said([_of(policy, "denies", key)]) == "explicitDeny":
+    if said([about(policy, "denies", key)]) == "explicitDeny":
         return Verdict("explicitDeny", "resource-based policy")
     own = "allowed" if rights.own is None else said(rights.own)
     found = [(own, "identity-based policy"), *((said(each), kind) for kind, each in rights.limits)]
@@ -63,10 +63,10 @@ def reach(key: Key, rights: Rights, resource: Guarded, needed: Needed, context: 
         if effect == "explicitDeny":
             return Verdict(effect, kind)
     limit = next((kind for effect, kind in found[1:] if effect != "allowed"), None)
-    named = said([_of(policy, "names", key)]) == "allowed" or needed.action in resource.granted
-    if said([_of(policy, "exactly", key)]) == "allowed" or (named and limit is None):
+    named = said([about(policy, "names", key)]) == "allowed" or needed.action in resource.granted
+    if said([about(policy, "exactly", key)]) == "allowed" or (named and limit is None):
         return Verdict("allowed")
-    if resource.decides and said([_of(policy, "account", key)]) != "allowed":
+    if resource.decides and said([about(policy, "account", key)]) != "allowed":
         return Verdict("implicitDeny", "resource-based policy")
     return Verdict("implicitDeny", limit) if own == "allowed" and limit else Verdict(own)
 
@@ -107,7 +107,7 @@ def _touches(statement: Policy, service: str) -> bool:
     return "NotAction" in statement or any(conditions.like(name, service, any_case=True) for name in named)
 
 
-def _of(policy: Policy, kind: str, key: Key) -> Policy:
+def about(policy: Policy, kind: str, key: Key) -> Policy:
     """A policy with those of its statements alone that are about a caller in a way; they name their resource."""
     found = []
     for one in policies.statements(policy):

@@ -14,7 +14,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, partial
-from typing import IO
+from typing import IO, TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote
 
 from sagelab.cloud.errors import (
@@ -26,6 +26,9 @@ from sagelab.cloud.errors import (
 )
 from sagelab.cloud.gateway.http.spool import PIECE, SMALL, Content, Spool, Spooled
 from sagelab.http1 import HungUp, Message, Refused
+
+if TYPE_CHECKING:
+    from sagelab.cloud.engine.vpc.sources import Source
 
 # Whatever is no content of an object is in memory when it is worked on; InvokeEndpoint's own limit is 25 MB.
 DOCUMENT_LIMIT = 32 << 20
@@ -50,7 +53,8 @@ class Request:
 
     method: "POST". uri: path and query exactly as they were sent, without scheme and host. headers: by lower-case
     name. size: bytes of the body, once it is read. scheme: "https" where it came by TLS. secure: whether nobody
-    between could have read it, which is so within the local cloud as well.
+    between could have read it, which is so within the local cloud as well. source: where its connection comes
+    from, if from a VPC.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class Request:
             self.headers["host"] = found[1]
         self._receive, self.spool, self.size = receive, spool, 0
         self.scheme, self.secure = scheme, scheme == "https"
+        self.source: Source | None = None
         self._taken = False
         self._parts: list[bytes | bytearray] = []  # of it in memory, while it comes
         self._held = 0  # bytes of them

@@ -18,7 +18,7 @@ from contextlib import closing, contextmanager, suppress
 from email.utils import formatdate
 from functools import cache, lru_cache, partial
 from socketserver import BaseRequestHandler, ThreadingTCPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from httptools import HttpRequestParser
 
@@ -27,6 +27,9 @@ from sagelab.cloud.gateway.http.request import Request
 from sagelab.cloud.gateway.http.spool import Spool
 from sagelab.cloud.gateway.wire.faults import Answer, fault, protocol_of
 from sagelab.http1 import PIECE, Message, Reader, Refused, Served, head
+
+if TYPE_CHECKING:
+    from sagelab.cloud.engine.vpc.sources import Source
 
 REFUSAL = TooManyConnections(
     "The local cloud has no file descriptor left for another connection; close some and try again."
@@ -42,7 +45,8 @@ _log = logging.getLogger("sagelab")
 
 
 class Server(ThreadingTCPServer):
-    """Answers the requests that come over a socket that listens. spool: where large bodies go.
+    """Answers the requests that come over a socket that listens. spool: where large bodies go. source: by its port
+    on the other side, where a connection comes from; it is asked once for each, before anything is read.
 
     tls: makes what handshakes go by, at the first one; None: there are none, and whoever begins one is hung up on.
 
@@ -58,10 +62,11 @@ class Server(ThreadingTCPServer):
         answer: Callable[[Request], Answer],
         spool: Spool,
         tls: Callable[[], ssl.SSLContext] | None = None,
+        source: Callable[[int], Source | None] = lambda _: None,
     ) -> None:
         _raise_limit()
         self._tls = cache(tls) if tls else None
-        self._answer, self._spool = answer, spool
+        self._answer, self._spool, self._source = answer, spool, source
         self._spare: int | None = None
         super().__init__(listener.getsockname(), BaseRequestHandler, bind_and_activate=False)
         self.socket.close()
@@ -78,16 +83,17 @@ class Server(ThreadingTCPServer):
                 self._refuse()
             raise
 
-    def finish_request(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - socketserver's names
+    def finish_request(self, request: Any, client_address: Any) -> None:
         """Answer what comes over one connection until it ends."""
+        source = self._source(client_address[1])
         request.settimeout(IDLE)
         request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with suppress(OSError):  # whoever has gone needs no answer
             if request.recv(1, socket.MSG_PEEK) == HELLO:
                 with self._shaken(request) as secured:
-                    self._converse(Served(secured), "https")
+                    self._converse(Served(secured), "https", source)
             else:
-                self._converse(Served(request), "http")
+                self._converse(Served(request), "http", source)
 
     @contextmanager
     def _shaken(self, connection: socket.socket) -> Iterator[ssl.SSLSocket]:
@@ -100,17 +106,18 @@ class Server(ThreadingTCPServer):
             yield secured
             secured.shutdown(socket.SHUT_WR)
 
-    def _converse(self, served: Served, scheme: str) -> None:
+    def _converse(self, served: Served, scheme: str, source: Source | None) -> None:
         try:
             while (message := served.next()) is not None:
-                self._serve(served, message, scheme)
+                self._serve(served, message, scheme, source)
                 if not message.kept:
                     break
         except Refused as error:
             served.refuse(error.status)
 
-    def _serve(self, served: Served, message: Message, scheme: str) -> None:
+    def _serve(self, served: Served, message: Message, scheme: str, source: Source | None) -> None:
         with closing(Request(message, partial(served.body, message), self._spool, scheme)) as request:
+            request.source = source
             answer = self._answer(request)
             headers = answer.headers
             if not any(name.lower() == "date" for name, _ in headers):

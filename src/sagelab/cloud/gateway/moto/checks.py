@@ -111,6 +111,7 @@ _HELD: dict[str, tuple[_Held, ...]] = {
         _Held("iam.models.IAMBackend", "enable_mfa_device", mfa.check_enabling),
         _Held("iam.models.IAMBackend", "delete_virtual_mfa_device", mfa.check_removal),
         _Held("iam.models.IAMBackend", "delete_user", mfa.check_user),
+        _Held("iam.responses.IamResponse", "create_user", policies.bound_user),
         _Held("iam.responses.IamResponse", "list_virtual_mfa_devices", mfa.hide_seeds),
         _Held("iam.models.IAMBackend", "create_policy create_policy_version", policies.check_managed),
         _Held(

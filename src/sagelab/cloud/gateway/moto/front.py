@@ -41,7 +41,7 @@ from sagelab.cloud.errors import (
 from sagelab.cloud.gateway.auth import readings
 from sagelab.cloud.gateway.auth.guard import Key
 from sagelab.cloud.gateway.auth.needed import Needed
-from sagelab.cloud.gateway.auth.policies import Policy
+from sagelab.cloud.gateway.auth.sources import Held
 from sagelab.cloud.gateway.auth.verdict import Guarded, Rights
 from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.http.request import CONTROL, Request
@@ -212,9 +212,9 @@ class MotoFront:
         """The ARN of the key of KMS that an id, an alias or an ARN names. where: "REGION:ACCOUNT"."""
         return iam.kms_key(named, where)
 
-    def policies(self, arn: str) -> list[Policy] | None:
-        """Every policy of the user or role that `arn` is, or is a session of. None: there is none such."""
-        return iam.policies_of(arn)
+    def sources(self, arn: str) -> Held | None:
+        """The policies of a user, a group or a role with their texts, and its boundary; None where it is not."""
+        return iam.sources_of(arn)
 
     def rights(self, key: Key) -> Rights:
         """What the policies of a key's user, role and session let it do."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
+from urllib.parse import unquote
 
 from moto.backends import get_backend
 
@@ -12,6 +14,7 @@ from sagelab.cloud.gateway.auth import principals
 from sagelab.cloud.gateway.auth.guard import Key
 from sagelab.cloud.gateway.auth.needed import Needed
 from sagelab.cloud.gateway.auth.policies import Policy, read
+from sagelab.cloud.gateway.auth.sources import Held, Source
 from sagelab.cloud.gateway.auth.verdict import Guarded, Rights
 from sagelab.cloud.gateway.moto import functions, grants
 from sagelab.cloud.gateway.moto.keys import find_key
@@ -37,6 +40,45 @@ def policies_of(arn: str) -> list[Policy] | None:
     groups = _iam(arn).groups.values() if ":user/" in arn else ()
     holders = [holder, *(group for group in list(groups) if holder in group.users)]
     return [policy for one in holders for policy in _policies(one)]
+
+
+def sources_of(arn: str) -> Held | None:
+    """The policies of a user, a group or a role with their texts, and its boundary. None: there is none such.
+
+    A role of a service goes by its ARN without the path, too.
+    """
+    kind, name = arn.rpartition(":")[2].partition("/")[0], arn.rpartition("/")[2]
+    if kind not in ("user", "role", "group"):
+        return None
+    found = _iam(arn).groups.get(name) if kind == "group" else _holder(arn)
+    found = found or _holder(arn.replace(":role/service-role/", ":role/"))
+    if found is None:
+        return None
+    groups = [one for one in list(_iam(arn).groups.values()) if kind == "user" and found in one.users]
+    sources = [*_sources(kind, found), *(source for one in groups for source in _sources("group", one))]
+    boundary = getattr(found, "permissions_boundary_arn", None)
+    limits = _iam(arn).managed_policies.get(boundary) if boundary else None
+    return sources, [*_texts(limits)] if limits else ([] if boundary else None)
+
+
+def _sources(kind: str, holder: Any) -> Iterator[Source]:
+    """The inline and attached policies of one, by the names that IAM's simulator has for them."""
+    for name, document in list(holder.policies.items()):
+        text = document if isinstance(document, str) else json.dumps(document)
+        yield Source(f"{kind}_{holder.name}_{name}", _plain(text))
+    for policy in list(holder.managed_policies.values()):
+        yield from _texts(policy)
+
+
+def _texts(policy: Any) -> Iterator[Source]:
+    for one in policy.versions:
+        if one.version_id == policy.default_version_id:
+            text = one.document if isinstance(one.document, str) else json.dumps(one.document)
+            yield Source(policy.name, _plain(text))
+
+
+def _plain(text: str) -> str:
+    return unquote(text) if text.startswith("%") else text
 
 
 def rights_of(key: Key) -> Rights:

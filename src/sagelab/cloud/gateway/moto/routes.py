@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from botocore.exceptions import UnknownServiceError
 from moto.core.routing import get_service_router
 from moto.moto_server.werkzeug_app import BackendRequest
@@ -35,10 +37,20 @@ MODELS = {
 
 def operation_of(request: Request, service: str) -> str:
     """The name of an operation, "" where no model of the service has one for the request."""
+    return _match(request, service)[0]
+
+
+def labels_of(request: Request, service: str) -> dict[str, Any]:
+    """The members that an operation finds in its path."""
+    return _match(request, service)[1]
+
+
+def _match(request: Request, service: str) -> tuple[str, dict[str, Any]]:
     for model in MODELS.get(service, (service,)):
         try:
             with request.rewound():
-                return str(get_service_router(model).match(BackendRequest(environ_of(request)))[0].name)
+                operation, labels = get_service_router(model).match(BackendRequest(environ_of(request)))
+                return str(operation.name), dict(labels)
         except (HTTPException, NotImplementedError, UnknownServiceError):
             continue
-    return ""
+    return "", {}

@@ -19,6 +19,7 @@ from sagelab.cloud.errors import AccessDenied
 from sagelab.cloud.gateway.auth.guard import Key
 from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.store import Change, Document, Missing
+from sagelab.cloud.trail.marks import Mark
 
 if TYPE_CHECKING:
     from sagelab.cloud.context import Cloud
@@ -44,6 +45,7 @@ class SageMakerAccess:
     def asked_by(self, context: Context) -> Iterator[None]:
         """For the block, in this thread, `client` has the rights of who sent a request."""
         self._thread.access_key, self._thread.form = context.caller.key.access_key, context.request.form
+        self._thread.mark = Mark(f"{context.service}.amazonaws.com")
         try:
             yield
         finally:
@@ -58,7 +60,8 @@ class SageMakerAccess:
     def client(self, region: str, role: str | None = None, service: str = "sagemaker") -> Any:
         """A client with the rights of who asks, or of a role that was passed on."""
         key = self.holder(role)
-        return self._cloud.client_with((key.access_key, key.secret, key.token), service, region)
+        mark = getattr(self._thread, "mark", Mark(STACKS))
+        return self._cloud.client_with((key.access_key, key.secret, key.token), service, region, mark)
 
     def holder(self, role: str | None) -> Key:
         """The key of who asks, or of a session of a role that was passed on. ClientError: none can be had."""
@@ -74,7 +77,8 @@ class SageMakerAccess:
     def own(self, region: str, service: str = "sagemaker") -> Any:
         """A client with the local cloud's own rights."""
         keys = self._cloud.home.credentials()
-        return self._cloud.client_with((keys.access_key_id, keys.secret_access_key, None), service, region)
+        own = (keys.access_key_id, keys.secret_access_key, None)
+        return self._cloud.client_with(own, service, region, Mark(STACKS))
 
     def look(self, arn: str) -> Document | None:
         """A resource as it is now; None where it is gone."""

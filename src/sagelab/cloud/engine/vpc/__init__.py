@@ -1,0 +1,1 @@
+"""The network of a VPC, as EC2's records say it."""
