@@ -24,6 +24,19 @@ def test_gateway_endpoint_needs_no_route_table(gateway: Any) -> None:
     stacks.delete_stack(StackName="gateways")
 
 
+def test_private_dns_of_an_endpoint_needs_that_of_its_vpc(gateway: Any) -> None:
+    ec2 = gateway.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
+    wanted = {"VpcId": vpc, "ServiceName": "com.amazonaws.us-east-1.sts", "SubnetIds": [subnet]}
+    with pytest.raises(botocore.exceptions.ClientError, match=f"Enabling private DNS requires both .* for {vpc}"):
+        ec2.create_vpc_endpoint(VpcEndpointType="Interface", **wanted)
+    ec2.create_vpc_endpoint(VpcEndpointType="Interface", PrivateDnsEnabled=False, **wanted)
+    ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
+    made = ec2.create_vpc_endpoint(VpcEndpointType="Interface", **wanted)["VpcEndpoint"]
+    assert made["PrivateDnsEnabled"]
+
+
 def test_sign_in_that_is_not_checked_is_refused(gateway: Any) -> None:
     body = b'{"AuthFlow": "USER_SRP_AUTH", "ClientId": "c", "AuthParameters": {"USERNAME": "u"}}'
     headers = {
