@@ -34,6 +34,7 @@ from pipelines import pipelines
 from place import forget_surroundings
 from pytorch import pytorch
 from recommender import recommender
+from recorded import recorded
 from scale import store
 from scaling import scaling
 from serverless import serverless
@@ -52,6 +53,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "up": up,
     "desk": desk,
     "gateway": gateway,
+    "recorded": recorded,
     "store": store,
     "endpoints": endpoints,
     "serverless": serverless,
