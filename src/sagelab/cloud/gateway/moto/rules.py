@@ -102,30 +102,6 @@ def forget_sent(asked: Asked) -> None:
     asked["self"].sent_notifications.clear()
 
 
-def complete_endpoint(asked: Asked) -> None:
-    """An endpoint of a VPC is a gateway where nothing else is said, and needs no route table.
-
-    The private DNS name of an interface needs the VPC's DNS:
-    https://docs.aws.amazon.com/vpc/latest/privatelink/create-interface-endpoint.html
-    """
-    kind = asked["endpoint_type"] = asked.get("endpoint_type") or "Gateway"
-    asked["route_table_ids"] = asked.get("route_table_ids") or []
-    if kind == "Interface" and asked.get("private_dns_enabled"):
-        vpc = asked["self"].get_vpc(asked["vpc_id"])
-        if not (vpc.enable_dns_support and vpc.enable_dns_hostnames):
-            raise _no_dns(vpc.id)
-
-
-def _no_dns(vpc: str) -> Exception:
-    from moto.ec2.exceptions import EC2ClientError  # it loads all of EC2
-
-    return EC2ClientError(
-        "InvalidParameter",
-        "Enabling private DNS requires both enableDnsSupport and enableDnsHostnames VPC attributes set to true for"
-        f" {vpc}",
-    )
-
-
 def complete_export(asked: Asked) -> None:
     """An export of DynamoDB's needs no prefix."""
     asked["self"].body.setdefault("S3Prefix", "")
