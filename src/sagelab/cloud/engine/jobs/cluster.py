@@ -18,7 +18,7 @@ from sagelab.cloud.engine.jobs.failures import KILLED, explain_exit
 from sagelab.cloud.engine.jobs.logs import Listener, Reader, Stream
 from sagelab.cloud.engine.sandbox.launcher import Running
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
-from sagelab.cloud.errors import InternalServerError, JobError
+from sagelab.cloud.errors import ClientError, InternalServerError, JobError
 
 NETWORK = ip_network("10.0.128.0/20")  # of the hosts of a job, each of which has its own
 GRACE_SECONDS = 120.0  # between SIGTERM and SIGKILL, as StopTrainingJob has it
@@ -130,9 +130,12 @@ class Cluster:
         )
 
     def _address(self, number: int) -> str:
-        """Of a host, from 1 on: in the job's subnet, if it has one."""
+        """Of a host, from 1 on: in the job's subnet, if it has one. ClientError: it has not so many."""
         source = self.context.source
-        return source.of_host(number).address if source else str(NETWORK[number])
+        try:
+            return source.of_host(number).address if source else str(NETWORK[number])
+        except ValueError as error:
+            raise ClientError(f"Insufficient free addresses in the subnet of the job: {error}") from None
 
     def wait(self, limits: Mapping[str, float], on_due: Callable[[str], None]) -> None:
         """Return when no process of the hosts is left and all that they printed is in the log.
