@@ -44,6 +44,7 @@ from traffic import gateway
 from training import empty, train, train_full
 from trust import trust
 from tuning import tuning
+from wire import wire
 
 from sagelab.lab.digits import DigitsError
 
@@ -61,6 +62,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "pytorch": pytorch,
     "train": train,
     "together": together,
+    "wire": wire,
     "tuning": tuning,
     "lessons": lessons,
     "clients": clients,
