@@ -47,6 +47,7 @@ from traffic import gateway
 from training import empty, train, train_full
 from trust import trust
 from tuning import tuning
+from wire import wire
 
 from sagelab.lab.digits import DigitsError
 
@@ -65,6 +66,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "pytorch": pytorch,
     "train": train,
     "together": together,
+    "wire": wire,
     "networks": networks,
     "tuning": tuning,
     "lessons": lessons,

@@ -241,6 +241,7 @@ OPENS = {
     "sandbox.launcher._write_command": BEFORE,
     "sandbox.launcher.without_namespaces": BEFORE,
     "sandbox.layer": BEFORE,
+    "sandbox.tunnels": "a device, and a /run that is its keeper's own; no host sees either",
     "sandbox.warm.ForkServer.__init__": "the local cloud's own log",
     "cloud.home.Home.clear": "the names in the home itself",
 }
