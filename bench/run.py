@@ -29,6 +29,7 @@ from frameworks import frameworks
 from functions import functions
 from k8s import k8s
 from lessons import lessons
+from networks import networks
 from pipelines import pipelines
 from place import forget_surroundings
 from pytorch import pytorch
@@ -63,6 +64,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "pytorch": pytorch,
     "train": train,
     "together": together,
+    "networks": networks,
     "tuning": tuning,
     "lessons": lessons,
     "clients": clients,

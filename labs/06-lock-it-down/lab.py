@@ -347,7 +347,7 @@ def deny(condition, actions):
     return {**what, "Condition": condition}
 
 
-rules = [deny({"Bool": {"aws:SecureTransport": "false"}}, "s3:*")]
+rules = [deny({"Bool": {"aws:SecureTransport": "false"}}, "s3:GetObject s3:PutObject")]
 s3.put_bucket_policy(Bucket=vault, Policy=json.dumps({"Version": "2012-10-17", "Statement": rules}))
 left = ask("TLS only", narrow, **measures)
 assert "listen" not in left
