@@ -95,11 +95,12 @@ class Search:
 
 @dataclass
 class _Queue:
-    """What waits to be written. size: characters of it."""
+    """What waits to be written. size: characters of it. taken, written: how many events were, ever."""
 
     values: list[Sequence[Any]] = field(default_factory=list)
     size: int = 0
-    busy: bool = False  # a batch is being written
+    taken: int = 0
+    written: int = 0
     failing: bool = False
     lost: int = 0
     closed: bool = False
@@ -137,6 +138,7 @@ class Journal:
                 return
             queue.values.append(values)
             queue.size += len(text)
+            queue.taken += 1
             if self._thread is None:
                 self._start()
             if len(queue.values) == 1:
@@ -149,8 +151,10 @@ class Journal:
 
     def flush(self) -> None:
         """Wait until what was added is written, or cannot be."""
+        queue = self._queue
         with self._changed:
-            self._changed.wait_for(lambda: self._is_idle() or self._queue.failing, PATIENCE)
+            taken = queue.taken
+            self._changed.wait_for(lambda: queue.written >= taken or queue.failing, PATIENCE)
 
     def close(self) -> None:
         """Write what waits, and end."""
@@ -193,15 +197,12 @@ class Journal:
         self._thread = threading.Thread(target=self._write, name="trail", daemon=True)
         self._thread.start()
 
-    def _is_idle(self) -> bool:
-        return not self._queue.values and not self._queue.busy
-
     def _write(self) -> None:
         queue = self._queue
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: queue.values or queue.closed)
-                batch, queue.busy = queue.values[:BATCH], True
+                batch = queue.values[:BATCH]
             if not batch:
                 break
             written = self._try(batch)
@@ -209,7 +210,8 @@ class Journal:
                 if written or queue.closed:
                     del queue.values[: len(batch)]
                     queue.size -= sum(len(values[-1]) for values in batch)
-                queue.busy, queue.failing = False, not written
+                    queue.written += len(batch)
+                queue.failing = not written
                 lost, queue.lost = (queue.lost, 0) if written else (0, queue.lost)
                 self._changed.notify_all()
                 if not queue.closed and len(queue.values) < BATCH:
@@ -233,15 +235,33 @@ class Journal:
             return False
 
     def _open(self) -> sqlite3.Connection:
+        """The file; one that is damaged is put aside, as nothing else depends on it."""
         if self._db is None:
-            db = sqlite3.connect(self._file, check_same_thread=False)
+            try:
+                self._db = self._connect()
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError as error:
+                aside = self._file.with_name(f"{self._file.name}.damaged")
+                logger.warning("%s is damaged (%s): it is %s now, and a new one begins", self._file, error, aside)
+                self._file.replace(aside)
+                for other in ("-wal", "-shm"):
+                    self._file.with_name(self._file.name + other).unlink(missing_ok=True)
+                self._db = self._connect()
+        return self._db
+
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self._file, check_same_thread=False)
+        try:
             self._file.chmod(0o600)
             db.execute("PRAGMA auto_vacuum=INCREMENTAL")
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=NORMAL")
             db.executescript(SCHEMA)
-            self._db = db
-        return self._db
+        except BaseException:
+            db.close()
+            raise
+        return db
 
     def _is_large(self, db: sqlite3.Connection) -> bool:
         pages, free, size = (
