@@ -462,10 +462,11 @@ assert [each["SageMaker"] for each in reached.values()] == ["yes", "no", "yes", 
 pd.DataFrame(reached).T
 
 # %% [markdown]
-# The exam's two questions in four rows. Without direct internet access and nothing else, a notebook can neither
-# train nor deploy. Behind a NAT gateway it reaches everything, outwards only: that closes the hole for who comes
-# from outside. With an interface endpoint (*PrivateLink*) it reaches the service and no internet at all: that
-# closes it for who wants out, too. In either case the security group must let the way out.
+# The exam's two questions in four rows. Without direct internet access a notebook reaches the vault, by the
+# endpoint of step 6, but can neither train nor deploy. Behind a NAT gateway it reaches everything, outwards only:
+# that closes the hole for who comes from outside. With an interface endpoint (*PrivateLink*) it reaches the
+# service and no internet at all: that closes it for who wants out, too. In either case the security group must
+# let the way out.
 #
 # ## 12. Ask who did what
 #
