@@ -181,10 +181,10 @@ assert not left & {"read_neighbours", "poison_data", "read_account"}
 matrix.show()
 
 # %% [markdown]
-# Three lines break the job when they go, and without the fourth nobody would ever know what it did: the role is
-# as narrow as it can be. And three ways are closed, by nothing but a text. Three things a role can *not* do: it
-# does not keep its keys from the code, for the code needs them; it closes no network; and it does not bind the
-# intruder's own keys.
+# Three lines break the job when they go. Without the fourth it runs, and on AWS nobody would ever know what it
+# did: the role is as narrow as it can be. And three ways are closed, by nothing but a text. Three things a role
+# can *not* do: it does not keep its keys from the code, for the code needs them; it closes no network; and it
+# does not bind the intruder's own keys.
 #
 # ## 4. Look for personal data
 #

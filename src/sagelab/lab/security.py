@@ -164,7 +164,8 @@ def simulate(lab: Lab, roles: Mapping[str, str], questions: Sequence[tuple[str, 
         return str(found["EvalDecision"])
 
     answers = {name: [decide(role, *each) for each in questions] for name, role in roles.items()}
-    things = [resource.rpartition(":")[2] for _, resource in questions]
+    start = f"sagemaker-{lab.name}-"
+    things = [resource.rpartition(":")[2].removeprefix(start) for _, resource in questions]
     return pd.DataFrame({"action": [action for action, _ in questions], "on": things, **answers})
 
 
