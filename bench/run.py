@@ -29,10 +29,12 @@ from frameworks import frameworks
 from functions import functions
 from k8s import k8s
 from lessons import lessons
+from networks import networks
 from pipelines import pipelines
 from place import forget_surroundings
 from pytorch import pytorch
 from recommender import recommender
+from recorded import recorded
 from scale import store
 from scaling import scaling
 from serverless import serverless
@@ -51,6 +53,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "up": up,
     "desk": desk,
     "gateway": gateway,
+    "recorded": recorded,
     "store": store,
     "endpoints": endpoints,
     "serverless": serverless,
@@ -61,6 +64,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "pytorch": pytorch,
     "train": train,
     "together": together,
+    "networks": networks,
     "tuning": tuning,
     "lessons": lessons,
     "clients": clients,

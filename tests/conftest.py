@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import subprocess
 import sys
 import uuid
@@ -141,11 +142,26 @@ def leave_out(config: pytest.Config, items: list[pytest.Item], unwanted: Callabl
     items[:] = [item for item in items if not unwanted(item)]
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave files unread of which every test is left out: each worker would import them."""
+    out = [mark for mark in ("slow", "long") if is_out(config, mark)]
+    if not out or collection_path.suffix != ".py" or not collection_path.name.startswith("test_"):
+        return None
+    wholly = rf"^pytestmark = .*\bpytest\.mark\.({'|'.join(out)})\b"
+    return bool(re.search(wholly, collection_path.read_text(), re.MULTILINE)) or None
+
+
+def is_out(config: pytest.Config, mark: str) -> bool:
+    """Whether tests of a mark are left out of this run: long ones where nothing asks for them."""
+    asked = str(config.option.markexpr)
+    return f"not {mark}" in asked or (mark == "long" and "long" not in asked)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if "long" not in config.option.markexpr:
+    if is_out(config, "long"):
         leave_out(config, items, lambda item: item.get_closest_marker("long") is not None)
-    if "not slow" in config.option.markexpr:
+    if is_out(config, "slow"):
         known = order.read_table()
         leave_out(config, items, lambda item: item.nodeid in known)
     if is_worker(config):

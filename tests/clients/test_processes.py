@@ -23,9 +23,15 @@ FOLDERS = {
 }
 
 
+OPTIONS = {"remote_v3.py": ("--error",)}
+OUTPUTS = {"remote_v3.py": "raised here: division by zero"}
+
+
 @pytest.mark.parametrize("script", FOLDERS)
 def test_script_runs_as_a_process(script: str, run: Run, request: pytest.FixtureRequest) -> None:
     name = FOLDERS[script]
     folder = SCRIPTS if name == "models" else request.getfixturevalue(name)
     python = sys.executable if script.endswith("_v3.py") else request.getfixturevalue("v2")
-    check(run(python, "-W", "ignore", str(SCRIPTS / script), cwd=folder))
+    ran = run(python, "-W", "ignore", str(SCRIPTS / script), *OPTIONS.get(script, ()), cwd=folder)
+    check(ran)
+    assert OUTPUTS.get(script, "") in ran.out

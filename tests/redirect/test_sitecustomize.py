@@ -51,8 +51,11 @@ def test_a_botocore_that_was_imported_before_is_redirected_too() -> None:
     assert run(code + CLIENT.format(service="sts", url=STS)).strip() == LOCAL
 
 
-def test_a_schema_is_checked_once_and_what_does_not_fit_it_is_refused_each_time() -> None:
-    code = textwrap.dedent("""
+@pytest.mark.parametrize(
+    "first", ["", "import sitecustomize, sys; sys.meta_path[:2] = []; import jsonschema; sitecustomize.install()"]
+)
+def test_a_schema_is_checked_once_and_what_does_not_fit_it_is_refused_each_time(first: str) -> None:
+    code = first + textwrap.dedent("""
         import jsonschema
         checked = []
         jsonschema.Draft202012Validator.check_schema = classmethod(lambda *_: checked.append(1))

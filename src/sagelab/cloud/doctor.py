@@ -42,8 +42,15 @@ class Check:
 
 def examine(home: Home) -> list[Check]:
     """Every check, on this machine as it is now."""
-    checks: list[Callable[[], Check]] = [_python, _packages, _namespaces, _networks, _memory, _git, _kubectl]
-    return [*(check() for check in checks), _layers(home), _disk(home), *_home(home), _port(home), _emulation()]
+    checks: list[Callable[[], Check]] = [_python, _packages, _namespaces, _networks, _encryption, _memory, _git]
+    return [
+        *(check() for check in [*checks, _kubectl]),
+        _layers(home),
+        _disk(home),
+        *_home(home),
+        _port(home),
+        _emulation(),
+    ]
 
 
 def _python() -> Check:
@@ -95,6 +102,17 @@ def _networks() -> Check:
         " the devices, run: sudo modprobe -a veth bridge"
     )
     return Check("networks", "weaker", reason, advice)
+
+
+def _encryption() -> Check:
+    from sagelab.cloud.engine.sandbox import namespaces, tunnels
+
+    reason = namespaces.probe() or namespaces.probe_links() or tunnels.unavailable()
+    if reason is None:
+        return Check("encryption", "good", "hosts of a job can be joined through WireGuard")
+    return Check(
+        "encryption", "weaker", reason, "EnableInterContainerTrafficEncryption of several hosts is refused."
+    )
 
 
 def _permission(kernel: Path = Path("/proc/sys")) -> str:

@@ -177,10 +177,10 @@ def _candidates(text: str) -> Iterator[Find]:
             if form.check(match[form.group]):
                 yield Find(form.type, match.start(form.group), match.end(form.group), form.score)
     for kind, start, longest, read in _NUMBERS:
-        match = start.search(text)
-        while match:
-            number = read(text[match.start() : match.start() + longest])
-            end = match.start() + len(number)
+        begun = start.search(text)
+        while begun:
+            number = read(text[begun.start() : begun.start() + longest])
+            end = begun.start() + len(number)
             if number:
-                yield Find(kind, match.start(), end, CHECKED)
-            match = start.search(text, max(end, match.end()))
+                yield Find(kind, begun.start(), end, CHECKED)
+            begun = start.search(text, max(end, begun.end()))

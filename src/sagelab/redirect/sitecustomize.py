@@ -30,10 +30,11 @@ AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 
 def install() -> None:
     """Redirect botocore in this process, now or once it is imported. Calling it again changes nothing."""
-    if TARGET in sys.modules:
-        _redirect(sys.modules[TARGET])
-    elif not any(getattr(finder, "redirects", None) == TARGET for finder in sys.meta_path):
-        sys.meta_path[:0] = [_Finder(TARGET, _redirect), _Finder(SCHEMAS, _check_once)]
+    for name, change in ((TARGET, _redirect), (SCHEMAS, _check_once)):
+        if name in sys.modules:
+            change(sys.modules[name])
+        elif not any(getattr(finder, "redirects", None) == name for finder in sys.meta_path):
+            sys.meta_path.insert(0, _Finder(name, change))
 
 
 class _Finder:
@@ -65,6 +66,8 @@ def _change_after(loader: Any, change: Any) -> None:
 def _check_once(module: Any) -> None:
     """Let `validate` take a schema for sound that it has found sound before."""
     complete = module.validate
+    if getattr(complete, "redirects", None):
+        return
     sound: dict[int, Any] = {}  # by identity, and held: no other object gets its number
     most = 100  # that are held: some programs make a schema for every look
 
@@ -78,8 +81,11 @@ def _check_once(module: Any) -> None:
         if error is not None:
             raise error
 
+    validate.redirects = SCHEMAS  # type: ignore[attr-defined]
     validate.__doc__ = complete.__doc__
-    module.validate = validate
+    for each in (module, sys.modules.get("jsonschema")):  # which has it too, where it is loaded already
+        if getattr(each, "validate", None) is complete:
+            each.validate = validate
 
 
 def _redirect(module: Any) -> None:

@@ -30,7 +30,7 @@ def predict() -> list[float]:
     return [round(float(value)) for value in found["predictions"]]
 
 
-client = get_deploy_client("sagemaker:/us-east-1")  # type: ignore[no-untyped-call]
+client = get_deploy_client("sagemaker:/us-east-1")
 config = {
     "execution_role_arn": ROLE,
     "bucket": BUCKET,

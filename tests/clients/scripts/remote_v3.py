@@ -1,6 +1,8 @@
-"""SDK v3's @remote: a function that runs as a training job, and its answer, its error, its logs."""
+"""SDK v3's @remote: a function that runs as a training job, its answer, its logs; with --error its error."""
 
 # %% A function elsewhere
+import sys
+
 from sagemaker.core import image_uris
 from sagemaker.core.helper.session_helper import Session
 from sagemaker.core.remote_function import remote
@@ -25,12 +27,14 @@ def work(numbers: list[int], factor: int = 2) -> tuple[list[int], str, str]:
 print("came back", work([1, 2, 3], factor=3))
 
 
+# %% One that fails
 @remote(image_uri=image, instance_type="ml.m5.large", sagemaker_session=session)  # type: ignore[untyped-decorator]
 def divide(number: int) -> float:
     return 1 / number
 
 
-try:
-    divide(0)
-except ZeroDivisionError as error:
-    print("raised here:", error)
+if "--error" in sys.argv:
+    try:
+        divide(0)
+    except ZeroDivisionError as error:
+        print("raised here:", error)

@@ -101,6 +101,7 @@ class Recorder:
             "eventType": "AwsApiCall",
             "managementEvent": not kind,
             "recipientAccountId": key.account,
+            **({"vpcEndpointId": way} if (way := context.origin.endpoint if context.origin else "") else {}),
             "eventCategory": "Data" if kind else "Management",
             **({"tlsDetails": {"clientProvidedHostHeader": host}} if (host := _tls_host(context)) else {}),
         }
@@ -139,7 +140,7 @@ def _from(context: Context) -> dict[str, str]:
     if service:
         return {"sourceIPAddress": service, "userAgent": service}
     return {
-        "sourceIPAddress": LOCAL,
+        "sourceIPAddress": context.origin.address if context.origin else LOCAL,
         "userAgent": clipped(context.request.header("user-agent") or "", LONGEST_AGENT),
     }
 

@@ -9,6 +9,7 @@ import boto3
 import botocore.exceptions
 import pytest
 
+from sagelab.cloud.engine.sandbox import tunnels
 from tests.cloud.jobs import GROUP, IMAGE, Jobs
 from tests.waiting import until
 
@@ -228,6 +229,21 @@ def test_the_keys_of_a_job_end_with_it(jobs: Jobs) -> None:
     session = boto3.Session(*printed.split(), region_name="us-east-1")
     with pytest.raises(botocore.exceptions.ClientError, match="InvalidClientTokenId"):
         session.client("sts", endpoint_url=jobs.cloud.url).get_caller_identity()
+
+
+ENCRYPTED = "import os; print(sorted(os.listdir('/sys/class/net')))"
+
+
+def test_hosts_whose_traffic_is_encrypted_train_and_say_so(jobs: Jobs) -> None:
+    request = jobs.shell(f'python3 -c "{ENCRYPTED}"', EnableInterContainerTrafficEncryption=True)
+    request["ResourceConfig"]["InstanceCount"] = 2
+    if reason := tunnels.unavailable():
+        pytest.skip(f"nothing can be encrypted here: {reason}")
+    job = jobs.run(request)
+    assert job["TrainingJobStatus"] == "Completed"
+    assert job["EnableInterContainerTrafficEncryption"] is True
+    assert "['eth0', 'lo']" in jobs.log(request["TrainingJobName"], "algo-2")
+    assert "goes through WireGuard" in jobs.full_log(request["TrainingJobName"])
 
 
 def test_network_isolation_cuts_the_network_and_keeps_the_channels(jobs: Jobs) -> None:

@@ -18,6 +18,7 @@ import pytest
 
 from sagelab.cloud.engine.data.workspace import environment
 from sagelab.cloud.engine.images.runtimes import PYTHON
+from sagelab.cloud.engine.sandbox import tunnels
 from sagelab.cloud.engine.sandbox.door import Keys
 from sagelab.cloud.engine.sandbox.launcher import Launcher, Running
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
@@ -68,7 +69,13 @@ def start(launcher: Launcher, ports: tuple[int, int, int]) -> Iterator[Start]:
     """Starts hosts, one for each script, of one job."""
     made = []
 
-    def run(*scripts: str, keys: Keys | None = None, network: bool = True, trust: Trust | None = None) -> Running:
+    def run(
+        *scripts: str,
+        keys: Keys | None = None,
+        network: bool = True,
+        trust: Trust | None = None,
+        encrypted: bool = False,
+    ) -> Running:
         job, hosts = f"net-{secrets.token_hex(4)}", []
         made.append(job)
         for number, script in enumerate(scripts, start=1):
@@ -78,7 +85,8 @@ def start(launcher: Launcher, ports: tuple[int, int, int]) -> Iterator[Start]:
             peers = {f"algo-{peer}": f"10.0.128.{peer}" for peer in range(1, len(scripts) + 1)}
             hosts.append(HostSpec(f"algo-{number}", str(folder), argv, environment("us-east-1"), peers))
         url = f"http://127.0.0.1:{ports[0]}"
-        return launcher.start(PYTHON, hosts, Network(url, keys, trust=trust) if network else None)
+        reached = Network(url, keys, trust=trust) if network else None
+        return launcher.start(PYTHON, hosts, reached, encrypted=encrypted)
 
     yield run
     for job in made:
@@ -249,6 +257,41 @@ def test_each_host_has_an_address_of_its_own_and_can_forge_none(start: Start) ->
         assert all("not permitted" in each[way] for way in ("raw", "address", "transparent"))
         assert each["spoofed"].startswith("[Errno")
         assert all("unreachable" in each[way] for way in ("nobody", "outside"))
+
+
+TALK = """
+import socket
+if socket.gethostname() == "algo-2":
+    with socket.create_server(("algo-2", 5000)) as listener:
+        connection, (source, _) = listener.accept()
+        print(source, len(connection.makefile("rb").read()), flush=True)
+else:
+    for _ in range(1000):
+        try:
+            connection = socket.create_connection(("algo-2", 5000), timeout=0.2)
+            break
+        except OSError:
+            pass
+    connection.sendall(bytes(3_000_000))
+    connection.close()
+    print(sorted(name for _, name in socket.if_nameindex()), flush=True)
+"""
+
+
+@pytest.mark.parametrize("network", [True, False])
+def test_hosts_reach_one_another_through_tunnels(start: Start, launcher: Launcher, network: bool) -> None:
+    if reason := launcher.encryption_unavailable():
+        pytest.skip(f"nothing can be encrypted here: {reason}")
+    running = start(TALK, TALK, network=network, encrypted=True)
+    assert hear(running) == "['eth0', 'lo']\n"
+    assert hear(running, "algo-2") == "10.0.128.1 3000000\n"
+
+
+def test_hosts_that_cannot_be_encrypted_are_not_started(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tunnels, "unavailable", lambda: "it is not here")
+    with pytest.raises(RuntimeError, match="it is not here"):
+        start(TALK, TALK, encrypted=True)
+    assert hear(start("print(1)", encrypted=True)) == "1\n"  # without effect on one host, as on AWS
 
 
 def test_hosts_share_a_network_where_none_can_be_joined(

@@ -29,8 +29,8 @@ class Task:
     """What every host of a job runs.
 
     argv: its first command. environment: beside what every host has. network: without one it has no keys either.
-    role: whose keys it has. seconds: that it may run. memory: bytes of a process, at most. encrypted: what goes from
-    host to host is.
+    role: whose keys it has. seconds: that it may run. memory: bytes of a process, at most. encrypted: whether what goes
+    from host to host is.
     """
 
     runtime: Runtime

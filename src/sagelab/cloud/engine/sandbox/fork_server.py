@@ -8,7 +8,8 @@ What a group runs is in a file that comes with the message, and that the group a
 environment nothing is in the memory that the next job is forked with.
 
 A group is a process with a user namespace that its hosts share. A host alone has the group's network; several have
-one each, joined by the group's (links.py, or encrypted: tunnels.py), or share the group's where this machine has no devices for that:
+one each, joined by the group's (links.py; encrypted: tunnels.py), or share the group's where this machine has no
+devices for that:
 
     fork_server --fork--> group --fork--> host's keeper --fork--> process 1 of the host (init.py)
 """
@@ -93,9 +94,8 @@ class ForkServerProcess:
             self._signal(message["group"], message["signal"])
 
     def _start(self, name: str, files: list[int]) -> None:
-        """files: what the group runs, what the keeper of its tunnels is told, and where each of its hosts prints to.
-
-        The second is there only where the hosts are joined by tunnels.
+        """files: what the group runs, where its hosts are joined by tunnels what their keeper is told, and where each
+        host prints to.
         """
         pid = os.fork()
         if pid == 0:

@@ -41,7 +41,7 @@ _HEADERLESS = 20230000  # from this version on it takes packets as they are
 
 @dataclass(frozen=True)
 class Tunnel:
-    """One host's. address: of the host. outside: of its instance. network, instance: file descriptors, of the host's
+    """One host's. address: of the host. outside: of its instance. network, instance: file descriptors, of its own
     network and of the one that WireGuard is in."""
 
     address: str
@@ -60,9 +60,9 @@ def unavailable() -> str | None:
 
 
 def order(hosts: int) -> bytes:
-    """What the keeper of the tunnels of so many hosts is told: their keys, and how the program here reads a device.
+    """What the keeper of so many hosts' tunnels is told: their keys, and how the program here reads a device.
 
-    Made in the local cloud's process: a fork of a warm Python has no library for keys, and is to have none of them.
+    Made in the local cloud's process: a warm Python has no library for keys, and its forks are to have no keys.
     """
     import subprocess
 
@@ -74,7 +74,8 @@ def order(hosts: int) -> bytes:
         [PROGRAM, "--version"], capture_output=True, text=True, check=True, timeout=SECONDS
     ).stdout
     version = _VERSION.search(said)
-    return json.dumps({"pairs": pairs, "header": bool(version) and int(version[1]) < _HEADERLESS}).encode()
+    header = version is not None and int(version[1]) < _HEADERLESS
+    return json.dumps({"pairs": pairs, "header": header}).encode()
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,8 @@ class Order:
 def join(addresses: Sequence[str], begin: Callable[[], None], given: Order) -> Iterator[int]:
     """A new network for each address, joined to the others by tunnels: its file descriptor, while one is in it.
 
-    begin: what is done first in each. Afterwards one is where one was, and the tunnels stand. OSError: they do not.
+    begin: what is done first in each. Afterwards one is where one was, and the tunnels stand. OSError: they do
+    not.
     """
     hub = links.here()
     outsides = [f"100.64.{number >> 8}.{number & 255}" for number in range(1, len(addresses) + 1)]

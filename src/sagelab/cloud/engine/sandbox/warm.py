@@ -120,7 +120,8 @@ class ForkServer:
     ) -> Group:
         """Start hosts, each with the file descriptor its output goes to. RuntimeError: the process is gone.
 
-        ways: out of their network, if there are any; closed at their end. encrypted: what goes from host to host is.
+        ways: out of their network, if there are any; closed at their end. encrypted: whether what goes from host
+        to host is.
         """
         self.wait_ready()
         group = Group([host.name for host, _ in hosts], self._send_signal, ways)

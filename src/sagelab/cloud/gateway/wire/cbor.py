@@ -34,7 +34,7 @@ def read(body: bytes) -> Any:
     if not body:
         return {}
     try:
-        stream = io.BufferedReader(io.BytesIO(body))  # type: ignore[arg-type] # its stub asks for a raw stream
+        stream = io.BufferedReader(io.BytesIO(body))
         return RpcV2CBORParser().parse_data_item(stream)
     except Exception:
         raise SerializationException("The request body is not valid CBOR.") from None
