@@ -149,6 +149,7 @@ _HELD: dict[str, tuple[_Held, ...]] = {
         _Held("s3.models.S3Backend", "create_bucket", s3.check_name),
         _Held("s3.responses", "cors_matches_origin", rules.match_origin),
         _Held("s3.models.S3Backend", "put_bucket_policy", s3.check_policy),
+        _Held("s3.models.S3Backend", "put_bucket_encryption", s3.check_encryption),
     ),
     "scheduler": tuple(
         _Held(f"scheduler.models.{owner}", methods, check)
