@@ -1,4 +1,4 @@
-"""What it costs that every call is recorded: a gateway that records beside one that does not; then many clients."""
+"""What it costs that every call is recorded: a gateway that records, one that does not; and many clients."""
 
 from __future__ import annotations
 

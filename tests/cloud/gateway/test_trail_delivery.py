@@ -308,6 +308,20 @@ def test_a_restart_goes_on_where_it_was(stage: Stage) -> None:
     assert len(names) >= before
 
 
+def test_a_journal_that_began_anew_is_delivered_from_its_beginning(stage: Stage) -> None:
+    stage.start()
+    stage.serving.cloud.store.change(stage.arn, lambda trail: trail["Own"].update({"Cursor": 10**9}))
+    stage.family.look()
+    assert "StartLogging" in [record["eventName"] for record in stage.delivered()]
+    stage.trail.stop_logging(Name=stage.name)
+    stage.serving.cloud.store.change(stage.arn, lambda trail: trail["Own"].update({"Until": 2 * 10**9}))
+    stage.family.look()
+    before = len(stage.delivered())
+    stage.serving.client("iam").list_roles()
+    stage.family.look()
+    assert len(stage.delivered()) == before
+
+
 def test_tags_and_selectors_are_told_as_they_were_given(stage: Stage) -> None:
     stage.let_in()
     stage.create(TagsList=[{"Key": "a", "Value": "1"}])

@@ -87,9 +87,14 @@ class Delivery:
     def _next(self, trail: Document) -> bool:
         """Deliver some of it; whether there may be more."""
         own, arn = trail[OWN], trail["TrailARN"]
-        until = own["Until"] if own["Until"] is not None else self._journal.last()
-        rows = self._journal.after(own["Cursor"], until, CHUNK)
+        last = self._journal.last()
+        until = own["Until"] if own["Until"] is not None else last
+        # A journal that was put aside, and begun anew, has smaller numbers.
+        start = own["Cursor"] if own["Cursor"] <= last else 0
+        rows = self._journal.after(start, until, CHUNK) if until <= last else []
         if not rows:
+            if own["Until"] is not None:
+                self._store.change(arn, lambda document: document[OWN].update({"Cursor": own["Until"]}))
             return False
         chosen = records.selectors(trail)
         wanted: dict[str, list[Row]] = {}

@@ -57,8 +57,10 @@ def named(service: str, operation: str, params: Mapping[str, Any], *told: Mappin
         found.append((f"AWS::SageMaker::{kind.stem}", name))
     if service == "sagemaker" and operation.startswith("InvokeEndpoint"):
         found.append(("AWS::SageMaker::Endpoint", str(params.get("EndpointName"))))
-    for member, type_ in _NAMES.get(service, {}).items():
-        values = [each.get(member) for one in told for each in _around(one or {})]
+    known = _NAMES.get(service, {})
+    places = [each for one in told if one for each in _around(one)] if known else []
+    for member, type_ in known.items():
+        values = [each.get(member) for each in places]
         found += dict.fromkeys((type_, value) for value in values if isinstance(value, str))
     return [(type_, name[:LONGEST]) for type_, name in found[:MOST]]
 
