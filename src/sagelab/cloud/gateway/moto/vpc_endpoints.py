@@ -50,4 +50,5 @@ def _read(policy: Any) -> str:
 def _refusal(code: str, message: str) -> Exception:
     from moto.ec2.exceptions import EC2ClientError  # it loads all of EC2
 
-    return EC2ClientError(code, message)
+    refusal: Exception = EC2ClientError(code, message)
+    return refusal
