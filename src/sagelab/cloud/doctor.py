@@ -143,7 +143,8 @@ def _volumes() -> Check:
 
     if (reason := encrypted.unavailable()) is None:
         return Check("volumes", "good", "a volume under a KMS key is encrypted on disk")
-    advice = "VolumeKmsKeyId and a notebook instance's KmsKeyId are refused. Run: apt-get install gocryptfs fuse3"
+    refused = "VolumeKmsKeyId, which lab 6 needs, and a notebook instance's KmsKeyId are refused"
+    advice = f"{refused}. Run: apt-get install gocryptfs fuse3"
     return Check("volumes", "weaker", reason, advice)
 
 
