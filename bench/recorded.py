@@ -111,8 +111,8 @@ def _gateway(records: bool) -> Iterator[tuple[Place, Cloud]]:
             server.shutdown()
             thread.join()
             gateway.rest()
-            cloud.journal.close()
+            gateway.close()
 
 
-def _nothing(_context: Context, _answer: Answer) -> None:
+def _nothing(context: Context, answer: Answer) -> None:  # noqa: ARG001 - the recorder's names
     """No record."""
