@@ -35,6 +35,7 @@ from place import forget_surroundings
 from pytorch import pytorch
 from recommender import recommender
 from recorded import recorded
+from rest import rest
 from scale import store
 from scaling import scaling
 from serverless import serverless
@@ -46,6 +47,7 @@ from traffic import gateway
 from training import empty, train, train_full
 from trust import trust
 from tuning import tuning
+from wire import wire
 
 from sagelab.lab.digits import DigitsError
 
@@ -64,6 +66,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "pytorch": pytorch,
     "train": train,
     "together": together,
+    "wire": wire,
     "networks": networks,
     "tuning": tuning,
     "lessons": lessons,
@@ -74,6 +77,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "scaling": scaling,
     "recommender": recommender,
     "functions": functions,
+    "rest": rest,
     "pipelines": pipelines,
     "trust": trust,
     "console": console,

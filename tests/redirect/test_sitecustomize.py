@@ -47,12 +47,12 @@ def test_other_services_keep_an_explicit_endpoint() -> None:
 
 
 def test_a_botocore_that_was_imported_before_is_redirected_too() -> None:
-    code = "import sitecustomize, sys; sys.meta_path[:2] = []; import boto3; sitecustomize.install(); "
+    code = "import sitecustomize, sys; sys.meta_path[:3] = []; import boto3; sitecustomize.install(); "
     assert run(code + CLIENT.format(service="sts", url=STS)).strip() == LOCAL
 
 
 @pytest.mark.parametrize(
-    "first", ["", "import sitecustomize, sys; sys.meta_path[:2] = []; import jsonschema; sitecustomize.install()"]
+    "first", ["", "import sitecustomize, sys; sys.meta_path[:3] = []; import jsonschema; sitecustomize.install()"]
 )
 def test_a_schema_is_checked_once_and_what_does_not_fit_it_is_refused_each_time(first: str) -> None:
     code = first + textwrap.dedent("""
@@ -70,6 +70,18 @@ def test_a_schema_is_checked_once_and_what_does_not_fit_it_is_refused_each_time(
     """)
     refused = ["3 is not of type 'string'", "4 is not of type 'string'"]
     assert run(code).splitlines() == ["a", "b", refused[0], "c", refused[1], "1"]
+
+
+def test_parsers_of_addresses_are_built_when_one_is_asked_for() -> None:
+    code = textwrap.dedent("""
+        import sys, jsonschema
+        print("lark" in sys.modules)
+        checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
+        print(checker.conforms("https://example.org/\u00e4", "iri"), checker.conforms("https:// ", "iri"))
+        import rfc3987_syntax
+        print(rfc3987_syntax.RFC3987_SYNTAX_PARSER_TYPE, hasattr(rfc3987_syntax, "nothing"))
+    """)
+    assert run(code).splitlines() == ["False", "True False", "earley False"]
 
 
 def test_installing_twice_redirects_once() -> None:

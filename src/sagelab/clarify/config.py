@@ -179,7 +179,7 @@ def _is_measure(values: pd.Series[Any], given: list[Any]) -> bool:
     """
     if len(given) > 1 or not pd.api.types.is_numeric_dtype(values) or values.nunique() <= 2:
         return False
-    return pd.api.types.is_float_dtype(values) or values.nunique() / values.count() >= DIFFERENT
+    return bool(pd.api.types.is_float_dtype(values) or values.nunique() / values.count() >= DIFFERENT)
 
 
 def _text(value: Any) -> str:

@@ -36,7 +36,8 @@ def scan(lab: Lab, bucket: str, prefix: str = "", language: str = "en") -> pd.Da
 
 def pieces(text: str, size: int = PIECE) -> Iterator[str]:
     """A text in pieces of so many bytes of UTF-8 at most, cut after lines where there are some."""
-    piece, filled = [], 0
+    piece: list[str] = []
+    filled = 0
     for line in text.splitlines(keepends=True):
         for part in _cut(line, size):
             length = len(part.encode())

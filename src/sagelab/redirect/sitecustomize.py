@@ -9,7 +9,9 @@ runs this file by itself in every process that has its folder on PYTHONPATH: it 
 library, costs about a millisecond, and afterwards runs the `sitecustomize` it hides, if there is one.
 
 Both SDKs are given settings, which switch their telemetry off, and check them and the schema of all settings at
-every look: a third of a second, dozens of times for one endpoint. A schema is checked once here.
+every look: a third of a second, dozens of times for one endpoint. A schema is checked once here. What checks it
+builds parsers of addresses in other scripts at its import, which is half of SDK v3's own: here they are built when
+somebody asks for one.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-TARGET, SCHEMAS = "botocore.session", "jsonschema.validators"
+TARGET, SCHEMAS, PARSERS = "botocore.session", "jsonschema.validators", "rfc3987_syntax"
 HERE = ("127.0.0.1", "localhost")
 AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 
@@ -34,14 +36,19 @@ def install() -> None:
         if name in sys.modules:
             change(sys.modules[name])
         elif not any(getattr(finder, "redirects", None) == name for finder in sys.meta_path):
-            sys.meta_path.insert(0, _Finder(name, change))
+            sys.meta_path.insert(0, _Finder(name, _after(change)))
+    if PARSERS not in sys.modules and not any(getattr(f, "redirects", None) == PARSERS for f in sys.meta_path):
+        sys.meta_path.insert(0, _Finder(PARSERS, _parse_late))
 
 
 class _Finder:
-    """Finds a module as anyone would, and has it changed once it has run."""
+    """Finds a module as anyone would, and runs it in another way.
 
-    def __init__(self, redirects: str, change: Any) -> None:
-        self.redirects, self._change = redirects, change
+    run: is given the module's own way, and the module.
+    """
+
+    def __init__(self, redirects: str, run: Any) -> None:
+        self.redirects, self._run = redirects, run
 
     def find_spec(self, name: str, path: Any = None, _: ModuleType | None = None) -> ModuleSpec | None:
         if name != self.redirects:
@@ -49,18 +56,41 @@ class _Finder:
         sys.meta_path.remove(self)
         spec = PathFinder.find_spec(name, path)
         if spec is not None and spec.loader is not None:
-            _change_after(spec.loader, self._change)
+            _run_by(spec.loader, self._run)
         return spec
 
 
-def _change_after(loader: Any, change: Any) -> None:
-    load = loader.exec_module
+def _run_by(loader: Any, run: Any) -> None:
+    own = loader.exec_module
+    loader.exec_module = lambda module: run(own, module)
 
-    def exec_module(module: ModuleType) -> None:
-        load(module)
+
+def _after(change: Any) -> Any:
+    """A way to run a module that changes it then."""
+
+    def run(own: Any, module: ModuleType) -> None:
+        own(module)
         change(module)
 
-    loader.exec_module = exec_module
+    return run
+
+
+def _parse_late(own: Any, module: Any) -> None:
+    """Run the module of the parsers when something of it is asked for. is_valid_syntax: what is imported of it."""
+
+    def find(name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        own(module)
+        vars(module).pop("__getattr__", None)
+        return getattr(module, name)
+
+    def is_valid_syntax(term: str, value: str) -> Any:
+        if module.is_valid_syntax is is_valid_syntax:
+            find("parse")
+        return module.is_valid_syntax(term, value)
+
+    module.__getattr__, module.is_valid_syntax = find, is_valid_syntax
 
 
 def _check_once(module: Any) -> None:

@@ -25,7 +25,7 @@ def place(known: Context, origin: Origin) -> Context:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-network-properties
     """
     if not origin.endpoint:
-        return known | {"aws:sourceip": [origin.way.address]}
+        return known | {"aws:sourceip": [origin.address]}
     private = {"aws:sourcevpce": [origin.endpoint], "aws:sourcevpc": [origin.vpc]}
     others = {name: value for name, value in known.items() if name != "aws:sourceip"}
     return others | private | {"aws:vpcsourceip": [origin.address]}
