@@ -114,5 +114,5 @@ def _gateway(records: bool) -> Iterator[tuple[Place, Cloud]]:
             gateway.close()
 
 
-def _nothing(context: Context, answer: Answer) -> None:  # noqa: ARG001 - the recorder's names
+def _nothing(context: Context, answer: Answer) -> None:
     """No record."""
