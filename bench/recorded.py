@@ -14,7 +14,9 @@ from turns import Call, compare
 
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.gateway.app import Gateway
+from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.http.server import Server
+from sagelab.cloud.gateway.wire.faults import Answer
 from sagelab.cloud.home import DEFAULT_REGION, HOST
 from sagelab.cloud.resources.call import Call as Asked
 from sagelab.cloud.resources.call import Handler
@@ -109,8 +111,8 @@ def _gateway(records: bool) -> Iterator[tuple[Place, Cloud]]:
             server.shutdown()
             thread.join()
             gateway.rest()
-            cloud.journal.close()
+            gateway.close()
 
 
-def _nothing(*_: Any) -> None:
+def _nothing(context: Context, answer: Answer) -> None:
     """No record."""

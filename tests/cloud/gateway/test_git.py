@@ -55,6 +55,20 @@ def test_what_is_pushed_is_there_for_the_api_and_for_a_clone(clone: Clone, tmp_p
     assert (tmp_path / "again" / "file").read_text() == "hello", done.stderr
 
 
+def test_who_pushed_and_pulled_is_recorded(clone: Clone) -> None:
+    clone.commit(file="hello")
+    assert clone.push().returncode == 0
+    asked = [{"AttributeKey": "ResourceName", "AttributeValue": clone.name}]
+    found = clone.cloud.client("cloudtrail").lookup_events(LookupAttributes=asked)["Events"]
+    records = [json.loads(one["CloudTrailEvent"]) for one in found if one["EventName"] == "GitPush"]
+    assert {one["userIdentity"]["type"] for one in records} == {"AssumedRole"}
+    assert records[0]["additionalEventData"] == {
+        "protocol": "HTTP",
+        "dataTransferred": True,
+        "repositoryName": clone.name,
+    }
+
+
 def test_a_large_push_in_chunks_arrives(clone: Clone) -> None:
     noise = "".join(uuid.uuid4().hex for _ in range(80_000))  # 2.5 MB; git sends from 1 MB on in chunks
     clone.commit(noise=noise)

@@ -68,6 +68,7 @@ class GitFront:
         regions = [each["Arn"].split(":")[3] for each in self._repositories.everywhere(name)]
         claim, request = git_credentials.read(context.request), context.request
         context.caller = self._guard.identify_git(claim, place, request, [*regions, self._cloud.region])
+        context.named = _ACTIONS[service].partition(":")[2]
         arn = f"arn:aws:codecommit:{context.region}:{self._cloud.account}:{name}"
         if not context.caller.key.owner:
             self._permissions.hold(context, [Needed(_ACTIONS[service], arn)])

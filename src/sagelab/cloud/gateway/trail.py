@@ -41,6 +41,7 @@ _OPERATION = re.compile(r"[A-Z][A-Za-z0-9]{1,127}")
 _REQUEST_ID = re.compile(rb"<Request(?:Id|ID)>([\w-]{1,64})</Request(?:Id|ID)>")
 _CODE, _MESSAGE = re.compile(rb"<Code>([^<]{1,200})</Code>"), re.compile(rb"<Message>([^<]*)</Message>")
 _IDS = ("x-amzn-requestid", "x-amz-request-id")
+_GIT = ("GitPull", "GitPush")
 _WITHOUT_BODY = {403: "AccessDenied", 404: "NoSuchKey"}
 
 _log = logging.getLogger("sagelab")
@@ -81,8 +82,8 @@ class Recorder:
         without = failed or (reads and operation != "AssumeRole")
         said = None if without else _answered(context, answer)
         who = self._identity(key)
-        arn = _data_arn(context, kind)
-        found = things.named(service, operation, context.call.params if context.call else {}, asked, said)
+        arn, beside = _data_arn(context, kind), _beside(context, answer)
+        found = things.named(service, operation, context.call.params if context.call else {}, asked, said, beside)
         record: dict[str, Any] = {
             "eventVersion": VERSION,
             "userIdentity": who.element | ({"invokedBy": context.by.service} if context.by else {}),
@@ -94,7 +95,7 @@ class Recorder:
             **(_fault(answer) if failed else {}),
             "requestParameters": asked,
             "responseElements": said,
-            **(_of_s3(context, answer) if service == "s3" else {}),
+            **({"additionalEventData": beside} if beside else {}),
             "requestID": _request_id(answer),
             "eventID": str(uuid.uuid4()),
             "readOnly": reads,
@@ -164,6 +165,8 @@ def _asked(context: Context) -> dict[str, Any] | None:
         return told(service, context.call.params, context.found.model.input_shape) if context.call else None
     if service == "s3":
         return _asked_of_s3(context)
+    if context.operation in _GIT:
+        return None
     if request.size > SMALL:
         return {"omitted": True, "reason": "it is larger than a record has room for"}
     try:
@@ -258,15 +261,19 @@ def _request_id(answer: Answer) -> str:
     return clipped(said or answer.request_id or str(uuid.uuid4()), 64)
 
 
-def _of_s3(context: Context, answer: Answer) -> dict[str, Any]:
+def _beside(context: Context, answer: Answer) -> dict[str, Any]:
+    """additionalEventData, of S3 and of git."""
+    if context.operation in _GIT:
+        repository, _, action = context.request.path.removeprefix("/v1/repos/").partition("/")
+        return {"protocol": "HTTP", "dataTransferred": action != "info/refs", "repositoryName": repository}
+    if context.service != "s3":
+        return {}
     presigned = (context.request.header("authorization") or "").endswith("Signature=query")
     return {
-        "additionalEventData": {
-            "SignatureVersion": "SigV4",
-            "AuthenticationMethod": "QueryString" if presigned else "AuthHeader",
-            "bytesTransferredIn": context.request.size,
-            "bytesTransferredOut": _length(answer),
-        }
+        "SignatureVersion": "SigV4",
+        "AuthenticationMethod": "QueryString" if presigned else "AuthHeader",
+        "bytesTransferredIn": context.request.size,
+        "bytesTransferredOut": _length(answer),
     }
 
 
