@@ -39,7 +39,16 @@ MODULES = (
 
 
 def start(home: Home) -> LocalCloud:
-    """The local cloud of a home in which none runs; it runs until it is ended, or this process."""
+    """The local cloud of a home, started where none runs; it runs until it is ended, or this process."""
+    running = home.server()
+    if running is None:
+        _start(home)
+        running = home.server()
+    assert running is not None
+    return LocalCloud(home, running["url"])
+
+
+def _start(home: Home) -> None:
     warm = forks.Warm("server", sys.executable, MODULES, *forks.place())
     reader, writer = os.pipe()
     with os.fdopen(reader) as said, home.log.open("ab") as log:
@@ -47,6 +56,3 @@ def start(home: Home) -> LocalCloud:
         warm.start(command, writer, log, folder=home.path).connection.detach()  # open until this process ends
         os.close(writer)
         assert said.readline().startswith("sagelab is up"), home.log.read_text()
-    running = home.server()
-    assert running is not None
-    return LocalCloud(home, running["url"])

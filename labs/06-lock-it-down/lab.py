@@ -13,7 +13,7 @@
 #
 # **What you'll need.**
 # - **Before:** lab 1, where a training job and its role are explained. Nothing of it has to be there.
-# - **Here:** about 2 minutes on a laptop.
+# - **Here:** about 2 minutes on a laptop, with the programs that `sagelab doctor` names for encryption.
 # - **On AWS:** about 90 minutes and $0.35, for small jobs on `ml.m5.large`, notebook instances, a key and
 #   interface endpoints.
 #

@@ -44,7 +44,7 @@ def examine(home: Home) -> list[Check]:
     """Every check, on this machine as it is now."""
     checks: list[Callable[[], Check]] = [_python, _packages, _namespaces, _networks, _encryption, _memory, _git]
     return [
-        *(check() for check in [*checks, _kubectl, _volumes]),
+        *(check() for check in [*checks, _kubectl, _volumes, _tunnels]),
         _layers(home),
         _disk(home),
         *_home(home),
@@ -143,8 +143,20 @@ def _volumes() -> Check:
 
     if (reason := encrypted.unavailable()) is None:
         return Check("volumes", "good", "a volume under a KMS key is encrypted on disk")
-    advice = "VolumeKmsKeyId and a notebook instance's KmsKeyId are refused. Run: apt-get install gocryptfs fuse3"
+    refused = "VolumeKmsKeyId, which lab 6 needs, and a notebook instance's KmsKeyId are refused"
+    advice = f"{refused}. Run: apt-get install gocryptfs fuse3"
     return Check("volumes", "weaker", reason, advice)
+
+
+def _tunnels() -> Check:
+    from sagelab.cloud.engine.sandbox import tunnels
+
+    if (reason := tunnels.unavailable()) is None:
+        return Check("tunnels", "good", "traffic between the hosts of a job is encrypted where it is asked for")
+    advice = (
+        "EnableInterContainerTrafficEncryption, which lab 6 needs, is refused. Run: apt-get install wireguard-go"
+    )
+    return Check("tunnels", "weaker", reason, advice)
 
 
 def _kubectl() -> Check:

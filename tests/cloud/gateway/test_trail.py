@@ -5,15 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from sagelab.cloud.engine.vpc.reach import GATEWAY, NAT, Way
 from sagelab.cloud.gateway.auth import beside
+from sagelab.cloud.gateway.auth.guard import Caller, Key
 from sagelab.cloud.gateway.auth.needed import Needed
+from sagelab.cloud.gateway.context import Context
+from sagelab.cloud.gateway.http.request import Request
+from sagelab.cloud.gateway.http.spool import Disk, Spool
+from sagelab.cloud.gateway.origins import Origin
+from sagelab.cloud.gateway.trail import Recorder
+from sagelab.cloud.gateway.wire.faults import Answer
 from sagelab.cloud.trail.elements import HIDDEN
+from sagelab.cloud.trail.event import Event
 from sagelab.cloud.trail.marks import HEADER, Mark
+from sagelab.http1 import Message
 from tests import signers
 from tests.cloud.gateway.conftest import Serving
 from tests.trusts import TRUST
@@ -216,6 +228,28 @@ def test_a_request_nested_without_an_end_is_refused_and_recorded(trailed: Servin
         None,
         {"omitted": True, "reason": "it is larger than a record has room for"},
     )
+
+
+@pytest.mark.parametrize(
+    ("way", "address", "endpoint"),
+    [
+        (Way(GATEWAY, "vpce-1"), "10.0.1.5", "vpce-1"),
+        (Way(NAT, "nat-1", address="54.1.2.3"), "54.1.2.3", None),
+    ],
+)
+def test_a_call_from_a_vpc_says_by_which_way_it_came(way: Way, address: str, endpoint: str | None) -> None:
+    message, events = Message(), list[Event]()
+    message.method, message.target = "POST", "/"
+    message.fields = {"x-amz-target": "Logs_20140328.DescribeLogGroups"}
+    context = Context(Request(message, list, Spool(Path("/nonexistent"), Disk(0))))
+    context.caller = Caller(
+        Key("AKIA", "s", f"arn:aws:iam::{ACCOUNT}:user/u", "AIDA", ACCOUNT), "us-east-1", "logs"
+    )
+    context.origin = Origin("vpc-1", way, "10.0.1.5")
+    kept: Any = SimpleNamespace(add=events.append, wanted=None)
+    Recorder(kept, lambda key: key.user_id).note(context, Answer(200, [], b"{}"))
+    assert events[0].record["sourceIPAddress"] == address
+    assert events[0].record.get("vpcEndpointId") == endpoint
 
 
 def test_data_events_are_nobodys_history(trailed: Serving) -> None:

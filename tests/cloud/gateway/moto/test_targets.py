@@ -11,6 +11,7 @@ from typing import Any
 import botocore.exceptions
 import pytest
 
+from sagelab.cloud.master import Master
 from tests.cloud.jobs import ROLE
 from tests.conftest import LocalCloud
 from tests.trusts import trusting
@@ -123,14 +124,20 @@ def test_topic_sends_to_no_queue_whose_policy_does_not_let_it(gateway: Any) -> N
     assert not any(found.values())
 
 
+def kept_queues(gateway: Any) -> bytes:
+    """What is on disk of the queues."""
+    with closing(sqlite3.connect(gateway.home.path / "services.db")) as db:
+        query = "SELECT state FROM backends WHERE service='sqs' AND account=? AND region='us-east-1'"
+        row: bytes = db.execute(query, (ACCOUNT,)).fetchone()[0]
+    return Master(gateway.home.path).unwrap(row[1:], f"sqs/{ACCOUNT}/us-east-1".encode())
+
+
 def test_message_of_a_topic_is_kept_with_its_queue(gateway: Any) -> None:
     sns = gateway.client("sns")
     topic = sns.create_topic(Name="keeping")["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=make_queue(gateway, "keeping", "sns.amazonaws.com"))
     sns.publish(TopicArn=topic, Message="to be kept")
-    with closing(sqlite3.connect(gateway.home.path / "services.db")) as db:
-        states = db.execute("SELECT state FROM backends WHERE service='sqs' AND region='us-east-1'").fetchall()
-    assert b"to be kept" in states[0][0]
+    assert b"to be kept" in kept_queues(gateway)
 
 
 def test_log_goes_to_no_function(gateway: Any) -> None:
@@ -186,9 +193,7 @@ def test_bucket_notifies_whoever_takes_it_and_the_message_is_kept(gateway: Any) 
     s3.put_object(Bucket="notifies", Key="before", Body=b"x")
     notifying(gateway, "notifies", make_queue(gateway, "open", "s3.amazonaws.com", aws_SourceArn=bucket))
     s3.put_object(Bucket="notifies", Key="to/be/kept", Body=b"x")
-    with closing(sqlite3.connect(gateway.home.path / "services.db")) as db:
-        states = db.execute("SELECT state FROM backends WHERE service='sqs' AND region='us-east-1'").fetchall()
-    assert b"to%2Fbe%2Fkept" in states[0][0]
+    assert b"to%2Fbe%2Fkept" in kept_queues(gateway)
     test, put = messages(gateway, "open")
     assert (test["Event"], put["Records"][0]["s3"]["object"]["key"]) == ("s3:TestEvent", "to%2Fbe%2Fkept")
     sqs.set_queue_attributes(QueueUrl=sqs.get_queue_url(QueueName="open")["QueueUrl"], Attributes={"Policy": ""})
