@@ -272,7 +272,8 @@ def test_job_sees_its_own_processes_and_nothing_of_this_machine(jobs: Jobs) -> N
 
 
 def test_log_heads_with_what_is_not_done_here(jobs: Jobs) -> None:
-    job = jobs.run(jobs.shell("true", EnableInterContainerTrafficEncryption=True))
+    debugged = {"S3OutputPath": f"s3://{jobs.bucket}/tensors"}
+    job = jobs.run(jobs.shell("true", DebugHookConfig=debugged))
     log = jobs.full_log(job["TrainingJobName"])
     assert "CPU only" in log
-    assert "[sagelab] EnableInterContainerTrafficEncryption: " in log
+    assert "[sagelab] DebugHookConfig: " in log
