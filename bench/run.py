@@ -29,10 +29,13 @@ from frameworks import frameworks
 from functions import functions
 from k8s import k8s
 from lessons import lessons
+from networks import networks
 from pipelines import pipelines
 from place import forget_surroundings
 from pytorch import pytorch
 from recommender import recommender
+from recorded import recorded
+from rest import rest
 from scale import store
 from scaling import scaling
 from serverless import serverless
@@ -44,6 +47,7 @@ from traffic import gateway
 from training import empty, train, train_full
 from trust import trust
 from tuning import tuning
+from wire import wire
 
 from sagelab.lab.digits import DigitsError
 
@@ -51,6 +55,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "up": up,
     "desk": desk,
     "gateway": gateway,
+    "recorded": recorded,
     "store": store,
     "endpoints": endpoints,
     "serverless": serverless,
@@ -61,6 +66,8 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "pytorch": pytorch,
     "train": train,
     "together": together,
+    "wire": wire,
+    "networks": networks,
     "tuning": tuning,
     "lessons": lessons,
     "clients": clients,
@@ -70,6 +77,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "scaling": scaling,
     "recommender": recommender,
     "functions": functions,
+    "rest": rest,
     "pipelines": pipelines,
     "trust": trust,
     "console": console,

@@ -204,6 +204,7 @@ OPENS = {
     "data.channels.download_archive": "a scratch file that no host sees",
     "data.channels._download": BEFORE,
     "data.checkpoints.CheckpointFolder.fill": BEFORE,
+    "data.encrypted": "what is encrypted of a volume, which no host sees, and where one is seen, before it runs",
     "data.trees": "the one way to what a host's code can change",
     "data.workspace": BEFORE,
     "functions.environment.Environment._mounts": "the names of what was unpacked, which a host sees read-only",
@@ -240,6 +241,7 @@ OPENS = {
     "sandbox.launcher._write_command": BEFORE,
     "sandbox.launcher.without_namespaces": BEFORE,
     "sandbox.layer": BEFORE,
+    "sandbox.tunnels": "a device, and a /run that is its keeper's own; no host sees either",
     "sandbox.warm.ForkServer.__init__": "the local cloud's own log",
     "cloud.home.Home.clear": "the names in the home itself",
 }

@@ -181,10 +181,10 @@ assert not left & {"read_neighbours", "poison_data", "read_account"}
 matrix.show()
 
 # %% [markdown]
-# Three lines break the job when they go, and without the fourth nobody would ever know what it did: the role is
-# as narrow as it can be. And three ways are closed, by nothing but a text. Three things a role can *not* do: it
-# does not keep its keys from the code, for the code needs them; it closes no network; and it does not bind the
-# intruder's own keys.
+# Three lines break the job when they go. Without the fourth it runs, and on AWS nobody would ever know what it
+# did: the role is as narrow as it can be. And three ways are closed, by nothing but a text. Three things a role
+# can *not* do: it does not keep its keys from the code, for the code needs them; it closes no network; and it
+# does not bind the intruder's own keys.
 #
 # ## 4. Look for personal data
 #
@@ -347,7 +347,7 @@ def deny(condition, actions):
     return {**what, "Condition": condition}
 
 
-rules = [deny({"Bool": {"aws:SecureTransport": "false"}}, "s3:*")]
+rules = [deny({"Bool": {"aws:SecureTransport": "false"}}, "s3:GetObject s3:PutObject")]
 s3.put_bucket_policy(Bucket=vault, Policy=json.dumps({"Version": "2012-10-17", "Statement": rules}))
 left = ask("TLS only", narrow, **measures)
 assert "listen" not in left
@@ -462,10 +462,11 @@ assert [each["SageMaker"] for each in reached.values()] == ["yes", "no", "yes", 
 pd.DataFrame(reached).T
 
 # %% [markdown]
-# The exam's two questions in four rows. Without direct internet access and nothing else, a notebook can neither
-# train nor deploy. Behind a NAT gateway it reaches everything, outwards only: that closes the hole for who comes
-# from outside. With an interface endpoint (*PrivateLink*) it reaches the service and no internet at all: that
-# closes it for who wants out, too. In either case the security group must let the way out.
+# The exam's two questions in four rows. Without direct internet access a notebook reaches the vault, by the
+# endpoint of step 6, but can neither train nor deploy. Behind a NAT gateway it reaches everything, outwards only:
+# that closes the hole for who comes from outside. With an interface endpoint (*PrivateLink*) it reaches the
+# service and no internet at all: that closes it for who wants out, too. In either case the security group must
+# let the way out.
 #
 # ## 12. Ask who did what
 #

@@ -87,6 +87,14 @@ def test_of_explanations_the_features_are_the_table(tmp_path: Path) -> None:
     assert found.to_dict("list") == {"sex": [0], "age": [30]}
 
 
+def test_excluded_features_are_left_out(tmp_path: Path) -> None:
+    rows = [record(*row) for row in ROWS]
+    found = table(tmp_path, BIAS, *rows, exclude_features_attribute="age")
+    assert list(found.columns) == ["y", "sex", captured.GUESS]
+    found = table(tmp_path / "2", BIAS | {"excluded_columns": ["age"]}, *rows)
+    assert list(found.columns) == ["y", "sex", captured.GUESS]
+
+
 @pytest.mark.parametrize(
     ("rows", "config", "words"),
     [

@@ -88,6 +88,22 @@ def test_more_bias_than_the_baseline_has_is_a_violation(tmp_path: Path, monkeypa
     assert (found["facet"], found["facet_value"], found["metric_name"]) == ("sex", "f", "DPL")
 
 
+def test_threshold_is_the_baselines_though_the_largest_value_is_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = BIAS | {"facet": [{"name_or_index": "age", "value_or_threshold": [40]}]}
+    config["methods"] = {"pre_training_bias": {"methods": ["CI"]}}
+    run(tmp_path, config, "y,age\n" + "\n".join(f"1,{age}" for age in range(10, 60)))
+    before = tmp_path / "analysis.json"
+    before.write_bytes((tmp_path / OUTPUT / "analysis.json").read_bytes())
+    monkeypatch.setenv("baseline_constraints", str(before))
+    few = run(tmp_path, config, "y,age\n1,10\n1,20\n0,30\n1,35\n0,50\n")
+    (group,) = few["pre_training_bias_metrics"]["facets"]["age"]
+    assert (group["value_or_threshold"], group["metrics"][0]["value"]) == ("(40, 50]", pytest.approx(0.6))
+    (found,) = json.loads((tmp_path / OUTPUT / "constraint_violations.json").read_text())["violations"]
+    assert (found["metric_name"], found["facet_value"]) == ("CI", "40")
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

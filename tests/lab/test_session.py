@@ -50,6 +50,15 @@ def test_connecting_again_keeps_what_is_in_the_bucket(lab: Lab) -> None:
     assert again.client("s3").get_object(Bucket=again.bucket, Key=f"{lab.prefix}/kept")["Body"].read() == b"1"
 
 
+def test_connecting_by_tls_and_back_again(lab: Lab, cloud: Any) -> None:
+    secured = session.connect(lab.name, tls=True)
+    assert secured.url == cloud.url.replace("http:", "https:")
+    assert secured.client("s3").meta.endpoint_url == secured.url
+    secured.client("s3").head_bucket(Bucket=lab.bucket)
+    assert session.connect(lab.name).url == secured.url  # as the environment has it from now on
+    assert session.connect(lab.name, tls=False).url == cloud.url
+
+
 def test_connecting_says_what_another_run_has_left(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == ""
     model = {"ModelName": f"{lab.name}-left", "ExecutionRoleArn": lab.role, "Tags": lab.tags}

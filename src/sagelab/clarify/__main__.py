@@ -137,7 +137,7 @@ def _bias(config: Config, table: pd.DataFrame, guesses: pd.Series[Any] | None) -
             }
             for shown, low in groups(table[own], given)
         ]
-    return {"label": str(label), "label_value_or_threshold": ", ".join(map(str, positive)), "facets": facets}
+    return {"label": str(label), "label_value_or_threshold": ",".join(map(str, positive)), "facets": facets}
 
 
 def _explain(config: Config, table: pd.DataFrame, predictor: Predictor | None, output: Path) -> Document:

@@ -18,7 +18,7 @@ import pandas as pd
 
 from sagelab.algorithms.job import UserError
 from sagelab.clarify import predictor
-from sagelab.clarify.config import CSV, Config, Document
+from sagelab.clarify.config import CSV, Config, Document, column
 from sagelab.monitoring import records
 
 BIAS, EXPLANATIONS = "MODEL_BIAS", "MODEL_EXPLAINABILITY"
@@ -30,6 +30,7 @@ USUAL: dict[str, Document] = {
 }
 GUESS = "predicted label"
 LABEL = "label"
+NO_DATA = "There are no captured requests"
 
 
 @dataclass
@@ -52,9 +53,6 @@ class Table:
         return pd.read_csv(io.StringIO("\n".join(self.lines)), header=None, skipinitialspace=True)
 
 
-NO_DATA = "There are no captured requests"
-
-
 def read(config: Config, variables: Mapping[str, str]) -> tuple[Config, pd.DataFrame]:
     """(the configuration with the columns' names, the data set). UserError: it is none, or does not fit.
 
@@ -69,13 +67,13 @@ def read(config: Config, variables: Mapping[str, str]) -> tuple[Config, pd.DataF
         raise UserError(f"The captured requests are no table: {error}") from None
     if not merged:
         table.columns = pd.Index(_names(config.headers, table.shape[1], None))
-        return replace(config, label=None), table
+        return replace(config, label=None), _without(table, config, variables)
     label, place = _label(config, table.shape[1], bool(found.values))
     names = _names(config.headers, table.shape[1], label)
     table.columns = pd.Index(names)
     table.insert(min(place, len(names)), label, _numbers(found.labels))
     table[GUESS] = found.guesses
-    return replace(config, label=label, predicted=GUESS), table
+    return replace(config, label=label, predicted=GUESS), _without(table, config, variables)
 
 
 def _add(table: Table, record: Any, variables: Mapping[str, str], merged: bool) -> None:
@@ -172,6 +170,13 @@ def _names(headers: list[str] | None, features: int, label: str | None) -> list[
     if len(found) != features:
         raise UserError(f"headers has {len(headers)} names, and a request {features} features")
     return found
+
+
+def _without(table: pd.DataFrame, config: Config, variables: Mapping[str, str]) -> pd.DataFrame:
+    """The data without the columns that are excluded, by the configuration or by the definition."""
+    given = [one.strip() for one in variables.get("exclude_features_attribute", "").split(",") if one.strip()]
+    numbered = [int(one) if one.isdigit() and one not in table else one for one in given]
+    return table.drop(columns=[column(table, one) for one in (*config.excluded, *config.joined, *numbered)])
 
 
 def _numbers(values: list[Any]) -> pd.Series[Any]:

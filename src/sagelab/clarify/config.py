@@ -23,7 +23,7 @@ REFUSED = {
     "image_config": "explanations of pictures",
     "features_to_explain": "a choice of features to explain",
 }
-CONTINUOUS = 20  # a column of numbers with more different values is one of measures, which a threshold divides
+DIFFERENT = 0.05  # a column of whole numbers with a larger share of different values is one of measures
 Name = str | int
 Document = dict[str, Any]
 
@@ -148,7 +148,7 @@ def column(table: pd.DataFrame, name: Name) -> Any:
 
 def chosen(values: pd.Series[Any], given: list[Any]) -> Flags:
     """Which rows have one of the values, or are above a threshold. UserError: there is none, or no number."""
-    if _is_measure(values) and len(given) == 1:
+    if given and _is_measure(values, given):
         try:
             return np.asarray(values.astype(float) > float(given[0]))
         except (TypeError, ValueError):
@@ -162,17 +162,24 @@ def chosen(values: pd.Series[Any], given: list[Any]) -> Flags:
 def groups(values: pd.Series[Any], given: list[Any]) -> list[tuple[str, Flags]]:
     """(its values or threshold, its rows) of each disadvantaged group of a facet."""
     if given:
-        shown = ", ".join(map(_text, given))
-        if _is_measure(values) and len(given) == 1:
+        shown = ",".join(map(_text, given))
+        if _is_measure(values, given):
             shown = f"({_text(given[0])}, {_text(values.astype(float).max())}]"
         return [(shown, chosen(values, given))]
-    if _is_measure(values):
+    if _is_measure(values, given):
         raise UserError(f"The facet {values.name} needs a value_or_threshold")
     return [(_text(one), chosen(values, [one])) for one in sorted(values.unique(), key=str)]
 
 
-def _is_measure(values: pd.Series[Any]) -> bool:
-    return bool(pd.api.types.is_numeric_dtype(values) and values.nunique() > CONTINUOUS)
+def _is_measure(values: pd.Series[Any], given: list[Any]) -> bool:
+    """Whether a threshold divides a column: of numbers with fractions, or of whole ones of which enough differ.
+
+    So has it https://github.com/aws/amazon-sagemaker-clarify. Of two values none is a threshold here, so that few
+    rows of zeros and ones are read as many are.
+    """
+    if len(given) > 1 or not pd.api.types.is_numeric_dtype(values) or values.nunique() <= 2:
+        return False
+    return bool(pd.api.types.is_float_dtype(values) or values.nunique() / values.count() >= DIFFERENT)
 
 
 def _text(value: Any) -> str:

@@ -59,7 +59,12 @@ def _metrics(analysis: Document) -> Iterator[tuple[tuple[str, str, str, str], fl
             for each in found:
                 for metric in each["metrics"]:
                     if isinstance(metric.get("value"), int | float):
-                        yield (kind, facet, each["value_or_threshold"], metric["name"]), float(metric["value"])
+                        yield (kind, facet, group_of(each), metric["name"]), float(metric["value"])
+
+
+def group_of(found: Document) -> str:
+    """The values of a group, or its threshold without the largest value of the data, which differs each time."""
+    return str(found["value_or_threshold"]).removeprefix("(").partition(", ")[0]
 
 
 def _attributions(now: Document, before: Document) -> Iterator[dict[str, str]]:

@@ -10,6 +10,8 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from sagelab.clarify.drift import group_of
+
 STAGES = {"pre_training_bias_metrics": "Pre-training", "post_training_bias_metrics": "Post-Training"}
 INFINITE = 2.348543e108  # the largest number of CloudWatch, in place of infinity
 Document = dict[str, Any]
@@ -32,7 +34,7 @@ def _of_bias(analysis: Document) -> Iterator[Metric]:
                     "Label": found["label"],
                     "LabelValue": found["label_value_or_threshold"],
                     "Facet": facet,
-                    "FacetValue": group["value_or_threshold"],
+                    "FacetValue": group_of(group),
                 }
                 for metric in group["metrics"]:
                     if metric["value"] is not None:

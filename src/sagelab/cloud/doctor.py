@@ -44,7 +44,7 @@ def examine(home: Home) -> list[Check]:
     """Every check, on this machine as it is now."""
     checks: list[Callable[[], Check]] = [_python, _packages, _namespaces, _networks, _encryption, _memory, _git]
     return [
-        *(check() for check in [*checks, _kubectl]),
+        *(check() for check in [*checks, _kubectl, _volumes]),
         _layers(home),
         _disk(home),
         *_home(home),
@@ -136,6 +136,15 @@ def _layers(home: Home) -> Check:
 
 def _git() -> Check:
     return _program("git", "CodeCommit has no repositories, which lab 8 needs. Run: apt-get install git")
+
+
+def _volumes() -> Check:
+    from sagelab.cloud.engine.data import encrypted
+
+    if (reason := encrypted.unavailable()) is None:
+        return Check("volumes", "good", "a volume under a KMS key is encrypted on disk")
+    advice = "VolumeKmsKeyId and a notebook instance's KmsKeyId are refused. Run: apt-get install gocryptfs fuse3"
+    return Check("volumes", "weaker", reason, advice)
 
 
 def _kubectl() -> Check:

@@ -49,7 +49,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from sagelab.cloud.engine.data import trees
+from sagelab.cloud.engine.data import encrypted, trees
 from sagelab.cloud.errors import ControlError, HomeDamaged
 
 ACCOUNT = "123456789012"
@@ -255,6 +255,7 @@ class Home:
 
         ControlError: something cannot be deleted.
         """
+        encrypted.release(self.path)
         for pattern in STATE:
             for found in self.path.glob(pattern):
                 trees.discard(self.path, (found.name,))

@@ -63,10 +63,13 @@ def role(lab: Lab, what: str, statements: Sequence[Mapping[str, Any]] = (), mana
 
 def become(lab: Lab, role: str) -> boto3.Session:
     """A session with the rights of a role, for an hour."""
-    found = _patiently(lambda: lab.client("sts").assume_role(RoleArn=role, RoleSessionName=lab.name))[
-        "Credentials"
-    ]
-    keys = (found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
+    asked = {"RoleArn": role, "RoleSessionName": lab.name}
+    return session(lab, _patiently(lambda: lab.client("sts").assume_role(**asked))["Credentials"])
+
+
+def session(lab: Lab, credentials: Mapping[str, str]) -> boto3.Session:
+    """A session with the keys that STS has given."""
+    keys = (credentials[name] for name in ("AccessKeyId", "SecretAccessKey", "SessionToken"))
     return boto3.Session(*keys, region_name=lab.region)
 
 
@@ -161,7 +164,8 @@ def simulate(lab: Lab, roles: Mapping[str, str], questions: Sequence[tuple[str, 
         return str(found["EvalDecision"])
 
     answers = {name: [decide(role, *each) for each in questions] for name, role in roles.items()}
-    things = [resource.rpartition(":")[2] for _, resource in questions]
+    start = f"sagemaker-{lab.name}-"
+    things = [resource.rpartition(":")[2].removeprefix(start) for _, resource in questions]
     return pd.DataFrame({"action": [action for action, _ in questions], "on": things, **answers})
 
 

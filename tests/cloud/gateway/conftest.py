@@ -26,6 +26,8 @@ from sagelab.cloud.gateway.app import Gateway
 from sagelab.cloud.gateway.http.server import Server
 from sagelab.cloud.home import Home
 from sagelab.cloud.resources.call import Call, Handler
+from sagelab.cloud.resources.trail_history import TrailHistory
+from sagelab.cloud.resources.trails import Trails
 from sagelab.cloud.store import Store
 from tests import signers
 
@@ -161,13 +163,26 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     yield from serve(tmp_path_factory.mktemp("home"))
 
 
-def serve(folder: Path) -> Iterator[Serving]:
+@pytest.fixture(scope="package")
+def trailed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """A gateway with CloudTrail behind it. Its trails deliver when a test says so."""
+
+    def families(cloud: Cloud) -> list[Any]:
+        trails = Trails(cloud)
+        trails._due = lambda: iter(())  # type: ignore[method-assign]
+        return [trails, TrailHistory(cloud, trails)]
+
+    yield from serve(tmp_path_factory.mktemp("trailed"), families)
+
+
+def serve(folder: Path, more: Callable[[Cloud], list[Any]] = lambda _: []) -> Iterator[Serving]:
+    """A gateway on a home in a folder. more: families beside the tiny one."""
     home, jobs = Home(folder), Jobs()
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     store = Store(home.database)
     cloud = Cloud(home, store, None, url, "us-east-1")  # type: ignore[arg-type]
-    gateway = Gateway(cloud, [jobs], {"Status": lambda params: {"asked": params}})  # type: ignore[list-item]
+    gateway = Gateway(cloud, [jobs, *more(cloud)], {"Status": lambda params: {"asked": params}})  # type: ignore[list-item]
     gateway.alarms.watch.close()  # tests look at their alarms themselves
     server = Server(listener, gateway.answer, gateway.spool, partial(tls.server_context, home))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -179,4 +194,5 @@ def serve(folder: Path) -> Iterator[Serving]:
         thread.join()
         server.server_close()
         listener.close()
+        cloud.journal.close()
         store.close()

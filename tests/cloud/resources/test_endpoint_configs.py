@@ -181,11 +181,8 @@ def test_bad_configuration_is_refused_in_words(
 
 
 def test_what_is_not_done_here_is_noted(jobs: Jobs, served: str) -> None:
-    found = described(
-        jobs, config(variant(served, VolumeSizeInGB=30), variant(served, VariantName="b"), KmsKeyId="k")
-    )
+    found = described(jobs, config(variant(served, VolumeSizeInGB=30), variant(served, VariantName="b")))
     assert hosting_rules.notes(found) == [
-        "KmsKeyId: the endpoint's folder is not encrypted",
         "variant AllTraffic, VolumeSizeInGB: the disk is this machine's",
     ]
 

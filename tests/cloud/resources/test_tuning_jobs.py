@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import botocore.exceptions
@@ -59,6 +60,16 @@ def test_a_child_is_a_training_job_as_the_definition_says(tunings: Tunings, ende
         assert child["OutputDataConfig"] == DEFAULT_OUTPUT | request["OutputDataConfig"]
         tags = tunings.sagemaker.list_tags(ResourceArn=child["TrainingJobArn"])["Tags"]
         assert tags == [{"Key": "team", "Value": "red"}]
+
+
+def test_a_child_is_no_call_of_anybody_but_the_service_s_own_event(tunings: Tunings, ended: str) -> None:
+    child = tunings.children(ended)[0]["TrainingJobName"]
+    asked = [{"AttributeKey": "ResourceName", "AttributeValue": child}]
+    found = tunings.jobs.cloud.client("cloudtrail").lookup_events(LookupAttributes=asked)["Events"]
+    record = json.loads(next(one for one in found if one["EventName"] == "CreateTrainingJob")["CloudTrailEvent"])
+    assert (record["eventType"], record["requestParameters"]) == ("AwsServiceEvent", None)
+    assert record["userIdentity"] == {"accountId": "123456789012", "invokedBy": "sagemaker.amazonaws.com"}
+    assert record["serviceEventDetails"]["hyperParameterTuningJobName"] == ended
 
 
 def test_children_are_listed_by_name_status_and_value(tunings: Tunings, ended: str) -> None:

@@ -55,9 +55,9 @@ def test_what_is_named_is_there_and_in_one_vpc(jobs: Jobs, network: Network, els
     assert f"Security group {elsewhere['group']} and subnet {subnet} belong to different networks." in refused(
         jobs, apart
     )
+    inside = {"VpcConfig": apart}
     with pytest.raises(ClientError, match="different networks"):
-        inside = {"NetworkConfig": {"VpcConfig": apart}}
-        jobs.sagemaker.create_processing_job(**processing.request("true", **inside))
+        jobs.sagemaker.create_processing_job(**processing.request("true", NetworkConfig=inside))
     with pytest.raises(ClientError, match="different networks"):
         made(jobs, VpcConfig=apart)
 

@@ -146,9 +146,19 @@ def test_a_file_that_cannot_be_written_stops_nobody_and_is_said(
     assert journal.waiting < 3_000
     folder.mkdir()
     journal._changed.acquire()
-    journal._changed.wait_for(journal._is_idle, 30)
+    journal._changed.wait_for(lambda: not journal._queue.values, 30)
     journal._changed.release()
     kept = journal.last()
     assert 0 < kept < 20
     journal.close()
     assert f"{20 - kept} calls are missing in the trail" in caplog.text
+
+
+def test_a_damaged_file_is_put_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "trail.db").write_bytes(b"no database" * 1_000)
+    journal = Journal(tmp_path / "trail.db", real=lambda: 1_000.0)
+    journal.add(event(1))
+    assert found(journal) == ["id-1"]
+    journal.close()
+    assert (tmp_path / "trail.db.damaged").read_bytes().startswith(b"no database")
+    assert "a new one begins" in caplog.text

@@ -10,6 +10,7 @@ from typing import Any
 
 from sagelab import credential_helper
 from sagelab.cloud.clock import Clock
+from sagelab.cloud.engine.data import encrypted
 from sagelab.cloud.engine.hosting.zones import Zones
 from sagelab.cloud.engine.role_keys import RoleKeys
 from sagelab.cloud.engine.sandbox.launcher import Launcher
@@ -79,6 +80,13 @@ class EngineContext:
                 self.source.way("s3")
         except NoWay:
             raise ClientError(words) from None
+
+    def volume_passphrase(self, key: str | None, purpose: str) -> bytes | None:
+        """A new one for a volume that lives no longer than its host; None where it has no key of KMS.
+
+        ClientError: the key cannot be used.
+        """
+        return encrypted.new_key(self.client("kms"), key, purpose)[0] if key else None
 
     @property
     def surroundings(self) -> dict[str, str]:

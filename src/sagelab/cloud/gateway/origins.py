@@ -29,7 +29,7 @@ class Dropped(ConnectionError):
 
 @dataclass(frozen=True)
 class Origin:
-    """A host in a VPC, and by which way its request came. address: its own, in its subnet."""
+    """A host in a VPC, and by which way its request came. address: of the host, or of the NAT gateway."""
 
     vpc: str
     way: Way
@@ -67,7 +67,7 @@ class Origins:
             way = source.way(service, region)
         except NoWay as why:
             raise Dropped(str(why)) from None
-        context.origin = Origin(source.vpc, way, source.address)
+        context.origin = Origin(source.vpc, way, way.address or source.address)
 
     def _source(self, context: Context) -> Source | None:
         """By its connection; only of what comes by none of a host's, by its header."""

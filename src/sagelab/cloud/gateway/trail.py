@@ -31,6 +31,7 @@ from sagelab.cloud.trail.event import GLOBAL, HOME, VERSION, Event, stamp
 from sagelab.cloud.trail.identity import Identity, Who
 
 if TYPE_CHECKING:
+    from sagelab.cloud.gateway.origins import Origin
     from sagelab.cloud.trail.journal import Journal
 
 LOCAL = "127.0.0.1"
@@ -101,6 +102,7 @@ class Recorder:
             "eventType": "AwsApiCall",
             "managementEvent": not kind,
             "recipientAccountId": key.account,
+            **({"vpcEndpointId": way} if (way := context.origin.endpoint if context.origin else "") else {}),
             "eventCategory": "Data" if kind else "Management",
             **({"tlsDetails": {"clientProvidedHostHeader": host}} if (host := _tls_host(context)) else {}),
         }
@@ -139,9 +141,14 @@ def _from(context: Context) -> dict[str, str]:
     if service:
         return {"sourceIPAddress": service, "userAgent": service}
     return {
-        "sourceIPAddress": LOCAL,
+        "sourceIPAddress": _address(context.origin) if context.origin else LOCAL,
         "userAgent": clipped(context.request.header("user-agent") or "", LONGEST_AGENT),
     }
+
+
+def _address(origin: Origin) -> str:
+    """That of a NAT gateway, where it came through one; of the host, where it came by an endpoint."""
+    return origin.way.address or origin.address
 
 
 def _tls_host(context: Context) -> str:

@@ -5,6 +5,7 @@ Each raises ValidationException where the request breaks the rule. What a kind c
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,12 +13,15 @@ from typing import Any
 import botocore.exceptions
 
 from sagelab.cloud.context import Cloud
-from sagelab.cloud.engine.data import channels
+from sagelab.cloud.engine.data import channels, encrypted
 from sagelab.cloud.errors import ValidationException
 from sagelab.cloud.resources.call import Params
 
 MAX_DAYS = 28
 DAY = 86400
+# Families of instances whose volumes are in the instance, encrypted by its hardware:
+# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-store-volumes.html
+_OWN_DISKS = re.compile(r"ml\.(g[4-9]\w*|gr6|i\d\w*|p3dn|p4de?|p5\w*|p6\S*|trn\d\w*|[a-z]\d+[a-z]*d[a-z]*)\.")
 FORBIDDEN = ("403", "AccessDenied")
 REFUSALS = (botocore.exceptions.ClientError, botocore.exceptions.ParamValidationError)
 
@@ -115,6 +119,23 @@ def refused(given: Params, features: Mapping[str, str], where: str = "") -> None
 def noted(given: Params, features: Mapping[str, str]) -> list[str]:
     """A sentence for each thing that is asked for and that this machine does not do. features: member -> why."""
     return [f"{name}: {why}" for name, why in features.items() if given.get(name)]
+
+
+def volume_key(member: str, key: str | None, instance_types: Iterable[str | None]) -> None:
+    """A volume can be under a key: neither is it part of an instance of such a type, nor is this machine unable.
+
+    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ResourceConfig.html
+    """
+    if not key:
+        return
+    for one in instance_types:
+        if _OWN_DISKS.match(one or ""):
+            raise ValidationException(
+                f"You can't request a {member} when using an instance type with local storage: {one} encrypts its"
+                " volumes itself."
+            )
+    if reason := encrypted.unavailable():
+        raise ValidationException(f"{member}: a volume cannot be encrypted on this machine: {reason}.")
 
 
 def positive(value: int | None, path: str) -> None:

@@ -201,15 +201,16 @@ class Endpoints(Stateful[Endpoint]):
     ) -> FleetSpec:
         """What a configuration asks for. change: what is done to the specs of its variants."""
         notes, asynchronous = hosting_rules.notes(config), "AsyncInferenceConfig" in config
-        variants = [self._spec(call, one, notes) for one in config["ProductionVariants"]]
+        key = config.get("KmsKeyId")
+        variants = [self._spec(call, one, notes, key) for one in config["ProductionVariants"]]
         if asynchronous:
             variants = [replace(spec, timeout=ASYNC_TIMEOUT) for spec in variants]
-        shadows = [self._spec(call, one, notes) for one in config.get("ShadowProductionVariants", [])]
+        shadows = [self._spec(call, one, notes, key) for one in config.get("ShadowProductionVariants", [])]
         hosting_rules.check_servers(sum(spec.count * len(spec.containers) for spec in (*variants, *shadows)))
         shadow = next(iter(change(shadows)), None)
         return FleetSpec(config["EndpointConfigName"], change(variants), shadow, config.get("DataCaptureConfig"))
 
-    def _spec(self, call: Call, variant: Params, notes: list[str]) -> VariantSpec:
+    def _spec(self, call: Call, variant: Params, notes: list[str], key: str | None) -> VariantSpec:
         model = self.models.named(call, variant["ModelName"])
         serverless_rules.check_model(variant, model)
         containers = models.specs(model, {}, {})
@@ -236,6 +237,7 @@ class Endpoints(Stateful[Endpoint]):
             vpc=self._vpc(call.region, model),
             zones=self._zones(call.region, model),
             serverless=serverless_rules.read(variant),
+            volume_key=key,
         )
 
     def _vpc(self, region: str, model: Document) -> Params | None:

@@ -46,7 +46,6 @@ ROUTING = ("LEAST_OUTSTANDING_REQUESTS", "RANDOM")
 
 # Features around an endpoint, which serves the same without them: its log says so.
 CONFIG_NOTED = {
-    "KmsKeyId": "the endpoint's folder is not encrypted",
     "MetricsConfig": "the endpoint has the metrics of every endpoint, at their usual pace",
 }
 VARIANT_NOTED = {
@@ -142,6 +141,7 @@ def check_config(config: Params, cloud: Cloud) -> None:
     if shadows:
         _check_shadows(config)
     _check_together(variants, shadows)
+    checks.volume_key("KmsKeyId", config.get("KmsKeyId"), (one.get("InstanceType") for one in variants))
     if "DataCaptureConfig" in config:
         checks.bucket("DestinationS3Uri", config["DataCaptureConfig"]["DestinationS3Uri"], cloud)
     if "AsyncInferenceConfig" in config:

@@ -162,7 +162,8 @@ class NotebookInstances(Stateful[NotebookInstance]):
 
     def _volume(self, arn: str) -> Volume:
         region, name = arn.split(":")[3], arn.rpartition("/")[2]
-        return Volume(self.cloud.home.notebooks / region / name)
+        folder = self.cloud.home.notebooks / region / name
+        return Volume(folder, self.store.get(arn).get("KmsKeyId"), arn)
 
     def _spec(self, document: Document) -> InstanceSpec:
         arn: str = document[f"{STEM}Arn"]

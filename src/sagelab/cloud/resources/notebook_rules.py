@@ -12,7 +12,6 @@ from sagelab.cloud.store import Document
 MAX_RUNNING = 8
 REPOSITORIES = ("DefaultCodeRepository", "AdditionalCodeRepositories")
 NOTED = {
-    "KmsKeyId": "the volume is not encrypted",
     "AcceleratorTypes": "Elastic Inference is closed on AWS too (since April 2023); nothing is attached",
 }
 
@@ -20,6 +19,7 @@ NOTED = {
 def check_create(params: Params, cloud: Cloud, region: str) -> None:
     """ValidationException: the request breaks a rule."""
     _refuse_repositories(params)
+    checks.volume_key("KmsKeyId", params.get("KmsKeyId"), [])
     # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateNotebookInstance.html
     if params.get("DirectInternetAccess") == "Disabled" and not params.get("SubnetId"):
         raise ValidationException("DirectInternetAccess can be Disabled only if a value for SubnetId is given.")

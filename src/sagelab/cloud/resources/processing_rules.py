@@ -55,8 +55,6 @@ def notes(job: Params) -> list[str]:
     network = job.get("NetworkConfig", {})
     cluster = job["ProcessingResources"]["ClusterConfig"]
     found = traffic_rules.notes(network, cluster["InstanceCount"])
-    if cluster.get("VolumeKmsKeyId"):
-        found.append("VolumeKmsKeyId: the job's folder is not encrypted")
     if job.get("ExperimentConfig"):
         found.append("ExperimentConfig: the job is not added to an experiment")
     return found
@@ -69,6 +67,7 @@ def _check_cluster(cluster: Params) -> None:
         )
     if not cluster.get("InstanceType"):
         raise ValidationException("ClusterConfig: InstanceType is needed.")
+    checks.volume_key("VolumeKmsKeyId", cluster.get("VolumeKmsKeyId"), [cluster["InstanceType"]])
 
 
 def _check_input(source: Params) -> None:

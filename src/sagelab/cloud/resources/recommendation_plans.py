@@ -21,7 +21,6 @@ from sagelab.cloud.store import Document
 
 NOTED = {
     "VpcConfig": "the endpoints run on this machine's network, not in the VPC",
-    "VolumeKmsKeyId": "the endpoints' folders are not encrypted",
 }
 ARCHIVE = ".tar.gz"
 

@@ -24,12 +24,6 @@ _NAME, _ARN = re.compile(r"[\w.-]+", re.ASCII), re.compile(r"arn:aws:cloudtrail:
 _GROUP = re.compile(r"arn:aws:logs:[\w-]+:\d{12}:log-group:[^:*]{1,512}:\*")
 _ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
 _CHARACTERS = "uppercase letters, lowercase letters, numbers, periods (.), hyphens (-), and underscores (_)."
-_KMS_FAULTS = {
-    "NotFoundException": "KmsKeyNotFoundException",
-    "DisabledException": "KmsKeyDisabledException",
-    "KMS.NotFoundException": "KmsKeyNotFoundException",
-    "KMS.DisabledException": "KmsKeyDisabledException",
-}
 
 
 def check_name(name: str) -> None:
@@ -92,8 +86,10 @@ def check_places(trail: Document, cloud: Cloud, delivery: Delivery) -> None:
     As on AWS, the bucket has the empty folder of the trail's log files afterwards.
     """
     bucket, s3 = trail["S3BucketName"], delivery.bucket(trail)
+    _check_key(trail, cloud)
     key = f"{records.place(trail, cloud.account, 'CloudTrail')}/"
     try:
+        cloud.client("s3").head_bucket(Bucket=bucket)
         s3.get_bucket_acl(Bucket=bucket)
         s3.put_object(Bucket=bucket, Key=key, Body=b"", ACL="bucket-owner-full-control", **records.seal(trail))
     except (ClientError, BotoCoreError) as error:
@@ -106,14 +102,27 @@ def check_places(trail: Document, cloud: Cloud, delivery: Delivery) -> None:
         _check_group(trail, cloud)
 
 
+def _check_key(trail: Document, cloud: Cloud) -> None:
+    """A trail's key goes by its ARN. Beside: it cannot encrypt."""
+    if not (asked := trail.get("KmsKeyId")):
+        return
+    region = asked.split(":")[3] if asked.startswith("arn:aws:kms:") else trail["HomeRegion"]
+    try:
+        found = cloud.client("kms", region).describe_key(KeyId=asked)["KeyMetadata"]
+    except (ClientError, BotoCoreError):
+        words = f"KMS key {asked} does not exist, or is not in the region of the bucket."
+        raise Beside("KmsKeyNotFoundException", words) from None
+    if found["KeyState"] != "Enabled":
+        raise Beside("KmsKeyDisabledException", f"KMS key {asked} is {found['KeyState']}.")
+    trail["KmsKeyId"] = found["Arn"]
+
+
 def _of_bucket(error: Exception, trail: Document) -> Beside:
     bucket, key = trail["S3BucketName"], trail.get("KmsKeyId")
     said: dict[str, Any] = error.response["Error"] if isinstance(error, ClientError) else {}
     code, words = str(said.get("Code", "")), str(said.get("Message", error))
     if code in ("NoSuchBucket", "404"):
         return Beside("S3BucketDoesNotExistException", f"S3 bucket {bucket} does not exist!")
-    if code in _KMS_FAULTS:
-        return Beside(_KMS_FAULTS[code], words)
     if key and "kms:" in words:
         words = f"Insufficient permissions to access S3 bucket {bucket} or KMS key {key}."
         return Beside("InsufficientEncryptionPolicyException", words)

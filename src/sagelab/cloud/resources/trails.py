@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
@@ -35,7 +33,6 @@ SETTINGS = {
     "RecursiveLogging": None,
 }
 _OF_CREATION = ("HomeRegion", "HasCustomEventSelectors", "HasInsightSelectors")  # what CreateTrail does not answer
-_KEY_ID = re.compile(r"[0-9a-f-]{36}|mrk-[0-9a-f]{32}")
 
 
 class Trails(Family):
@@ -131,7 +128,7 @@ class Trails(Family):
             if own["Cursor"] >= own["Until"]:  # what was there before it was stopped is delivered
                 own["Cursor"] = number
             own |= {"Until": None, "Files": {}, "Digests": {}, "Hour": self._hour()}
-            own["Times"]["Started"] = time.time()
+            own["Times"]["Started"] = self.cloud.clock.real()
             return LOGGING
 
         self.store.change(arn, edit)
@@ -145,7 +142,7 @@ class Trails(Family):
         def edit(document: Document) -> None:
             if document[OWN]["Until"] is None:
                 document[OWN]["Until"] = number
-                document[OWN]["Times"]["Stopped"] = time.time()
+                document[OWN]["Times"]["Stopped"] = self.cloud.clock.real()
 
         self.store.change(arn, edit)
         self._take_up()
@@ -289,10 +286,6 @@ def _settled(trail: Document, call: Call) -> Document:
     if "SnsTopicName" in asked:
         topic = trail_rules.topic_arn(asked, call.region, call.account)
         changed |= {"SnsTopicName": asked["SnsTopicName"] or None, "SnsTopicARN": topic}
-    key = changed.get("KmsKeyId")
-    if key and not key.startswith("arn:"):
-        kind = "key" if _KEY_ID.fullmatch(key) else ""
-        changed["KmsKeyId"] = f"arn:aws:kms:{call.region}:{call.account}:{f'{kind}/' if kind else ''}{key}"
     validated = asked.get("EnableLogFileValidation", trail.get("LogFileValidationEnabled", False))
     return trail | changed | {"LogFileValidationEnabled": validated}
 

@@ -94,8 +94,6 @@ def notes(job: Params) -> list[str]:
     """A sentence for each thing that the request asks for and this machine does not do."""
     resources = job["ResourceConfig"]
     found = checks.noted(job, NOTED) + traffic_rules.notes(job, resources.get("InstanceCount", 1))
-    if resources.get("VolumeKmsKeyId"):
-        found.append("VolumeKmsKeyId: the job's folder is not encrypted")
     if resources.get("KeepAlivePeriodInSeconds"):
         found.append("KeepAlivePeriodInSeconds: a warm Python is kept for every job, as long as it is used")
     for name in distribution.unknown(job.get("HyperParameters", {})):
@@ -152,6 +150,7 @@ def _check_resources(job: Params) -> None:
         )
     checks.positive(resources["InstanceCount"], "resourceConfig.instanceCount")
     checks.positive(resources.get("VolumeSizeInGB"), "resourceConfig.volumeSizeInGB")
+    checks.volume_key("VolumeKmsKeyId", resources.get("VolumeKmsKeyId"), [resources["InstanceType"]])
     if resources["InstanceCount"] > MAX_INSTANCES:
         raise ResourceLimitExceeded(
             f"The local cloud runs at most {MAX_INSTANCES} instances for a job, processes of this machine."

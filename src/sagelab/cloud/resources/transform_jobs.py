@@ -63,4 +63,5 @@ class TransformJobs(Jobs):
             vpc=model.get("VpcConfig"),
             timeout=job.get("ModelClientConfig", {}).get("InvocationsTimeoutInSeconds", DEFAULT_TIMEOUT),
             log_group=LOG_GROUP,
+            volume_key=resources.get("VolumeKmsKeyId"),
         )

@@ -24,7 +24,9 @@ def check(job: Params, role: str, cloud: Cloud) -> None:
     _check_input(job["TransformInput"])
     _check_sizes(job)
     _check_processing(job)
-    if job["TransformResources"]["InstanceCount"] > MAX_INSTANCES:
+    resources = job["TransformResources"]
+    checks.volume_key("VolumeKmsKeyId", resources.get("VolumeKmsKeyId"), [resources["InstanceType"]])
+    if resources["InstanceCount"] > MAX_INSTANCES:
         raise ResourceLimitExceeded(
             f"The local cloud runs at most {MAX_INSTANCES} instances for a job, processes of this machine."
         )
@@ -50,8 +52,6 @@ def notes(job: Params) -> list[str]:
     """A sentence for each thing that the request asks for and this machine does not do."""
     resources = job["TransformResources"]
     found = []
-    if resources.get("VolumeKmsKeyId"):
-        found.append("VolumeKmsKeyId: the job's folder is not encrypted")
     if resources.get("TransformAmiVersion"):
         found.append("TransformAmiVersion: the instance is this machine, whatever its image")
     if job.get("ExperimentConfig"):

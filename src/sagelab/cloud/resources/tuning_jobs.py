@@ -60,7 +60,8 @@ class TuningJobs(Jobs):
         parents = [self.find(self.kind.arn_of(name, where)) for name in names]
         tuning_rules.check(call.params, parents, self.cloud)
         for definition in definitions_of(call.params):
-            vpc_rules.check(definition.get("VpcConfig"), self.cloud, call.region)
+            encrypted = training_rules.encrypts({"ResourceConfig": {"InstanceCount": 1}} | definition)
+            vpc_rules.check(definition.get("VpcConfig"), self.cloud, call.region, encrypted)
         # Its jobs get its tags.
         training_rules.read_market(read_tags(call.params.get("Tags", [])), Market())
 

@@ -14,7 +14,6 @@ import json
 import logging
 import secrets
 import string
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -88,23 +87,29 @@ class Delivery:
     def _next(self, trail: Document) -> bool:
         """Deliver some of it; whether there may be more."""
         own, arn = trail[OWN], trail["TrailARN"]
-        until = own["Until"] if own["Until"] is not None else self._journal.last()
-        rows = self._journal.after(own["Cursor"], until, CHUNK)
+        last = self._journal.last()
+        until = own["Until"] if own["Until"] is not None else last
+        # A journal that was put aside, and begun anew, has smaller numbers.
+        start = own["Cursor"] if own["Cursor"] <= last else 0
+        rows = self._journal.after(start, until, CHUNK) if until <= last else []
         if not rows:
+            if own["Until"] is not None:
+                self._store.change(arn, lambda document: document[OWN].update({"Cursor": own["Until"]}))
             return False
         chosen = records.selectors(trail)
         wanted: dict[str, list[Row]] = {}
         for row in rows:
             if records.takes(trail, chosen, row):
                 wanted.setdefault(records.region_of(trail, row), []).append(row)
+        now = self._cloud.clock.real()
         files = [self._write(trail, region, found) for region, found in wanted.items()]
-        self._store.change(arn, lambda document: _advance(document, rows[-1].number, files))
+        self._store.change(arn, lambda document: _advance(document, rows[-1].number, files, now))
         for act, about in ((self._notify, "Notification"), (self._log, "CloudWatchLogsDelivery")):
             self._beside(trail, files, act, about)
         return len(rows) == CHUNK
 
     def _write(self, trail: Document, region: str, rows: Sequence[Row]) -> File:
-        now, account = datetime.now(UTC), self._cloud.account
+        now, account = datetime.fromtimestamp(self._cloud.clock.real(), UTC), self._cloud.account
         text = '{"Records":[' + ",".join(row.record for row in rows) + "]}"
         name = f"{account}_CloudTrail_{region}_{now:%Y%m%dT%H%MZ}_{_random()}.json.gz"
         key = f"{records.place(trail, account, 'CloudTrail')}/{region}/{now:%Y/%m/%d}/{name}"
@@ -179,7 +184,9 @@ class Delivery:
 
     def _sign(self, trail: Document, region: str) -> None:
         before, files = trail[OWN]["Digests"].get(region), trail[OWN]["Files"].get(region, [])
-        made = digests.make(trail, region, self._cloud.account, files, before, self._signer, time.time())
+        made = digests.make(
+            trail, region, self._cloud.account, files, before, self._signer, self._cloud.clock.real()
+        )
         self._put(trail, made.key, made.text, Metadata=made.metadata)
 
         def edit(document: Document) -> None:
@@ -190,7 +197,7 @@ class Delivery:
 
     def _note(self, arn: str, about: str) -> None:
         def edit(document: Document) -> None:
-            document[OWN]["Times"][about] = time.time()
+            document[OWN]["Times"][about] = self._cloud.clock.real()
             document[OWN]["Errors"].pop(about, None)
 
         self._store.change(arn, edit)
@@ -201,7 +208,7 @@ class Delivery:
 
         def edit(document: Document) -> None:
             document[OWN]["Errors"][about] = code
-            document[OWN]["Times"][f"{about}Attempt"] = time.time()
+            document[OWN]["Times"][f"{about}Attempt"] = self._cloud.clock.real()
 
         try:
             self._store.change(arn, edit)
@@ -209,12 +216,12 @@ class Delivery:
             return
 
 
-def _advance(document: Document, number: int, files: Sequence[File]) -> None:
+def _advance(document: Document, number: int, files: Sequence[File], now: float) -> None:
     own = document[OWN]
     own["Cursor"] = number
     if not files:
         return
-    own["Times"] |= {"Delivery": time.time(), "DeliveryAttempt": time.time()}
+    own["Times"] |= {"Delivery": now, "DeliveryAttempt": now}
     own["Errors"].pop("Delivery", None)
     if document["LogFileValidationEnabled"]:
         for file in files:

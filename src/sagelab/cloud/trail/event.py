@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 VERSION = "1.11"
@@ -58,4 +59,9 @@ def _written(record: dict[str, Any]) -> str:
 
 def stamp(time: float) -> str:
     """A time as records have it: "2026-11-30T12:00:00Z"."""
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _stamp(int(time))
+
+
+@lru_cache(maxsize=64)  # a second's events have one time
+def _stamp(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,8 +1,9 @@
 """The journal: every event of a home, in one SQLite file that a thread of its own writes.
 
-A call is answered before its event is in the file: a queue takes it, and what waits is written as one batch, many
-times a second. So a kill may lose the events of the last moments; an orderly end loses none. Who finds the queue
-full waits for room. Where the file cannot be written for long, events are dropped, and the log says how many.
+A call is answered before its event is in the file: a queue takes it, and what waits is written as one batch, four
+times a second. So a kill may lose the events of the last quarter of a second; an orderly end loses none. Who finds
+the queue full waits for room. Where the file cannot be written for long, events are dropped, and the log says how
+many.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ ROOM = 256 << 20  # bytes that the file may have; the oldest tenth goes when it 
 QUEUE = 16 << 20  # characters of records that may wait
 BATCH = 500  # events of a transaction
 PATIENCE = 5.0  # seconds that a call waits for room in the queue
-PAUSE = 0.05  # seconds between two batches: what comes meanwhile is written as one
+PAUSE = 0.25  # seconds that an event waits for others, with which it is written
 AGAIN = 1.0  # seconds until a batch that could not be written is tried again
 TIDY = 3600.0  # seconds between two looks for what is too old
 
@@ -95,11 +96,13 @@ class Search:
 
 @dataclass
 class _Queue:
-    """What waits to be written. size: characters of it."""
+    """What waits to be written. size: characters of it. taken, written: how many events were, ever."""
 
     values: list[Sequence[Any]] = field(default_factory=list)
     size: int = 0
-    busy: bool = False  # a batch is being written
+    taken: int = 0
+    written: int = 0
+    hurry: bool = False  # somebody waits for it
     failing: bool = False
     lost: int = 0
     closed: bool = False
@@ -137,6 +140,7 @@ class Journal:
                 return
             queue.values.append(values)
             queue.size += len(text)
+            queue.taken += 1
             if self._thread is None:
                 self._start()
             if len(queue.values) == 1:
@@ -149,8 +153,11 @@ class Journal:
 
     def flush(self) -> None:
         """Wait until what was added is written, or cannot be."""
+        queue = self._queue
         with self._changed:
-            self._changed.wait_for(lambda: self._is_idle() or self._queue.failing, PATIENCE)
+            taken, queue.hurry = queue.taken, True
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: queue.written >= taken or queue.failing, PATIENCE)
 
     def close(self) -> None:
         """Write what waits, and end."""
@@ -193,15 +200,14 @@ class Journal:
         self._thread = threading.Thread(target=self._write, name="trail", daemon=True)
         self._thread.start()
 
-    def _is_idle(self) -> bool:
-        return not self._queue.values and not self._queue.busy
-
     def _write(self) -> None:
         queue = self._queue
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: queue.values or queue.closed)
-                batch, queue.busy = queue.values[:BATCH], True
+                if len(queue.values) < BATCH:
+                    self._changed.wait_for(lambda: queue.hurry or queue.closed or queue.size >= QUEUE, PAUSE)
+                batch = queue.values[:BATCH]
             if not batch:
                 break
             written = self._try(batch)
@@ -209,11 +215,13 @@ class Journal:
                 if written or queue.closed:
                     del queue.values[: len(batch)]
                     queue.size -= sum(len(values[-1]) for values in batch)
-                queue.busy, queue.failing = False, not written
+                    queue.written += len(batch)
+                queue.failing = not written
                 lost, queue.lost = (queue.lost, 0) if written else (0, queue.lost)
+                queue.hurry = queue.hurry and bool(queue.values)
                 self._changed.notify_all()
-                if not queue.closed and len(queue.values) < BATCH:
-                    self._changed.wait_for(lambda: queue.closed, PAUSE if written else AGAIN)
+                if not written:
+                    self._changed.wait_for(lambda: queue.closed, AGAIN)
             if lost:
                 logger.warning("%d calls are missing in the trail: it could not be written", lost)
 
@@ -233,15 +241,33 @@ class Journal:
             return False
 
     def _open(self) -> sqlite3.Connection:
+        """The file; one that is damaged is put aside, as nothing else depends on it."""
         if self._db is None:
-            db = sqlite3.connect(self._file, check_same_thread=False)
+            try:
+                self._db = self._connect()
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError as error:
+                aside = self._file.with_name(f"{self._file.name}.damaged")
+                logger.warning("%s is damaged (%s): it is %s now, and a new one begins", self._file, error, aside)
+                self._file.replace(aside)
+                for other in ("-wal", "-shm"):
+                    self._file.with_name(self._file.name + other).unlink(missing_ok=True)
+                self._db = self._connect()
+        return self._db
+
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self._file, check_same_thread=False)
+        try:
             self._file.chmod(0o600)
             db.execute("PRAGMA auto_vacuum=INCREMENTAL")
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=NORMAL")
             db.executescript(SCHEMA)
-            self._db = db
-        return self._db
+        except BaseException:
+            db.close()
+            raise
+        return db
 
     def _is_large(self, db: sqlite3.Connection) -> bool:
         pages, free, size = (

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from sagelab import catalog
+from sagelab.catalog import Kind
 from sagelab.cloud.trail.event import Thing
 
 # Service -> member of a request in CloudTrail's spelling -> the type of what it names.
@@ -50,15 +52,22 @@ def named(service: str, operation: str, params: Mapping[str, Any], *told: Mappin
     params: of SageMaker, as they were given. told: requestParameters and responseElements.
     """
     found: list[Thing] = []
-    kind = catalog.of_operation(operation) if service == "sagemaker" else None
+    kind = _kind(operation) if service == "sagemaker" else None
     if kind is not None and isinstance(name := kind.name_of(dict(params)), str):
         found.append((f"AWS::SageMaker::{kind.stem}", name))
     if service == "sagemaker" and operation.startswith("InvokeEndpoint"):
         found.append(("AWS::SageMaker::Endpoint", str(params.get("EndpointName"))))
-    for member, type_ in _NAMES.get(service, {}).items():
-        values = [each.get(member) for one in told for each in _around(one or {})]
+    known = _NAMES.get(service, {})
+    places = [each for one in told if one for each in _around(one)] if known else []
+    for member, type_ in known.items():
+        values = [each.get(member) for each in places]
         found += dict.fromkeys((type_, value) for value in values if isinstance(value, str))
     return [(type_, name[:LONGEST]) for type_, name in found[:MOST]]
+
+
+@cache  # of operations that AWS's model has
+def _kind(operation: str) -> Kind | None:
+    return catalog.of_operation(operation)
 
 
 def _around(told: Mapping[str, Any]) -> list[Mapping[str, Any]]:

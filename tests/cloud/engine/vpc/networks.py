@@ -23,6 +23,7 @@ class Network:
 
     def __post_init__(self) -> None:
         self.vpc = self.ec2.create_vpc(CidrBlock="10.7.0.0/16")["Vpc"]["VpcId"]
+        self.ec2.modify_vpc_attribute(VpcId=self.vpc, EnableDnsHostnames={"Value": True})
         self.table = self._main(self.vpc)
         for number, zone in enumerate(ZONES):
             block = {"CidrBlock": f"10.7.{number}.0/24", "AvailabilityZone": zone}

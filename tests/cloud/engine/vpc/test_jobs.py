@@ -137,9 +137,9 @@ def test_the_policy_of_an_endpoint_and_of_a_bucket_know_it(intruder: Intruder, n
 
 def test_other_jobs_and_endpoints_fail_in_aws_words(intruder: Intruder, cloud: LocalCloud) -> None:
     jobs, network = intruder.jobs, Network(cloud.client("ec2"))
-    inside = {"NetworkConfig": {"VpcConfig": network.config}}
+    inside = {"VpcConfig": network.config}
     inputs = [processing.source("in", intruder.uri)]
-    ended = processing.run(jobs, processing.request("true", ProcessingInputs=inputs, **inside))
+    ended = processing.run(jobs, processing.request("true", ProcessingInputs=inputs, NetworkConfig=inside))
     assert ended["FailureReason"] == (
         f"ClientError: Failed to download data. ListObjectsV2 failed for {intruder.uri}. nextToken:[null]:"
         " Unable to execute request to S3"

@@ -30,7 +30,10 @@ RECORDS = Records(
     REGION,
     vpcs=[{"VpcId": "vpc-1"}],
     subnets=[
-        {"SubnetId": f"subnet-{number}", "VpcId": "vpc-1", "CidrBlock": f"10.0.{number}.0/28", "AvailabilityZone": zone}
+        {
+            "SubnetId": f"subnet-{number}", "VpcId": "vpc-1", "CidrBlock": f"10.0.{number}.0/28",
+            "AvailabilityZone": zone,
+        }
         for number, zone in enumerate(("us-east-1a", "us-east-1b"))
     ],
     tables=[{"VpcId": "vpc-1", "RouteTableId": "rtb-1", "Associations": [{"Main": True}]}],
@@ -179,7 +182,7 @@ def test_records_are_read_again_after_a_change() -> None:
     class Client:
         def __getattr__(self, name: str) -> Callable[..., dict[str, Any]]:
             calls.append(name)
-            return lambda: dict.fromkeys(MEMBERS, [])
+            return lambda: {name: [] for name in MEMBERS}
 
     ec2 = EC2(lambda _: Client())
     first = ec2.records(REGION)

@@ -9,7 +9,7 @@ from typing import Any
 import botocore.exceptions
 import pytest
 
-from tests.cloud.gateway.auth.test_permissions import ACCOUNT, Role, refused
+from tests.cloud.gateway.auth.test_permissions import ACCOUNT, Role, allow, refused
 from tests.trusts import TRUST
 
 OF_AWS = "arn:aws:iam::aws:policy/"
@@ -175,3 +175,16 @@ def test_a_boundary_may_be_one_of_aws(gateway: Any, unique: Callable[[str], str]
     client = gateway.client("sagemaker", **keys, aws_session_token=issued["SessionToken"])
     client.list_training_jobs()
     refused(client.stop_training_job, **JOB)
+
+
+def test_tags_that_an_object_is_put_with_are_held_to(gateway: Any, unique: Callable[[str], str]) -> None:
+    ours = {
+        "StringEquals": {"s3:RequestObjectTag/Team": "a"},
+        "ForAllValues:StringEquals": {"s3:RequestObjectTagKeys": ["Team"]},
+    }
+    role = Role(gateway, unique("tagger"), allow("s3:PutObject", "s3:PutObjectTagging", Condition=ours))
+    gateway.client("s3").create_bucket(Bucket="tagged-by-role")
+    put, where = role.client("s3").put_object, {"Bucket": "tagged-by-role", "Key": "one"}
+    put(**where, Tagging="Team=a")
+    for tags in ("Team=b", "Team=b&Team=a", "Team=a&More=b", "team", ""):
+        refused(put, **where, Tagging=tags)

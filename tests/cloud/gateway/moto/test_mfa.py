@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from PIL import Image
 
 from sagelab.cloud.gateway.moto import mfa
+from sagelab.cloud.gateway.moto.persistence import pickles
+from sagelab.cloud.gateway.moto.persistence.persister import Persister
 from tests.trusts import TRUST
 
 ACCOUNT = "123456789012"
@@ -145,6 +147,19 @@ def test_code_counts_once(owner: Callable[..., Owner]) -> None:
             "MultiFactorAuthentication failed with invalid MFA one time pass code.",
         )
     one.session(one.code(1))
+
+
+def test_code_that_counted_is_written_down(owner: Callable[..., Owner]) -> None:
+    """So that it counts once after a kill as well."""
+    one = owner()
+    one.enable(-3)
+    one.session(one.code())
+    current = Persister.current
+    assert current is not None
+    rows = current._db.rows("SELECT account, region, state FROM backends WHERE service='iam'")
+    states = [current._opened(("iam", account, region), state) for account, region, state in rows]
+    devices = [pickles.load(state)["virtual_mfa_devices"] for state in states]
+    assert [kept[one.serial].last_step for kept in devices if one.serial in kept] == [NOW]
 
 
 def test_codes_that_enabled_a_device_are_used(owner: Callable[..., Owner]) -> None:

@@ -100,3 +100,92 @@ def test_key_policy_of_a_role_lets_that_role_in(gateway: Any, unique: Callable[[
     assert code_of(maker.create_key, Policy=whole) == (400, "MalformedPolicyDocumentException")
     for made in (maker.create_key(), changer.create_key(Policy=whole)):  # by default the account's, for anybody
         assert made["KeyMetadata"]["Enabled"]
+
+
+STATEMENT: dict[str, Any] = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::worded/*"}
+UNKNOWN = {"Condition": {"StringEqualsMaybe": {"aws:PrincipalArn": "x"}}}
+
+
+def document(**changed: Any) -> str:
+    """A policy of one statement; None leaves a member out."""
+    statement = {name: value for name, value in (STATEMENT | changed).items() if value is not None}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def words_of(call: Callable[..., Any], **params: Any) -> tuple[str, str]:
+    with pytest.raises(botocore.exceptions.ClientError) as refused:
+        call(**params)
+    error = refused.value.response["Error"]
+    return str(error["Code"]), str(error["Message"])
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({}, "Missing required field Principal"),
+        ({"Principal": {}}, "Invalid principal in policy"),
+        ({"Principal": {"Nobody": "*"}}, "Invalid principal in policy"),
+        ({"Principal": "*", **UNKNOWN}, "Invalid Condition type : StringEqualsMaybe"),
+        (
+            {"Principal": "*", "Condition": {"ForSomeValues:StringLike": {"k": "v"}}},
+            "Invalid Condition type : ForSomeValues:StringLike",
+        ),
+    ],
+)
+def test_policy_of_a_bucket_or_key_that_is_none_is_refused_in_words(
+    gateway: Any, changed: dict[str, Any], words: str
+) -> None:
+    s3, kms = gateway.client("s3"), gateway.client("kms")
+    s3.create_bucket(Bucket="worded")
+    put = words_of(s3.put_bucket_policy, Bucket="worded", Policy=document(**changed))
+    assert put == ("MalformedPolicy", words)
+    key = words_of(kms.create_key, Policy=document(**{"Action": "kms:*", "Resource": "*"} | changed))
+    assert key == ("MalformedPolicyDocumentException", words)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({}, "Missing required field Principal"),
+        ({"Principal": {}}, "Invalid principal in policy."),
+        ({"Principal": {"Nobody": "*"}}, "Invalid principal in policy."),
+        ({"Principal": {"AWS": "*"}, **UNKNOWN}, "Syntax errors in policy."),
+    ],
+)
+def test_trust_that_is_none_is_refused_in_words(gateway: Any, changed: dict[str, Any], words: str) -> None:
+    trust = document(**{"Action": "sts:AssumeRole", "Resource": None} | changed)
+    refused = words_of(gateway.client("iam").create_role, RoleName="worded", AssumeRolePolicyDocument=trust)
+    assert refused == ("MalformedPolicyDocument", words)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"Principal": "*"}, "Policy document should not specify a principal."),
+        ({"NotPrincipal": {"AWS": "*"}}, "Policy document should not specify a principal."),
+        (UNKNOWN, "Syntax errors in policy."),
+        ({"Resource": None}, "Policy statement must contain resources."),
+        ({"Action": "GetObject"}, "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."),
+    ],
+)
+def test_policy_of_an_identity_that_is_none_is_refused_in_words(
+    gateway: Any, unique: Callable[[str], str], changed: dict[str, Any], words: str
+) -> None:
+    iam, name, text = gateway.client("iam"), unique("worded"), document(**changed)
+    iam.create_user(UserName=name)
+    malformed = ("MalformedPolicyDocument", words)
+    assert words_of(iam.create_policy, PolicyName=name, PolicyDocument=text) == malformed
+    assert words_of(iam.put_user_policy, UserName=name, PolicyName="p", PolicyDocument=text) == malformed
+
+
+@pytest.mark.parametrize("quantifier", ["", "ForAllValues:", "ForAnyValue:"])
+@pytest.mark.parametrize("ending", ["", "IfExists"])
+def test_operators_of_iam_are_taken(quantifier: str, ending: str) -> None:
+    from moto.iam.policy_validation import VALID_CONDITIONS
+
+    from sagelab.cloud.gateway.auth.conditions import is_operator
+
+    names = [f"{quantifier}{name}{ending}" for name in VALID_CONDITIONS if name != "Null"]
+    assert [name for name in names if not is_operator(name)] == []
+    assert not is_operator(f"{quantifier}NullIfExists")
+    assert not is_operator(f"{quantifier}NumericNotLessThan{ending}")

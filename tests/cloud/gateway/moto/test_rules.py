@@ -2,26 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import botocore.exceptions
 import pytest
-
-
-def test_gateway_endpoint_needs_no_route_table(gateway: Any) -> None:
-    resources = {
-        "Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16"}},
-        "Endpoint": {
-            "Type": "AWS::EC2::VPCEndpoint",
-            "Properties": {"VpcId": {"Ref": "Vpc"}, "ServiceName": "com.amazonaws.us-east-1.s3"},
-        },
-    }
-    stacks = gateway.client("cloudformation")
-    stacks.create_stack(StackName="gateways", TemplateBody=json.dumps({"Resources": resources}))
-    (endpoint,) = gateway.client("ec2").describe_vpc_endpoints()["VpcEndpoints"]
-    assert (endpoint["VpcEndpointType"], endpoint.get("RouteTableIds", [])) == ("Gateway", [])
-    stacks.delete_stack(StackName="gateways")
 
 
 def test_sign_in_that_is_not_checked_is_refused(gateway: Any) -> None:

@@ -118,6 +118,7 @@ class VariantSpec:
     log_group: str | None = None
     zones: tuple[str, ...] = ()
     serverless: Serverless | None = None
+    volume_key: str | None = None
 
     @property
     def threads(self) -> int:
@@ -165,7 +166,9 @@ class Server(Instance):
     def fetch(self) -> None:
         """Unpack the model. JobError: why it cannot be had."""
         launcher, spec = self.context.launcher, self.spec
-        self.folder = launcher.make_folder(f"{self.endpoint}-{self.instance}{self._part}", spec.name)
+        name = f"{self.endpoint}-{self.instance}{self._part}"
+        passphrase = self.context.volume_passphrase(spec.volume_key, f"{name}/{spec.name}")
+        self.folder = launcher.make_folder(name, spec.name, passphrase)
         self._channel = Channel(self.folder / "run" / SOCKETS[0], spec.timeout)
         model = self.folder / "ml/model"
         model.mkdir()

@@ -44,7 +44,9 @@ class Attempt(Cluster):
     def __init__(
         self, job: dict[str, Any], context: EngineContext, metrics: Metrics, cores: tuple[int, ...] = ()
     ) -> None:
-        super().__init__(job["TrainingJobName"], job["ResourceConfig"]["InstanceCount"], context)
+        resources = job["ResourceConfig"]
+        key = resources.get("VolumeKmsKeyId")
+        super().__init__(job["TrainingJobName"], resources["InstanceCount"], context, key)
         uri = job["AlgorithmSpecification"]["TrainingImage"]
         self.request, self.metrics, self.cores = job, metrics, cores
         self.listener = self._read

@@ -18,7 +18,7 @@ from sagelab.cloud.engine.jobs.failures import KILLED, explain_exit
 from sagelab.cloud.engine.jobs.logs import Listener, Reader, Stream
 from sagelab.cloud.engine.sandbox.launcher import Running
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
-from sagelab.cloud.errors import InternalServerError, JobError
+from sagelab.cloud.errors import ClientError, InternalServerError, JobError
 
 NETWORK = ip_network("10.0.128.0/20")  # of the hosts of a job, each of which has its own
 GRACE_SECONDS = 120.0  # between SIGTERM and SIGKILL, as StopTrainingJob has it
@@ -29,8 +29,8 @@ class Task:
     """What every host of a job runs.
 
     argv: its first command. environment: beside what every host has. network: without one it has no keys either.
-    role: whose keys it has. seconds: that it may run. memory: bytes of a process, at most. encrypted: whether what goes
-    from host to host is.
+    role: whose keys it has. seconds: that it may run. memory: bytes of a process, at most. encrypted: whether
+    what goes from host to host is.
     """
 
     runtime: Runtime
@@ -51,8 +51,9 @@ class Cluster:
 
     listener: Listener | None = None
 
-    def __init__(self, job: str, count: int, context: EngineContext) -> None:
-        self.job, self.context = job, context
+    def __init__(self, job: str, count: int, context: EngineContext, volume_key: str | None = None) -> None:
+        """volume_key: of KMS, under which the volumes of the hosts are."""
+        self.job, self.context, self.volume_key = job, context, volume_key
         self.hosts = [f"algo-{number + 1}" for number in range(count)]
         self.folder = f"{job}-{time.time_ns():x}"
         self.folders: dict[str, Path] = {}
@@ -63,9 +64,13 @@ class Cluster:
         self._kill: threading.Timer | None = None
 
     def make_folders(self) -> list[Workspace]:
-        """A new folder for each host; the /opt/ml of each."""
-        make = self.context.launcher.make_folder
-        self.folders = {host: make(self.folder, host) for host in self.hosts}
+        """A new folder for each host; the /opt/ml of each.
+
+        ClientError: the key of their volumes cannot be used.
+        """
+        for host in self.hosts:
+            passphrase = self.context.volume_passphrase(self.volume_key, f"{self.job}/{host}")
+            self.folders[host] = self.context.launcher.make_folder(self.folder, host, passphrase)
         return self.spaces
 
     @property
@@ -125,9 +130,12 @@ class Cluster:
         )
 
     def _address(self, number: int) -> str:
-        """Of a host, from 1 on: in the job's subnet, if it has one."""
+        """Of a host, from 1 on: in the job's subnet, if it has one. ClientError: it has not so many."""
         source = self.context.source
-        return source.of_host(number).address if source else str(NETWORK[number])
+        try:
+            return source.of_host(number).address if source else str(NETWORK[number])
+        except ValueError as error:
+            raise ClientError(f"Insufficient free addresses in the subnet of the job: {error}") from None
 
     def wait(self, limits: Mapping[str, float], on_due: Callable[[str], None]) -> None:
         """Return when no process of the hosts is left and all that they printed is in the log.

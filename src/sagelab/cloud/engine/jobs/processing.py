@@ -42,7 +42,8 @@ class ProcessingRun(JobRun):
         self.job, self.notes = job, notes
         self.context = context = context.inside(job.get("NetworkConfig", {}).get("VpcConfig"))
         self.resources: dict[str, Any] = job["ProcessingResources"]["ClusterConfig"]
-        self.cluster = Cluster(self.job_name, self.resources.get("InstanceCount", 1), context)
+        count, key = self.resources.get("InstanceCount", 1), self.resources.get("VolumeKmsKeyId")
+        self.cluster = Cluster(self.job_name, count, context, key)
         image = context.launcher.images.find(job["AppSpecification"]["ImageUri"], registry.PROCESS)
         self.environment = image.environment if image else environments.TENSORFLOW
         self.entry_point = ("python3", "-m", image.algorithm) if image and registry.has_entry_point(image) else ()

@@ -26,6 +26,7 @@ import botocore.exceptions
 
 from sagelab import relay
 from sagelab.cloud.engine.context import EngineContext
+from sagelab.cloud.engine.data import encrypted
 from sagelab.cloud.engine.data.workspace import environment
 from sagelab.cloud.engine.hosting.client import Channel, ServerUnavailable
 from sagelab.cloud.engine.images import runtimes
@@ -106,6 +107,7 @@ class NotebookInstance:
         self._sandbox_unavailable: str | None = None
         self._running: Running | None = None
         self._relay: relay.Relay | None = None
+        self._opened: encrypted.Opened | None = None
         self._readers: list[Reader] = []
         self._lock = threading.Lock()
 
@@ -121,12 +123,13 @@ class NotebookInstance:
     def start(self) -> None:
         """Fill the volume, run the scripts, wait until JupyterLab answers. NotStarted: why it does not."""
         spec = self.spec
-        fresh = spec.volume.fill()
-        wanted = [hook for hook in hooks.HOOKS if hook in spec.scripts and (hook != "OnCreate" or fresh)]
-        folder = f"notebook-{secrets.token_hex(4)}"
-        self._folder = self.context.launcher.make_folder(folder, "notebook")
-        self._sandbox_unavailable = self.context.launcher.sandbox_unavailable(runtimes.PYTHON)
         try:
+            self._opened = self._open_volume()
+            fresh = spec.volume.fill()
+            wanted = [hook for hook in hooks.HOOKS if hook in spec.scripts and (hook != "OnCreate" or fresh)]
+            folder = f"notebook-{secrets.token_hex(4)}"
+            self._folder = self.context.launcher.make_folder(folder, "notebook")
+            self._sandbox_unavailable = self.context.launcher.sandbox_unavailable(runtimes.PYTHON)
             self._lay_out()
             running = self._launch(wanted)
             self._wait_answer(running, STARTUP + spec.limit * len(wanted))
@@ -150,6 +153,16 @@ class NotebookInstance:
             port.close()
         if self._folder != Path():
             self.context.launcher.remove_folder(self._folder.parent.name)
+        with self._lock:
+            opened, self._opened = self._opened, None
+        if opened:
+            opened.close()
+
+    def _open_volume(self) -> encrypted.Opened | None:
+        try:
+            return self.spec.volume.open(self.context.client("kms"))
+        except JobError as error:
+            raise NotStarted(error.args[0]) from None
 
     def _lay_out(self) -> None:
         """The files of an instance beside its volume, as AWS has them as far as programs look for them."""

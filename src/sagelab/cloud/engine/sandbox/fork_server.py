@@ -94,8 +94,8 @@ class ForkServerProcess:
             self._signal(message["group"], message["signal"])
 
     def _start(self, name: str, files: list[int]) -> None:
-        """files: what the group runs, where its hosts are joined by tunnels what their keeper is told, and where each
-        host prints to.
+        """files: what the group runs, where its hosts are joined by tunnels what their keeper is told, and where
+        each host prints to.
         """
         pid = os.fork()
         if pid == 0:

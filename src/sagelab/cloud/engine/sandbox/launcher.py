@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sagelab.cloud.engine.data import trees
+from sagelab.cloud.engine.data import encrypted, trees
 from sagelab.cloud.engine.images.environments import Environments
 from sagelab.cloud.engine.images.own import OwnImages
 from sagelab.cloud.engine.images.registry import Registry
@@ -46,6 +46,8 @@ class Launcher:
         self._lock, self._closed = threading.Lock(), False
         self._fork_servers: dict[tuple[str, ...], ForkServer] = {}
         self._cgroups = cgroups.divide()
+        self._opened: dict[Path, encrypted.Opened] = {}
+        encrypted.release(home.path)
         for leftover in home.jobs.iterdir():
             trees.remove(leftover)
 
@@ -89,7 +91,7 @@ class Launcher:
         beside = layer.Beside(packages, environment.start) if packages else None
         variables = dict(environment.variables)
         hosts = [_with_program(replace(host, env=variables | host.env)) for host in hosts]
-        hosts = [layer.lay_out(host, python, fork_server.overlay, beside) for host in hosts]
+        hosts = [layer.lay_out(host, python, self._lies_over(host, fork_server), beside) for host in hosts]
         if fork_server.sandbox_unavailable:
             hosts = [without_namespaces(host) for host in hosts]
         elif not fork_server.joined:
@@ -146,14 +148,26 @@ class Launcher:
         fork_server.wait_ready()
         return links.DEVICE if fork_server.joined and hosts > 1 else "lo"
 
-    def make_folder(self, job: str, host: str) -> Path:
-        """A new folder for one host: its /opt/ml, /tmp and home, all empty."""
+    def _lies_over(self, host: HostSpec, fork_server: ForkServer) -> bool:
+        """Whether its layer can lie over its packages: not every file system can hold one for the kernel."""
+        return fork_server.overlay and Path(host.folder) not in self._opened
+
+    def make_folder(self, job: str, host: str, passphrase: bytes | None = None) -> Path:
+        """A new folder for one host: its /opt/ml, /tmp and home, all empty.
+
+        passphrase: of an encrypted volume, which all of it lies on then. InternalServerError: there can be none.
+        """
         folder = self._home.jobs / job / host
+        if passphrase is not None:
+            stored = folder.with_name(f"{host}.encrypted")
+            self._opened[folder] = encrypted.open_folder(stored, folder, passphrase)
         for name in FOLDERS:
             (folder / name).mkdir(parents=True)
         return folder
 
     def remove_folder(self, job: str) -> None:
+        for folder in [one for one in self._opened if one.parent == self._home.jobs / job]:
+            self._opened.pop(folder).close()
         trees.remove(self._home.jobs / job)
 
     def close(self) -> None:

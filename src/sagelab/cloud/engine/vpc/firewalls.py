@@ -7,6 +7,7 @@ the answers in as well. https://docs.aws.amazon.com/vpc/latest/userguide/infrast
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Network, collapse_addresses, ip_network
 from typing import Any, cast
 
@@ -21,6 +22,7 @@ TCP, ALL = ("tcp", "6"), "-1"
 LAST = 32767  # of an ACL's rules: it refuses the rest
 
 
+@lru_cache(maxsize=1024)
 def network(text: str) -> IPv4Network:
     """Of "10.0.0.0/16"."""
     return cast("IPv4Network", ip_network(text, strict=False))

@@ -18,6 +18,7 @@ NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
     "codecommit": ("", ("repositoryName", "repositoryNames[]", "resourceArn")),
     "codepipeline": ("", ("name", "pipelineName", "pipeline.name", "resourceArn")),
     "servicecatalog": ("", ()),
+    "comprehend": ("", ()),
     "codebuild": ("project/", ("name", "names[]", "projectName", "id", "ids[]")),
     "application-autoscaling": ("", ("ResourceARN",)),
     "cloudtrail": ("trail/", ("Name", "TrailName", "ResourceId", "ResourceIdList[]")),

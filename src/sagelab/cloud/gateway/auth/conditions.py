@@ -27,6 +27,15 @@ def keys(condition: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         yield from tests
 
 
+def is_operator(name: str) -> bool:
+    """Whether IAM has a condition operator of this name."""
+    quantifier, _, plain = name.rpartition(":")
+    if quantifier not in ("", "ForAllValues", "ForAnyValue"):
+        return False
+    kind = plain.removesuffix("IfExists")
+    return kind in _TESTS or kind in _NEGATED or kind == "BinaryEquals" or plain == "Null"
+
+
 def variables(text: str) -> Iterator[str]:
     """The condition keys whose values a policy's variables stand for."""
     names = (one[1].partition(",")[0].strip() for one in _VARIABLE.finditer(text))
@@ -193,6 +202,10 @@ _TESTS: dict[str, Test] = {
 }
 _TESTS |= {f"Numeric{name}": test for name, test in _compared(float).items()}
 _TESTS |= {f"Date{name}": test for name, test in _compared(_moment).items()}
+_NEGATED = frozenset(
+    "StringNotEquals StringNotEqualsIgnoreCase StringNotLike NumericNotEquals DateNotEquals ArnNotEquals"
+    " ArnNotLike NotIpAddress".split()
+)
 
 
 def _listed(value: Any) -> list[Any]:

@@ -60,9 +60,10 @@ class Permissions:
         if context.origin:
             known = endpoints.place(known, context.origin)
         for one in map(self._moto.settled, needed):
-            if context.origin and (refusal := endpoints.refusal(context.origin, key, one, known | one.context)):
+            about = known | one.context
+            if context.origin and (refusal := endpoints.refusal(context.origin, key, context.service, one, about)):
                 raise AccessDenied(verdict.denial(key.service or key.arn, one, refusal))
-            found = verdict.reach(key, rights, self._moto.guarded(one, key), one, known | one.context)
+            found = verdict.reach(key, rights, self._moto.guarded(one, key), one, about)
             if found.effect == "allowed" or (key.owner and one.action in _ROOTS):
                 continue
             raise AccessDenied(verdict.denial(key.service or key.arn, one, found))

@@ -169,8 +169,8 @@ def _tagged(arn: str, version: Context, action: str, seals: Seals) -> Context:
 
 
 def _given_tags(header: str) -> Context:
-    """Those that an object is put with, written as a query."""
-    tags = dict(parse_qsl(header, keep_blank_values=True))
+    """Those that an object is put with, written as a query; of two by one name the first counts, as for moto."""
+    tags = dict(reversed(parse_qsl(header, keep_blank_values=True)))
     found = {f"s3:requestobjecttag/{key.lower()}": [value] for key, value in tags.items()}
     return found | ({"s3:requestobjecttagkeys": list(tags)} if tags else {})
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from sagelab.cloud.gateway.auth.conditions import is_operator
+
 LIMIT = 20 << 10  # bytes
 PRINCIPALS = {"AWS", "CanonicalUser", "Federated", "Service"}
 SYNTAX = "Invalid policy syntax."
@@ -40,12 +42,17 @@ def _fault_of(statement: Any) -> str | None:
             return f"Missing required field {name}"
     if statement["Effect"] not in ("Allow", "Deny"):
         return f"Invalid effect: {statement['Effect']}"
-    if not _is_principal(statement.get("Principal", statement.get("NotPrincipal"))):
+    if not is_principal(statement.get("Principal", statement.get("NotPrincipal"))):
         return "Invalid principal in policy"
     for name in ("Action", "Resource"):
         if not _are_texts(statement.get(name, statement.get(f"Not{name}"))):
             return f"Policy has invalid {name.lower()}"
-    return None if _is_condition(statement.get("Condition", {})) else SYNTAX
+    condition = statement.get("Condition", {})
+    operators = condition if isinstance(condition, dict) else ()
+    unknown = next((name for name in operators if not is_operator(name)), None)
+    if unknown is not None:
+        return f"Invalid Condition type : {unknown[:100]}"
+    return None if _is_condition(condition) else SYNTAX
 
 
 def _are_texts(value: Any) -> bool:
@@ -53,7 +60,8 @@ def _are_texts(value: Any) -> bool:
     return bool(value) and all(isinstance(each, str) for each in (value if isinstance(value, list) else [value]))
 
 
-def _is_principal(value: Any) -> bool:
+def is_principal(value: Any) -> bool:
+    """Whether a Principal is one: "*", or names of one of the kinds that there are."""
     if isinstance(value, dict):
         return bool(value) and value.keys() <= PRINCIPALS and all(map(_are_texts, value.values()))
     return bool(value == "*")

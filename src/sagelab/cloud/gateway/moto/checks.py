@@ -28,6 +28,7 @@ from sagelab.cloud.gateway.moto import (
     sessions,
     state_machines,
     targets,
+    vpc_endpoints,
 )
 
 # Given the arguments, which it may mend; what it returns is given the result.
@@ -86,7 +87,8 @@ _HELD: dict[str, tuple[_Held, ...]] = {
         _Held("dynamodb.responses.DynamoHandler", "export_table_to_point_in_time", rules.complete_export),
     ),
     "ec2": (
-        _Held("ec2.models.vpcs.VPCBackend", "create_vpc_endpoint", rules.complete_endpoint),
+        _Held("ec2.models.vpcs.VPCBackend", "create_vpc_endpoint", vpc_endpoints.complete),
+        _Held("ec2.models.vpcs.VPCBackend", "modify_vpc_endpoint", vpc_endpoints.check_policy),
         _Held(f"ec2.models.{_ZONES}", "describe_availability_zones", rules.tell_zones),
     ),
     "events": (
@@ -147,6 +149,7 @@ _HELD: dict[str, tuple[_Held, ...]] = {
         _Held("s3.models.S3Backend", "create_bucket", s3.check_name),
         _Held("s3.responses", "cors_matches_origin", rules.match_origin),
         _Held("s3.models.S3Backend", "put_bucket_policy", s3.check_policy),
+        _Held("s3.models.S3Backend", "put_bucket_encryption", s3.check_encryption),
     ),
     "scheduler": tuple(
         _Held(f"scheduler.models.{owner}", methods, check)

@@ -13,11 +13,12 @@ from typing import Any
 
 from moto.backends import get_backend
 from moto.core.exceptions import JsonRESTError
-from moto.iam.exceptions import LimitExceededException, NotFoundException
+from moto.iam.exceptions import LimitExceededException, MalformedPolicyDocument, NotFoundException
 from moto.iam.policy_validation import IAMTrustPolicyDocumentValidator
 
+from sagelab.cloud.gateway.auth.policies import statements
 from sagelab.cloud.gateway.moto import iam
-from sagelab.cloud.gateway.moto.bucket_policy_form import find_fault
+from sagelab.cloud.gateway.moto.bucket_policy_form import find_fault, is_principal
 
 Asked = dict[str, Any]
 
@@ -26,7 +27,8 @@ INLINE = {"user": 2048, "group": 5120, "role": 10240}  # characters of all of on
 
 
 def check_managed(asked: Asked) -> None:
-    """LimitExceededException: a managed policy is too long."""
+    """LimitExceededException: a managed policy is too long. MalformedPolicyDocument: it says for whom it is."""
+    _check_nobody(asked["policy_document"])
     if _length(asked["policy_document"]) > MANAGED:
         raise LimitExceededException(f"Cannot exceed quota for PolicySize: {MANAGED}")
 
@@ -39,10 +41,19 @@ def check_trust(asked: Asked) -> None:
     if _length(asked[name]) > TRUST:
         raise LimitExceededException(f"Cannot exceed quota for ACLSizePerRole: {TRUST}")
     IAMTrustPolicyDocumentValidator(asked[name]).validate()
+    for one in statements(json.loads(asked[name])):
+        if "Principal" not in one and "NotPrincipal" not in one:
+            raise MalformedPolicyDocument("Missing required field Principal")
+        if not is_principal(one.get("Principal", one.get("NotPrincipal"))):
+            raise MalformedPolicyDocument("Invalid principal in policy.")
 
 
 def check_inline(asked: Asked) -> None:
-    """LimitExceededException: the inline policies of a user, group or role are too long together."""
+    """LimitExceededException: the inline policies of a user, group or role are too long together.
+
+    MalformedPolicyDocument: one says for whom it is.
+    """
+    _check_nobody(asked["policy_json"])
     kind = next(kind for kind in INLINE if f"{kind}_name" in asked)
     name = asked[f"{kind}_name"]
     holder = getattr(asked["self"], f"get_{kind}")(name)
@@ -116,6 +127,17 @@ def check_key(asked: Asked) -> None:
     if fault := find_fault(text.encode(), OF_A_KEY):
         raise JsonRESTError("MalformedPolicyDocumentException", fault)
     asked["policy"] = text
+
+
+def _check_nobody(policy: Any) -> None:
+    """MalformedPolicyDocument: a policy of an identity names a principal. What cannot be read is left to moto."""
+    try:
+        found = statements(json.loads(policy) if isinstance(policy, str) else policy)
+        named = any({"Principal", "NotPrincipal"} & one.keys() for one in found)
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        return
+    if named:
+        raise MalformedPolicyDocument("Policy document should not specify a principal.")
 
 
 def _length(policy: Any) -> int:

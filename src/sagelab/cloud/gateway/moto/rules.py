@@ -102,12 +102,6 @@ def forget_sent(asked: Asked) -> None:
     asked["self"].sent_notifications.clear()
 
 
-def complete_endpoint(asked: Asked) -> None:
-    """An endpoint of a VPC is a gateway where nothing else is said, and needs no route table."""
-    asked["endpoint_type"] = asked.get("endpoint_type") or "Gateway"
-    asked["route_table_ids"] = asked.get("route_table_ids") or []
-
-
 def complete_export(asked: Asked) -> None:
     """An export of DynamoDB's needs no prefix."""
     asked["self"].body.setdefault("S3Prefix", "")

@@ -12,9 +12,10 @@ from moto.moto_server import werkzeug_app
 from moto.moto_server.utilities import RegexConverter
 from moto.s3.exceptions import InvalidBucketName, S3ClientError
 
-from sagelab.cloud.errors import InvalidArgument
+from sagelab.cloud.errors import InvalidArgument, MalformedXml, NotImplementedHere
 from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.moto.bucket_policy_form import find_fault
+from sagelab.cloud.gateway.moto.persistence import seals
 
 HEADERS = tuple(
     f"response-{name}"
@@ -30,6 +31,7 @@ HEADERS = tuple(
 
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_NO_XML = "The XML you provided was not well-formed or did not validate against our published schema"
 _STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
 _ENDS = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")  # what S3 itself names so
 
@@ -70,6 +72,23 @@ def check_policy(asked: dict[str, Any]) -> None:
     """S3ClientError: what is put as a bucket's policy is none (checks.py)."""
     if fault := find_fault(asked["policy"]):
         raise S3ClientError("MalformedPolicy", fault)
+
+
+def check_encryption(asked: dict[str, Any]) -> None:
+    """InvalidArgument, MalformedXml, NotImplementedHere: a bucket's default encryption is none (checks.py).
+
+    Whether its key is there, S3 does not ask.
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketEncryption.html
+    """
+    rule = asked["encryption"]["Rule"]
+    default = rule["ApplyServerSideEncryptionByDefault"] if isinstance(rule, dict) else {}
+    algorithm = default.get("SSEAlgorithm")
+    if algorithm == seals.LAYERS:
+        raise NotImplementedHere(seals.NO_LAYERS)
+    if algorithm not in (seals.PLAIN, seals.KMS):
+        raise MalformedXml(_NO_XML)
+    if algorithm == seals.PLAIN and default.get("KMSMasterKeyID"):
+        raise InvalidArgument("a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms")
 
 
 def _fits(value: str) -> bool:

@@ -19,6 +19,7 @@ from botocore.model import OperationModel, ServiceModel
 
 from sagelab.cloud.errors import UnknownOperation
 from sagelab.cloud.gateway.http.request import Request
+from sagelab.cloud.gateway.wire import cbor
 
 CONTROL = "sagemaker"
 REST = (
@@ -38,6 +39,7 @@ BESIDE = {
     "codepipeline": "CodePipeline_20150709",
     "servicecatalog": "AWS242ServiceCatalogService",
     "application-autoscaling": "AnyScaleFrontendService",
+    "comprehend": "Comprehend_20171127",
     "cloudtrail": "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101",
 }
 _LABEL = re.compile(r"\{(\w+)(\+?)\}")
@@ -45,11 +47,12 @@ _LABEL = re.compile(r"\{(\w+)(\+?)\}")
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation, and the labels found in the request's path."""
+    """One operation, and the labels found in the request's path. cbor: whether it is asked in CBOR."""
 
     plane: str
     model: OperationModel
     labels: dict[str, str]
+    cbor: bool = False
 
     @property
     def name(self) -> str:
@@ -88,7 +91,8 @@ class Planes:
     def find(self, request: Request, service: str = CONTROL) -> Operation:
         """The operation a request to a service means. UnknownOperation: it has none such."""
         if service in BESIDE:
-            return self._of_beside(request.target, service)
+            named = cbor.target(request)
+            return self._of_beside(named or request.target, service, bool(named))
         if request.target:
             return self._targeted(request.target)
         for route in self._routes.get((request.method, _start(request.path)), ()):
@@ -114,7 +118,7 @@ class Planes:
             )
         return Operation(CONTROL, model, {})
 
-    def _of_beside(self, target: str, service: str) -> Operation:
+    def _of_beside(self, target: str, service: str, in_cbor: bool) -> Operation:
         prefix, _, name = target.rpartition(".")
         with self._lock:
             if service not in self._beside:
@@ -122,7 +126,7 @@ class Planes:
         model = self._beside[service]
         if prefix != BESIDE[service] or name not in model.operation_names:
             raise UnknownOperation(f"{target} is not an operation of {service}.")
-        return Operation(service, model.operation_model(name), {})
+        return Operation(service, model.operation_model(name), {}, in_cbor)
 
     def control(self, name: str) -> OperationModel | None:
         """An operation of the control plane by its name, or None."""

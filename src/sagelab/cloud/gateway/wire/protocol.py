@@ -1,4 +1,4 @@
-"""What an operation is given and what it answers, on the wire: JSON 1.1 and rest-json, by botocore's models."""
+"""What an operation is given and what it answers, on the wire: JSON 1.1, rest-json, CBOR, by botocore's models."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from botocore.model import OperationModel
 
 from sagelab.cloud.errors import SerializationException
 from sagelab.cloud.gateway.http.request import Request
-from sagelab.cloud.gateway.wire import rest, shapes
+from sagelab.cloud.gateway.wire import cbor, rest, shapes
 from sagelab.cloud.gateway.wire.faults import Answer
 from sagelab.cloud.gateway.wire.planes import Operation
 from sagelab.cloud.gateway.wire.shapes import Params
@@ -22,7 +22,8 @@ def parse(operation: Operation, request: Request) -> Params:
     try:
         if operation.rest:
             return rest.parse(operation, shape, request)
-        parsed: Params = shapes.parse_structure(shape, shapes.read(request.content()), "")
+        read = cbor.read if operation.cbor else shapes.read
+        parsed: Params = shapes.parse_structure(shape, read(request.content()), "")
         return parsed
     except RecursionError:
         raise SerializationException("The request is nested too deeply.") from None
@@ -30,6 +31,8 @@ def parse(operation: Operation, request: Request) -> Params:
 
 def answer(operation: Operation, output: Params) -> Answer:
     """The answer that carries `output`, in the output shape's form: None members are left out."""
+    if operation.cbor:
+        return cbor.answer(operation.model, output)
     return rest.answer(operation.model, output) if operation.rest else _json_answer(operation.model, output)
 
 

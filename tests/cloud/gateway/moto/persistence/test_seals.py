@@ -198,6 +198,19 @@ def test_key_that_is_none_is_refused_and_nothing_is_made(gateway: Serving, s3: A
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
 
 
+def test_default_that_is_none_is_refused(s3: Any, bucket: str) -> None:
+    for default, code in (
+        ({"SSEAlgorithm": "AES256", "KMSMasterKeyID": "alias/any"}, "InvalidArgument"),
+        ({"SSEAlgorithm": "aws:kms:dsse"}, "NotImplemented"),
+        ({"SSEAlgorithm": "rot13"}, "MalformedXML"),
+    ):
+        with pytest.raises(botocore.exceptions.ClientError, match=code):
+            encrypt_by_default(s3, bucket, default=default)
+    assert s3.put_object(Bucket=bucket, Key="one", Body=SECRET)["ServerSideEncryption"] == "AES256"
+    encrypt_by_default(s3, bucket, default={"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "alias/none"})
+    assert refused(s3.put_object, Bucket=bucket, Key="two", Body=SECRET)[0] == "KMS.NotFoundException"
+
+
 def test_what_was_exchanged_or_cut_on_disk_is_not_served(gateway: Serving, s3: Any, bucket: str) -> None:
     for name in ("one", "two"):
         s3.put_object(Bucket=bucket, Key=name, Body=name.encode() * 1000)

@@ -22,14 +22,14 @@ Place = tuple[str, str]  # (bucket, key)
 Pairs = tuple[tuple[str, str], ...]
 
 _HEADER = "x-amz-server-side-encryption"
-_PLAIN, KMS = "AES256", "aws:kms"
+PLAIN, KMS, LAYERS = "AES256", "aws:kms", "aws:kms:dsse"
 _NEEDSKMS = f"Server Side Encryption with AWS KMS managed key requires HTTP header {_HEADER} : aws:kms"
 _NO_SUCH = "The encryption method specified is not supported"
 _NO_CONTEXT = (
     f"The header '{_HEADER}-context' shall be Base64-encoded UTF-8 string holding JSON which represents a"
     " string-string map"
 )
-_LAYERS = "Encryption in two layers (aws:kms:dsse) is not something the local cloud can do. Use aws:kms."
+NO_LAYERS = "Encryption in two layers (aws:kms:dsse) is not something the local cloud can do. Use aws:kms."
 _OWN = "Encryption with a key of the customer's own (SSE-C) is not something the local cloud can do. Use aws:kms."
 
 
@@ -56,7 +56,7 @@ class Protection:
 
     @property
     def algorithm(self) -> str:
-        return KMS if self.key else _PLAIN
+        return KMS if self.key else PLAIN
 
 
 @dataclass(frozen=True)
@@ -92,12 +92,12 @@ def settle(
         if key is not None:
             raise InvalidArgument(_NEEDSKMS)
         default = rule.get("ApplyServerSideEncryptionByDefault", {})
-        algorithm, key = default.get("SSEAlgorithm", _PLAIN), default.get("KMSMasterKeyID")
-    if algorithm == f"{KMS}:dsse":
-        raise NotImplementedHere(_LAYERS)
-    if algorithm not in (_PLAIN, KMS):
+        algorithm, key = default.get("SSEAlgorithm", PLAIN), default.get("KMSMasterKeyID")
+    if algorithm == LAYERS:
+        raise NotImplementedHere(NO_LAYERS)
+    if algorithm not in (PLAIN, KMS):
         raise InvalidArgument(_NO_SUCH)
-    if algorithm == _PLAIN:
+    if algorithm == PLAIN:
         if key:
             raise InvalidArgument(_NEEDSKMS)
         return Protection()
