@@ -24,7 +24,6 @@ SHORTER = {
     "01-train-a-digit-classifier": "EPOCHS = 3",
     "02-deploy-and-read-handwriting": "EPOCHS = 3",
     "03-tune-the-classifier": "JOBS = 4",
-    "04-train-on-spot": "EPOCHS, INTERRUPT_AFTER = 3, 1",
     "07-operate-an-endpoint": "EPOCHS = 3",
 }
 
