@@ -24,8 +24,6 @@ SHORTER = {
     "01-train-a-digit-classifier": "EPOCHS = 3",
     "02-deploy-and-read-handwriting": "EPOCHS = 3",
     "03-tune-the-classifier": "JOBS = 4",
-    "04-train-on-spot": "EPOCHS, INTERRUPT_AFTER = 4, 2",
-    "05-compile-once-with-neo": "EPOCHS, DIGITS = 1, 1_000",
     "07-operate-an-endpoint": "EPOCHS = 3",
 }
 

@@ -113,7 +113,8 @@ def _check_once(module: Any) -> None:
 
     validate.redirects = SCHEMAS  # type: ignore[attr-defined]
     validate.__doc__ = complete.__doc__
-    for each in (module, sys.modules.get("jsonschema")):  # which has it too, where it is loaded already
+    loaded: list[Any] = [module, sys.modules.get("jsonschema")]  # which has it too, where it is loaded already
+    for each in loaded:
         if getattr(each, "validate", None) is complete:
             each.validate = validate
 
