@@ -31,7 +31,7 @@ class Cipher:
         place = number.to_bytes(12, "big")
         return self._aes.encrypt(place, chunk, place)
 
-    def open(self, number: int, sealed: bytes) -> bytes:
+    def open(self, number: int, sealed: bytes | memoryview) -> bytes:
         """Tampered: this is not chunk `number`, or not all of it."""
         place = number.to_bytes(12, "big")
         try:

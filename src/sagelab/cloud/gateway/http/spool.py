@@ -90,10 +90,12 @@ class Content:
 
     def _opened(self, cipher: Cipher) -> Iterator[bytes]:
         at, end = self._start, self._start + self._size
+        buffer = bytearray(CHUNK + TAG)  # one for all chunks: new memory costs more than the decryption
+        sealed = memoryview(buffer)
         while at < end:
             number, skipped = divmod(at, CHUNK)
-            sealed = os.pread(self._file.descriptor, CHUNK + TAG, number * (CHUNK + TAG))
-            piece = cipher.open(number, sealed)
+            read = os.preadv(self._file.descriptor, [buffer], number * (CHUNK + TAG))
+            piece = cipher.open(number, sealed[:read])
             if skipped or len(piece) > end - at:
                 piece = piece[skipped : skipped + end - at]
             if not piece:
