@@ -77,7 +77,7 @@ class Gateway:
         self._schedules = Schedules(self._events, self._moto.acting, self._moto.regions, cloud.clock)
         cloud.listen(self._schedules.on_change)
         self.alarms = AlarmCalls(cloud, self._moto)
-        self.source = cloud.sources.take
+        self.sources = cloud.sources
         self._origins = Origins(cloud.sources)
         git = GitFront(cloud, families, guard, permissions)
         self._recorder = Recorder(cloud.journal, identities.user_id)
