@@ -22,16 +22,24 @@ _SECRET = frozenset(
     oldpassword newpassword masteruserpassword masterpassword plaintext ciphertextblob
     ciphertextfordestination privatekey certificateprivatekey keymaterial base32stringseed qrcodepng
     authorizationtoken clientsecret zipfile x-amz-security-token x-amz-signature x-amz-credential signature
-    awsaccesskeyid x-amz-server-side-encryption-customer-key
+    awsaccesskeyid tokencode authenticationcode1 authenticationcode2 x-amz-server-side-encryption-customer-key
     x-amz-copy-source-server-side-encryption-customer-key
     """.split()
 )
-# (service, member) -> what is hidden of that service alone: scripts, variables of functions.
+# Service -> members that are hidden of it alone: scripts, variables of functions, what stands for a body.
 _OF_SERVICE = {
     "sagemaker": frozenset({"oncreate", "onstart"}),
     "lambda": frozenset({"environment", "payload"}),
     "logs": frozenset({"logevents"}),
     "ssm": frozenset({"value"}),
+    "comprehend": frozenset({"text"}),
+    "cloudformation": frozenset({"parametervalue"}),
+    "sqs": frozenset({"messagebody", "messageattributes", "entries"}),
+    "sns": frozenset({"message", "subject", "messageattributes", "publishbatchrequestentries"}),
+    "dynamodb": frozenset(
+        {"item", "expressionattributevalues", "attributeupdates", "expected", "requestitems", "transactitems"}
+        | {"statement", "statements", "transactstatements", "parameters"}
+    ),
 }
 
 
@@ -48,6 +56,7 @@ class _Teller:
         self._spell = str if service == "s3" else lower_first  # S3 tells of headers and XML as they are
 
     def tell(self, value: Any, shape: Shape | None, deep: int = 0) -> Any:
+        self._take(1)  # also of what is empty
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, bytes | bytearray) or (shape is not None and shape.metadata.get("sensitive")):

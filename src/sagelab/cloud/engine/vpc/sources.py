@@ -21,7 +21,7 @@ from sagelab.cloud.engine.vpc.firewalls import HTTPS, network
 from sagelab.cloud.engine.vpc.reach import NoWay, Reach, Way
 from sagelab.cloud.engine.vpc.records import EC2
 
-HEADER = "X-Sagelab-Source"  # of requests that this process makes for a host
+HEADER = "x-sagelab-source"  # of requests that this process makes for a host
 
 
 class Voice:
