@@ -26,6 +26,8 @@ def test_members_are_in_camel_case_and_the_keys_of_maps_as_they_are() -> None:
         "at": "Jan 2, 2026, 3:04:05 PM",
         "flag": False,
     }
+    flag = {"allowUsersToChangePassword": True, "minimumPasswordLength": 8}
+    assert told("iam", {name[:1].upper() + name[1:]: value for name, value in flag.items()}) == flag
     assert told("x", {}) is None
 
 
@@ -42,6 +44,9 @@ def test_members_are_in_camel_case_and_the_keys_of_maps_as_they_are() -> None:
         ("lambda", {"Environment": {"Variables": {"K": "secret"}}}, "environment"),
         ("lambda", {"ZipFile": "secret"}, "zipFile"),
         ("s3", {"X-Amz-Security-Token": "secret"}, "X-Amz-Security-Token"),
+        ("rds", {"MasterUserPassword": "secret"}, "masterUserPassword"),
+        ("emr", {"KdcAdminPassword": "secret"}, "kdcAdminPassword"),
+        ("elasticache", {"AuthToken": "secret"}, "authToken"),
         ("sts", {"TokenCode": "123456"}, "tokenCode"),
         ("iam", {"AuthenticationCode1": "123456"}, "authenticationCode1"),
         ("comprehend", {"Text": "ada@example.com"}, "text"),

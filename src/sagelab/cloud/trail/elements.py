@@ -18,14 +18,15 @@ DEEPEST = 40
 # Members by their names in small letters. Of a KMS key or a password's length nothing is secret.
 _SECRET = frozenset(
     """
-    authorizedurl presignedurl uploadurl secretaccesskey sessiontoken secretstring secretbinary password
-    oldpassword newpassword masteruserpassword masterpassword plaintext ciphertextblob
+    authorizedurl presignedurl uploadurl secretaccesskey sessiontoken secretstring secretbinary
+    plaintext ciphertextblob secretkey secrettoken authtoken hectoken presharedkey passwordverifier userdata
     ciphertextfordestination privatekey certificateprivatekey keymaterial base32stringseed qrcodepng
     authorizationtoken clientsecret zipfile x-amz-security-token x-amz-signature x-amz-credential signature
     awsaccesskeyid tokencode authenticationcode1 authenticationcode2 x-amz-server-side-encryption-customer-key
     x-amz-copy-source-server-side-encryption-customer-key
     """.split()
 )
+_SECRET_ENDS = ("password", "passphrase", "secret")  # of a name whose value is a text: "masterUserPassword"
 # Service -> members that are hidden of it alone: scripts, variables of functions, what stands for a body.
 _OF_SERVICE = {
     "sagemaker": frozenset({"oncreate", "onstart"}),
@@ -87,7 +88,8 @@ class _Teller:
     def _member(self, name: str, value: Any, shape: Shape | None, deep: int) -> Any:
         self._take(8)
         last = name.lower().rpartition(".")[2]  # of a form that no model reads
-        return HIDDEN if last in self._secret and value else self.tell(value, shape, deep + 1)
+        secret = last in self._secret or (isinstance(value, str) and last.endswith(_SECRET_ENDS))
+        return HIDDEN if secret and value else self.tell(value, shape, deep + 1)
 
     def _scalar(self, value: Any) -> Any:
         if isinstance(value, datetime):
