@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+import requests
 from botocore.exceptions import ClientError
 
 from sagelab.cloud.engine.vpc.reach import GATEWAY, NAT, Way
@@ -253,6 +257,32 @@ def test_a_call_from_a_vpc_says_by_which_way_it_came(way: Way, address: str, end
     Recorder(kept, lambda key: key.user_id).note(context, Answer(200, [], b"{}"))
     assert events[0].record["sourceIPAddress"] == address
     assert events[0].record.get("vpcEndpointId") == endpoint
+
+
+def test_a_form_from_a_vpc_says_by_which_way_it_came(
+    trailed: Serving, unique: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket, ec2 = unique("bucket"), trailed.client("ec2")
+    sources, journal = trailed.cloud.sources, trailed.cloud.journal
+    trailed.client("s3").create_bucket(Bucket=bucket)
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.1.0/24")["Subnet"]["SubnetId"]
+    (table,) = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"]
+    wanted = {"VpcId": vpc, "ServiceName": "com.amazonaws.us-east-1.s3", "RouteTableIds": [table["RouteTableId"]]}
+    endpoint = ec2.create_vpc_endpoint(**wanted)["VpcEndpoint"]["VpcEndpointId"]
+    form = trailed.client("s3").generate_presigned_post(bucket, "a")
+    asked = requests.Request("POST", form["url"], data=form["fields"], files={"file": b"x"}).prepare()
+    monkeypatch.setattr(journal, "wanted", lambda _: True)
+    last = journal.last()
+    host = http.client.HTTPConnection(urlsplit(trailed.url).netloc)
+    host.sock = sources.connect(sources.attach("us-east-1", [subnet], []))
+    with closing(host):
+        host.request("POST", f"/{bucket}", asked.body, dict(asked.headers))
+        assert host.getresponse().status == 204
+    (row,) = journal.after(last, journal.last(), 10)
+    record = json.loads(row.record)
+    assert (record["eventName"], record["vpcEndpointId"]) == ("PostObject", endpoint)
+    assert record["sourceIPAddress"] == "10.0.1.4"
 
 
 def test_a_request_is_about_what_it_is_about(trailed: Serving, unique: Callable[[str], str]) -> None:

@@ -180,7 +180,10 @@ class Gateway:
             upload.check(put.caller.key.access_key, put.region)
             context.caller, context.named = put.caller, "PostObject"
             rest = self.chain[self.chain.index(self._guard.identify) + 1 :]
-            return upload.answer(_first(rest, put))
+            try:
+                return upload.answer(_first(rest, put))
+            finally:
+                context.origin = put.origin
 
     def _answer_own(self, context: Context) -> Answer | None:
         if context.service != INTERNAL:
