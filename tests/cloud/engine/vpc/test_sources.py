@@ -22,6 +22,7 @@ from sagelab.cloud.gateway.http.server import Server
 from sagelab.cloud.gateway.http.spool import Disk, Spool
 from sagelab.cloud.gateway.origins import Dropped, Origins
 from sagelab.cloud.gateway.wire.faults import Answer
+from sagelab.relay import Relay
 
 REGION = "us-east-1"
 ASKED = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
@@ -166,6 +167,21 @@ def test_a_relay_is_known_by_its_connection(sources: Sources, source: Source, do
         ask(outside)
         ask(inside)
     assert known == [source, source, source, None, source]
+
+
+def test_a_relay_carries_to_the_front_door(sources: Sources, source: Source, door: Any) -> None:
+    _, known = door
+    listener = socket.create_server((HERE, 0))
+    relay = Relay(listener, lambda: sources.connect(source))
+    with socket.create_connection(listener.getsockname()) as host:
+        ask(host, 2)
+        host.sendall(b"no HTTP\r\n\r\n")
+        host.shutdown(socket.SHUT_WR)
+        said = b"".join(iter(lambda: host.recv(1 << 16), b""))
+    assert said.startswith(b"HTTP/1.1 400 ")
+    relay.close()
+    listener.close()
+    assert known == [source, source]
 
 
 def test_no_port_makes_a_stranger_a_host(sources: Sources, source: Source, door: Any) -> None:
