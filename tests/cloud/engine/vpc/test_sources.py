@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gc
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from sagelab.cloud import tls
 from sagelab.cloud.engine.sandbox.internet import Refused
 from sagelab.cloud.engine.sandbox.network import HERE, Network, Ways, permit
 from sagelab.cloud.engine.vpc.firewalls import network as networks
@@ -22,6 +25,7 @@ from sagelab.cloud.gateway.http.server import Server
 from sagelab.cloud.gateway.http.spool import Disk, Spool
 from sagelab.cloud.gateway.origins import Dropped, Origins
 from sagelab.cloud.gateway.wire.faults import Answer
+from sagelab.cloud.home import Home
 from sagelab.relay import Relay
 
 REGION = "us-east-1"
@@ -137,7 +141,7 @@ def door(tmp_path: Path, sources: Sources) -> Iterator[tuple[tuple[str, int], li
         known.append(request.source)
         return Answer(200, [])
 
-    server = Server(listener, answer, Spool(tmp_path, Disk(0)))
+    server = Server(listener, answer, Spool(tmp_path, Disk(0)), partial(tls.server_context, Home(tmp_path)))
     sources.take = server.take
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
@@ -182,6 +186,14 @@ def test_a_relay_carries_to_the_front_door(sources: Sources, source: Source, doo
     relay.close()
     listener.close()
     assert known == [source, source]
+
+
+def test_tls_is_spoken_there_too(sources: Sources, source: Source, door: Any, tmp_path: Path) -> None:
+    _, known = door
+    trusting = ssl.create_default_context(cafile=str(tls.folder(Home(tmp_path)) / tls.AUTHORITY))
+    with trusting.wrap_socket(sources.connect(source), server_hostname="localhost") as host:
+        ask(host)
+    assert known == [source]
 
 
 def test_no_port_makes_a_stranger_a_host(sources: Sources, source: Source, door: Any) -> None:
