@@ -315,6 +315,16 @@ def test_what_breaks_a_rule_is_no_way_for_a_secret(size: int) -> None:
     assert "secret" not in events[0].text()
 
 
+def test_what_is_refused_takes_little_of_the_history() -> None:
+    events: list[Event] = []
+    kept: Any = SimpleNamespace(add=events.append, wanted=None)
+    context = called("CreateTrainingJob", {"TrainingJobName": "a", "Environment": {"A": "x" * 90_000}})
+    for status, size in ((403, 3_000), (200, 93_000)):
+        Recorder(kept, lambda key: key.user_id).note(context, Answer(status, [], b"{}"))
+        assert size - 2_500 < len(events[-1].text()) < size
+    assert ("AWS::SageMaker::TrainingJob", "a") in events[0].things
+
+
 def called(operation: str, params: dict[str, Any]) -> Context:
     """A call of SageMaker, by a user."""
     message = Message()
