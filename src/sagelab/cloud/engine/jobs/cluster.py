@@ -86,7 +86,7 @@ class Cluster:
     @cached_property
     def bandwidth(self) -> int | None:
         """Bits a second that a host may send to the others, and get from them. None: any."""
-        return bandwidth.baseline(self.instance_type, self.context.client("ec2")) if self._several else None
+        return bandwidth.baseline(self.instance_type) if self._several else None
 
     @property
     def _several(self) -> bool:
