@@ -39,7 +39,9 @@ MODULES = (
 
 
 def start(home: Home) -> LocalCloud:
-    """The local cloud of a home in which none runs; it runs until it is ended, or this process."""
+    """The local cloud of a home, started if none runs; it runs until it is ended, or this process."""
+    if running := home.server():
+        return LocalCloud(home, running["url"])
     warm = forks.Warm("server", sys.executable, MODULES, *forks.place())
     reader, writer = os.pipe()
     with os.fdopen(reader) as said, home.log.open("ab") as log:
