@@ -1,8 +1,8 @@
 """What encryption costs: TLS at the local cloud's port, and WireGuard between the hosts of a job.
 
 The hosts run lab 6's exchange.py, which sends 4.8 MB each way after every batch, and a script that does nothing
-but send: with the bandwidth of a small instance, and with one that is more than a machine carries, which is to show
-what the devices can. The instances of AWS encrypt beside the training, not on its processors.
+but send: with the bandwidth of a small instance, and with one that is more than a machine carries, to see what the
+devices can. The instances of AWS encrypt beside the training, not on its processors.
 """
 
 from __future__ import annotations

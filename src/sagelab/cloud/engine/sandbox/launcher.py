@@ -146,7 +146,7 @@ class Launcher:
         """Whether what the hosts of a job send to one another can be held to a bandwidth on this machine."""
         fork_server = self.warm(runtime)
         fork_server.wait_ready()
-        return fork_server.limited
+        return fork_server.joined and fork_server.limited
 
     def interface(self, hosts: int) -> str:
         """The device of the network of each of so many hosts: eth0, or the loopback where they share one."""
