@@ -141,12 +141,13 @@ matrix.reasons("nothing done")
 #
 # ## 3. Give the role the least
 #
-# [Least privilege](../labs/GLOSSARY.md#least-privilege): what this job needs, and nothing else. Do not guess, look:
+# [Least privilege](../labs/GLOSSARY.md#least-privilege): what this job needs, and nothing else. Do not guess:
 # let an honest script train with the wide role, and ask [CloudTrail](../labs/GLOSSARY.md#cloudtrail) what was done
 # with it. That somebody reads an object is a *data event*. They are many and cost money, so only a trail that is
 # told to records them, and writes them into a bucket within minutes
 # ([CreateTrail](https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_CreateTrail.html),
-# [PutEventSelectors](https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_PutEventSelectors.html)).
+# [PutEventSelectors](https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_PutEventSelectors.html),
+# [StartLogging](https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_StartLogging.html)).
 
 # %% tags=["nbval-ignore-output"]
 from sagelab.lab import clock, least, trail
@@ -164,18 +165,28 @@ clock.speed_up(lab, 300)
 records = trail.records(lab, book, until=lambda found: "PutObject" in {each["eventName"] for each in found})
 clock.set_back(lab)
 done = trail.table(records)
+done["about"] = done["about"].str.removeprefix(f"arn:aws:s3:::{vault}")
 done[done["who"].str.startswith(f"{lab.name}-wide/")][["call", "about", "refused"]]
 
 # %% [markdown]
 # Each of these calls becomes a right, of whole folders where it was about files, for the next job has other ones.
-# One thing no trail tells: that lines are written into a log. They need a right, too, on the same log group. Then
-# IAM can be asked what a role may, before anything runs
+# One thing no trail tells: that lines are written into a log. They need a right, too, on the same log group.
+#
+# <div class="alert alert-warning">
+#
+# **Trap.** A trail tells what was done, not what should be. Had the intruder been in that job, its thefts would be
+# rights now. Read each line before you grant it.
+#
+# </div>
+#
+# Then IAM can be asked what a role may, before anything runs
 # ([SimulatePrincipalPolicy](https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html)):
 # the old role and the new one, side by side.
 
 # %%
 needs = least.by_folder(least.of_events(records, wide))
-needs += [least.Need("logs:PutLogEvents", each.resource) for each in needs if each.action == "logs:CreateLogStream"]
+streams = (each for each in needs if each.action == "logs:CreateLogStream")
+needs += [least.Need("logs:PutLogEvents", each.resource) for each in streams]
 rights = least.narrow(needs)
 narrow = security.role(lab, "narrow", rights)
 for right in rights:

@@ -16,7 +16,7 @@ def main():
     means = np.stack([pictures[labels == digit].mean(axis=0) for digit in range(10)])
     nearest = ((means**2).sum(axis=1) - 2 * pictures @ means.T).argmin(axis=1)
     np.save(MODEL, means)
-    print(f"{(nearest == labels).mean():.0%} of {len(labels)} digits are nearest to the mean of their own", flush=True)
+    print(f"{(nearest == labels).mean():.0%} of {len(labels)} digits are nearest to the mean of their own")
 
 
 if __name__ == "__main__":

@@ -59,9 +59,7 @@ def delivered(
     return table(records(lab, bucket, prefix, until))
 
 
-def records(
-    lab: Lab, bucket: str, prefix: str = "", until: Callable[[list[Record]], bool] = bool
-) -> list[Record]:
+def records(lab: Lab, bucket: str, prefix: str = "", until: Callable[[list[Record]], bool] = bool) -> list[Record]:
     """The same calls as CloudTrail's records, whole."""
     start = f"{prefix}/" if prefix else ""
 

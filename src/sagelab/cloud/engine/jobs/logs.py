@@ -45,7 +45,10 @@ class Stream:
     """
 
     def __init__(self, logs: Any, group: str, name: str, listener: Listener | None = None) -> None:
-        """logs: a boto3 client, with the rights of a role or of the service. listener: called with each line and its time in ms since the epoch."""
+        """logs: a boto3 client, with the rights of a role or of the service.
+
+        listener: called with each line and its time in ms since the epoch.
+        """
         self.logs, self.group, self.name, self.listener = logs, group, name, listener
         self.tail: collections.deque[str] = collections.deque(maxlen=TAIL_LINES)
         self._batch: list[dict[str, Any]] = []
