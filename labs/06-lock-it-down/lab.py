@@ -500,8 +500,8 @@ pd.DataFrame(reached).T
 #
 # ## 12. Ask who did what
 #
-# The trail of step 3 goes on, for audits, into its bucket. Without any, CloudTrail keeps what is no data event for
-# 90 days, whether it was let in or not
+# The trail of step 3 goes on writing into its bucket, for audits. And even where there is none, CloudTrail keeps
+# every call that is no data event for 90 days, whether it was let in or not
 # ([LookupEvents](https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html)). Here is
 # the intruder's attempt to list what others train, seen from the other side.
 
