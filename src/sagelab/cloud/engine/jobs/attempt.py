@@ -46,7 +46,8 @@ class Attempt(Cluster):
     ) -> None:
         resources = job["ResourceConfig"]
         key = resources.get("VolumeKmsKeyId")
-        super().__init__(job["TrainingJobName"], resources["InstanceCount"], context, key)
+        count, kind = resources["InstanceCount"], resources["InstanceType"]
+        super().__init__(job["TrainingJobName"], count, context, key, kind)
         uri = job["AlgorithmSpecification"]["TrainingImage"]
         self.request, self.metrics, self.cores = job, metrics, cores
         self.listener = self._read
@@ -126,7 +127,8 @@ class Attempt(Cluster):
         image = self.request["AlgorithmSpecification"]["TrainingImage"]
         here = describe_stand_in(image, self.request["ResourceConfig"]["InstanceType"], self.environment)
         lacks = self.context.launcher.environments.lacks(self.environment)
-        self.open_logs(LOG_GROUP, runtime, [here, *([lacks] if lacks else []), *notes])
+        lines = [here, *([lacks] if lacks else []), *notes]
+        self.open_logs(LOG_GROUP, runtime, lines, role=self.request["RoleArn"])
 
     def task(self, runtime: runtimes.Runtime) -> Task:
         """What the hosts run. ClientError: they cannot, on this machine."""

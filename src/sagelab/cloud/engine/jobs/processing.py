@@ -43,7 +43,7 @@ class ProcessingRun(JobRun):
         self.context = context = context.inside(job.get("NetworkConfig", {}).get("VpcConfig"))
         self.resources: dict[str, Any] = job["ProcessingResources"]["ClusterConfig"]
         count, key = self.resources.get("InstanceCount", 1), self.resources.get("VolumeKmsKeyId")
-        self.cluster = Cluster(self.job_name, count, context, key)
+        self.cluster = Cluster(self.job_name, count, context, key, self.resources["InstanceType"])
         image = context.launcher.images.find(job["AppSpecification"]["ImageUri"], registry.PROCESS)
         self.environment = image.environment if image else environments.TENSORFLOW
         self.entry_point = ("python3", "-m", image.algorithm) if image and registry.has_entry_point(image) else ()
@@ -117,7 +117,7 @@ class ProcessingRun(JobRun):
     def _process(self) -> None:
         task, image = self._task(), self.job["AppSpecification"]["ImageUri"]
         here = describe_stand_in(image, self.resources["InstanceType"], self.environment)
-        self.cluster.open_logs(LOG_GROUP, task.runtime, [here, *self.notes])
+        self.cluster.open_logs(LOG_GROUP, task.runtime, [here, *self.notes], role=task.role)
         self.begin(self.cluster, task)
         with Mirror(self._s3, self._pairs("Continuous"), self._key_id):
             self.follow(self.cluster, {OVERTIME: task.seconds})
