@@ -271,7 +271,7 @@ def test_a_form_from_a_vpc_says_by_which_way_it_came(
     wanted = {"VpcId": vpc, "ServiceName": "com.amazonaws.us-east-1.s3", "RouteTableIds": [table["RouteTableId"]]}
     endpoint = ec2.create_vpc_endpoint(**wanted)["VpcEndpoint"]["VpcEndpointId"]
     form = trailed.client("s3").generate_presigned_post(bucket, "a")
-    asked = requests.Request("POST", form["url"], data=form["fields"], files={"file": b"x"}).prepare()
+    asked: Any = requests.Request("POST", form["url"], data=form["fields"], files={"file": b"x"}).prepare()
     monkeypatch.setattr(journal, "wanted", lambda _: True)
     last = journal.last()
     host = http.client.HTTPConnection(urlsplit(trailed.url).netloc)
