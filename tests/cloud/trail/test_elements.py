@@ -73,7 +73,8 @@ def test_what_is_too_large_or_too_deep_is_left_out() -> None:
     deep: dict[str, Any] = {}
     for _ in range(200):
         deep = {"a": deep, "b": 1}
-    empty: list[Any] = [{"A": [nothing] * 200_000} for nothing in ([], None, True)]
+    nothing: list[Any] = [[], None, True]
+    empty: list[Any] = [{"A": [one] * 200_000} for one in nothing]
     long: list[Any] = [{"A": "x" * 200_000}, {"A": [["x" * 99] * 2_000]}]
     for given in (*empty, *long, {str(n): "x" for n in range(50_000)}, deep):
         found = told("x", given)
