@@ -7,7 +7,8 @@
 #
 # **What you'll learn.**
 # - which measure stops which attempt, and which stops nothing that another has not stopped already;
-# - how to find the least that a role needs: by asking IAM, and by leaving out one line after the other;
+# - how to find the least that a role needs: by the trail of what a job did, by asking IAM, and by leaving out
+#   one line after the other;
 # - why a job in a private network fails, and which ways make it run again;
 # - what a notebook without internet still needs, and what encrypted traffic between hosts costs.
 #
@@ -36,7 +37,7 @@ SOURCE = "../labs/06-lock-it-down"
 #
 # Three buckets. The *vault* is yours: training data go in, models come out. Another team has one in the same
 # account, with a file of salaries. The third stands for a stranger's, somewhere in the world. Into the vault go
-# ten letters of customers, some digits, and the two scripts of this lab
+# ten letters of customers, some digits, and the three scripts of this lab
 # ([CreateBucket](https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html),
 # [PutObject](https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html)).
 
@@ -55,7 +56,7 @@ vault, neighbours, strangers = (security.bucket(lab, what) for what in ("vault",
 file, some = io.BytesIO(), digits.load()
 np.savez_compressed(file, images=some.images[:DIGITS], labels=some.labels[:DIGITS])
 s3.put_object(Bucket=vault, Key="training/digits.npz", Body=file.getvalue())
-for path in ("letters.csv", "probe.py", "exchange.py"):
+for path in ("letters.csv", "train.py", "probe.py", "exchange.py"):
     folder = "letters" if path == "letters.csv" else "code"
     s3.put_object(Bucket=vault, Key=f"{folder}/{path}", Body=Path(SOURCE, path).read_bytes())
 s3.put_object(Bucket=neighbours, Key="salaries.csv", Body=b"name,salary\nMina,4200\nJun,3900\n")
@@ -98,7 +99,7 @@ s3.put_object(Bucket=vault, Key="code/targets.json", Body=json.dumps(targets))
 print(sorted(targets))
 
 # %% [markdown]
-# And a training job with one of the two scripts
+# And a training job with one of the scripts
 # ([CreateTrainingJob](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.html)). All
 # measures of this lab are fields of this one request, which you see below, or stand around it.
 #
@@ -140,51 +141,91 @@ matrix.reasons("nothing done")
 #
 # ## 3. Give the role the least
 #
-# [Least privilege](../labs/GLOSSARY.md#least-privilege): what this job needs, and nothing else. To read its two
-# folders, list them, write models, write its log. IAM can be asked what a role may before anything runs
+# [Least privilege](../labs/GLOSSARY.md#least-privilege): what this job needs, and nothing else. Do not guess:
+# let an honest script train with the wide role, and ask [CloudTrail](../labs/GLOSSARY.md#cloudtrail) what was done
+# with it. That somebody reads an object is a *data event*. They are many and cost money, so only a trail that is
+# told to records them, and writes them into a bucket within minutes
+# ([CreateTrail](https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_CreateTrail.html),
+# [PutEventSelectors](https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_PutEventSelectors.html),
+# [StartLogging](https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_StartLogging.html)).
+
+# %% tags=["nbval-ignore-output"]
+from sagelab.lab import clock, least, trail
+
+book, cloudtrail = security.bucket(lab, "trail"), lab.client("cloudtrail")
+trail.admit(lab, book)
+cloudtrail.create_trail(Name=lab.name, S3BucketName=book, TagsList=lab.tags)
+data = {"Type": "AWS::S3::Object", "Values": [f"arn:aws:s3:::{vault}/"]}
+selector = {"ReadWriteType": "All", "IncludeManagementEvents": True, "DataResources": [data]}
+cloudtrail.put_event_selectors(TrailName=lab.name, EventSelectors=[selector])
+cloudtrail.start_logging(Name=lab.name)
+job = security.train(lab, INSTANCE_TYPE, vault, wide, "train.py")
+watch.follow(lab, "training job", job)
+clock.speed_up(lab, 300)
+records = trail.records(lab, book, until=lambda found: "PutObject" in {each["eventName"] for each in found})
+clock.set_back(lab)
+done = trail.table(records)
+done["about"] = done["about"].str.removeprefix(f"arn:aws:s3:::{vault}")
+done[done["who"].str.startswith(f"{lab.name}-wide/")][["call", "about", "refused"]]
+
+# %% [markdown]
+# Each of these calls becomes a right, of whole folders where it was about files, for the next job has other ones.
+# One thing no trail tells: that lines are written into a log. They need a right, too, on the same log group.
+#
+# <div class="alert alert-warning">
+#
+# **Trap.** A trail tells what was done, not what should be. Had the intruder been in that job, its thefts would be
+# rights now. Read each line before you grant it.
+#
+# </div>
+#
+# Then IAM can be asked what a role may, before anything runs
 # ([SimulatePrincipalPolicy](https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html)):
 # the old role and the new one, side by side.
 
 # %%
-folders = [f"arn:aws:s3:::{vault}/{name}/*" for name in ("code", "training")]
-groups = "arn:aws:logs:*:*:log-group:/aws/sagemaker/*"
-logs = "logs:CreateLogGroup logs:CreateLogStream logs:PutLogEvents logs:DescribeLogStreams"
-needs = {
-    "read": allow("s3:GetObject", *folders),
-    "list": allow("s3:ListBucket", f"arn:aws:s3:::{vault}"),
-    "write": allow("s3:PutObject", f"arn:aws:s3:::{vault}/models/*"),
-    "log": allow(logs, groups),
-}
-narrow = security.role(lab, "narrow", list(needs.values()))
+needs = least.by_folder(least.of_events(records, wide))
+streams = (each for each in needs if each.action == "logs:CreateLogStream")
+needs += [least.Need("logs:PutLogEvents", each.resource) for each in streams]
+rights = least.narrow(needs)
+narrow = security.role(lab, "narrow", rights)
+for right in rights:
+    print(", ".join(right["Action"]), "on", ", ".join(right["Resource"]))
 questions = [("s3:GetObject", f"arn:aws:s3:::{vault}/training/digits.npz")]
 questions += [("s3:GetObject", f"arn:aws:s3:::{neighbours}/salaries.csv"), ("sagemaker:DeleteEndpoint", "*")]
-questions += [("s3:PutObject", folders[1]), ("s3:PutObject", f"arn:aws:s3:::{vault}/models/model.tar.gz")]
+questions += [("s3:PutObject", f"arn:aws:s3:::{vault}/{path}") for path in ("training/x", "models/model.tar.gz")]
 table = security.simulate(lab, {"wide": wide, "narrow": narrow}, questions)
 assert (table["narrow"] == ["allowed", "implicitDeny", "implicitDeny", "implicitDeny", "allowed"]).all()
 table
 
 # %% [markdown]
-# Is it the least? Leave out one line after the other and train: whatever still runs did not need its line. Then
+# Is it the least? IAM is asked again for every line that could go, and each right is left out for real: whatever
+# still trains did not need it
+# ([SimulateCustomPolicy](https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulateCustomPolicy.html)). Then
 # the intruder tries again, under the whole of it.
 
 # %% tags=["nbval-ignore-output"]
-for line in needs:
-    less = security.role(lab, f"no-{line}", [each for name, each in needs.items() if name != line])
-    job = security.train(lab, INSTANCE_TYPE, vault, less, "probe.py")
+lines = least.breaks(lab, rights, needs)
+assert (lines["refused"] != "").all()
+print(f"{len(lines)} actions and resources: none can go, says IAM")
+for right in rights:
+    name = right["Action"][0].partition(":")[2]
+    less = security.role(lab, f"no-{name}", [other for other in rights if other is not right])
+    job = security.train(lab, INSTANCE_TYPE, vault, less, "train.py")
     try:
         watch.wait(lab, "training job", job)
-        print(f"without {line}: it runs, and its log has {len(watch.events(lab, job))} lines")
+        print(f"without {name}: it trains, and its log has {len(watch.events(lab, job))} lines")
     except watch.JobFailed as failed:
-        print(f"without {line}: {intruder.brief(failed.reason)}")
+        print(f"without {name}: {intruder.brief(failed.reason)}")
 left = ask("a narrow role", narrow)
 assert not left & {"read_neighbours", "poison_data", "read_account"}
 matrix.show()
 
 # %% [markdown]
-# Three lines break the job when they go. Without the fourth it runs, and on AWS nobody would ever know what it
-# did: the role is as narrow as it can be. And three ways are closed, by nothing but a text. Three things a role
-# can *not* do: it does not keep its keys from the code, for the code needs them; it closes no network; and it
-# does not bind the intruder's own keys.
+# Three rights break the job when they go. Without the fourth it trains, and nobody will ever know what it did: the
+# role is as narrow as it can be. And three ways are closed, by nothing but a text. Three things a role can *not*
+# do: it does not keep its keys from the code, for the code needs them; it closes no network; and it does not bind
+# the intruder's own keys.
 #
 # ## 4. Look for personal data
 #
@@ -250,8 +291,8 @@ print(found["ServerSideEncryption"])
 # quickest way to delete a petabyte, and to lose one: KMS waits for 7 days at the least.
 
 # %% tags=["nbval-ignore-output"]
-needs["key"] = allow("kms:Decrypt kms:GenerateDataKey kms:DescribeKey kms:CreateGrant", key)
-narrow = security.role(lab, "narrow", list(needs.values()))
+rights.append(allow("kms:Decrypt kms:GenerateDataKey kms:DescribeKey kms:CreateGrant", key))
+narrow = security.role(lab, "narrow", rights)
 measures = {"key": key}
 left = ask("a key of KMS", narrow, **measures)
 assert "read_stored" not in left
@@ -279,8 +320,8 @@ from sagelab.lab import vpc
 interface = "ec2:CreateNetworkInterface ec2:CreateNetworkInterfacePermission ec2:DeleteNetworkInterface "
 interface += "ec2:DeleteNetworkInterfacePermission ec2:DescribeNetworkInterfaces ec2:DescribeVpcs "
 interface += "ec2:DescribeDhcpOptions ec2:DescribeSubnets ec2:DescribeSecurityGroups"
-needs["network"] = allow(interface, "*")
-narrow = security.role(lab, "narrow", list(needs.values()))
+rights.append(allow(interface, "*"))
+narrow = security.role(lab, "narrow", rights)
 measures["VpcConfig"] = vpc.make(lab)
 job = security.train(lab, INSTANCE_TYPE, vault, narrow, "probe.py", **measures)
 try:
@@ -324,8 +365,8 @@ matrix.reasons("private VPC, S3 endpoint")
 
 # %% tags=["nbval-ignore-output"]
 ours = [f"arn:aws:s3:::{vault}", f"arn:aws:s3:::{vault}/*"]
-only = {"Version": "2012-10-17", "Statement": [{**allow("s3:*", *ours), "Principal": "*"}]}
-ec2.modify_vpc_endpoint(VpcEndpointId=gateway, PolicyDocument=json.dumps(only))
+only = least.document([{**allow("s3:*", *ours), "Principal": "*"}])
+ec2.modify_vpc_endpoint(VpcEndpointId=gateway, PolicyDocument=only)
 left = ask("a policy of the endpoint", narrow, **measures)
 assert "carry_out" not in left
 print(intruder.brief(matrix.rows["a policy of the endpoint"]["carry_out"].said))
@@ -337,24 +378,8 @@ print(intruder.brief(matrix.rows["a policy of the endpoint"]["carry_out"].said))
 # over [TLS](../labs/GLOSSARY.md#tls) or not (`aws:SecureTransport`), and by which endpoint (`aws:SourceVpce`). A
 # *Deny* counts, whatever else allows
 # ([PutBucketPolicy](https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html)). First TLS: AWS's
-# libraries speak it anyway, so this is against the one program that does not.
-
-
-# %% tags=["nbval-ignore-output"]
-def deny(condition, actions):
-    """A statement of the vault's policy, for everybody."""
-    what = {"Effect": "Deny", "Principal": "*", "Action": actions.split(), "Resource": ours}
-    return {**what, "Condition": condition}
-
-
-rules = [deny({"Bool": {"aws:SecureTransport": "false"}}, "s3:GetObject s3:PutObject")]
-s3.put_bucket_policy(Bucket=vault, Policy=json.dumps({"Version": "2012-10-17", "Statement": rules}))
-left = ask("TLS only", narrow, **measures)
-assert "listen" not in left
-print(intruder.brief(matrix.rows["TLS only"]["listen"].said))
-
-# %% [markdown]
-# Then the place: whoever reads must come by the endpoint of step 6. Good keys alone are not enough any more.
+# libraries speak it anyway, so this is against the one program that does not. Then the place: whoever reads must
+# come by the endpoint of step 6. Good keys alone are not enough any more.
 #
 # <div class="alert alert-warning">
 #
@@ -371,11 +396,16 @@ print(intruder.brief(matrix.rows["TLS only"]["listen"].said))
 # session of an hour.
 
 # %% tags=["nbval-ignore-output"]
-rules.append(deny({"StringNotEquals": {"aws:SourceVpce": gateway}}, "s3:GetObject"))
-s3.put_bucket_policy(Bucket=vault, Policy=json.dumps({"Version": "2012-10-17", "Statement": rules}))
-with_code = {**lists, "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}
-rule = json.dumps({"Version": "2012-10-17", "Statement": [with_code]})
-lab.client("iam").put_user_policy(UserName=f"{lab.name}-colleague", PolicyName="work", PolicyDocument=rule)
+deny = {"Effect": "Deny", "Principal": "*", "Resource": ours}
+tls = {**deny, "Action": ["s3:GetObject", "s3:PutObject"], "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
+s3.put_bucket_policy(Bucket=vault, Policy=least.document([tls]))
+left = ask("TLS only", narrow, **measures)
+assert "listen" not in left
+print(intruder.brief(matrix.rows["TLS only"]["listen"].said))
+place = {**deny, "Action": "s3:GetObject", "Condition": {"StringNotEquals": {"aws:SourceVpce": gateway}}}
+s3.put_bucket_policy(Bucket=vault, Policy=least.document([tls, place]))
+with_code = least.document([{**lists, "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}])
+lab.client("iam").put_user_policy(UserName=f"{lab.name}-colleague", PolicyName="work", PolicyDocument=with_code)
 left = ask("this endpoint only; MFA", narrow, **measures)
 assert not left & {"from_outside", "stolen"}
 device, say_code = security.authenticator(lab, "colleague")
@@ -470,30 +500,19 @@ pd.DataFrame(reached).T
 #
 # ## 12. Ask who did what
 #
-# Every call of AWS's API leaves a line, whether it was let in or not:
-# [CloudTrail](../labs/GLOSSARY.md#cloudtrail) keeps them for 90 days, without being asked to
+# The trail of step 3 goes on writing into its bucket, for audits. And even where there is none, CloudTrail keeps
+# every call that is no data event for 90 days, whether it was let in or not
 # ([LookupEvents](https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html)). Here is
 # the intruder's attempt to list what others train, seen from the other side.
 
 # %% tags=["nbval-ignore-output"]
-asked = {"AttributeKey": "EventName", "AttributeValue": "ListTrainingJobs"}
-pages = lab.client("cloudtrail").get_paginator("lookup_events").paginate(LookupAttributes=[asked])
-records = [json.loads(event["CloudTrailEvent"]) for page in pages for event in page["Events"]]
-seen = pd.DataFrame(
-    {
-        "who": record["userIdentity"]["arn"].partition("assumed-role/")[2],
-        "what": record["eventName"],
-        "refused": record.get("errorCode", ""),
-    }
-    for record in records
-    if f"/{lab.name}-" in record["userIdentity"].get("arn", "")
-)
+seen = trail.history(lab, "EventName", "ListTrainingJobs", at_least=2)
+seen = seen[seen["who"].str.startswith(f"{lab.name}-")][["who", "call", "refused"]]
 assert set(seen["refused"]) >= {"", "AccessDenied"}
-seen
+seen.drop_duplicates()
 
 # %% [markdown]
-# The trail knows the role, and that the second time it was refused. Reading a file of S3 is no such event: *data
-# events* are many, cost money, and are recorded by a trail that is told to (exercise 4).
+# The trail knows the role, and that from the second time on it was refused.
 #
 # ## 13. Clean up
 #

@@ -77,9 +77,33 @@ def test_what_a_role_did_is_what_it_needs() -> None:
         record("monitoring", "PutMetricData"),
         record("kms", "Decrypt", resources=[{"ARN": "arn:aws:kms:us-east-1:1:key/k"}]),
         record("s3", "GetObject", issuer=f"{role}-other"),
+        record("sagemaker", "ListTrainingJobs", errorCode="AccessDenied"),
     ]
     assert least.of_events(events, role) == [
         Need("s3:GetObject", "arn:aws:s3:::b/k"),
         Need("cloudwatch:PutMetricData"),
         Need("kms:Decrypt", "arn:aws:kms:us-east-1:1:key/k"),
     ]
+
+
+def test_events_become_the_actions_that_they_need() -> None:
+    role = "arn:aws:iam::1:role/mine"
+    who = {"sessionContext": {"sessionIssuer": {"arn": role}}}
+    place = {"userIdentity": who, "awsRegion": "eu-west-1", "recipientAccountId": "1"}
+    listed = {"eventName": "ListObjects", "requestParameters": {"bucketName": "b", "prefix": "train/"}}
+    part = {"eventName": "UploadPart", "requestParameters": {"bucketName": "b", "key": "models/x/model.tar.gz"}}
+    line = {"eventName": "CreateLogStream", "requestParameters": {"logGroupName": "/aws/jobs"}}
+    events = [place | {"eventSource": "s3.amazonaws.com"} | each for each in (listed, part)]
+    events.append(place | {"eventSource": "logs.amazonaws.com"} | line)
+    assert least.by_folder(least.of_events(events, role)) == [
+        Need("s3:ListBucket", "arn:aws:s3:::b"),
+        Need("s3:PutObject", "arn:aws:s3:::b/models/*"),
+        Need("logs:CreateLogStream", "arn:aws:logs:eu-west-1:1:log-group:/aws/jobs:*"),
+    ]
+
+
+def test_folders_stand_for_their_objects_once() -> None:
+    found = [Need("s3:GetObject", f"arn:aws:s3:::b/{key}") for key in ("code/a.py", "code/lib/b.py", "top.txt")]
+    whole = [Need("s3:GetObject", "arn:aws:s3:::b/code/*"), Need("s3:GetObject", "arn:aws:s3:::b/top.txt")]
+    assert least.by_folder(found) == whole
+    assert least.by_folder([Need("kms:Decrypt", "arn:aws:kms:us-east-1:1:key/k")])[0].resource.endswith("key/k")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sagelab.lab import security, vpc, watch
+from sagelab.lab import security, trail, vpc, watch
 from sagelab.lab.session import Lab
 
 SCRIPT = b"import os\nprint('said', sorted(os.listdir('/opt/ml/input/data')))\n"
@@ -49,7 +49,9 @@ def test_what_was_made_is_found_and_removed(lab: Lab) -> None:
     zones = lab.client("ec2").describe_subnets(SubnetIds=config["Subnets"])["Subnets"]
     assert len({each["AvailabilityZone"] for each in zones}) == 2
     vpc.endpoint(lab, config, "sagemaker.api")
-    assert len(security.left(lab)) == 5
+    trail.admit(lab, bucket)
+    lab.client("cloudtrail").create_trail(Name=lab.name, S3BucketName=bucket, TagsList=lab.tags)
+    assert len(security.left(lab)) == 6
     assert security.remove(lab)
     assert security.left(lab) == []
     assert security.remove(lab) == []

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -25,6 +25,17 @@ Values = tuple[tuple[str, str], ...]  # (condition key, value)
 VERSION = "2012-10-17"
 _LOGS = ("CreateLogGroup", "CreateLogStream", "DescribeLogStreams", "PutLogEvents")
 _PREFIXES = {"monitoring": "cloudwatch"}  # of a service's address, where its actions have another
+# Events of S3 -> the actions that they need, where these have another name.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
+_OF_S3 = {
+    "ListObjects": "ListBucket",
+    "HeadBucket": "ListBucket",
+    "HeadObject": "GetObject",
+    "CreateMultipartUpload": "PutObject",
+    "UploadPart": "PutObject",
+    "CompleteMultipartUpload": "PutObject",
+}
+_REFUSED = ("AccessDenied", "Client.UnauthorizedOperation")
 
 
 @dataclass(frozen=True)
@@ -54,10 +65,17 @@ def of_training(lab: Lab, request: Mapping[str, Any]) -> list[Need]:
 def of_events(events: Iterable[Mapping[str, Any]], role: str) -> list[Need]:
     """What the sessions of a role did, by the events of LookupEvents or by the records of a trail's log files.
 
-    role: its ARN. Reading and writing objects is told by a trail with data events alone.
+    role: its ARN. Reading and writing objects is told by a trail with data events alone. What was refused was not
+    done.
     """
     records = [json.loads(each["CloudTrailEvent"]) if "CloudTrailEvent" in each else each for each in events]
-    return list(dict.fromkeys(need for each in records if _issuer(each) == role for need in _of_record(each)))
+    own = (each for each in records if _issuer(each) == role and each.get("errorCode") not in _REFUSED)
+    return list(dict.fromkeys(need for each in own for need in _of_record(each)))
+
+
+def by_folder(needs: Iterable[Need]) -> list[Need]:
+    """The same needs, where they are about objects of S3 for the whole first folder of their keys."""
+    return list(dict.fromkeys(replace(each, resource=_folder(each.resource)) for each in needs))
 
 
 def of_role(lab: Lab, name: str) -> list[Statement]:
@@ -156,16 +174,26 @@ def _bucket(uri: str) -> Need:
     return Need("s3:ListBucket", f"arn:aws:s3:::{urlsplit(uri).netloc}")
 
 
+def _folder(resource: str) -> str:
+    """arn:aws:s3:::bucket/folder/*; of what is no object in a folder, itself."""
+    bucket, *names = resource.split("/")
+    return f"{bucket}/{names[0]}/*" if bucket.startswith("arn:aws:s3:::") and len(names) > 1 else resource
+
+
 def _issuer(record: Mapping[str, Any]) -> str:
     return str(record["userIdentity"].get("sessionContext", {}).get("sessionIssuer", {}).get("arn", ""))
 
 
 def _of_record(record: Mapping[str, Any]) -> Iterator[Need]:
     service = str(record["eventSource"]).partition(".")[0]
-    action = f"{_PREFIXES.get(service, service)}:{record['eventName']}"
+    event = str(record["eventName"])
+    action = f"{_PREFIXES.get(service, service)}:{_OF_S3.get(event, event) if service == 's3' else event}"
     named = [str(each["ARN"]) for each in record.get("resources") or () if each.get("ARN")]
     asked = record.get("requestParameters") or {}
     if service == "s3" and "bucketName" in asked:
         key = f"/{asked['key']}" if asked.get("key") else ""
         named = [f"arn:aws:s3:::{asked['bucketName']}{key}"]
+    if service == "logs" and "logGroupName" in asked:
+        place = f"{record['awsRegion']}:{record['recipientAccountId']}"
+        named = [f"arn:aws:logs:{place}:log-group:{asked['logGroupName']}:*"]
     yield from (Need(action, resource) for resource in named or ["*"])

@@ -195,14 +195,14 @@ def notebook(lab: Lab, instance_type: str, config: Mapping[str, Any], access: st
 
 
 def remove(lab: Lab) -> list[str]:
-    """Delete the lab's network, roles, buckets and keys; says what it did, a sentence each."""
-    steps = (vpc.remove, _remove_roles, _remove_users, _remove_buckets, _remove_keys)
+    """Delete the lab's network, roles, trail, buckets and keys; says what it did, a sentence each."""
+    steps = (vpc.remove, _remove_roles, _remove_users, _remove_trails, _remove_buckets, _remove_keys)
     return [sentence for step in steps for sentence in step(lab)]
 
 
 def left(lab: Lab) -> list[str]:
     """What is there of it. A key that waits for its deletion costs nothing and is not counted."""
-    return [*vpc.left(lab), *_roles(lab), *_users(lab), *_buckets(lab), *_keys(lab)]
+    return [*vpc.left(lab), *_roles(lab), *_users(lab), *_trails(lab), *_buckets(lab), *_keys(lab)]
 
 
 # -- making -----------------------------------------------------------------------------------------------
@@ -273,6 +273,21 @@ def _remove_users(lab: Lab) -> Iterator[str]:
         iam.delete_user_policy(UserName=name, PolicyName=POLICY)
         iam.delete_user(UserName=name)
         yield f"deleted user {name}"
+
+
+def _trails(lab: Lab) -> list[str]:
+    """The lab's own trail, which has its name; no other is its to delete."""
+    cloudtrail = lab.client("cloudtrail")
+    found = cloudtrail.describe_trails(trailNameList=[lab.name], includeShadowTrails=False)["trailList"]
+    arns = [str(each["TrailARN"]) for each in found]
+    kept = cloudtrail.list_tags(ResourceIdList=arns)["ResourceTagList"] if arns else []
+    return [each["ResourceId"] for each in kept if lab.tags[0] in each["TagsList"]]
+
+
+def _remove_trails(lab: Lab) -> Iterator[str]:
+    for arn in _trails(lab):
+        lab.client("cloudtrail").delete_trail(Name=arn)
+        yield f"deleted trail {arn.rpartition('/')[2]}"
 
 
 def _buckets(lab: Lab) -> list[str]:

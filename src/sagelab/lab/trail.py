@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sagelab.lab import watch
+from sagelab.lab import least, watch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,13 +56,30 @@ def delivered(
 
     prefix: the trail's S3KeyPrefix. Columns: as of `table`. NotRecorded: they do not, though they should by now.
     """
+    return table(records(lab, bucket, prefix, until))
+
+
+def records(lab: Lab, bucket: str, prefix: str = "", until: Callable[[list[Record]], bool] = bool) -> list[Record]:
+    """The same calls as CloudTrail's records, whole."""
     start = f"{prefix}/" if prefix else ""
 
     def look() -> list[Record]:
         found = [record for key in _keys(lab, bucket, f"{start}AWSLogs/") for record in _read(lab, bucket, key)]
         return sorted(found, key=lambda record: str(record["eventTime"]))
 
-    return table(_wait(lab, look, until, FILES_LATE))
+    return _wait(lab, look, until, FILES_LATE)
+
+
+def admit(lab: Lab, bucket: str) -> None:
+    """Let CloudTrail write the files of this account's trails into a bucket, as CreateTrail wants it.
+
+    https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-s3-bucket-policy-for-cloudtrail.html
+    """
+    arn, service = f"arn:aws:s3:::{bucket}", {"Service": "cloudtrail.amazonaws.com"}
+    look = {"Effect": "Allow", "Principal": service, "Action": "s3:GetBucketAcl", "Resource": arn}
+    write = look | {"Action": "s3:PutObject", "Resource": f"{arn}/AWSLogs/{lab.account}/*"}
+    write |= {"Condition": {"StringEquals": {"s3:x-amz-acl": "bucket-owner-full-control"}}}
+    lab.client("s3").put_bucket_policy(Bucket=bucket, Policy=least.document([look, write]))
 
 
 def table(records: Iterable[Record]) -> pd.DataFrame:

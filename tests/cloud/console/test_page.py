@@ -9,6 +9,7 @@ from collections.abc import Callable
 from itertools import product
 
 import pytest
+from botocore.exceptions import ClientError
 from playwright.sync_api import Browser, expect
 
 from sagelab.cloud import control
@@ -237,6 +238,20 @@ def test_roles_show_their_policies(window: Window) -> None:
     window.page.get_by_role("link", name=ROLE_NAME).click()
     window.see("sagemaker:*")
     window.see("sts:AssumeRole")
+
+
+def test_who_did_what_is_told_with_what_was_refused(
+    window: Window, cloud: LocalCloud, unique: Callable[[str], str]
+) -> None:
+    role = unique("told")
+    cloud.client("iam").create_role(RoleName=role, AssumeRolePolicyDocument=TRUST)
+    cloud.client("iam").delete_role(RoleName=role)
+    with pytest.raises(ClientError):
+        cloud.client("iam").delete_role(RoleName=role)
+    window.open("/trail?q=DeleteRole")
+    first = window.page.locator("tbody tr").first
+    expect(first).to_contain_text("iam DeleteRole")
+    expect(first).to_contain_text("NoSuchEntity")
 
 
 def test_objects_are_browsed_shown_and_never_run(window: Window, jobs: Jobs) -> None:

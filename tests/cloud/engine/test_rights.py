@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import boto3
 import botocore.exceptions
 import pytest
 
-from tests.cloud.jobs import Jobs
+from tests.cloud.jobs import GROUP, Jobs
 from tests.trusts import TRUST
 
 
@@ -45,7 +46,8 @@ def test_job_whose_role_cannot_write_its_model_fails_with_the_reason(
 
 
 def test_code_in_a_job_has_the_roles_rights(jobs: Jobs, unique: Callable[[str], str]) -> None:
-    role = make_role(jobs, unique("role"), allow("s3:PutObject", on=f"arn:aws:s3:::{jobs.bucket}/*"))
+    writes = allow("s3:PutObject", on=f"arn:aws:s3:::{jobs.bucket}/*")
+    role = make_role(jobs, unique("role"), writes, allow("logs:*"))
     code = (
         "import boto3\\n"
         f"boto3.client('s3').put_object(Bucket='{jobs.bucket}', Key='written', Body=b'x')\\n"
@@ -54,6 +56,23 @@ def test_code_in_a_job_has_the_roles_rights(jobs: Jobs, unique: Callable[[str], 
     job = jobs.run(jobs.shell(f'printf "{code}" | python3 -', RoleArn=role))
     assert "is not authorized to perform: s3:DeleteObject" in jobs.log(job["TrainingJobName"])
     assert jobs.s3.get_object(Bucket=jobs.bucket, Key="written")["Body"].read() == b"x"
+
+
+@pytest.mark.parametrize("rights", [("CreateLogStream", "PutLogEvents"), ("CreateLogStream",), ()])
+def test_a_job_has_the_log_that_its_role_may_write(
+    jobs: Jobs, unique: Callable[[str], str], rights: tuple[str, ...]
+) -> None:
+    """Without the rights it runs all the same. The group is there: nobody has to make it."""
+    with suppress(jobs.logs.exceptions.ResourceAlreadyExistsException):
+        jobs.logs.create_log_group(logGroupName=GROUP)
+    own = f"arn:aws:logs:us-east-1:123456789012:log-group:{GROUP}:*"
+    logs = [allow(*(f"logs:{right}" for right in rights), on=own)] if rights else []
+    job = jobs.run(jobs.shell("echo said", RoleArn=make_role(jobs, unique("role"), allow("s3:PutObject"), *logs)))
+    assert job["TrainingJobStatus"] == "Completed"
+    name = job["TrainingJobName"]
+    streams = jobs.logs.describe_log_streams(logGroupName=GROUP, logStreamNamePrefix=name)["logStreams"]
+    assert len(streams) == bool(rights)
+    assert ("said" in jobs.full_log(name)) == ("PutLogEvents" in rights)
 
 
 def test_object_under_a_disabled_key_is_not_readable(jobs: Jobs) -> None:

@@ -56,6 +56,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
         ]
     ),
     "cloudwatch": frozenset(["DescribeAlarmHistory", "DescribeAlarms", "GetMetricData", "GetMetricStatistics"]),
+    "cloudtrail": frozenset(["LookupEvents"]),
     "logs": frozenset(["DescribeLogStreams", "GetLogEvents"]),
     "s3": frozenset(["DeleteObject", "GetObject", "HeadObject", "ListBuckets", "ListObjectsV2"]),
     "iam": frozenset(

@@ -127,7 +127,8 @@ class Attempt(Cluster):
         image = self.request["AlgorithmSpecification"]["TrainingImage"]
         here = describe_stand_in(image, self.request["ResourceConfig"]["InstanceType"], self.environment)
         lacks = self.context.launcher.environments.lacks(self.environment)
-        self.open_logs(LOG_GROUP, runtime, [here, *([lacks] if lacks else []), *notes])
+        lines = [here, *([lacks] if lacks else []), *notes]
+        self.open_logs(LOG_GROUP, runtime, lines, role=self.request["RoleArn"])
 
     def task(self, runtime: runtimes.Runtime) -> Task:
         """What the hosts run. ClientError: they cannot, on this machine."""

@@ -103,9 +103,15 @@ class Cluster:
 
     # Logs
 
-    def open_logs(self, group: str, runtime: Runtime, lines: list[str], name: str = "{job}/{host}-{now}") -> None:
-        """A log stream for each host, headed by what the local cloud has to say."""
-        logs, now = self.context.client("logs"), int(time.time())
+    def open_logs(
+        self, group: str, runtime: Runtime, lines: list[str], name: str = "{job}/{host}-{now}", role: str = ""
+    ) -> None:
+        """A log stream for each host, headed by what the local cloud has to say.
+
+        role: with whose rights they are written; without one, with the service's own.
+        """
+        now = int(time.time())
+        logs = self.context.client_as(role, "logs") if role else self.context.client("logs")
         for host in self.hosts:
             stream = name.format(job=self.job, host=host, now=now)
             self.streams[host] = Stream(logs, group, stream, self.listener)

@@ -15,7 +15,10 @@ import select
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
+
+import botocore.exceptions
 
 from sagelab.cloud.engine.sandbox.limits import MARK
 
@@ -29,22 +32,29 @@ HOST_BYTES = 1 << 30  # may be printed
 PAUSE, LONGEST = 0.25, 2.0  # seconds between two batches, or more where sending takes long:
 SHARE = 0.05  # of the time
 TAIL_LINES = 40
+DENIED = ("AccessDenied", "AccessDeniedException")
 BREAKS = re.compile(r"\r\n|\n|\r")
 
 Listener = Callable[[str, int], None]
 
 
 class Stream:
-    """One log stream: takes lines, keeps the last few, sends them in batches."""
+    """One log stream: takes lines, keeps the last few, sends them in batches.
+
+    Where who asks may not write it there is no log, as on AWS, and the job goes on.
+    """
 
     def __init__(self, logs: Any, group: str, name: str, listener: Listener | None = None) -> None:
-        """logs: a boto3 client. listener: called with each line and its time in ms since the epoch."""
+        """logs: a boto3 client, with the rights of a role or of the service.
+
+        listener: called with each line and its time in ms since the epoch.
+        """
         self.logs, self.group, self.name, self.listener = logs, group, name, listener
         self.tail: collections.deque[str] = collections.deque(maxlen=TAIL_LINES)
         self._batch: list[dict[str, Any]] = []
         self._chars = self._lines = self._total = 0
-        self._has_failed = False
-        _create(logs, group, name)
+        self._has_failed = self._is_refused = False
+        self._ask(_create, logs, group, name)
 
     @property
     def full(self) -> bool:
@@ -101,9 +111,21 @@ class Stream:
         if not batch:
             return
         try:
-            self.logs.put_log_events(logGroupName=self.group, logStreamName=self.name, logEvents=batch)
+            self._ask(_put, self.logs, self.group, self.name, batch)
         except Exception:
             logger.exception("lines for the log %s %s were not sent", self.group, self.name)
+
+    def _ask(self, act: Callable[..., None], *arguments: Any) -> None:
+        """Ask CloudWatch Logs, until it refuses."""
+        if self._is_refused:
+            return
+        try:
+            act(*arguments)
+        except botocore.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] not in DENIED:
+                raise
+            self._is_refused = True
+            logger.warning("the log %s %s is not written: %s", self.group, self.name, error)
 
 
 class Reader(threading.Thread):
@@ -170,11 +192,15 @@ class Reader(threading.Thread):
 
 
 def _create(logs: Any, group: str, stream: str) -> None:
-    for create, names in (
-        (logs.create_log_group, {"logGroupName": group}),
-        (logs.create_log_stream, {"logGroupName": group, "logStreamName": stream}),
-    ):
+    """The stream, and its group where that is not there: most roles need no right to make one."""
+    with suppress(logs.exceptions.ResourceAlreadyExistsException):
         try:
-            create(**names)
-        except logs.exceptions.ResourceAlreadyExistsException:
-            continue
+            logs.create_log_stream(logGroupName=group, logStreamName=stream)
+        except logs.exceptions.ResourceNotFoundException:
+            with suppress(logs.exceptions.ResourceAlreadyExistsException):
+                logs.create_log_group(logGroupName=group)
+            logs.create_log_stream(logGroupName=group, logStreamName=stream)
+
+
+def _put(logs: Any, group: str, stream: str, batch: list[dict[str, Any]]) -> None:
+    logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=batch)

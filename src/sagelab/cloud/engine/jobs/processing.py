@@ -117,7 +117,7 @@ class ProcessingRun(JobRun):
     def _process(self) -> None:
         task, image = self._task(), self.job["AppSpecification"]["ImageUri"]
         here = describe_stand_in(image, self.resources["InstanceType"], self.environment)
-        self.cluster.open_logs(LOG_GROUP, task.runtime, [here, *self.notes])
+        self.cluster.open_logs(LOG_GROUP, task.runtime, [here, *self.notes], role=task.role)
         self.begin(self.cluster, task)
         with Mirror(self._s3, self._pairs("Continuous"), self._key_id):
             self.follow(self.cluster, {OVERTIME: task.seconds})

@@ -10,6 +10,7 @@ import { Overview } from "./overview.js";
 import { Role, Roles } from "./roles.js";
 import { useAddress } from "./router.js";
 import { Buckets, Place } from "./s3.js";
+import { Trail } from "./trail.js";
 import { html, render, useEffect, useErrorBoundary, useRef, useState } from "./ui.js";
 
 const MENU = [
@@ -18,6 +19,7 @@ const MENU = [
   ["alarms", "Alarms"],
   ["s3", "S3 buckets"],
   ["roles", "Roles"],
+  ["trail", "Who did what"],
 ];
 const LINE = { live: "Live", lost: "Not connected", closed: "Paused" };
 const TOKEN = "#token=";
@@ -40,6 +42,7 @@ function Page({ address }) {
     return html`<${Place} key=${location.pathname} bucket=${rest[0]} path=${rest.slice(1)} folder=${folder} query=${query} />`;
   if (place === "roles")
     return rest.length ? html`<${Role} key=${rest[0]} name=${rest[0]} />` : html`<${Roles} query=${query} />`;
+  if (place === "trail" && !rest.length) return html`<${Trail} query=${query} />`;
   return html`<h1 tabindex="-1">There is no such page</h1><p><a href="/">Overview</a></p>`;
 }
 

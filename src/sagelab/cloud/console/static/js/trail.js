@@ -1,0 +1,45 @@
+// Who did what: the newest of CloudTrail's history, what has changed something or the calls of one name.
+import { call } from "./api.js";
+import { useLive } from "./events.js";
+import { setQuery } from "./router.js";
+import { Table } from "./table.js";
+import { Command, html, Notice, Time } from "./ui.js";
+
+const MOST = 50; // events of one answer
+
+/** ROLE/SESSION of a session, a user's name, or a service. */
+const who = ({ userIdentity: { arn = "", userName, invokedBy } }) =>
+  arn.includes(":assumed-role/") ? arn.split(":assumed-role/")[1] : userName || arn || invokedBy;
+
+const COLUMNS = [
+  ["Call", (event) => html`<span class="nowrap">${event.EventSource.split(".")[0]} ${event.EventName}</span>`],
+  ["Who", (event) => html`<span class="wrap">${who(event.record)}</span>`],
+  ["When", (event) => html`<${Time} value=${event.EventTime} />`],
+  ["From", (event) => event.record.sourceIPAddress],
+  ["Refused", (event) => html`<span class="wrap" title=${event.record.errorMessage}>${event.record.errorCode}</span>`],
+];
+
+const wanted = (name) =>
+  name ? { AttributeKey: "EventName", AttributeValue: name } : { AttributeKey: "ReadOnly", AttributeValue: "false" };
+
+export function Trail({ query }) {
+  const { q = "" } = query;
+  const live = useLive(
+    () => call("cloudtrail", "LookupEvents", { LookupAttributes: [wanted(q)], MaxResults: MOST }),
+    [q],
+  );
+  const events = live.data ? live.data.result.Events : [];
+  const rows = events.map((event) => ({ ...event, record: JSON.parse(event.CloudTrailEvent) }));
+  return html`
+    <div class="bar"><h1 tabindex="-1">Who did what</h1><button type="button" onClick=${live.reload}>Refresh</button></div>
+    <form class="filters" role="search" onSubmit=${(event) => event.preventDefault()}><label><span class="hidden">Name of a call</span>
+      <input type="search" placeholder="ListTrainingJobs, ..." value=${q} onChange=${(event) => setQuery({ q: event.target.value })} /></label></form>
+    <${Notice} error=${live.error} />
+    ${
+      live.data &&
+      (rows.length
+        ? html`<div class="card flush"><${Table} caption="Who did what" columns=${COLUMNS} rows=${rows} rowKey=${(row) => row.EventId} /></div>`
+        : html`<div class="empty"><p>CloudTrail has no such call of the last 90 days.</p></div>`)
+    }
+    ${live.data && html`<details class="cli"><summary>AWS CLI</summary><${Command} text=${live.data.command} /></details>`}`;
+}
