@@ -142,9 +142,9 @@ matrix.reasons("nothing done")
 # ## 3. Give the role the least
 #
 # [Least privilege](../labs/GLOSSARY.md#least-privilege): what this job needs, and nothing else. Do not guess:
-# let an honest script train with a role as wide, and ask [CloudTrail](../labs/GLOSSARY.md#cloudtrail) what was done
-# with it. That somebody reads an object is a *data event*. They are many and cost money, so only a trail that is
-# told to records them, and writes them into a bucket within minutes
+# let an honest script train with a role as wide, and ask [CloudTrail](../labs/GLOSSARY.md#cloudtrail) what was
+# done with it. That somebody reads an object is a *data event*. They are many and cost money, so only a trail that
+# is told to records them, and writes them into a bucket within minutes
 # ([CreateTrail](https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_CreateTrail.html),
 # [PutEventSelectors](https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_PutEventSelectors.html),
 # [StartLogging](https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_StartLogging.html)).
