@@ -39,16 +39,9 @@ MODULES = (
 
 
 def start(home: Home) -> LocalCloud:
-    """The local cloud of a home, started where none runs; it runs until it is ended, or this process."""
-    running = home.server()
-    if running is None:
-        _start(home)
-        running = home.server()
-    assert running is not None
-    return LocalCloud(home, running["url"])
-
-
-def _start(home: Home) -> None:
+    """The local cloud of a home, started if none runs; it runs until it is ended, or this process."""
+    if running := home.server():
+        return LocalCloud(home, running["url"])
     warm = forks.Warm("server", sys.executable, MODULES, *forks.place())
     reader, writer = os.pipe()
     with os.fdopen(reader) as said, home.log.open("ab") as log:
@@ -56,3 +49,6 @@ def _start(home: Home) -> None:
         warm.start(command, writer, log, folder=home.path).connection.detach()  # open until this process ends
         os.close(writer)
         assert said.readline().startswith("sagelab is up"), home.log.read_text()
+    running = home.server()
+    assert running is not None
+    return LocalCloud(home, running["url"])

@@ -21,7 +21,6 @@ from botocore.config import Config
 
 from sagelab.cloud import control
 from sagelab.cloud.home import Home
-from tests import clouds
 from tests.cloud.jobs import Jobs
 from tests.conftest import LocalCloud, run_sagelab
 
@@ -258,7 +257,7 @@ def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_clock_that_jumps_ends_no_job_and_loses_nothing(clock: Path, home: Home) -> None:
-    jobs = Jobs(clouds.start(home), "jumping")
+    jobs = Jobs(LocalCloud(home, control.up(home)), "jumping")
     for seconds in (-7200, 7200):
         run_while_it_jumps(jobs, clock, seconds)
     control.down(home)

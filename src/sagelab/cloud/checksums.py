@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 from functools import reduce
 
@@ -49,7 +50,9 @@ _CARDS = {
     )
     for start in range(first, last + 1)
 }
-_DOUBLED = dict(zip(string.digits, (0, 2, 4, 6, 8, 1, 3, 5, 7, 9), strict=True))
+_DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
+_OF_LETTERS = str.maketrans({letter: str(int(letter, 36)) for letter in string.ascii_letters})
+_GROUPS = re.compile(r"[0-9](?:[ -]*[0-9])*")
 _VIN_VALUES = dict(zip("ABCDEFGHJKLMNPRSTUVWXYZ", [*range(1, 9), *range(1, 6), 7, 9, *range(2, 10)], strict=True))
 _VIN_WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
 
@@ -61,8 +64,8 @@ def digits(text: str) -> str:
 
 def luhn(number: str) -> bool:
     """Of digits. ISO/IEC 7812-1, annex B."""
-    turned = number[::-1]
-    return (sum(map(int, turned[::2])) + sum(_DOUBLED[one] for one in turned[1::2])) % 10 == 0
+    turned = number.encode()[::-1]
+    return (sum(turned[::2]) + sum(turned[1::2].translate(_DOUBLED)) - ord("0") * len(turned)) % 10 == 0
 
 
 def card(text: str) -> str:
@@ -70,16 +73,13 @@ def card(text: str) -> str:
 
     "" where it is none.
     """
-    ends = []
-    for place, one in enumerate(text):
-        if one in string.digits:
-            ends.append(place + 1)
-        elif one not in " -":
-            break
-    number = digits(text[: ends[-1]]) if ends else ""
+    found = _GROUPS.match(text)
+    number = found[0].replace(" ", "").replace("-", "") if found else ""
     for length in _CARDS.get(number[:4], ()):
-        if length <= len(ends) and luhn(number[:length]) and not text[ends[length - 1] :][:1].isalnum():
-            return text[: ends[length - 1]]
+        if length <= len(number) and luhn(number[:length]):
+            end = _end(text, length, " -")
+            if not text[end : end + 1].isalnum():
+                return text[:end]
     return ""
 
 
@@ -89,13 +89,18 @@ def iban(text: str) -> str:
     found = text.replace(" ", "")[:length]
     if not length or len(found) < length or not (found.isascii() and found.isalnum()):
         return ""
-    if int("".join(str(int(one, 36)) for one in found[4:] + found[:4])) % 97 != 1:
+    if int((found[4:] + found[:4]).translate(_OF_LETTERS)) % 97 != 1:
         return ""
-    end, left = 0, length
-    while left:
-        left -= text[end] != " "
+    return text[: _end(text, length, " ")]
+
+
+def _end(text: str, length: int, between: str) -> int:
+    """Where so many characters of a text end, without those that stand between its groups."""
+    end = 0
+    while length:
+        length -= text[end] not in between
         end += 1
-    return text[:end]
+    return end
 
 
 def routing(number: str) -> bool:

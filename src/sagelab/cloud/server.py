@@ -182,7 +182,8 @@ def _serve_in_background(
     """Answer requests from now on; what is returned stops it."""
     from sagelab.cloud.gateway.http.server import Server
 
-    server = Server(listener, gateway.answer, gateway.spool, context, gateway.source)
+    server = Server(listener, gateway.answer, gateway.spool, context)
+    gateway.sources.take = server.take
     thread = threading.Thread(target=server.serve_forever, args=(POLL,), name="serve", daemon=True)
     thread.start()
 

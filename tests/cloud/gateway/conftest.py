@@ -185,6 +185,7 @@ def serve(folder: Path, more: Callable[[Cloud], list[Any]] = lambda _: []) -> It
     gateway = Gateway(cloud, [jobs, *more(cloud)], {"Status": lambda params: {"asked": params}})  # type: ignore[list-item]
     gateway.alarms.watch.close()  # tests look at their alarms themselves
     server = Server(listener, gateway.answer, gateway.spool, partial(tls.server_context, home))
+    cloud.sources.take = server.take
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import http.client
 import json
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+import requests
 from botocore.exceptions import ClientError
 
 from sagelab.cloud.engine.vpc.reach import GATEWAY, NAT, Way
@@ -22,6 +27,8 @@ from sagelab.cloud.gateway.http.spool import Disk, Spool
 from sagelab.cloud.gateway.origins import Origin
 from sagelab.cloud.gateway.trail import Recorder
 from sagelab.cloud.gateway.wire.faults import Answer
+from sagelab.cloud.gateway.wire.planes import Planes
+from sagelab.cloud.resources.call import Call
 from sagelab.cloud.trail.elements import HIDDEN
 from sagelab.cloud.trail.event import Event
 from sagelab.cloud.trail.marks import HEADER, Mark
@@ -252,6 +259,74 @@ def test_a_call_from_a_vpc_says_by_which_way_it_came(way: Way, address: str, end
     assert events[0].record.get("vpcEndpointId") == endpoint
 
 
+def test_a_form_from_a_vpc_says_by_which_way_it_came(
+    trailed: Serving, unique: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket, ec2 = unique("bucket"), trailed.client("ec2")
+    sources, journal = trailed.cloud.sources, trailed.cloud.journal
+    trailed.client("s3").create_bucket(Bucket=bucket)
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.1.0/24")["Subnet"]["SubnetId"]
+    (table,) = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"]
+    wanted = {"VpcId": vpc, "ServiceName": "com.amazonaws.us-east-1.s3", "RouteTableIds": [table["RouteTableId"]]}
+    endpoint = ec2.create_vpc_endpoint(**wanted)["VpcEndpoint"]["VpcEndpointId"]
+    form = trailed.client("s3").generate_presigned_post(bucket, "a")
+    asked = requests.Request("POST", form["url"], data=form["fields"], files={"file": b"x"}).prepare()
+    monkeypatch.setattr(journal, "wanted", lambda _: True)
+    last = journal.last()
+    host = http.client.HTTPConnection(urlsplit(trailed.url).netloc)
+    host.sock = sources.connect(sources.attach("us-east-1", [subnet], []))
+    with closing(host):
+        host.request("POST", f"/{bucket}", asked.body, dict(asked.headers))
+        assert host.getresponse().status == 204
+    (row,) = journal.after(last, journal.last(), 10)
+    record = json.loads(row.record)
+    assert (record["eventName"], record["vpcEndpointId"]) == ("PostObject", endpoint)
+    assert record["sourceIPAddress"] == "10.0.1.4"
+
+
+def test_a_request_is_about_what_it_is_about(trailed: Serving, unique: Callable[[str], str]) -> None:
+    """A query, or the root of a document, may have the names that a record has for the place."""
+    bucket, s3 = unique("bucket"), trailed.client("s3")
+    s3.create_bucket(Bucket=bucket)
+    for way, body in (
+        ("?acl&bucketName=innocent&Host=innocent&key=innocent", b""),
+        ("?tagging", b"<bucketName>innocent</bucketName>"),
+    ):
+        trailed.signed("PUT", f"/{bucket}{way}", "s3", body, {})
+        record = lookup(trailed, "ResourceName", bucket)[0]
+        assert record["requestParameters"]["bucketName"] == bucket
+        assert "innocent" not in record["requestParameters"]["Host"]
+        assert record["requestParameters"].get("key") in (None, "innocent")
+    assert lookup(trailed, "ResourceName", "innocent") == []
+
+
+@pytest.mark.parametrize("size", [10, 5_000])
+def test_what_breaks_a_rule_is_no_way_for_a_secret(size: int) -> None:
+    """AWS's words for it repeat the value to the caller; the record does not."""
+    events, script = list[Event](), "secret' at 'me" * size
+    context = called("CreateNotebookInstanceLifecycleConfig", {"OnStart": [{"Content": script}]})
+    said = f"1 validation error detected: Value '{script}' at 'onStart.1.member.content' failed"
+    answer = Answer(400, [], json.dumps({"__type": "ValidationException", "message": said}).encode())
+    kept: Any = SimpleNamespace(add=events.append, wanted=None)
+    Recorder(kept, lambda key: key.user_id).note(context, answer)
+    words = f"1 validation error detected: Value '{HIDDEN}' at 'onStart.1.member.content' failed"
+    assert (events[0].record["errorCode"], events[0].record["errorMessage"]) == ("ValidationException", words)
+    assert "secret" not in events[0].text()
+
+
+def called(operation: str, params: dict[str, Any]) -> Context:
+    """A call of SageMaker, by a user."""
+    message = Message()
+    message.method, message.target = "POST", "/"
+    context = Context(Request(message, list, Spool(Path("/nonexistent"), Disk(0))))
+    arn = f"arn:aws:iam::{ACCOUNT}:user/u"
+    context.caller = Caller(Key("AKIA", "s", arn, "AIDA", ACCOUNT), "us-east-1", "sagemaker")
+    context.found = Planes()._targeted(f"SageMaker.{operation}")
+    context.call = Call(operation, params, "us-east-1", ACCOUNT, arn)
+    return context
+
+
 def test_data_events_are_nobodys_history(trailed: Serving) -> None:
     s3 = trailed.client("s3")
     s3.create_bucket(Bucket="plain-data")
@@ -283,7 +358,9 @@ def test_a_question_that_makes_no_sense_is_refused_in_awss_words(trailed: Servin
     twice = [{"AttributeKey": "EventName", "AttributeValue": "x"}] * 2
     assert refused(trail.lookup_events, LookupAttributes=twice) == "InvalidLookupAttributesException"
     assert refused(trail.lookup_events, StartTime=now, EndTime=now - timedelta(1)) == "InvalidTimeRangeException"
-    assert refused(trail.lookup_events, NextToken="x") == "InvalidNextTokenException"
+    for token in (b"x", b'[10000000000000000000, ""]', b"[" * 9_000):
+        asked = base64.urlsafe_b64encode(token).decode()
+        assert refused(trail.lookup_events, NextToken=asked) == "InvalidNextTokenException"
     assert refused(trail.lookup_events, MaxResults=51) == "ValidationException"
     assert trail.lookup_events(EventCategory="insight")["Events"] == []
 

@@ -213,6 +213,11 @@ def test_a_trail_of_all_regions_has_a_folder_for_each_and_a_plain_one_its_own(st
     assert [one["HomeRegion"] for one in away.describe_trails()["trailList"]] == ["us-east-1"]
     assert away.describe_trails(includeShadowTrails=False)["trailList"] == []
     assert refused(away.stop_logging, Name=stage.name) == "InvalidHomeRegionException"
+    assert away.get_trail(Name=stage.arn)["Trail"]["TrailARN"] == stage.arn
+    # A name alone is judged as one of the region that is asked, and so it means none of another.
+    assert refused(away.get_trail, Name=stage.name) == "TrailNotFoundException"
+    tagged = {"ResourceId": stage.name, "TagsList": [{"Key": "a", "Value": "b"}]}
+    assert refused(away.add_tags, **tagged) == "ResourceNotFoundException"
 
 
 def test_a_region_has_five_trails(stage: Stage) -> None:

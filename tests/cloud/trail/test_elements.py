@@ -26,6 +26,8 @@ def test_members_are_in_camel_case_and_the_keys_of_maps_as_they_are() -> None:
         "at": "Jan 2, 2026, 3:04:05 PM",
         "flag": False,
     }
+    flag = {"allowUsersToChangePassword": True, "minimumPasswordLength": 8}
+    assert told("iam", {name[:1].upper() + name[1:]: value for name, value in flag.items()}) == flag
     assert told("x", {}) is None
 
 
@@ -42,6 +44,16 @@ def test_members_are_in_camel_case_and_the_keys_of_maps_as_they_are() -> None:
         ("lambda", {"Environment": {"Variables": {"K": "secret"}}}, "environment"),
         ("lambda", {"ZipFile": "secret"}, "zipFile"),
         ("s3", {"X-Amz-Security-Token": "secret"}, "X-Amz-Security-Token"),
+        ("rds", {"MasterUserPassword": "secret"}, "masterUserPassword"),
+        ("emr", {"KdcAdminPassword": "secret"}, "kdcAdminPassword"),
+        ("elasticache", {"AuthToken": "secret"}, "authToken"),
+        ("sts", {"TokenCode": "123456"}, "tokenCode"),
+        ("iam", {"AuthenticationCode1": "123456"}, "authenticationCode1"),
+        ("comprehend", {"Text": "ada@example.com"}, "text"),
+        ("sqs", {"MessageBody": "secret"}, "messageBody"),
+        ("sqs", {"Entries": [{"MessageBody": "secret"}]}, "entries"),
+        ("sns", {"Message": "secret"}, "message"),
+        ("dynamodb", {"Item": {"a": {"S": "secret"}}}, "item"),
         ("any", {"Body": b"secret"}, "body"),
         ("any", {"Users.member.1.Password": "secret"}, "users.member.1.Password"),
     ],
@@ -61,7 +73,8 @@ def test_what_is_too_large_or_too_deep_is_left_out() -> None:
     deep: dict[str, Any] = {}
     for _ in range(200):
         deep = {"a": deep, "b": 1}
-    for given in ({"A": "x" * 200_000}, {str(n): "x" for n in range(50_000)}, deep, {"A": [["x" * 99] * 2_000]}):
+    none = {"A": [[]] * 200_000, "B": [True] * 9}
+    for given in (none, {"A": [None] * 200_000}, {"A": "x" * 200_000}, {str(n): "x" for n in range(50_000)}, deep, {"A": [["x" * 99] * 2_000]}):
         found = told("x", given)
         assert found is not None
         assert found["omitted"] is True

@@ -77,7 +77,7 @@ class Gateway:
         self._schedules = Schedules(self._events, self._moto.acting, self._moto.regions, cloud.clock)
         cloud.listen(self._schedules.on_change)
         self.alarms = AlarmCalls(cloud, self._moto)
-        self.source = cloud.sources.take
+        self.sources = cloud.sources
         self._origins = Origins(cloud.sources)
         git = GitFront(cloud, families, guard, permissions)
         self._recorder = Recorder(cloud.journal, identities.user_id)
@@ -180,7 +180,10 @@ class Gateway:
             upload.check(put.caller.key.access_key, put.region)
             context.caller, context.named = put.caller, "PostObject"
             rest = self.chain[self.chain.index(self._guard.identify) + 1 :]
-            return upload.answer(_first(rest, put))
+            try:
+                return upload.answer(_first(rest, put))
+            finally:
+                context.origin = put.origin
 
     def _answer_own(self, context: Context) -> Answer | None:
         if context.service != INTERNAL:

@@ -26,7 +26,7 @@ from sagelab.cloud.gateway.http.request import Request
 from sagelab.cloud.gateway.moto import parameters
 from sagelab.cloud.gateway.wire.faults import Answer
 from sagelab.cloud.trail import data_events, elements, identity, names, things
-from sagelab.cloud.trail.elements import clipped, told
+from sagelab.cloud.trail.elements import HIDDEN, clipped, told
 from sagelab.cloud.trail.event import GLOBAL, HOME, VERSION, Event, stamp
 from sagelab.cloud.trail.identity import Identity, Who
 
@@ -40,6 +40,7 @@ SMALL = 1 << 18  # bytes of an answer, or of a setting of S3, that is read for i
 _OPERATION = re.compile(r"[A-Z][A-Za-z0-9]{1,127}")
 _REQUEST_ID = re.compile(rb"<Request(?:Id|ID)>([\w-]{1,64})</Request(?:Id|ID)>")
 _CODE, _MESSAGE = re.compile(rb"<Code>([^<]{1,200})</Code>"), re.compile(rb"<Message>([^<]*)</Message>")
+_VALUES = re.compile(r"Value '.*' at '", re.DOTALL)  # of members that break rules, from the first to the last
 _IDS = ("x-amzn-requestid", "x-amz-request-id")
 _GIT = ("GitPull", "GitPush")
 _WITHOUT_BODY = {403: "AccessDenied", 404: "NoSuchKey"}
@@ -92,7 +93,7 @@ class Recorder:
             "eventName": name,
             "awsRegion": region,
             **_from(context),
-            **(_fault(answer) if failed else {}),
+            **(_fault(answer, asked) if failed else {}),
             "requestParameters": asked,
             "responseElements": said,
             **({"additionalEventData": beside} if beside else {}),
@@ -179,16 +180,16 @@ def _asked_of_s3(context: Context) -> dict[str, Any] | None:
     """As S3 tells it: the place, the query and S3's own headers, and a bucket's setting as it was given."""
     request = context.request
     bucket, key = request.place
-    sent: dict[str, Any] = {"bucketName": bucket} if bucket else {}
-    sent["Host"] = clipped(request.header("host") or "", LONGEST_NAME)
-    sent |= {"key": clipped(key, LONGEST_NAME)} if key else {}
-    sent |= {name: clipped(value, LONGEST_NAME) for name, value in request.parameters.items()}
+    sent: dict[str, Any] = {name: clipped(value, LONGEST_NAME) for name, value in request.parameters.items()}
     for name, value in request.headers.items():
         if name.startswith("x-amz-") and not name.startswith(("x-amz-date", "x-amz-content", "x-amz-checksum")):
             sent[name] = clipped(value, LONGEST_NAME)
     if not key and 0 < request.size <= SMALL and request.method == "PUT":
         sent |= _setting(request)
-    return told("s3", sent)
+    # What the request is about comes last: nothing that it has besides may go by these names.
+    sent |= {"bucketName": bucket} if bucket else {}
+    sent |= {"key": clipped(key, LONGEST_NAME)} if key else {}
+    return told("s3", sent | {"Host": clipped(request.header("host") or "", LONGEST_NAME)})
 
 
 def _setting(request: Request) -> dict[str, Any]:
@@ -234,8 +235,8 @@ def _answered(context: Context, answer: Answer) -> dict[str, Any] | None:
         return None
 
 
-def _fault(answer: Answer) -> dict[str, str]:
-    """errorCode and errorMessage, as the caller was told them."""
+def _fault(answer: Answer, asked: dict[str, Any] | None) -> dict[str, str]:
+    """errorCode and errorMessage, as the caller was told them, without values of a request that has secrets."""
     body = answer.body[:SMALL]
     code, message = _WITHOUT_BODY.get(answer.status, str(answer.status)), ""
     if body.lstrip().startswith(b"{"):
@@ -250,6 +251,8 @@ def _fault(answer: Answer) -> dict[str, str]:
         words = _MESSAGE.search(body)
         message = unescape(words[1].decode("utf-8", "replace")) if words else ""
     code = "AccessDenied" if code == "AccessDeniedException" else code  # as CloudTrail has it of every service
+    if asked and (asked.get("omitted") or HIDDEN in json.dumps(asked)):
+        message = _VALUES.sub(f"Value '{HIDDEN}' at '", message)
     return {"errorCode": clipped(code, 200), "errorMessage": clipped(message, LONGEST_MESSAGE)}
 
 

@@ -83,9 +83,10 @@ def read_token(token: str | None) -> tuple[Any, str] | None:
         return None
     try:
         value, name = json.loads(base64.urlsafe_b64decode(token))
-    except (ValueError, TypeError, binascii.Error):
+    except (ValueError, TypeError, binascii.Error, RecursionError):
         raise ValidationException("The next token is invalid.") from None
-    if not isinstance(value, str | float | int) or not isinstance(name, str):
+    fits = isinstance(value, str | float) or (isinstance(value, int) and abs(value) < 1 << 63)  # SQLite's integers
+    if not fits or not isinstance(name, str):
         raise ValidationException("The next token is invalid.")
     return value, name
 

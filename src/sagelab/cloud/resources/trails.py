@@ -252,19 +252,22 @@ class Trails(Family):
         return [one for one in found if one["IsMultiRegionTrail"] or one["HomeRegion"] == call.region]
 
     def _find(self, call: Call, asked: str) -> Document:
+        """The trail that was judged: one of another region is named by its ARN."""
         region, name = trail_rules.read_name(asked, call.region, call.account)
         for one in self._seen(call):
-            if one["Name"] == name and (one["HomeRegion"] == region or not asked.startswith("arn:")):
+            if (one["Name"], one["HomeRegion"]) == (name, region):
                 return one
         raise Beside("TrailNotFoundException", f"Unknown trail: {asked} for the user: {call.account}")
 
     def _own(self, call: Call, member: str = "Name") -> Document:
         """The trail that is to be changed, which is one of this region."""
-        trail = self._find(call, call.params[member])
-        if trail["HomeRegion"] != call.region:
-            words = f"Trail {trail['TrailARN']} can be changed in its home region alone, {trail['HomeRegion']}."
+        asked = call.params[member]
+        named = [one for one in self._seen(call) if asked in (one["Name"], one["TrailARN"])]
+        if named and all(one["HomeRegion"] != call.region for one in named):
+            arn, home = named[0]["TrailARN"], named[0]["HomeRegion"]
+            words = f"Trail {arn} can be changed in its home region alone, {home}."
             raise Beside("InvalidHomeRegionException", words)
-        return trail
+        return self._find(call, asked)
 
     def _tagged(self, call: Call, asked: str) -> str:
         try:

@@ -18,20 +18,29 @@ DEEPEST = 40
 # Members by their names in small letters. Of a KMS key or a password's length nothing is secret.
 _SECRET = frozenset(
     """
-    authorizedurl presignedurl uploadurl secretaccesskey sessiontoken secretstring secretbinary password
-    oldpassword newpassword masteruserpassword masterpassword plaintext ciphertextblob
+    authorizedurl presignedurl uploadurl secretaccesskey sessiontoken secretstring secretbinary
+    plaintext ciphertextblob secretkey secrettoken authtoken hectoken presharedkey passwordverifier userdata
     ciphertextfordestination privatekey certificateprivatekey keymaterial base32stringseed qrcodepng
     authorizationtoken clientsecret zipfile x-amz-security-token x-amz-signature x-amz-credential signature
-    awsaccesskeyid x-amz-server-side-encryption-customer-key
+    awsaccesskeyid tokencode authenticationcode1 authenticationcode2 x-amz-server-side-encryption-customer-key
     x-amz-copy-source-server-side-encryption-customer-key
     """.split()
 )
-# (service, member) -> what is hidden of that service alone: scripts, variables of functions.
+_SECRET_ENDS = ("password", "passphrase", "secret")  # of a name whose value is a text: "masterUserPassword"
+# Service -> members that are hidden of it alone: scripts, variables of functions, what stands for a body.
 _OF_SERVICE = {
     "sagemaker": frozenset({"oncreate", "onstart"}),
     "lambda": frozenset({"environment", "payload"}),
     "logs": frozenset({"logevents"}),
     "ssm": frozenset({"value"}),
+    "comprehend": frozenset({"text"}),
+    "cloudformation": frozenset({"parametervalue"}),
+    "sqs": frozenset({"messagebody", "messageattributes", "entries"}),
+    "sns": frozenset({"message", "subject", "messageattributes", "publishbatchrequestentries"}),
+    "dynamodb": frozenset(
+        {"item", "expressionattributevalues", "attributeupdates", "expected", "requestitems", "transactitems"}
+        | {"statement", "statements", "transactstatements", "parameters"}
+    ),
 }
 
 
@@ -48,6 +57,7 @@ class _Teller:
         self._spell = str if service == "s3" else lower_first  # S3 tells of headers and XML as they are
 
     def tell(self, value: Any, shape: Shape | None, deep: int = 0) -> Any:
+        self._take(1)  # also of what is empty
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, bytes | bytearray) or (shape is not None and shape.metadata.get("sensitive")):
@@ -78,7 +88,8 @@ class _Teller:
     def _member(self, name: str, value: Any, shape: Shape | None, deep: int) -> Any:
         self._take(8)
         last = name.lower().rpartition(".")[2]  # of a form that no model reads
-        return HIDDEN if last in self._secret and value else self.tell(value, shape, deep + 1)
+        secret = last in self._secret or (isinstance(value, str) and last.endswith(_SECRET_ENDS))
+        return HIDDEN if secret and value else self.tell(value, shape, deep + 1)
 
     def _scalar(self, value: Any) -> Any:
         if isinstance(value, datetime):

@@ -21,7 +21,7 @@ def content(folder: Path) -> bytes:
 
 
 def test_what_is_written_is_stored_encrypted_and_stays(tmp_path: Path) -> None:
-    stored, seen = tmp_path / "stored", tmp_path / "a folder"
+    stored, seen = tmp_path / "stored", tmp_path / "a folder of Jürgen's \\040"
     opened = encrypted.open_folder(stored, seen, KEY)
     try:
         (seen / "secret-name").write_bytes(SECRET)

@@ -1,10 +1,13 @@
-"""Networks joined by a bridge, and what is left where one stands afterwards."""
+"""Networks joined by a bridge, what they carry, and what is left where one stands afterwards."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,3 +72,63 @@ def test_what_the_kernel_refuses_is_said() -> None:
         return "done"
 
     assert "No such device" in apart(act)
+
+
+SIZE, RATE = 2 << 20, 40_000_000  # bytes, bits a second
+SENDER, TAKER = "10.0.0.1", "10.0.0.2"
+LARGEST = links.MTU - 28  # bytes of a message, whose packet has the heads of IP and UDP, too
+
+
+def joined(rates: Mapping[str, int]) -> Iterator[int]:
+    return links.join([SENDER, TAKER], namespaces.raise_loopback, rates)
+
+
+def carry(rates: Mapping[str, int]) -> tuple[int, float]:
+    """How many bytes came from the first host to the second, and in how many seconds."""
+    hub, (first, second) = links.here(), joined(rates)  # what nobody is in, or holds, is gone
+    links.enter(second)
+    with socket.create_server(("", 0)) as listener:
+        links.enter(first)
+        sending = socket.create_connection((TAKER, listener.getsockname()[1]))
+        taking, _ = listener.accept()
+    began = time.monotonic()
+    sender = threading.Thread(target=sending.sendall, args=[bytes(SIZE)])
+    sender.start()
+    size = 0
+    while size < SIZE:
+        size += len(taking.recv(1 << 20))
+    took = time.monotonic() - began
+    os.close(hub)
+    return size, took
+
+
+@pytest.fixture
+def _limited() -> None:
+    if reason := namespaces.probe_limit():
+        pytest.skip(f"no bandwidth can be set here: {reason}")
+
+
+@pytest.mark.usefixtures("_limited")
+@pytest.mark.parametrize("limited", [SENDER, TAKER])
+def test_a_host_sends_and_gets_no_faster_than_its_bandwidth(limited: str) -> None:
+    size, seconds = apart(lambda: carry({limited: RATE}))
+    assert size == SIZE
+    assert seconds >= 8 * (SIZE - links.BURST[1]) / RATE
+
+
+@pytest.mark.usefixtures("_limited")
+def test_the_largest_message_passes_a_small_bandwidth() -> None:
+    def act() -> int:
+        hub, (first, second) = links.here(), joined(dict.fromkeys([SENDER, TAKER], 1_000_000))
+        links.enter(first)
+        sending = socket.socket(type=socket.SOCK_DGRAM)
+        links.enter(second)
+        taking = socket.socket(type=socket.SOCK_DGRAM)
+        taking.bind((TAKER, 0))
+        taking.settimeout(30)
+        sending.sendto(bytes(LARGEST), taking.getsockname())
+        size = len(taking.recv(1 << 17))
+        os.close(hub)
+        return size
+
+    assert apart(act) == LARGEST

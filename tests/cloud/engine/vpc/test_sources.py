@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import gc
 import socket
-import struct
+import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from sagelab.cloud import tls
 from sagelab.cloud.engine.sandbox.internet import Refused
 from sagelab.cloud.engine.sandbox.network import HERE, Network, Ways, permit
 from sagelab.cloud.engine.vpc.firewalls import network as networks
@@ -23,8 +25,11 @@ from sagelab.cloud.gateway.http.server import Server
 from sagelab.cloud.gateway.http.spool import Disk, Spool
 from sagelab.cloud.gateway.origins import Dropped, Origins
 from sagelab.cloud.gateway.wire.faults import Answer
+from sagelab.cloud.home import Home
+from sagelab.relay import Relay
 
 REGION = "us-east-1"
+ASKED = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
 S3 = f"com.amazonaws.{REGION}.s3"
 RECORDS = Records(
     REGION,
@@ -87,12 +92,6 @@ def test_what_is_not_reached_is_said_once(source: Source) -> None:
     assert heard[0].startswith("no way to sts: ")
 
 
-def test_a_note_of_a_connection_is_taken_once(sources: Sources, source: Source) -> None:
-    sources.note(4711, source)
-    assert sources.take(4711) is source
-    assert sources.take(4711) is None
-
-
 def test_a_word_is_good_as_long_as_its_job(sources: Sources, source: Source) -> None:
     word = source.word
     assert sources.of_word(word) is source
@@ -103,7 +102,7 @@ def test_a_word_is_good_as_long_as_its_job(sources: Sources, source: Source) -> 
 
 
 def context(service: str, path: str = "/", source: Source | None = None, **headers: str) -> Any:
-    request = SimpleNamespace(path=path, source=source, headers=headers, header=headers.get)
+    request = SimpleNamespace(path=path, source=source, headers=headers)
     return SimpleNamespace(request=request, found=None, service=service, region=REGION, origin=None)
 
 
@@ -124,6 +123,7 @@ def test_a_host_cannot_say_that_it_is_elsewhere(sources: Sources, source: Source
     asked = context("s3", source=source, **{HEADER: other.word})
     Origins(sources).check(asked)
     assert asked.origin.address == "10.0.0.4"
+    assert asked.request.headers == {}  # nobody sees the word after that
 
 
 def test_gits_requests_go_the_same_way(sources: Sources, source: Source) -> None:
@@ -132,15 +132,91 @@ def test_gits_requests_go_the_same_way(sources: Sources, source: Source) -> None
     Origins(sources).admit(context("", "/v1/repos/mine/info/refs"))
 
 
-def test_a_relay_is_known_before_it_connects(sources: Sources, source: Source) -> None:
-    listener = socket.create_server((HERE, 0))
-    url = f"http://{HERE}:{listener.getsockname()[1]}"
-    ways = Ways(Network(url, source=source, sources=sources), cast("Any", None))
-    with ways._dial_cloud(source) as connection:
-        assert sources.take(connection.getsockname()[1]) is source
-    with ways._dial_cloud(None) as connection:
-        assert sources.take(connection.getsockname()[1]) is None
+@pytest.fixture
+def door(tmp_path: Path, sources: Sources) -> Iterator[tuple[tuple[str, int], list[Any]]]:
+    """A front door of these interfaces: its address, and where each request came from."""
+    listener, known = socket.create_server((HERE, 0)), list[Any]()
+
+    def answer(request: Any) -> Answer:
+        known.append(request.source)
+        return Answer(200, [])
+
+    server = Server(listener, answer, Spool(tmp_path, Disk(0)), partial(tls.server_context, Home(tmp_path)))
+    sources.take = server.take
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield listener.getsockname(), known
+    server.shutdown()
+    thread.join()
+    server.server_close()
     listener.close()
+
+
+def ask(connection: socket.socket, times: int = 1) -> None:
+    connection.settimeout(20)
+    connection.sendall(ASKED * times)
+    said = b""
+    while said.count(b"HTTP/1.1 200") < times:
+        part = connection.recv(1 << 16)
+        assert part
+        said += part
+
+
+def test_a_relay_is_known_by_its_connection(sources: Sources, source: Source, door: Any) -> None:
+    """Every request that comes by it, pipelined ones too."""
+    (host, port), known = door
+    ways = Ways(Network(f"http://{host}:{port}", source=source, sources=sources), cast("Any", None))
+    with ways._dial_cloud(source) as inside, ways._dial_cloud(None) as outside:
+        ask(inside, 3)
+        ask(outside)
+        ask(inside)
+    assert known == [source, source, source, None, source]
+
+
+def test_a_relay_carries_to_the_front_door(sources: Sources, source: Source, door: Any) -> None:
+    _, known = door
+    listener = socket.create_server((HERE, 0))
+    relay = Relay(listener, lambda: sources.connect(source))
+    with socket.create_connection(listener.getsockname()) as host:
+        ask(host, 2)
+        host.sendall(b"no HTTP\r\n\r\n")
+        host.shutdown(socket.SHUT_WR)
+        said = b"".join(iter(lambda: host.recv(1 << 16), b""))
+    assert said.startswith(b"HTTP/1.1 400 ")
+    relay.close()
+    listener.close()
+    assert known == [source, source]
+
+
+def test_tls_is_spoken_there_too(sources: Sources, source: Source, door: Any, tmp_path: Path) -> None:
+    _, known = door
+    trusting = ssl.create_default_context(cafile=str(tls.folder(Home(tmp_path)) / tls.AUTHORITY))
+    with trusting.wrap_socket(sources.connect(source), server_hostname="localhost") as host:
+        ask(host)
+    assert known == [source]
+
+
+def test_no_port_makes_a_stranger_a_host(sources: Sources, source: Source, door: Any) -> None:
+    """A relay has no port that somebody could have before it, after it or at the same time."""
+    address, known = door
+    with sources.connect(source) as inside:
+        assert inside.family == socket.AF_UNIX
+        assert inside.getsockname() == inside.getpeername() == ""
+        with socket.create_connection(address) as stranger:
+            ask(stranger)
+    assert known == [None]
+
+
+def test_without_a_front_door_nobody_is_answered(sources: Sources, source: Source) -> None:
+    with pytest.raises(ConnectionRefusedError, match="nobody answers yet"):
+        sources.connect(source)
+
+    def no_thread(_connection: socket.socket, _source: Source) -> None:
+        raise RuntimeError("can't start new thread")
+
+    sources.take = no_thread
+    with pytest.raises(ConnectionRefusedError, match="thread"):
+        sources.connect(source)
 
 
 def test_who_is_gone_before_it_is_answered_was_known(tmp_path: Path, sources: Sources, source: Source) -> None:
@@ -152,17 +228,13 @@ def test_who_is_gone_before_it_is_answered_was_known(tmp_path: Path, sources: So
         seen.set()
         return Answer(200, [])
 
-    server = Server(listener, answer, Spool(tmp_path, Disk(0)), source=sources.take)
-    with socket.socket() as host:
-        host.bind((HERE, 0))
-        sources.note(host.getsockname()[1], source)
-        host.connect(listener.getsockname())
-        host.sendall(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
-        host.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 0, 0))
-        thread = threading.Thread(target=server.handle_request)
-        thread.start()
-        assert seen.wait(20)
-    thread.join()
+    server = Server(listener, answer, Spool(tmp_path, Disk(0)))
+    handed = []
+    sources.take = lambda connection, of: handed.append((connection, of))
+    with sources.connect(source) as host:
+        host.sendall(ASKED)
+    server.take(*handed[0])
+    assert seen.wait(20)
     server.server_close()
     listener.close()
     assert known == [source]

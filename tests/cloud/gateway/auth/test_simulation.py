@@ -137,6 +137,31 @@ def test_principal_is_simulated_with_its_groups_and_its_boundary(
     assert found["EvalDecision"] == "allowed"
 
 
+@pytest.mark.parametrize("operation", ["simulate_principal_policy", "get_context_keys_for_principal_policy"])
+def test_policies_of_others_are_simulated_by_who_may(
+    gateway: Any, unique: Callable[[str], str], operation: str
+) -> None:
+    """Also where the ARN has another path: the user would be found by the name alone."""
+    iam, name, secret = gateway.client("iam"), unique("user"), "arn:aws:s3:::what-nobody-knows"
+    victim = iam.create_user(UserName=name)["User"]["Arn"]
+    iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=document(allow("s3:*", on=secret)))
+    only = Role(gateway, unique("role"), allow(f"iam:{operation.replace('_', '')}", on=f"{victim}-*"))
+    of_path = allow("iam:*", on=victim.replace("user/", "user/dev/"))
+    may = Role(gateway, unique("role"), allow("iam:*", on=victim))
+    for attacker, way in (
+        (only, victim),
+        (Role(gateway, unique("role"), of_path), victim.replace("user/", "user/dev/")),
+    ):
+        with pytest.raises(botocore.exceptions.ClientError, match=r"AccessDenied|NoSuchEntity"):
+            asking(attacker, operation, way)
+    assert asking(may, operation, victim)
+
+
+def asking(role: Role, operation: str, arn: str) -> Any:
+    more = {"ActionNames": ["s3:GetObject"]} if operation.startswith("simulate") else {}
+    return getattr(role.client("iam"), operation)(PolicySourceArn=arn, **more)
+
+
 def test_attached_policy_goes_by_its_name(gateway: Any, unique: Callable[[str], str]) -> None:
     name, iam = unique("role"), gateway.client("iam")
     role = Role(gateway, name, READ)

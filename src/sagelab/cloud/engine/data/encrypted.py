@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -23,7 +24,8 @@ from sagelab.cloud.errors import ClientError, InternalServerError
 PROGRAMS = ("gocryptfs", "fusermount3")
 DEVICE = Path("/dev/fuse")
 TIMEOUT = 30.0  # seconds until a folder is there
-_KIND = "fuse.gocryptfs"
+_KIND = b"fuse.gocryptfs"
+_ESCAPED = re.compile(rb"\\([0-7]{3})")  # how the kernel writes a space, a tab, a line break and a backslash
 _LOG = 1 << 10  # bytes of what gocryptfs says of a failure
 
 
@@ -87,11 +89,12 @@ def release(folder: Path) -> None:
 def mounts(folder: Path) -> list[str]:
     """Where something is mounted so, at a folder and below; the innermost first."""
     found = []
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        fields, _, rest = line.partition(" - ")
-        seen = fields.split()[4].encode().decode("unicode_escape")
-        if rest.startswith(_KIND) and Path(seen).is_relative_to(folder):
-            found.append(seen)
+    for line in Path("/proc/self/mountinfo").read_bytes().split(b"\n"):
+        fields, _, rest = line.partition(b" - ")
+        if rest.startswith(_KIND):
+            seen = os.fsdecode(_ESCAPED.sub(lambda octal: bytes([int(octal[1], 8)]), fields.split(b" ")[4]))
+            if Path(seen).is_relative_to(folder):
+                found.append(seen)
     return sorted(found, key=len, reverse=True)
 
 

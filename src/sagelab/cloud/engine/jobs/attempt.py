@@ -46,7 +46,8 @@ class Attempt(Cluster):
     ) -> None:
         resources = job["ResourceConfig"]
         key = resources.get("VolumeKmsKeyId")
-        super().__init__(job["TrainingJobName"], resources["InstanceCount"], context, key)
+        count, kind = resources["InstanceCount"], resources["InstanceType"]
+        super().__init__(job["TrainingJobName"], count, context, key, kind)
         uri = job["AlgorithmSpecification"]["TrainingImage"]
         self.request, self.metrics, self.cores = job, metrics, cores
         self.listener = self._read

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from sagelab.cloud.engine.context import EngineContext
 from sagelab.cloud.engine.data.workspace import Workspace, environment
 from sagelab.cloud.engine.images.environments import Environment
 from sagelab.cloud.engine.images.runtimes import Runtime, describe_here
+from sagelab.cloud.engine.jobs import bandwidth
 from sagelab.cloud.engine.jobs.failures import KILLED, explain_exit
 from sagelab.cloud.engine.jobs.logs import Listener, Reader, Stream
 from sagelab.cloud.engine.sandbox.launcher import Running
@@ -51,9 +53,17 @@ class Cluster:
 
     listener: Listener | None = None
 
-    def __init__(self, job: str, count: int, context: EngineContext, volume_key: str | None = None) -> None:
-        """volume_key: of KMS, under which the volumes of the hosts are."""
+    def __init__(
+        self,
+        job: str,
+        count: int,
+        context: EngineContext,
+        volume_key: str | None = None,
+        instance_type: str = "",
+    ) -> None:
+        """volume_key: of KMS, under which the volumes of the hosts are. instance_type: whose network they have."""
         self.job, self.context, self.volume_key = job, context, volume_key
+        self.instance_type = instance_type
         self.hosts = [f"algo-{number + 1}" for number in range(count)]
         self.folder = f"{job}-{time.time_ns():x}"
         self.folders: dict[str, Path] = {}
@@ -72,6 +82,15 @@ class Cluster:
             passphrase = self.context.volume_passphrase(self.volume_key, f"{self.job}/{host}")
             self.folders[host] = self.context.launcher.make_folder(self.folder, host, passphrase)
         return self.spaces
+
+    @cached_property
+    def bandwidth(self) -> int | None:
+        """Bits a second that a host may send to the others, and get from them. None: any."""
+        return bandwidth.baseline(self.instance_type) if self._several else None
+
+    @property
+    def _several(self) -> bool:
+        return bool(self.instance_type) and len(self.hosts) > 1
 
     @property
     def interface(self) -> str:
@@ -100,6 +119,9 @@ class Cluster:
         self.say(*lines, *([f"without namespaces of its own: {weaker}"] if weaker else []))
         if weaker and self.context.source:
             self.say("VpcConfig: without namespaces the job reaches what this machine does")
+        if self._several:
+            limited = self.context.launcher.limits_bandwidth(runtime)
+            self.say(bandwidth.describe(self.instance_type, self.bandwidth, limited=limited))
         self.context.hear(self.say)
 
     def say(self, *lines: str) -> None:
@@ -133,6 +155,7 @@ class Cluster:
             env=env,
             peers={peer: self._address(number) for number, peer in enumerate(self.hosts, start=1)},
             memory=task.memory or self.context.memory_limit,
+            bandwidth=self.bandwidth,
         )
 
     def _address(self, number: int) -> str:

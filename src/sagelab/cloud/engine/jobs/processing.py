@@ -43,7 +43,7 @@ class ProcessingRun(JobRun):
         self.context = context = context.inside(job.get("NetworkConfig", {}).get("VpcConfig"))
         self.resources: dict[str, Any] = job["ProcessingResources"]["ClusterConfig"]
         count, key = self.resources.get("InstanceCount", 1), self.resources.get("VolumeKmsKeyId")
-        self.cluster = Cluster(self.job_name, count, context, key)
+        self.cluster = Cluster(self.job_name, count, context, key, self.resources["InstanceType"])
         image = context.launcher.images.find(job["AppSpecification"]["ImageUri"], registry.PROCESS)
         self.environment = image.environment if image else environments.TENSORFLOW
         self.entry_point = ("python3", "-m", image.algorithm) if image and registry.has_entry_point(image) else ()

@@ -50,12 +50,14 @@ NUMBER, HALF = re.compile(r"\d{1,9}\n"), re.compile(r"half( \d{1,20}:\d{1,20})+\
 class Allowed:
     """What this machine allows. sandbox_unavailable: why it has no namespaces for hosts; None: it has.
 
-    overlay: a host's layer can lie over its packages. joined: hosts can have a network each, joined.
+    overlay: a host's layer can lie over its packages. joined: hosts can have a network each, joined. limited:
+    what they send can be held to a bandwidth.
     """
 
     sandbox_unavailable: str | None
     overlay: bool
     joined: bool
+    limited: bool
 
 
 class ForkServerProcess:
@@ -203,12 +205,13 @@ class Group:
     def _join(self, hosts: list[HostSpec], ports: list[int], told: int | None) -> list[int]:
         """The network of each host, as a file descriptor."""
         networks, addresses = [], [host.peers[host.name] for host in hosts]
+        rates = {host.peers[host.name]: host.bandwidth for host in hosts if host.bandwidth}
         if told is None:
-            joined = links.join(addresses, namespaces.raise_loopback)
+            joined = links.join(addresses, namespaces.raise_loopback, rates)
         else:
             on_end = partial(tell, self.channel, event="broken", group=self.name, reason=tunnels.ENDED)
             order = tunnels.Order(told, on_end, self.channel.fileno())
-            joined = tunnels.join(addresses, namespaces.raise_loopback, order)
+            joined = tunnels.join(addresses, namespaces.raise_loopback, order, rates)
         for host, network in zip(hosts, joined, strict=True):
             networks.append(network)
             self._hand_out(host, namespaces.listen(ports))
@@ -338,6 +341,7 @@ def main(argv: list[str]) -> None:
     sandbox_unavailable = namespaces.probe() if argv[1] == "auto" else "SAGELAB_SANDBOX=plain"
     overlay = not sandbox_unavailable and not namespaces.probe_overlay(Path.home())
     joined = not sandbox_unavailable and not namespaces.probe_links()
+    limited = joined and not namespaces.probe_limit()
     gc.disable()  # to look for garbage among what is being imported takes a fifth of the time, and finds none
     with warmth.noting_reads():
         for name in argv[2:]:
@@ -345,7 +349,7 @@ def main(argv: list[str]) -> None:
     gc.enable()
     gc.collect()
     gc.freeze()  # what is imported is never garbage: no fork copies its pages only to look
-    ForkServerProcess(channel, Allowed(sandbox_unavailable, overlay, joined)).serve()
+    ForkServerProcess(channel, Allowed(sandbox_unavailable, overlay, joined, limited)).serve()
 
 
 if __name__ == "__main__":

@@ -96,6 +96,8 @@ class Launcher:
             hosts = [without_namespaces(host) for host in hosts]
         elif not fork_server.joined:
             hosts = [replace(host, peers=on_loopback(host.peers)) for host in hosts]
+        if not fork_server.limited:
+            hosts = [replace(host, bandwidth=None) for host in hosts]
         ways = self._open_ways(network, apart=not fork_server.sandbox_unavailable)
         if ways:
             hosts = [ways.prepare(host, apart=not fork_server.sandbox_unavailable) for host in hosts]
@@ -139,6 +141,12 @@ class Launcher:
         if not fork_server.joined:
             return "the hosts of a job have no networks of their own here; `sagelab doctor` says why"
         return tunnels.unavailable()
+
+    def limits_bandwidth(self, runtime: Runtime) -> bool:
+        """Whether what the hosts of a job send to one another can be held to a bandwidth on this machine."""
+        fork_server = self.warm(runtime)
+        fork_server.wait_ready()
+        return fork_server.joined and fork_server.limited
 
     def interface(self, hosts: int) -> str:
         """The device of the network of each of so many hosts: eth0, or the loopback where they share one."""

@@ -6,7 +6,8 @@ ports of a bridge in the network of the group, where no process of a host is and
     algo-1: eth0 10.0.3.1 ---- port ---- bridge of the group ---- port ---- eth0 10.0.3.2 :algo-2
 
 A host has a route to each of the others and to nothing else. IPv4 alone is spoken: no device gets an address of
-IPv6. https://docs.kernel.org/networking/iproute2/index.html, rtnetlink(7), veth(4)
+IPv6. What a host sends, and what it gets, can be held to the bandwidth of an instance: a token bucket at either
+end of its pair. https://docs.kernel.org/networking/iproute2/index.html, rtnetlink(7), veth(4), tc-tbf(8)
 
 Standard library alone, and all of it imported before the fork: the child of a warm Python must not import.
 """
@@ -17,15 +18,16 @@ import ctypes
 import os
 import socket
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 DEVICE, BRIDGE = "eth0", "hosts"
 INDEX = 1000  # of our devices, and upwards: below it a new network may have some of the kernel's own
 MTU = 65_535  # the most that a pair carries, which is what a loopback does
 CLONE_NEWNET, IFF_UP = 0x40000000, 1
 
-NEW_LINK, NEW_ADDRESS, NEW_ROUTE, ERROR = 16, 20, 24, 2
+NEW_LINK, NEW_ADDRESS, NEW_ROUTE, NEW_QUEUE, ERROR = 16, 20, 24, 36, 2
 REQUEST, ACK, NEW = 1, 4, 0x600  # flags of a message; NEW: make it, and fail where there is one
 NAME, MTU_OF, MASTER, LINK_INFO, FAMILIES, NETWORK = 3, 4, 10, 18, 26, 28
 KIND, DATA, PEER = 1, 2, 1
@@ -33,6 +35,14 @@ MODE_OF_ADDRESSES, NO_ADDRESS = 8, 1  # of IPv6
 ADDRESS, LOCAL = 1, 2
 TO, DEVICE_OF, FROM = 1, 4, 7  # of a route
 MAIN_TABLE, STATIC, OF_LINK, UNICAST = 254, 4, 253, 1
+OPTIONS, ROOT, ETHERNET = 2, 0xFFFFFFFF, 1  # of a queue
+BUCKET, RATE, SIZE = 1, 4, 6  # of a bucket of tokens
+
+LOOPBACK = 1  # its index
+BURST = 0.01, 1 << 17  # seconds of the rate that a device sends at once, and how many bytes at least: a packet
+QUEUE = 0.05, 1 << 20  # the same of what may wait
+MOST = 1 << 30  # bytes of either
+NO_RATES: Mapping[str, int] = MappingProxyType({})
 
 IPV6 = Path("/proc/net/if_inet6")  # where this kernel speaks it
 
@@ -72,6 +82,17 @@ class Kernel:
         self._ask(NEW_LINK, 0, _link(port), _attribute(MASTER, struct.pack("I", bridge)))
         self._raise(port)
 
+    def limit(self, index: int, rate: int) -> None:
+        """Let a device send at most so many bits a second; what comes faster waits, and is lost where the queue
+        is full. OSError: this kernel has no token buckets.
+        """
+        burst, queue = (min(max(int(rate / 8 * seconds), least), MOST) for seconds, least in (BURST, QUEUE))
+        bucket = struct.pack("BBHhHI12xIII", 0, ETHERNET, 0, 0, 0, 0, burst + queue, 0, 0)
+        told = _attribute(BUCKET, bucket) + _attribute(RATE, struct.pack("Q", rate // 8))
+        options = _attribute(OPTIONS, told + _attribute(SIZE, struct.pack("I", burst)))
+        head = struct.pack("BxxxiIII", socket.AF_UNSPEC, index, 0, ROOT, 0)
+        self._ask(NEW_QUEUE, NEW, head, _text(KIND, "tbf"), options)
+
     def _raise(self, index: int) -> None:
         """A device that is up takes an address of IPv6, unless it was told not to."""
         if IPV6.exists():
@@ -100,10 +121,13 @@ class Kernel:
             raise OSError(number, os.strerror(number), "networks of hosts")
 
 
-def join(addresses: Sequence[str], begin: Callable[[], None]) -> Iterator[int]:
+def join(
+    addresses: Sequence[str], begin: Callable[[], None], rates: Mapping[str, int] = NO_RATES
+) -> Iterator[int]:
     """A new network for each address, joined to the others: its file descriptor, while one is in it.
 
-    begin: what is done first in each. Afterwards one is where one was. OSError: this kernel does not allow it.
+    begin: what is done first in each. rates: address -> bits a second that it may send, and get; any, where it is
+    not there. Afterwards one is where one was. OSError: this kernel does not allow it.
     """
     hub, ports = here(), Kernel()
     try:
@@ -113,6 +137,9 @@ def join(addresses: Sequence[str], begin: Callable[[], None]) -> Iterator[int]:
             begin()
             _connect(hub, number, own, [address for address in addresses if address != own])
             ports.add_port(number, INDEX)
+            if own in rates:
+                ports.limit(number, rates[own])
+                _limit_own(rates[own])
             yield here()
     finally:
         enter(hub)
@@ -127,6 +154,14 @@ def _connect(hub: int, port: int, own: str, others: Sequence[str]) -> None:
         kernel.add_address(own)
         for other in others:
             kernel.add_route(other, own)
+    finally:
+        kernel.close()
+
+
+def _limit_own(rate: int) -> None:
+    kernel = Kernel()
+    try:
+        kernel.limit(INDEX, rate)
     finally:
         kernel.close()
 

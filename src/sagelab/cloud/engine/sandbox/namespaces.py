@@ -75,6 +75,7 @@ class HostSpec:
     interpreter; one below LAYER is that of a virtual environment which the layer is (layer.py). packages: a folder
     of more packages of its image. cgroup: its control group's folder (cgroups.py).
     each: bytes of private memory that one process may ask for, where that is another number than `memory`.
+    bandwidth: bits a second that it may send to its peers, and get from them (None: any).
     """
 
     name: str
@@ -95,6 +96,7 @@ class HostSpec:
     packages: str | None = None
     cgroup: str = ""
     each: int | None = None
+    bandwidth: int | None = None
 
     @property
     def overlay(self) -> bool:
@@ -184,6 +186,17 @@ def probe_links() -> str | None:
     def act() -> None:
         for network in links.join(["10.0.0.1", "10.0.0.2"], raise_loopback):
             os.close(network)
+
+    return _try_apart(act)
+
+
+def probe_limit() -> str | None:
+    """None where a device can be held to a bandwidth, else the reason."""
+
+    def act() -> None:
+        kernel = links.Kernel()
+        kernel.limit(links.LOOPBACK, 1_000_000)
+        kernel.close()
 
     return _try_apart(act)
 

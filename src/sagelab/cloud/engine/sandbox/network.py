@@ -46,7 +46,7 @@ class Network:
     """What a job reaches. url: of the local cloud. keys: of its role. internet: with the user's package index.
 
     trust: None for a host that speaks no TLS with it. source: where its hosts are in a VPC, whose records say
-    which services and whether the internet. sources: is told which connections are theirs.
+    which services and whether the internet. sources: makes the connections that are theirs.
     """
 
     url: str
@@ -92,18 +92,10 @@ class Ways:
         return urlsplit(self.network.url).port or 80
 
     def _dial_cloud(self, source: Source | None) -> socket.socket:
-        """A connection to the local cloud, which knows by its port that it comes from a host in a VPC."""
-        connection = socket.socket()
-        try:
-            connection.settimeout(DIAL_SECONDS)
-            if source and self.network.sources:
-                connection.bind((HERE, 0))
-                self.network.sources.note(connection.getsockname()[1], source)
-            connection.connect((HERE, self._cloud))
-        except OSError:
-            connection.close()
-            raise
-        return connection
+        """A connection to the local cloud, which is told where in a VPC it comes from. OSError: there is none."""
+        if source and self.network.sources:
+            return self.network.sources.connect(source)
+        return socket.create_connection((HERE, self._cloud), DIAL_SECONDS)
 
     def open_here(self) -> None:
         """For hosts that have no network of their own: the keys alone, at a port of this machine."""

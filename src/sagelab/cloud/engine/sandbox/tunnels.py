@@ -22,7 +22,7 @@ import shutil
 import signal
 import socket
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import starmap
 from pathlib import Path
@@ -88,15 +88,18 @@ class Order:
     kept: int
 
 
-def join(addresses: Sequence[str], begin: Callable[[], None], given: Order) -> Iterator[int]:
+def join(
+    addresses: Sequence[str], begin: Callable[[], None], given: Order, rates: Mapping[str, int] = links.NO_RATES
+) -> Iterator[int]:
     """A new network for each address, joined to the others by tunnels: its file descriptor, while one is in it.
 
-    begin: what is done first in each. Afterwards one is where one was, and the tunnels stand. OSError: they do
-    not.
+    begin: what is done first in each. rates: address -> bits a second that its instance may send, and get.
+    Afterwards one is where one was, and the tunnels stand. OSError: they do not.
     """
     hub = links.here()
     outsides = [f"100.64.{number >> 8}.{number & 255}" for number in range(1, len(addresses) + 1)]
-    instances = list(links.join(outsides, lambda: None))
+    outer = {outside: rates[own] for own, outside in zip(addresses, outsides, strict=True) if own in rates}
+    instances = list(links.join(outsides, lambda: None, outer))
     networks: list[int] = []
     try:
         for _ in addresses:

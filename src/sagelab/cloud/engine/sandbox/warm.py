@@ -106,6 +106,7 @@ class ForkServer:
         self.sandbox_unavailable: str | None = None
         self.overlay = False  # whether a host's layer can lie over its packages
         self.joined = False  # whether several hosts of a job have a network each
+        self.limited = False  # whether what those send can be held to a bandwidth
         self.alive = True
         with theirs, home.log.open("ab") as out:
             self.process = subprocess.Popen(
@@ -200,7 +201,7 @@ class ForkServer:
     def _note(self, message: dict[str, Any], listeners: list[socket.socket]) -> None:
         if message["event"] == "ready":
             self.sandbox_unavailable, self.overlay = message["sandbox_unavailable"], bool(message["overlay"])
-            self.joined = bool(message["joined"])
+            self.joined, self.limited = bool(message["joined"]), bool(message["limited"])
             self._ready.set()
             return
         group = self._groups.get(message["group"])

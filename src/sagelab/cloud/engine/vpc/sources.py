@@ -1,14 +1,15 @@
 """Where a request comes from: interfaces of hosts in VPCs, and how the local cloud knows a request of theirs.
 
-A host reaches the local cloud by a relay of this process alone (sandbox/network.py). The relay binds the
-connection that it makes to a port of this machine, which is noted here before it connects, and taken from here
-when the connection is accepted: nothing that a host sends says where it comes from, and nothing can be sent before
-it is known. What SageMaker moves for a host from this process carries a word in a header that no host ever sees.
+A host reaches the local cloud by a relay of this process alone (sandbox/network.py). The relay is given one end of
+a pair of sockets, whose other end goes to the front door together with where it comes from: nothing that a host
+sends says so, and there is no port or address that somebody else could have meanwhile. What SageMaker moves for a
+host from this process carries a word in a header that no host ever sees.
 """
 
 from __future__ import annotations
 
 import secrets
+import socket
 import threading
 import weakref
 from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ from sagelab.cloud.engine.vpc.firewalls import HTTPS, network
 from sagelab.cloud.engine.vpc.reach import NoWay, Reach, Way
 from sagelab.cloud.engine.vpc.records import EC2
 
-HEADER = "X-Sagelab-Source"  # of requests that this process makes for a host
+HEADER = "x-sagelab-source"  # of requests that this process makes for a host
 
 
 class Voice:
@@ -90,11 +91,11 @@ class Source:
 
 
 class Sources:
-    """The interfaces of one local cloud, and which connections are theirs."""
+    """The interfaces of one local cloud. take: has a connection answered that comes from one; the front door's."""
 
     def __init__(self, ec2: EC2) -> None:
         self._ec2, self._lock = ec2, threading.Lock()
-        self._ports: dict[int, Source] = {}
+        self.take: Callable[[socket.socket, Source], None] = _refuse
         self._words: weakref.WeakValueDictionary[str, Source] = weakref.WeakValueDictionary()
 
     def attach(self, region: str, subnets: Sequence[str], groups: Sequence[str], zone: str = "") -> Source:
@@ -117,17 +118,22 @@ class Sources:
             self._words[source.word] = source
         return source
 
-    def note(self, port: int, source: Source) -> None:
-        """A connection from this port of the loopback is going to be made for a host."""
-        with self._lock:
-            self._ports[port] = source
-
-    def take(self, port: int) -> Source | None:
-        """Whose connection it is that comes from this port; None: it comes from no VPC. It is asked once."""
-        with self._lock:
-            return self._ports.pop(port, None)
+    def connect(self, source: Source) -> socket.socket:
+        """A connection to the front door for a host. OSError: there is none."""
+        here, there = socket.socketpair()
+        try:
+            self.take(there, source)
+        except (OSError, RuntimeError) as error:  # no thread is left for it
+            here.close()
+            there.close()
+            raise ConnectionRefusedError(str(error)) from None
+        return here
 
     def of_word(self, word: str | None) -> Source | None:
         """Whose request this process makes, that has a word in its header."""
         with self._lock:
             return self._words.get(word) if word else None
+
+
+def _refuse(_connection: socket.socket, _source: Source) -> None:
+    raise ConnectionRefusedError("nobody answers yet")

@@ -44,7 +44,7 @@ _IDENTITIES = {
     "VirtualMFADeviceName": "mfa",
     "PolicyName": "policy",
 }
-_ARNS = ("PolicyArn", "SerialNumber", "OpenIDConnectProviderArn", "SAMLProviderArn")
+_ARNS = ("PolicyArn", "PolicySourceArn", "SerialNumber", "OpenIDConnectProviderArn", "SAMLProviderArn")
 _OF_GROUPS = frozenset({"AddUserToGroup", "RemoveUserFromGroup"})
 _ROLE, _OF_ROLE = re.compile(r"arn:aws:iam::\d{12}:role/.+"), re.compile(r"role(arn)?$", re.IGNORECASE)
 

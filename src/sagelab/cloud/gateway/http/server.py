@@ -18,18 +18,16 @@ from contextlib import closing, contextmanager, suppress
 from email.utils import formatdate
 from functools import cache, lru_cache, partial
 from socketserver import BaseRequestHandler, ThreadingTCPServer
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from httptools import HttpRequestParser
 
+from sagelab.cloud.engine.vpc.sources import Source
 from sagelab.cloud.errors import TooManyConnections
 from sagelab.cloud.gateway.http.request import Request
 from sagelab.cloud.gateway.http.spool import Spool
 from sagelab.cloud.gateway.wire.faults import Answer, fault, protocol_of
 from sagelab.http1 import PIECE, Message, Reader, Refused, Served, head
-
-if TYPE_CHECKING:
-    from sagelab.cloud.engine.vpc.sources import Source
 
 REFUSAL = TooManyConnections(
     "The local cloud has no file descriptor left for another connection; close some and try again."
@@ -45,9 +43,9 @@ _log = logging.getLogger("sagelab")
 
 
 class Server(ThreadingTCPServer):
-    """Answers the requests that come over a socket that listens. spool: where large bodies go. source: by its port
-    on the other side, where a connection comes from; it is asked once for each, before anything is read.
+    """Answers the requests that come over a socket that listens, and over connections that are handed in.
 
+    spool: where large bodies go.
     tls: makes what handshakes go by, at the first one; None: there are none, and whoever begins one is hung up on.
 
     One descriptor is held back. Where none is left it is given up for a moment, so that a connection is refused
@@ -62,11 +60,10 @@ class Server(ThreadingTCPServer):
         answer: Callable[[Request], Answer],
         spool: Spool,
         tls: Callable[[], ssl.SSLContext] | None = None,
-        source: Callable[[int], Source | None] = lambda _: None,
     ) -> None:
         _raise_limit()
         self._tls = cache(tls) if tls else None
-        self._answer, self._spool, self._source = answer, spool, source
+        self._answer, self._spool = answer, spool
         self._spare: int | None = None
         super().__init__(listener.getsockname(), BaseRequestHandler, bind_and_activate=False)
         self.socket.close()
@@ -83,11 +80,16 @@ class Server(ThreadingTCPServer):
                 self._refuse()
             raise
 
+    def take(self, connection: socket.socket, source: Source) -> None:
+        """Answer what comes over a connection of this process, for a host in a VPC."""
+        self.process_request(connection, source)
+
     def finish_request(self, request: Any, client_address: Any) -> None:
-        """Answer what comes over one connection until it ends."""
-        source = self._source(client_address[1])
+        """Answer what comes over one connection until it ends. client_address: a Source, of one handed in."""
+        source = client_address if isinstance(client_address, Source) else None
         request.settimeout(IDLE)
-        request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if request.family != socket.AF_UNIX:
+            request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with suppress(OSError):  # whoever has gone needs no answer
             if request.recv(1, socket.MSG_PEEK) == HELLO:
                 with self._shaken(request) as secured:

@@ -43,15 +43,8 @@ def policies_of(arn: str) -> list[Policy] | None:
 
 
 def sources_of(arn: str) -> Held | None:
-    """The policies of a user, a group or a role with their texts, and its boundary. None: there is none such.
-
-    A role of a service goes by its ARN without the path, too.
-    """
-    kind, name = arn.rpartition(":")[2].partition("/")[0], arn.rpartition("/")[2]
-    if kind not in ("user", "role", "group"):
-        return None
-    found = _iam(arn).groups.get(name) if kind == "group" else _holder(arn)
-    found = found or _holder(arn.replace(":role/service-role/", ":role/"))
+    """The policies of a user, a group or a role with their texts, and its boundary. None: there is none such."""
+    kind, found = arn.rpartition(":")[2].partition("/")[0], _principal(arn)
     if found is None:
         return None
     groups = [one for one in list(_iam(arn).groups.values()) if kind == "user" and found in one.users]
@@ -59,6 +52,19 @@ def sources_of(arn: str) -> Held | None:
     boundary = getattr(found, "permissions_boundary_arn", None)
     limits = _iam(arn).managed_policies.get(boundary) if boundary else None
     return sources, [*_texts(limits)] if limits else ([] if boundary else None)
+
+
+def _principal(arn: str) -> Any:
+    """The user, the group or the role that an ARN names, or None.
+
+    A role of a service goes by its ARN without the path, too.
+    """
+    kind, name = arn.rpartition(":")[2].partition("/")[0], arn.rpartition("/")[2]
+    if kind not in ("user", "role", "group"):
+        return None
+    plain = arn.replace(":role/service-role/", ":role/")
+    found = _iam(arn).groups.get(name) if kind == "group" else _holder(arn) or _holder(plain)
+    return found if found is not None and found.arn in (arn, plain) else None
 
 
 def _sources(kind: str, holder: Any) -> Iterator[Source]:
@@ -126,7 +132,9 @@ def guarded(needed: Needed, key: Key) -> Guarded:
 def settled(needed: Needed) -> Needed:
     """What policies name: a key of KMS by its ARN and not by an alias, what is IAM's with its path."""
     if needed.action.startswith("iam:") and needed.action != "iam:PassRole":
-        found = _by_name(needed.resource or "")
+        resource = needed.resource or ""
+        simulated = _principal(resource) if needed.action.endswith("PrincipalPolicy") else None
+        found = simulated.arn if simulated is not None else _by_name(resource)
         return replace(needed, resource=found) if found else needed
     if not (needed.action.startswith("kms:") and (needed.resource or "").startswith("arn:aws:kms:")):
         return needed

@@ -18,7 +18,23 @@ from sagelab.cloud.gateway.http.request import Request
 from sagelab.cloud.gateway.wire.faults import Answer
 
 PROTOCOL = "rpc-v2-cbor"
+MOST = 100_000  # items of a body, each of which may have one byte and takes a microsecond
 _PATH = re.compile(r"/service/(\w+)/operation/(\w+)", re.ASCII)
+
+
+class _Parser(RpcV2CBORParser):
+    """Reads one body of a bounded number of items."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._left = MOST
+
+    def _read_bytes_as_int(self, stream: Any, num_bytes: int) -> int:
+        """Every item, and every piece of one that comes in pieces, begins so. ValueError: there are too many."""
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError("too many items")
+        return int(super()._read_bytes_as_int(stream, num_bytes))
 
 
 def target(request: Request) -> str:
@@ -30,12 +46,12 @@ def target(request: Request) -> str:
 
 
 def read(body: bytes) -> Any:
-    """A request's body in Python's types. SerializationException: it is not well-formed."""
+    """A request's body in Python's types. SerializationException: it is not well-formed, or endless."""
     if not body:
         return {}
     try:
         stream = io.BufferedReader(io.BytesIO(body))
-        return RpcV2CBORParser().parse_data_item(stream)
+        return _Parser().parse_data_item(stream)
     except Exception:
         raise SerializationException("The request body is not valid CBOR.") from None
 

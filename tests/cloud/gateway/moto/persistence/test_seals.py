@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ import botocore.exceptions
 import pytest
 from botocore.config import Config
 
+from sagelab.cloud.gateway.http.cipher import CHUNK
 from sagelab.cloud.gateway.moto.keys import find_key
 from sagelab.cloud.gateway.moto.persistence import objects
 from sagelab.cloud.gateway.moto.persistence.bodies import Body
@@ -245,3 +247,30 @@ def test_object_of_before_they_were_encrypted_stays_readable(gateway: Serving, s
     s3.copy_object(Bucket=bucket, Key="new", CopySource=f"{bucket}/old")
     assert SECRET not in file_of(gateway, held(bucket, "new")).read_bytes()
     assert read(s3, bucket, "new") == LARGE
+
+
+@pytest.mark.parametrize("size", [1, CHUNK - 1, CHUNK, CHUNK + 1, 4 * CHUNK, 5 * CHUNK - 1])
+def test_parts_are_read_at_the_edges_of_chunks(s3: Any, bucket: str, size: int) -> None:
+    content = os.urandom(size)
+    s3.put_object(Bucket=bucket, Key="a", Body=content)
+    edges = (0, CHUNK - 1, CHUNK, size - 1)
+    for first, last in [(a, b) for a in edges for b in (*edges, size + 7) if a <= b and a < size]:
+        assert read(s3, bucket, "a", Range=f"bytes={first}-{last}") == content[first : last + 1]
+    with pytest.raises(botocore.exceptions.ClientError, match="InvalidRange"):
+        read(s3, bucket, "a", Range=f"bytes={size}-")
+
+
+def test_alias_that_is_led_elsewhere_takes_no_object_with_it(
+    gateway: Serving, s3: Any, bucket: str, key: str, unique: Callable[[str], str]
+) -> None:
+    kms, alias = gateway.client("kms"), f"alias/{unique('key')}"
+    other = kms.create_key()["KeyMetadata"]["KeyId"]
+    kms.create_alias(AliasName=alias, TargetKeyId=key)
+    s3.put_object(Bucket=bucket, Key="a", Body=SECRET, **KMS, SSEKMSKeyId=alias)
+    kms.update_alias(AliasName=alias, TargetKeyId=other)
+    kms.disable_key(KeyId=other)
+    assert read(s3, bucket, "a") == SECRET
+    kms.enable_key(KeyId=other)
+    kms.disable_key(KeyId=key)
+    assert refused(s3.get_object, Bucket=bucket, Key="a")[0] == "KMS.DisabledException"
+    assert refused(s3.copy_object, Bucket=bucket, Key="b", CopySource=f"{bucket}/a")[0] == "KMS.DisabledException"
