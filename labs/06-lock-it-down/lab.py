@@ -142,31 +142,34 @@ matrix.reasons("nothing done")
 # ## 3. Give the role the least
 #
 # [Least privilege](../labs/GLOSSARY.md#least-privilege): what this job needs, and nothing else. Do not guess:
-# let an honest script train with the wide role, and ask [CloudTrail](../labs/GLOSSARY.md#cloudtrail) what was done
-# with it. That somebody reads an object is a *data event*. They are many and cost money, so only a trail that is
-# told to records them, and writes them into a bucket within minutes
+# let an honest script train with a role as wide, and ask [CloudTrail](../labs/GLOSSARY.md#cloudtrail) what was
+# done with it. That somebody reads an object is a *data event*. They are many and cost money, so only a trail that
+# is told to records them, and writes them into a bucket within minutes
 # ([CreateTrail](https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_CreateTrail.html),
 # [PutEventSelectors](https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_PutEventSelectors.html),
 # [StartLogging](https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_StartLogging.html)).
 
 # %% tags=["nbval-ignore-output"]
+from contextlib import suppress
+
 from sagelab.lab import clock, least, trail
 
 book, cloudtrail = security.bucket(lab, "trail"), lab.client("cloudtrail")
 trail.admit(lab, book)
-cloudtrail.create_trail(Name=lab.name, S3BucketName=book, TagsList=lab.tags)
+with suppress(cloudtrail.exceptions.TrailAlreadyExistsException):
+    cloudtrail.create_trail(Name=lab.name, S3BucketName=book, TagsList=lab.tags)
 data = {"Type": "AWS::S3::Object", "Values": [f"arn:aws:s3:::{vault}/"]}
 selector = {"ReadWriteType": "All", "IncludeManagementEvents": True, "DataResources": [data]}
 cloudtrail.put_event_selectors(TrailName=lab.name, EventSelectors=[selector])
 cloudtrail.start_logging(Name=lab.name)
-job = security.train(lab, INSTANCE_TYPE, vault, wide, "train.py")
+honest = security.role(lab, "honest", managed=["AmazonSageMakerFullAccess"])
+job = security.train(lab, INSTANCE_TYPE, vault, honest, "train.py")
 watch.follow(lab, "training job", job)
 clock.speed_up(lab, 300)
 records = trail.records(lab, book, until=lambda found: "PutObject" in {each["eventName"] for each in found})
 clock.set_back(lab)
-done = trail.table(records)
-done["about"] = done["about"].str.removeprefix(f"arn:aws:s3:::{vault}")
-done[done["who"].str.startswith(f"{lab.name}-wide/")][["call", "about", "refused"]]
+done = trail.table(records).replace({"about": {f"arn:aws:s3:::{vault}": ""}}, regex=True)
+done[done["who"].str.startswith(f"{lab.name}-honest/")][["call", "about", "refused"]]
 
 # %% [markdown]
 # Each of these calls becomes a right, of whole folders where it was about files, for the next job has other ones.
@@ -184,7 +187,7 @@ done[done["who"].str.startswith(f"{lab.name}-wide/")][["call", "about", "refused
 # the old role and the new one, side by side.
 
 # %%
-needs = least.by_folder(least.of_events(records, wide))
+needs = least.by_folder(least.of_events(records, honest))
 streams = (each for each in needs if each.action == "logs:CreateLogStream")
 needs += [least.Need("logs:PutLogEvents", each.resource) for each in streams]
 rights = least.narrow(needs)

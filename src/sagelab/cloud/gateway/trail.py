@@ -295,8 +295,6 @@ def _data_arn(context: Context, kind: str) -> str:
     params = context.call.params if context.call else {}
     if kind == "AWS::SageMaker::Endpoint":
         return f"arn:aws:sagemaker:{context.where}:endpoint/{str(params.get('EndpointName', '')).lower()}"
-    if kind == "AWS::SageMaker::FeatureGroup":
-        return f"arn:aws:sagemaker:{context.where}:feature-group/{params.get('FeatureGroupName', '')}"
     if kind == "AWS::Lambda::Function":
         with suppress(ServiceError):  # it names none, and is refused for that
             named = functions.of_request(context.request, context.where)
