@@ -70,14 +70,14 @@ class Pair:
 
 def _between_hosts(place: Place, rounds: int) -> Iterator[Result]:
     pair = Pair(Jobs(place), place.client("logs"))
-    for kind, words in ((SMALL, SMALL), (LARGE, f"{LARGE}, what the devices can")):
+    for kind, of in ((SMALL, SMALL), (LARGE, f"{LARGE}, what the devices can")):
         plain, secured = _speeds(pair, kind, rounds)
         seen = f"the best of {rounds}: {secured:.0f} Mbit/s; plain {plain:.0f} Mbit/s"
-        yield Result(f"encrypted / plain: two of {words}", secured / plain, 0.5, "x", at_least=True, seen=seen)
+        yield Result(f"encrypted / plain: two of {of}", secured / plain, 0.5, "x", at_least=True, seen=seen)
     shares = {encrypted: _share(pair, encrypted) for encrypted in (False, True)}
-    words = [f"{name} {seconds:.2f} s, {share:.0%} of it exchange" for name, (seconds, share) in _named(shares)]
+    told = [f"{name} {seconds:.2f} s, {share:.0%} of it exchange" for name, (seconds, share) in _named(shares)]
     ratio = shares[True][0] / shares[False][0]
-    yield Result("encrypted / plain: an epoch of lab 6", ratio, 2.0, "x", seen="; ".join(words))
+    yield Result("encrypted / plain: an epoch of lab 6", ratio, 2.0, "x", seen="; ".join(told))
 
 
 def _speeds(pair: Pair, kind: str, rounds: int) -> tuple[float, float]:

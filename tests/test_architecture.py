@@ -234,6 +234,7 @@ OPENS = {
     **dict.fromkeys((f"sandbox.{name}" for name in ("links", "namespaces", "privileges", "processes")), WITHIN),
     **dict.fromkeys((f"sandbox.{name}" for name in ("legacy_keras", "warmth", "without_tensorflow")), WITHIN),
     "projects.template.seed": "the code that a project begins with, which is the package's own",
+    "jobs.bandwidth.table": "a table, which is the package's own",
     "sandbox.network.Ways._dial_cloud": "a connection of the loopback",
     "sandbox.internet": "the user's certificates; a probe of an address",
     "sandbox.launcher.Launcher": "the names of what is left of other jobs; folders that are new",

@@ -70,7 +70,8 @@ StreamError                         ends an answer that comes in parts, as an ev
 
 JobError                            why a job ends as Failed; its text becomes FailureReason
 |-- ClientError                      the user's input is at fault (data, archive, image)
-|   '-- PullFailed                   an image whose environment cannot be made (engine/images)
+|   |-- PullFailed                   an image whose environment cannot be made (engine/images)
+|   '-- NotDownloaded                a model that S3 does not hand out there (engine/hosting/server.py)
 |-- AlgorithmError                   the user's code is at fault
 |-- NotStarted                       a notebook instance that cannot be opened (engine/notebooks/instance.py)
 '-- InternalServerError              the local cloud is at fault, or was stopped

@@ -188,6 +188,7 @@ def _serve_in_background(
     thread.start()
 
     def stop() -> None:
+        gateway.sources.close()
         server.shutdown()
         thread.join()
 

@@ -271,7 +271,7 @@ def test_a_form_from_a_vpc_says_by_which_way_it_came(
     wanted = {"VpcId": vpc, "ServiceName": "com.amazonaws.us-east-1.s3", "RouteTableIds": [table["RouteTableId"]]}
     endpoint = ec2.create_vpc_endpoint(**wanted)["VpcEndpoint"]["VpcEndpointId"]
     form = trailed.client("s3").generate_presigned_post(bucket, "a")
-    asked = requests.Request("POST", form["url"], data=form["fields"], files={"file": b"x"}).prepare()
+    asked: Any = requests.Request("POST", form["url"], data=form["fields"], files={"file": b"x"}).prepare()
     monkeypatch.setattr(journal, "wanted", lambda _: True)
     last = journal.last()
     host = http.client.HTTPConnection(urlsplit(trailed.url).netloc)
@@ -313,6 +313,16 @@ def test_what_breaks_a_rule_is_no_way_for_a_secret(size: int) -> None:
     words = f"1 validation error detected: Value '{HIDDEN}' at 'onStart.1.member.content' failed"
     assert (events[0].record["errorCode"], events[0].record["errorMessage"]) == ("ValidationException", words)
     assert "secret" not in events[0].text()
+
+
+def test_what_is_refused_takes_little_of_the_history() -> None:
+    events: list[Event] = []
+    kept: Any = SimpleNamespace(add=events.append, wanted=None)
+    context = called("CreateTrainingJob", {"TrainingJobName": "a", "Environment": {"A": "x" * 90_000}})
+    for status, size in ((403, 3_000), (200, 93_000)):
+        Recorder(kept, lambda key: key.user_id).note(context, Answer(status, [], b"{}"))
+        assert size - 2_500 < len(events[-1].text()) < size
+    assert ("AWS::SageMaker::TrainingJob", "a") in events[0].things
 
 
 def called(operation: str, params: dict[str, Any]) -> Context:

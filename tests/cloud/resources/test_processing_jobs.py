@@ -87,7 +87,7 @@ def test_image_without_a_command_is_refused(jobs: Jobs) -> None:
 
 
 def test_log_heads_with_what_is_not_done_here(jobs: Jobs) -> None:
-    job = request("true", NetworkConfig={"EnableInterContainerTrafficEncryption": True})
+    job = request("true", ExperimentConfig={"ExperimentName": "mine"})
     run(jobs, job)
     lines = full_log(jobs, GROUP, job["ProcessingJobName"])
-    assert any("EnableInterContainerTrafficEncryption: " in line for line in lines)
+    assert any("ExperimentConfig: " in line for line in lines)

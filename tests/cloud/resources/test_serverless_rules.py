@@ -14,6 +14,7 @@ from sagelab.cloud.engine.hosting.serverless import MOST
 from sagelab.cloud.engine.images import neo
 from sagelab.cloud.errors import ValidationException
 from sagelab.cloud.resources import serverless_rules
+from tests.cloud.engine.vpc.networks import Network
 from tests.cloud.jobs import Jobs
 from tests.cloud.resources.hosting import SERVING, config, made, variant
 
@@ -88,8 +89,7 @@ def test_what_excludes_a_serverless_variant_is_refused_in_words(jobs: Jobs, serv
 
 def test_a_model_without_a_network_of_its_own_choice_is_needed(jobs: Jobs) -> None:
     isolated = made(jobs, EnableNetworkIsolation=True)
-    network = {"SecurityGroupIds": ["sg-0123456789abcdef0"], "Subnets": ["subnet-0123456789abcdef0"]}
-    inside = made(jobs, VpcConfig=network)
+    inside = made(jobs, VpcConfig=Network(jobs.cloud.client("ec2")).config)
     assert "EnableNetworkIsolation is not supported" in refused(jobs, config(serverless(isolated)))
     assert "VpcConfig is not supported" in refused(jobs, config(serverless(inside)))
 

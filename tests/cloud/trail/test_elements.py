@@ -73,8 +73,9 @@ def test_what_is_too_large_or_too_deep_is_left_out() -> None:
     deep: dict[str, Any] = {}
     for _ in range(200):
         deep = {"a": deep, "b": 1}
-    none = {"A": [[]] * 200_000, "B": [True] * 9}
-    for given in (none, {"A": [None] * 200_000}, {"A": "x" * 200_000}, {str(n): "x" for n in range(50_000)}, deep, {"A": [["x" * 99] * 2_000]}):
+    empty: list[Any] = [{"A": [nothing] * 200_000} for nothing in ([], None, True)]
+    long: list[Any] = [{"A": "x" * 200_000}, {"A": [["x" * 99] * 2_000]}]
+    for given in (*empty, *long, {str(n): "x" for n in range(50_000)}, deep):
         found = told("x", given)
         assert found is not None
         assert found["omitted"] is True

@@ -70,6 +70,6 @@ class Origins:
         context.origin = Origin(source.vpc, way, way.address or source.address)
 
     def _source(self, context: Context) -> Source | None:
-        """By its connection; only of what comes by none of a host's, by its header, which nobody sees after that."""
+        """By its connection; only of what comes by none of a host's, by its header, which goes no further."""
         word = context.request.headers.pop(HEADER, None)
         return context.request.source or self._sources.of_word(word)

@@ -79,7 +79,7 @@ class Recorder:
         reads, failed, now = names.only_reads(operation), answer.status >= 400, time.time()
         source, name = names.source(service), names.event_name(service, operation)
         region = HOME if source in GLOBAL else context.region
-        asked = _asked(context)
+        asked = _asked(context, elements.FAILED if failed else elements.ROOM)
         without = failed or (reads and operation != "AssumeRole")
         said = None if without else _answered(context, answer)
         who = self._identity(key)
@@ -159,24 +159,25 @@ def _tls_host(context: Context) -> str:
     return clipped(context.request.header("host") or "", LONGEST_NAME) if by_tls else ""
 
 
-def _asked(context: Context) -> dict[str, Any] | None:
-    """requestParameters."""
+def _asked(context: Context, room: int) -> dict[str, Any] | None:
+    """requestParameters, in a room of so many characters."""
     request, service = context.request, context.service
     if context.found is not None:
-        return told(service, context.call.params, context.found.model.input_shape) if context.call else None
+        shape = context.found.model.input_shape
+        return told(service, context.call.params, shape, room) if context.call else None
     if service == "s3":
-        return _asked_of_s3(context)
+        return _asked_of_s3(context, room)
     if context.operation in _GIT:
         return None
     if request.size > SMALL:
         return {"omitted": True, "reason": "it is larger than a record has room for"}
     try:
-        return told(service, *parameters.of_request(request, service, context.operation))
+        return told(service, *parameters.of_request(request, service, context.operation), room)
     except Exception:  # it makes no sense, and was refused
         return None
 
 
-def _asked_of_s3(context: Context) -> dict[str, Any] | None:
+def _asked_of_s3(context: Context, room: int) -> dict[str, Any] | None:
     """As S3 tells it: the place, the query and S3's own headers, and a bucket's setting as it was given."""
     request = context.request
     bucket, key = request.place
@@ -189,7 +190,8 @@ def _asked_of_s3(context: Context) -> dict[str, Any] | None:
     # What the request is about comes last: nothing that it has besides may go by these names.
     sent |= {"bucketName": bucket} if bucket else {}
     sent |= {"key": clipped(key, LONGEST_NAME)} if key else {}
-    return told("s3", sent | {"Host": clipped(request.header("host") or "", LONGEST_NAME)})
+    sent["Host"] = clipped(request.header("host") or "", LONGEST_NAME)
+    return told("s3", sent, room=room)
 
 
 def _setting(request: Request) -> dict[str, Any]:
@@ -293,8 +295,6 @@ def _data_arn(context: Context, kind: str) -> str:
     params = context.call.params if context.call else {}
     if kind == "AWS::SageMaker::Endpoint":
         return f"arn:aws:sagemaker:{context.where}:endpoint/{str(params.get('EndpointName', '')).lower()}"
-    if kind == "AWS::SageMaker::FeatureGroup":
-        return f"arn:aws:sagemaker:{context.where}:feature-group/{params.get('FeatureGroupName', '')}"
     if kind == "AWS::Lambda::Function":
         with suppress(ServiceError):  # it names none, and is refused for that
             named = functions.of_request(context.request, context.where)

@@ -10,8 +10,7 @@ S3, NO_TYPE = "AWS::S3::Object", "none"
 _TABLE = {
     "sagemaker": {
         "AWS::SageMaker::Endpoint": "InvokeEndpoint InvokeEndpointAsync InvokeEndpointWithResponseStream",
-        "AWS::SageMaker::FeatureGroup": "PutRecord GetRecord DeleteRecord BatchGetRecord",
-        "AWS::SageMaker::ExperimentTrialComponent": "BatchPutMetrics BatchGetMetrics",
+        NO_TYPE: "PutRecord GetRecord DeleteRecord BatchGetRecord BatchPutMetrics BatchGetMetrics",  # not here
     },
     "lambda": {"AWS::Lambda::Function": "Invoke InvokeAsync InvokeWithResponseStream"},
     "dynamodb": {

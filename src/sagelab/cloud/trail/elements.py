@@ -14,6 +14,7 @@ from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 ROOM = 100_000  # characters of requestParameters, and of responseElements
+FAILED = 10_000  # of what was refused: whoever may do nothing is not to fill the history and push out what was
 DEEPEST = 40
 # Members by their names in small letters. Of a KMS key or a password's length nothing is secret.
 _SECRET = frozenset(
@@ -51,9 +52,9 @@ class TooLarge(Exception):
 class _Teller:
     """service: whose request it is. room: characters that are left."""
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, room: int) -> None:
         self._secret = _SECRET | _OF_SERVICE.get(service, frozenset())
-        self._room = ROOM
+        self._room = room
         self._spell = str if service == "s3" else lower_first  # S3 tells of headers and XML as they are
 
     def tell(self, value: Any, shape: Shape | None, deep: int = 0) -> Any:
@@ -108,16 +109,18 @@ class _Teller:
             raise TooLarge
 
 
-def told(service: str, value: Mapping[Any, Any] | None, shape: Shape | None = None) -> dict[str, Any] | None:
+def told(
+    service: str, value: Mapping[Any, Any] | None, shape: Shape | None = None, room: int = ROOM
+) -> dict[str, Any] | None:
     """A request's or an answer's members; None where there are none.
 
-    service: the name that it is signed for. shape: of botocore's; None: no model is at hand. More than there is
-    room for is left out, as a whole.
+    service: the name that it is signed for. shape: of botocore's; None: no model is at hand. room: in
+    characters. More than there is room for is left out, as a whole.
     """
     if not value:
         return None
     try:
-        found: dict[str, Any] = _Teller(service).tell(value, shape)
+        found: dict[str, Any] = _Teller(service, room).tell(value, shape)
     except TooLarge:
         return {"omitted": True, "reason": "it is larger than a record has room for"}
     return found

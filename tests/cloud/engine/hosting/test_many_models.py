@@ -319,7 +319,9 @@ def shelf(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[
     monkeypatch.setattr(loading, "make", Shelf)
     made_of = ContainerSpec(image="none", model_uri="s3://b/p", many=True)
     spec = VariantSpec("v", (made_of,), ROLE, "ml.m5.large", count=1, weight=1, timeout=0.05)
-    models = ManyModels("none", spec, cast(EngineContext, SimpleNamespace(client=cloud.client, clock=Clock())))
+    context = SimpleNamespace(client=cloud.client, clock=Clock())
+    context.inside = lambda *_: context
+    models = ManyModels("none", spec, cast(EngineContext, context))
     models.start()
     found = models._loader
     assert isinstance(found, Shelf)

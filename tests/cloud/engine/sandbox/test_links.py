@@ -104,7 +104,7 @@ def carry(rates: Mapping[str, int]) -> tuple[int, float]:
 
 @pytest.fixture
 def _limited() -> None:
-    if reason := namespaces.probe_limit():
+    if reason := namespaces.try_apart(links.limit_loopback):
         pytest.skip(f"no bandwidth can be set here: {reason}")
 
 

@@ -208,7 +208,7 @@ def test_no_port_makes_a_stranger_a_host(sources: Sources, source: Source, door:
 
 
 def test_without_a_front_door_nobody_is_answered(sources: Sources, source: Source) -> None:
-    with pytest.raises(ConnectionRefusedError, match="nobody answers yet"):
+    with pytest.raises(ConnectionRefusedError, match="nobody answers"):
         sources.connect(source)
 
     def no_thread(_connection: socket.socket, _source: Source) -> None:
@@ -216,6 +216,9 @@ def test_without_a_front_door_nobody_is_answered(sources: Sources, source: Sourc
 
     sources.take = no_thread
     with pytest.raises(ConnectionRefusedError, match="thread"):
+        sources.connect(source)
+    sources.close()
+    with pytest.raises(ConnectionRefusedError, match="nobody answers"):
         sources.connect(source)
 
 

@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +24,9 @@ from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
+
+from sagelab.cloud.errors import IncompleteSignature
+from sagelab.cloud.gateway.auth import git_credentials
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 WHO = b"Action=GetCallerIdentity&Version=2011-06-15"
@@ -170,6 +174,36 @@ def test_header_added_after_signing_is_refused(gateway: Any, stored: str) -> Non
 )
 def test_unreadable_authorization_is_refused(gateway: Any, authorization: str) -> None:
     assert gateway.send("GET", "/", headers={"Authorization": authorization})[0] == 403
+
+
+PRESIGNED = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={}&X-Amz-Date={}&X-Amz-SignedHeaders=host"
+
+
+@pytest.mark.parametrize(
+    ("path", "date", "status"),
+    [
+        (f"/b/k?{PRESIGNED}&X-Amz-Signature=%C3%BC", None, 403),
+        (f"/b/k?{PRESIGNED}&X-Amz-Signature=%ED%A0%80", None, 403),
+        (f"/b/k?{PRESIGNED}&X-Amz-Signature={'&a' * 1_000}", None, 413),
+        (f"/?{'&' * 2_000}", None, 413),
+        (f"/v1/repos/r/info/refs?{'&' * 2_000}", None, 413),
+        ("/", f"Mon, 30 Nov 2026 00:00:00 +{'9' * 20}", 403),
+        ("/", f"Mon, 30 Nov {'9' * 20} 00:00:00 GMT", 403),
+    ],
+)
+def test_strangers_bytes_crash_nothing(gateway: Any, path: str, date: str | None, status: int) -> None:
+    now, key = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()), gateway.home.credentials().access_key_id
+    scope = f"{key}/{now[:8]}/us-east-1/s3/aws4_request"
+    claim = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature={'0' * 64}"
+    sent = {"Authorization": claim, "Date": date} if date else {}
+    assert gateway.send("GET", path.format(scope, now), b"", sent)[0] == status
+
+
+@pytest.mark.parametrize("text", ["\xfc", "w7w=", "//8=", "=", "AAA"])
+def test_credentials_for_git_that_are_none_are_refused(text: str) -> None:
+    request: Any = SimpleNamespace(header=lambda _: f"Basic {text}")
+    with pytest.raises(IncompleteSignature):
+        git_credentials.read(request)
 
 
 @pytest.mark.parametrize("version", ["s3", "s3v4"])

@@ -157,6 +157,14 @@ def test_policies_of_others_are_simulated_by_who_may(
     assert asking(may, operation, victim)
 
 
+@pytest.mark.parametrize("arn", ["arn:user/", ":user/x", "arn:aws:iam:user/x", "arn:aws:iam::1:user/", "x:role/"])
+def test_what_is_nobodys_arn_is_refused(gateway: Any, arn: str) -> None:
+    asked = f"Action=GetContextKeysForPrincipalPolicy&Version=2010-05-08&PolicySourceArn={arn}"
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    status, _, said = gateway.signed("POST", "/", "iam", asked.encode(), kind)
+    assert (status, b"ValidationException" in said) == (400, True)
+
+
 def asking(role: Role, operation: str, arn: str) -> Any:
     more = {"ActionNames": ["s3:GetObject"]} if operation.startswith("simulate") else {}
     return getattr(role.client("iam"), operation)(PolicySourceArn=arn, **more)

@@ -113,6 +113,14 @@ def test_device_has_a_seed_of_its_own_and_a_picture_of_it(owner: Callable[..., O
     assert read == [[bool(cell) for cell in expected.matrix[y]] for y in (0, 9)]
 
 
+def test_name_that_fits_in_no_picture_makes_no_device(gateway: Any) -> None:
+    iam = gateway.client("iam")
+    with pytest.raises(ClientError, match=r"ValidationError.*less than or equal to 226"):
+        iam.create_virtual_mfa_device(VirtualMFADeviceName="n" * 5_000)
+    found = iam.list_virtual_mfa_devices()["VirtualMFADevices"]
+    assert not [one for one in found if one["SerialNumber"].endswith("nnn")]
+
+
 def test_seed_is_shown_once(owner: Callable[..., Owner]) -> None:
     one = owner()
     listed = one.iam.list_virtual_mfa_devices(MaxItems=1000)["VirtualMFADevices"]

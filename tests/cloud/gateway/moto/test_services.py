@@ -36,7 +36,6 @@ REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
     ("autoscaling", "set_desired_capacity", {"AutoScalingGroupName": "x", "DesiredCapacity": 1}, "No machine"),
     ("ses", "send_raw_email", {"RawMessage": {"Data": b"x"}}, "No mail is sent"),
     ("ssm", "send_command", {"DocumentName": "x"}, "No machine takes commands"),
-    ("comprehend", "detect_sentiment", {"Text": "good", "LanguageCode": "en"}, "Nothing understands"),
     ("polly", "describe_voices", {}, "Nothing speaks"),
     ("es", "list_domain_names", {}, "No search server"),
     ("workspaces-web", "list_portals", {}, "No desktop"),

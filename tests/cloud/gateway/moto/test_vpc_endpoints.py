@@ -8,8 +8,10 @@ from typing import Any
 import botocore.exceptions
 import pytest
 
+from tests.conftest import LocalCloud
 
-def test_gateway_endpoint_needs_no_route_table(gateway: Any) -> None:
+
+def test_gateway_endpoint_needs_no_route_table(cloud: LocalCloud) -> None:
     resources = {
         "Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16"}},
         "Endpoint": {
@@ -17,9 +19,10 @@ def test_gateway_endpoint_needs_no_route_table(gateway: Any) -> None:
             "Properties": {"VpcId": {"Ref": "Vpc"}, "ServiceName": "com.amazonaws.us-east-1.s3"},
         },
     }
-    stacks = gateway.client("cloudformation")
+    stacks, ec2 = cloud.client("cloudformation"), cloud.client("ec2")
     stacks.create_stack(StackName="gateways", TemplateBody=json.dumps({"Resources": resources}))
-    (endpoint,) = gateway.client("ec2").describe_vpc_endpoints()["VpcEndpoints"]
+    (made,) = stacks.describe_stack_resources(StackName="gateways", LogicalResourceId="Endpoint")["StackResources"]
+    (endpoint,) = ec2.describe_vpc_endpoints(VpcEndpointIds=[made["PhysicalResourceId"]])["VpcEndpoints"]
     assert (endpoint["VpcEndpointType"], endpoint.get("RouteTableIds", [])) == ("Gateway", [])
     stacks.delete_stack(StackName="gateways")
 

@@ -140,7 +140,9 @@ class Processes(Loader):
 
     def fetch(self, uri: str) -> Model:
         self.check(uri)
-        server = self.server(replace(self.container, model_uri=uri), f"-{secrets.token_hex(4)}")
+        told = self.container.environment | MULTI
+        made_of = replace(self.container, model_uri=uri, environment=told)
+        server = self.server(made_of, f"-{secrets.token_hex(4)}")
         try:
             server.fetch()
         except ClientError as error:

@@ -5,22 +5,27 @@ https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_NetworkCardInfo.html
 
 from __future__ import annotations
 
-from functools import lru_cache
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
 
-TABLE = "ec2/resources/instance_types.json"  # of moto: what DescribeInstanceTypes said when its release was made
+
+@cache
+def table() -> dict[str, Any]:
+    """Types of training and processing jobs: date, source, gbps: family -> size -> Gbit/s."""
+    found: dict[str, Any] = json.loads(Path(__file__).with_suffix(".json").read_text())
+    return found
 
 
-@lru_cache(64)
 def baseline(instance_type: str) -> int | None:
     """Bits a second that an instance of the type sends for good, and gets; of all its network cards together.
 
     A type of "up to 10 Gigabit" has a baseline, too, over which it comes for minutes. None: EC2 has no number.
     """
-    from moto.utilities.utils import load_resource  # EC2 itself takes a second to load, and this a tenth of that
-
-    kind = load_resource(TABLE).get(instance_type.removeprefix("ml."), {})
-    cards = kind.get("NetworkInfo", {}).get("NetworkCards", [])
-    return round(sum(card.get("BaselineBandwidthInGbps", 0) for card in cards) * 1e9) or None
+    family, _, size = instance_type.removeprefix("ml.").partition(".")
+    found = table()["gbps"].get(family, {}).get(size)
+    return round(found * 1e9) if found else None
 
 
 def describe(instance_type: str, rate: int | None, *, limited: bool) -> str:

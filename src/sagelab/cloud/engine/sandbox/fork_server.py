@@ -341,7 +341,7 @@ def main(argv: list[str]) -> None:
     sandbox_unavailable = namespaces.probe() if argv[1] == "auto" else "SAGELAB_SANDBOX=plain"
     overlay = not sandbox_unavailable and not namespaces.probe_overlay(Path.home())
     joined = not sandbox_unavailable and not namespaces.probe_links()
-    limited = joined and not namespaces.probe_limit()
+    limited = joined and not namespaces.try_apart(links.limit_loopback)
     gc.disable()  # to look for garbage among what is being imported takes a fifth of the time, and finds none
     with warmth.noting_reads():
         for name in argv[2:]:

@@ -158,6 +158,15 @@ def _connect(hub: int, port: int, own: str, others: Sequence[str]) -> None:
         kernel.close()
 
 
+def limit_loopback() -> None:
+    """Hold the loopback to a bandwidth. OSError: this kernel cannot."""
+    kernel = Kernel()
+    try:
+        kernel.limit(LOOPBACK, 1_000_000)
+    finally:
+        kernel.close()
+
+
 def _limit_own(rate: int) -> None:
     kernel = Kernel()
     try:

@@ -158,7 +158,7 @@ def probe() -> str | None:
         _probe_proc()
         privileges.drop()
 
-    return _try_apart(act)
+    return try_apart(act)
 
 
 def probe_overlay(folder: Path) -> str | None:
@@ -175,7 +175,7 @@ def probe_overlay(folder: Path) -> str | None:
         next((layer / "seen/bin").iterdir()).unlink()
 
     try:
-        return _try_apart(act)
+        return try_apart(act)
     finally:
         trees.remove(layer)
 
@@ -187,21 +187,10 @@ def probe_links() -> str | None:
         for network in links.join(["10.0.0.1", "10.0.0.2"], raise_loopback):
             os.close(network)
 
-    return _try_apart(act)
+    return try_apart(act)
 
 
-def probe_limit() -> str | None:
-    """None where a device can be held to a bandwidth, else the reason."""
-
-    def act() -> None:
-        kernel = links.Kernel()
-        kernel.limit(links.LOOPBACK, 1_000_000)
-        kernel.close()
-
-    return _try_apart(act)
-
-
-def _try_apart(act: Callable[[], None]) -> str | None:
+def try_apart(act: Callable[[], None]) -> str | None:
     """Do something in namespaces of its own; the reason where the kernel refuses."""
     reader, writer = os.pipe()
     child = os.fork()

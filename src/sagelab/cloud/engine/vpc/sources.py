@@ -129,6 +129,10 @@ class Sources:
             raise ConnectionRefusedError(str(error)) from None
         return here
 
+    def close(self) -> None:
+        """Nobody is answered any more."""
+        self.take = _refuse
+
     def of_word(self, word: str | None) -> Source | None:
         """Whose request this process makes, that has a word in its header."""
         with self._lock:
@@ -136,4 +140,4 @@ class Sources:
 
 
 def _refuse(_connection: socket.socket, _source: Source) -> None:
-    raise ConnectionRefusedError("nobody answers yet")
+    raise ConnectionRefusedError("nobody answers")

@@ -8,7 +8,6 @@ repository's path at the host without its port. The region of the signature is n
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import re
 from dataclasses import dataclass
@@ -42,7 +41,7 @@ def read(request: Request) -> GitClaim:
     kind, _, text = (request.header("authorization") or "").partition(" ")
     try:
         user, _, password = base64.b64decode(text, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         user = password = ""
     found = _PASSWORD.fullmatch(password)
     if kind.lower() != "basic" or found is None:

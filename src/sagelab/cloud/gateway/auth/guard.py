@@ -26,13 +26,14 @@ from sagelab.cloud.errors import (
     InvalidToken,
     MissingAuthentication,
     PayloadMismatch,
+    RequestTooLarge,
     SignatureMismatch,
 )
 from sagelab.cloud.gateway.auth import git_credentials, signature
 from sagelab.cloud.gateway.auth.git_credentials import GitClaim
 from sagelab.cloud.gateway.auth.signature import Signed
 from sagelab.cloud.gateway.http import chunks
-from sagelab.cloud.gateway.http.request import BODY_LIMIT, DOCUMENT_LIMIT, Request
+from sagelab.cloud.gateway.http.request import BODY_LIMIT, DOCUMENT_LIMIT, FIELDS_LIMIT, Request
 
 if TYPE_CHECKING:
     from sagelab.cloud.gateway.context import Context
@@ -97,8 +98,10 @@ class Guard:
         self._find = find
 
     def check_page(self, context: Context) -> None:
-        """Refuse what a web page, or a name that is not this machine's, may have sent."""
+        """Refuse what a web page, or a name that is not this machine's, may have sent, and what nobody reads."""
         request = context.request
+        if request.fields > FIELDS_LIMIT:
+            raise RequestTooLarge(f"The query string has more than {FIELDS_LIMIT:,} fields.")
         host = (request.header("host") or "").lower()
         if host not in self._hosts and not self._of_account.fullmatch(host):
             raise AccessDenied("The local cloud answers to 127.0.0.1 and localhost only.")
@@ -170,7 +173,8 @@ class Guard:
         if declared is None:
             request.read(DOCUMENT_LIMIT)
         payload = request.sha256() if declared is None else declared
-        if not hmac.compare_digest(signature.sign(request, claim, key.secret, payload), claim.signature):
+        expected = signature.sign(request, claim, key.secret, payload)
+        if not hmac.compare_digest(expected.encode(), claim.signature.encode()):
             raise SignatureMismatch(_MISMATCH)
         if declared is not None:
             _read_body(request, claim, key, declared)

@@ -132,11 +132,18 @@ KEYS: dict[str, tuple[str, ...]] = {
 
 def of_request(operation: str, params: Document, where: str, key_arn: KeyArn) -> Context:
     """The condition keys that a call has values for, but for tags. where: "REGION:ACCOUNT"."""
-    found = {}
+    found = {} if operation in KEYS else _rented(operation, params)
     for key in KEYS.get(operation, ()):
         if values := [_as_known(key, value, where, key_arn) for value in _values(operation, key, params)]:
             found[f"sagemaker:{key.lower()}"] = list(dict.fromkeys(values))
     return found | _pairs(operation, params)
+
+
+def _rented(operation: str, params: Document) -> Context:
+    """Of a kind that AWS's list does not have: the instances that it takes, as its row says."""
+    kind = catalog.of_operation(operation)
+    types = {str(place["InstanceType"]) for use in (kind.uses if kind else ()) for place in use.places(params)}
+    return {"sagemaker:instancetypes": sorted(types)} if types else {}
 
 
 def _values(operation: str, key: str, params: Document) -> Iterator[Any]:

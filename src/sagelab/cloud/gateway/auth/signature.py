@@ -107,7 +107,7 @@ def _dated(date: str | None) -> str:
     """A Date header, which older clients sign instead of X-Amz-Date, in the form of the latter."""
     try:
         return parsedate_to_datetime(date or "").strftime("%Y%m%dT%H%M%SZ")
-    except ValueError:
+    except (ValueError, OverflowError):
         return ""
 
 

@@ -32,6 +32,7 @@ HONOURED = frozenset(
 MOST = 10_000
 PAGE = 100
 _ORDER = ("allowed", "implicitDeny", "explicitDeny")
+_PRINCIPAL = re.compile(r"arn:[^:]*:iam:[^:]*:[^:]*:(user|group|role)/.+", re.DOTALL)
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _NAMESPACE = "https://iam.amazonaws.com/doc/2010-05-08/"
 
@@ -105,10 +106,10 @@ def _asked(moto: MotoFront, form: dict[str, str], account: str) -> Asked:
 def _of_principal(moto: MotoFront, form: dict[str, str]) -> Held:
     """The policies of whom a request names, and its boundary. NoSuchEntity: there is none such."""
     arn = form.get("PolicySourceArn", "")
+    if not _PRINCIPAL.fullmatch(arn):
+        raise ValidationException(f"PolicySourceArn {arn!r}: the ARN of a user, a group or a role is asked for.")
     if (found := moto.sources(arn)) is not None:
         return found
-    if not re.search(r":(user|role|group)/", arn):
-        raise ValidationException(f"PolicySourceArn {arn!r}: the ARN of a user, a group or a role is asked for.")
     raise NoSuchEntity(f"The {arn.split(':')[5].partition('/')[0]} with ARN {arn} cannot be found.")
 
 

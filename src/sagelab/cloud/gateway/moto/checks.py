@@ -46,7 +46,8 @@ class _Held:
 
 
 _SCHEDULER = "EventBridgeSchedulerBackend"
-_ACLS, _LISTS = "network_acls.NetworkAclBackend", "managed_prefixes.ManagedPrefixListBackend"
+_ACLS = "ec2.models.network_acls.NetworkAclBackend"
+_LISTS = "ec2.models.managed_prefixes.ManagedPrefixListBackend"
 _ZONES = "availability_zones_and_regions.RegionsAndZonesBackend"
 
 
@@ -91,9 +92,9 @@ _HELD: dict[str, tuple[_Held, ...]] = {
     "ec2": (
         _Held("ec2.models.vpcs.VPCBackend", "create_vpc_endpoint", vpc_endpoints.complete),
         _Held("ec2.models.vpcs.VPCBackend", "modify_vpc_endpoint", vpc_endpoints.check_policy),
-        _Held(f"ec2.models.{_ACLS}", "create_network_acl_entry replace_network_acl_entry", vpc_networks.check_rule),
-        _Held(f"ec2.models.{_LISTS}", "create_managed_prefix_list", vpc_networks.check_new_list),
-        _Held(f"ec2.models.{_LISTS}", "modify_managed_prefix_list", vpc_networks.check_entries),
+        _Held(_ACLS, "create_network_acl_entry replace_network_acl_entry", vpc_networks.check_rule),
+        _Held(_LISTS, "create_managed_prefix_list", vpc_networks.check_new_list),
+        _Held(_LISTS, "modify_managed_prefix_list", vpc_networks.check_entries),
         _Held(f"ec2.models.{_ZONES}", "describe_availability_zones", rules.tell_zones),
     ),
     "events": (

@@ -37,6 +37,8 @@ RESYNC = range(-120, 121)  # the same for a device whose clock is off: an hour
 MOST, PAUSE = 5, 300  # wrong codes of one device in so many seconds; more are not even looked at
 _SEED = 40  # bytes: 64 characters in base 32
 
+_LONGEST_NAME = 226  # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateVirtualMFADevice.html
+
 _CODE, _SERIAL = re.compile(r"[0-9]{6}"), re.compile(r"[\w+=/:,.@-]{9,256}", re.ASCII)
 _NO_DEVICE = "A device of its own is not something the local cloud can check. Use a virtual one."
 _WRONG_CODE = "Authentication code for device is not valid."
@@ -49,6 +51,10 @@ _HALF = "MultiFactorAuthentication failed, must provide both MFA serial number a
 _FORM = (
     "1 validation error detected: Value '{}' at '{}' failed to satisfy constraint:"
     " Member must satisfy regular expression pattern: {}"
+)
+_LONG = (
+    "1 validation error detected: Value '{}' at 'virtualMFADeviceName' failed to satisfy constraint:"
+    " Member must have length less than or equal to {}"
 )
 
 _lock = threading.Lock()  # a code is looked at and taken in one turn
@@ -90,8 +96,13 @@ class Attempts:
 attempts = Attempts()
 
 
-def make(_asked: Asked) -> Callable[[Any], None]:
-    """A device that moto has just made gets a seed of its own and a QR code that shows it."""
+def make(asked: Asked) -> Callable[[Any], None]:
+    """A device that moto has just made gets a seed of its own and a QR code that shows it.
+
+    ValidationError: its name is longer than one may be.
+    """
+    if len(str(asked["device_name"])) > _LONGEST_NAME:
+        raise ValidationError(_LONG.format(str(asked["device_name"])[:100], _LONGEST_NAME))
 
     def equip(device: Any) -> None:
         device.base32_string_seed = base64.b32encode(secrets.token_bytes(_SEED)).decode()

@@ -22,7 +22,7 @@ MOST = 100_000  # items of a body, each of which may have one byte and takes a m
 _PATH = re.compile(r"/service/(\w+)/operation/(\w+)", re.ASCII)
 
 
-class _Parser(RpcV2CBORParser):
+class _Parser(RpcV2CBORParser):  # type: ignore[misc]
     """Reads one body of a bounded number of items."""
 
     def __init__(self) -> None:
