@@ -24,7 +24,7 @@ def client(service, targets, **keys):
         return SESSION.client(service, targets["region"], config=Config(**HASTE), **keys)
 
 
-def take_keys(targets):
+def take_keys(_targets):
     """The keys of the role that the job has taken, and with them who it is."""
     with ONE:
         keys = SESSION.get_credentials()
