@@ -9,21 +9,25 @@ import json
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 
 import boto3
 from botocore.config import Config
 
+SESSION, ONE = boto3.session.Session(), Lock()  # which makes one client at a time
 HASTE = {"connect_timeout": 3, "read_timeout": 5, "retries": {"total_max_attempts": 1}}
 
 
 def client(service, targets, **keys):
     """A client with the keys of the job's role, or with `keys`; what does not answer is given up soon."""
-    return boto3.session.Session(**keys).client(service, targets["region"], config=Config(**HASTE))
+    with ONE:
+        return SESSION.client(service, targets["region"], config=Config(**HASTE), **keys)
 
 
-def take_keys(targets):
+def take_keys(_targets):
     """The keys of the role that the job has taken, and with them who it is."""
-    keys = boto3.session.Session(region_name=targets["region"]).get_credentials()
+    with ONE:
+        keys = SESSION.get_credentials()
     if keys is None:
         raise LookupError("no keys in the container")
     return f"keys that begin with {keys.get_frozen_credentials().access_key[:4]}"
