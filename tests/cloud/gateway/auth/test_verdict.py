@@ -14,7 +14,7 @@ from botocore.loaders import Loader
 from sagelab.cloud.gateway.auth.guard import Key
 from sagelab.cloud.gateway.auth.needed import Needed
 from sagelab.cloud.gateway.auth.policies import evaluate
-from sagelab.cloud.gateway.auth.verdict import Guarded, Rights, reach
+from sagelab.cloud.gateway.auth.verdict import Guarded, Rights, is_unlimited, reach
 from sagelab.cloud.gateway.moto.routes import MODELS
 from sagelab.cloud.gateway.moto.services import services
 from tests.cloud.gateway.auth.test_permissions import Role, allow, deny, refused
@@ -39,6 +39,22 @@ def of(principal: Any, effect: str = "Allow") -> dict[str, Any]:
 @pytest.fixture
 def role(gateway: Any, unique: Callable[[str], str]) -> Callable[..., Role]:
     return lambda *statements: Role(gateway, unique("role"), *statements)
+
+
+@pytest.mark.parametrize(
+    ("rights", "resource", "unlimited"),
+    [
+        (Rights(None), Guarded(), True),
+        (Rights(None), Guarded(of({"AWS": ROOT}, "Deny")), False),
+        (Rights(None), Guarded(decides=True), False),
+        (Rights(None, BOUNDED), Guarded(), False),
+        (Rights(READ), Guarded(), False),
+        (Rights(gone=True), Guarded(), False),
+    ],
+)
+def test_owner_is_not_asked_where_nothing_could_refuse(rights: Rights, resource: Guarded, unlimited: bool) -> None:
+    assert is_unlimited(rights, resource) == unlimited
+    assert not unlimited or reach(SESSION, rights, resource, OBJECT, {}).effect == "allowed"
 
 
 @pytest.mark.parametrize(

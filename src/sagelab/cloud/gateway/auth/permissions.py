@@ -52,18 +52,20 @@ class Permissions:
 
     def hold(self, context: Context, needed: Iterable[Needed]) -> None:
         """AccessDenied: the caller may not do all that is needed."""
-        key = context.caller.key
-        rights, known = self._moto.rights(key), dict(principals.values(context.caller, context.request))
-        known |= self._moto.tags(key)
+        key, rights = context.caller.key, self._moto.rights(context.caller.key)
+        asked = [(one, self._moto.guarded(one, key)) for one in map(self._moto.settled, needed)]
+        if context.origin is None and all(verdict.is_unlimited(rights, resource) for _, resource in asked):
+            return
+        known = dict(principals.values(context.caller, context.request)) | self._moto.tags(key)
         if context.by and context.by.source and key.service:
             known |= {"aws:sourcearn": [context.by.source], _SEALED_FOR: [context.by.source]}
         if context.origin:
             known = endpoints.place(known, context.origin)
-        for one in map(self._moto.settled, needed):
+        for one, resource in asked:
             about = known | one.context
             if context.origin and (refusal := endpoints.refusal(context.origin, key, context.service, one, about)):
                 raise AccessDenied(verdict.denial(key.service or key.arn, one, refusal))
-            found = verdict.reach(key, rights, self._moto.guarded(one, key), one, about)
+            found = verdict.reach(key, rights, resource, one, about)
             if found.effect == "allowed" or (key.owner and one.action in _ROOTS):
                 continue
             raise AccessDenied(verdict.denial(key.service or key.arn, one, found))

@@ -46,6 +46,11 @@ class Verdict:
     kind: str = "identity-based policy"
 
 
+def is_unlimited(rights: Rights, resource: Guarded) -> bool:
+    """Whether `reach` allows whatever is asked: the owner of the account asks, and the resource has no policy."""
+    return rights.own is None and not rights.limits and resource.policy is None and not resource.decides
+
+
 def reach(key: Key, rights: Rights, resource: Guarded, needed: Needed, context: Context) -> Verdict:
     """Whether the holder of a key may do one thing. context: condition keys -> values."""
 
