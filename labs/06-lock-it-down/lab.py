@@ -186,7 +186,7 @@ done[done["who"].str.startswith(f"{lab.name}-honest/")][["call", "about", "refus
 # ([SimulatePrincipalPolicy](https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html)):
 # the old role and the new one, side by side.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 needs = least.by_folder(least.of_events(records, honest))
 streams = (each for each in needs if each.action == "logs:CreateLogStream")
 needs += [least.Need("logs:PutLogEvents", each.resource) for each in streams]
