@@ -28,7 +28,7 @@ SHORTER = {
 }
 
 # What changes a local cloud as a whole, its clock and its zones, has one of its own.
-APART = ("07-operate-an-endpoint",)
+APART = ("06-lock-it-down", "07-operate-an-endpoint")
 SHARED = "cloud"
 
 
