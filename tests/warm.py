@@ -34,6 +34,7 @@ def main() -> None:
     gc.disable()
     for module in modules:
         import_module(module)
+    forget_session()
     gc.enable()
     gc.freeze()
     with socket.socket(socket.AF_UNIX) as server:
@@ -52,6 +53,12 @@ def main() -> None:
                 asked = fork(connection)
     if asked is not None:
         run(**asked)
+
+
+def forget_session() -> None:
+    """An SDK makes a default session as it is imported: its keys are those of this moment, not of a program."""
+    if boto3 := sys.modules.get("boto3"):
+        boto3.DEFAULT_SESSION = None  # type: ignore[attr-defined]
 
 
 def is_there(process: int) -> bool:
