@@ -69,6 +69,7 @@ class Cloud:
         self._models = create_loader()
         self._clients: dict[object, Any] = {}
         self._clients_as: dict[object, Any] = {}
+        self._told_of_clients: list[tuple[str, Callable[[Any], None]]] = []
         self._roles: dict[tuple[str, str, str], Any] = {}
         self._roles_keys: list[RefreshableCredentials] = []
         self._ended: dict[str, float] = {}  # access keys of hosts that are gone -> until when they would be good
@@ -152,7 +153,19 @@ class Cloud:
                 client.meta.events.register("before-send.s3", partial(_mark, sources.HEADER, source.word))
             with self._lock:
                 known[key] = client
+                told = [act for wanted, act in self._told_of_clients if wanted == service]
+            for act in told:
+                act(client)
         return client
+
+    def tell_of_clients(self, service: str, act: Callable[[Any], None]) -> None:
+        """Call `act` with each client of a service that acts as a role: those that are there, and new ones."""
+        with self._lock:
+            self._told_of_clients.append((service, act))
+            clients = list(self._clients_as.values())
+        there = [client for client in clients if client.meta.service_model.service_name == service]
+        for client in there:
+            act(client)
 
     def _acting(self, role: str, region: str, by: str) -> Any:
         """A session of boto3 with the rights of a role, made once."""

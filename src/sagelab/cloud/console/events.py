@@ -125,6 +125,7 @@ def connect(hub: Hub, cloud: Cloud) -> None:
     cloud.store.listen(changed)
     cloud.listen(elsewhere)
     _after(cloud.client("logs"), "PutLogEvents", logged)
+    cloud.tell_of_clients("logs", lambda client: _after(client, "PutLogEvents", logged))  # of jobs, by their roles
     _after(cloud.client("cloudwatch"), "PutMetricData", measured)
 
 
