@@ -8,7 +8,7 @@ from sagemaker.tensorflow import TensorFlow
 sess = sagemaker.Session()
 role = sagemaker.get_execution_role()
 bucket = sess.default_bucket()
-prefix = "keras-mnist"
+prefix = "course-keras-mnist"
 print("role", role)
 
 training_input_path = sess.upload_data("data/training.npz", bucket=bucket, key_prefix=prefix + "/training")
