@@ -46,8 +46,8 @@ def check(job: Params, cloud: Cloud) -> None:
 
 def encrypts(job: Params) -> bool:
     """Whether hosts of a job encrypt what goes between them."""
-    wanted = job.get("NetworkConfig", {}).get("EnableInterContainerTrafficEncryption", False)
-    return bool(wanted) and job["ProcessingResources"]["ClusterConfig"].get("InstanceCount", 1) > 1
+    hosts = job["ProcessingResources"]["ClusterConfig"].get("InstanceCount", 1)
+    return traffic_rules.wanted(job.get("NetworkConfig", {}), hosts)
 
 
 def notes(job: Params) -> list[str]:

@@ -12,9 +12,14 @@ from sagelab.cloud.resources.call import Params
 FLAG = "EnableInterContainerTrafficEncryption"
 
 
+def wanted(given: Params, hosts: int) -> bool:
+    """Whether what goes from host to host is to be encrypted: without effect on one host. given: what has FLAG."""
+    return bool(given.get(FLAG)) and hosts > 1
+
+
 def check(given: Params, hosts: int, cloud: Cloud) -> None:
-    """ValidationException: what goes from host to host is to be encrypted, and cannot be. given: what has FLAG."""
-    if not given.get(FLAG) or hosts < 2:
+    """ValidationException: what goes from host to host is to be encrypted, and cannot be."""
+    if not wanted(given, hosts):
         return
     if reason := cloud.launcher.encryption_unavailable():
         raise ValidationException(f"{FLAG}: the local cloud cannot encrypt what goes between hosts: {reason}.")
@@ -22,6 +27,6 @@ def check(given: Params, hosts: int, cloud: Cloud) -> None:
 
 def notes(given: Params, hosts: int) -> list[str]:
     """What a job's log says of it."""
-    if not given.get(FLAG) or hosts < 2:
+    if not wanted(given, hosts):
         return []
     return [f"{FLAG}: what goes between the hosts goes through WireGuard, in place of AWS's IPsec"]

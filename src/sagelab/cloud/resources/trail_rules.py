@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sagelab.cloud.context import TRAILS
 from sagelab.cloud.resources.call import Beside, Params
 from sagelab.cloud.store import Document
 from sagelab.cloud.trail import records
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from sagelab.cloud.context import Cloud
     from sagelab.cloud.trail.delivery import Delivery
 
-TRAILS = "cloudtrail.amazonaws.com"
 MOST, MOST_TAGS, LONGEST_PREFIX = 5, 50, 200
 _NAME, _ARN = re.compile(r"[\w.-]+", re.ASCII), re.compile(r"arn:aws:cloudtrail:([\w-]+):(\d{12}):trail/(.+)")
 _GROUP = re.compile(r"arn:aws:logs:[\w-]+:\d{12}:log-group:[^:*]{1,512}:\*")

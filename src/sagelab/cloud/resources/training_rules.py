@@ -67,7 +67,7 @@ def check(job: Params, cloud: Cloud) -> None:
 
 def encrypts(job: Params) -> bool:
     """Whether hosts of a job encrypt what goes between them."""
-    return bool(job.get("EnableInterContainerTrafficEncryption")) and job["ResourceConfig"]["InstanceCount"] > 1
+    return traffic_rules.wanted(job, job["ResourceConfig"]["InstanceCount"])
 
 
 def define_metrics(algorithm: Params, hyperparameters: Params, images: Registry) -> None:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sagelab.cloud.context import TRAILS
 from sagelab.cloud.store import Document, Missing
 from sagelab.cloud.trail import digests, records
 from sagelab.cloud.trail.event import stamp
@@ -33,7 +34,6 @@ from sagelab.cloud.trail.signing import Signer
 if TYPE_CHECKING:
     from sagelab.cloud.context import Cloud
 
-TRAILS = "cloudtrail.amazonaws.com"
 CHUNK = 5_000  # events that are looked at, and so at most in a file
 LOG_BATCH, LOG_BYTES = 1_000, 900_000  # of one PutLogEvents
 HOUR = 3_600

@@ -81,8 +81,7 @@ class Launcher:
         network: what they reach; None: one another alone. encrypted: what goes from one to another is.
         RuntimeError: it cannot be.
         """
-        fork_server = self.warm(runtime)
-        fork_server.wait_ready()
+        fork_server = self._ready(runtime)
         if encrypted and len(hosts) > 1 and (reason := self.encryption_unavailable(runtime)):
             raise RuntimeError(reason)
         forks = () if fork_server.sandbox_unavailable else runtime.forks
@@ -130,22 +129,17 @@ class Launcher:
 
     def sandbox_unavailable(self, runtime: Runtime) -> str | None:
         """Why hosts are plain processes on this machine; None where they have namespaces of their own."""
-        fork_server = self.warm(runtime)
-        fork_server.wait_ready()
-        return fork_server.sandbox_unavailable
+        return self._ready(runtime).sandbox_unavailable
 
     def encryption_unavailable(self, runtime: Runtime = PYTHON) -> str | None:
         """Why what goes from host to host cannot be encrypted on this machine; None where it can."""
-        fork_server = self.warm(runtime)
-        fork_server.wait_ready()
-        if not fork_server.joined:
+        if not self._ready(runtime).joined:
             return "the hosts of a job have no networks of their own here; `sagelab doctor` says why"
         return tunnels.unavailable()
 
     def limits_bandwidth(self, runtime: Runtime) -> bool:
         """Whether what the hosts of a job send to one another can be held to a bandwidth on this machine."""
-        fork_server = self.warm(runtime)
-        fork_server.wait_ready()
+        fork_server = self._ready(runtime)
         return fork_server.joined and fork_server.limited
 
     def interface(self, hosts: int) -> str:
@@ -155,6 +149,12 @@ class Launcher:
         fork_server = ready[0] if ready else self.warm(PYTHON)
         fork_server.wait_ready()
         return links.DEVICE if fork_server.joined and hosts > 1 else "lo"
+
+    def _ready(self, runtime: Runtime) -> ForkServer:
+        """The warm Python of a runtime, once it has said what this machine allows."""
+        fork_server = self.warm(runtime)
+        fork_server.wait_ready()
+        return fork_server
 
     def _lies_over(self, host: HostSpec, fork_server: ForkServer) -> bool:
         """Whether its layer can lie over its packages: not every file system can hold one for the kernel."""
@@ -168,14 +168,19 @@ class Launcher:
         folder = self._home.jobs / job / host
         if passphrase is not None:
             stored = folder.with_name(f"{host}.encrypted")
-            self._opened[folder] = encrypted.open_folder(stored, folder, passphrase)
+            opened = encrypted.open_folder(stored, folder, passphrase)
+            with self._lock:
+                self._opened[folder] = opened
         for name in FOLDERS:
             (folder / name).mkdir(parents=True)
         return folder
 
     def remove_folder(self, job: str) -> None:
-        for folder in [one for one in self._opened if one.parent == self._home.jobs / job]:
-            self._opened.pop(folder).close()
+        with self._lock:
+            folders = [one for one in self._opened if one.parent == self._home.jobs / job]
+            opened = [self._opened.pop(one) for one in folders]
+        for each in opened:
+            each.close()
         trees.remove(self._home.jobs / job)
 
     def close(self) -> None:

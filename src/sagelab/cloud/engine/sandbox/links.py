@@ -19,6 +19,7 @@ import os
 import socket
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType
 
@@ -105,6 +106,12 @@ class Kernel:
         head = struct.pack("4BI", socket.AF_INET, 32, 0, 0, INDEX)
         self._ask(NEW_ADDRESS, NEW, head, _attribute(LOCAL, own), _attribute(ADDRESS, own))
 
+    def add_ways(self, own: str, others: Sequence[str]) -> None:
+        """The address of eth0, and a route to each of the others."""
+        self.add_address(own)
+        for other in others:
+            self.add_route(other, own)
+
     def add_route(self, address: str, own: str) -> None:
         """To another host, by eth0."""
         head = struct.pack("8BI", socket.AF_INET, 32, 0, 0, MAIN_TABLE, STATIC, OF_LINK, UNICAST, 0)
@@ -139,7 +146,7 @@ def join(
             ports.add_port(number, INDEX)
             if own in rates:
                 ports.limit(number, rates[own])
-                _limit_own(rates[own])
+                _limit(INDEX, rates[own])
             yield here()
     finally:
         enter(hub)
@@ -148,44 +155,27 @@ def join(
 
 
 def _connect(hub: int, port: int, own: str, others: Sequence[str]) -> None:
-    kernel = Kernel()
-    try:
+    with closing(Kernel()) as kernel:
         kernel.add_pair(hub, port)
-        kernel.add_address(own)
-        for other in others:
-            kernel.add_route(other, own)
-    finally:
-        kernel.close()
+        kernel.add_ways(own, others)
 
 
 def limit_loopback() -> None:
     """Hold the loopback to a bandwidth. OSError: this kernel cannot."""
-    kernel = Kernel()
-    try:
-        kernel.limit(LOOPBACK, 1_000_000)
-    finally:
-        kernel.close()
+    _limit(LOOPBACK, 1_000_000)
 
 
-def _limit_own(rate: int) -> None:
-    kernel = Kernel()
-    try:
-        kernel.limit(INDEX, rate)
-    finally:
-        kernel.close()
+def _limit(device: int, rate: int) -> None:
+    with closing(Kernel()) as kernel:
+        kernel.limit(device, rate)
 
 
 def lead(own: str, others: Sequence[str], mtu: int) -> None:
     """Let eth0, made already, lead to the others."""
-    kernel = Kernel()
-    try:
+    with closing(Kernel()) as kernel:
         kernel.set_mtu(mtu)
         kernel.bring_up()
-        kernel.add_address(own)
-        for other in others:
-            kernel.add_route(other, own)
-    finally:
-        kernel.close()
+        kernel.add_ways(own, others)
 
 
 def here() -> int:
