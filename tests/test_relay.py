@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 import socket
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -103,6 +105,28 @@ def test_closed_relay_lets_go_of_its_port_and_its_connections(far: tuple[Path, s
             assert client.recv(1) == b""
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), 10)
+
+
+def test_relay_closed_as_it_begins_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the hosts of a job do that ends at once: what closes their relays hears the ends of all others."""
+    begin, made, closed = asyncio.start_server, threading.Event(), threading.Event()
+
+    def close() -> None:
+        running.close()
+        closed.set()
+
+    async def begin_and_be_closed(*arguments: Any, **options: Any) -> asyncio.Server:
+        server = await begin(*arguments, **options)
+        made.wait()
+        closer = threading.Thread(target=close, daemon=True)
+        closer.start()
+        closer.join(0.05)  # it has asked by then
+        return server
+
+    monkeypatch.setattr(asyncio, "start_server", begin_and_be_closed)
+    running = relay.Relay(socket.create_server(("127.0.0.1", 0)), lambda: relay.dial(Path("/nowhere")))
+    made.set()
+    assert closed.wait(30)
 
 
 def test_more_connections_than_its_share_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:

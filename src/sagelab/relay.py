@@ -33,23 +33,24 @@ class Carrier:
     def __init__(self, listener: socket.socket) -> None:
         self._listener = listener
         self._carried = 0
-        self._loop = asyncio.new_event_loop()
+        self._loop, self._closed = asyncio.new_event_loop(), asyncio.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="relay")
         self._thread.start()
 
     def close(self) -> None:
         """Close the listener and every connection."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._closed.set)
         self._thread.join()
 
     def _run(self) -> None:
-        server = self._loop.run_until_complete(asyncio.start_server(self._accept, sock=self._listener))
-        self._loop.run_forever()
-        server.close()
-        self._loop.run_until_complete(self._end_all())
+        self._loop.run_until_complete(self._serve())
         self._loop.close()
 
-    async def _end_all(self) -> None:
+    async def _serve(self) -> None:
+        """Until it is closed, which may be before it has begun: a loop that is told to stop may forget it then."""
+        server = await asyncio.start_server(self._accept, sock=self._listener)
+        await self._closed.wait()
+        server.close()
         carried = asyncio.all_tasks() - {asyncio.current_task()}
         for task in carried:
             task.cancel()
