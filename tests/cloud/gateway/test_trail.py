@@ -205,9 +205,17 @@ def test_secrets_are_in_no_record(trailed: Serving, unique: Callable[[str], str]
     secret = iam.create_access_key(UserName=name)["AccessKey"]["SecretAccessKey"]
     trailed.client("secretsmanager").create_secret(Name=name, SecretString="str1ng-of-ann")
     token = trailed.client("sts").get_session_token()["Credentials"]["SessionToken"]
+    kms = trailed.client("kms")
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    pair = kms.generate_data_key_pair(KeyId=key, KeyPairSpec="ECC_NIST_P256")
+    data = kms.generate_data_key(KeyId=key, KeySpec="AES_256")["Plaintext"]
+    kms.decrypt(CiphertextBlob=pair["PrivateKeyCiphertextBlob"])
+    bare = [base64.b64encode(one).decode()[:24] for one in (pair["PrivateKeyPlaintext"], data)]
     rows = trailed.cloud.journal.after(0, trailed.cloud.journal.last(), 10_000)
     kept = "".join(row.record for row in rows)
-    assert not [one for one in ("pa55-word-of-ann", secret, "str1ng-of-ann", token) if one in kept]
+    assert not [one for one in ("pa55-word-of-ann", secret, "str1ng-of-ann", token, *bare) if one in kept]
+    asked = lookup(trailed, "EventName", "GenerateDataKeyPair")[0]["requestParameters"]
+    assert asked["keyPairSpec"] == "ECC_NIST_P256"
     assert lookup(trailed, "EventName", "CreateLoginProfile")[0]["requestParameters"]["password"] == HIDDEN
 
 
