@@ -62,7 +62,7 @@ def go_on(module: ModuleType, job: Job, root: Path) -> str:
 
 
 def resume(whole: Job, root: Path) -> bool:
-    """Whether a job that goes on from its checkpoint after two of three epochs ends as one that was never stopped."""
+    """Whether a job that goes on from a checkpoint after two of three epochs ends as one that was not stopped."""
     job, again, _ = shapes(root, True)
     checkpoints = {"LocalPath": str(root / "checkpoints"), "S3Uri": "s3://bucket/checkpoints"}
     (root / "checkpoints").mkdir()
