@@ -13,6 +13,7 @@ import io
 import json
 import shutil
 import sys
+import tarfile
 import time
 from pathlib import Path
 from types import ModuleType
@@ -50,9 +51,14 @@ def main() -> None:
 def go_on(module: ModuleType, job: Job, root: Path) -> str:
     """What is said when a job begins with the model of another, and the same again with another network."""
     shutil.copytree(job.root, root)
-    shutil.move(root / "model", root / "input/data/model")
+    (root / "input/data/model").mkdir()
+    with tarfile.open(root / "input/data/model/model.tar.gz", "w:gz") as archive:
+        archive.add(root / "model", "")
+    shutil.rmtree(root / "model")
     (root / "model").mkdir()
     change(root / "input/config/inputdataconfig.json", model={"ContentType": "application/x-sagemaker-model"})
+    if module is object_detection:
+        module.train(Job(root))
     change(root / "input/config/hyperparameters.json", num_classes="9")
     try:
         module.train(Job(root))
@@ -62,7 +68,7 @@ def go_on(module: ModuleType, job: Job, root: Path) -> str:
 
 
 def resume(whole: Job, root: Path) -> bool:
-    """Whether a job that goes on from a checkpoint after two of three epochs ends as one that was not stopped."""
+    """Whether a job that goes on from its checkpoint after two of three epochs ends as one never stopped."""
     job, again, _ = shapes(root, True)
     checkpoints = {"LocalPath": str(root / "checkpoints"), "S3Uri": "s3://bucket/checkpoints"}
     (root / "checkpoints").mkdir()

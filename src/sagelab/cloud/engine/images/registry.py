@@ -112,7 +112,7 @@ def _algorithm(table: str, module: str, environment: Environment) -> Image:
     return Image(f"{table}/training", (TRAIN, SERVE), environment, server=ALGORITHM, algorithm=module)
 
 
-NUMERIC = ("linear-learner",)
+NUMERIC = ("linear-learner", "kmeans", "pca", "knn", "randomcutforest", "factorization-machines")
 VISION = ("image-classification", "object-detection", "semantic-segmentation")
 # Repositories of Amazon's algorithms that nothing stands for here, and their names.
 REFUSED = {
