@@ -144,7 +144,7 @@ def streets(root: Path, light: bool) -> tuple[Job, ModuleType, bytes]:
             f"{n}.json": scenes.annotation(objects, WIDE) for n, (_, _, objects) in enumerate(drawn)
         }
     sent: dict[str, Any] = {"num_classes": 2, "num_training_samples": len(channels["train"]), "optimizer": "adam"}
-    sent |= {"learning_rate": 0.002, "mini_batch_size": 4 if light else 8, "epochs": 1 if light else 10}
+    sent |= {"learning_rate": 0.002, "mini_batch_size": 4 if light else 8, "epochs": 1 if light else 4}
     job = scenes.job(root, channels, "application/x-image", sent)
     return job, object_detection, scenes.encoded(scenes.street(chance, WIDE)[0], "JPEG")
 

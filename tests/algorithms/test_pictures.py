@@ -344,3 +344,10 @@ def test_model_of_a_job_before_is_read_within_bounds(tmp_path: Path, monkeypatch
     (tmp_path / "input/data/model/model.tar.gz").write_bytes(b"none")
     with pytest.raises(UserError, match=r"model\.tar\.gz cannot be read"):
         training.before(job)
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_loss_that_is_no_number_is_the_users_error(loss: float) -> None:
+    assert training.check_loss(2.5) == 2.5
+    with pytest.raises(UserError, match="not a number any more: please use a smaller learning_rate"):
+        training.check_loss(loss)

@@ -87,7 +87,7 @@ def test_pixels_are_learnt_and_told(tmp_path: Path) -> None:
     ("algorithm", "what", "bar"),
     [
         ("image-classification", "Validation-accuracy=", 0.95),
-        ("object-detection", "validation mAP <score>=", 0.8),
+        ("object-detection", "validation mAP <score>=", 0.9),
         ("semantic-segmentation", "validation mIOU <score>=", 0.75),
     ],
 )
