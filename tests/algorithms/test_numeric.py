@@ -18,7 +18,7 @@ from sklearn.preprocessing import PolynomialFeatures
 
 from sagelab.algorithms import factorization_machines, kmeans, knn, ndarrays, pca, randomcutforest, recordio
 from sagelab.algorithms.job import UserError
-from tests.algorithms.containers import ask, container, csv, metric, trained
+from tests.algorithms.containers import ask, container, csv, metric, records, trained
 
 ROWS, CSV, JSON = "text/csv;label_size=0", "text/csv", "application/json"
 RECORDS = "application/x-recordio-protobuf"
@@ -143,23 +143,24 @@ def test_pairs_are_found_as_by_least_squares_of_all_products(tmp_path: Path) -> 
         "epochs": 60,
         "mini_batch_size": 200,
     }
-    rows = csv(np.column_stack([labels, features]))
-    job = container(tmp_path, asked | rates | decays, {"train": rows, "test": rows})
+    rows = records(features, labels)
+    job = container(tmp_path, asked | rates | decays, {"train": rows, "test": rows}, None)
     log = trained(factorization_machines, job)
     products = PolynomialFeatures(2, interaction_only=True).fit_transform(features)
     best = np.mean((LinearRegression().fit(products, labels).predict(products) - labels) ** 2)
     assert metric(log, "test rmse <loss>") ** 2 == pytest.approx(best, rel=0.01)
-    found = np.array([one["score"] for one in ask(factorization_machines, job, csv(features))["predictions"]])
+    told = ask(factorization_machines, job, records(features), RECORDS)["predictions"]
+    found = np.array([one["score"] for one in told])
     assert np.mean((found - labels) ** 2) == pytest.approx(best, rel=0.01)
 
 
 def test_two_classes_that_no_line_parts(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     features = rng.choice([-1.0, 1.0], size=(500, 2))
-    rows = csv(np.column_stack([features[:, 0] == features[:, 1], features]))
+    rows = records(features, features[:, 0] == features[:, 1])
     asked = {"feature_dim": 2, "num_factors": 2, "predictor_type": "binary_classifier", "mini_batch_size": 100}
     asked |= {"epochs": 40, "factors_lr": 0.1, "factors_init_sigma": 0.5}
-    job = container(tmp_path, asked, {"train": rows, "test": rows})
+    job = container(tmp_path, asked, {"train": rows, "test": rows}, None)
     assert metric(trained(factorization_machines, job), "test binary_classification_accuracy <score>") == 1
     sparse = {"data": {"features": {"keys": [0, 1], "shape": [2], "values": [1, -1]}}}
     (told,) = ask(factorization_machines, job, json.dumps({"instances": [sparse]}).encode(), JSON)["predictions"]
@@ -205,21 +206,28 @@ def test_two_classes_that_no_line_parts(tmp_path: Path) -> None:
         (
             factorization_machines,
             {"feature_dim": 1, "num_factors": 2, "predictor_type": "binary_classifier", "mini_batch_size": 1},
-            b"2,2\n",
-            CSV,
+            records([[2]], [2]),
+            None,
             "The label 2 of channel 'train' is out of range",
         ),
         (
             factorization_machines,
             {"feature_dim": 1, "num_factors": 2, "predictor_type": "regressor"},
-            b"2,2\n",
-            CSV,
+            records([[2]], [2]),
+            None,
             "No training data processed.",
+        ),
+        (
+            factorization_machines,
+            {"feature_dim": 1, "num_factors": 2, "predictor_type": "regressor"},
+            b"2,2",
+            CSV,
+            "No iterator has been registered for ContentType ('text/csv', '1.0')",
         ),
     ],
 )
 def test_what_the_user_does_wrong_is_said(
-    tmp_path: Path, module: Any, asked: dict[str, Any], rows: bytes, kind: str, said: str
+    tmp_path: Path, module: Any, asked: dict[str, Any], rows: bytes, kind: str | None, said: str
 ) -> None:
     with pytest.raises(UserError) as caught:
         trained(module, container(tmp_path, asked, {"train": rows}, kind))

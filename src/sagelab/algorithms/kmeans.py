@@ -15,7 +15,7 @@ from sklearn.cluster import KMeans, MiniBatchKMeans
 
 from sagelab.algorithms import answers, channels, hyperparameters, ndarrays, program
 from sagelab.algorithms.answers import Answer
-from sagelab.algorithms.hyperparameters import auto, names, optional, required
+from sagelab.algorithms.hyperparameters import auto, boolean, names, optional, required
 from sagelab.algorithms.job import Job, UserError
 from sagelab.algorithms.parameters import choice, integer, number
 
@@ -35,7 +35,7 @@ HYPERPARAMETERS = {
     "local_lloyd_num_trials": auto(integer(1), 5),
     "local_lloyd_tol": optional(number(0), 0.0001),
     "mini_batch_size": optional(integer(1), 5000),
-    "force_dense": optional(hyperparameters.boolean(), True),
+    "force_dense": optional(boolean(), True),
 }
 
 
