@@ -30,11 +30,11 @@ def labelled(load: Any) -> tuple[Any, Any, bytes]:
 
 
 def test_centres_are_as_near_as_lloyds(tmp_path: Path) -> None:
-    features = labelled(load_digits)[0][:600]
-    asked = {"feature_dim": 64, "k": 10, "mini_batch_size": 200, "epochs": 3, "eval_metrics": '["msd", "ssd"]'}
+    features = labelled(load_digits)[0][:300]
+    asked = {"feature_dim": 64, "k": 5, "mini_batch_size": 100, "epochs": 3, "eval_metrics": '["msd", "ssd"]'}
     job = container(tmp_path, asked, {"train": csv(features), "test": csv(features[:100])}, ROWS)
     log = trained(kmeans, job)
-    best = KMeans(10, n_init=5, random_state=0).fit(features).inertia_ / len(features)
+    best = KMeans(5, n_init=5, random_state=0).fit(features).inertia_ / len(features)
     assert metric(log, "train msd <loss>") < best * 1.03  # one pass, where Lloyd's has many
     assert metric(log, "test ssd <loss>") == pytest.approx(100 * metric(log, "test msd <loss>"), rel=1e-6)
     (centers,) = ndarrays.read((job.model / "model_algo-1").read_bytes()).values()
@@ -105,14 +105,14 @@ def test_what_is_apart_is_odd(tmp_path: Path) -> None:
     usual = rng.normal(size=(2000, 2))
     odd = rng.uniform(6, 9, size=(20, 2)) * rng.choice([-1, 1], size=(20, 2))
     test = np.vstack([np.column_stack([np.zeros(200), usual[:200]]), np.column_stack([np.ones(20), odd])])
-    asked = {"feature_dim": 2, "num_trees": 50, "num_samples_per_tree": 128}
+    asked = {"feature_dim": 2, "num_trees": 50, "num_samples_per_tree": 64}
     job = container(tmp_path, asked, {"train": csv(usual), "test": csv(test)}, ROWS)
     config = job.root / "input/config/inputdataconfig.json"
     config.write_text(
         json.dumps({"train": {"ContentType": ROWS}, "test": {"ContentType": "text/csv;label_size=1"}})
     )
     log = trained(randomcutforest, job)
-    assert metric(log, "test accuracy <score>") > 0.97
+    assert metric(log, "test accuracy <score>") > 0.95
     assert metric(log, "test f1 <score>") > 0.85
     scores = [one["score"] for one in ask(randomcutforest, job, csv(np.vstack([usual[:20], odd])))["scores"]]
     assert max(scores[:20]) < min(scores[20:])

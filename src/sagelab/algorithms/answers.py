@@ -60,8 +60,8 @@ def read(body: bytes, content_type: str, kinds: tuple[str, ...]) -> Any:
             415,
         )
     try:
-        return _READERS[kind](body)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, UserError) as error:
+        return _finite(_READERS[kind](body))
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, UserError) as error:
         raise Unanswered(f"unable to evaluate payload provided: it is not {kind}: {error}") from None
 
 
@@ -111,8 +111,8 @@ def _features(instance: Any) -> Any:
     """(1, columns) of {"features": [...]}, {"data": {"features": {"values": [...]}}}, or the same with keys."""
     found = instance["data"]["features"] if "data" in instance else instance["features"]
     if isinstance(found, list):
-        return _finite(np.array([found], np.float32))
-    values = _finite(np.array(found["values"], np.float32).ravel())
+        return np.array([found], np.float32)
+    values = np.array(found["values"], np.float32).ravel()
     if "keys" not in found:
         return values.reshape(1, -1)
     keys = np.array(found["keys"], np.int64).ravel()
@@ -130,10 +130,10 @@ def _together(rows: list[Any]) -> Any:
     return vstack([csr_matrix(row) for row in rows], format="csr")
 
 
-def _finite(values: Any) -> Any:
-    if not np.isfinite(values).all():
+def _finite(rows: Any) -> Any:
+    if not np.isfinite(rows if isinstance(rows, np.ndarray) else rows.data).all():
         raise ValueError("a value is missing or no finite number")
-    return values
+    return rows
 
 
 _READERS: dict[str, Callable[[bytes], Any]] = {

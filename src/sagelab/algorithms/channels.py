@@ -50,6 +50,9 @@ def read(
         found = tables.join(parts)
     except ValueError as error:
         raise _unreadable(channel, content_type, f"the files do not fit together: {error}") from None
+    numbers = found.features if isinstance(found.features, np.ndarray) else found.features.data
+    if not np.isfinite(numbers).all():
+        raise _unreadable(channel, content_type, "a value is missing or no finite number")
     if labelled and found.labels is None:
         raise _unreadable(channel, content_type, "the records have no labels")
     if width is not None and found.features.shape[1] != width:
@@ -84,8 +87,6 @@ def read_csv(text: str) -> Any:
         found = np.loadtxt(io.StringIO(text), dtype=np.float32, delimiter=",", ndmin=2, comments=None)
     if not found.size:
         raise ValueError("there are no rows")
-    if not np.isfinite(found).all():
-        raise ValueError("a cell is missing or no finite number")
     return found
 
 

@@ -114,8 +114,9 @@ class Training:
         best: tuple[float, Any, Any] | None = None
         waited = 0
         for epoch in range(self.settings["epochs"]):
-            self._epoch(models, rows, scale, labels, epoch)
-            losses = self._losses(models, chosen, scale, labels)
+            with np.errstate(over="ignore", invalid="ignore"):  # of a model that diverges
+                self._epoch(models, rows, scale, labels, epoch)
+                losses = self._losses(models, chosen, scale, labels)
             if "validation" in data:
                 self._say("validation", losses, epoch)
             least = float(np.nanmin(losses)) if np.isfinite(losses).any() else np.inf
@@ -134,7 +135,11 @@ class Training:
             if waited >= self.settings["early_stopping_patience"]:
                 program.line(f"Early stop condition met. Stopping training after epoch {epoch}.")
                 break
-        assert best
+        if best is None or not np.isfinite(best[0]):
+            raise UserError(
+                "The loss of every model is infinite or no number. Please choose a smaller learning_rate, another"
+                " optimizer, or normalize_data."
+            )
         models.weights, models.bias = best[1:]
         return self._choose(models, recipes, chosen, scale, labels)
 
