@@ -113,6 +113,7 @@ def _algorithm(table: str, module: str, environment: Environment) -> Image:
 
 
 NUMERIC = ("linear-learner", "kmeans", "pca", "knn", "randomcutforest", "factorization-machines")
+VISION = ("image-classification", "object-detection", "semantic-segmentation")
 # Repositories of Amazon's algorithms that nothing stands for here, and their names.
 REFUSED = {
     "forecasting-deepar": "DeepAR",
@@ -143,6 +144,7 @@ IMAGES: tuple[Image, ...] = (
     Image("huggingface/training", (TRAIN, PROCESS), HUGGING_FACE, module="sagelab.frameworks.pytorch:main"),
     Image("huggingface/inference", (SERVE,), HUGGING_FACE, server="huggingface"),
     *(_algorithm(name, f"sagelab.algorithms.{name.replace('-', '_')}", SKLEARN) for name in NUMERIC),
+    *(_algorithm(name, f"sagelab.algorithms.{name.replace('-', '_')}", TENSORFLOW) for name in VISION),
     Image("clarify/processing", (PROCESS,), SKLEARN, algorithm="sagelab.clarify"),
     Image("model-monitor/monitoring", (PROCESS,), SKLEARN, algorithm="sagelab.monitoring"),
     MERGER,
