@@ -52,10 +52,13 @@ from sagelab.cloud.gateway.moto import (
     encryption,
     hook,
     iam,
+    key_pairs,
     key_rules,
     log_events,
     mfa,
+    object_parts,
     outgoing,
+    randomness,
     routes,
     s3,
     sagemaker,
@@ -99,8 +102,11 @@ class MotoFront:
     """
 
     def __init__(self, folder: Path, disk: Disk) -> None:
+        randomness.install()
+        key_pairs.install()
         log_events.install()
         s3.install()
+        object_parts.install()
         outgoing.refuse()
         self._persister = Persister(folder, disk)
         self.samples = SampleIndex()
