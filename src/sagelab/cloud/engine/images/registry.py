@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sagelab.cloud.engine.images.environments import (
+    BLAZINGTEXT,
     HUGGING_FACE,
     KERAS_2,
     KUBEFLOW,
@@ -145,6 +146,9 @@ IMAGES: tuple[Image, ...] = (
     Image("huggingface/inference", (SERVE,), HUGGING_FACE, server="huggingface"),
     *(_algorithm(name, f"sagelab.algorithms.{name.replace('-', '_')}", SKLEARN) for name in NUMERIC),
     *(_algorithm(name, f"sagelab.algorithms.{name.replace('-', '_')}", TENSORFLOW) for name in VISION),
+    _algorithm("blazingtext", "sagelab.algorithms.blazingtext", BLAZINGTEXT),
+    _algorithm("seq2seq", "sagelab.algorithms.seq2seq", TENSORFLOW),
+    _algorithm("object2vec", "sagelab.algorithms.object2vec", TENSORFLOW),
     Image("clarify/processing", (PROCESS,), SKLEARN, algorithm="sagelab.clarify"),
     Image("model-monitor/monitoring", (PROCESS,), SKLEARN, algorithm="sagelab.monitoring"),
     MERGER,
