@@ -102,7 +102,7 @@ def room_of(module: str) -> str:
 @cache
 def imports_of(path: Path) -> set[str]:
     """Every module that a file names in an import, wherever it stands."""
-    return set().union(*map(imported, ast.walk(parsed(path))))
+    return set[str]().union(*map(imported, ast.walk(parsed(path))))
 
 
 def imported(node: ast.AST) -> set[str]:
