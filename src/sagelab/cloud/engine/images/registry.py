@@ -209,10 +209,12 @@ class Registry:
 def nearest(uri: str, images: Sequence[Image]) -> str:
     """The image among several that is most like what was asked for, and how the SDK gives it, in a sentence.
 
-    Its repository has the most words in common; of the same framework it is the next version up, else the last.
+    Its repository has the most words in common, else it is the first; of the same framework it is the next version
+    up, else the last.
     """
     name, _, tag = uri.rpartition("/")[2].partition(":")
-    likeness = [(len({*name.split("-")} & {*words}), -len(words)) for words in (image.words for image in images)]
+    common = [len({*name.split("-")} & {*image.words}) for image in images]
+    likeness = [(count, -len(image.words) * bool(count)) for count, image in zip(common, images, strict=True)]
     image = images[likeness.index(max(likeness))]
     version, row = _next_version(image, tag if name.split("-")[0] == image.words[0] else "")
     found = URI.fullmatch(uri)
