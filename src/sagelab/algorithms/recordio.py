@@ -227,18 +227,5 @@ def _integers(entry: bytes) -> Any:
 def write_integers(rows: Iterable[Mapping[str, Iterable[int]]]) -> bytes:
     """Records whose named features are whole numbers, none of them negative."""
     return b"".join(
-        _framed(b"".join(_feature(name.encode(), values) for name, values in row.items())) for row in rows
+        write_tensors({name: np.array([*values], int) for name, values in row.items()}) for row in rows
     )
-
-
-def _feature(name: bytes, values: Iterable[int]) -> bytes:
-    packed = _bytes(VALUES, b"".join(map(_length, values)))
-    return _bytes(FEATURES, _bytes(NAMED_KEY, name) + _bytes(NAMED_VALUE, _bytes(INT32, packed)))
-
-
-def _length(number: int) -> bytes:
-    """A varint."""
-    found = b""
-    while number > 127:
-        found, number = found + bytes([number & 127 | 128]), number >> 7
-    return found + bytes([number])

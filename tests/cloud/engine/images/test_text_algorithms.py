@@ -162,7 +162,7 @@ def test_words_of_a_topic_have_vectors_that_are_alike(jobs: Jobs) -> None:
         both = vectors[first], vectors[second]
         product = sum(one * other for one, other in zip(*both, strict=True))
         lengths = [sum(value * value for value in vector) ** 0.5 for vector in both]
-        return product / (lengths[0] * lengths[1])
+        return float(product / (lengths[0] * lengths[1]))
 
     assert alike("sport3", "sport4") > alike("sport3", "code4") + 0.2
 
