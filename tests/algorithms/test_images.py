@@ -42,6 +42,16 @@ def test_pictures_are_decoded_in_colour_or_in_gray() -> None:
     assert images.cover(pixels, 4, 4, 20).shape == (20, 28, 3)
 
 
+def test_pictures_of_every_mode_are_decoded_or_the_users_error() -> None:
+    for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"):
+        drawn, content = Image.new(mode, (5, 4)), io.BytesIO()
+        drawn.save(content, "JPEG" if mode == "CMYK" else "PNG")
+        try:
+            assert images.decode(content.getvalue(), "a").shape == (4, 5, 3)
+        except UserError:
+            assert mode == "I;16"
+
+
 def test_mask_has_its_numbers_whether_it_is_gray_or_has_a_palette() -> None:
     mask = np.arange(12, dtype=np.uint8).reshape(3, 4)
     assert (images.decode_mask(scenes.encoded(mask), "a.png") == mask).all()

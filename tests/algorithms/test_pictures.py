@@ -15,6 +15,7 @@ from sagelab.algorithms import (
     image_classification,
     image_requests,
     object_detection,
+    recordio,
     semantic_segmentation,
     training,
 )
@@ -351,3 +352,12 @@ def test_loss_that_is_no_number_is_the_users_error(loss: float) -> None:
     assert training.check_loss(2.5) == 2.5
     with pytest.raises(UserError, match="not a number any more: please use a smaller learning_rate"):
         training.check_loss(loss)
+
+
+def test_probabilities_of_an_answer_are_one_record() -> None:
+    found = np.arange(300, dtype=np.float32).reshape(1, 2, 150)
+    data = recordio.write_tensors({"target": found, "shape": np.array(found.shape, np.int32)})
+    assert len(list(recordio.records(data))) == 1
+    assert recordio.read(data)[0].tolist() == [found.ravel().tolist()]
+    assert b"shape" in data
+    assert b"\x01\x02\x96\x01" in data  # 1, 2 and 150 as varints

@@ -22,7 +22,11 @@ Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 def decode(data: Any, name: str, channels: int = 3) -> Pixels:
     """(height, width, channels) of 0 to 255; channels: 3 or 1. UserError: it is no picture, or too large."""
-    pixels = np.asarray(_load(data, name).convert("L" if channels == 1 else "RGB"), np.uint8)
+    found = _load(data, name)
+    try:
+        pixels = np.asarray(found.convert("L" if channels == 1 else "RGB"), np.uint8)
+    except ValueError as error:  # of a mode that has no such conversion
+        raise _undecodable(name, error) from None
     return pixels.reshape(*pixels.shape[:2], channels)
 
 
