@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import functools
 from functools import cache
 from pathlib import Path
 
@@ -82,7 +81,7 @@ SERVES = {"sagelab.cloud.server", "sagelab.cloud.control", "sagelab.cloud.doctor
 KNOWS_HTTP = {"http", "urllib.request", "werkzeug", "flask", "moto", "requests"}
 
 
-@functools.cache
+@cache
 def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
 
@@ -112,6 +111,7 @@ def imports_of(path: Path) -> set[str]:
     return found
 
 
+@cache
 def is_module(name: str) -> bool:
     path = SRC.joinpath(*name.split("."))
     return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
@@ -180,8 +180,8 @@ def test_a_module_fits_a_readers_head() -> None:
 
 
 def test_a_module_says_why_it_exists() -> None:
-    texts = {name_of(path): path.read_text() for path in MODULES}
-    assert [name for name, text in texts.items() if text.strip() and not ast.get_docstring(ast.parse(text))] == []
+    full = [path for path in MODULES if path.read_text().strip()]
+    assert [name_of(path) for path in full if not ast.get_docstring(parsed(path))] == []
 
 
 def test_every_module_is_named_in_the_picture_of_the_house() -> None:

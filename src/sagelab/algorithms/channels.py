@@ -54,6 +54,14 @@ def read(job: Job, channel: str, *, labelled: bool = False, width: int | None = 
     return found
 
 
+def need(job: Job, channel: str, *, labelled: bool = False, width: int | None = None) -> Table:
+    """The rows of a channel that there must be. UserError: they cannot be read, or it is not there."""
+    require(job, channel)
+    found = read(job, channel, labelled=labelled, width=width)
+    assert found
+    return found
+
+
 def kind_of(content_type: str) -> tuple[str, int]:
     """(RECORDIO or CSV, how many columns are labels). UserError: it is neither."""
     name, *options = [part.strip() for part in content_type.split(";")]

@@ -18,8 +18,7 @@ MAGIC = 0xCED7230A
 FEATURES, LABEL = 1, 2  # of Record, each a map of names to Values
 # Value's kinds of tensor, by their field: float32, float64, int32.
 KINDS: dict[int, np.dtype[Any]] = {2: np.dtype("<f4"), 3: np.dtype("<f8"), 7: np.dtype("<i4")}
-FLOAT32, INT32 = 2, 7
-VARINTS = {INT32}
+FLOAT32, INT32, VARINTS = 2, 7, {7}
 VALUES, KEYS, SHAPE = 1, 2, 3  # of each tensor
 NAMED_KEY, NAMED_VALUE = 1, 2  # of an entry of a map
 
@@ -64,6 +63,18 @@ def read_labels(data: bytes) -> list[dict[str, Any]]:
     return found
 
 
+def write_tensors(tensors: Mapping[str, Any]) -> bytes:
+    """One record whose features are arrays of floats, or of whole numbers that are not negative, with shapes."""
+    return _framed(b"".join(_feature(name.encode(), np.asarray(values)) for name, values in tensors.items()))
+
+
+def _feature(name: bytes, values: Any) -> bytes:
+    whole = values.dtype.kind == "i"
+    flat = b"".join(map(_length, values.ravel().tolist())) if whole else values.astype("<f4").tobytes()
+    tensor = _bytes(VALUES, flat) + _bytes(SHAPE, b"".join(map(_length, values.shape)))
+    return _bytes(FEATURES, _bytes(1, name) + _bytes(NAMED_VALUE, _bytes(INT32 if whole else FLOAT32, tensor)))
+
+
 def _label(name: bytes, values: Any) -> bytes:
     """An entry of the record's map of labels: its name, and a Value of float32s."""
     tensor = _bytes(VALUES, np.ravel(values).tobytes())
@@ -72,10 +83,15 @@ def _label(name: bytes, values: Any) -> bytes:
 
 def _bytes(number: int, content: bytes) -> bytes:
     """A field of a protobuf message, whose value has a length."""
-    size, length = len(content), b""
-    while size > 127:
-        length, size = length + bytes([size & 127 | 128]), size >> 7
-    return bytes([number << 3 | 2]) + length + bytes([size]) + content
+    return bytes([number << 3 | 2]) + _length(len(content)) + content
+
+
+def _length(value: int) -> bytes:
+    """A varint."""
+    found = b""
+    while value > 127:
+        found, value = found + bytes([value & 127 | 128]), value >> 7
+    return found + bytes([value])
 
 
 def _framed(record: bytes) -> bytes:
@@ -210,18 +226,10 @@ def _integers(entry: bytes) -> Any:
 def write_integers(rows: Iterable[Mapping[str, Iterable[int]]]) -> bytes:
     """Records whose named features are whole numbers, none of them negative."""
     return b"".join(
-        _framed(b"".join(_feature(name.encode(), values) for name, values in row.items())) for row in rows
+        _framed(b"".join(_integers_of(name.encode(), values) for name, values in row.items())) for row in rows
     )
 
 
-def _feature(name: bytes, values: Iterable[int]) -> bytes:
+def _integers_of(name: bytes, values: Iterable[int]) -> bytes:
     packed = _bytes(VALUES, b"".join(map(_length, values)))
     return _bytes(FEATURES, _bytes(NAMED_KEY, name) + _bytes(NAMED_VALUE, _bytes(INT32, packed)))
-
-
-def _length(number: int) -> bytes:
-    """A varint."""
-    found = b""
-    while number > 127:
-        found, number = found + bytes([number & 127 | 128]), number >> 7
-    return found + bytes([number])

@@ -140,7 +140,9 @@ def holding(home: Home, name: str, file: str) -> Path:
 
 def test_processing_job_works_on_an_encrypted_volume(jobs: Jobs, key: str) -> None:
     home, gate = jobs.cloud.home, Gate(jobs.cloud.home)
-    made = processing.request(f"echo '{SECRET}' > /opt/ml/processing/secret.txt; {gate.wait}")
+    made = processing.request(
+        f"mkdir -p /opt/ml/processing; echo '{SECRET}' > /opt/ml/processing/secret.txt; {gate.wait}"
+    )
     made["ProcessingResources"]["ClusterConfig"]["VolumeKmsKeyId"] = key
     jobs.sagemaker.create_processing_job(**made)
     seen = holding(home, made["ProcessingJobName"], "secret.txt")

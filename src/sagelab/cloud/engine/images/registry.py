@@ -113,7 +113,8 @@ def _algorithm(table: str, module: str, environment: Environment) -> Image:
     return Image(f"{table}/training", (TRAIN, SERVE), environment, server=ALGORITHM, algorithm=module)
 
 
-NUMERIC = ("linear-learner",)
+NUMERIC = ("linear-learner", "kmeans", "pca", "knn", "randomcutforest", "factorization-machines")
+VISION = ("image-classification", "object-detection", "semantic-segmentation")
 # Repositories of Amazon's algorithms that nothing stands for here, and their names.
 REFUSED = {
     "forecasting-deepar": "DeepAR",
@@ -147,6 +148,7 @@ IMAGES: tuple[Image, ...] = (
     _algorithm("blazingtext", "sagelab.algorithms.blazingtext", BLAZINGTEXT),
     _algorithm("seq2seq", "sagelab.algorithms.seq2seq", TENSORFLOW),
     _algorithm("object2vec", "sagelab.algorithms.object2vec", TENSORFLOW),
+    *(_algorithm(name, f"sagelab.algorithms.{name.replace('-', '_')}", TENSORFLOW) for name in VISION),
     Image("clarify/processing", (PROCESS,), SKLEARN, algorithm="sagelab.clarify"),
     Image("model-monitor/monitoring", (PROCESS,), SKLEARN, algorithm="sagelab.monitoring"),
     MERGER,

@@ -56,6 +56,7 @@ from sagelab.cloud.gateway.moto import (
     key_rules,
     log_events,
     mfa,
+    object_parts,
     outgoing,
     randomness,
     routes,
@@ -105,6 +106,7 @@ class MotoFront:
         key_pairs.install()
         log_events.install()
         s3.install()
+        object_parts.install()
         outgoing.refuse()
         self._persister = Persister(folder, disk)
         self.samples = SampleIndex()
