@@ -13,6 +13,7 @@ import io
 import json
 import shutil
 import sys
+import tarfile
 import time
 from pathlib import Path
 from types import ModuleType
@@ -50,9 +51,14 @@ def main() -> None:
 def go_on(module: ModuleType, job: Job, root: Path) -> str:
     """What is said when a job begins with the model of another, and the same again with another network."""
     shutil.copytree(job.root, root)
-    shutil.move(root / "model", root / "input/data/model")
+    (root / "input/data/model").mkdir()
+    with tarfile.open(root / "input/data/model/model.tar.gz", "w:gz") as archive:
+        archive.add(root / "model", "")
+    shutil.rmtree(root / "model")
     (root / "model").mkdir()
     change(root / "input/config/inputdataconfig.json", model={"ContentType": "application/x-sagemaker-model"})
+    if module is object_detection:
+        module.train(Job(root))
     change(root / "input/config/hyperparameters.json", num_classes="9")
     try:
         module.train(Job(root))
@@ -138,7 +144,7 @@ def streets(root: Path, light: bool) -> tuple[Job, ModuleType, bytes]:
             f"{n}.json": scenes.annotation(objects, WIDE) for n, (_, _, objects) in enumerate(drawn)
         }
     sent: dict[str, Any] = {"num_classes": 2, "num_training_samples": len(channels["train"]), "optimizer": "adam"}
-    sent |= {"learning_rate": 0.002, "mini_batch_size": 4 if light else 8, "epochs": 1 if light else 20}
+    sent |= {"learning_rate": 0.002, "mini_batch_size": 4 if light else 8, "epochs": 1 if light else 4}
     job = scenes.job(root, channels, "application/x-image", sent)
     return job, object_detection, scenes.encoded(scenes.street(chance, WIDE)[0], "JPEG")
 

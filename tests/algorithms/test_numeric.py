@@ -18,7 +18,7 @@ from sklearn.preprocessing import PolynomialFeatures
 
 from sagelab.algorithms import factorization_machines, kmeans, knn, ndarrays, pca, randomcutforest, recordio
 from sagelab.algorithms.job import UserError
-from tests.algorithms.containers import ask, container, csv, metric, trained
+from tests.algorithms.containers import ask, container, csv, metric, records, trained
 
 ROWS, CSV, JSON = "text/csv;label_size=0", "text/csv", "application/json"
 RECORDS = "application/x-recordio-protobuf"
@@ -30,11 +30,11 @@ def labelled(load: Any) -> tuple[Any, Any, bytes]:
 
 
 def test_centres_are_as_near_as_lloyds(tmp_path: Path) -> None:
-    features = labelled(load_digits)[0][:600]
-    asked = {"feature_dim": 64, "k": 10, "mini_batch_size": 200, "epochs": 3, "eval_metrics": '["msd", "ssd"]'}
+    features = labelled(load_digits)[0][:300]
+    asked = {"feature_dim": 64, "k": 5, "mini_batch_size": 100, "epochs": 3, "eval_metrics": '["msd", "ssd"]'}
     job = container(tmp_path, asked, {"train": csv(features), "test": csv(features[:100])}, ROWS)
     log = trained(kmeans, job)
-    best = KMeans(10, n_init=5, random_state=0).fit(features).inertia_ / len(features)
+    best = KMeans(5, n_init=5, random_state=0).fit(features).inertia_ / len(features)
     assert metric(log, "train msd <loss>") < best * 1.03  # one pass, where Lloyd's has many
     assert metric(log, "test ssd <loss>") == pytest.approx(100 * metric(log, "test msd <loss>"), rel=1e-6)
     (centers,) = ndarrays.read((job.model / "model_algo-1").read_bytes()).values()
@@ -105,14 +105,14 @@ def test_what_is_apart_is_odd(tmp_path: Path) -> None:
     usual = rng.normal(size=(2000, 2))
     odd = rng.uniform(6, 9, size=(20, 2)) * rng.choice([-1, 1], size=(20, 2))
     test = np.vstack([np.column_stack([np.zeros(200), usual[:200]]), np.column_stack([np.ones(20), odd])])
-    asked = {"feature_dim": 2, "num_trees": 50, "num_samples_per_tree": 128}
+    asked = {"feature_dim": 2, "num_trees": 50, "num_samples_per_tree": 64}
     job = container(tmp_path, asked, {"train": csv(usual), "test": csv(test)}, ROWS)
     config = job.root / "input/config/inputdataconfig.json"
     config.write_text(
         json.dumps({"train": {"ContentType": ROWS}, "test": {"ContentType": "text/csv;label_size=1"}})
     )
     log = trained(randomcutforest, job)
-    assert metric(log, "test accuracy <score>") > 0.97
+    assert metric(log, "test accuracy <score>") > 0.95
     assert metric(log, "test f1 <score>") > 0.85
     scores = [one["score"] for one in ask(randomcutforest, job, csv(np.vstack([usual[:20], odd])))["scores"]]
     assert max(scores[:20]) < min(scores[20:])
@@ -143,23 +143,24 @@ def test_pairs_are_found_as_by_least_squares_of_all_products(tmp_path: Path) -> 
         "epochs": 60,
         "mini_batch_size": 200,
     }
-    rows = csv(np.column_stack([labels, features]))
-    job = container(tmp_path, asked | rates | decays, {"train": rows, "test": rows})
+    rows = records(features, labels)
+    job = container(tmp_path, asked | rates | decays, {"train": rows, "test": rows}, None)
     log = trained(factorization_machines, job)
     products = PolynomialFeatures(2, interaction_only=True).fit_transform(features)
     best = np.mean((LinearRegression().fit(products, labels).predict(products) - labels) ** 2)
     assert metric(log, "test rmse <loss>") ** 2 == pytest.approx(best, rel=0.01)
-    found = np.array([one["score"] for one in ask(factorization_machines, job, csv(features))["predictions"]])
+    told = ask(factorization_machines, job, records(features), RECORDS)["predictions"]
+    found = np.array([one["score"] for one in told])
     assert np.mean((found - labels) ** 2) == pytest.approx(best, rel=0.01)
 
 
 def test_two_classes_that_no_line_parts(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     features = rng.choice([-1.0, 1.0], size=(500, 2))
-    rows = csv(np.column_stack([features[:, 0] == features[:, 1], features]))
+    rows = records(features, features[:, 0] == features[:, 1])
     asked = {"feature_dim": 2, "num_factors": 2, "predictor_type": "binary_classifier", "mini_batch_size": 100}
     asked |= {"epochs": 40, "factors_lr": 0.1, "factors_init_sigma": 0.5}
-    job = container(tmp_path, asked, {"train": rows, "test": rows})
+    job = container(tmp_path, asked, {"train": rows, "test": rows}, None)
     assert metric(trained(factorization_machines, job), "test binary_classification_accuracy <score>") == 1
     sparse = {"data": {"features": {"keys": [0, 1], "shape": [2], "values": [1, -1]}}}
     (told,) = ask(factorization_machines, job, json.dumps({"instances": [sparse]}).encode(), JSON)["predictions"]
@@ -205,21 +206,28 @@ def test_two_classes_that_no_line_parts(tmp_path: Path) -> None:
         (
             factorization_machines,
             {"feature_dim": 1, "num_factors": 2, "predictor_type": "binary_classifier", "mini_batch_size": 1},
-            b"2,2\n",
-            CSV,
+            records([[2]], [2]),
+            None,
             "The label 2 of channel 'train' is out of range",
         ),
         (
             factorization_machines,
             {"feature_dim": 1, "num_factors": 2, "predictor_type": "regressor"},
-            b"2,2\n",
-            CSV,
+            records([[2]], [2]),
+            None,
             "No training data processed.",
+        ),
+        (
+            factorization_machines,
+            {"feature_dim": 1, "num_factors": 2, "predictor_type": "regressor"},
+            b"2,2",
+            CSV,
+            "No iterator has been registered for ContentType ('text/csv', '1.0')",
         ),
     ],
 )
 def test_what_the_user_does_wrong_is_said(
-    tmp_path: Path, module: Any, asked: dict[str, Any], rows: bytes, kind: str, said: str
+    tmp_path: Path, module: Any, asked: dict[str, Any], rows: bytes, kind: str | None, said: str
 ) -> None:
     with pytest.raises(UserError) as caught:
         trained(module, container(tmp_path, asked, {"train": rows}, kind))

@@ -22,6 +22,7 @@ from sagelab.algorithms.parameters import choice, integer, number
 from sagelab.algorithms.tables import Table
 
 MODEL = "model_algo-1"
+KINDS = (channels.RECORDIO,)  # of a channel: rows are mostly sparse
 BINARY, REGRESSOR = "binary_classifier", "regressor"
 BETA_1, BETA_2 = 0.9, 0.999  # of Adam
 PARTS = ("bias", "linear", "factors")
@@ -94,8 +95,8 @@ def train(job: Job) -> None:
     """Train on the channel `train`, leave the model. UserError: what the user has to put right."""
     settings = hyperparameters.read(job.config("hyperparameters"), HYPERPARAMETERS)
     width, host = settings["feature_dim"], job.hosts[0]
-    table = _checked("train", channels.need(job, "train", labelled=True, width=width), settings)
-    test = channels.read(job, "test", labelled=True, width=width)
+    table = _checked("train", channels.need(job, "train", labelled=True, width=width, kinds=KINDS), settings)
+    test = channels.read(job, "test", labelled=True, width=width, kinds=KINDS)
     if len(table.labels) < settings["mini_batch_size"]:
         raise UserError(
             "No training data processed. Either the training channel is empty or the mini-batch size is too high."
@@ -193,7 +194,7 @@ def load(folder: Path) -> Answer:
     if factors.ndim != 2 or linear.shape != (len(factors),) or bias.shape != (1,):
         raise ValueError("the arrays of the model do not fit together")
     machine = Machine(bias, linear, factors, bool(arrays["binary"][0]))
-    return answers.answering(machine.predict, width=len(factors))
+    return answers.answering(machine.predict, width=len(factors), kinds=(answers.JSON, *KINDS))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from sklearn.cluster import KMeans, MiniBatchKMeans
 
 from sagelab.algorithms import answers, channels, hyperparameters, ndarrays, program
 from sagelab.algorithms.answers import Answer
-from sagelab.algorithms.hyperparameters import auto, names, optional, required
+from sagelab.algorithms.hyperparameters import auto, boolean, names, optional, required
 from sagelab.algorithms.job import Job, UserError
 from sagelab.algorithms.parameters import choice, integer, number
 
@@ -35,7 +35,7 @@ HYPERPARAMETERS = {
     "local_lloyd_num_trials": auto(integer(1), 5),
     "local_lloyd_tol": optional(number(0), 0.0001),
     "mini_batch_size": optional(integer(1), 5000),
-    "force_dense": optional(hyperparameters.boolean(), True),
+    "force_dense": optional(boolean(), True),
 }
 
 
@@ -79,20 +79,24 @@ def find_centers(rows: Any, settings: dict[str, Any], host: str) -> Any:
         for batch in batches:
             stream.partial_fit(rows[batch])
         program.progress(host, epoch + 1, settings["epochs"])
-    labels = stream.predict(rows)
-    weights = np.bincount(labels, minlength=kept).astype(float)
-    local = KMeans(
-        k,
+    weights = np.bincount(stream.predict(rows), minlength=kept).astype(float)
+    there = weights > 0
+    if there.sum() < k:  # fewer places than centres: the rows themselves
+        return _lloyd(rows, None, settings)
+    return _lloyd(stream.cluster_centers_[there], weights[there], settings)
+
+
+def _lloyd(points: Any, weights: Any, settings: dict[str, Any]) -> Any:
+    """(k, columns), of points that have weights."""
+    found = KMeans(
+        settings["k"],
         init=METHODS[settings["local_lloyd_init_method"]],
         n_init=settings["local_lloyd_num_trials"],
         max_iter=settings["local_lloyd_max_iter"],
         tol=settings["local_lloyd_tol"],
         random_state=0,
     )
-    there = weights > 0
-    if there.sum() < k:  # fewer places than centres: the rows themselves
-        return local.fit(rows).cluster_centers_
-    return local.fit(stream.cluster_centers_[there], sample_weight=weights[there]).cluster_centers_
+    return found.fit(points, sample_weight=weights).cluster_centers_
 
 
 def spread(rows: Any, centers: Any, metric: str) -> float:

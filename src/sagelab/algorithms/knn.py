@@ -28,6 +28,7 @@ from sagelab.algorithms.tables import Table
 MODEL, PARAMS, EXTRA = "model_algo-1", "arrays.params", "settings.json"
 CLASSIFIER, REGRESSOR = "classifier", "regressor"
 MOST_CLASSES = 1_000_000
+PART = 1000  # rows that are looked up together
 LARGEST = 4 << 30  # bytes of one part of a model
 HYPERPARAMETERS = {
     "feature_dim": required(integer(1)),
@@ -71,12 +72,12 @@ class Index:
 
     def predict(self, rows: Any) -> Any:
         """(rows,): of classes the one of most neighbours, of numbers their mean."""
-        _, labels = self.search(rows, self.k)
+        parts = [self.search(rows[at : at + PART], self.k)[1] for at in range(0, rows.shape[0], PART)]
+        labels = np.concatenate(parts)
         if not self.classes:
             return labels.mean(axis=1)
         found, places = np.unique(labels, return_inverse=True)
-        votes = (places.reshape(labels.shape)[..., None] == np.arange(len(found))).sum(axis=1)
-        return found[votes.argmax(axis=1)]
+        return found[[np.bincount(row).argmax() for row in places.reshape(labels.shape)]]
 
 
 def train(job: Job) -> None:

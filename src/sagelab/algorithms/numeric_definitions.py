@@ -6,6 +6,8 @@ kNN-tuning, k-means-tuning, random-cut-forest-tuning).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sagelab.algorithms.definition import LOSS, RUNNING, SCORE, Definition, Range, each, objectives, quality
 
 _LINEAR = {
@@ -59,7 +61,7 @@ _MACHINES = {
 _OF_MACHINES = (*RUNNING, *each(("train", "test"), _MACHINES))
 _SMALL, _LARGE, _WIDE = 1e-7, 1.0, Range(1e-8, 512)
 
-NUMERIC = {
+_NUMERIC = {
     "sagelab.algorithms.linear_learner": Definition(
         _OF_LINEAR,
         objectives(_OF_LINEAR, "validation", "test"),
@@ -106,3 +108,5 @@ NUMERIC = {
         },
     ),
 }
+# They train in one go: none of them leaves checkpoints.
+NUMERIC = {module: replace(found, checkpoints=False) for module, found in _NUMERIC.items()}

@@ -26,6 +26,8 @@ HYPERPARAMETERS = {
     "algorithm_mode": optional(choice("regular", "randomized"), "regular"),
     "extra_components": optional(integer(-1), -1),
     "subtract_mean": optional(boolean(), True),
+    "epochs": optional(integer(1), 1),
+    "force_dense": optional(boolean(), True),
 }
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from sagelab.algorithms import answers, channels, hyperparameters, ndarrays, program
 from sagelab.algorithms.answers import Answer
-from sagelab.algorithms.hyperparameters import names, optional, required
+from sagelab.algorithms.hyperparameters import boolean, names, optional, required
 from sagelab.algorithms.job import Job, UserError
 from sagelab.algorithms.parameters import integer
 from sagelab.algorithms.random_cut_trees import ARRAYS, LEAF, Tree
@@ -26,6 +26,10 @@ HYPERPARAMETERS = {
     "eval_metrics": optional(names(ACCURACY, FSCORE), [ACCURACY, FSCORE]),
     "num_samples_per_tree": optional(integer(1, 2048), 256),
     "num_trees": optional(integer(50, 1000), 100),
+    # Without a meaning here, where all rows are read at once; the SDK sets the first.
+    "mini_batch_size": optional(integer(1), 1000),
+    "epochs": optional(integer(1), 1),
+    "force_dense": optional(boolean(), True),
 }
 
 

@@ -18,7 +18,8 @@ MAGIC = 0xCED7230A
 FEATURES, LABEL = 1, 2  # of Record, each a map of names to Values
 # Value's kinds of tensor, by their field: float32, float64, int32.
 KINDS: dict[int, np.dtype[Any]] = {2: np.dtype("<f4"), 3: np.dtype("<f8"), 7: np.dtype("<i4")}
-FLOAT32, INT32, VARINTS = 2, 7, {7}
+FLOAT32, INT32 = 2, 7
+VARINTS = {INT32}
 VALUES, KEYS, SHAPE = 1, 2, 3  # of each tensor
 NAMED_KEY, NAMED_VALUE = 1, 2  # of an entry of a map
 
@@ -226,10 +227,5 @@ def _integers(entry: bytes) -> Any:
 def write_integers(rows: Iterable[Mapping[str, Iterable[int]]]) -> bytes:
     """Records whose named features are whole numbers, none of them negative."""
     return b"".join(
-        _framed(b"".join(_integers_of(name.encode(), values) for name, values in row.items())) for row in rows
+        write_tensors({name: np.array([*values], np.int64) for name, values in row.items()}) for row in rows
     )
-
-
-def _integers_of(name: bytes, values: Iterable[int]) -> bytes:
-    packed = _bytes(VALUES, b"".join(map(_length, values)))
-    return _bytes(FEATURES, _bytes(NAMED_KEY, name) + _bytes(NAMED_VALUE, _bytes(INT32, packed)))

@@ -145,7 +145,7 @@ def test_text_is_classified_as_well_as_by_fasttext_itself(
 
 def test_words_of_a_topic_have_vectors_that_are_alike(jobs: Jobs) -> None:
     text = sentences(3000, 3).replace("sport1 ", "king ").replace("sport2 ", "queen ").replace("code1 ", "rook ")
-    settings = {"mode": "batch_skipgram", "vector_dim": "10", "learning_rate": "0.1", "subwords": "False"}
+    settings = {"mode": "batch_skipgram", "vector_dim": "10", "learning_rate": "0.1", "sampling_threshold": "1"}
     asked = request(jobs, BLAZINGTEXT, {"train": {"text": text.encode()}}, "text/plain", **settings)
     metrics, artifact = run(jobs, asked)
     files = jobs.unpack(artifact)

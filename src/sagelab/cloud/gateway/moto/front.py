@@ -148,7 +148,7 @@ class MotoFront:
             moving = service == "cloudformation" and lesson.unsettled(region)
             if app.config["SERVICE"] == "s3" and service != "s3":
                 raise AccessDenied("Credential should be scoped to correct service: 's3'.")
-            hook.admit(app.config["SERVICE"], context.operation)
+            checks.admit(app.config["SERVICE"], context.operation)
             changes, waits = moving or context.changes, context.operation in _WAITING
             keeping = self._persister.keeping(app.config["SERVICE"], region, changes, waits)
             asking = SageMakerAccess.current.asked_by(context) if lesson else nullcontext()
