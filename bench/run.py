@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 import table
+from blazingtext import blazingtext
 from chains import chains
 from clients import clients
 from compiler import compiler
@@ -63,6 +64,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "deployments": deployments,
     "empty": empty,
     "frameworks": frameworks,
+    "blazingtext": blazingtext,
     "pytorch": pytorch,
     "train": train,
     "together": together,

@@ -227,5 +227,5 @@ def _integers(entry: bytes) -> Any:
 def write_integers(rows: Iterable[Mapping[str, Iterable[int]]]) -> bytes:
     """Records whose named features are whole numbers, none of them negative."""
     return b"".join(
-        write_tensors({name: np.array([*values], int) for name, values in row.items()}) for row in rows
+        write_tensors({name: np.array([*values], np.int64) for name, values in row.items()}) for row in rows
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import subprocess
@@ -145,7 +146,7 @@ def test_text_is_classified_as_well_as_by_fasttext_itself(
 
 def test_words_of_a_topic_have_vectors_that_are_alike(jobs: Jobs) -> None:
     text = sentences(3000, 3).replace("sport1 ", "king ").replace("sport2 ", "queen ").replace("code1 ", "rook ")
-    settings = {"mode": "batch_skipgram", "vector_dim": "10", "learning_rate": "0.1", "subwords": "False"}
+    settings = {"mode": "batch_skipgram", "vector_dim": "10", "learning_rate": "0.1", "sampling_threshold": "1"}
     asked = request(jobs, BLAZINGTEXT, {"train": {"text": text.encode()}}, "text/plain", **settings)
     metrics, artifact = run(jobs, asked)
     files = jobs.unpack(artifact)
@@ -161,8 +162,7 @@ def test_words_of_a_topic_have_vectors_that_are_alike(jobs: Jobs) -> None:
     def alike(first: str, second: str) -> float:
         both = vectors[first], vectors[second]
         product = sum(one * other for one, other in zip(*both, strict=True))
-        lengths = [sum(value * value for value in vector) ** 0.5 for vector in both]
-        return float(product / (lengths[0] * lengths[1]))
+        return product / (math.hypot(*both[0]) * math.hypot(*both[1]))
 
     assert alike("sport3", "sport4") > alike("sport3", "code4") + 0.2
 
