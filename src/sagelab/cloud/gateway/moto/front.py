@@ -52,10 +52,12 @@ from sagelab.cloud.gateway.moto import (
     encryption,
     hook,
     iam,
+    key_pairs,
     key_rules,
     log_events,
     mfa,
     outgoing,
+    randomness,
     routes,
     s3,
     sagemaker,
@@ -99,6 +101,8 @@ class MotoFront:
     """
 
     def __init__(self, folder: Path, disk: Disk) -> None:
+        randomness.install()
+        key_pairs.install()
         log_events.install()
         s3.install()
         outgoing.refuse()
