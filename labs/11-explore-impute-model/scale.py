@@ -6,7 +6,8 @@ In a SageMaker processing job the folders are those of /opt/ml/processing; anywh
 
 In    <folder>/input/houses.csv, with a header; the first column is the price
 Out   <folder>/train/train.csv and <folder>/validation/validation.csv, scaled, the price first, without a header,
-      and <folder>/scaled/scaled.csv, what each of the five scalers makes of the column --column
+      and <folder>/scaled/scaled.csv: what each of the five scalers makes of the column --column, fitted to all
+      values, and fitted to all but the largest
 """
 
 import argparse
@@ -40,10 +41,14 @@ for name, part in parts.items():
     scaled.to_csv(args.folder / name / f"{name}.csv", index=False, header=False)
 print(f"{args.scaler}: {len(train)} houses to train with, {len(houses) - len(train)} to validate with")
 
-# A column in a table of its own, but for the normalizer: of one number it can only make 1, so it has the row.
-side_by_side = {"as it is": train[args.column]}
-for name, make in SCALERS.items():
-    given = features if name == "normalizer" else [args.column]
-    side_by_side[name] = make().fit_transform(train[given])[:, given.index(args.column)]
+# The column alone, but for the normalizer: of one number it can only make 1, so it has the whole row. Then the same
+# without the largest value, to see what that has done to all others.
+tables = []
+for fitted, rows in (("all", train), ("without the largest", train.drop(index=train[args.column].idxmax()))):
+    side_by_side = {"fitted to": fitted, "as it is": rows[args.column]}
+    for name, make in SCALERS.items():
+        given = features if name == "normalizer" else [args.column]
+        side_by_side[name] = make().fit_transform(rows[given])[:, given.index(args.column)]
+    tables.append(pd.DataFrame(side_by_side))
 (args.folder / "scaled").mkdir(exist_ok=True)
-pd.DataFrame(side_by_side).to_csv(args.folder / "scaled/scaled.csv", index=False)
+pd.concat(tables).to_csv(args.folder / "scaled/scaled.csv", index=False)

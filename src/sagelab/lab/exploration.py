@@ -78,25 +78,42 @@ def _trend(table: pd.DataFrame, by: str, label: str) -> str:
     return f"with {by}, the median of {label} {course}{more}"
 
 
-def scaled(table: pd.DataFrame) -> Figure:
-    """What scalers make of one column, a strip each: every value a dot, the usual nineteen of twenty shaded, the
-    largest ringed. table: a column a scaler, the first as it is.
+def scaled(table: pd.DataFrame, span: tuple[float, float] = (-3.0, 3.0)) -> Figure:
+    """What scalers make of one column, a strip each on one axis, with all values and without the largest.
+
+    table: a column a scaler, and `fitted to`, which names the two sets of rows, the one with the largest value
+    first. span: of the axis. The shade of each row of dots is where nineteen of twenty lie.
     """
-    told = [f"{name}: usual {low:.3g} to {high:.3g}, largest {top:.3g}" for name, low, high, top in _usual(table)]
-    figure, axes = open_figure(f"Strips of dots. {'; '.join(told)}", (WIDTH, 0.95 * len(table.columns)), len(told))
-    jitter = np.random.default_rng(0).uniform(-0.3, 0.3, len(table))
-    for axis, (name, low, high, top) in zip(axes[:, 0], _usual(table), strict=True):
-        axis.axvspan(low, high, color=PALE)
-        axis.plot(table[name], jitter, color=BLUE, **DOTS)
-        axis.plot([top], [jitter[table[name].to_numpy().argmax()]], "o", markersize=10, mfc="none", mec=RED)
-        axis.set(yticks=[], ylim=(-0.6, 0.6))
-        axis.set_title(f"{name}: 19 of 20 in {low:,.3g} to {high:,.3g}, largest {top:,.3g}", loc="left", fontsize=10)
-        axis.grid(visible=False)
+    parts = {str(name): rows.drop(columns="fitted to") for name, rows in table.groupby("fitted to", sort=False)}
+    (_, first), names = next(iter(parts.items())), [name for name in table if name not in ("fitted to", "as it is")]
+    told = [f"{name}: {', '.join(_usual(part[name]) + ' ' + fit for fit, part in parts.items())}" for name in names]
+    alt = f"Strips of dots, nineteen of twenty houses lie in: {'; '.join(told)}"
+    figure, axes = open_figure(alt, (WIDTH, 1.05 * len(names) + 0.3), len(names), sharex=True)
+    for axis, name in zip(axes[:, 0], names, strict=True):
+        for row, (part, colour) in enumerate(zip(parts.values(), (BLUE, GREY), strict=True)):
+            _strip(axis, part[name], row, colour)
+        top = float(first[name].max())
+        where = f"the outlier {top:,.1f} →" if top > span[1] else f"the outlier {top:,.2f}"
+        axis.plot([top], [0], "o", markersize=10, markerfacecolor="none", markeredgecolor=RED)
+        at, side = ((span[1], 0), "right") if top > span[1] else ((top + 0.12, 0), "left")
+        axis.annotate(where, at, color=RED, fontsize=9, ha=side, va="center")
+        axis.set(yticks=[0, 1], ylim=(1.5, -0.5), xlim=span)
+        axis.set_yticklabels(parts, fontsize=9)
+        axis.set_title(name, loc="left", fontsize=11)
+        axis.grid(visible=False, axis="y")
     return figure
 
 
-def _usual(table: pd.DataFrame) -> list[tuple[str, float, float, float]]:
-    return [(str(name), *map(float, np.percentile(table[name], USUAL)), table[name].max()) for name in table]
+def _strip(axis: Axes, values: pd.Series[Any], row: int, colour: str) -> None:
+    low, high = np.percentile(values, USUAL)
+    jitter = row + np.random.default_rng(0).uniform(-0.22, 0.22, len(values))
+    axis.plot([low, high], [row, row], color=PALE, linewidth=22, solid_capstyle="butt", zorder=0)
+    axis.plot(values, jitter, color=colour, **DOTS)
+
+
+def _usual(values: pd.Series[Any]) -> str:
+    low, high = np.percentile(values, USUAL)
+    return f"{low:.2f} to {high:.2f}"
 
 
 def above(results: pd.DataFrame, measure: str, reference: str) -> pd.DataFrame:

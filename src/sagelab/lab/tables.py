@@ -19,6 +19,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 SLIP = 17  # the row of the house whose square feet somebody typed with a digit too many
 BEDROOMS = (0.08, 0.24, 0.36, 0.24, 0.08)  # the share of houses with one bedroom, two, ...
+OLD_TOWN = 0.3  # the share of houses that are some 78 years old
 FRAUDS = 0.05  # the share of payments that are fraudulent
 
 
@@ -27,8 +28,8 @@ def houses(count: int, seed: int = 1) -> pd.DataFrame:
     age (years), distance (miles to the centre).
 
     Size goes with the rooms, within some 6 %. The price rises with size and towards the centre, falls with the
-    age until a house is 60 years old, and rises again from there; some 7 % of it is nobody's doing. In one row,
-    SLIP, the square feet are ten times what they were.
+    age until a house is 50 years old, and rises again from there; some 7 % of it is nobody's doing. Three houses in
+    ten stand in the old town. In one row, SLIP, the square feet are ten times what they were.
     """
     import pandas as pd
 
@@ -37,10 +38,11 @@ def houses(count: int, seed: int = 1) -> pd.DataFrame:
     bathrooms = np.clip(np.round((0.55 * bedrooms + draw.normal(0.3, 0.45, count)) * 2) / 2, 1, 4.5)
     size = (330 + 330 * bedrooms + 260 * bathrooms) * np.exp(draw.normal(0, 0.06, count))
     lot = size * draw.lognormal(np.log(2.6), 0.35, count)
-    age = draw.gamma(3, 8, count).round().clip(0, 110)
+    age = np.where(draw.random(count) < OLD_TOWN, draw.normal(78, 14, count), draw.gamma(3, 7, count))
+    age = age.round().clip(0, 120)
     distance = 0.3 + draw.gamma(2.2, 2.5, count)
-    worth = 40 + 0.145 * size + 0.006 * lot + 110 * np.exp(-distance / 5)
-    worth += 1.6 * np.maximum(age - 60, 0) - 1.1 * np.minimum(age, 60)
+    worth = 70 + 0.145 * size + 0.006 * lot + 110 * np.exp(-distance / 5)
+    worth += 1.5 * np.maximum(age - 50, 0) - 1.5 * np.minimum(age, 50)
     price = worth * np.exp(draw.normal(0, 0.07, count))
     size[SLIP : SLIP + 1] *= 10
     found = {"price": price.round(1), "square_feet": size.round(), "bedrooms": bedrooms, "bathrooms": bathrooms}
