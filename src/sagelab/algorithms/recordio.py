@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/cdf-training.html
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ MAGIC = 0xCED7230A
 FEATURES, LABEL = 1, 2  # of Record, each a map of names to Values
 # Value's kinds of tensor, by their field: float32, float64, int32.
 KINDS: dict[int, np.dtype[Any]] = {2: np.dtype("<f4"), 3: np.dtype("<f8"), 7: np.dtype("<i4")}
-VARINTS = {7}
+FLOAT32, VARINTS = 2, {7}
 VALUES, KEYS, SHAPE = 1, 2, 3  # of each tensor
 NAMED_VALUE = 2  # of an entry of a map
 
@@ -38,10 +38,47 @@ def read(data: bytes) -> tuple[Any, Any]:
     if not rows or any(row is None for row in rows):
         raise UserError("The recordio-protobuf data has no features.")
     found = [row for row in rows if row is not None]
-    targets = (
-        None if any(label is None for label in labels) else np.array([label[0][0] for label in labels if label])
-    )
-    return _together(found), targets
+    if any(label is None or not len(label[0]) for label in labels):
+        return _together(found), None
+    return _together(found), np.array([label[0][0] for label in labels if label])
+
+
+def write_labels(columns: Mapping[str, Any]) -> bytes:
+    """Records of an answer. columns: name of a label -> its values, (rows,) or (rows, values)."""
+    named = [(name.encode(), np.asarray(column, "<f4")) for name, column in columns.items()]
+    count = len(named[0][1]) if named else 0
+    return b"".join(_framed(b"".join(_label(name, column[row]) for name, column in named)) for row in range(count))
+
+
+def read_labels(data: bytes) -> list[dict[str, Any]]:
+    """What records say of rows, a dict of values for each. UserError: they are no records."""
+    found = []
+    for record in _records(data):
+        row = {}
+        for number, entry in _fields(record):
+            if number == LABEL:
+                key, tensor = dict(_fields(entry)).get(1, b""), _tensor([(LABEL, entry)], LABEL)
+                row[key.decode("utf-8", "replace")] = tensor[0] if tensor else np.array([])
+        found.append(row)
+    return found
+
+
+def _label(name: bytes, values: Any) -> bytes:
+    """An entry of the record's map of labels: its name, and a Value of float32s."""
+    tensor = _bytes(VALUES, np.ravel(values).tobytes())
+    return _bytes(LABEL, _bytes(1, name) + _bytes(NAMED_VALUE, _bytes(FLOAT32, tensor)))
+
+
+def _bytes(number: int, content: bytes) -> bytes:
+    """A field of a protobuf message, whose value has a length."""
+    size, length = len(content), b""
+    while size > 127:
+        length, size = length + bytes([size & 127 | 128]), size >> 7
+    return bytes([number << 3 | 2]) + length + bytes([size]) + content
+
+
+def _framed(record: bytes) -> bytes:
+    return struct.pack("<II", MAGIC, len(record)) + record + bytes(-len(record) % 4)
 
 
 def _together(rows: list[tuple[Any, Any, int]]) -> Any:
@@ -89,6 +126,9 @@ def _tensor(fields: list[tuple[int, Any]], which: int) -> tuple[Any, Any, int] |
 
 def _numbers(parts: list[tuple[int, Any]], which: int, kind: np.dtype[Any] | None) -> Any:
     """A repeated field, packed or not. kind: None for varints."""
+    packed = [value for number, value in parts if number == which]
+    if kind is not None and len(packed) == 1 and isinstance(packed[0], bytes):
+        return _floats(packed[0], kind)
     found: list[Any] = []
     for number, value in parts:
         if number != which:
@@ -98,8 +138,14 @@ def _numbers(parts: list[tuple[int, Any]], which: int, kind: np.dtype[Any] | Non
         elif kind is None:
             found += _varints(value)
         else:
-            found += np.frombuffer(value, kind).tolist()
+            found += _floats(value, kind).tolist()
     return np.array(found, kind or np.int64)
+
+
+def _floats(data: bytes, kind: np.dtype[Any]) -> Any:
+    if len(data) % kind.itemsize:
+        raise UserError(_BROKEN)
+    return np.frombuffer(data, kind)
 
 
 def _varints(data: bytes) -> list[int]:

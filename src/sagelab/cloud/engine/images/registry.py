@@ -37,6 +37,7 @@ from sagelab.cloud.home import DEFAULT_REGION
 URI = re.compile(r"(?P<registry>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.(?P<domain>[a-z.]+)/(?P<image>\S+)")
 OWN = "A folder of your own with a `serve` or `train` program becomes an image here with `sagelab image add`."
 TRAIN, PROCESS, SERVE = "train", "process", "serve"
+ALGORITHM = "algorithm"  # the model server of a built-in algorithm
 SUBJECT = {TRAIN: "runtime for the training", PROCESS: "runtime for the processing", SERVE: "model server for the"}
 
 
@@ -106,6 +107,19 @@ class Image:
         )
 
 
+def _algorithm(table: str, module: str, environment: Environment) -> Image:
+    """The image of a built-in algorithm of Amazon's own, which trains and serves. table: the SDK's."""
+    return Image(f"{table}/training", (TRAIN, SERVE), environment, server=ALGORITHM, algorithm=module)
+
+
+NUMERIC = ("linear-learner",)
+# Repositories of Amazon's algorithms that nothing stands for here, and their names.
+REFUSED = {
+    "forecasting-deepar": "DeepAR",
+    "lda": "Latent Dirichlet Allocation (LDA)",
+    "ntm": "the Neural Topic Model (NTM)",
+    "ipinsights": "IP Insights",
+}
 MERGER = Image(
     "model-monitor/monitoring",
     (PROCESS,),
@@ -128,6 +142,7 @@ IMAGES: tuple[Image, ...] = (
     Image("pytorch/inference_graviton", (SERVE,), PYTORCH, server="pytorch", least=(1,)),
     Image("huggingface/training", (TRAIN, PROCESS), HUGGING_FACE, module="sagelab.frameworks.pytorch:main"),
     Image("huggingface/inference", (SERVE,), HUGGING_FACE, server="huggingface"),
+    *(_algorithm(name, f"sagelab.algorithms.{name.replace('-', '_')}", SKLEARN) for name in NUMERIC),
     Image("clarify/processing", (PROCESS,), SKLEARN, algorithm="sagelab.clarify"),
     Image("model-monitor/monitoring", (PROCESS,), SKLEARN, algorithm="sagelab.monitoring"),
     MERGER,
@@ -144,7 +159,7 @@ def environments() -> dict[str, Environment]:
 
 def is_algorithm(image: Image, hyperparameters: Mapping[str, str]) -> bool:
     """Whether a training job of an image runs its built-in algorithm, as it names no script of its own."""
-    return bool(image.algorithm) and "sagemaker_program" not in hyperparameters
+    return bool(image.algorithm) and (image.server == ALGORITHM or "sagemaker_program" not in hyperparameters)
 
 
 def has_entry_point(image: Image | None) -> bool:
@@ -170,6 +185,13 @@ class Registry:
         """ValidationException: no image here is named so, or none for this use; those that are, are named."""
         if self.find(uri, use):
             return
+        found = URI.fullmatch(uri)
+        if found and (name := REFUSED.get(found["image"].partition(":")[0])):
+            algorithms = ", ".join(image.names()[0] for image in IMAGES if image.server == ALGORITHM)
+            raise ValidationException(
+                f"The local cloud does not have the built-in algorithm {name}, whose image {uri} is. Of Amazon's"
+                f" built-in algorithms it runs {algorithms} and xgboost; for this one use an AWS account."
+            )
         trouble = f"The local cloud has no {SUBJECT[use]} image {uri}"
         if use == SERVE and self.find(uri, TRAIN):
             trouble = f"{uri} is an image for training, which has no model server"
@@ -260,7 +282,9 @@ def _pattern(version: str) -> str:
 
 @functools.cache
 def _aliases(image: Image) -> dict[str, str]:
-    """The tags that stand for a version: "latest" for XGBoost's first."""
+    """The tags that stand for a version: "latest" for XGBoost's first, and for an algorithm's only one."""
+    if image.server == ALGORITHM:
+        return {"latest": "1"}
     framework, _, scope = image.repository.partition("/")
     found: dict[str, str] = _table(framework)[scope].get("version_aliases", {})
     return found if framework == "xgboost" else {}
