@@ -1,9 +1,10 @@
 # %% [markdown]
 # # Explore, impute, model
 #
-# **What you'll do.** Look at a table of houses before you trust it, bring its columns to one scale, fill in what is
-# missing, and predict prices with two of SageMaker's built-in algorithms. Then overfit lab 1's network on purpose
-# and cure it, search three kinds of hyperparameters, and find the threshold at which a fraud alarm costs least.
+# **What you'll do.** Look at a table of houses before you trust it, bring its columns to one scale, fill in what
+# is missing, and predict prices with two of SageMaker's built-in algorithms. Then overfit lab 1's network on
+# purpose and cure it, search three kinds of hyperparameters, and find the threshold at which a fraud alarm costs
+# least.
 #
 # **What you'll learn.**
 # - four questions to ask of a column, and what each of five scalers does with an outlier;
@@ -23,9 +24,9 @@
 # predict, and tuning jobs try lab 1's network with many settings. What they leave comes back to the notebook as
 # pictures.](../labs/11-explore-impute-model/diagram.svg)
 #
-# The [walkthrough](../labs/11-explore-impute-model/README.md) says at each step what AWS's console shows, and the
-# [glossary](../labs/GLOSSARY.md) explains each word. Here are the knobs. `SEEDS` is how often the experiment with
-# missing values is repeated, `EACH` how many values a search tries of its second hyperparameter.
+# The [walkthrough](../labs/11-explore-impute-model/README.md) says at each step what AWS's console shows, and
+# the [glossary](../labs/GLOSSARY.md) explains each word. Here are the knobs. `SEEDS` is how often the experiment
+# with missing values is repeated, `EACH` how many values a search tries of its second hyperparameter.
 
 # %% tags=["parameters"]
 SEEDS, EPOCHS, EACH = 20, 15, 2
@@ -35,9 +36,9 @@ SOURCE = "../labs/11-explore-impute-model"
 # %% [markdown]
 # ## 1. Connect, and get a table
 #
-# 1,240 houses that were sold: the price in thousands of dollars, and six things that are known of each. The table
-# is invented, by the recipe of `sagelab.lab.tables`. That has an advantage that real houses never have: what a
-# model should find is known. It goes to S3 as it is
+# 1,240 houses that were sold: the price in thousands of dollars, and six things that are known of each. The
+# table is invented, by the recipe of `sagelab.lab.tables`. That has an advantage that real houses never have:
+# what a model should find is known. It goes to S3 as it is
 # ([PutObject](https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html)). Read the row `max`: does
 # anything strike you?
 
@@ -54,41 +55,42 @@ houses.describe().loc[["min", "50%", "max"]]
 # ## 2. Ask four questions
 #
 # A table of numbers hides what a picture shows at once. [Exploratory
-# analysis](../labs/GLOSSARY.md#exploratory-analysis) begins with four questions. What is the *range*? Where is the
-# *peak*? Are there [outliers](../labs/GLOSSARY.md#outlier)? Is there a *pattern*? Answer them from the picture,
-# before you read on.
+# analysis](../labs/GLOSSARY.md#exploratory-analysis) begins with four questions. What is the *range*? Where is
+# the *peak*? Are there [outliers](../labs/GLOSSARY.md#outlier)? Is there a *pattern*? Answer them from the
+# picture, before you read on.
 #
-# An outlier is a question too: a mistake, or a palace? Look at its row. A price of some $20 a square foot, where all
-# others pay ten times that: somebody has typed a digit too many. Such a value is put right, or goes; a palace
-# would stay.
+# An outlier is a question too: a mistake, or a palace? Look at its row. A price of some $20 a square foot, where
+# all others pay ten times that: somebody has typed a digit too many. Such a value is put right, or goes; a
+# palace would stay.
 
 # %%
 from sagelab.lab import exploration
 
 odd = exploration.far_out(houses["square_feet"])
 slip = int(houses.index[odd][0])
-print(f"house {slip}: ${1000 * houses['price'][slip] / houses['square_feet'][slip]:.0f} a square foot, the others", end=" ")
-print(f"${1000 * (houses['price'] / houses['square_feet'])[~odd].median():.0f}")
+dollars = 1000 * houses["price"] / houses["square_feet"]
+print(f"house {slip}: ${dollars[slip]:.0f} a square foot; the others: ${dollars[~odd].median():.0f}")
 assert slip == tables.SLIP
 assert odd.sum() == 1
 exploration.four_questions(houses, "square_feet", "price", "age")
 
 # %% [markdown]
-# The fourth panel is worth the most. Houses lose value with age, and from fifty years on they gain: a straight line
-# will not find that, and step 5 shows who does.
+# The fourth panel is worth the most. Houses lose value with age, and from fifty years on they gain: a straight
+# line will not find that, and step 5 shows who does.
 #
 # ## 3. Scale: five ways, one column
 #
-# A lot has thousands of square feet and a house two bathrooms. Whatever measures distances, or takes steps along a
-# gradient, would hear the lot alone, so columns are brought to one [scale](../labs/GLOSSARY.md#scaling) first.
+# A lot has thousands of square feet and a house two bathrooms. Whatever measures distances, or takes steps along
+# a gradient, would hear the lot alone, so columns are brought to one [scale](../labs/GLOSSARY.md#scaling) first.
 # There are five ways: *standard* (mean 0, standard deviation 1), *min-max* (from 0 to 1), *max-abs* (the largest
-# is 1), *robust* (median 0, the middle half 1 wide), and *normalizing*, which is another matter: it works on rows.
+# is 1), *robust* (median 0, the middle half 1 wide), and *normalizing*, which is another matter: it works on
+# rows.
 #
-# What does our outlier do to each? `scale.py` uses scikit-learn, and runs as a
-# [processing job](../labs/GLOSSARY.md#processing-job)
-# ([CreateProcessingJob](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateProcessingJob.html)) in
-# AWS's image for it. (SDK v2 has a `SKLearnProcessor`. In v3 it is a `ScriptProcessor` with that image.) `process` will run
-# its other script, too.
+# What does our outlier do to each? `scale.py` uses scikit-learn, and runs as a [processing
+# job](../labs/GLOSSARY.md#processing-job)
+# ([CreateProcessingJob](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateProcessingJob.html))
+# in AWS's image for it. (SDK v2 has a `SKLearnProcessor`. In v3 it is a `ScriptProcessor` with that image.)
+# `process` will run its other script, too.
 #
 # <div class="alert alert-warning">
 #
@@ -111,7 +113,7 @@ now = Session(boto_session=lab.session, default_bucket=lab.bucket)
 
 
 def process(script, table, arguments, *outputs, session=now):
-    """Run a script of this lab on a table; returns each output's S3 folder, or the request, for a pipeline's step."""
+    """Run a script of this lab on a table; returns each output's S3 folder, or for a pipeline the request."""
     places = {each: "" if session is not now else lab.uri("processed", script, each) for each in outputs}
     folders = [pipelines.folder_out(*place) for place in places.items()]
     given = {"inputs": [pipelines.folder_in("input", table)], "outputs": folders, "arguments": arguments}
@@ -121,11 +123,12 @@ def process(script, table, arguments, *outputs, session=now):
 
 
 # %% [markdown]
-# In each strip the blue dots are the houses as they were delivered, the grey ones the same without the outlier: the
-# shade is where 19 of 20 lie. One slip of the keyboard presses *min-max* and *max-abs* into a tenth of their range.
-# *Standard* suffers as well, for the outlier has widened the standard deviation. *Robust* hardly moves: it goes by
-# the middle half, of which an outlier is no part. And the *normalizer* has mixed the columns: it divides each house
-# by its own length, mostly its lot's, so that it tells how large a house is *for its lot*. Texts are compared so.
+# In each strip the blue dots are the houses as they were delivered, the grey ones the same without the outlier:
+# the shade is where 19 of 20 lie. One slip of the keyboard presses *min-max* and *max-abs* into a tenth of their
+# range. *Standard* suffers as well, for the outlier has widened the standard deviation. *Robust* hardly moves:
+# it goes by the middle half, of which an outlier is no part. And the *normalizer* has mixed the columns: it
+# divides each house by its own length, mostly its lot's, so that it tells how large a house is *for its lot*.
+# Texts are compared so.
 
 # %% tags=["nbval-ignore-output"]
 places = process("scale.py", delivered, ["--scaler", "standard"], "train", "validation", "scaled")
@@ -140,9 +143,9 @@ exploration.scaled(strips)
 # %% [markdown]
 # Here is the same script as a step of a [pipeline](../labs/GLOSSARY.md#pipeline), with the scaler as a
 # [parameter](../labs/GLOSSARY.md#pipeline-parameter), and XGBoost trained on what comes out
-# ([CreatePipeline](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreatePipeline.html)). XGBoost is
-# a [built-in algorithm](../labs/GLOSSARY.md#built-in-algorithm): an image of AWS's with the training program in
-# it. You bring hyperparameters and data; as CSV those have no header, and the label comes first.
+# ([CreatePipeline](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreatePipeline.html)). XGBoost
+# is a [built-in algorithm](../labs/GLOSSARY.md#built-in-algorithm): an image of AWS's with the training program
+# in it. You bring hyperparameters and data; as CSV those have no header, and the label comes first.
 
 # %% tags=["nbval-ignore-output"]
 from sagemaker.core.training.configs import Compute, InputData
@@ -160,10 +163,8 @@ outputs = scale.properties.ProcessingOutputConfig.Outputs
 compute = Compute(instance_type=MACHINE, instance_count=1)
 about_it = {"training_image": xgboost, "compute": compute, "role": lab.role, "sagemaker_session": later}
 trainer = ModelTrainer(**about_it, hyperparameters=trees, base_job_name=lab.name)
-inputs = [
-    InputData(channel_name=name, data_source=outputs[name].S3Output.S3Uri, content_type="text/csv")
-    for name in ("train", "validation")
-]
+uris = {name: outputs[name].S3Output.S3Uri for name in ("train", "validation")}
+inputs = [InputData(channel_name=name, data_source=uri, content_type="text/csv") for name, uri in uris.items()]
 train = TrainingStep(name="Train", step_args=trainer.train(input_data_config=inputs))
 pipeline = Pipeline(name=lab.name, parameters=[scaler], steps=[scale, train], sagemaker_session=later)
 
@@ -172,9 +173,9 @@ pipeline = Pipeline(name=lab.name, parameters=[scaler], steps=[scale, train], sa
 # ([StartPipelineExecution](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StartPipelineExecution.html)),
 # and compare what XGBoost makes of the validation houses. Before you look: by how much will they differ?
 #
-# They do not, or by a hair. A tree asks *is it larger than 1,800?*, and on another scale it asks the same question
-# with another number. Scale for whatever measures distances, such as KNN in the next step, or walks along gradients,
-# such as networks and linear models; trees do not mind.
+# They do not, or by a hair. A tree asks *is it larger than 1,800?*, and on another scale it asks the same
+# question with another number. Scale for whatever measures distances, such as KNN in the next step, or walks
+# along gradients, such as networks and linear models; trees do not mind.
 
 # %% tags=["nbval-ignore-output"]
 pipeline.upsert(role_arn=lab.role, tags=lab.tags)
@@ -191,21 +192,21 @@ pipelines.graph(lab, run)
 # %% [markdown]
 # ## 4. Fill in what is missing
 #
-# Now the exam's question. A tenth of the houses to train with have no square feet, and there are not many houses.
-# Which technique gives the highest accuracy: drop those houses, or [impute](../labs/GLOSSARY.md#imputation) the
-# mean, the median, or what the nearest neighbours have (KNN)?
+# Now the exam's question. A tenth of the houses to train with have no square feet, and there are not many
+# houses. Which technique gives the highest accuracy: drop those houses, or
+# [impute](../labs/GLOSSARY.md#imputation) the mean, the median, or what the nearest neighbours have (KNN)?
 #
-# Whoever tries that once sees luck: which houses were hit, which are held out. So `impute.py` does it with twenty
-# seeds. Each draws 240 houses to train with, takes the square feet from a tenth, fills them in each way, and lets
-# boosted trees predict the other 1,000. Each way is compared *on the same seed* with the table in which nothing is
-# missing, and the bars are 95 % intervals of the mean difference. (All seeds draw from one table of 1,240 houses,
-# so these are a little too narrow.) The slip of step 2 is put right first.
+# Whoever tries that once sees luck: which houses were hit, which are held out. So `impute.py` does it with
+# twenty seeds. Each draws 240 houses to train with, takes the square feet from a tenth, fills them in each way,
+# and lets boosted trees predict the other 1,000. Each way is compared *on the same seed* with the table in which
+# nothing is missing, and the bars are 95 % intervals of the mean difference. (All seeds draw from one table of
+# 1,240 houses, so these are a little too narrow.) The slip of step 2 is put right first.
 
 # %% tags=["nbval-ignore-output"]
 houses.loc[slip, "square_feet"] /= 10
 mended = tables.put(lab, houses, "mended", "houses.csv", header=True)
 filled = process("impute.py", mended, ["--seeds", str(SEEDS)], "results", "train", "validation")
-results = tables.fetch(lab, f"{filled['results']}/results.csv")
+results = tables.fetch(lab, f"{filled.pop('results')}/results.csv")
 panels = {"new houses are complete": "complete", "a tenth of them is not": "incomplete"}
 apart = {title: exploration.above(results, measure, "nothing missing") for title, measure in panels.items()}
 complete, incomplete = apart.values()
@@ -214,20 +215,22 @@ assert complete.at["KNN", "mean"] < complete.at["mean", "mean"]
 exploration.bars_with_errors(apart, "$1,000 more wrong than with nothing missing")
 
 # %% [markdown]
-# **KNN** it is, and now you know why: square feet go with bedrooms and bathrooms, so the neighbours know them well,
-# while the mean gives a one-room flat the size of a family's house. Three things that the exam does not ask:
+# **KNN** it is, and now you know why: square feet go with bedrooms and bathrooms, so the neighbours know them
+# well, while the mean gives a one-room flat the size of a family's house. Three things that the exam does not
+# ask:
 #
 # - *Dropping* is not bad as long as the new houses are complete: its bar overlaps KNN's. But who drops has no
 #   answer for a new house without square feet, on the right, where the average price has to do.
-# - *KNN without scaling* looks for the nearest lot, and is little better than the mean. That is what step 3 was for.
+# - *KNN without scaling* looks for the nearest lot. On the left it is a little better than the mean, on the
+#   right it is no better. That is what step 3 was for.
 # - KNN wins as far as the other columns tell of the missing one. Where they do not, it has nothing to go by
 #   (exercise 2).
 #
 # ## 5. Predict the prices: a line and trees
 #
-# The first seed's houses, filled by KNN, now go to two built-in algorithms. *Linear Learner* finds a price for each
-# square foot and each year; *XGBoost* asks questions, one tree after another. A built-in algorithm needs no script,
-# so this is the request itself
+# The first seed's houses, filled by KNN, now go to two built-in algorithms. *Linear Learner* finds a price for
+# each square foot and each year; *XGBoost* asks questions, one tree after another. A built-in algorithm needs no
+# script, so this is the request itself
 # ([CreateTrainingJob](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.html)).
 # Both jobs start before the first is waited for.
 
@@ -235,35 +238,30 @@ exploration.bars_with_errors(apart, "$1,000 more wrong than with nothing missing
 sagemaker = lab.client("sagemaker")
 linear = image_uris.retrieve("linear-learner", lab.region)
 line = {"predictor_type": "regressor", "mini_batch_size": "20", "epochs": "60", "learning_rate": "0.05"}
-cluster = {"InstanceType": MACHINE, "InstanceCount": 1, "VolumeSizeInGB": 10}
+machine = {"InstanceType": MACHINE, "InstanceCount": 1, "VolumeSizeInGB": 10}
+usual = {"OutputDataConfig": {"S3OutputPath": lab.uri("output")}, "RoleArn": lab.role, "Tags": lab.tags}
+usual |= {"ResourceConfig": machine, "StoppingCondition": {"MaxRuntimeInSeconds": 3600}}
 
 
 def start(image, hyperparameters, **channels):
     """Start a training job of a built-in algorithm; returns its name. channels: name = S3 URI of CSV files."""
-    name = lab.fresh_name("builtin")
-    source = {each: {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": channels[each]}} for each in channels}
-    sagemaker.create_training_job(
-        TrainingJobName=name,
-        AlgorithmSpecification={"TrainingImage": image, "TrainingInputMode": "File"},
-        HyperParameters=hyperparameters,
-        InputDataConfig=[{"ChannelName": c, "DataSource": source[c], "ContentType": "text/csv"} for c in channels],
-        OutputDataConfig={"S3OutputPath": lab.uri("output")},
-        **{"ResourceConfig": cluster, "StoppingCondition": {"MaxRuntimeInSeconds": 3600}},
-        **{"RoleArn": lab.role, "Tags": lab.tags},
-    )
+    name, algorithm = lab.fresh_name("builtin"), {"TrainingImage": image, "TrainingInputMode": "File"}
+    sources = {each: {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": uri}} for each, uri in channels.items()}
+    inputs = [{"ChannelName": each, "DataSource": sources[each], "ContentType": "text/csv"} for each in channels]
+    about = {"AlgorithmSpecification": algorithm, "HyperParameters": hyperparameters, "InputDataConfig": inputs}
+    sagemaker.create_training_job(TrainingJobName=name, **about, **usual)
     return name
 
 
-channels = {name: filled[name] for name in ("train", "validation")}
-jobs = {"line": start(linear, line, **channels), "trees": start(xgboost, trees, **channels)}
+jobs = {"line": start(linear, line, **filled), "trees": start(xgboost, trees, **filled)}
 trained = {name: watch.follow(lab, "training job", job) for name, job in jobs.items()}
 
 # %% [markdown]
 # Nobody needs an endpoint to price a thousand houses once. A [batch transform
 # job](../labs/GLOSSARY.md#batch-transform) starts a model server, sends it a file, stores the answers and ends
 # ([CreateModel](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateModel.html),
-# [CreateTransformJob](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTransformJob.html)). The
-# houses go without their prices. XGBoost answers with a number a line, Linear Learner with a JSON object.
+# [CreateTransformJob](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTransformJob.html)).
+# The houses go without their prices. XGBoost answers with a number a line, Linear Learner with a JSON object.
 #
 # Is the smaller error luck? Draw the thousand houses anew, with replacement, two thousand times (the
 # [bootstrap](../labs/GLOSSARY.md#bootstrap)): the interval is where 95 % of the differences lie.
@@ -278,20 +276,19 @@ def score(job, image, features, accept="text/csv"):
     container = {"Image": image, "ModelDataUrl": job["ModelArtifacts"]["S3ModelArtifacts"]}
     sagemaker.create_model(ModelName=name, PrimaryContainer=container, ExecutionRoleArn=lab.role, Tags=lab.tags)
     source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": where}}
-    sagemaker.create_transform_job(
-        **{"TransformJobName": name, "ModelName": name, "Tags": lab.tags},
-        TransformInput={"DataSource": source, "ContentType": "text/csv", "SplitType": "Line"},
-        TransformOutput={"S3OutputPath": lab.uri("scored", name), "Accept": accept, "AssembleWith": "Line"},
-        TransformResources={"InstanceType": MACHINE, "InstanceCount": 1},
-    )
+    output = {"S3OutputPath": lab.uri("scored", name), "Accept": accept, "AssembleWith": "Line"}
+    about = {"TransformJobName": name, "ModelName": name, "TransformOutput": output, "Tags": lab.tags}
+    about |= {"TransformInput": {"DataSource": source, "ContentType": "text/csv", "SplitType": "Line"}}
+    about |= {"TransformResources": {"InstanceType": MACHINE, "InstanceCount": 1}}
+    sagemaker.create_transform_job(**about)
     watch.follow(lab, "transform job", name)
     return tables.lines(lab, lab.uri("scored", name, "rows.csv.out"))
 
 
 # %% [markdown]
-# And where is each of them wrong? Sorted by age, the line prices middle-aged houses too high, new and old ones too
-# low: it cannot bend, and what it could not learn is the pattern that you saw in step 2. The trees follow it. (A
-# line can be given a bend, as a column of its own: exercise 3. Then it may well win.)
+# And where is each of them wrong? Sorted by age, the line prices middle-aged houses too high, new and old ones
+# too low: it cannot bend, and what it could not learn is the pattern that you saw in step 2. The trees follow
+# it. (A line can be given a bend, as a column of its own: exercise 3. Then it may well win.)
 
 # %% tags=["nbval-ignore-output"]
 import json
@@ -313,9 +310,9 @@ exploration.errors_along(new, "age", "price", guesses)
 # %% [markdown]
 # ## 6. Overfit on purpose
 #
-# From tables back to digits. `mnist-knobs.py` is lab 1's network with its settings as arguments, and here it gets
-# 300 digits instead of 4,000, and no dropout: a million weights that can learn every digit by heart. The same
-# again with each of three cures:
+# From tables back to digits. `mnist-knobs.py` is lab 1's network with its settings as arguments, and here it
+# gets 300 digits instead of 4,000, and no dropout: a million weights that can learn every digit by heart. The
+# same again with each of three cures:
 #
 # - [early stopping](../labs/GLOSSARY.md#early-stopping): end when the validation loss has not improved for three
 #   epochs, and keep the best one's weights;
@@ -336,7 +333,7 @@ parts = {
     "test": (every.held_out_images, every.held_out_labels),
 }
 channels = {name: digits.put(lab, name, *part) for name, part in parts.items()}
-metrics = calls.METRICS | {"test_acc": r"- test_acc: ([0-9\.]+)"}
+metrics = calls.METRICS | {name: rf"- {name}: ([0-9\.]+)" for name in ("test_loss", "test_acc")}
 cures = {"no cure": {}, "early stopping": {"patience": 3}, "dropout": {"dropout": 0.5}}
 cures["augmentation"] = {"shift": 0.1, "zoom": 0.1}
 jobs = {}
@@ -347,10 +344,11 @@ for title, cure in cures.items():
 # %% [markdown]
 # Read the first panel from left to right. The training loss goes to nothing, and from the ring on the validation
 # loss *rises*: [overfitting](../labs/GLOSSARY.md#overfitting), the network is ever surer of what is wrong. Early
-# stopping ends soon after the ring. Dropout and augmentation keep the two curves together for longer.
+# stopping ends soon after the ring. Dropout slows it down, and augmentation keeps the two curves
+# together.
 
 # %% tags=["nbval-ignore-output"]
-from sagelab.lab import comparison
+from sagelab.lab import comparison, tuning
 
 ended = {title: watch.follow(lab, "training job", job) for title, job in jobs.items()}
 histories = {title: watch.metrics(lab, job) for title, job in jobs.items()}
@@ -362,7 +360,11 @@ comparison.learning_curves(histories)
 # %% [markdown]
 # How many of the test digits does each read? With its 95 % interval, for 1,000 digits are only 1,000. Where two
 # intervals overlap by much, this table does not say which is better. And one seed is one throw of the dice: the
-# [walkthrough](../labs/11-explore-impute-model/README.md#6-overfit-on-purpose) has five seeds of each.
+# [walkthrough](../labs/11-explore-impute-model/README.md#6-overfit-on-purpose) has several of each.
+#
+# Compare the two columns of the test digits. Early stopping lowers the *loss* and does not raise the *accuracy*:
+# it ends when the network begins to be ever surer of its mistakes, which the loss punishes, and the accuracy
+# does not count. Ask which of the two you need before you choose what to watch.
 
 # %% tags=["nbval-ignore-output"]
 import pandas as pd
@@ -372,8 +374,10 @@ from sagelab.lab import judgement
 rows = []
 for title, each in last.items():
     low, high = judgement.interval(each["test_acc"], len(every.held_out_labels))
-    rows.append((title, f"{each['acc']:.1%}", f"{each['test_acc']:.1%}", f"{low:.1%} to {high:.1%}"))
-pd.DataFrame(rows, columns=["", "training, last epoch", "test", "95 % interval"]).set_index("")
+    shown = f"{each['test_loss']:.2f}", f"{each['acc']:.1%}", f"{each['test_acc']:.1%}"
+    rows.append((title, *shown, f"{low:.1%} to {high:.1%}"))
+assert last["augmentation"]["test_loss"] < last["no cure"]["test_loss"]
+pd.DataFrame(rows, columns=["", "test loss", "accuracy, training", "test", "95 % interval"]).set_index("")
 
 # %% [markdown]
 # ## 7. Search three kinds of hyperparameters
@@ -385,14 +389,12 @@ pd.DataFrame(rows, columns=["", "training, last epoch", "test", "95 % interval"]
 #
 # A small search for each
 # ([CreateHyperParameterTuningJob](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateHyperParameterTuningJob.html)).
-# The strategy is *Grid*: every combination of the values, once. A fourth search is the yardstick: its jobs differ in
-# their seed, and in nothing else.
+# The strategy is *Grid*: every combination of the values, once. A fourth search is the yardstick: its jobs
+# differ in their seed, and in nothing else.
 
 # %% tags=["nbval-ignore-output"]
 from sagemaker.core.parameter import CategoricalParameter
 from sagemaker.train.tuner import HyperparameterTuner
-
-from sagelab.lab import tuning
 
 kinds = {
     "model": {"filter-size": ["3", "5"], "pooling": ["max", "average"][:EACH]},
@@ -401,14 +403,13 @@ kinds = {
     "luck": {"seed": ["1", "2", "3", "4"][: 2 * EACH]},
 }
 trainer = lab.trainer(f"{SOURCE}/mnist-knobs.py", {"epochs": EPOCHS // 2, "dropout": 0.5}, MACHINE, metrics)
-inputs = [InputData(channel_name=name, data_source=uri) for name, uri in channels.items()]
-objective = {"objective_metric_name": "val_acc", "objective_type": "Maximize", "strategy": "Grid"}
-objective["metric_definitions"] = [{"Name": "val_acc", "Regex": metrics["val_acc"]}]
-searches = {}
+about = {"objective_metric_name": "val_acc", "objective_type": "Maximize", "strategy": "Grid", "tags": lab.tags}
+about |= {"metric_definitions": [{"Name": "val_acc", "Regex": metrics["val_acc"]}], "max_parallel_jobs": 2}
+inputs, searches = [InputData(channel_name=name, data_source=uri) for name, uri in channels.items()], {}
 for title, values in kinds.items():
-    ranges, name = {each: CategoricalParameter(some) for each, some in values.items()}, lab.fresh_name(title)[-32:]
-    tuner = HyperparameterTuner(trainer, **objective, hyperparameter_ranges=ranges, max_parallel_jobs=2, tags=lab.tags)
-    tuner.tune(inputs, job_name=name, wait=False)
+    name = lab.fresh_name(title).removeprefix(f"{lab.name}-")
+    ranges = {each: CategoricalParameter(some) for each, some in values.items()}
+    HyperparameterTuner(trainer, hyperparameter_ranges=ranges, **about).tune(inputs, name, wait=False)
     watch.follow(lab, "tuning job", name)
     searches[title] = tuning.jobs(lab, name)
 
@@ -424,14 +425,15 @@ comparison.spreads(searches, "luck")
 # %% [markdown]
 # ## 8. Catch fraud: recall, precision and money
 #
-# One payment in twenty is fraudulent, and XGBoost gives each a score. Who calls nothing fraud is right in 95 % of
-# all cases, so *accuracy* says little here. Two shares say more:
+# One payment in twenty is fraudulent, and XGBoost gives each a score. Who calls nothing fraud is right in 95 %
+# of all cases, so *accuracy* says little here. Two shares say more:
 #
 # - [recall](../labs/GLOSSARY.md#recall): of the frauds, how many were caught? TP / (TP + FN);
 # - [precision](../labs/GLOSSARY.md#precision): of the alarms, how many were right? TP / (TP + FP).
 #
-# The exam shows a matrix in which 90 frauds were caught and 10 missed, and asks for the recall: 90 / (90 + 10), **90 %**.
-# What the other column says does not matter for it. First our own matrix, with an alarm at a score of 0.5.
+# The exam shows a matrix in which 90 frauds were caught and 10 missed, and asks for the recall: 90 / (90 + 10),
+# **90 %**. What the other column says does not matter for it. First our own matrix, with an alarm at a score of
+# 0.5.
 
 # %% tags=["nbval-ignore-output"]
 payments = tables.payments(12_000)
@@ -447,14 +449,15 @@ assert quiz.recall == 0.9
 judgement.confusion(judgement.count(choose["fraud"], chosen), "fraud", "no fraud")
 
 # %% [markdown]
-# At 0.5 it misses many. The threshold is yours to choose, and moving it trades one mistake for the other. So what do
-# they cost? Say a missed fraud costs $120 and an alarm $5, for somebody calls the customer. The green line is where
-# that is cheapest, for 4,000 payments that had no part in the training; then it is judged by 4,000 others.
+# At 0.5 it misses many. The threshold is yours to choose, and moving it trades one mistake for the other. So
+# what do they cost? Say a missed fraud costs $120 and an alarm $5, for somebody calls the customer. The green
+# line is where that is cheapest, for 4,000 payments that had no part in the training; then it is judged by 4,000
+# others.
 #
 # <div class="alert alert-warning">
 #
-# **Trap.** *We want 90 % recall* is half a wish. A model that calls everything fraud has a recall of 100 %. Say what
-# precision, or what cost, you are ready to pay for it.
+# **Trap.** *We want 90 % recall* is half a wish. A model that calls everything fraud has a recall of 100 %. Say
+# what precision, or what cost, you are ready to pay for it.
 #
 # </div>
 
@@ -474,14 +477,14 @@ judgement.thresholds(choose["fraud"], chosen, **costs)
 
 # %% [markdown]
 # The cheapest threshold lies far below one half, and its *accuracy* may be lower than that of doing nothing: it
-# raises many false alarms, because they are cheap. Expected costs say where it should lie: an alarm pays where the
-# score times $120 is more than $5, above 5 / 120 = 0.04, as far as scores are honest shares.
+# raises many false alarms, because they are cheap. Expected costs say where it should lie: an alarm pays where
+# the score times $120 is more than $5, above 5 / 120 = 0.04, as far as scores are honest shares.
 #
 # ## 9. Clean up
 #
 # Jobs have ended and cost nothing more. The pipeline, the models and the files go
-# ([DeleteModel](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DeleteModel.html)), and the last line
-# proves it.
+# ([DeleteModel](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DeleteModel.html)), and the last
+# line proves it.
 
 # %% tags=["nbval-ignore-output"]
 from sagelab.lab import cleanup
@@ -494,9 +497,10 @@ cleanup.assert_clean(lab)
 # ## What you learned
 #
 # - Look first: range, peak, outliers, patterns. A pattern seen is a model chosen.
-# - One outlier presses min-max and max-abs together, and leaves robust scaling alone. Trees need no scaling, KNN does.
-# - Among the ways that keep all houses, KNN fills best where other columns tell of the missing one. Dropping costs
-#   little until a new house has the gap.
+# - One outlier presses min-max and max-abs together, and leaves robust scaling alone. Trees need no scaling, KNN
+#   does.
+# - Among the ways that keep all houses, KNN fills best where other columns tell of the missing one. Dropping
+#   costs little until a new house has the gap.
 # - Overfitting is a validation loss that rises while the training loss falls. Early stopping, dropout and
 #   augmentation work against it, each in its own way.
 # - Differences want a yardstick: the same seeds, an interval, jobs that differ by luck alone.
@@ -508,5 +512,5 @@ cleanup.assert_clean(lab)
 #
 # ## Next
 #
-# [Lab 3](03-tune-the-classifier.ipynb) searches more cleverly than by grid, and [lab 8](08-automate-it.ipynb) makes a
-# pipeline that registers and deploys what is good enough.
+# [Lab 3](03-tune-the-classifier.ipynb) searches more cleverly than by grid, and [lab 8](08-automate-it.ipynb)
+# makes a pipeline that registers and deploys what is good enough.

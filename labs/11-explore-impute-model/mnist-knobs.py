@@ -29,7 +29,7 @@ for name in ("training", "validation", "test"):
 parser.add_argument("--model-dir", default=env("SM_MODEL_DIR", "model"))
 parser.add_argument("--seed", type=int, default=1)
 parser.add_argument("--epochs", type=int, default=20)
-parser.add_argument("--patience", type=int, default=0, help="epochs without a better val_loss that end it; 0: none")
+parser.add_argument("--patience", type=int, default=0, help="epochs without a better val_loss; 0: no end")
 # of the model
 parser.add_argument("--dropout", type=float, default=0.0, help="of the dense layer; half of it after the pooling")
 parser.add_argument("--filter-size", type=int, default=3)

@@ -41,8 +41,8 @@ for name, part in parts.items():
     scaled.to_csv(args.folder / name / f"{name}.csv", index=False, header=False)
 print(f"{args.scaler}: {len(train)} houses to train with, {len(houses) - len(train)} to validate with")
 
-# The column alone, but for the normalizer: of one number it can only make 1, so it has the whole row. Then the same
-# without the largest value, to see what that has done to all others.
+# The column alone, but for the normalizer: of one number it can only make 1, so it has the whole row. Then the
+# same without the largest value, to see what that has done to all others.
 tables = []
 for fitted, rows in (("all", train), ("without the largest", train.drop(index=train[args.column].idxmax()))):
     side_by_side = {"fitted to": fitted, "as it is": rows[args.column]}

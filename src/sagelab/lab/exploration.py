@@ -1,8 +1,9 @@
-"""Pictures of a table: what four questions ask of it, what scalers make of a column, ways with their error bars."""
+"""Pictures of a table: what four questions ask of it, what scalers make of a column, ways with error bars."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,7 +67,7 @@ def _medians(table: pd.DataFrame, by: str, label: str) -> tuple[list[float], lis
     order = table.sort_values(by)
     cuts = [*np.linspace(0, len(order), 11).astype(int)]
     cuts[-1:-1] = [(cuts[-2] + cuts[-1]) // 2, (cuts[-2] + 3 * cuts[-1]) // 4]
-    groups = [order.iloc[start:end] for start, end in zip(cuts, cuts[1:], strict=False) if end > start]
+    groups = [order.iloc[start:end] for start, end in pairwise(cuts) if end > start]
     return [group[by].median() for group in groups], [group[label].median() for group in groups]
 
 
@@ -85,8 +86,8 @@ def scaled(table: pd.DataFrame, span: tuple[float, float] = (-3.0, 3.0)) -> Figu
     first. span: of the axis. The shade of each row of dots is where nineteen of twenty lie.
     """
     parts = {str(name): rows.drop(columns="fitted to") for name, rows in table.groupby("fitted to", sort=False)}
-    (_, first), names = next(iter(parts.items())), [name for name in table if name not in ("fitted to", "as it is")]
-    told = [f"{name}: {', '.join(_usual(part[name]) + ' ' + fit for fit, part in parts.items())}" for name in names]
+    first, names = next(iter(parts.values())), [name for name in table if name not in ("fitted to", "as it is")]
+    told = [f"{each}: {', '.join(f'{_usual(part[each])} {fit}' for fit, part in parts.items())}" for each in names]
     alt = f"Strips of dots, nineteen of twenty houses lie in: {'; '.join(told)}"
     figure, axes = open_figure(alt, (WIDTH, 1.05 * len(names) + 0.3), len(names), sharex=True)
     for axis, name in zip(axes[:, 0], names, strict=True):
@@ -130,35 +131,33 @@ def above(results: pd.DataFrame, measure: str, reference: str) -> pd.DataFrame:
 
 
 def bars_with_errors(tables: Mapping[str, pd.DataFrame], unit: str) -> Figure:
-    """A panel a table of `above`: a point a way with its interval, and zero as a line; the best is green."""
+    """A panel a table of `above`: a point a way with its interval, and zero as a line; the best is green.
+
+    All panels have the first one's order, from the smallest mean on.
+    """
+    order = [str(way) for way in next(iter(tables.values())).sort_values("mean").index]
+    ordered = {title: table.loc[order] for title, table in tables.items()}
     told = "; ".join(
-        f"{title}: {', '.join(f'{way} {mean:+.2f} ± {half:.2f}' for way, mean, half in _rows(table))}"
-        for title, table in tables.items()
+        f"{title}: {', '.join(f'{way} {mean:+.2f} ± {half:.2f}' for way, mean, half in table.itertuples())}"
+        for title, table in ordered.items()
     )
-    figure, axes = open_figure(
-        f"Points with error bars. {told}", (WIDTH, 0.42 * len(next(iter(tables.values()))) + 1.1), 1, len(tables)
-    )
-    for axis, (title, table) in zip(axes[0], tables.items(), strict=True):
+    size = (WIDTH, 0.42 * len(order) + 1.2)
+    figure, axes = open_figure(f"Points with error bars. {told}", size, 1, len(tables), sharey=True)
+    for axis, (title, table) in zip(axes[0], ordered.items(), strict=True):
         _points(axis, table)
         axis.set_title(title, loc="left")
-        axis.set_xlabel(unit)
-        if axis is not axes[0, 0]:
-            axis.set_yticklabels([])
+    axes[0, 0].set_yticks(range(len(order)), order)
+    axes[0, 0].invert_yaxis()
+    figure.supxlabel(unit, fontsize=11)
     return figure
 
 
-def _rows(table: pd.DataFrame) -> list[tuple[str, float, float]]:
-    ordered = table.sort_values("mean", ascending=False)
-    return [(str(way), float(mean), float(half)) for way, mean, half in ordered.itertuples()]
-
-
 def _points(axis: Axes, table: pd.DataFrame) -> None:
-    for place, (_, mean, half) in enumerate(_rows(table)):
+    for place, (_, mean, half) in enumerate(table.itertuples()):
         colour = GREEN if mean == table["mean"].min() else BLUE
         axis.errorbar(mean, place, xerr=half, fmt="o", color=colour, capsize=4, linewidth=2)
         axis.annotate(f"{mean:+.1f}", (mean, place), (0, 7), textcoords="offset points", ha="center", fontsize=9)
     axis.axvline(0, color=INK, linewidth=1)
-    axis.set_yticks(range(len(table)), [way for way, *_ in _rows(table)])
     axis.margins(x=0.1, y=0.15)
 
 

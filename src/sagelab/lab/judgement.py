@@ -115,8 +115,9 @@ def thresholds(labels: Any, scores: Any, miss: float, alarm: float) -> Figure:
     at = count(labels, scores, best)
     half = count(labels, scores)
     alt = (
-        f"Recall and precision against the threshold, and the cost: lowest at {best:.2f}, {costs.min():,.0f} dollars "
-        f"with recall {at.recall:.0%} and precision {at.precision:.0%}; at 0.5 {half.cost(miss, alarm):,.0f} dollars"
+        f"Recall and precision against the threshold, and the cost: lowest at {best:.2f}, {costs.min():,.0f} "
+        f"dollars with recall {at.recall:.0%} and precision {at.precision:.0%}; at 0.5 "
+        f"{half.cost(miss, alarm):,.0f} dollars"
     )
     figure, axes = open_figure(alt, (7.2, 4.8), 2, 1, sharex=True)
     every = [count(labels, scores, each) for each in _thresholds()]
