@@ -51,7 +51,8 @@ class _Pickler(pickle.Pickler):
         self._root = root
 
     def persistent_id(self, value: Any) -> Any:
-        if not _is_named(type(value)):
+        kind: Any = type(value)
+        if not _is_named(kind):
             return None
         if isinstance(value, BaseBackend) and value is not self._root:
             return service_of(type(value)), value.account_id, value.region_name
@@ -60,7 +61,8 @@ class _Pickler(pickle.Pickler):
         return (service_of(value.backend),) if isinstance(value, BackendDict) else None
 
     def reducer_override(self, value: Any) -> Any:
-        if not _is_unlike(type(value)):
+        kind: Any = type(value)
+        if not _is_unlike(kind):
             return NotImplemented
         if isinstance(value, _LOCKS):
             return (threading.RLock if isinstance(value, _LOCKS[1]) else threading.Lock), ()
