@@ -17,7 +17,7 @@ from botocore import xform_name
 from botocore.loaders import Loader
 
 CELLS, LINES, WORDS, TERMS, ALT = 40, 20, 1000, 5, 40
-VERBS = tuple("Open Train Deploy Tune Compile Automate Run Build Serve Read Watch Compare Operate Lock".split())
+VERBS = tuple("Open Train Deploy Tune Compile Automate Run Build Serve Read Watch Compare Operate Lock Explore".split())
 HEAD = ("**What you'll do.**", "**What you'll learn.**", "**What you'll need.**")
 NEEDS = {
     "the labs to do first": r"^- \*\*Before:\*\* .+",

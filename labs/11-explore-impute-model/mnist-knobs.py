@@ -32,6 +32,7 @@ parser.add_argument("--epochs", type=int, default=20)
 parser.add_argument("--patience", type=int, default=0, help="epochs without a better val_loss; 0: no end")
 # of the model
 parser.add_argument("--dropout", type=float, default=0.0, help="of the dense layer; half of it after the pooling")
+parser.add_argument("--filters", type=int, default=32, help="of the first layer; the second has twice as many")
 parser.add_argument("--filter-size", type=int, default=3)
 parser.add_argument("--pooling", choices=("max", "average"), default="max")
 # of the optimizer
@@ -73,8 +74,8 @@ model = keras.Sequential(
     [
         keras.Input(shape=(28, 28, 1), name="image"),
         *changes,
-        layers.Conv2D(32, args.filter_size, **kind),
-        layers.Conv2D(64, args.filter_size, **kind),
+        layers.Conv2D(args.filters, args.filter_size, **kind),
+        layers.Conv2D(2 * args.filters, args.filter_size, **kind),
         pool((2, 2)),
         layers.Dropout(args.dropout / 2),
         layers.Flatten(),
