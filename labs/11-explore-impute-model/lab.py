@@ -404,13 +404,13 @@ kinds = {
 }
 small = {"epochs": EPOCHS, "filters": 8, "dropout": 0.3}
 trainer = lab.trainer(f"{SOURCE}/mnist-knobs.py", small, MACHINE, metrics)
-about = {"objective_metric_name": "val_acc", "objective_type": "Maximize", "strategy": "Grid", "tags": lab.tags}
-about |= {"metric_definitions": [{"Name": "val_acc", "Regex": metrics["val_acc"]}], "max_parallel_jobs": 2}
+goal = {"objective_metric_name": "val_acc", "objective_type": "Maximize", "strategy": "Grid", "tags": lab.tags}
+goal |= {"metric_definitions": [{"Name": "val_acc", "Regex": metrics["val_acc"]}], "max_parallel_jobs": 2}
 inputs, searches = [InputData(channel_name=name, data_source=uri) for name, uri in channels.items()], {}
 for title, values in kinds.items():
     name = lab.fresh_name(title).removeprefix(f"{lab.name}-")
     ranges = {each: CategoricalParameter(some) for each, some in values.items()}
-    HyperparameterTuner(trainer, hyperparameter_ranges=ranges, **about).tune(inputs, name, wait=False)
+    HyperparameterTuner(trainer, hyperparameter_ranges=ranges, **goal).tune(inputs, name, wait=False)
     watch.follow(lab, "tuning job", name)
     searches[title] = tuning.jobs(lab, name)
 
