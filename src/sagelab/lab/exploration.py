@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FENCE = 3.0  # widths of the middle half, beyond which a value lies far out (Tukey)
 USUAL = (2.5, 97.5)  # percentiles between which 19 of 20 values lie
 WIDTH = 7.2  # inches: wide enough for two panels, and readable on a phone
-DOTS = {"marker": "o", "linestyle": "none", "markersize": 3, "alpha": 0.5, "markeredgewidth": 0}
+DOTS: dict[str, Any] = {"marker": "o", "linestyle": "none", "markersize": 3, "alpha": 0.5, "markeredgewidth": 0}
 
 
 def far_out(values: pd.Series[Any]) -> pd.Series[bool]:
