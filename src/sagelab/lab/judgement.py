@@ -125,7 +125,7 @@ def thresholds(labels: Any, scores: Any, miss: float, alarm: float) -> Figure:
     cost = axes[1, 0]
     cost.plot(_thresholds(), costs, color=INK, linewidth=2)
     cost.plot([best], [costs.min()], "o", color=GREEN, markersize=9)
-    cost.annotate(f"{best:.2f}: ${costs.min():,.0f}", (best, costs.min()), (8, 10), textcoords="offset points")
+    cost.annotate(f"{best:.2f}: ${costs.min():,.0f}", (best, costs.min()), (12, -16), textcoords="offset points")
     cost.set(xlabel="threshold: a score of this or more is an alarm", ylabel="cost (dollars)", ylim=(0, None))
     for axis in axes[:, 0]:
         axis.axvline(best, color=GREEN, linestyle="--", linewidth=1)
