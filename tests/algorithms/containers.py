@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,26 @@ def csv(rows: Any) -> bytes:
     text = io.StringIO()
     np.savetxt(text, rows, delimiter=",", fmt="%.8g")
     return text.getvalue().encode()
+
+
+def records(rows: Any, labels: Any = None) -> bytes:
+    """Rows as RecordIO-protobuf. rows: (count, columns). labels: (count,)."""
+
+    def field(number: int, content: bytes) -> bytes:
+        size = (
+            bytes([len(content)]) if len(content) < 128 else bytes([len(content) & 127 | 128, len(content) >> 7])
+        )
+        return bytes([number << 3 | 2]) + size + content
+
+    def entry(number: int, values: Any) -> bytes:
+        tensor = field(1, np.asarray(values, "<f4").tobytes())
+        return field(number, field(1, b"values") + field(2, field(2, tensor)))
+
+    found = b""
+    for number, row in enumerate(rows):
+        record = entry(1, row) + (b"" if labels is None else entry(2, [labels[number]]))
+        found += struct.pack("<II", 0xCED7230A, len(record)) + record + bytes(-len(record) % 4)
+    return found
 
 
 def container(

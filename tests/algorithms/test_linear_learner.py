@@ -163,6 +163,7 @@ ROWS = b"0,1\n1,2\n0,3\n1,4\n"
             "text/csv",
             "'loss' hyperparameter with predictor_type 'binary_classifier'",
         ),
+        (GOOD | {"optimizer": "sgd", "learning_rate": 1e200, "wd": 1e200}, ROWS, "text/csv", "The loss of every"),
         (GOOD | {"wd": "nan"}, ROWS, "text/csv", "The value 'nan' is not valid for the 'wd' hyperparameter"),
         (GOOD | {"feature_dim": 3}, ROWS, "text/csv", "has 1 features, and feature_dim is 3"),
         (GOOD | {"predictor_type": "multiclass_classifier"}, ROWS, "text/csv", "num_classes is a required"),
@@ -204,6 +205,8 @@ def test_a_channel_that_is_missing_is_named(tmp_path: Path) -> None:
     [
         (b"1,2", "text/csv", "application/json", 400),
         (b"x", "text/csv", "application/json", 400),
+        (b"nan", "text/csv", "application/json", 400),
+        (b'{"features": [1' + b"0" * 400 + b"]}", "application/jsonlines", "", 400),
         (b"{}", "application/json", "application/json", 400),
         (
             b'{"instances": [{"data": {"features": {"keys": [99], "shape": [9], "values": [1]}}}]}',

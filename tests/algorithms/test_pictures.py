@@ -13,10 +13,12 @@ import pytest
 from sagelab.algorithms import (
     box_annotations,
     image_classification,
+    image_requests,
     object_detection,
     semantic_segmentation,
     training,
 )
+from sagelab.algorithms.answers import Unanswered
 from sagelab.algorithms.image_channels import Example
 from sagelab.algorithms.job import Job, UserError
 from sagelab.algorithms.training import Patience, Progress
@@ -311,3 +313,41 @@ def test_batches_are_full_and_every_picture_is_in_one() -> None:
     assert [len(each) for each in found] == [3, 3, 3]
     assert set(np.concatenate(found)) == set(range(7))
     assert [each.tolist() for each in training.batches(5, 2, None)] == [[0, 1], [2, 3], [4]]
+
+
+def test_answer_in_a_batch_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert image_requests.write([1], {"prediction": [1]}, "") == (b"[1]", "application/json")
+    monkeypatch.setenv("SAGEMAKER_BATCH", "true")
+    line = (b'{"prediction": [1]}\n', "application/jsonlines")
+    assert image_requests.write([1], {"prediction": [1]}, "") == line
+    assert image_requests.write([1], {"prediction": [1]}, "*/*") == line
+    assert image_requests.write([1], {"prediction": [1]}, "application/json")[0] == b"[1]"
+    with pytest.raises(Unanswered, match="Accept type 'text/csv' is not supported") as refused:
+        image_requests.write([1], {}, "text/csv")
+    assert refused.value.status == 406
+
+
+@pytest.mark.parametrize(("kind", "status"), [("text/csv", 415), ("image/png", 400)])
+def test_request_that_is_no_picture_is_refused(kind: str, status: int) -> None:
+    with pytest.raises(Unanswered) as refused:
+        image_requests.picture(b"1,2", kind)
+    assert refused.value.status == status
+
+
+def test_model_of_a_job_before_is_read_within_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    channels = files(image_classification, model={"a.params": b"12345", "b.json": b"{}"})
+    job = scenes.job(tmp_path, channels, "image/png", SENT)
+    assert training.before(job) == {"a.params": b"12345", "b.json": b"{}"}
+    monkeypatch.setattr(training, "LARGEST_MODEL", 6)
+    with pytest.raises(UserError, match="larger than 6 bytes"):
+        training.before(job)
+    (tmp_path / "input/data/model/model.tar.gz").write_bytes(b"none")
+    with pytest.raises(UserError, match=r"model\.tar\.gz cannot be read"):
+        training.before(job)
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_loss_that_is_no_number_is_the_users_error(loss: float) -> None:
+    assert training.check_loss(2.5) == 2.5
+    with pytest.raises(UserError, match="not a number any more: please use a smaller learning_rate"):
+        training.check_loss(loss)

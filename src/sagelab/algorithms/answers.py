@@ -33,11 +33,16 @@ class Unanswered(UserError):
         self.status = status
 
 
-def answering(predict: Predict, together: str = "predictions", width: int | None = None) -> Answer:
-    """What answers requests by rows. together: the name of all of them in JSON. width: features of a row."""
+def answering(
+    predict: Predict, together: str = "predictions", width: int | None = None, kinds: tuple[str, ...] = ()
+) -> Answer:
+    """What answers requests by rows. together: the name of all of them in JSON. width: features of a row.
+
+    kinds: the content types that it takes; all if empty.
+    """
 
     def answer(body: bytes, kind: str, accept: str) -> tuple[bytes, str]:
-        rows = read(body, kind)
+        rows = read(body, kind, kinds or tuple(_READERS))
         if width is not None:
             rows = _fit(rows, width)
         return write(predict(rows), accept, together)
@@ -45,19 +50,18 @@ def answering(predict: Predict, together: str = "predictions", width: int | None
     return answer
 
 
-def read(body: bytes, content_type: str) -> Any:
-    """(rows, columns), dense or sparse. Unanswered: they cannot be read."""
+def read(body: bytes, content_type: str, kinds: tuple[str, ...]) -> Any:
+    """(rows, columns), dense or sparse. Unanswered: they cannot be read, or are of none of these kinds."""
     kind = content_type.partition(";")[0].strip().lower()
-    reader = _READERS.get(kind)
-    if reader is None:
+    if kind not in kinds:
         raise Unanswered(
             f"Content-type '{content_type[:80]}' is not supported. Supported content-types are"
-            f" {', '.join(_READERS)}.",
+            f" {', '.join(kinds)}.",
             415,
         )
     try:
-        return reader(body)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, UserError) as error:
+        return _finite(_READERS[kind](body))
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, UserError) as error:
         raise Unanswered(f"unable to evaluate payload provided: it is not {kind}: {error}") from None
 
 
@@ -107,8 +111,8 @@ def _features(instance: Any) -> Any:
     """(1, columns) of {"features": [...]}, {"data": {"features": {"values": [...]}}}, or the same with keys."""
     found = instance["data"]["features"] if "data" in instance else instance["features"]
     if isinstance(found, list):
-        return _finite(np.array([found], np.float32))
-    values = _finite(np.array(found["values"], np.float32).ravel())
+        return np.array([found], np.float32)
+    values = np.array(found["values"], np.float32).ravel()
     if "keys" not in found:
         return values.reshape(1, -1)
     keys = np.array(found["keys"], np.int64).ravel()
@@ -126,10 +130,10 @@ def _together(rows: list[Any]) -> Any:
     return vstack([csr_matrix(row) for row in rows], format="csr")
 
 
-def _finite(values: Any) -> Any:
-    if not np.isfinite(values).all():
+def _finite(rows: Any) -> Any:
+    if not np.isfinite(rows if isinstance(rows, np.ndarray) else rows.data).all():
         raise ValueError("a value is missing or no finite number")
-    return values
+    return rows
 
 
 _READERS: dict[str, Callable[[bytes], Any]] = {

@@ -17,6 +17,7 @@ from sagelab.algorithms.job import Job, UserError
 from sagelab.algorithms.tables import Table
 
 RECORDIO, CSV = "application/x-recordio-protobuf", "text/csv"
+KINDS = (RECORDIO, CSV)
 
 
 def require(job: Job, *names: str) -> None:
@@ -29,17 +30,19 @@ def require(job: Job, *names: str) -> None:
         )
 
 
-def read(job: Job, channel: str, *, labelled: bool = False, width: int | None = None) -> Table | None:
+def read(
+    job: Job, channel: str, *, labelled: bool = False, width: int | None = None, kinds: tuple[str, ...] = KINDS
+) -> Table | None:
     """The rows of a channel; None where the job has none of that name.
 
-    labelled: the algorithm needs labels. width: how many features there must be, if that is told.
-    UserError: they cannot be read.
+    labelled: the algorithm needs labels. width: how many features there must be, if that is told. kinds: the
+    content types that it takes. UserError: they cannot be read.
     """
     folder = job.channel(channel)
     if folder is None:
         return None
     content_type = job.config("inputdataconfig")[channel].get("ContentType") or RECORDIO
-    kind, labels = kind_of(content_type)
+    kind, labels = kind_of(content_type, kinds)
     parts = [_read(file, kind, labels, channel) for file in _files(folder)]
     if not parts:
         raise UserError(f"Unable to read data channel '{channel}'. The channel has no data: its files are empty.")
@@ -47,6 +50,9 @@ def read(job: Job, channel: str, *, labelled: bool = False, width: int | None = 
         found = tables.join(parts)
     except ValueError as error:
         raise _unreadable(channel, content_type, f"the files do not fit together: {error}") from None
+    numbers = found.features if isinstance(found.features, np.ndarray) else found.features.data
+    if not np.isfinite(numbers).all():
+        raise _unreadable(channel, content_type, "a value is missing or no finite number")
     if labelled and found.labels is None:
         raise _unreadable(channel, content_type, "the records have no labels")
     if width is not None and found.features.shape[1] != width:
@@ -54,12 +60,22 @@ def read(job: Job, channel: str, *, labelled: bool = False, width: int | None = 
     return found
 
 
-def kind_of(content_type: str) -> tuple[str, int]:
-    """(RECORDIO or CSV, how many columns are labels). UserError: it is neither."""
+def need(
+    job: Job, channel: str, *, labelled: bool = False, width: int | None = None, kinds: tuple[str, ...] = KINDS
+) -> Table:
+    """The rows of a channel that there must be. UserError: they cannot be read, or it is not there."""
+    require(job, channel)
+    found = read(job, channel, labelled=labelled, width=width, kinds=kinds)
+    assert found
+    return found
+
+
+def kind_of(content_type: str, kinds: tuple[str, ...] = KINDS) -> tuple[str, int]:
+    """(RECORDIO or CSV, how many columns are labels). UserError: it is none of these."""
     name, *options = [part.strip() for part in content_type.split(";")]
     given = dict(option.partition("=")[::2] for option in options)
     labels = given.get("label_size", "1").strip()
-    if name.lower() not in (RECORDIO, CSV) or labels not in ("0", "1"):
+    if name.lower() not in kinds or labels not in ("0", "1"):
         raise UserError(f"No iterator has been registered for ContentType ('{content_type[:80]}', '1.0')")
     return name.lower(), int(labels)
 
@@ -71,8 +87,6 @@ def read_csv(text: str) -> Any:
         found = np.loadtxt(io.StringIO(text), dtype=np.float32, delimiter=",", ndmin=2, comments=None)
     if not found.size:
         raise ValueError("there are no rows")
-    if not np.isfinite(found).all():
-        raise ValueError("a cell is missing or no finite number")
     return found
 
 

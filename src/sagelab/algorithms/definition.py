@@ -45,9 +45,11 @@ class Range:
 @dataclass(frozen=True)
 class Definition:
     """metrics: (name, expression). objectives: those of them that a tuning job may have as its own; all if empty.
-    tunable: a Range, or the values of a categorical one. gpu: it trains on types with a GPU alone."""
+    tunable: a Range, or the values of a categorical one. gpu: it trains on types with a GPU alone. checkpoints: it
+    leaves some, and goes on from them."""
 
     metrics: tuple[tuple[str, str], ...]
     objectives: tuple[str, ...] = ()
     tunable: dict[str, Range | tuple[str, ...]] = field(default_factory=dict)
     gpu: bool = False
+    checkpoints: bool = True

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from sagelab.algorithms.definition import Definition
 from sagelab.algorithms.numeric_definitions import NUMERIC
+from sagelab.algorithms.text_definitions import TEXT
+from sagelab.algorithms.vision_definitions import VISION
 
 # Those of xgboost's own, and those that are computed with scikit-learn.
 XGBOOST = (
@@ -23,7 +25,7 @@ TAB = "(?:#011|\\t)"  # of xgboost's own lines, which a script prints
 _NUMBER = r"([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)"
 
 
-KNOWN: dict[str, Definition] = {**NUMERIC}
+KNOWN: dict[str, Definition] = {**NUMERIC, **TEXT, **VISION}
 
 
 def known(module: str) -> Definition | None:

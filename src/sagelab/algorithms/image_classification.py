@@ -243,7 +243,7 @@ class Fitting:
         if not (best if frequency is None else (number + 1) % frequency == 0 or last):
             return
         file = self._job.model / f"{NAME}-{number + 1:04d}.params"
-        older = () if frequency else [*self._job.model.glob(PARAMETERS_OF)]
+        older = [] if frequency else [each for each in self._job.model.glob(PARAMETERS_OF) if each != file]
         training.save_weights(file, self._model)
         for each in older:
             each.unlink()
@@ -257,6 +257,7 @@ class Fitting:
         if self._weights is not None:
             weights = (labels @ self._weights + 1e-6) / np.maximum(labels.sum(1), 1)
         found: dict[str, Any] = self._model.train_on_batch(pictures, labels, weights, return_dict=True)
+        training.check_loss(float(found["loss"]))
         return found
 
     def _validate(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 from sagelab.algorithms import images
@@ -27,10 +28,11 @@ def picture(body: bytes, content_type: str, channels: int = 3) -> images.Pixels:
 
 
 def write(plain: Any, line: Any, accept: str) -> tuple[bytes, str]:
-    """JSON, or a line of it. Unanswered: something else is wanted."""
-    for part in (accept or JSON).split(","):
-        kind = kind_of(part)
-        if kind in ("*/*", "application/*", JSON):
+    """JSON, or a line of it, as batches have it. Unanswered: something else is wanted."""
+    usual = JSON_LINES if os.environ.get("SAGEMAKER_BATCH") else JSON
+    for part in (accept or usual).split(","):
+        kind = usual if kind_of(part) in ("*/*", "application/*") else kind_of(part)
+        if kind == JSON:
             return json.dumps(plain).encode(), JSON
         if kind == JSON_LINES:
             return json.dumps(line).encode() + b"\n", JSON_LINES

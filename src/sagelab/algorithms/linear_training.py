@@ -83,6 +83,32 @@ class Scale:
         return (_dense(rows) - self.mean) / self.deviation
 
 
+class Best:
+    """The models as they were after the epoch in which one of them was best. waited: epochs without progress."""
+
+    def __init__(self, tolerance: float) -> None:
+        """tolerance: the share of the loss by which it must be less, for an epoch to count as progress."""
+        self._tolerance, self._least, self.waited = tolerance, np.inf, 0
+        self._parts: tuple[Any, Any] | None = None
+
+    def take(self, least: float, models: Models) -> bool:
+        """Whether the models after an epoch are the best so far. least: the loss of the best of them."""
+        self.waited = 0 if least < self._least * (1 - self._tolerance) else self.waited + 1
+        if not least < self._least:
+            return False
+        self._least, self._parts = least, (models.weights.copy(), models.bias.copy())
+        return True
+
+    def parts(self) -> tuple[Any, Any]:
+        """Their weights and biases. UserError: no model has ever had a loss that is a number."""
+        if self._parts is None:
+            raise UserError(
+                "The loss of every model is infinite or no number. Please choose a smaller learning_rate, another"
+                " optimizer, or normalize_data."
+            )
+        return self._parts
+
+
 @dataclass
 class Training:
     """One run. settings: the values of HYPERPARAMETERS."""
@@ -110,12 +136,11 @@ class Training:
         scale = Scale.of(rows.features[sample], self.settings["unbias_data"], self.settings["normalize_data"])
         labels = self._scale_of_labels(rows.labels[sample])
         recipes = self._recipes()
-        models = self._start(rows, recipes)
-        best: tuple[float, Any, Any] | None = None
-        waited = 0
+        models, best = self._start(rows, recipes), Best(self.settings["early_stopping_tolerance"])
         for epoch in range(self.settings["epochs"]):
-            self._epoch(models, rows, scale, labels, epoch)
-            losses = self._losses(models, chosen, scale, labels)
+            with np.errstate(over="ignore", invalid="ignore"):  # of a model that diverges
+                self._epoch(models, rows, scale, labels, epoch)
+                losses = self._losses(models, chosen, scale, labels)
             if "validation" in data:
                 self._say("validation", losses, epoch)
             least = float(np.nanmin(losses)) if np.isfinite(losses).any() else np.inf
@@ -123,19 +148,13 @@ class Training:
                 f"#early_stopping_criteria_metric: host={self.host}, epoch={epoch}, criteria={self.objective},"
                 f" value={least!r}"
             )
-            if best is None or least < best[0] * (1 - self.settings["early_stopping_tolerance"]):
-                waited = 0
-            else:
-                waited += 1
-            if best is None or least < best[0]:
+            if best.take(least, models):
                 program.line(f"Epoch {epoch}: Loss improved. Updating best model")
-                best = least, models.weights.copy(), models.bias.copy()
             program.progress(self.host, epoch + 1, self.settings["epochs"])
-            if waited >= self.settings["early_stopping_patience"]:
+            if best.waited >= self.settings["early_stopping_patience"]:
                 program.line(f"Early stop condition met. Stopping training after epoch {epoch}.")
                 break
-        assert best
-        models.weights, models.bias = best[1:]
+        models.weights, models.bias = best.parts()
         return self._choose(models, recipes, chosen, scale, labels)
 
     def _epoch(self, models: Models, rows: Table, scale: Scale, labels: tuple[float, float], epoch: int) -> None:

@@ -187,6 +187,7 @@ class Fitting:
             pictures, truth = data.batch(each, chance)
             targets = network.targets(self._anchors, truth)
             found = self._model.train_on_batch(pictures, targets, return_dict=True)
+            training.check_loss(float(found["loss"]))
             if count % LOGGED == 0:
                 self._report(f"epoch={number}, batch={count}", found)
         self._report(f"epoch={number}, batch={count}", found)

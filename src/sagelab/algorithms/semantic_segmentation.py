@@ -199,7 +199,7 @@ class Fitting:
         loss = 0.0
         for count, each in enumerate(training.batches(len(data), settings["mini_batch_size"], chance)):
             self._model.optimizer.learning_rate = self._rate(number, count)
-            loss = float(self._model.train_on_batch(*data.batch(each, chance)))
+            loss = training.check_loss(float(self._model.train_on_batch(*data.batch(each, chance))))
         line(f"#quality_metric: host={self._host}, epoch={number}, train loss <loss>=({loss})")
         throughput(self._host, len(data), start)
         start = time.monotonic()

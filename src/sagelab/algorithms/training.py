@@ -97,6 +97,9 @@ class Loop:
         if not (folder := self._job.checkpoints):
             return
         shutil.copytree(self._job.model, folder / KEPT, dirs_exist_ok=True)
+        for file in (folder / KEPT).iterdir():
+            if not (self._job.model / file.name).exists():
+                file.unlink()
         variables = [*self._model.get_weights(), *map(np.asarray, self._model.optimizer.variables)]
         _write(folder / CHECKPOINT, [np.array(list(asdict(self._progress).values())), *variables])
 
@@ -159,6 +162,13 @@ def make_optimizer(name: str, settings: dict[str, Any]) -> Any:
         "adadelta": lambda: keras.optimizers.Adadelta(rate),
     }
     return kinds[name]()
+
+
+def check_loss(loss: float) -> float:
+    """UserError: it is no number any more, and never will be again."""
+    if not math.isfinite(loss):
+        raise UserError("The training loss is not a number any more: please use a smaller learning_rate.")
+    return loss
 
 
 def batches(count: int, size: int, chance: np.random.Generator | None) -> Iterator[Any]:

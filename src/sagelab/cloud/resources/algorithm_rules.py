@@ -15,6 +15,7 @@ from sagelab.cloud.errors import ValidationException
 from sagelab.cloud.resources.call import Params
 from sagelab.cloud.resources.tuning_ranges import LISTS
 
+LONGEST_WAIT = 3600  # seconds of a spot job that leaves no checkpoints
 GPU = re.compile(r"ml\.[pg]\d")
 
 
@@ -28,6 +29,13 @@ def check_training(image: Image | None, job: Params) -> None:
         # https://github.com/aws/amazon-sagemaker-examples/issues/1951
         raise ValidationException(
             f"Instance type {kind} is not supported by algorithm {name}; only GPU instances are supported."
+        )
+    wait = job.get("StoppingCondition", {}).get("MaxWaitTimeInSeconds", 0)
+    if definition and not definition.checkpoints and wait > LONGEST_WAIT:
+        # https://docs.aws.amazon.com/sagemaker/latest/dg/model-managed-spot-training.html
+        raise ValidationException(
+            f"Invalid MaxWaitTimeInSeconds. The algorithm {name} does not checkpoint, so it must be less than or"
+            f" equal to {LONGEST_WAIT}."
         )
     if count > 1:
         raise ValidationException(

@@ -142,6 +142,11 @@ def test_model_answers_at_an_endpoint_and_in_a_batch(
     )
     with pytest.raises(botocore.exceptions.ClientError, match=r"\(400\).*a row has 2 features, not 30"):
         hosting.runtime.invoke_endpoint(**asked, Body=b"1,2")
+    folder, _, archive = artifact.rpartition("/")
+    many = hosting.model(None, Image=IMAGE.format("1"), ModelDataUrl=f"{folder}/", Mode="MultiModel")
+    asked["EndpointName"] = hosting.serve(hosting.config(many))
+    answer = hosting.runtime.invoke_endpoint(**asked, Body=csv(FEATURES[400:402]), TargetModel=archive)
+    assert json.loads(answer["Body"].read())["predictions"] == found[:2]
     hosting.close()
     name = f"transform-{uuid.uuid4().hex[:12]}"
     rows = jobs.put("batch/rows.csv", csv(FEATURES[400:420]))
@@ -168,8 +173,16 @@ def test_model_answers_at_an_endpoint_and_in_a_batch(
 def test_what_no_instance_would_train_is_refused_at_once(jobs: Jobs) -> None:
     asked = request(jobs)
     asked["ResourceConfig"]["InstanceCount"] = 2
-    with pytest.raises(botocore.exceptions.ClientError, match="algorithm linear-learner on one instance"):
-        jobs.sagemaker.create_training_job(**asked)
+    spot = request(jobs) | {
+        "EnableManagedSpotTraining": True,
+        "StoppingCondition": {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 3601},
+    }
+    for each, said in (
+        (asked, "algorithm linear-learner on one instance"),
+        (spot, "linear-learner does not check"),
+    ):
+        with pytest.raises(botocore.exceptions.ClientError, match=said):
+            jobs.sagemaker.create_training_job(**each)
 
 
 @pytest.mark.parametrize(

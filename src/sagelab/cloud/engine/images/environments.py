@@ -136,6 +136,13 @@ HUGGING_FACE = Environment(
     commands=(*PYTORCH.commands, ("accelerate", "accelerate.commands.accelerate_cli")),
     variables=(("HF_HUB_OFFLINE", "1"),),
 )
+BLAZINGTEXT = Environment(
+    "blazingtext",
+    ("sagelab.cloud.engine.sandbox.without_tensorflow", "numpy", "scipy.sparse", "fasttext"),
+    (("fastText", "fasttext-community"),),
+    LOCKS / "blazingtext.lock",
+    beside=True,
+)
 KUBERNETES = Environment("kubernetes", shown=(("kopf", "kopf"),), lock=LOCKS / "kubernetes.lock", beside=True)
 KUBEFLOW = Environment("kubeflow", shown=(("kfp", "kfp"),), lock=LOCKS / "kubeflow.lock")
 

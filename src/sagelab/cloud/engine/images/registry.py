@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sagelab.cloud.engine.images.environments import (
+    BLAZINGTEXT,
     HUGGING_FACE,
     KERAS_2,
     KUBEFLOW,
@@ -112,7 +113,8 @@ def _algorithm(table: str, module: str, environment: Environment) -> Image:
     return Image(f"{table}/training", (TRAIN, SERVE), environment, server=ALGORITHM, algorithm=module)
 
 
-NUMERIC = ("linear-learner",)
+NUMERIC = ("linear-learner", "kmeans", "pca", "knn", "randomcutforest", "factorization-machines")
+VISION = ("image-classification", "object-detection", "semantic-segmentation")
 # Repositories of Amazon's algorithms that nothing stands for here, and their names.
 REFUSED = {
     "forecasting-deepar": "DeepAR",
@@ -143,6 +145,10 @@ IMAGES: tuple[Image, ...] = (
     Image("huggingface/training", (TRAIN, PROCESS), HUGGING_FACE, module="sagelab.frameworks.pytorch:main"),
     Image("huggingface/inference", (SERVE,), HUGGING_FACE, server="huggingface"),
     *(_algorithm(name, f"sagelab.algorithms.{name.replace('-', '_')}", SKLEARN) for name in NUMERIC),
+    *(_algorithm(name, f"sagelab.algorithms.{name.replace('-', '_')}", TENSORFLOW) for name in VISION),
+    _algorithm("blazingtext", "sagelab.algorithms.blazingtext", BLAZINGTEXT),
+    _algorithm("seq2seq", "sagelab.algorithms.seq2seq", TENSORFLOW),
+    _algorithm("object2vec", "sagelab.algorithms.object2vec", TENSORFLOW),
     Image("clarify/processing", (PROCESS,), SKLEARN, algorithm="sagelab.clarify"),
     Image("model-monitor/monitoring", (PROCESS,), SKLEARN, algorithm="sagelab.monitoring"),
     MERGER,
@@ -207,10 +213,12 @@ class Registry:
 def nearest(uri: str, images: Sequence[Image]) -> str:
     """The image among several that is most like what was asked for, and how the SDK gives it, in a sentence.
 
-    Its repository has the most words in common; of the same framework it is the next version up, else the last.
+    Its repository has the most words in common, and if none has any it runs scripts; of the same framework it is
+    the next version up, else the last.
     """
     name, _, tag = uri.rpartition("/")[2].partition(":")
-    likeness = [(len({*name.split("-")} & {*words}), -len(words)) for words in (image.words for image in images)]
+    asked = {*name.split("-")}
+    likeness = [(len(asked & {*one.words}), one.server != ALGORITHM, -len(one.words)) for one in images]
     image = images[likeness.index(max(likeness))]
     version, row = _next_version(image, tag if name.split("-")[0] == image.words[0] else "")
     found = URI.fullmatch(uri)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import unquote
 
+from moto.core.request import EnvironHeaders
 from moto.moto_server.werkzeug_app import BackendRequest
 from werkzeug.datastructures import ImmutableMultiDict
 
@@ -25,12 +27,27 @@ _CONTENT = "sagelab.content"  # where the environment has an object's content
 _NO_FIELDS: Any = ImmutableMultiDict()
 
 
+class _Headers(EnvironHeaders):  # type: ignore[misc]
+    """Headers whose names are made of WSGI's once; moto goes through all of them twice a request."""
+
+    _all: list[tuple[str, str]] | None = None
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        if self._all is None:
+            self._all = list(super().__iter__())
+        return iter(self._all)
+
+
 class S3Request(BackendRequest):  # type: ignore[misc]
     """A request whose body, where that is an object's content, is not copied: a large one stays in its file.
 
     It has no form (what uploads by one comes as the put of its file), and its addresses are put together once:
     moto asks for them five times, and each time made all of it anew.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.headers = _Headers(self.environ)
 
     def get_data(self, *args: Any, **kwargs: Any) -> Any:
         content = self.environ.get(_CONTENT)

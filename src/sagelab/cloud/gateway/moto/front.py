@@ -56,6 +56,7 @@ from sagelab.cloud.gateway.moto import (
     key_rules,
     log_events,
     mfa,
+    object_parts,
     outgoing,
     randomness,
     routes,
@@ -105,6 +106,7 @@ class MotoFront:
         key_pairs.install()
         log_events.install()
         s3.install()
+        object_parts.install()
         outgoing.refuse()
         self._persister = Persister(folder, disk)
         self.samples = SampleIndex()
@@ -146,7 +148,7 @@ class MotoFront:
             moving = service == "cloudformation" and lesson.unsettled(region)
             if app.config["SERVICE"] == "s3" and service != "s3":
                 raise AccessDenied("Credential should be scoped to correct service: 's3'.")
-            hook.admit(app.config["SERVICE"], context.operation)
+            checks.admit(app.config["SERVICE"], context.operation)
             changes, waits = moving or context.changes, context.operation in _WAITING
             keeping = self._persister.keeping(app.config["SERVICE"], region, changes, waits)
             asking = SageMakerAccess.current.asked_by(context) if lesson else nullcontext()
