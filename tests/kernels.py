@@ -25,6 +25,7 @@ SHORTER = {
     "02-deploy-and-read-handwriting": "EPOCHS = 1",
     "03-tune-the-classifier": "JOBS, EPOCHS = 4, 2",
     "07-operate-an-endpoint": "EPOCHS = 1",
+    "11-explore-impute-model": "SEEDS, EPOCHS, EACH = 4, 6, 1",
 }
 
 # What changes a local cloud as a whole, its clock and its zones, has one of its own.

@@ -17,7 +17,10 @@ from botocore import xform_name
 from botocore.loaders import Loader
 
 CELLS, LINES, WORDS, TERMS, ALT = 40, 20, 1000, 5, 40
-VERBS = tuple("Open Train Deploy Tune Compile Automate Run Build Serve Read Watch Compare Operate Lock".split())
+VERBS = (
+    *"Open Train Deploy Tune Compile Automate Run Build".split(),
+    *"Serve Read Watch Compare Operate Lock Explore".split(),
+)
 HEAD = ("**What you'll do.**", "**What you'll learn.**", "**What you'll need.**")
 NEEDS = {
     "the labs to do first": r"^- \*\*Before:\*\* .+",
@@ -117,7 +120,7 @@ def find_faults(lab: Lab) -> list[str]:
 def find_head(lab: Lab) -> Iterator[str]:
     """A title with a verb, and what you'll do, learn and need."""
     first = next((cell.source for cell in lab.cells if cell.source.startswith("# ")), "")
-    if first.removeprefix("# ").partition(" ")[0] not in VERBS:
+    if first.removeprefix("# ").partition(" ")[0].rstrip(",") not in VERBS:
         yield "its title does not begin with a verb (form.VERBS)"
     yield from (f"its first cell does not say {part}" for part in HEAD if part not in first)
     for what, pattern in NEEDS.items():

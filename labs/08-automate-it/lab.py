@@ -535,5 +535,5 @@ cleanup.assert_clean(lab)
 #
 # ## Next
 #
-# That is the last lab so far. [Lab 3](03-tune-the-classifier.ipynb) searches for the settings that this one was
-# given: make a tuning step of it.
+# [Lab 11](11-explore-impute-model.ipynb) begins before all that, with the data. [Lab
+# 3](03-tune-the-classifier.ipynb) searches for the settings that this one was given: make a tuning step of it.

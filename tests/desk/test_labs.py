@@ -9,7 +9,9 @@ from sagelab.desk import labs
 from sagelab.desk.labs import Lab
 
 ROOT = Path(__file__).parents[2]
-ROW = re.compile(r"^\| (\d) \| \[(.+?)\]\((labs/.+?)\).*? \| (\d+) minutes \| (\d+) minutes, (\$[\d.]+) \|$", re.M)
+ROW = re.compile(
+    r"^\| (\d+) \| \[(.+?)\]\((labs/.+?)\).*? \| (\d+) minutes \| (\d+) minutes, (\$[\d.]+) \|$", re.M
+)
 SHIPPED = labs.read(ROOT)
 
 

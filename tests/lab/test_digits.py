@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,13 @@ def test_upload_puts_each_channel_under_the_prefix_of_the_lab(
     lab.client("s3").download_file(lab.bucket, f"{lab.prefix}/training/training.npz", str(target))
     with np.load(target) as back:
         assert back["image"].shape == (4000, 28, 28)
+
+
+def test_some_digits_become_a_channel_of_their_own(data: digits.Digits, lab: Lab) -> None:
+    assert digits.put(lab, "test", data.images[:3], data.labels[:3]) == lab.uri("test")
+    body = lab.client("s3").get_object(Bucket=lab.bucket, Key=f"{lab.prefix}/test/test.npz")["Body"].read()
+    with np.load(io.BytesIO(body)) as back:
+        assert back["label"].tolist() == data.labels[:3].tolist()
 
 
 def test_full_set_comes_from_the_file_that_sagelab_mnist_names(

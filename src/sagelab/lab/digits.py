@@ -62,6 +62,14 @@ class Digits:
             return {channel: _upload(lab, channel, path) for channel, path in self.save(folder).items()}
 
 
+def put(lab: Lab, channel: str, images: Array, labels: Array) -> str:
+    """Put some digits into the lab's bucket as `<channel>/<channel>.npz`; returns the S3 URI of the channel."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        return _upload(lab, channel, _write(Path(folder), channel, images, labels))
+
+
 def load(full: bool = False) -> Digits:
     """The 5,000 digits at hand, a fifth of each held out; or, with `full`, all 70,000, split as MNIST is.
 

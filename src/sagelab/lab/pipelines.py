@@ -108,11 +108,14 @@ def folder_in(name: str, uri: Any) -> ProcessingInput:
     return ProcessingInput(input_name=name, s3_input=ProcessingS3Input(**place))
 
 
-def folder_out(name: str) -> ProcessingOutput:
-    """An output of a pipeline's step: the folder /opt/ml/processing/<name>, to where the SDK chooses for a run."""
+def folder_out(name: str, uri: str = "") -> ProcessingOutput:
+    """An output of a processing job: the folder /opt/ml/processing/<name>, to an S3 URI.
+
+    Of a pipeline's step it has none: the SDK chooses one for each run.
+    """
     from sagemaker.core.shapes import ProcessingOutput, ProcessingS3Output
 
-    place = {"s3_uri": "", "local_path": f"{FOLDERS}/{name}", "s3_upload_mode": "EndOfJob"}
+    place = {"s3_uri": uri, "local_path": f"{FOLDERS}/{name}", "s3_upload_mode": "EndOfJob"}
     return ProcessingOutput(output_name=name, s3_output=ProcessingS3Output(**place))
 
 
