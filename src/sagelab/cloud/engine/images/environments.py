@@ -136,6 +136,13 @@ HUGGING_FACE = Environment(
     commands=(*PYTORCH.commands, ("accelerate", "accelerate.commands.accelerate_cli")),
     variables=(("HF_HUB_OFFLINE", "1"),),
 )
+LAKE = Environment(
+    "lake",
+    ("boto3", "boto3.s3.transfer", "fsspec", "duckdb", "sqlglot", "sqlglot.dialects.athena", "sagelab.lake.query"),
+    (("DuckDB", "duckdb"), ("sqlglot", "sqlglot")),
+    LOCKS / "lake.lock",
+    beside=True,
+)
 KUBERNETES = Environment("kubernetes", shown=(("kopf", "kopf"),), lock=LOCKS / "kubernetes.lock", beside=True)
 KUBEFLOW = Environment("kubeflow", shown=(("kfp", "kfp"),), lock=LOCKS / "kubeflow.lock")
 
