@@ -12,14 +12,11 @@ import socket
 import threading
 import time
 from dataclasses import asdict
-from functools import cache
 from typing import Any
 
-import boto3
-from botocore.config import Config
 
 from sagelab.functions import wire
-from sagelab.lake import errors
+from sagelab.lake import clients, errors
 from sagelab.lake.query import Query, Request
 
 SOCKET = "SAGELAB_LAKE"
@@ -46,18 +43,11 @@ class Channel:
             self.tell("progress", scanned=scanned)
 
 
-def clients(url: str, region: str) -> Any:
-    """service -> a client to the local cloud with the keys of this process's environment."""
-    session = boto3.Session(region_name=region)
-    config = Config(max_pool_connections=16, retries={"total_max_attempts": 3}, s3={"addressing_style": "path"})
-    return cache(lambda service: session.client(service, endpoint_url=url, config=config))
-
-
 def main() -> None:
     channel = Channel(os.environ.pop(SOCKET))
     head, payload = wire.receive(channel.socket)
     asked = json.loads(payload)
-    client = clients(head["url"], head["region"])
+    client = clients.make(head["url"], head["region"])
     try:
         outcome = _query(channel, asked, client) if head["kind"] == "query" else _crawl(channel, asked, client)
         channel.tell("done", outcome)

@@ -6,10 +6,8 @@ https://docs.aws.amazon.com/athena/latest/ug/querying.html
 from __future__ import annotations
 
 import json
-import math
 import re
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -59,19 +57,22 @@ class Column:
         }
 
 
-def real_text(value: float | None) -> str | None:
-    """A number as Java writes it: 1.0E10."""
-    if value is None:
-        return None
-    if math.isnan(value) or math.isinf(value):
-        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
-    found = Decimal(repr(value))
-    digits = "".join(map(str, found.as_tuple().digits)).rstrip("0") or "0"
-    return f"{'-' if value < 0 else ''}{digits[0]}.{digits[1:] or '0'}E{found.adjusted()}"
+# A number as Java writes it, 1.0E10, of DuckDB's text of it: "10000000000.0", "1e-05".
+_MACROS = (
+    "lake_digits(d, p) AS d[1] || '.' || coalesce(nullif(rtrim(d[2:], '0'), ''), '0') || 'E' || p",
+    "lake_plain(w, f) AS CASE WHEN w <> '0' THEN lake_digits(w || f, len(w) - 1)"
+    " ELSE lake_digits(ltrim(f, '0'), -(len(f) - len(ltrim(f, '0'))) - 1) END",
+    "lake_text(t) AS CASE WHEN contains(t, 'e') THEN lake_digits(replace(split_part(t, 'e', 1), '.', ''),"
+    " CAST(split_part(t, 'e', 2) AS INTEGER)) ELSE lake_plain(split_part(t, '.', 1), split_part(t, '.', 2)) END",
+    f"{REAL}(x) AS CASE WHEN isnan(x) THEN 'NaN' WHEN isinf(x) THEN CASE WHEN x > 0 THEN 'Infinity'"
+    " ELSE '-Infinity' END ELSE CASE WHEN x < 0 THEN '-' ELSE '' END || lake_text(CAST(abs(x) AS VARCHAR)) END",
+)
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    connection.create_function(REAL, real_text, ["DOUBLE"], "VARCHAR", null_handling="special")  # type: ignore[arg-type,list-item,unused-ignore]
+    """Before `text_of` is used."""
+    for one in _MACROS:
+        connection.execute(f"CREATE OR REPLACE MACRO {one}")
 
 
 def text_of(sql: str, kind: Any, depth: int = 0) -> str:

@@ -122,11 +122,8 @@ class Queries(Family):
         columns, kind = outcome["columns"], query.get("StatementType")
         metadata = {"ColumnInfo": columns}
         if outcome["manifest"]:
-            rows: Params = {"Rows": [], "NextToken": None}
-            return {
-                "ResultSet": {"Rows": [], "ResultSetMetadata": metadata},
-                "UpdateCount": outcome["rows"],
-            } | rows
+            results = {"Rows": [], "ResultSetMetadata": metadata}
+            return {"ResultSet": results, "UpdateCount": outcome["rows"]}
         s3 = self.cloud.client_with(call.lend(60), "s3", call.region)
         most = call.params.get("MaxResults", query_results.PAGE)
         found = query_results.page(s3, outcome["result"], columns, call.params.get("NextToken"), most)

@@ -138,7 +138,7 @@ HUGGING_FACE = Environment(
 )
 LAKE = Environment(
     "lake",
-    ("boto3", "boto3.s3.transfer", "fsspec", "duckdb", "sqlglot", "sqlglot.dialects.athena", "sagelab.lake.query"),
+    ("boto3", "boto3.s3.transfer", "fsspec", "duckdb", "sqlglot", "sqlglot.dialects.athena", "sagelab.lake.warm"),
     (("DuckDB", "duckdb"), ("sqlglot", "sqlglot")),
     LOCKS / "lake.lock",
     beside=True,
