@@ -1,4 +1,4 @@
-"""python3 -m sagelab.lake: the first process of a host, which does one thing and tells over a socket what came of it.
+"""python3 -m sagelab.lake: the first process of a host; it does one thing, and tells by a socket what came of it.
 
 The local cloud sends what is asked for, with keys of who asked; it believes nothing of what comes back but
 numbers and words.
@@ -13,7 +13,6 @@ import threading
 import time
 from dataclasses import asdict
 from typing import Any
-
 
 from sagelab.functions import wire
 from sagelab.lake import clients, errors

@@ -98,7 +98,7 @@ class Catalog:
 
     def database(self, name: str) -> Found:
         """QueryFault: there is none, or the caller may not know."""
-        with asking(name):
+        with Asking(name):
             found: Found = self.glue.get_database(Name=name)["Database"]
         return found
 
@@ -107,7 +107,7 @@ class Catalog:
         key = (database, name)
         if key not in self._tables:
             try:
-                with asking(database):
+                with Asking(database):
                     self._tables[key] = Table(self.glue.get_table(DatabaseName=database, Name=name)["Table"])
             except errors.QueryFault as error:
                 if error.kind != errors.NO_TABLE:
@@ -123,17 +123,17 @@ class Catalog:
 
     def partitions(self, table: Table) -> Iterator[Found]:
         pages = self.glue.get_paginator("get_partitions")
-        with asking(table.database):
+        with Asking(table.database):
             for page in pages.paginate(DatabaseName=table.database, TableName=table.name):
                 yield from page["Partitions"]
 
     def databases(self) -> Iterator[Found]:
-        with asking("*"):
+        with Asking("*"):
             for page in self.glue.get_paginator("get_databases").paginate():
                 yield from page["DatabaseList"]
 
     def tables(self, database: str) -> Iterator[Table]:
-        with asking(database):
+        with Asking(database):
             for page in self.glue.get_paginator("get_tables").paginate(DatabaseName=database):
                 yield from map(Table, page["TableList"])
 
@@ -144,7 +144,7 @@ class Catalog:
                 {"Values": one, "StorageDescriptor": table.storage | {"Location": where}}
                 for one, where in values[start : start + 100]
             ]
-            with asking(table.database):
+            with Asking(table.database):
                 done = self.glue.batch_create_partition(
                     DatabaseName=table.database, TableName=table.name, PartitionInputList=some
                 )
@@ -156,7 +156,7 @@ class Catalog:
                 raise errors.QueryFault(f"FAILED: Execution Error: AlreadyExistsException: {shown}")
 
 
-class asking:
+class Asking:
     """Errors of Glue within, in Athena's words."""
 
     def __init__(self, database: str) -> None:

@@ -1,4 +1,4 @@
-"""Clients of AWS's services, whose models a warm Python has read before a query comes: they are most of a client's cost."""
+"""Clients of AWS's services; their models, which are most of what one costs, are read before a query comes."""
 
 from __future__ import annotations
 

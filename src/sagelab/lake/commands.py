@@ -5,26 +5,16 @@ https://docs.aws.amazon.com/athena/latest/ug/ddl-reference.html
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 from urllib.parse import unquote
 
-from sagelab.lake import ddl, errors, partitions, types
-from sagelab.lake.catalog import Catalog, Table, asking
-from sagelab.lake.ddl import Asked, Column
+from sagelab.lake import ddl, descriptions, errors, partitions
+from sagelab.lake.catalog import Asking, Catalog, Table
+from sagelab.lake.ddl import Asked
 from sagelab.lake.objects import Objects
-from sagelab.lake.writes import _SERDES
 
 Rows = list[list[str]]
-_FORMATS = {
-    "parquet": "PARQUET",
-    "textfile": "TEXTFILE",
-    "jsonfile": "JSON",
-    "sequencefile": "",
-    "orc": "",
-    "avro": "",
-}
 _TABLE_TYPE = {"EXTERNAL": "TRUE"}
 
 
@@ -57,7 +47,7 @@ class Commands:
         made |= {"Description": asked.comment} if asked.comment else {}
         made |= {"LocationUri": asked.location} if asked.location else {}
         try:
-            with asking(asked.name.database):
+            with Asking(asked.name.database):
                 self.glue.create_database(DatabaseInput=made)
         except errors.QueryFault as fault:
             if not (asked.lenient and "AlreadyExists" in fault.reason):
@@ -76,7 +66,7 @@ class Commands:
         if tables and not asked.cascade:
             words = f"InvalidOperationException(message:Database {name} is not empty. One or more tables exist.)"
             raise errors.QueryFault(f"FAILED: Execution Error: {words}")
-        with asking(name):
+        with Asking(name):
             for table in tables:
                 self.glue.delete_table(DatabaseName=name, Name=table.name)
             self.glue.delete_database(Name=name)
@@ -102,11 +92,11 @@ class Commands:
             "Name": asked.name.table,
             "TableType": "EXTERNAL_TABLE",
             "Parameters": _TABLE_TYPE | asked.properties | ({"comment": asked.comment} if asked.comment else {}),
-            "PartitionKeys": _plain(asked.partitions),
-            "StorageDescriptor": _storage(asked),
+            "PartitionKeys": descriptions.plain(asked.partitions),
+            "StorageDescriptor": descriptions.storage(asked),
         }
         try:
-            with asking(database):
+            with Asking(database):
                 self.glue.create_table(DatabaseName=database, TableInput=made)
         except errors.QueryFault as fault:
             if "AlreadyExists" not in fault.reason:
@@ -126,7 +116,7 @@ class Commands:
             noun = "View" if of_view else "Table"
             words = f"{noun} 'awsdatacatalog.{database}.{asked.name.table}' does not exist"
             raise errors.QueryFault(f"FAILED: SemanticException {words}", errors.NO_TABLE)
-        with asking(database):
+        with Asking(database):
             self.glue.delete_table(DatabaseName=database, Name=asked.name.table)
         return []
 
@@ -149,7 +139,8 @@ class Commands:
         table = self._table(asked)
         comments = {one["Name"].lower(): one.get("Comment", "") for one in table.storage.get("Columns") or ()}
         rows = [
-            _described(name, str(kind), comments.get(name, "")) for name, kind in [*table.columns, *table.keys]
+            descriptions.described(name, str(kind), comments.get(name, ""))
+            for name, kind in [*table.columns, *table.keys]
         ]
         if table.keys:
             rows += [
@@ -157,7 +148,7 @@ class Commands:
                 ["# Partition Information\t \t "],
                 [f"{'# col_name':<20}\t{'data_type':<20}\t{'comment':<20}"],
             ]
-            rows += [["\t \t "], *(_described(name, str(kind), "") for name, kind in table.keys)]
+            rows += [["\t \t "], *(descriptions.described(name, str(kind), "") for name, kind in table.keys)]
         if asked.extended:
             rows += [
                 ["\t \t "],
@@ -169,7 +160,7 @@ class Commands:
         table = self._table(asked)
         if table.is_view:
             return [[line] for line in f"CREATE VIEW {table.name} AS\n{table.view['originalSql']}".splitlines()]
-        return [[line] for line in _written(table)]
+        return [[line] for line in descriptions.written(table)]
 
     def _change(self, table: Table, change: Callable[[dict[str, object]], None]) -> Rows:
         kept = (
@@ -184,7 +175,7 @@ class Commands:
         )
         given = {name: table.found[name] for name in kept if name in table.found}
         change(given)
-        with asking(table.database):
+        with Asking(table.database):
             self.glue.update_table(DatabaseName=table.database, TableInput=given)
         return []
 
@@ -199,7 +190,7 @@ class Commands:
         if twice := [one.name for one in asked.columns if one.name in taken]:
             words = f"Duplicate column name: {twice[0]}"
             raise errors.QueryFault(f"FAILED: Execution Error: {words}", errors.SYNTAX)
-        storage = table.storage | {"Columns": [*before, *_plain(asked.columns)]}
+        storage = table.storage | {"Columns": [*before, *descriptions.plain(asked.columns)]}
         return self._change(table, lambda given: given.update(StorageDescriptor=storage))
 
     def set_location(self, asked: Asked) -> Rows:
@@ -209,7 +200,7 @@ class Commands:
             return self._change(table, lambda given: given.update(StorageDescriptor=storage))
         values = _values(table, asked.specs[0])
         storage = table.storage | {"Location": asked.location}
-        with asking(table.database):
+        with Asking(table.database):
             self.glue.update_partition(
                 DatabaseName=table.database,
                 TableName=table.name,
@@ -256,7 +247,7 @@ class Commands:
                 words = f"SemanticException [Error 10006]: Partition not found ({shown})"
                 raise errors.QueryFault(f"FAILED: {words}", errors.NO_TABLE)
             dropped += fitting
-        with asking(table.database):
+        with Asking(table.database):
             for values in dropped:
                 self.glue.delete_partition(
                     DatabaseName=table.database, TableName=table.name, PartitionValues=values
@@ -266,7 +257,7 @@ class Commands:
     def rename_partition(self, asked: Asked) -> Rows:
         table = self._partitioned(asked)
         before, after = (_values(table, spec) for spec in asked.specs)
-        with asking(table.database):
+        with Asking(table.database):
             named = {"DatabaseName": table.database, "TableName": table.name}
             found = self.glue.get_partition(**named, PartitionValues=before)["Partition"]
             given = {"Values": after, "StorageDescriptor": found["StorageDescriptor"]}
@@ -302,11 +293,12 @@ def _in_path(table: Table, rest: str) -> tuple[tuple[str, ...], str] | None:
 
 
 def _values(table: Table, spec: ddl.Spec) -> list[str]:
-    """The values of a partition, in the order of the table's keys. QueryFault: not all are named, or others are."""
+    """The values of a partition, in the order of the table's keys. QueryFault: not these are named."""
     said = {key: value for key, how, value in spec.values if how == "="}
     names = [name for name, _ in table.keys]
     if set(said) != set(names) or len(spec.values) != len(names):
-        words = f"Partition spec {{{', '.join(f'{key}={value}' for key, value in said.items())}}} contains non-partition columns"
+        shown = ", ".join(f"{key}={value}" for key, value in said.items())
+        words = f"Partition spec {{{shown}}} contains non-partition columns"
         raise errors.QueryFault(f"FAILED: SemanticException {words}", errors.SYNTAX)
     return [said[name] for name in names]
 
@@ -325,64 +317,6 @@ def _fits(spec: ddl.Spec, values: dict[str, str]) -> bool:
 def _like(name: str, pattern: str) -> bool:
     """Hive's: * is anything, | is or."""
     return not pattern or any(fnmatchcase(name, one.lower()) for one in pattern.split("|"))
-
-
-def _plain(columns: list[Column]) -> list[dict[str, str]]:
-    return [
-        {"Name": one.name, "Type": one.type} | ({"Comment": one.comment} if one.comment else {}) for one in columns
-    ]
-
-
-def _storage(asked: Asked) -> dict[str, object]:
-    kind = _FORMATS.get(asked.stored_as, "") if asked.stored_as else "TEXTFILE"
-    if not kind:
-        words = f"STORED AS {asked.stored_as.upper()} is not something the local cloud reads."
-        raise errors.QueryFault(f"NOT_SUPPORTED: {words}")
-    library, given, taken = _SERDES[kind]
-    options = asked.serde_properties or asked.delimiters or {"serialization.format": "1"}
-    if asked.delimiters.get("field.delim"):
-        options = options | {"serialization.format": asked.delimiters["field.delim"]}
-    return {
-        "Columns": _plain(asked.columns),
-        "Location": asked.location,
-        "InputFormat": asked.input_format or given,
-        "OutputFormat": asked.output_format or taken,
-        "SerdeInfo": {"SerializationLibrary": asked.serde or library, "Parameters": options},
-        "Compressed": False,
-        "NumberOfBuckets": -1,
-    }
-
-
-def _described(name: str, kind: str, comment: str) -> list[str]:
-    return [f"{name:<20}\t{kind:<20}\t{comment:<20}"]
-
-
-def _written(table: Table) -> Iterator[str]:
-    """The statement that makes a table."""
-    yield f"CREATE EXTERNAL TABLE `{table.name}`("
-    for number, (name, kind) in enumerate(table.columns):
-        yield f"  `{name}` {kind}{')' if number == len(table.columns) - 1 else ', '}"
-    if table.keys:
-        yield "PARTITIONED BY ( "
-        for number, (name, kind) in enumerate(table.keys):
-            yield f"  `{name}` {kind}{')' if number == len(table.keys) - 1 else ', '}"
-    serde = table.storage.get("SerdeInfo") or {}
-    yield f"ROW FORMAT SERDE \n  {_said(serde.get('SerializationLibrary', ''))} ".replace("\n", "")
-    if pairs := serde.get("Parameters"):
-        yield "WITH SERDEPROPERTIES ( "
-        yield ", ".join(f"{_said(key)}={_said(value)}" for key, value in sorted(pairs.items())) + ") "
-    yield f"STORED AS INPUTFORMAT {_said(table.storage.get('InputFormat', ''))} "
-    yield f"OUTPUTFORMAT {_said(table.storage.get('OutputFormat', ''))}"
-    yield "LOCATION"
-    yield f"  {_said(table.location)}"
-    kept = {key: value for key, value in table.parameters.items() if key != "EXTERNAL"}
-    if kept:
-        yield "TBLPROPERTIES ("
-        yield ", ".join(f"{_said(key)}={_said(value)}" for key, value in sorted(kept.items())) + ")"
-
-
-def _said(text: object) -> str:
-    return types.literal(re.sub(r"[\x00-\x1f]", lambda found: f"\\u{ord(found[0]):04X}", str(text)))
 
 
 _VERBS: dict[str, Callable[[Commands, Asked], Rows]] = {

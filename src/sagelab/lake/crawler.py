@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from sagelab.lake import errors, filesystem, grouping
-from sagelab.lake.catalog import Catalog, Table, asking
+from sagelab.lake.catalog import Asking, Catalog, Table
 from sagelab.lake.classify import UNKNOWN, Found, classify
 from sagelab.lake.filesystem import Files
 from sagelab.lake.grouping import Folder, Layout
 from sagelab.lake.objects import Objects, locate
-from sagelab.lake.writes import _SERDES
+from sagelab.lake.writes import SERDES
 
 SAMPLE = 2  # files of a folder that are looked at
 _KEEP = (
@@ -79,7 +79,7 @@ class Crawl:
         except errors.QueryFault as fault:
             if fault.kind != errors.NO_TABLE:
                 raise
-            with asking(self.database):
+            with Asking(self.database):
                 self.catalog.glue.create_database(DatabaseInput={"Name": self.database})
 
     # What there is
@@ -132,7 +132,7 @@ class Crawl:
         before = self.catalog.find(self.database, name)
         made = self._input(name, layout, location)
         if before is None:
-            with asking(self.database):
+            with Asking(self.database):
                 self.catalog.glue.create_table(DatabaseName=self.database, TableInput=made)
             self.counts["ADD TABLE"] += 1
             self.say(f"INFO : Created table {name} in database {self.database}")
@@ -171,7 +171,7 @@ class Crawl:
         kept = {name: before.found[name] for name in _KEEP if name in before.found}
         changed = kept | made | {"Parameters": before.parameters | made["Parameters"]}
         changed["Parameters"].pop("DEPRECATED_BY_CRAWLER", None)
-        with asking(self.database):
+        with Asking(self.database):
             self.catalog.glue.update_table(DatabaseName=self.database, TableInput=changed)
         if not same and policy != "LOG":
             self.counts["UPDATE TABLE"] += 1
@@ -193,29 +193,10 @@ class Crawl:
             "recordCount": str(max(found.rows if size <= found.size else size // average, 0)),
             "averageRecordSize": str(average),
         }
-        serde: dict[str, str] = {"serialization.format": "1"}
         if found.classification == "csv":
             parameters |= {"delimiter": found.delimiter, "columnsOrdered": "true", "areColumnsQuoted": "false"}
             parameters |= {"skip.header.line.count": "1"} if found.header else {}
-            serde = {"field.delim": found.delimiter}
-        elif found.classification == "json":
-            serde = {"paths": ",".join(found.columns)}
-        library, given, taken = _SERDES[
-            {"csv": "TEXTFILE", "json": "JSON", "parquet": "PARQUET"}[found.classification]
-        ]
-        if found.classification == "json":
-            library = "org.openx.data.jsonserde.JsonSerDe"
-        storage = {
-            "Columns": [{"Name": column, "Type": str(kind)} for column, kind in found.columns.items()],
-            "Location": location,
-            "InputFormat": given,
-            "OutputFormat": taken,
-            "Compressed": found.compression != "none",
-            "NumberOfBuckets": -1,
-            "SerdeInfo": {"SerializationLibrary": library, "Parameters": serde},
-            "StoredAsSubDirectories": False,
-            "Parameters": parameters,
-        }
+        storage = _storage(found, location, parameters)
         keys = [{"Name": key, "Type": "string"} for key in layout.keys]
         table = {"Name": name, "Owner": "owner", "Retention": 0, "TableType": "EXTERNAL_TABLE"}
         return table | {"Parameters": parameters, "StorageDescriptor": storage, "PartitionKeys": keys}
@@ -238,7 +219,7 @@ class Crawl:
         ):
             return
         for values in gone:
-            with asking(self.database):
+            with Asking(self.database):
                 self.catalog.glue.delete_partition(
                     DatabaseName=self.database, TableName=table.name, PartitionValues=list(values)
                 )
@@ -254,16 +235,37 @@ class Crawl:
             if not own or table.location in seen or "DEPRECATED_BY_CRAWLER" in table.parameters:
                 continue
             if policy == "DELETE_FROM_DATABASE":
-                with asking(self.database):
+                with Asking(self.database):
                     self.catalog.glue.delete_table(DatabaseName=self.database, Name=table.name)
                 self.counts["DELETE TABLE"] += 1
                 self.say(f"INFO : Deleted table {table.name} in database {self.database}")
             elif policy == "DEPRECATE_IN_DATABASE":
                 kept = {name: table.found[name] for name in _KEEP if name in table.found}
                 kept["Parameters"] = table.parameters | {"DEPRECATED_BY_CRAWLER": str(int(time.time() * 1000))}
-                with asking(self.database):
+                with Asking(self.database):
                     self.catalog.glue.update_table(DatabaseName=self.database, TableInput=kept)
                 self.counts["DELETE TABLE"] += 1
                 self.say(f"INFO : Deprecated table {table.name} in database {self.database}")
             else:
                 self.say(f"INFO : The files of table {table.name} are gone; it is kept (DeleteBehavior LOG)")
+
+
+def _storage(found: Found, location: str, parameters: dict[str, str]) -> dict[str, Any]:
+    """The StorageDescriptor of a table of such files."""
+    serde: dict[str, str] = {"serialization.format": "1"}
+    library, given, taken = SERDES[{"csv": "TEXTFILE", "json": "JSON"}.get(found.classification, "PARQUET")]
+    if found.classification == "csv":
+        serde = {"field.delim": found.delimiter}
+    elif found.classification == "json":
+        library, serde = "org.openx.data.jsonserde.JsonSerDe", {"paths": ",".join(found.columns)}
+    return {
+        "Columns": [{"Name": column, "Type": str(kind)} for column, kind in found.columns.items()],
+        "Location": location,
+        "InputFormat": given,
+        "OutputFormat": taken,
+        "Compressed": found.compression != "none",
+        "NumberOfBuckets": -1,
+        "SerdeInfo": {"SerializationLibrary": library, "Parameters": serde},
+        "StoredAsSubDirectories": False,
+        "Parameters": parameters,
+    }

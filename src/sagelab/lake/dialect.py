@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 import sqlglot
 from sqlglot import exp
 
-from sagelab.lake import errors
-from sagelab.lake.types import quoted
+from sagelab.lake import errors, functions
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 # Functions in FROM, of which none reads a file.
@@ -189,7 +188,7 @@ def fill(query: exp.Expr, parameters: list[str]) -> None:
 
 def render(query: exp.Expr) -> str:
     """In DuckDB's SQL."""
-    return query.sql("duckdb", unsupported_level=sqlglot.ErrorLevel.IGNORE)
+    return functions.mend(query.copy()).sql("duckdb", unsupported_level=sqlglot.ErrorLevel.IGNORE)
 
 
 def render_own(query: exp.Expr) -> str:
@@ -207,59 +206,3 @@ def _place(node: exp.Expr) -> tuple[int, int]:
 
 def _line(node: exp.Expr) -> str:
     return "{}:{}".format(*_place(node))
-
-
-_MACROS = (
-    "to_iso8601(x) AS CASE WHEN typeof(x) = 'DATE' THEN strftime(x::TIMESTAMP, '%Y-%m-%d')"
-    " WHEN typeof(x) = 'TIMESTAMP' THEN strftime(x::TIMESTAMP, '%Y-%m-%dT%H:%M:%S.%g')"
-    " ELSE strftime(x::TIMESTAMP, '%Y-%m-%dT%H:%M:%S.%gZ') END",
-    "from_iso8601_timestamp(x) AS CAST(x AS TIMESTAMPTZ)",
-    "from_iso8601_date(x) AS CAST(x AS DATE)",
-    "url_extract_host(x) AS nullif(regexp_extract(x, '^[a-zA-Z][\\w+.-]*://(?:[^/@]*@)?([^/:?#]+)', 1), '')",
-    "url_extract_protocol(x) AS nullif(regexp_extract(x, '^([a-zA-Z][\\w+.-]*):', 1), '')",
-    "url_extract_path(x) AS regexp_extract(x, '^[a-zA-Z][\\w+.-]*://[^/?#]*([^?#]*)', 1)",
-    "url_extract_query(x) AS nullif(regexp_extract(x, '\\?([^#]*)', 1), '')",
-    "url_extract_parameter(x, n) AS nullif(url_decode(regexp_extract(x, '[?&]' || n || '=([^&#]*)', 1)), '')",
-    "day_of_week(x) AS isodow(x)",
-    "day_of_month(x) AS day(x)",
-    "day_of_year(x) AS dayofyear(x)",
-    "week_of_year(x) AS week(x)",
-    "dow(x) AS isodow(x)",
-    "at_timezone(x, z) AS timezone(z, x::TIMESTAMPTZ)",
-    "codepoint(x) AS unicode(x)",
-    "is_nan(x) AS isnan(x)",
-    "is_finite(x) AS isfinite(x)",
-    "is_infinite(x) AS isinf(x)",
-    "infinity() AS 'Infinity'::DOUBLE",
-    "nan() AS 'NaN'::DOUBLE",
-    "json_array_length(x) AS json_array_length(x::JSON)",
-    "json_parse(x) AS x::JSON",
-    "json_format(x) AS CAST(x AS VARCHAR)",
-    "to_utf8(x) AS encode(x)",
-    "from_utf8(x) AS decode(x)",
-    "arbitrary(x) AS any_value(x)",
-    "every(x) AS bool_and(x)",
-    "map_agg(k, v) AS map(list(k) FILTER (WHERE k IS NOT NULL), list(v) FILTER (WHERE k IS NOT NULL))",
-    "array_union(a, b) AS list_distinct(list_concat(a, b))",
-    "array_except(a, b) AS list_filter(a, lambda x: NOT list_contains(b, x))",
-    "array_position(a, x) AS coalesce(list_position(a, x), 0)",
-    "array_remove(a, x) AS list_filter(a, lambda y: y <> x)",
-    "slice(a, s, n) AS list_slice(a, s, s + n - 1)",
-    "any_match(a, f) AS len(list_filter(a, f)) > 0",
-    "width_bucket(x, lo, hi, n) AS CASE WHEN x < lo THEN 0 WHEN x >= hi THEN n + 1"
-    " ELSE CAST(floor((x - lo) / ((hi - lo)::DOUBLE / n)) AS INTEGER) + 1 END",
-    "normalize(x) AS nfc_normalize(x)",
-    "split_to_map(x, d, e) AS map_from_entries(list_transform(string_split(x, d),"
-    " lambda p: {'k': string_split(p, e)[1], 'v': string_split(p, e)[2]}))",
-    "human_readable_seconds(x) AS CAST(to_seconds(x) AS VARCHAR)",
-)
-
-
-def macros() -> Iterator[str]:
-    """Statements that give DuckDB functions of Trino's that it has not."""
-    for one in _MACROS:
-        yield f"CREATE OR REPLACE MACRO {one}"
-
-
-def schema_use(database: str) -> str:
-    return f"CREATE SCHEMA IF NOT EXISTS {quoted(database)}"

@@ -74,16 +74,16 @@ class Files(AbstractFileSystem):  # type: ignore[misc]
     def isfile(self, path: str) -> bool:
         return self.exists(path)
 
-    def isdir(self, path: str) -> bool:
+    def isdir(self, path: str) -> bool:  # noqa: ARG002
         return False
 
-    def modified(self, path: str) -> datetime:
+    def modified(self, path: str) -> datetime:  # noqa: ARG002
         return datetime.fromtimestamp(0, UTC)
 
     def glob(self, path: str, **_: Any) -> list[str]:
         return [_name(path)] if self.exists(path) else []
 
-    def ls(self, path: str, detail: bool = False, **_: Any) -> list[str]:
+    def ls(self, path: str, detail: bool = False, **_: Any) -> list[str]:  # noqa: ARG002
         return []
 
     def makedirs(self, path: str, exist_ok: bool = False) -> None:
@@ -94,7 +94,7 @@ class Files(AbstractFileSystem):  # type: ignore[misc]
     def open(self, path: str, mode: str = "rb", **_: Any) -> Any:
         name = _name(path)
         if "w" in mode:
-            made = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115: it is read when all is written
+            made = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 # it is read when all is written
             made.write(self._before.get(name, b""))
             with self._lock:
                 self.written[name] = made  # type: ignore[assignment]

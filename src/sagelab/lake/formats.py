@@ -121,7 +121,8 @@ def _split(form: Format) -> str:
         return f"string_split(line, {literal(form.separator)})"
     hidden = f"replace(replace(line, {literal(escape * 2)}, chr(2)), {literal(escape + form.separator)}, chr(3))"
     parts = f"string_split({hidden}, {literal(form.separator)})"
-    return f"list_transform({parts}, lambda p: replace(replace(p, chr(3), {literal(form.separator)}), chr(2), {literal(escape)}))"
+    shown = f"replace(replace(p, chr(3), {literal(form.separator)}), chr(2), {literal(escape)})"
+    return f"list_transform({parts}, lambda p: {shown})"
 
 
 def _field(form: Format, number: int, kind: HiveType) -> str:
@@ -141,8 +142,8 @@ def _lazy(form: Format, text: str, kind: HiveType, depth: int) -> str:
         of_keys = form.options.get("mapkey.delim") or "\x03"
         pair = f"string_split(e{depth}, {literal(of_keys)})"
         key, value = (_lazy(form, f"{pair}[{at}]", part, depth + 2) for at, part in enumerate(kind.parts, 1))
-        entries = f"list_transform(string_split({text}, {literal(between)}), lambda e{depth}: {{'k': {key}, 'v': {value}}})"
-        return f"map_from_entries({entries})"
+        pairs = f"string_split({text}, {literal(between)})"
+        return f"map_from_entries(list_transform({pairs}, lambda e{depth}: {{'k': {key}, 'v': {value}}}))"
     if kind.name == "struct":
         parts = f"string_split({text}, {literal(between)})"
         inner = ", ".join(
@@ -156,12 +157,13 @@ def _lazy(form: Format, text: str, kind: HiveType, depth: int) -> str:
 
 
 def _cast(text: str, kind: HiveType, number: int) -> str:
-    """A field of OpenCSVSerde's: what is none of its type ends the query; what is empty is, too, but for a text."""
+    """A field of OpenCSVSerde's: what is none of its type ends the query."""
     if kind.duckdb == "VARCHAR":
         return text
     if kind.name in ("array", "map", "struct"):
         raise errors.bad_data(f"OpenCSVSerde has no {kind.name}")
-    said = f"'HIVE_BAD_DATA: Error parsing field value ''' || {text} || ''' for field {number}: For input string: \"' || {text} || '\"'"
+    said = f"'HIVE_BAD_DATA: Error parsing field value ''' || {text} || ''' for field {number}'"
+    said += f" || ': For input string: \"' || {text} || '\"'"
     value = f"TRY_CAST({text} AS {kind.duckdb})"
     if kind.name == "date":  # days since 1970, or a date
         value = f"coalesce(DATE '1970-01-01' + TRY_CAST({text} AS INTEGER), {value})"
@@ -197,9 +199,10 @@ def _value(found: str, kind: HiveType, spelling: Spelling, depth: int) -> str:
         return f"CASE WHEN json_type({found}) = 'OBJECT' THEN map_from_entries({pairs}) END"
     text = f"({found} ->> '$')"
     if kind.duckdb == "VARCHAR":
-        return f"nullif({text}, 'null')" if depth < 0 else text
+        return text
     said = f"'HIVE_BAD_DATA: Error parsing a column in the table: For input string: \"' || {text} || '\"'"
-    return f"CASE WHEN {text} IS NULL THEN NULL ELSE coalesce(TRY_CAST({text} AS {kind.duckdb}), error({said})::{kind.duckdb}) END"
+    value = f"coalesce(TRY_CAST({text} AS {kind.duckdb}), error({said})::{kind.duckdb})"
+    return f"CASE WHEN {text} IS NULL THEN NULL ELSE {value} END"
 
 
 def spelling_of(form: Format, files: Files, found: list[tuple[str, Object]]) -> Spelling:

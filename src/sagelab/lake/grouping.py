@@ -60,7 +60,7 @@ def tree(objects: list[Object], root: str) -> Folder:
 
 
 def tables(folder: Folder, combine: bool, level: int | None = None) -> Iterator[Layout]:
-    """The tables of a folder. combine: whether a format in common is enough. level: that tables are at, from the bucket on."""
+    """The tables of a folder. combine: a format in common is enough. level: of the tables, from the bucket on."""
     depth = folder.path.count("/") + 1
     if level is not None and depth < level:
         for one in folder.folders.values():

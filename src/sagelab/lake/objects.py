@@ -61,7 +61,7 @@ class Objects:
             prefix += "/"
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         count = 0
-        with told(uri):
+        with Told(uri):
             for page in pages:
                 for one in page.get("Contents", ()):
                     count += 1
@@ -71,7 +71,7 @@ class Objects:
 
     def data(self, uri: str) -> Iterator[Object]:
         """The objects of a location that are data: names that begin with _ or . are none, nor is what is empty."""
-        bucket, prefix = locate(uri)
+        prefix = locate(uri)[1]
         for one in self.list(uri):
             rest = one.key[len(prefix) :].lstrip("/")
             if one.size and not any(part.startswith(("_", ".")) for part in rest.split("/")):
@@ -96,7 +96,7 @@ class Objects:
             raise
 
     def _read(self, found: Object, start: int, end: int) -> bytes:
-        with told(found.uri):
+        with Told(found.uri):
             span = f"bytes={start}-{end - 1}"
             condition = {"IfMatch": found.tag} if found.tag else {}
             answer = self.client.get_object(Bucket=found.bucket, Key=found.key, Range=span, **condition)
@@ -110,7 +110,7 @@ class Objects:
     def put(self, uri: str, content: IO[bytes] | bytes, options: dict[str, Any]) -> None:
         """Write an object. QueryFault: it may not be written."""
         bucket, key = locate(uri)
-        with told(uri, "writing"):
+        with Told(uri, "writing"):
             if isinstance(content, bytes):
                 self.client.put_object(Bucket=bucket, Key=key, Body=content, **options)
             else:
@@ -118,11 +118,11 @@ class Objects:
 
     def remove(self, uri: str) -> None:
         bucket, key = locate(uri)
-        with told(uri, "deleting"):
+        with Told(uri, "deleting"):
             self.client.delete_object(Bucket=bucket, Key=key)
 
 
-class told:
+class Told:
     """Errors of S3 within, in Athena's words."""
 
     def __init__(self, uri: str, doing: str = "reading") -> None:

@@ -1,4 +1,4 @@
-"""The partitions that a query reads: those of the catalogue or of a projection, as far as its conditions want them.
+"""The partitions that a query reads: of the catalogue or of a projection, as far as its conditions want them.
 
 https://docs.aws.amazon.com/athena/latest/ug/partition-projection-supported-types.html
 """
@@ -60,7 +60,7 @@ def fitting(
     conditions: list[str],
     names: list[str] | None = None,
 ) -> list[int]:
-    """The numbers of the rows of values for which the conditions hold. names: of the values, by default all keys."""
+    """The numbers of the rows for which the conditions hold. names: of their values, by default all keys."""
     if not conditions or not rows:
         return list(range(len(rows)))
     kinds = dict(table.keys)
@@ -127,7 +127,7 @@ def _values(table: Table, name: str, conditions: list[str]) -> Iterator[str]:
         case "date":
             yield from _dates(table, name, said)
         case "injected":
-            yield from _injected(table, name, conditions)
+            yield from _injected(name, conditions)
         case kind:
             raise _invalid(table, f"projection.{name}.type is {kind!r}")
 
@@ -185,7 +185,7 @@ def _later(moment: datetime, unit: str, count: int) -> datetime:
     return moment + timedelta(seconds=_SECONDS[unit] * count)
 
 
-def _injected(table: Table, name: str, conditions: list[str]) -> Iterator[str]:
+def _injected(name: str, conditions: list[str]) -> Iterator[str]:
     """The values that equalities name."""
     found = [
         value.replace("''", "'")
@@ -196,10 +196,9 @@ def _injected(table: Table, name: str, conditions: list[str]) -> Iterator[str]:
         for value in re.findall(r"'((?:[^']|'')*)'", value)
     ]
     if not found:
-        words = f"For the injected projected partition column {name}, the WHERE clause must contain only static equality"
-        raise errors.QueryFault(
-            f"CONSTRAINT_VIOLATION: {words} conditions, and at least one such condition must be present."
-        )
+        words = f"For the injected projected partition column {name}, the WHERE clause must contain only static"
+        more = "equality conditions, and at least one such condition must be present."
+        raise errors.QueryFault(f"CONSTRAINT_VIOLATION: {words} {more}")
     yield from found
 
 

@@ -12,11 +12,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import duckdb
 from sqlglot import exp
 
-from sagelab.lake import commands, ddl, dialect, errors, filesystem, results, tables, types, writes
-from sagelab.lake.catalog import VIEW, Catalog, Table, asking, view_text
+from sagelab.lake import (
+    commands,
+    ddl,
+    dialect,
+    errors,
+    filesystem,
+    functions,
+    results,
+    tables,
+    targets,
+    types,
+    writes,
+)
+from sagelab.lake.catalog import VIEW, Asking, Catalog, Table, view_text
 from sagelab.lake.dialect import Reference
 from sagelab.lake.filesystem import Files
 from sagelab.lake.objects import Objects
@@ -150,7 +161,7 @@ class Query:
             raise errors.syntax(f"mismatched input '{word}'")
         self.tell("DML", "SELECT")
         place, sql = self._plan(query)
-        names, kinds = _described(place.connection, sql)
+        names, kinds = targets.described(place.connection, sql)
         columns = results.columns_of(results.numbered(names), kinds)
         self._planned()
         self.outcome.rows = results.write(place.connection, self.files, sql, kinds, columns)
@@ -167,7 +178,7 @@ class Query:
         query = _without_limit_null(query)
         connection = filesystem.connect(self.files, self.request.memory, self.request.threads)
         place = Place(connection, self.files, self.objects, self.catalog)
-        for macro in dialect.macros():
+        for macro in functions.macros():
             connection.execute(macro)
         results.prepare(connection)
         found = dialect.references(query, self.request.database)
@@ -234,21 +245,21 @@ class Query:
                 "FAILED: CREATE TABLE makes external tables here, or tables of a query (CTAS)."
             )
         self.tell("DDL", "CREATE_TABLE_AS_SELECT")
-        database, name = _named(query.this, self.request.database)
+        database, name = targets.named(query.this, self.request.database)
         self.catalog.database(database)
         if self.catalog.find(database, name) is not None:
             if query.args.get("exists"):
                 return self._text([], [])
             words = f"Table 'awsdatacatalog.{database}.{name}' already exists"
             raise errors.QueryFault(f"TABLE_ALREADY_EXISTS: line 1:1: {words}")
-        options = _properties(query)
+        options = targets.properties(query)
         place, sql = self._plan(query.expression)
         if any(one.args.get("no") for one in query.find_all(exp.WithDataProperty)):
             sql = f"SELECT * FROM ({sql}) WHERE false"
         default = f"{self.request.output}tables/{self.request.id}/"
-        target = _target(options, options.get("external_location", default), self.request.put)
+        target = targets.target(options, options.get("external_location", default), self.request.put)
         writes.check_empty(place, target.location)
-        names, kinds = _described(place.connection, sql)
+        names, kinds = targets.described(place.connection, sql)
         columns = list(writes.named(kinds, names))
         self._planned()
         written = writes.write(place, sql, [name for name, _ in columns], target)
@@ -271,7 +282,7 @@ class Query:
             "PartitionKeys": [{"Name": one, "Type": str(kind)} for one, kind in keys],
             "StorageDescriptor": writes.storage(target, plain),
         }
-        with asking(database):
+        with Asking(database):
             self.catalog.glue.create_table(DatabaseName=database, TableInput=made)
         table = Table(made | {"DatabaseName": database})
         self.catalog.add_partitions(table, [(list(key), where) for key, where in written.partitions.items()], True)
@@ -279,7 +290,7 @@ class Query:
     def _insert(self, query: exp.Insert) -> Outcome:
         self.tell("DML", "INSERT")
         into = query.this
-        database, name = _named(into, self.request.database)
+        database, name = targets.named(into, self.request.database)
         table = self.catalog.table(database, name)
         if table.is_view:
             raise errors.QueryFault("NOT_SUPPORTED: Inserting into views is not supported")
@@ -289,8 +300,8 @@ class Query:
             raise errors.syntax("mismatched input '<EOF>'")
         place, sql = self._plan(source)
         wanted = [*table.columns, *table.keys]
-        sql = _fitted(place.connection, sql, named, wanted)
-        target = _target_of(table, self.request.put)
+        sql = targets.fitted(place.connection, sql, named, wanted)
+        target = targets.target_of(table, self.request.put)
         self._planned()
         written = writes.write(place, sql, [one for one, _ in wanted], target)
         self.catalog.add_partitions(table, [(list(key), where) for key, where in written.partitions.items()], True)
@@ -298,7 +309,7 @@ class Query:
 
     def _unload(self, sql: str, location: str, options: str) -> Outcome:
         self.tell("DML", "UNLOAD")
-        said = {key.lower(): value for key, value in _pairs(options).items()}
+        said = {key.lower(): value for key, value in targets.pairs(options).items()}
         if "format" not in said:
             raise errors.QueryFault(
                 "INVALID_PROCEDURE_ARGUMENT: UNLOAD needs WITH (format = '...')", errors.SYNTAX
@@ -307,16 +318,16 @@ class Query:
         if self.request.parameters:
             dialect.fill(query, list(self.request.parameters))
         place, text = self._plan(query)
-        target = _target(said, location, self.request.put, "compression")
+        target = targets.target(said, location, self.request.put, "compression")
         writes.check_empty(place, target.location)
-        names, kinds = _described(place.connection, text)
+        names, kinds = targets.described(place.connection, text)
         columns = list(writes.named(kinds, names))
         self._planned()
         return self._manifest(writes.write(place, text, [name for name, _ in columns], target))
 
     def _create_view(self, query: exp.Create) -> Outcome:
         self.tell("DDL", "CREATE_VIEW")
-        database, name = _named(query.this, self.request.database)
+        database, name = targets.named(query.this, self.request.database)
         self.catalog.database(database)
         there = self.catalog.find(database, name)
         if there is not None and (not there.is_view or not query.args.get("replace")):
@@ -326,7 +337,7 @@ class Query:
             )
         original = dialect.render_own(query.expression)
         place, sql = self._plan(query.expression)
-        names, kinds = _described(place.connection, sql)
+        names, kinds = targets.described(place.connection, sql)
         columns = list(writes.named(kinds, names))
         told = [(one, types.told(kind)) for one, kind in zip(names, kinds, strict=True)]
         made = {
@@ -343,7 +354,7 @@ class Query:
             },
         }
         act = self.catalog.glue.update_table if there else self.catalog.glue.create_table
-        with asking(database):
+        with Asking(database):
             act(DatabaseName=database, TableInput=made)
         return self._text([], [])
 
@@ -364,102 +375,12 @@ class Query:
         return self.outcome
 
 
-def _described(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[Any]]:
-    """The names and types of a query's columns."""
-    found = connection.sql(sql)
-    return list(found.columns), list(found.types)
-
-
 def _without_limit_null(query: exp.Expr) -> exp.Expr:
     """LIMIT ALL is no limit."""
     limit = query.args.get("limit")
     if isinstance(limit, exp.Limit) and limit.expression is not None and limit.expression.name.upper() == "ALL":
         query.set("limit", None)
     return query
-
-
-def _named(node: Any, database: str) -> tuple[str, str]:
-    table = node.this if isinstance(node, exp.Schema) else node
-    return (table.db or database).lower(), table.name.lower()
-
-
-def _properties(query: exp.Create) -> dict[str, str]:
-    """WITH (...) of a CTAS: names in small letters; lists with commas."""
-    found = {}
-    for one in query.args["properties"].expressions if query.args.get("properties") else ():
-        if isinstance(one, exp.FileFormatProperty):
-            found["format"] = one.this.name
-        elif isinstance(one, exp.PartitionedByProperty):
-            found["partitioned_by"] = ",".join(each.name for each in one.this.expressions)
-        elif isinstance(one, exp.Property) and type(one) is exp.Property:
-            found[one.name.lower()] = one.args["value"].name or one.args["value"].sql()
-        elif isinstance(one, exp.LocationProperty):
-            found["external_location"] = one.this.name
-    return found
-
-
-def _target(said: dict[str, str], location: str, put: dict[str, Any], packed: str = "write_compression") -> Target:
-    """QueryFault: an option is none, or none that is honoured here."""
-    taken = {"format", "external_location", "partitioned_by", "field_delimiter", "is_external", "compression"}
-    taken |= {"write_compression", "parquet_compression"}
-    if unknown := sorted(said.keys() - taken):
-        words = f"The table property {unknown[0]} is not something the local cloud can do."
-        raise errors.QueryFault(f"NOT_SUPPORTED: {words}")
-    names = [
-        one.strip(" '\"") for one in said.get("partitioned_by", "").removeprefix("ARRAY").strip("[]").split(",")
-    ]
-    compression = said.get(packed) or said.get("parquet_compression") or ""
-    return Target(
-        location if location.endswith("/") else f"{location}/",
-        said.get("format", "PARQUET").upper(),
-        compression.upper(),
-        said.get("field_delimiter") or "\x01",
-        tuple(name.lower() for name in names if name),
-        put,
-    )
-
-
-def _target_of(table: Table, put: dict[str, Any]) -> Target:
-    """How rows go into a table that is there."""
-    from sagelab.lake import formats
-
-    form = formats.of_table(table)
-    kinds = {
-        formats.PARQUET: "PARQUET",
-        formats.DELIMITED: "TEXTFILE",
-        formats.QUOTED: "CSV",
-        formats.JSON: "JSON",
-    }
-    if form.kind not in kinds or form.skip:
-        raise errors.QueryFault("NOT_SUPPORTED: Inserting into a table of this form is not supported")
-    asked = table.parameters.get("write.compression") or table.parameters.get("parquet.compression") or ""
-    where = table.location if table.location.endswith("/") else f"{table.location}/"
-    keys = tuple(name for name, _ in table.keys)
-    return Target(where, kinds[form.kind], asked.upper(), form.separator, keys, put)
-
-
-def _fitted(
-    connection: duckdb.DuckDBPyConnection, sql: str, named: list[str], wanted: list[tuple[str, types.HiveType]]
-) -> str:
-    """A query whose columns are those of a table, in its order. QueryFault: they do not fit."""
-    names, kinds = _described(connection, sql)
-    targets = named or [name for name, _ in wanted]
-    if len(names) != len(targets):
-        given = ", ".join(types.told(kind) for kind in kinds)
-        words = f"Insert query has mismatched column types: Table: [{', '.join(str(kind) for _, kind in wanted)}]"
-        raise errors.QueryFault(f"TYPE_MISMATCH: line 1:1: {words}, Query: [{given}]", errors.SYNTAX)
-    inner = ", ".join(f"c{number}" for number in range(len(names)))
-    of = {name: f"c{number}" for number, name in enumerate(targets)}
-    chosen = ", ".join(f"CAST({of.get(name, 'NULL')} AS {kind.duckdb}) AS {quoted(name)}" for name, kind in wanted)
-    return f"SELECT {chosen} FROM ({sql}) AS given({inner})"
-
-
-def _pairs(text: str) -> dict[str, str]:
-    """format='PARQUET', partitioned_by = ARRAY['a','b']."""
-    found = {}
-    for key, listed, value in re.findall(r"(\w+)\s*=\s*(?:ARRAY\s*\[([^\]]*)\]|'((?:[^']|'')*)')", text, re.I):
-        found[key] = listed or value
-    return found
 
 
 def _split(text: str) -> list[str]:

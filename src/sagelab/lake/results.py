@@ -17,6 +17,7 @@ from sagelab.lake.filesystem import Files
 from sagelab.lake.types import literal, quoted
 
 REAL = "athena_real"
+_BETWEEN = " || ', ' || "
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def text_of(sql: str, kind: Any, depth: int = 0) -> str:
             f"{literal(f'{name}=')} || coalesce({text_of(f'({sql}).{quoted(name)}', one, depth + 1)}, 'null')"
             for name, one in kind.children
         ]
-        return f"CASE WHEN {sql} IS NULL THEN NULL ELSE '{{' || {' || $, $ || '.replace('$', chr(39)).join(parts)} || '}}' END"
+        return f"CASE WHEN {sql} IS NULL THEN NULL ELSE '{{' || {_BETWEEN.join(parts)} || '}}' END"
     return f"CAST({sql} AS VARCHAR)"
 
 

@@ -64,7 +64,7 @@ def _selects(place: Place, table: Table, number: int, conditions: list[str]) -> 
     for partition in partitions.find(table, place.catalog, place.connection, conditions):
         form = formats.of_table(table, partition.storage or None)
         form = forms.setdefault(f"{form.kind}{sorted(form.options.items())}{form.skip}", form)
-        groups.setdefault(form, []).extend(_files(place, table, number, partition))
+        groups.setdefault(form, []).extend(_files(place, number, partition))
     for form, files in groups.items():
         if files:
             yield (
@@ -72,7 +72,7 @@ def _selects(place: Place, table: Table, number: int, conditions: list[str]) -> 
             )
 
 
-def _files(place: Place, table: Table, number: int, partition: Partition) -> Iterator[_File]:
+def _files(place: Place, number: int, partition: Partition) -> Iterator[_File]:
     keys = [(f"k{at}", value) for at, value in enumerate(partition.values)]
     if not partition.location:
         return
@@ -158,5 +158,5 @@ def _check(table: Table, spelt: str, kind: str, found: Object) -> None:
     asked = wanted.duckdb
     fits = kind.startswith("DECIMAL") if asked.startswith("DECIMAL") else kind in _WIDER.get(asked, ())
     if not fits:
-        words = f"Field {spelt}'s type {kind} in parquet file {found.uri} is incompatible with type {wanted} defined in table schema"
-        raise errors.bad_data(words)
+        words = f"Field {spelt}'s type {kind} in parquet file {found.uri} is incompatible with type {wanted}"
+        raise errors.bad_data(f"{words} defined in table schema")

@@ -21,7 +21,7 @@ MOST = 100  # partitions that one statement writes
 _ENDINGS = {"gzip": ".gz", "zstd": ".zst", "none": ""}
 _PARQUET = {"SNAPPY": "snappy", "GZIP": "gzip", "ZSTD": "zstd", "LZ4": "lz4_raw", "NONE": "uncompressed"}
 _TEXT = {"GZIP": "gzip", "NONE": "none", "ZSTD": "zstd"}
-_SERDES = {
+SERDES = {
     "PARQUET": (
         "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe",
         "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
@@ -47,7 +47,7 @@ _SERDES = {
 
 @dataclass(frozen=True)
 class Target:
-    """Where and how rows are written. location: ends in "/". partitioned: the names of their keys, the last columns."""
+    """Where and how rows are written. location: ends in "/". partitioned: the last columns, its keys."""
 
     location: str
     format: str = "PARQUET"
@@ -68,8 +68,8 @@ class Written:
 
 def check(target: Target) -> Target:
     """The target with its compression. QueryFault: nothing here writes that."""
-    if target.format not in _SERDES:
-        words = f"The format {target.format} is not something the local cloud writes: PARQUET, JSON, TEXTFILE and CSV are."
+    if target.format not in SERDES:
+        words = f"The format {target.format} is none that the local cloud writes: PARQUET, JSON, TEXTFILE, CSV."
         raise errors.QueryFault(f"NOT_SUPPORTED: {words}")
     known = _PARQUET if target.format == "PARQUET" else _TEXT
     asked = target.compression or ("GZIP" if target.format != "PARQUET" else "SNAPPY")
@@ -83,7 +83,8 @@ def write(place: Place, sql: str, names: list[str], target: Target) -> Written:
     target = check(target)
     split = [name.lower() for name in target.partitioned]
     _check_partitions(names, split)
-    columns = ", ".join(_written_as(name, target, name in split) for name in names)
+    chosen = ((f"CAST({quoted(name)} AS VARCHAR) AS " if name in split else "") + quoted(name) for name in names)
+    columns = ", ".join(chosen)
     options = [*_options(target), "OVERWRITE_OR_IGNORE true"] if split else _options(target)
     ending = _ENDINGS.get(_TEXT[target.compression], "") if target.format != "PARQUET" else ""
     stem = f"{uuid.uuid4()}"
@@ -114,13 +115,6 @@ def _check_partitions(names: list[str], split: list[str]) -> None:
         raise errors.QueryFault(f"HIVE_COLUMN_ORDER_MISMATCH: {words}: [{', '.join(split)}]")
     if len(names) == len(split):
         raise errors.QueryFault("INVALID_TABLE_PROPERTY: Table contains only partition columns")
-
-
-def _written_as(name: str, target: Target, is_key: bool) -> str:
-    column = quoted(name)
-    if is_key:
-        return f"CAST({column} AS VARCHAR) AS {column}"
-    return column
 
 
 def _options(target: Target) -> list[str]:
@@ -159,7 +153,7 @@ def _upload(place: Place, target: Target, written: Written, split: list[str], en
 def storage(target: Target, columns: list[tuple[str, HiveType]]) -> dict[str, Any]:
     """The StorageDescriptor of a table of such files."""
     target = check(target)
-    library, given, taken = _SERDES[target.format]
+    library, given, taken = SERDES[target.format]
     parameters = {"serialization.format": "1"}
     if target.format == "TEXTFILE":
         parameters = {"serialization.format": target.delimiter, "field.delim": target.delimiter}

@@ -137,7 +137,7 @@ class WorkGroups(Family):
         return {}
 
     @operation("ListEngineVersions")
-    def versions(self, call: Call) -> Params:
+    def versions(self, _call: Call) -> Params:
         return {"EngineVersions": [ENGINE | {"SelectedEngineVersion": one} for one in VERSIONS]}
 
     # Tags

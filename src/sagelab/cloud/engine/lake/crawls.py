@@ -61,7 +61,7 @@ class CrawlRun(JobRun):
         if not self.ending:
             self._say(f"ERROR : {reason}")
 
-    def halt(self, now: bool) -> None:
+    def halt(self, now: bool) -> None:  # noqa: ARG002 # a query ends at once, or not at all
         self._host.kill()
 
     def end(self) -> Step:

@@ -85,7 +85,7 @@ class QueryRun(JobRun):
             timer.cancel()
             self._turns.give()
 
-    def halt(self, now: bool) -> None:
+    def halt(self, now: bool) -> None:  # noqa: ARG002 # a query ends at once, or not at all
         self._turns.wake()
         self._host.kill()
 
