@@ -1,4 +1,4 @@
-"""Athena's queries: what they find, what they cost, with whose rights, and what becomes of those that cannot run."""
+"""Athena's queries: what they find and read, with whose rights, and what becomes of those that cannot run."""
 
 from __future__ import annotations
 
@@ -239,7 +239,8 @@ def test_projected_partitions_need_no_catalogue(lake: Lake) -> None:
         "CREATE EXTERNAL TABLE logs (n int) PARTITIONED BY (day string, place string)"
         f" ROW FORMAT DELIMITED FIELDS TERMINATED BY ',' LOCATION '{lake.uri('logs/')}' TBLPROPERTIES ({said})"
     )
-    sql = "SELECT day, place, n FROM logs WHERE day BETWEEN '2026/01/02' AND '2026/01/04' AND place IN ('eu', 'us') ORDER BY n"
+    where = "day BETWEEN '2026/01/02' AND '2026/01/04' AND place IN ('eu', 'us')"
+    sql = f"SELECT day, place, n FROM logs WHERE {where} ORDER BY n"
     assert lake.rows(sql) == [["2026/01/02", "eu", "5"], ["2026/01/03", "us", "7"]]
 
 
@@ -332,7 +333,8 @@ def test_a_query_is_refused_without_a_place_for_its_results_or_fails_where_there
 
 
 def test_a_query_is_stopped_and_started_once_for_one_token(lake: Lake) -> None:
-    slow = "SELECT count(*) FROM UNNEST(sequence(1, 100000)) AS a(x) CROSS JOIN UNNEST(sequence(1, 1000000)) AS b(y) WHERE x * y % 7 = 3"
+    crossed = "UNNEST(sequence(1, 100000)) AS a(x) CROSS JOIN UNNEST(sequence(1, 1000000)) AS b(y)"
+    slow = f"SELECT count(*) FROM {crossed} WHERE x * y % 7 = 3"
     token = "t" * 32
     key = lake.start(slow, ClientRequestToken=token)
     assert lake.start(slow, ClientRequestToken=token) == key
