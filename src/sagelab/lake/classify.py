@@ -179,8 +179,8 @@ def _csv(lines: list[str]) -> Found:
     counts = Counter[str]()
     for mark in DELIMITERS:
         widths = Counter(len(row) for row in _rows(text, mark))
-        width, rows = widths.most_common(1)[0] if widths else (0, 0)
-        if width >= 2 and rows >= 0.9 * sum(widths.values()):
+        width, times = widths.most_common(1)[0] if widths else (0, 0)
+        if width >= 2 and times >= 0.9 * sum(widths.values()):
             counts[mark] = width
     if not counts:
         return Found(UNKNOWN)

@@ -188,12 +188,12 @@ def fill(query: exp.Expr, parameters: list[str]) -> None:
 
 def render(query: exp.Expr) -> str:
     """In DuckDB's SQL."""
-    return functions.mend(query.copy()).sql("duckdb", unsupported_level=sqlglot.ErrorLevel.IGNORE)
+    return str(functions.mend(query.copy()).sql("duckdb", unsupported_level=sqlglot.ErrorLevel.IGNORE))
 
 
 def render_own(query: exp.Expr) -> str:
     """In Athena's own."""
-    return query.sql("athena")
+    return str(query.sql("athena"))
 
 
 def _place(node: exp.Expr) -> tuple[int, int]:

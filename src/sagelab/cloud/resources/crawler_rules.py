@@ -12,7 +12,7 @@ from sagelab.cloud.events.schedules import Schedule
 from sagelab.cloud.resources.call import Beside, Params
 
 _REFUSED = ("JdbcTargets", "MongoDBTargets", "DynamoDBTargets", "CatalogTargets", "DeltaTargets", "IcebergTargets")
-_REFUSED += ("HudiTargets",)
+_ALL_REFUSED = (*_REFUSED, "HudiTargets")
 _CONFIGURED = {
     "Version": None,
     "Grouping": ("TableGroupingPolicy", "TableLevelConfiguration"),
@@ -28,7 +28,7 @@ def invalid(message: str) -> Beside:
 def check(crawler: Params) -> None:
     """Beside: it is none, or nothing here crawls so."""
     targets = crawler.get("Targets") or {}
-    if named := next((one for one in _REFUSED if targets.get(one)), None):
+    if named := next((one for one in _ALL_REFUSED if targets.get(one)), None):
         raise invalid(f"{named} is not something the local cloud can crawl: S3Targets are.")
     places = targets.get("S3Targets") or []
     if not places:

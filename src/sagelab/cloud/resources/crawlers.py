@@ -30,7 +30,7 @@ READY, RUNNING, STOPPING = "READY", "RUNNING", "STOPPING"
 OWN = "Own"
 KEPT = 100  # crawls of a crawler
 _ENDS = {"COMPLETED": "SUCCEEDED", "STOPPED": "CANCELLED", "FAILED": "FAILED"}
-_SETTINGS = (
+_SETTINGS: tuple[str, ...] = (
     "Role",
     "DatabaseName",
     "Description",
@@ -41,7 +41,7 @@ _SETTINGS = (
 )
 _SETTINGS += ("Configuration", "Classifiers", "LineageConfiguration", "LakeFormationConfiguration")
 _SETTINGS += ("CrawlerSecurityConfiguration",)
-_USUAL = {
+_USUAL: Params = {
     "SchemaChangePolicy": {"UpdateBehavior": "UPDATE_IN_DATABASE", "DeleteBehavior": "DEPRECATE_IN_DATABASE"},
     "RecrawlPolicy": {"RecrawlBehavior": "CRAWL_EVERYTHING"},
     "LineageConfiguration": {"CrawlerLineageSettings": "DISABLE"},

@@ -67,7 +67,8 @@ class DataCatalogs(Family):
 
     def _ask(self, call: Call, method: str, member: str, **named: Any) -> list[Params]:
         pages = self._glue(call).get_paginator(method).paginate(**named)
-        return _told(lambda: [one for page in pages for one in page[member]])
+        found: list[Params] = _told(lambda: [one for page in pages for one in page[member]])
+        return found
 
 
 def _check(name: str) -> None:

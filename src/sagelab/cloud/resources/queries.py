@@ -137,7 +137,11 @@ class Queries(Family):
         state, statistics = query["Status"]["State"], query.get("Statistics") or {}
         if state in RUNNING:
             raise refused(f"Query has not yet finished. Current state: {state}")
-        names = ("QueryQueueTimeInMillis", "QueryPlanningTimeInMillis", "EngineExecutionTimeInMillis")
+        names: tuple[str, ...] = (
+            "QueryQueueTimeInMillis",
+            "QueryPlanningTimeInMillis",
+            "EngineExecutionTimeInMillis",
+        )
         names += (
             "ServicePreProcessingTimeInMillis",
             "ServiceProcessingTimeInMillis",

@@ -27,7 +27,8 @@ def page(s3: Any, uri: str, columns: list[Params], token: str | None, most: int)
     """{"Rows", "NextToken"}; of a CSV the first row is its head. Beside: it is not there, or may not be read."""
     start = _read_token(token, uri)
     as_csv = uri.endswith(".csv")
-    rows, at = [], start
+    rows: list[Params] = []
+    at = start
     for line in _lines(s3, uri, start, as_csv):
         if len(rows) == most:
             return {"Rows": rows, "NextToken": _write_token(at, uri)}

@@ -204,7 +204,11 @@ def _engine(asked: Params) -> Params:
 
 def _updated(before: Params, asked: Params) -> Params:
     """A configuration after an UpdateWorkGroup."""
-    plain = ("EnforceWorkGroupConfiguration", "PublishCloudWatchMetricsEnabled", "BytesScannedCutoffPerQuery")
+    plain: tuple[str, ...] = (
+        "EnforceWorkGroupConfiguration",
+        "PublishCloudWatchMetricsEnabled",
+        "BytesScannedCutoffPerQuery",
+    )
     plain += ("RequesterPaysEnabled", "EnableMinimumEncryptionConfiguration")
     after = before | {name: asked[name] for name in plain if name in asked}
     after |= _engine(asked) if asked.get("EngineVersion") else {}
