@@ -58,7 +58,16 @@ BESIDE = {path.stem for folder in ("tools", "bench", "labs/*") for path in ROOT.
 BESIDE |= {"sagelab", "tests", "runtime"}  # the last lies in every compiled model
 BESIDE |= {"awscli", "pytest"}  # the CLI has an environment of its own; pytest is who loads the plugin
 BESIDE |= {"xgboost", "pyarrow", "scipy", "joblib", "torch", "transformers"}  # of an image's environment
-BESIDE |= {"kopf", "kfp", "kubernetes", "airflow", "duckdb", "sqlglot", "fsspec"}  # of environments of their own
+BESIDE |= {
+    "kopf",
+    "kfp",
+    "kubernetes",
+    "airflow",
+    "duckdb",
+    "sqlglot",
+    "fsspec",
+    "awswrangler",
+}  # of environments of their own
 BESIDE |= {"mlflow"}  # the SageMaker SDK brings it: a client
 
 

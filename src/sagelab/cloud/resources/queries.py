@@ -260,7 +260,7 @@ def _asked(call: Call, key: str, query: Document, group: Document) -> Params:
     return {
         "id": key,
         "sql": call.params["QueryString"],
-        "database": query["QueryExecutionContext"].get("Database", "default").lower(),
+        "database": query["QueryExecutionContext"].get("Database", "default").lower().strip("`"),
         "output": results["OutputLocation"],
         "workgroup": group["Name"],
         "parameters": call.params.get("ExecutionParameters") or [],
