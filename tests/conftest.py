@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import re
+import shlex
 import subprocess
 import sys
 import uuid
@@ -129,7 +130,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     record = config.getoption("record_requests")
-    owner = os.getppid() if is_worker(config) else os.getpid()
+    owner = config.workerinput["owner"] if is_worker(config) else os.getpid()  # type: ignore[attr-defined]
     forks.settle(lambda: (shared_folder(config).with_name("warm"), owner))
     find, end = partial(find_variables, config), partial(end_cloud, config)
     config.pluginmanager.register(Kernels(find, end, record))
@@ -175,6 +176,19 @@ def pytest_collection() -> Generator[None]:
     finally:
         gc.enable()
         gc.freeze()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(specs: list[Any]) -> None:
+    """Workers are forks of one Python: what they would each import takes five seconds of a processor."""
+    address = forks.worker(sys.executable).find()
+    for spec in specs:
+        spec.python = shlex.join([sys.executable, "-I", str(forks.WORKER), str(address)])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["owner"] = os.getpid()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -22,6 +22,7 @@ from tests.waiting import until
 
 WARM = Path(__file__).with_name("warm.py")
 RECORDER = Path(__file__).parent / "clients" / "recorder"
+WORKER = Path(__file__).with_name("forked_worker.py")
 TIMEOUT = 900  # seconds for a program that is waited for
 # What scripts of an SDK import, and the kernels of notebooks.
 SDKS = {
@@ -40,6 +41,19 @@ SDKS = {
         "ipykernel.kernelapp",
     ),
 }
+# What several files of tests import while they are collected. Nothing whose assertions pytest rewrites: it must
+# see those imported.
+WORKERS = (
+    "matplotlib.figure",
+    "moto.ec2.models",
+    "moto.server",
+    "moto.stepfunctions.parser.asl.component.state.exec.state_task.state_task_factory",
+    "pandas",
+    "playwright.sync_api",
+    "scipy.ndimage",
+    "scipy.stats",
+    "sklearn.base",
+)
 
 
 @dataclass
@@ -177,6 +191,11 @@ def recording(env: Mapping[str, str], record: str) -> dict[str, str]:
     """The environment of a program whose calls of AWS are written down in a file."""
     path = f"{RECORDER}{os.pathsep}{env['PYTHONPATH']}"
     return {**env, "PYTHONPATH": path, "SAGELAB_RECORD": record}
+
+
+def worker(python: str) -> Warm:
+    """This Python with what workers import."""
+    return Warm("workers", python, WORKERS, *place())
 
 
 def tensorflow() -> Warm:

@@ -22,9 +22,9 @@ TIMEOUT = 1800  # seconds for one cell, however slow the machine
 # `make labs` runs every notebook with its own.
 SHORTER = {
     "01-train-a-digit-classifier": "EPOCHS = 3",
-    "02-deploy-and-read-handwriting": "EPOCHS = 3",
-    "03-tune-the-classifier": "JOBS = 4",
-    "07-operate-an-endpoint": "EPOCHS = 3",
+    "02-deploy-and-read-handwriting": "EPOCHS = 1",
+    "03-tune-the-classifier": "JOBS, EPOCHS = 4, 2",
+    "07-operate-an-endpoint": "EPOCHS = 1",
 }
 
 # What changes a local cloud as a whole, its clock and its zones, has one of its own.

@@ -57,7 +57,15 @@ IMPORTERS = {
 BESIDE = {path.stem for folder in ("tools", "bench", "labs/*") for path in ROOT.glob(f"{folder}/*.py")}
 BESIDE |= {"sagelab", "tests", "runtime"}  # the last lies in every compiled model
 BESIDE |= {"awscli", "pytest"}  # the CLI has an environment of its own; pytest is who loads the plugin
-BESIDE |= {"xgboost", "pyarrow", "scipy", "joblib", "torch", "transformers"}  # of an image's environment
+BESIDE |= {
+    "xgboost",
+    "pyarrow",
+    "scipy",
+    "joblib",
+    "torch",
+    "transformers",
+    "fasttext",
+}  # of an image's environment
 BESIDE |= {
     "kopf",
     "kfp",

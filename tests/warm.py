@@ -4,9 +4,9 @@
 
 A line of JSON on a connection to the socket, {"arguments", "folder", "variables"}, and with it two open files, is
 one program: its arguments as `python` has them (a script, `-m MODULE` or `-c CODE`, and what follows), and where
-its output and its errors go. The lines that come back are its process and its exit code. Whoever asked ends it by
-hanging up. The Python itself ends with the process OWNER. Standard library alone: it also runs in environments
-of other clients.
+its output and its errors go; a file before those is its input. The lines that come back are its process and its
+exit code. Whoever asked ends it by hanging up. The Python itself ends with the process OWNER. Standard library
+alone: it also runs in environments of other clients.
 """
 
 from __future__ import annotations
@@ -87,7 +87,8 @@ def fork(connection: socket.socket) -> dict[str, Any] | None:
     asked, files = receive(connection)
     program = os.fork()
     if not program:
-        for descriptor, file in enumerate((os.open(os.devnull, os.O_RDONLY), *files)):
+        given = files if len(files) == 3 else [os.open(os.devnull, os.O_RDONLY), *files]
+        for descriptor, file in enumerate(given):
             os.dup2(file, descriptor)
             os.close(file)
         return asked
@@ -99,7 +100,7 @@ def fork(connection: socket.socket) -> dict[str, Any] | None:
 
 def receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
     """What is asked for, and the files that came with it."""
-    text, files, _, _ = socket.recv_fds(connection, LIMIT, 2)
+    text, files, _, _ = socket.recv_fds(connection, LIMIT, 3)
     while not text.endswith(b"\n"):
         text += connection.recv(LIMIT)
     asked: dict[str, Any] = json.loads(text)
@@ -131,7 +132,9 @@ def run(arguments: list[str], folder: str, variables: dict[str, str]) -> None:
     elif first == "-c":
         sys.argv = [first, *rest[1:]]
         sys.path.insert(0, "")
-        exec(compile(rest[0], "<string>", "exec"), vars(sys.modules["__main__"]))
+        names = vars(sys.modules["__main__"])
+        del names["__file__"]
+        exec(compile(rest[0], "<string>", "exec"), names)
     else:
         sys.argv = arguments
         sys.path.insert(0, str(Path(first).parent))

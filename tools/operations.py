@@ -18,11 +18,12 @@ from sagelab.cloud import resources
 from sagelab.cloud.gateway.alarms import ALARM_OPERATIONS, TAGGING
 from sagelab.cloud.gateway.auth.identity import MFA_OPERATIONS, STS_OPERATIONS
 from sagelab.cloud.gateway.auth.simulation import IAM_OPERATIONS
-from sagelab.cloud.gateway.moto import services
+from sagelab.cloud.gateway.moto import key_pairs, services
 from sagelab.cloud.gateway.wire.planes import BESIDE, CONTROL, SHARED, Planes
 from sagelab.cloud.resources import absent
 
 importlib.import_module("sagelab.cloud.gateway.moto.state_tasks")  # it adds an operation to moto's
+key_pairs.install()
 
 INTRODUCTION = """# Operations
 

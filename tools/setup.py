@@ -26,6 +26,12 @@ ELSEWHERE = (
     "sagelab's local cloud needs Linux: open this folder in its dev container (.devcontainer, by VS Code or "
     "GitHub Codespaces) or in WSL. For the labs in your AWS account alone: pip install ."
 )
+# What pip and uv say where no package index can be reached.
+UNREACHED = re.compile("NewConnectionError|ConnectTimeoutError|ReadTimeoutError|dns error|error sending request")
+OFFLINE = (
+    "no package index answers, and a first set-up takes its packages from one: with a network, run the same "
+    "command again. It goes on from what was fetched, and later nothing needs a network."
+)
 # What no lab imports; it would be two fifths of the time.
 NEVER_IMPORTED = r"/tests?/|/testing/|/(mypy|mypyc|pip|sklearn/externals|databricks|hive_metastore|torch)/"
 
@@ -107,6 +113,8 @@ def step(name: str, *command: str, given: str = "") -> None:
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     # Some packages carry templates and samples in other Pythons' syntax, which never compile.
+    if done.returncode and name != "bytecode" and UNREACHED.search(done.stdout):
+        sys.exit(f"failed: {OFFLINE}")
     if done.returncode and name != "bytecode":
         sys.exit(f"failed:\n$ {' '.join(command)}\n{done.stdout}")
     print(f"{time.monotonic() - began:6.1f} s", flush=True)

@@ -36,14 +36,14 @@ class Result:
 
 
 def find(labs: Iterable[str]) -> list[Path]:
-    """The notebooks of these labs ("01", "01-train", ...), of all labs if none is named.
+    """The notebooks of these labs ("01", "1", "01-train", ...), of all labs if none is named.
 
     Looks in the nearest folder above that has notebooks/ and labs/, else in what this installation brings.
     ControlError: there is none, or no such lab.
     """
     folder = _labs() / "notebooks"
     named = list(labs)
-    found = [sorted(folder.glob(f"{name}*.ipynb")) for name in named or [""]]
+    found = [sorted(folder.glob(f"{shipped.beginning(name)}*.ipynb")) for name in named or [""]]
     for name, notebooks in zip(named, found, strict=False):
         if not notebooks:
             raise ControlError(f"No notebook in {folder} begins with {name}.")

@@ -14,3 +14,8 @@ def find() -> Path | None:
     """The folder that has notebooks/ and labs/; None where this installation brings none."""
     there = (folder for folder in (PROJECT, PACKAGED) if all((folder / name).is_dir() for name in FOLDERS))
     return next(there, None)
+
+
+def beginning(name: str) -> str:
+    """What the names of the labs that somebody means begin with: "3", as pages call lab 3, is "03"."""
+    return f"{int(name):02}" if name.isascii() and name.isdigit() else name

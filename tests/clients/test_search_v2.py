@@ -24,7 +24,7 @@ def test_tuning_compilation_and_spot_run(search: Ran) -> None:
 
 
 def test_tuner_tells_its_trials_and_deploys_the_best(search: Ran) -> None:
-    assert "trials 3 best True" in search.out
+    assert "trials 2 best True" in search.out
     assert "best job True" in search.out
     assert "predictions (5, 10)" in search.out
 

@@ -16,6 +16,8 @@ from sagelab.cloud.errors import HomeDamaged
 from sagelab.cloud.home import Home
 from tests.conftest import Sagelab
 
+pytestmark = pytest.mark.slow
+
 PAGE = 4096
 DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "garbage": ("sagelab.db", lambda file: file.write_bytes(os.urandom(8192)), "0 of its rows can be read"),

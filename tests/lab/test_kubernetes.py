@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from sagelab.k8s.sagemaker import fields
-from sagelab.lab import kubernetes, watch
+from sagelab.lab import guide, kubernetes, watch
 from sagelab.lab.session import Lab
 
 
@@ -51,5 +51,6 @@ def test_without_kubectl_a_step_is_left_out_with_a_sentence(
 
 
 def test_what_kubectl_says_of_a_failure_is_the_error(lab: Lab) -> None:
-    with pytest.raises(RuntimeError, match="failed: ls: cannot access"):
+    with pytest.raises(kubernetes.CommandFailed, match="failed: ls: cannot access") as failed:
         kubernetes._run("ls", f"/{lab.name}")
+    assert guide.explain(failed.value) == str(failed.value)

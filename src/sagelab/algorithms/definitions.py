@@ -1,9 +1,15 @@
-"""What a built-in algorithm's log is read for, where a job runs one: its metrics, by the names that SageMaker has.
+"""What the platform knows of a built-in algorithm: what its log is read for, and what a tuning job may search.
 
+Metrics have the names and expressions that SageMaker describes such jobs with.
 https://docs.aws.amazon.com/sagemaker/latest/dg/xgboost-tuning.html
 """
 
 from __future__ import annotations
+
+from sagelab.algorithms.definition import Definition
+from sagelab.algorithms.numeric_definitions import NUMERIC
+from sagelab.algorithms.text_definitions import TEXT
+from sagelab.algorithms.vision_definitions import VISION
 
 # Those of xgboost's own, and those that are computed with scikit-learn.
 XGBOOST = (
@@ -17,13 +23,22 @@ XGBOOST_SCORES = (
 )
 TAB = "(?:#011|\\t)"  # of xgboost's own lines, which a script prints
 _NUMBER = r"([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)"
-_BY_MODULE = {"sagelab.algorithms.xgboost": (*XGBOOST, *XGBOOST_SCORES)}
+
+
+KNOWN: dict[str, Definition] = {**NUMERIC, **TEXT, **VISION}
+
+
+def known(module: str) -> Definition | None:
+    """What is known of a built-in algorithm of Amazon's own; None for XGBoost, which takes what xgboost takes."""
+    return KNOWN.get(module)
 
 
 def definitions(module: str, between: str = "#011") -> list[dict[str, str]]:
     """MetricDefinitions of the algorithm that a module is. between: what stands between two metrics of a line."""
+    if found := known(module):
+        return [{"Name": name, "Regex": expression} for name, expression in found.metrics]
     return [
         {"Name": f"{channel}:{metric}", "Regex": rf".*\[[0-9]+\].*{between}{channel}-{metric}:{_NUMBER}.*"}
         for channel in ("train", "validation")
-        for metric in _BY_MODULE[module]
+        for metric in (*XGBOOST, *XGBOOST_SCORES)
     ]

@@ -8,13 +8,17 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tarfile
+import tempfile
 import traceback
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
+LARGEST = 16 << 30  # bytes of a model that training goes on from
 ROOT = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
 
 
@@ -54,6 +58,26 @@ class Job:
         """Where checkpoints are kept, if they are asked for."""
         found = self.config("checkpointconfig")
         return Path(found["LocalPath"]) if "LocalPath" in found else None
+
+    def earlier(self) -> Path | None:
+        """A folder with the model that training goes on from: the artifact in the channel `model`, unpacked.
+
+        None: there is no such channel. UserError: it holds no artifact, or more than fits.
+        """
+        folder = self.channel("model")
+        if folder is None:
+            return None
+        archives = [file for file in folder.rglob("*") if file.is_file()]
+        unpacked = Path(tempfile.mkdtemp())
+        try:
+            (archive,) = archives
+            with tarfile.open(archive) as content:
+                if sum(member.size for member in content) > LARGEST:
+                    raise UserError("The model of channel 'model' is larger than 16 GB.")
+                content.extractall(unpacked, filter="data")
+        except (ValueError, tarfile.TarError, OSError, EOFError, zlib.error) as error:
+            raise UserError(f"Channel 'model' must hold one model.tar.gz of this algorithm: {error}") from None
+        return unpacked
 
     def fail(self, text: str) -> None:
         """Leave the reason where SageMaker reads it."""

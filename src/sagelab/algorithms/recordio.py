@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/cdf-training.html
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,10 @@ MAGIC = 0xCED7230A
 FEATURES, LABEL = 1, 2  # of Record, each a map of names to Values
 # Value's kinds of tensor, by their field: float32, float64, int32.
 KINDS: dict[int, np.dtype[Any]] = {2: np.dtype("<f4"), 3: np.dtype("<f8"), 7: np.dtype("<i4")}
-VARINTS = {7}
+FLOAT32, INT32 = 2, 7
+VARINTS = {INT32}
 VALUES, KEYS, SHAPE = 1, 2, 3  # of each tensor
-NAMED_VALUE = 2  # of an entry of a map
+NAMED_KEY, NAMED_VALUE = 1, 2  # of an entry of a map
 
 _BROKEN = "The recordio-protobuf data cannot be read: it ends inside a record."
 
@@ -31,17 +32,71 @@ def read(data: bytes) -> tuple[Any, Any]:
     UserError: they are no records.
     """
     rows, labels = [], []
-    for record in _records(data):
+    for record in records(data):
         fields = list(_fields(record))
         rows.append(_tensor(fields, FEATURES))
         labels.append(_tensor(fields, LABEL))
     if not rows or any(row is None for row in rows):
         raise UserError("The recordio-protobuf data has no features.")
     found = [row for row in rows if row is not None]
-    targets = (
-        None if any(label is None for label in labels) else np.array([label[0][0] for label in labels if label])
-    )
-    return _together(found), targets
+    if any(label is None or not len(label[0]) for label in labels):
+        return _together(found), None
+    return _together(found), np.array([label[0][0] for label in labels if label])
+
+
+def write_labels(columns: Mapping[str, Any]) -> bytes:
+    """Records of an answer. columns: name of a label -> its values, (rows,) or (rows, values)."""
+    named = [(name.encode(), np.asarray(column, "<f4")) for name, column in columns.items()]
+    count = len(named[0][1]) if named else 0
+    return b"".join(_framed(b"".join(_label(name, column[row]) for name, column in named)) for row in range(count))
+
+
+def read_labels(data: bytes) -> list[dict[str, Any]]:
+    """What records say of rows, a dict of values for each. UserError: they are no records."""
+    found = []
+    for record in records(data):
+        row = {}
+        for number, entry in _fields(record):
+            if number == LABEL:
+                key, tensor = dict(_fields(entry)).get(1, b""), _tensor([(LABEL, entry)], LABEL)
+                row[key.decode("utf-8", "replace")] = tensor[0] if tensor else np.array([])
+        found.append(row)
+    return found
+
+
+def write_tensors(tensors: Mapping[str, Any]) -> bytes:
+    """One record whose features are arrays of floats, or of whole numbers that are not negative, with shapes."""
+    return _framed(b"".join(_feature(name.encode(), np.asarray(values)) for name, values in tensors.items()))
+
+
+def _feature(name: bytes, values: Any) -> bytes:
+    whole = values.dtype.kind == "i"
+    flat = b"".join(map(_length, values.ravel().tolist())) if whole else values.astype("<f4").tobytes()
+    tensor = _bytes(VALUES, flat) + _bytes(SHAPE, b"".join(map(_length, values.shape)))
+    return _bytes(FEATURES, _bytes(1, name) + _bytes(NAMED_VALUE, _bytes(INT32 if whole else FLOAT32, tensor)))
+
+
+def _label(name: bytes, values: Any) -> bytes:
+    """An entry of the record's map of labels: its name, and a Value of float32s."""
+    tensor = _bytes(VALUES, np.ravel(values).tobytes())
+    return _bytes(LABEL, _bytes(1, name) + _bytes(NAMED_VALUE, _bytes(FLOAT32, tensor)))
+
+
+def _bytes(number: int, content: bytes) -> bytes:
+    """A field of a protobuf message, whose value has a length."""
+    return bytes([number << 3 | 2]) + _length(len(content)) + content
+
+
+def _length(value: int) -> bytes:
+    """A varint."""
+    found = b""
+    while value > 127:
+        found, value = found + bytes([value & 127 | 128]), value >> 7
+    return found + bytes([value])
+
+
+def _framed(record: bytes) -> bytes:
+    return struct.pack("<II", MAGIC, len(record)) + record + bytes(-len(record) % 4)
 
 
 def _together(rows: list[tuple[Any, Any, int]]) -> Any:
@@ -58,7 +113,7 @@ def _together(rows: list[tuple[Any, Any, int]]) -> Any:
     )
 
 
-def _records(data: bytes) -> Iterator[bytes]:
+def records(data: bytes) -> Iterator[bytes]:
     at = 0
     while at < len(data):
         if at + 8 > len(data):
@@ -89,6 +144,9 @@ def _tensor(fields: list[tuple[int, Any]], which: int) -> tuple[Any, Any, int] |
 
 def _numbers(parts: list[tuple[int, Any]], which: int, kind: np.dtype[Any] | None) -> Any:
     """A repeated field, packed or not. kind: None for varints."""
+    packed = [value for number, value in parts if number == which]
+    if kind is not None and len(packed) == 1 and isinstance(packed[0], bytes):
+        return _floats(packed[0], kind)
     found: list[Any] = []
     for number, value in parts:
         if number != which:
@@ -98,8 +156,14 @@ def _numbers(parts: list[tuple[int, Any]], which: int, kind: np.dtype[Any] | Non
         elif kind is None:
             found += _varints(value)
         else:
-            found += np.frombuffer(value, kind).tolist()
+            found += _floats(value, kind).tolist()
     return np.array(found, kind or np.int64)
+
+
+def _floats(data: bytes, kind: np.dtype[Any]) -> Any:
+    if len(data) % kind.itemsize:
+        raise UserError(_BROKEN)
+    return np.frombuffer(data, kind)
 
 
 def _varints(data: bytes) -> list[int]:
@@ -139,3 +203,29 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
         if byte < 128:
             return value - (1 << 64) if value >> 63 else value, at
     raise UserError(_BROKEN)
+
+
+def read_integers(data: bytes) -> Iterator[dict[str, Any]]:
+    """The whole numbers of each record's named features, (values,) int64. UserError: they are no such records."""
+    for record in records(data):
+        found = {}
+        for number, entry in _fields(record):
+            if number == FEATURES:
+                name = next((value for field, value in _fields(entry) if field == NAMED_KEY), b"")
+                found[name.decode("utf-8", "replace")] = _integers(entry)
+        yield found
+
+
+def _integers(entry: bytes) -> Any:
+    value = next((value for number, value in _fields(entry) if number == NAMED_VALUE), b"")
+    fields = list(_fields(value))
+    if any(number not in VARINTS for number, _ in fields):
+        raise UserError("The recordio-protobuf data has other values than tensors of int32.")
+    return _numbers([part for _, tensor in fields for part in _fields(tensor)], VALUES, None)
+
+
+def write_integers(rows: Iterable[Mapping[str, Iterable[int]]]) -> bytes:
+    """Records whose named features are whole numbers, none of them negative."""
+    return b"".join(
+        write_tensors({name: np.array([*values], int) for name, values in row.items()}) for row in rows
+    )

@@ -49,8 +49,8 @@ class Copies:
         self.labs = labs.read(found)
 
     def find(self, name: str) -> Lab:
-        """The lab whose name begins so: "03". ControlError: there is none, or more than one."""
-        found = [lab for lab in self.labs if lab.name.startswith(name)]
+        """The lab whose name begins so: "03", or "3". ControlError: there is none, or more than one."""
+        found = [lab for lab in self.labs if lab.name.startswith(shipped.beginning(name))]
         if len(found) != 1:
             raise ControlError(f"No lab is {name!r}; there are {', '.join(lab.name for lab in self.labs)}.")
         return found[0]

@@ -12,7 +12,8 @@ from typing import Any
 from sagelab.desk import formats
 
 # What a setting is where nobody has set it. Whether JupyterLab asks about its news is one, `fetchNews`; the option
-# `news_url` turns off the feed alone. Walkthroughs open as pages.
+# `news_url` turns off the feed alone. Walkthroughs open as pages. And what is left out, for no lab uses it: before
+# a notebook shows, the browser compiles the schema of each plugin's settings and starts the plugin.
 SETTINGS = Path(__file__).with_name("settings")
 OPTIONS = (
     "--no-browser",

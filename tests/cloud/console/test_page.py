@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+import uuid
 from collections.abc import Callable
 from itertools import product
 
@@ -437,3 +438,19 @@ def test_a_notebook_instance_is_created_and_opens(
     )
     expect(page.get_by_role("heading", name="Notebook instances")).to_be_visible()
     expect(page.get_by_role("link", name=name)).to_have_count(0)
+
+
+def test_who_did_what_says_on_what_and_what_was_refused(window: Window, jobs: Jobs) -> None:
+    name = f"nobody-{uuid.uuid4().hex[:8]}"
+    with pytest.raises(ClientError, match="NoSuchEntity"):
+        jobs.cloud.client("iam").put_user_policy(UserName=name, PolicyName="all", PolicyDocument="{}")
+    window.open("/trail?q=PutUserPolicy")
+    row = window.page.get_by_role("row").filter(has_text=name)
+    expect(row.get_by_text(f"{ROLE_NAME}/sagelab")).to_be_visible()
+    expect(row.get_by_text("NoSuchEntity")).to_have_class(re.compile("bad"))
+    window.page.set_viewport_size({"width": 390, "height": 844})
+    assert window.page.evaluate("document.documentElement.scrollWidth") == 390
+    window.page.get_by_role("searchbox").fill("NoSuchCall")
+    window.page.get_by_role("searchbox").press("Enter")
+    window.see("CloudTrail has no such call")
+    assert window.errors == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,12 @@ import botocore.exceptions
 import pytest
 
 from sagelab.cloud.engine.data import encrypted
+from sagelab.cloud.home import Home
+from tests.cloud import processing
+from tests.cloud.endpoints import Hosting
+from tests.cloud.engine.hosting import echo
 from tests.cloud.instances import Instances
-from tests.cloud.jobs import Gate, Jobs
+from tests.cloud.jobs import Gate, Jobs, pack
 from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(
@@ -110,3 +115,66 @@ def test_notebook_instance_has_an_encrypted_volume_that_outlives_it(
     kms.enable_key(KeyId=key)
     assert instances.act("start", name) == "InService"
     assert Path(seen, "SageMaker/kept").read_text().strip() == SECRET
+
+
+@pytest.fixture
+def hosting(jobs: Jobs) -> Iterator[Hosting]:
+    made = Hosting(jobs.cloud)
+    yield made
+    made.close()
+
+
+def holding(home: Home, name: str, file: str) -> Path:
+    """The encrypted mount of a host of that name, once it has a file; its secret is not on the disk."""
+
+    def look() -> list[Path]:
+        mounts = [Path(place) for place in encrypted.mounts(home.jobs) if name in place]
+        return [place for place in mounts if any(SECRET in one.read_text() for one in place.glob(f"ml/**/{file}"))]
+
+    (seen,) = until(look, bool)
+    on_disk = stored(home.jobs)
+    assert SECRET.encode() not in on_disk
+    assert file.encode() not in on_disk
+    return seen
+
+
+def test_processing_job_works_on_an_encrypted_volume(jobs: Jobs, key: str) -> None:
+    home, gate = jobs.cloud.home, Gate(jobs.cloud.home)
+    # What holds the volume's key is out of a job's sight: neither its settings nor a process of it.
+    look = "find /opt /tmp /run -name gocryptfs.conf; ls -l /proc/[0-9]*/exe | grep gocryptfs"
+    made = processing.request(f"cd /opt/ml; ({look}) > found; echo '{SECRET}' > secret.txt; {gate.wait}")
+    made["ProcessingResources"]["ClusterConfig"]["VolumeKmsKeyId"] = key
+    jobs.sagemaker.create_processing_job(**made)
+    seen = holding(home, made["ProcessingJobName"], "secret.txt")
+    assert (seen / "ml/found").read_text() == ""
+    gate.open()
+    job = processing.wait(jobs, made["ProcessingJobName"])
+    assert job["ProcessingJobStatus"] == "Completed", job.get("FailureReason")
+    assert str(seen) not in encrypted.mounts(home.jobs)
+
+
+def test_endpoint_and_transform_keep_their_models_on_encrypted_volumes(
+    jobs: Jobs, hosting: Hosting, key: str, tmp_path: Path
+) -> None:
+    home, image = jobs.cloud.home, echo.add(hosting, tmp_path, f"kept-{uuid.uuid4().hex[:8]}")
+    archive = pack({"secret.txt": SECRET})
+    model = hosting.model(archive, Image=image, Environment={"SAYS": "kept"})
+    name = hosting.serve(hosting.config(model, options={"KmsKeyId": key}))
+    assert echo.say(hosting, name) == "kept"
+    seen = holding(home, name, "secret.txt")
+    hosting.delete(name)
+    until(lambda: str(seen) in encrypted.mounts(home.jobs), lambda there: not there)
+
+    slow = hosting.model(archive, Image=image, Environment={"SAYS": "wait"})
+    source = hosting.put("in/rows", b"1\n")
+    transform = f"transform-{uuid.uuid4().hex[:12]}"
+    hosting.sagemaker.create_transform_job(
+        TransformJobName=transform,
+        ModelName=slow,
+        TransformInput={"DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": source}}},
+        TransformOutput={"S3OutputPath": f"s3://{hosting.bucket}/{transform}"},
+        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeKmsKeyId": key},
+    )
+    seen = holding(home, transform, "secret.txt")
+    hosting.sagemaker.stop_transform_job(TransformJobName=transform)
+    until(lambda: str(seen) in encrypted.mounts(home.jobs), lambda there: not there)

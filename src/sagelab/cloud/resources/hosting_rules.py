@@ -15,6 +15,8 @@ from sagelab.cloud.resources.call import Params
 # Every instance is a model server of its own on this one machine, or a row of them.
 MAX_INSTANCES, MAX_CONTAINERS, MAX_SERVERS = 20, 15, 60
 MANY = ("tensorflow", "scikit-learn", "xgboost", "pytorch", "huggingface")  # model servers that do
+# Built-in algorithms that do: https://docs.aws.amazon.com/sagemaker/latest/dg/multi-model-support.html
+MANY_OF = tuple(f"sagelab.algorithms.{name}" for name in ("knn", "linear_learner", "randomcutforest"))
 DIRECT, SPARK_ML = "Direct", "sagemaker-sparkml-serving"
 
 # Features that would change what an endpoint does: to leave them out would be to pretend.
@@ -211,7 +213,8 @@ def is_many(container: Params) -> bool:
 
 
 def _check_many(container: Params, image: Image | None) -> None:
-    if image and not image.program and image.server not in MANY:
+    several = image is not None and (image.server in MANY or image.algorithm in MANY_OF)
+    if image and not image.program and not several:
         raise ValidationException(f"The image {container['Image']} does not serve many models (Mode MultiModel).")
     if container.get("ModelDataSource") or not container.get("ModelDataUrl"):
         raise ValidationException(

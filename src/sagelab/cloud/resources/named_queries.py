@@ -156,7 +156,9 @@ class NamedQueries(Family):
     @operation("UpdatePreparedStatement")
     def update_prepared(self, call: Call) -> Params:
         found = self._statement(call)
-        changed = {name: call.params[name] for name in ("QueryStatement", "Description") if name in call.params}
+        changed: Params = {
+            name: call.params[name] for name in ("QueryStatement", "Description") if name in call.params
+        }
 
         def edit(document: Document) -> None:
             document |= changed | {"LastModifiedTime": datetime.now(UTC)}

@@ -10,13 +10,14 @@ from pathlib import PurePosixPath
 
 from sagelab.algorithms.definitions import TAB, definitions
 from sagelab.cloud.context import Cloud
+from sagelab.cloud.engine.data import pipes
 from sagelab.cloud.engine.data.workspace import checkpoint_path, input_mode
 from sagelab.cloud.engine.images import registry
 from sagelab.cloud.engine.images.registry import Registry
 from sagelab.cloud.engine.jobs import distribution, market, metrics
 from sagelab.cloud.engine.jobs.market import Market
 from sagelab.cloud.errors import ResourceLimitExceeded, ValidationException
-from sagelab.cloud.resources import checks, torch_rules, traffic_rules
+from sagelab.cloud.resources import algorithm_rules, checks, torch_rules, traffic_rules
 from sagelab.cloud.resources.call import Params
 
 DEFAULT_RUNTIME = 86400
@@ -58,8 +59,9 @@ def check(job: Params, cloud: Cloud) -> None:
     traffic_rules.check(job, job["ResourceConfig"].get("InstanceCount", 1), cloud)
     image = cloud.launcher.images.find(job["AlgorithmSpecification"]["TrainingImage"], registry.TRAIN)
     torch_rules.check_training(image, job.get("HyperParameters", {}))
+    algorithm_rules.check_training(image, job)
     _check_times(job)
-    _check_channels(job)
+    _check_channels(job, piped=image is not None and image.server == registry.ALGORITHM)
     _check_checkpoint_path(job)
     checks.role(job["RoleArn"], cloud)
     _check_data(job, cloud)
@@ -101,6 +103,10 @@ def notes(job: Params) -> list[str]:
     modes = {input_mode(job, channel) for channel in job.get("InputDataConfig", [])}
     if "FastFile" in modes:
         found.append("FastFile: the channel's files are all downloaded before the job starts")
+    if "Pipe" in modes:
+        found.append("Pipe: what the channel's pipe would say is all downloaded before the job starts")
+    if "Pipe" in modes and any("ShuffleConfig" in channel for channel in job.get("InputDataConfig", [])):
+        found.append("ShuffleConfig: the order of the objects is not changed")
     return found
 
 
@@ -188,18 +194,25 @@ def _check_checkpoint_path(job: Params) -> None:
         )
 
 
-def _check_channels(job: Params) -> None:
+def _check_channels(job: Params, piped: bool) -> None:
+    """piped: what trains can have a channel in Pipe mode."""
     configs = job.get("InputDataConfig", [])
     checks.unique("Channel name", (channel["ChannelName"] for channel in configs), "InputDataConfig")
     for channel in configs:
-        _check_channel(channel, input_mode(job, channel))
+        _check_channel(channel, input_mode(job, channel), piped)
 
 
-def _check_channel(channel: Params, mode: str) -> None:
+def _check_channel(channel: Params, mode: str, piped: bool) -> None:
     name = channel["ChannelName"]
     source = channel["DataSource"].get("S3DataSource")
     if source is None:
         raise ValidationException(f"Channel {name}: the local cloud reads S3 only, no file systems.")
+    if mode == "Pipe" and piped:
+        if source["S3DataType"] == pipes.AUGMENTED and not source.get("AttributeNames"):
+            raise ValidationException(
+                f"Channel {name}: AttributeNames is required for an augmented manifest file."
+            )
+        return
     if mode == "Pipe":
         raise ValidationException(f"Channel {name}: the local cloud has File and FastFile mode, not Pipe.")
     if source["S3DataType"] not in ("S3Prefix", "ManifestFile"):

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from sagelab.cloud.context import Cloud
+from sagelab.cloud.engine.images.registry import TRAIN
 from sagelab.cloud.engine.tuning.plan import MAX_JOBS, definitions_of, objective_of, ranges_of, resources_of
 from sagelab.cloud.engine.tuning.space import read_space
 from sagelab.cloud.errors import ResourceLimitExceeded, ValidationException
-from sagelab.cloud.resources import training_rules, tuning_ranges
+from sagelab.cloud.resources import algorithm_rules, training_rules, tuning_ranges
 from sagelab.cloud.resources.call import Params
 from sagelab.cloud.resources.tuning_children import RESOURCES, training_request
 from sagelab.cloud.resources.tuning_parents import names_of_parents
@@ -37,7 +38,9 @@ def check(job: Params, parents: Sequence[Document], cloud: Cloud) -> None:
     config = job["HyperParameterTuningJobConfig"]
     for definition in definitions_of(job):
         _check_objective(definition, config, cloud)
+        image = cloud.launcher.images.find(definition["AlgorithmSpecification"].get("TrainingImage", ""), TRAIN)
         tuning_ranges.check(ranges_of(definition, config), definition.get("StaticHyperParameters", {}))
+        algorithm_rules.check_ranges(image, ranges_of(definition, config))
     _check_limits(config["ResourceLimits"])
     _check_strategy(job)
     _check_parents(job, parents)
@@ -76,6 +79,8 @@ def _check_objective(definition: Params, config: Params, cloud: Cloud) -> None:
         raise ValidationException(f"A hyperparameter tuning job can define at most {MAX_METRICS} metrics.")
     training_rules.define_metrics(algorithm, definition.get("StaticHyperParameters", {}), cloud.launcher.images)
     metrics = algorithm.get("MetricDefinitions", [])
+    image = cloud.launcher.images.find(algorithm.get("TrainingImage", ""), TRAIN)
+    algorithm_rules.check_objective(image, objective["MetricName"])
     if objective["MetricName"] not in [item["Name"] for item in metrics]:
         raise ValidationException(
             "A metric is required for this hyperparameter tuning job objective. Provide a metric in the metric"

@@ -201,7 +201,7 @@ def test_two_interruptions_in_a_row(jobs: Jobs) -> None:
 
 
 def test_interruption_during_the_last_upload(jobs: Jobs) -> None:
-    big = "head -c 150000000 /dev/urandom > /opt/ml/output/data/big"
+    big = "head -c 80000000 /dev/urandom > /opt/ml/output/data/big"
     request = spot(jobs, f"[ -e /opt/ml/checkpoints/epoch-002 ] || {big}; {epochs(2, 0.1)}")
     name = request["TrainingJobName"]
     jobs.sagemaker.create_training_job(**request)

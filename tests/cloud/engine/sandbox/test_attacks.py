@@ -16,8 +16,10 @@ import pytest
 from sagelab.cloud.engine.data.workspace import environment
 from sagelab.cloud.engine.images.environments import PLAIN
 from sagelab.cloud.engine.images.runtimes import Runtime
+from sagelab.cloud.engine.sandbox.internet import Internet
 from sagelab.cloud.engine.sandbox.launcher import Launcher
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
+from sagelab.cloud.engine.sandbox.network import Network, Ways
 from sagelab.cloud.engine.sandbox.warm import Group
 from tests.cloud.engine.sandbox.launching import launching
 
@@ -198,6 +200,19 @@ def test_what_makes_no_sense_ends_one_group_and_no_listener(launcher: Launcher, 
     del warm._groups[group.mark]
 
 
+def test_the_end_of_a_group_is_told_though_its_ways_cannot_be_closed(launcher: Launcher, attack: Attack) -> None:
+    class Broken(Ways):
+        def close(self) -> None:
+            raise OSError("no room")
+
+    warm, ways = launcher.warm(FORKED), Broken(Network("http://127.0.0.1:1"), Internet({}))
+    group = Group(["algo-1"], lambda _, __: None, ways)
+    warm._groups[group.mark] = group
+    warm._hear(json.dumps({"event": "gone", "group": group.mark}).encode())
+    assert group.ended.is_set()
+    assert "still here" in attack("print('still here')")
+
+
 KEYS = """
 import ctypes, platform, subprocess, sys
 libc = ctypes.CDLL(None, use_errno=True)
@@ -214,8 +229,10 @@ def test_the_keys_of_whoever_started_the_local_cloud_are_not_there(tmp_path: Pat
 import os
 from pathlib import Path
 from sagelab.cloud.engine.images.runtimes import PYTHON
+from sagelab.cloud.engine.sandbox.internet import Internet
 from sagelab.cloud.engine.sandbox.launcher import Launcher
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
+from sagelab.cloud.engine.sandbox.network import Network, Ways
 from sagelab.cloud.home import Home
 launcher = Launcher(Home(Path({str(tmp_path)!r})))
 host = HostSpec("a", str(launcher.make_folder("keys", "a")), ("/bin/cat", "/proc/keys"), {{}})

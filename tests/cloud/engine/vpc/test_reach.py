@@ -14,6 +14,8 @@ from sagelab.cloud.engine.vpc.records import EC2
 from tests.cloud.engine.vpc.networks import REGION, Network
 from tests.conftest import LocalCloud
 
+pytestmark = pytest.mark.slow
+
 HTTPS = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443}
 ANY = "0.0.0.0/0"
 

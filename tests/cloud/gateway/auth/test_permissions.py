@@ -12,6 +12,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from sagelab.cloud.gateway.auth import conditions
 from tests.conftest import LocalCloud
 from tests.trusts import TRUST
 
@@ -324,3 +325,32 @@ def test_name_of_a_session_makes_nobody_the_owner(gateway: Any, unique: Callable
     own = sts.get_session_token()["Credentials"]
     keys = {"aws_access_key_id": own["AccessKeyId"], "aws_secret_access_key": own["SecretAccessKey"]}
     gateway.client("iam", **keys, aws_session_token=own["SessionToken"]).list_users()
+
+
+def test_what_is_longer_than_a_name_is_matched_with_no_pattern(
+    role: Callable[..., Role], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each character of it would be a step, of everybody's time."""
+    longest: list[int] = []
+    like = conditions.like
+
+    def measure(pattern: Any, text: str, **how: Any) -> bool:
+        longest.append(len(text))
+        return like(pattern, text, **how)
+
+    monkeypatch.setattr(conditions, "like", measure)
+    somebody = role(
+        allow("sagemaker:*", on="arn:aws:sagemaker:*:*:training-job/a*z"),
+        allow("logs:*", on="arn:aws:logs:*:*:log-group:a*z"),
+        allow("sagemaker:AddTags", Condition={"ForAllValues:StringLike": {"aws:TagKeys": "a*z"}}),
+    )
+    head = {"Content-Type": "application/x-amz-json-1.1"}
+    name, tags = "a" * (4 << 20), [{"Key": f"a{number}", "Value": ""} for number in range(50_000)]
+    for service, target, body in (
+        ("sagemaker", "SageMaker.StopTrainingJob", {"TrainingJobName": name}),
+        ("sagemaker", "SageMaker.CreateTrainingJob", {"TrainingJobName": "az", "Tags": tags}),
+        ("logs", "Logs_20140328.CreateLogGroup", {"logGroupName": name}),
+    ):
+        status, _, said = somebody.send(service, "/", json.dumps(body), head | {"X-Amz-Target": target})
+        assert (status, b"too long" in said, len(said) < 1_000) == (400, True, True), (target, said[:300])
+    assert max(longest) < 1 << 13

@@ -6,6 +6,12 @@ from typing import Any
 
 import botocore.exceptions
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_private_key,
+    load_der_public_key,
+)
 
 
 @pytest.mark.parametrize(
@@ -124,3 +130,43 @@ def test_dry_run_says_what_would_be(gateway: Any) -> None:
     assert refused(kms.generate_data_key, **asked)[0] == "DryRunOperationException"
     kms.disable_key(KeyId=key)
     assert refused(kms.generate_data_key, **asked)[0] == "DisabledException"
+
+
+@pytest.mark.parametrize("spec", ["RSA_2048", "ECC_NIST_P256", "ECC_SECG_P256K1", "ECC_NIST_EDWARDS25519"])
+def test_data_key_pair_is_one_and_its_private_key_is_under_the_key(gateway: Any, spec: str) -> None:
+    kms = gateway.client("kms")
+    key, context = kms.create_key()["KeyMetadata"], {"for": "signing"}
+    asked = {"KeyId": key["KeyId"], "KeyPairSpec": spec, "EncryptionContext": context}
+    made = kms.generate_data_key_pair(**asked)
+    private = load_der_private_key(made["PrivateKeyPlaintext"], None)
+    public = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    assert (made["PublicKey"], made["KeyId"], made["KeyPairSpec"]) == (public, key["Arn"], spec)
+    sealed = {"CiphertextBlob": made["PrivateKeyCiphertextBlob"]}
+    assert kms.decrypt(**sealed, EncryptionContext=context)["Plaintext"] == made["PrivateKeyPlaintext"]
+    assert refused(kms.decrypt, **sealed)[0] == "InvalidCiphertextException"
+    other = kms.generate_data_key_pair_without_plaintext(**asked)
+    assert "PrivateKeyPlaintext" not in other
+    opened = kms.decrypt(CiphertextBlob=other["PrivateKeyCiphertextBlob"], EncryptionContext=context)["Plaintext"]
+    assert load_der_private_key(opened, None).public_key() == load_der_public_key(other["PublicKey"])
+    kms.disable_key(KeyId=key["KeyId"])
+    for call in (kms.generate_data_key_pair, kms.generate_data_key_pair_without_plaintext):
+        assert refused(call, **asked) == ("DisabledException", f"{key['Arn']} is disabled.")
+
+
+def test_data_key_pair_that_cannot_be_is_refused(gateway: Any) -> None:
+    kms = gateway.client("kms")
+    named = {"KeyId": kms.create_key()["KeyMetadata"]["KeyId"]}
+    signing = kms.create_key(KeyUsage="SIGN_VERIFY", KeySpec="ECC_NIST_P256")["KeyMetadata"]
+    pair = kms.generate_data_key_pair
+    code, words = refused(pair, **named, KeyPairSpec="RSA_1024")
+    assert code == "ValidationException"
+    assert "'RSA_1024' at 'keyPairSpec' failed to satisfy constraint: Member must satisfy enum value" in words
+    assert refused(pair, KeyId=signing["KeyId"], KeyPairSpec="RSA_2048") == (
+        "InvalidKeyUsageException",
+        f"{signing['Arn']} key usage is SIGN_VERIFY which is not valid for GenerateDataKeyPair.",
+    )
+    assert refused(pair, **named, KeyPairSpec="RSA_2048", DryRun=True)[0] == "DryRunOperationException"
+    assert "China" in refused(pair, **named, KeyPairSpec="SM2")[1]
+    enclave = {"KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256", "AttestationDocument": b"none"}
+    for call, more in ((pair, {"KeyPairSpec": "RSA_2048"}), (kms.generate_data_key, {"KeySpec": "AES_256"})):
+        assert "enclaves" in refused(call, **named, **more, Recipient=enclave)[1]

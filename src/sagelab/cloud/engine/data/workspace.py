@@ -93,7 +93,7 @@ def describe_channels(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def input_mode(job: dict[str, Any], channel: dict[str, Any]) -> str:
-    """File or FastFile: the channel's own, else the job's."""
+    """File, FastFile or, of a built-in algorithm, Pipe: the channel's own, else the job's."""
     mode: str = channel.get("InputMode") or job["AlgorithmSpecification"]["TrainingInputMode"]
     return mode
 

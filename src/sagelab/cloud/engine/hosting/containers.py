@@ -18,6 +18,7 @@ from sagelab.cloud.engine.images.runtimes import Runtime
 MODEL, COMPILED, SOCKET = "/opt/ml/model", "/opt/ml/model.compiled", "/run/sagelab/http.sock"
 SERVE = f"python3 -m sagelab.serving --model {MODEL} --socket {SOCKET}"
 SCRIPTS = "python3 -m sagelab.serving.scripts"
+ALGORITHMS = "python3 -m sagelab.serving.algorithms"
 SCRIPTED = ("scikit-learn", "xgboost", "pytorch", "huggingface")  # images whose model server it stands for
 BROUGHT, CODE = "/opt/ml/code", f"{MODEL}/code"  # by the platform, in the archive
 INSTALL = (
@@ -89,6 +90,14 @@ def script_serving(image: Image, uri: str, folder: Path, count: int, isolated: b
     runtime = Runtime(environment.name, environment.imports, ("python3",), environment)
     notes = (f"{runtimes.describe_here(environment)}, {count} threads",)
     return Container(command, runtime, not isolated, {VERSION: image.version(uri) or ""}, notes)
+
+
+def algorithm_serving(image: Image, count: int, isolated: bool) -> Container:
+    """The model server of a built-in algorithm, whose module answers."""
+    environment = image.environment
+    command = f"exec {ALGORITHMS} {image.algorithm} --model {MODEL} --socket {SOCKET} --threads {count}"
+    notes = (f"{runtimes.describe_here(environment)}, {count} threads",)
+    return Container(command, runtimes.ready(environment), not isolated, {}, notes)
 
 
 def neo_serving(instance_type: str, count: int, isolated: bool) -> Container:

@@ -27,7 +27,7 @@ from sagelab.cloud.engine.hosting.client import PRIMARY, TIMEOUT, Channel, Reply
 from sagelab.cloud.engine.hosting.containers import Container
 from sagelab.cloud.engine.hosting.instance import Instance, new_name
 from sagelab.cloud.engine.hosting.usage import descendants
-from sagelab.cloud.engine.images.registry import SERVE
+from sagelab.cloud.engine.images.registry import ALGORITHM, SERVE
 from sagelab.cloud.engine.images.runtimes import PYTHON
 from sagelab.cloud.engine.jobs.logs import Reader, Stream
 from sagelab.cloud.engine.sandbox.launcher import Running
@@ -269,6 +269,8 @@ class Server(Instance):
             return containers.own_image(image.program, forbidden, spec.isolated, row)
         if image.server in containers.SCRIPTED:
             return containers.script_serving(image, uri, self.folder, spec.threads, spec.isolated)
+        if image.server == ALGORITHM:
+            return containers.algorithm_serving(image, spec.threads, spec.isolated)
         if image.server == "neo":
             return containers.neo_serving(spec.instance_type, spec.threads, spec.isolated)
         return containers.tensorflow_serving(self.folder, spec.threads, spec.accelerator, spec.isolated)

@@ -143,6 +143,13 @@ LAKE = Environment(
     LOCKS / "lake.lock",
     beside=True,
 )
+BLAZINGTEXT = Environment(
+    "blazingtext",
+    ("sagelab.cloud.engine.sandbox.without_tensorflow", "numpy", "scipy.sparse", "fasttext"),
+    (("fastText", "fasttext-community"),),
+    LOCKS / "blazingtext.lock",
+    beside=True,
+)
 KUBERNETES = Environment("kubernetes", shown=(("kopf", "kopf"),), lock=LOCKS / "kubernetes.lock", beside=True)
 KUBEFLOW = Environment("kubeflow", shown=(("kfp", "kfp"),), lock=LOCKS / "kubeflow.lock")
 

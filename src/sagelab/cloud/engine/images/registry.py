@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sagelab.cloud.engine.images.environments import (
+    BLAZINGTEXT,
     HUGGING_FACE,
     KERAS_2,
     KUBEFLOW,
@@ -38,6 +39,7 @@ from sagelab.cloud.home import DEFAULT_REGION
 URI = re.compile(r"(?P<registry>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.(?P<domain>[a-z.]+)/(?P<image>\S+)")
 OWN = "A folder of your own with a `serve` or `train` program becomes an image here with `sagelab image add`."
 TRAIN, PROCESS, SERVE = "train", "process", "serve"
+ALGORITHM = "algorithm"  # the model server of a built-in algorithm
 SUBJECT = {TRAIN: "runtime for the training", PROCESS: "runtime for the processing", SERVE: "model server for the"}
 
 
@@ -107,6 +109,20 @@ class Image:
         )
 
 
+def _algorithm(table: str, module: str, environment: Environment) -> Image:
+    """The image of a built-in algorithm of Amazon's own, which trains and serves. table: the SDK's."""
+    return Image(f"{table}/training", (TRAIN, SERVE), environment, server=ALGORITHM, algorithm=module)
+
+
+NUMERIC = ("linear-learner", "kmeans", "pca", "knn", "randomcutforest", "factorization-machines")
+VISION = ("image-classification", "object-detection", "semantic-segmentation")
+# Repositories of Amazon's algorithms that nothing stands for here, and their names.
+REFUSED = {
+    "forecasting-deepar": "DeepAR",
+    "lda": "Latent Dirichlet Allocation (LDA)",
+    "ntm": "the Neural Topic Model (NTM)",
+    "ipinsights": "IP Insights",
+}
 MERGER = Image(
     "model-monitor/monitoring",
     (PROCESS,),
@@ -129,6 +145,11 @@ IMAGES: tuple[Image, ...] = (
     Image("pytorch/inference_graviton", (SERVE,), PYTORCH, server="pytorch", least=(1,)),
     Image("huggingface/training", (TRAIN, PROCESS), HUGGING_FACE, module="sagelab.frameworks.pytorch:main"),
     Image("huggingface/inference", (SERVE,), HUGGING_FACE, server="huggingface"),
+    *(_algorithm(name, f"sagelab.algorithms.{name.replace('-', '_')}", SKLEARN) for name in NUMERIC),
+    *(_algorithm(name, f"sagelab.algorithms.{name.replace('-', '_')}", TENSORFLOW) for name in VISION),
+    _algorithm("blazingtext", "sagelab.algorithms.blazingtext", BLAZINGTEXT),
+    _algorithm("seq2seq", "sagelab.algorithms.seq2seq", TENSORFLOW),
+    _algorithm("object2vec", "sagelab.algorithms.object2vec", TENSORFLOW),
     Image("clarify/processing", (PROCESS,), SKLEARN, algorithm="sagelab.clarify"),
     Image("model-monitor/monitoring", (PROCESS,), SKLEARN, algorithm="sagelab.monitoring"),
     MERGER,
@@ -145,7 +166,7 @@ def environments() -> dict[str, Environment]:
 
 def is_algorithm(image: Image, hyperparameters: Mapping[str, str]) -> bool:
     """Whether a training job of an image runs its built-in algorithm, as it names no script of its own."""
-    return bool(image.algorithm) and "sagemaker_program" not in hyperparameters
+    return bool(image.algorithm) and (image.server == ALGORITHM or "sagemaker_program" not in hyperparameters)
 
 
 def has_entry_point(image: Image | None) -> bool:
@@ -171,6 +192,13 @@ class Registry:
         """ValidationException: no image here is named so, or none for this use; those that are, are named."""
         if self.find(uri, use):
             return
+        found = URI.fullmatch(uri)
+        if found and (name := REFUSED.get(found["image"].partition(":")[0])):
+            algorithms = ", ".join(image.names()[0] for image in IMAGES if image.server == ALGORITHM)
+            raise ValidationException(
+                f"The local cloud does not have the built-in algorithm {name}, whose image {uri} is. Of Amazon's"
+                f" built-in algorithms it runs {algorithms} and xgboost; for this one use an AWS account."
+            )
         trouble = f"The local cloud has no {SUBJECT[use]} image {uri}"
         if use == SERVE and self.find(uri, TRAIN):
             trouble = f"{uri} is an image for training, which has no model server"
@@ -186,10 +214,12 @@ class Registry:
 def nearest(uri: str, images: Sequence[Image]) -> str:
     """The image among several that is most like what was asked for, and how the SDK gives it, in a sentence.
 
-    Its repository has the most words in common; of the same framework it is the next version up, else the last.
+    Its repository has the most words in common, and if none has any it runs scripts; of the same framework it is
+    the next version up, else the last.
     """
     name, _, tag = uri.rpartition("/")[2].partition(":")
-    likeness = [(len({*name.split("-")} & {*words}), -len(words)) for words in (image.words for image in images)]
+    asked = {*name.split("-")}
+    likeness = [(len(asked & {*one.words}), one.server != ALGORITHM, -len(one.words)) for one in images]
     image = images[likeness.index(max(likeness))]
     version, row = _next_version(image, tag if name.split("-")[0] == image.words[0] else "")
     found = URI.fullmatch(uri)
@@ -261,7 +291,9 @@ def _pattern(version: str) -> str:
 
 @functools.cache
 def _aliases(image: Image) -> dict[str, str]:
-    """The tags that stand for a version: "latest" for XGBoost's first."""
+    """The tags that stand for a version: "latest" for XGBoost's first, and for an algorithm's only one."""
+    if image.server == ALGORITHM:
+        return {"latest": "1"}
     framework, _, scope = image.repository.partition("/")
     found: dict[str, str] = _table(framework)[scope].get("version_aliases", {})
     return found if framework == "xgboost" else {}

@@ -42,6 +42,13 @@ TENSORFLOW = Runtime("tensorflow", PACKAGES.imports, ("train", "python3"), PACKA
 TOOLKIT = Runtime("toolkit", PACKAGES.imports, ("train",), PACKAGES)
 
 
+def ready(environment: Environment) -> Runtime:
+    """A warm Python of an environment, for a program of ours that needs what it imports."""
+    if environment is PACKAGES:
+        return TENSORFLOW
+    return Runtime(environment.name, environment.imports, ("train", "python3"), environment)
+
+
 def choose(code: Path | None, toolkit: bool, environment: Environment = PACKAGES) -> Runtime:
     """The runtime for code in this folder, with the packages of an environment.
 

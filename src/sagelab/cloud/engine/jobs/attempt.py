@@ -10,12 +10,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from sagelab.algorithms.program import USERS_FAULT
 from sagelab.cloud.engine.context import EngineContext
-from sagelab.cloud.engine.data import channels
+from sagelab.cloud.engine.data import channels, pipes
 from sagelab.cloud.engine.data.checkpoints import CheckpointFolder, Checkpoints
-from sagelab.cloud.engine.data.workspace import Workspace, checkpoint_path, job_environment
+from sagelab.cloud.engine.data.workspace import Workspace, checkpoint_path, input_mode, job_environment
 from sagelab.cloud.engine.images import environments, registry, runtimes
-from sagelab.cloud.engine.images.registry import is_algorithm
+from sagelab.cloud.engine.images.registry import ALGORITHM, is_algorithm
 from sagelab.cloud.engine.jobs import distribution
 from sagelab.cloud.engine.jobs.cluster import Cluster, Task, describe_stand_in
 from sagelab.cloud.engine.jobs.metrics import Metrics
@@ -57,6 +58,7 @@ class Attempt(Cluster):
         self.algorithm = image.algorithm if image and is_algorithm(image, hyperparameters) else ""
         self.version = (image.version(uri) if image and image.algorithm else None) or ""
         self.module = image.module if image else ""
+        self.users_fault = USERS_FAULT if image and image.server == ALGORITHM else None
         self.environment = image.environment if image else environments.TENSORFLOW
         self.checkpoints: Checkpoints | None = None
 
@@ -72,7 +74,8 @@ class Attempt(Cluster):
             for channel in self.request.get("InputDataConfig", []):
                 go_on()
                 target = space.channel(channel["ChannelName"])
-                channels.download_channel(s3, channel, target, number, len(self.hosts))
+                way = pipes.fill if input_mode(self.request, channel) == "Pipe" else channels.download_channel
+                way(s3, channel, target, number, len(self.hosts))
             self._download_code(s3, space)
         self._download_checkpoints(s3)
         go_on()
@@ -117,6 +120,8 @@ class Attempt(Cluster):
         """What runs the code that was downloaded."""
         if self.program:
             return runtimes.PYTHON
+        if self.users_fault is not None:
+            return runtimes.ready(self.environment)
         space = self.spaces[0]
         code = space.code if any(space.code.iterdir()) else space.channel("code")
         return runtimes.choose(code if code.is_dir() else None, self._toolkit, self.environment)

@@ -48,10 +48,12 @@ class Task:
 class Cluster:
     """The hosts of one job, in the order of their life: make_folders, open_logs, start, wait, remove.
 
-    listener: hears every line that they print. seconds: how long they ran.
+    listener: hears every line that they print. seconds: how long they ran. users_fault: the exit code by which
+    their program, where it is the platform's own, says that its input is at fault.
     """
 
     listener: Listener | None = None
+    users_fault: int | None = None
 
     def __init__(
         self,
@@ -230,7 +232,7 @@ class Cluster:
     def explain(self) -> JobError | None:
         """Why the hosts failed; None where all ended well. InternalServerError: they could not run."""
         self.check()
-        return explain_exit(self.codes, self.spaces, self.streams)
+        return explain_exit(self.codes, self.spaces, self.streams, self.users_fault)
 
     def remove(self) -> None:
         """Leave nothing of them on this machine."""

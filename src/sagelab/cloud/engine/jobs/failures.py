@@ -38,14 +38,22 @@ OUT_OF_MEMORY = (
 
 
 def explain_exit(
-    codes: Mapping[str, int], spaces: Iterable[Workspace], streams: Mapping[str, Stream]
+    codes: Mapping[str, int],
+    spaces: Iterable[Workspace],
+    streams: Mapping[str, Stream],
+    users_fault: int | None = None,
 ) -> JobError | None:
-    """The error that ends a job whose hosts ended with these exit codes; None if all are 0."""
+    """The error that ends a job whose hosts ended with these exit codes; None if all are 0.
+
+    users_fault: the exit code by which a program of the platform's own says that its input is at fault.
+    """
     failed = [(host, code, space) for (host, code), space in zip(codes.items(), spaces, strict=True) if code]
     if not failed:
         return None
     failed.sort(key=lambda one: one[1] == KILLED)  # a host that was killed because another failed comes last
     host, code, space = failed[0]
+    if code == users_fault:
+        return ClientError(f"{_shorten(space.failure(), ROOM)}, exit code: {code}")
     return _explain_host(code, space.failure(), list(streams[host].tail))
 
 

@@ -226,13 +226,17 @@ class ForkServer:
                 self._idle = threading.Timer(IDLE_SECONDS, self.close)
                 self._idle.daemon = True
                 self._idle.start()
-        if group.ways:
-            group.ways.close()
-        for each in group.cgroups:
-            cgroups.remove(each)
-        group.started.set()
-        group.ended.set()
-        group.changed.set()
+        try:
+            if group.ways:
+                group.ways.close()
+            for each in group.cgroups:
+                cgroups.remove(each)
+        except Exception:  # its end is told, whatever it leaves
+            logger.exception("what the hosts %s left", ", ".join(group.hosts))
+        finally:
+            group.started.set()
+            group.ended.set()
+            group.changed.set()
 
     def _lost(self) -> None:
         """The process is gone, and with it all that it ran."""

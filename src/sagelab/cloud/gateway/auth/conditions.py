@@ -86,6 +86,8 @@ def like(pattern: str | Pattern, text: str, *, any_case: bool = False) -> bool:
     at = place = 0
     star, resumed = -1, 0
     while place < len(text):
+        if 0 <= star == len(wanted) - 1:  # whatever is left will do
+            return True
         if at < len(wanted) and wanted[at] == ANY:
             star, resumed = at, place
             at += 1

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from sagelab.cloud.engine.scaling import records
-from sagelab.cloud.errors import AccessDenied
+from sagelab.cloud.errors import AccessDenied, ValidationException
 from sagelab.cloud.gateway.auth import athena, beside, endpoints, glue, principals, s3_actions, verdict
 from sagelab.cloud.gateway.auth.actions import of_others, of_sagemaker
 from sagelab.cloud.gateway.auth.needed import Needed
@@ -32,6 +32,10 @@ _OF_DELETION = {
 }
 # What CloudTrail encrypts with a KMS key is bound to its trail, and its key's policy may ask which one that is.
 _SEALED_FOR = "kms:encryptioncontext:aws:cloudtrail:arn"
+# Characters of a thing's name, and of all that a policy may ask of it. AWS's longest ARN has 2,048; a pattern of a
+# policy is matched step by step, so that a name of megabytes would take a minute of everybody's time.
+_LONGEST, _MOST = 1 << 13, 1 << 16
+_TOO_LONG = "1 validation error detected: Value at '{}' failed to satisfy constraint: Member is too long."
 _GUARDED = ("s3", "kms", "sts")  # where a resource's policy has a say in what the owner may do
 
 
@@ -51,9 +55,10 @@ class Permissions:
             self._check_targets(context, context.call)
 
     def hold(self, context: Context, needed: Iterable[Needed]) -> None:
-        """AccessDenied: the caller may not do all that is needed."""
+        """AccessDenied: the caller may not do all that is needed. ValidationException: nothing has such a name."""
         key, rights = context.caller.key, self._moto.rights(context.caller.key)
-        asked = [(one, self._moto.guarded(one, key)) for one in map(self._moto.settled, needed)]
+        bounded = (_bounded(one) for one in needed)
+        asked = [(one, self._moto.guarded(one, key)) for one in map(self._moto.settled, bounded)]
         if context.origin is None and all(verdict.is_unlimited(rights, resource) for _, resource in asked):
             return
         known = dict(principals.values(context.caller, context.request)) | self._moto.tags(key)
@@ -104,3 +109,12 @@ class Permissions:
                     self.hold(context, [needed])
                 except AccessDenied:
                     raise AccessDenied(_SCALED.format(action, what)) from None
+
+
+def _bounded(needed: Needed) -> Needed:
+    """ValidationException: what is needed has a name, or values, that are longer than any can be."""
+    if len(needed.resource or "") > _LONGEST:
+        raise ValidationException(_TOO_LONG.format("resource"))
+    if sum(len(value) for values in needed.context.values() for value in values) > _MOST:
+        raise ValidationException(_TOO_LONG.format("condition"))
+    return needed

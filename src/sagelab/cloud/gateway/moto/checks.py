@@ -26,6 +26,7 @@ from sagelab.cloud.gateway.moto import (
     s3,
     schedules,
     service_roles,
+    services,
     sessions,
     state_machines,
     targets,
@@ -203,6 +204,14 @@ _MAKERS = {"cloudformation": ("awslambda", "ec2", "events", "iam", "kms", "s3", 
 
 _lock = threading.Lock()
 _done: set[str] = set()
+
+
+def admit(service: str, operation: str) -> None:
+    """Before a request goes to a service, by moto's name for it. NotImplementedHere: nothing would be done."""
+    services.check_service(service)
+    hold(service)
+    if service == "s3":
+        services.check("s3", operation)
 
 
 def hold(service: str) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
-from functools import lru_cache
+from collections.abc import Iterator
+from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import unquote
 
+from moto.core.request import EnvironHeaders
 from moto.moto_server.werkzeug_app import BackendRequest
+from werkzeug.datastructures import ImmutableMultiDict
 
 from sagelab.cloud.gateway.http import checksums
 from sagelab.cloud.gateway.http.request import Request
@@ -21,14 +24,54 @@ _DROPPED = frozenset({"transfer-encoding", "x-moto-account-id", "content-length"
 _METADATA = "x-amz-meta-"
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _CONTENT = "sagelab.content"  # where the environment has an object's content
+_NO_FIELDS: Any = ImmutableMultiDict()
+
+
+class _Headers(EnvironHeaders):  # type: ignore[misc]
+    """Headers whose names are made of WSGI's once; moto goes through all of them twice a request."""
+
+    _all: list[tuple[str, str]] | None = None
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        if self._all is None:
+            self._all = list(super().__iter__())
+        return iter(self._all)
 
 
 class S3Request(BackendRequest):  # type: ignore[misc]
-    """A request whose body, where that is an object's content, is not copied: a large one stays in its file."""
+    """A request whose body, where that is an object's content, is not copied: a large one stays in its file.
+
+    It has no form (what uploads by one comes as the put of its file), and its addresses are put together once:
+    moto asks for them five times, and each time made all of it anew.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.headers = _Headers(self.environ)
 
     def get_data(self, *args: Any, **kwargs: Any) -> Any:
         content = self.environ.get(_CONTENT)
         return super().get_data(*args, **kwargs) if content is None else content
+
+    def _load_form_data(self) -> None:
+        self.__dict__.setdefault("form", _NO_FIELDS)
+        self.__dict__.setdefault("files", _NO_FIELDS)
+
+    @cached_property
+    def root_url(self) -> str:
+        return f"{self.scheme}://{self.environ['HTTP_HOST']}/"
+
+    @cached_property
+    def raw_path(self) -> str:
+        return str(super().raw_path)
+
+    @cached_property
+    def raw_url(self) -> str:
+        return str(super().raw_url)
+
+    @property
+    def url(self) -> str:
+        return self.raw_url
 
 
 def environ_of(request: Request) -> Environ:
@@ -87,6 +130,8 @@ def prepare(environ: Environ, request: Request) -> None:
         if content is not None:
             content.md5()  # while nobody waits for it
         environ[_CONTENT] = request.content() if content is None else content
+    elif not request.size:
+        environ[_CONTENT] = b""
 
 
 def _stands_alone(name: str, request: Request) -> bool:

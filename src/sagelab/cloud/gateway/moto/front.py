@@ -52,10 +52,13 @@ from sagelab.cloud.gateway.moto import (
     encryption,
     hook,
     iam,
+    key_pairs,
     key_rules,
     log_events,
     mfa,
+    object_parts,
     outgoing,
+    randomness,
     routes,
     s3,
     sagemaker,
@@ -99,8 +102,11 @@ class MotoFront:
     """
 
     def __init__(self, folder: Path, disk: Disk) -> None:
+        randomness.install()
+        key_pairs.install()
         log_events.install()
         s3.install()
+        object_parts.install()
         outgoing.refuse()
         self._persister = Persister(folder, disk)
         self.samples = SampleIndex()
@@ -142,7 +148,7 @@ class MotoFront:
             moving = service == "cloudformation" and lesson.unsettled(region)
             if app.config["SERVICE"] == "s3" and service != "s3":
                 raise AccessDenied("Credential should be scoped to correct service: 's3'.")
-            hook.admit(app.config["SERVICE"], context.operation)
+            checks.admit(app.config["SERVICE"], context.operation)
             changes, waits = moving or context.changes, context.operation in _WAITING
             keeping = self._persister.keeping(app.config["SERVICE"], region, changes, waits)
             asking = SageMakerAccess.current.asked_by(context) if lesson else nullcontext()

@@ -18,7 +18,7 @@ from moto.core.responses import BaseResponse
 from moto.core.utils import get_service_model
 
 from sagelab.cloud.gateway.context import Context
-from sagelab.cloud.gateway.moto import checks, services
+from sagelab.cloud.gateway.moto import services
 
 Place = tuple[str, str]  # (bucket, key)
 Judge = Callable[[str | None, Place | None], None]
@@ -52,14 +52,6 @@ def placed(region: str) -> Iterator[None]:
         yield
     finally:
         _region.reset(before)
-
-
-def admit(service: str, operation: str) -> None:
-    """Before a request goes to a service, by moto's name for it. NotImplementedHere: nothing would be done."""
-    services.check_service(service)
-    checks.hold(service)
-    if service == "s3":
-        services.check("s3", operation)
 
 
 def _ask(response: Any, _resource: str = "*") -> None:

@@ -49,6 +49,7 @@ _STATES = {
     "CancelKeyDeletion": frozenset({"PendingDeletion"}),
 }
 _MANAGED = frozenset("DisableKey EnableKey PutKeyPolicy ScheduleKeyDeletion UpdateKeyDescription".split())
+_FOR_ENCLAVES = "Recipient is for Nitro enclaves, which the local cloud has not: leave it out."
 _DRY_RUN = "The request would have succeeded, but the DryRun option is set."
 _DAYS = range(7, 31)
 _MATERIAL = (
@@ -67,10 +68,13 @@ class KeyRefused(ServiceError):
 
 def check(context: Context) -> None:
     """KeyRefused: a key that a request names is not one, or not in a state, for what it asks.
+    NotImplementedHere: what the answer is to be sealed for is not here.
 
     A key that is not there passes: moto says so.
     """
     sent = shapes.read_object(context.request.content() or b"{}")
+    if sent.get("Recipient"):
+        raise NotImplementedHere(_FOR_ENCLAVES)
     operation, where = context.operation, (context.caller.key.account, context.region)
     for key in _named(sent, *where):
         _check_state(key, operation)

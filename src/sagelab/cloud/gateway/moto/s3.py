@@ -11,6 +11,7 @@ from typing import Any
 from moto.moto_server import werkzeug_app
 from moto.moto_server.utilities import RegexConverter
 from moto.s3.exceptions import InvalidBucketName, S3ClientError
+from moto.s3.responses import S3Response
 
 from sagelab.cloud.errors import InvalidArgument, MalformedXml, NotImplementedHere
 from sagelab.cloud.gateway.context import Context
@@ -45,8 +46,12 @@ class AnyCharacter(RegexConverter):  # type: ignore[misc]
 
 
 def install() -> None:
-    """Let moto's apps, which are made later, read paths so."""
+    """Let moto's apps, which are made later, read paths so, and find a bucket in the path alone.
+
+    No other host is let in than this machine's own (auth/guard.py); moto would find that out five times a request.
+    """
     werkzeug_app.RegexConverter = AnyCharacter
+    S3Response.subdomain_based_buckets = staticmethod(lambda _: False)
 
 
 def check(context: Context) -> None:

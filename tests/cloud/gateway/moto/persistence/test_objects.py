@@ -117,6 +117,40 @@ def test_parts_of_an_upload_are_joined_from_file_to_file(gateway: Serving, bucke
     assert found["ChecksumSHA256"].removesuffix("-2") == of_parts
 
 
+def test_a_part_of_an_object_is_read_by_its_number(gateway: Serving, bucket: str) -> None:
+    s3, bodies = gateway.client("s3"), {2: b"a" * 5 * MB, 7: b"b" * 3}
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="whole")["UploadId"]
+    where = {"Bucket": bucket, "Key": "whole"}
+    parts = [
+        {"PartNumber": n, "ETag": s3.upload_part(**where, UploadId=upload, PartNumber=n, Body=body)["ETag"]}
+        for n, body in bodies.items()
+    ]
+    s3.complete_multipart_upload(**where, UploadId=upload, MultipartUpload={"Parts": parts})
+    size = 5 * MB + 3
+    for number, first in ((2, 0), (7, 5 * MB)):
+        found, seen = (call(**where, PartNumber=number) for call in (s3.get_object, s3.head_object))
+        assert found["Body"].read() == bodies[number]
+        for one in (found, seen):
+            told = (one["ContentLength"], one["PartsCount"], one["ResponseMetadata"]["HTTPStatusCode"])
+            assert told == (len(bodies[number]), 2, 206)
+            assert one["ETag"].endswith('-2"')
+        assert found["ContentRange"] == f"bytes {first}-{first + len(bodies[number]) - 1}/{size}"
+    s3.put_object(Bucket=bucket, Key="plain", Body=b"abc")
+    plain = s3.get_object(Bucket=bucket, Key="plain", PartNumber=1)
+    assert (plain["Body"].read(), plain["ContentRange"], "PartsCount" in plain) == (b"abc", "bytes 0-2/3", False)
+    for key, wrong, code in (
+        ("whole", {"PartNumber": 3}, "InvalidPartNumber"),
+        ("plain", {"PartNumber": 2}, "InvalidPartNumber"),
+        ("whole", {"PartNumber": 0}, "InvalidArgument"),
+        ("whole", {"PartNumber": 2, "Range": "bytes=0-1"}, "InvalidRequest"),
+    ):
+        with pytest.raises(botocore.exceptions.ClientError) as refused:
+            s3.get_object(Bucket=bucket, Key=key, **wrong)
+        assert refused.value.response["Error"]["Code"] == code
+    with pytest.raises(botocore.exceptions.ClientError, match="416"):
+        s3.head_object(**where, PartNumber=3)
+
+
 def test_checksum_of_the_whole_is_that_of_its_content(gateway: Serving, bucket: str) -> None:
     s3 = gateway.client("s3")
     kind = {"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"}

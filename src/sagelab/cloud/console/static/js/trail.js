@@ -11,12 +11,25 @@ const MOST = 50; // events of one answer
 const who = ({ userIdentity: { arn = "", userName, invokedBy } }) =>
   arn.includes(":assumed-role/") ? arn.split(":assumed-role/")[1] : userName || arn || invokedBy;
 
+/** A name that breaks after its slash, if it has to. */
+const Holder = ({ name }) => {
+  const [role, ...session] = name.split("/");
+  return html`<span class="words">${role}${session.length > 0 && html`/<wbr />${session.join("/")}`}</span>`;
+};
+
+/** What a call was about, by names; ARNs by their last part. */
+const things = ({ Resources: found = [] }) =>
+  found.map(({ ResourceName: name }) => (name.startsWith("arn:") ? name.split(/[:/]/).pop() : name)).join(", ");
+
+const Refused = ({ code, words }) => code && html`<span class="status bad wrap" title=${words}><i></i>${code}</span>`;
+
 const COLUMNS = [
   ["Call", (event) => html`<span class="nowrap">${event.EventSource.split(".")[0]} ${event.EventName}</span>`],
-  ["Who", (event) => html`<span class="wrap">${who(event.record)}</span>`],
+  ["Who", (event) => html`<${Holder} name=${who(event.record) || ""} />`],
+  ["On", (event) => things(event) && html`<span class="words">${things(event)}</span>`],
   ["When", (event) => html`<${Time} value=${event.EventTime} />`],
   ["From", (event) => event.record.sourceIPAddress],
-  ["Refused", (event) => html`<span class="wrap" title=${event.record.errorMessage}>${event.record.errorCode}</span>`],
+  ["Refused", ({ record }) => Refused({ code: record.errorCode, words: record.errorMessage })],
 ];
 
 const wanted = (name) =>
@@ -33,7 +46,7 @@ export function Trail({ query }) {
   return html`
     <div class="bar"><h1 tabindex="-1">Who did what</h1><button type="button" onClick=${live.reload}>Refresh</button></div>
     <form class="filters" role="search" onSubmit=${(event) => event.preventDefault()}><label><span class="hidden">Name of a call</span>
-      <input type="search" placeholder="ListTrainingJobs, ..." value=${q} onChange=${(event) => setQuery({ q: event.target.value })} /></label></form>
+      <input type="search" placeholder="A call, such as CreateTrainingJob" value=${q} onChange=${(event) => setQuery({ q: event.target.value })} /></label></form>
     <${Notice} error=${live.error} />
     ${
       live.data &&

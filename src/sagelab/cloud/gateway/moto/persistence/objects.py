@@ -27,8 +27,8 @@ from moto.s3.exceptions import (
 from moto.s3.utils import _VersionedKeyStore
 
 from sagelab.cloud.gateway.http import checksums
-from sagelab.cloud.gateway.http.cipher import Cipher
-from sagelab.cloud.gateway.http.spool import SMALL, Content
+from sagelab.cloud.gateway.http.cipher import CHUNK, Cipher
+from sagelab.cloud.gateway.http.spool import Content
 from sagelab.cloud.gateway.moto.persistence import seals
 from sagelab.cloud.gateway.moto.persistence.bodies import Bodies, Body, Joined
 from sagelab.cloud.gateway.moto.persistence.change_tracking import Item, noted
@@ -48,7 +48,7 @@ _protecting: ContextVar[tuple[Protection, Place] | None] = ContextVar("protectin
 
 @contextmanager
 def as_files() -> Iterator[None]:
-    """In the block, the content of a large object is a Content for this thread, and not bytes."""
+    """In the block, the content of an object of several chunks is a Content for this thread, and not bytes."""
     before = _as_files.set(True)
     try:
         yield
@@ -103,7 +103,7 @@ class Key(s3.FakeKey):  # type: ignore[misc]
     @property
     def value(self) -> bytes | Content:
         content = self.content()
-        if self.body.size > SMALL and _as_files.get():
+        if self.body.size > CHUNK and _as_files.get():  # it goes out chunk by chunk: a join would be one copy more
             return content
         if self.body.size > _WHOLE:
             raise TooLarge(self.name)

@@ -217,19 +217,26 @@ def _forget(service: str, backend: Any) -> None:
 
 
 _make = AccountSpecificBackend.__getitem__
+_make_account = BackendDict.__getitem__
 
 
 def _backend(self: Any, region: str) -> Any:
     """AccountSpecificBackend.__getitem__: what was kept of a region is there when it is first asked for."""
     name = "aws" if region == "global" else region
-    if name not in self.__dict__.get("ready", ()):
-        with backend_lock:
-            if name not in self.keys() and Persister.current is not None:
-                Persister.current.restore(self, name)
-            found = _make(self, region)
-            self.__dict__.setdefault("ready", set()).add(name)
-            return found
-    return _make(self, region)
+    if name in self.__dict__.get("ready", ()) and (found := dict.get(self, name)) is not None:
+        return found
+    with backend_lock:
+        if name not in self.keys() and Persister.current is not None:
+            Persister.current.restore(self, name)
+        found = _make(self, region)
+        self.__dict__.setdefault("ready", set()).add(name)
+        return found
+
+
+def _account(self: Any, account: str) -> Any:
+    """BackendDict.__getitem__: moto takes a lock and looks through all of its services each time."""
+    found = dict.get(self, account)
+    return _make_account(self, account) if found is None else found
 
 
 def _untracked(cls: type, *_: Any, **__: Any) -> Any:
@@ -238,4 +245,5 @@ def _untracked(cls: type, *_: Any, **__: Any) -> Any:
 
 
 AccountSpecificBackend.__getitem__ = _backend
+BackendDict.__getitem__ = _account
 BaseModel.__new__ = _untracked

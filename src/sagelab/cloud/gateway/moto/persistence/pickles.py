@@ -10,6 +10,7 @@ import pickle
 import threading
 import weakref
 from collections import defaultdict
+from functools import cache
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
@@ -50,6 +51,9 @@ class _Pickler(pickle.Pickler):
         self._root = root
 
     def persistent_id(self, value: Any) -> Any:
+        kind: Any = type(value)
+        if not _is_named(kind):
+            return None
         if isinstance(value, BaseBackend) and value is not self._root:
             return service_of(type(value)), value.account_id, value.region_name
         if isinstance(value, AccountSpecificBackend):
@@ -57,6 +61,9 @@ class _Pickler(pickle.Pickler):
         return (service_of(value.backend),) if isinstance(value, BackendDict) else None
 
     def reducer_override(self, value: Any) -> Any:
+        kind: Any = type(value)
+        if not _is_unlike(kind):
+            return NotImplemented
         if isinstance(value, _LOCKS):
             return (threading.RLock if isinstance(value, _LOCKS[1]) else threading.Lock), ()
         if isinstance(value, defaultdict) and (make := value.default_factory) and make.__name__ == "<lambda>":
@@ -80,6 +87,18 @@ class _Unpickler(pickle.Unpickler):
         if module.startswith(_FORMERLY):
             module = f"{__package__}.{module.removeprefix(_FORMERLY)}"
         return super().find_class(module, name)
+
+
+@cache  # a put asks it of two hundred values of a dozen kinds
+def _is_named(kind: type) -> bool:
+    """Whether values of a kind are kept by their names."""
+    return issubclass(kind, (BaseBackend, AccountSpecificBackend, BackendDict))
+
+
+@cache
+def _is_unlike(kind: type) -> bool:
+    """Whether values of a kind are kept as something else than what pickle makes of them."""
+    return issubclass(kind, (*_LOCKS, defaultdict, weakref.WeakValueDictionary, *_PRIVATE))
 
 
 def _pem(key: Any) -> bytes:

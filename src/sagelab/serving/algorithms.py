@@ -1,0 +1,62 @@
+"""The model server of the built-in algorithms: `python3 -m sagelab.serving.algorithms MODULE`.
+
+MODULE has `load(folder)`, which gives what answers requests: (body, content type, accept) -> (body, content type).
+It raises UserError for a request that is no good; one with a `status` says which.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from sagelab.algorithms.job import UserError
+from sagelab.serving import process
+from sagelab.serving.access_log import AccessLog
+from sagelab.serving.codecs import Answer
+from sagelab.serving.connections import Workers
+from sagelab.serving.errors import BadModel, BadRequest
+from sagelab.serving.scripts import Routes
+
+
+def main() -> NoReturn:
+    """Serve until SIGTERM."""
+    parser = argparse.ArgumentParser(prog="sagelab.serving.algorithms", description=__doc__)
+    parser.add_argument("module", help="of the algorithm")
+    parser.add_argument("--model", type=Path, required=True, help="folder of the unpacked model archive")
+    parser.add_argument("--socket", type=Path, required=True, help="unix socket to listen on")
+    parser.add_argument("--threads", type=int, default=1, help="requests that are answered at once")
+    options = parser.parse_args()
+    process.run(lambda log, serving: _start(options, log, serving))
+
+
+def _start(options: argparse.Namespace, log: AccessLog, serving: Callable[[], None]) -> list[Workers]:
+    answer = load(options.module, options.model)
+    listening = process.listen(options.socket, None)
+    serving()
+    workers = [Workers(listening, Routes(answer).answer, log.note, options.threads)]
+    process.say(listening)
+    return workers
+
+
+def load(module: str, model: Path) -> Answer:
+    """What answers for a model. BadModel: its archive holds none of this algorithm's."""
+    try:
+        answer = importlib.import_module(module).load(model)
+    except Exception as error:  # whatever a stranger's archive makes of a reader
+        raise BadModel(f"The model cannot be loaded: {type(error).__name__}: {error}") from None
+
+    def ask(body: bytes, kind: str, accept: str) -> tuple[bytes, str]:
+        try:
+            found: tuple[bytes, str] = answer(body, kind, accept)
+        except UserError as error:
+            raise BadRequest(str(error), getattr(error, "status", 400)) from None
+        return found
+
+    return ask
+
+
+if __name__ == "__main__":
+    main()
