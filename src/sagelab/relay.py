@@ -66,6 +66,7 @@ class Carrier:
             await self.carry(here, back)
         finally:
             self._carried -= 1
+            back.close()  # also where it was ended before there was another side
 
     async def carry(self, here: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         raise NotImplementedError

@@ -109,7 +109,7 @@ def test_page_shows_what_is_done(page: Page, desk: Desk) -> None:
     expect(page.get_by_role("link", name="Open lab 1")).to_be_visible()
     path.write_text(before)
     page.reload()
-    expect(page.get_by_role("link", name="Start lab 1")).to_be_visible()
+    expect(page.get_by_role("link", name="Start lab 1", exact=True)).to_be_visible()
 
 
 @pytest.mark.parametrize("width", [360, 640])
@@ -135,7 +135,7 @@ def test_lab_opens_on_the_copy_and_jupyter_asks_nothing(page: Page, desk: Desk) 
     early = until(lambda: _kernels(desk), bool)  # a kernel that nobody has asked for yet
     assert page.evaluate("async () => (await fetch('/api/kernels')).json()") == []
     with page.context.expect_page() as opened:
-        page.get_by_role("link", name="Start lab 1").click()
+        page.get_by_role("link", name="Start lab 1", exact=True).click()
     lab = opened.value
     expect(lab.locator(".jp-Notebook").get_by_role("heading", name="Train a digit classifier")).to_be_visible()
     asked = lab.evaluate(
@@ -156,7 +156,7 @@ def test_jupyterlab_has_all_that_a_learner_uses(page: Page, desk: Desk) -> None:
     path = desk.work / "notebooks" / f"{LAB}.ipynb"
     before = path.read_text()
     with page.context.expect_page() as opened:
-        page.get_by_role("link", name="Start lab 1").click()
+        page.get_by_role("link", name="Start lab 1", exact=True).click()
     lab = opened.value
     expect(lab.locator("#jp-main-statusbar").get_by_text(re.compile(r"\| Idle"))).to_be_visible()
     expect(lab.locator(".jp-Notebook img").first).to_have_js_property("complete", True)

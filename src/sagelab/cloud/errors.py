@@ -43,6 +43,8 @@ ServiceError                        what a client sees: AWS's code, AWS's messag
 |-- KeyNotFound                 400  of KMS, a key of another region (auth/keys.py)
 |-- KeyRefused                  400  of KMS, a key whose state or use forbids what is asked (key_rules.py)
 |-- KeyUnusable                 400  of S3, a key of KMS that an object is under and that cannot be used (seals.py)
+|-- InvalidPartNumber           416  of S3, a part that an object has not (object_parts.py)
+|-- InvalidRequest              400  of S3, a part and a range at once (object_parts.py)
 |-- InvalidPolicyDocument       400  a form's policy that cannot be read
 |-- MalformedForm               400  a form that is not well-formed multipart/form-data
 |-- FieldsTooLarge              400  too much before a form's file
