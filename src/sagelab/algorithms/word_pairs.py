@@ -1,6 +1,6 @@
 """How well vectors agree with people's sense of which words are alike: WordSim-353, which BlazingText reports.
 
-The pairs are those of Finkelstein et al., "Placing Search in Context" (2002), CC BY 4.0, and come with gensim's tests
+The pairs are those of Finkelstein et al., "Placing Search in Context" (2002), CC BY 4.0; they come with gensim
 (https://github.com/piskvorky/gensim, LGPL 2.1); nothing of gensim is imported.
 """
 

@@ -1,7 +1,6 @@
 """Every error that the local cloud tells somebody of, in one tree.
 
-Those of the gateway, the resources and the engine stand here; one that only its own module raises may stand there,
-and is named here all the same: a test compares this tree with the classes that there are.
+Those that only their own module raises are named here too: a test compares this with the classes that there are.
 
 ServiceError                        what a client sees: AWS's code, AWS's message, an HTTP status
 |-- ValidationException         400  a request that breaks a rule of the model or of the service
