@@ -28,7 +28,7 @@ MOST = 512  # connections at a time
 
 
 class Carrier:
-    """Serves `listener` until it is closed; `carry` says what becomes of a connection, and closes it."""
+    """Serves `listener` until it is closed; `carry` says what becomes of a connection, which then is closed."""
 
     def __init__(self, listener: socket.socket) -> None:
         self._listener = listener
@@ -64,9 +64,11 @@ class Carrier:
         self._carried += 1
         try:
             await self.carry(here, back)
+        except asyncio.CancelledError:
+            return  # the carrier is closed; a task that says so would be logged as a fault
         finally:
             self._carried -= 1
-            back.close()  # also where it was ended before there was another side
+            back.close()
 
     async def carry(self, here: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         raise NotImplementedError
@@ -83,14 +85,10 @@ class Relay(Carrier):
         try:
             there, forth = await asyncio.open_connection(sock=self._dial())
         except OSError:
-            back.close()
             return
         try:
             await asyncio.gather(pump(here, back, forth), pump(there, forth, back))
-        except asyncio.CancelledError:
-            return  # the relay is closed; a task that says so would be logged as a fault
         finally:
-            back.close()
             forth.close()
 
 

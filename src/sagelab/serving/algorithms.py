@@ -8,37 +8,20 @@ from __future__ import annotations
 
 import argparse
 import importlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
 from sagelab.algorithms.job import UserError
-from sagelab.serving import process
-from sagelab.serving.access_log import AccessLog
 from sagelab.serving.codecs import Answer
-from sagelab.serving.connections import Workers
 from sagelab.serving.errors import BadModel, BadRequest
-from sagelab.serving.scripts import Routes
+from sagelab.serving.scripts import serve
 
 
 def main() -> NoReturn:
     """Serve until SIGTERM."""
     parser = argparse.ArgumentParser(prog="sagelab.serving.algorithms", description=__doc__)
     parser.add_argument("module", help="of the algorithm")
-    parser.add_argument("--model", type=Path, required=True, help="folder of the unpacked model archive")
-    parser.add_argument("--socket", type=Path, required=True, help="unix socket to listen on")
-    parser.add_argument("--threads", type=int, default=1, help="requests that are answered at once")
-    options = parser.parse_args()
-    process.run(lambda log, serving: _start(options, log, serving))
-
-
-def _start(options: argparse.Namespace, log: AccessLog, serving: Callable[[], None]) -> list[Workers]:
-    answer = load(options.module, options.model)
-    listening = process.listen(options.socket, None)
-    serving()
-    workers = [Workers(listening, Routes(answer).answer, log.note, options.threads)]
-    process.say(listening)
-    return workers
+    serve(parser, lambda options: load(options.module, options.model))
 
 
 def load(module: str, model: Path) -> Answer:

@@ -36,20 +36,25 @@ def main() -> NoReturn:
     """Serve until SIGTERM."""
     parser = argparse.ArgumentParser(prog="sagelab.serving.scripts", description=__doc__)
     parser.add_argument("framework", choices=(SKLEARN, XGBOOST, *WITHOUT_SCRIPT))
+    serve(parser, lambda options: load(options.framework, options.model))
+
+
+def serve(parser: argparse.ArgumentParser, load_model: Callable[[argparse.Namespace], Answer]) -> NoReturn:
+    """Serve what answers for a model until SIGTERM. parser: knows already what says which kind of model it is."""
     parser.add_argument("--model", type=Path, required=True, help="folder of the unpacked model archive")
     parser.add_argument("--socket", type=Path, required=True, help="unix socket to listen on")
     parser.add_argument("--threads", type=int, default=1, help="requests that are answered at once")
     options = parser.parse_args()
-    process.run(lambda log, serving: _start(options, log, serving))
 
+    def start(log: AccessLog, serving: Callable[[], None]) -> list[Workers]:
+        answer = load_model(options)
+        listening = process.listen(options.socket, None)
+        serving()
+        workers = [Workers(listening, Routes(answer).answer, log.note, options.threads)]
+        process.say(listening)
+        return workers
 
-def _start(options: argparse.Namespace, log: AccessLog, serving: Callable[[], None]) -> list[Workers]:
-    answer = load(options.framework, options.model)
-    listening = process.listen(options.socket, None)
-    serving()
-    workers = [Workers(listening, Routes(answer).answer, log.note, options.threads)]
-    process.say(listening)
-    return workers
+    process.run(start)
 
 
 def load(framework: str, model: Path) -> Answer:

@@ -78,10 +78,6 @@ class Door(Carrier):
             back.write(answer("502 Bad Gateway", f"The server cannot be reached: {error}"))
         except (ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             back.write(answer("400 Bad Request", "This is no request to a proxy."))
-        except asyncio.CancelledError:
-            return  # the door is closed
-        finally:
-            back.close()
 
     async def _credentials(self, method: str, lines: list[str]) -> bytes:
         if self._keys is None or method != "GET":
