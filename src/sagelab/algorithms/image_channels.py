@@ -135,20 +135,22 @@ def listed(job: Job, channel: str, lists: str) -> list[Example]:
     return found
 
 
-def annotated(job: Job, channel: str, annotations: str, suffix: str) -> Iterator[tuple[Path, Path, Path]]:
-    """(folder of the pictures, a picture, its annotation) of each picture that has an annotation of its name.
+def annotated(job: Job, channel: str, suffix: str) -> list[Example]:
+    """The pictures of `train` or `validation`, each with the file of the annotation that has its name.
 
-    UserError: one picture has none, or there are no pictures.
+    UserError: one picture has none, there are no pictures, or one of the four channels is missing.
     """
+    require(job, "train", "validation", "train_annotation", "validation_annotation")
+    annotations = f"{channel}_annotation"
     folder, beside = _folder(job, channel), _folder(job, annotations)
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
     known = {file.stem: file for file in beside.rglob(f"*{suffix}")}
     for file in files:
         if file.stem not in known:
             raise UserError(f"Image {file.name} of channel {channel} has no {file.stem}{suffix} in {annotations}.")
-        yield folder, file, known[file.stem]
     if not files:
         raise UserError(f"No .jpg or .png images in {channel} channel path {folder}")
+    return [Example(file.name, file, known[file.stem]) for file in files]
 
 
 def inside(folder: Path, path: str) -> Path:

@@ -100,8 +100,7 @@ def train(job: Job) -> None:
     if settings["use_pretrained_model"]:
         line(training.PRETRAINED)
     data = {channel: read(job, channel, settings) for channel in ("train", "validation")}
-    if len(data["train"]) < settings["mini_batch_size"]:
-        raise UserError("The number of input images must be bigger or equal to the mini_batch_size.")
+    training.check_batch(len(data["train"]), settings["mini_batch_size"])
     _tell(settings)
     _fit(job, settings, data)
 

@@ -6,10 +6,7 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/kNN_how-it-works.html; scikit-le
 from __future__ import annotations
 
 import functools
-import io
-import json
 import time
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +22,7 @@ from sagelab.algorithms.job import Job, UserError
 from sagelab.algorithms.parameters import choice, integer
 from sagelab.algorithms.tables import Table
 
-MODEL, PARAMS, EXTRA = "model_algo-1", "arrays.params", "settings.json"
+MODEL, PARTS = "model_algo-1", ("arrays.params", "settings.json")
 CLASSIFIER, REGRESSOR = "classifier", "regressor"
 MOST_CLASSES = 1_000_000
 PART = 1000  # rows that are looked up together
@@ -186,19 +183,12 @@ def _unit(rows: Any, metric: str) -> Any:
 def _save(index: Index, file: Path) -> None:
     arrays = {"rows": index.rows, "labels": index.labels.astype(np.float64)}
     arrays |= {} if index.projection is None else {"projection": index.projection}
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(PARAMS, ndarrays.write(arrays))
-        archive.writestr(EXTRA, json.dumps({"k": index.k, "classes": index.classes, "metric": index.metric}))
-    file.write_bytes(content.getvalue())
+    ndarrays.save(file, PARTS, arrays, {"k": index.k, "classes": index.classes, "metric": index.metric})
 
 
 def read_model(file: Path) -> Index:
     """An index as it was saved. ValueError, KeyError: it is none."""
-    with zipfile.ZipFile(file) as archive:
-        if any(part.file_size > LARGEST for part in archive.infolist()):
-            raise ValueError(f"a part of {file.name} is too large")
-        arrays, extra = ndarrays.read(archive.read(PARAMS)), json.loads(archive.read(EXTRA))
+    arrays, extra = ndarrays.load(file, PARTS, LARGEST)
     rows, labels, projection = arrays["rows"], arrays["labels"], arrays.get("projection")
     if rows.ndim != 2 or labels.shape != (len(rows),) or not 0 < int(extra["k"]) <= len(rows):
         raise ValueError("the arrays of the model do not fit together")

@@ -6,9 +6,6 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/linear-learner.html; linear_trai
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +19,7 @@ from sagelab.algorithms.linear_training import BINARY, LOSSES, MULTICLASS, REGRE
 from sagelab.algorithms.parameters import choice, integer, number
 from sagelab.algorithms.tables import Table
 
-MODEL, PARAMS, EXTRA = "model_algo-1", "mx-mod-0000.params", "additional-params.json"
+MODEL, PARTS = "model_algo-1", ("mx-mod-0000.params", "additional-params.json")
 CHANNELS = ("train", "validation", "test")
 LARGEST = 1 << 30  # bytes of one part of a model
 CRITERIA = (
@@ -134,19 +131,12 @@ def _save(model: Linear, file: Path) -> None:
         "arg:fc0_bias": model.bias.astype(np.float32),
     }
     extra = {"predictor_type": model.kind, "threshold": model.threshold, "hinge": model.hinge}
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(PARAMS, ndarrays.write(arrays))
-        archive.writestr(EXTRA, json.dumps(extra))
-    file.write_bytes(content.getvalue())
+    ndarrays.save(file, PARTS, arrays, extra)
 
 
 def read_model(file: Path) -> Linear:
     """A model as it was saved. ValueError, KeyError: it is none."""
-    with zipfile.ZipFile(file) as archive:
-        if any(part.file_size > LARGEST for part in archive.infolist()):
-            raise ValueError(f"a part of {file.name} is too large")
-        arrays, extra = ndarrays.read(archive.read(PARAMS)), json.loads(archive.read(EXTRA))
+    arrays, extra = ndarrays.load(file, PARTS, LARGEST)
     weights, bias = arrays["arg:fc0_weight"].T, arrays["arg:fc0_bias"]
     if weights.ndim != 2 or bias.shape != weights.shape[1:]:
         raise ValueError("the arrays of the model do not fit together")

@@ -5,8 +5,12 @@ https://github.com/apache/mxnet/blob/1.9.1/src/ndarray/ndarray.cc (NDArray::Save
 
 from __future__ import annotations
 
+import io
+import json
 import struct
+import zipfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,6 +37,23 @@ def read(data: bytes) -> dict[str, Any]:
         return _read(data)
     except (struct.error, KeyError, UnicodeDecodeError) as error:
         raise ValueError(f"it is no file of MXNet's arrays: {error}") from None
+
+
+def save(file: Path, names: tuple[str, str], arrays: Mapping[str, Any], extra: Mapping[str, Any]) -> None:
+    """A zip file with arrays and, as JSON, what else there is of a model. names: of these two in it."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(names[0], write(arrays))
+        archive.writestr(names[1], json.dumps(extra))
+    file.write_bytes(content.getvalue())
+
+
+def load(file: Path, names: tuple[str, str], largest: int) -> tuple[dict[str, Any], Any]:
+    """What `save` wrote: (arrays, the rest). largest: bytes of a part. ValueError, KeyError: it is no such file."""
+    with zipfile.ZipFile(file) as archive:
+        if any(part.file_size > largest for part in archive.infolist()):
+            raise ValueError(f"a part of {file.name} is too large")
+        return read(archive.read(names[0])), json.loads(archive.read(names[1]))
 
 
 def _packed(array: Any) -> bytes:

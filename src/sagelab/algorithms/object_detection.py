@@ -31,7 +31,7 @@ from sagelab.algorithms.image_channels import RECORDIO, Example
 from sagelab.algorithms.job import Job, UserError
 from sagelab.algorithms.parameters import Parameter, choice, integer, number
 from sagelab.algorithms.program import line, main, progress, throughput
-from sagelab.algorithms.training import Loop, Patience
+from sagelab.algorithms.training import Artifact, Loop, Patience
 
 SYMBOL, WEIGHTS, SETTINGS = "model_algo_1-symbol.json", "model_algo_1-0000.params", "hyperparams.json"
 NETWORK = ("base_network", "num_classes")  # what makes it: as in the model channel
@@ -87,8 +87,7 @@ def train(job: Job) -> None:
     if settings["kv_store"]:
         line("kv_store: one machine trains, and there is nothing to synchronize")
     data = {channel: read(job, channel, settings) for channel in ("train", "validation")}
-    if len(data["train"]) < settings["mini_batch_size"]:
-        raise UserError("The number of input images must be bigger or equal to the mini_batch_size.")
+    training.check_batch(len(data["train"]), settings["mini_batch_size"])
     _fit(job, settings, data)
 
 
@@ -98,10 +97,7 @@ def read(job: Job, channel: str, settings: dict[str, Any]) -> Examples:
     if image_channels.kind_of(job, channel) == RECORDIO:
         found = image_channels.recorded(job, channel)
     else:
-        beside = [f"{name}_annotation" for name in ("train", "validation")]
-        image_channels.require(job, "train", "validation", *beside)
-        rows = image_channels.annotated(job, channel, f"{channel}_annotation", ".json")
-        found = [Example(file.name, file, note) for _, file, note in rows]
+        found = image_channels.annotated(job, channel, ".json")
     return Examples(found, [box_annotations.read(example, settings) for example in found], settings)
 
 
@@ -145,7 +141,7 @@ def _fit(job: Job, settings: dict[str, Any], data: dict[str, Examples]) -> None:
     keras.utils.set_random_seed(training.SEED)
     model, anchors = network.detector(settings["base_network"], settings["image_shape"], settings["num_classes"])
     if before is not None:
-        _begin_with(before, model, settings)
+        training.begin_with(before, model, settings, Artifact(SETTINGS, WEIGHTS, NETWORK, "Object Detection"))
     if settings["freeze_layer_pattern"]:
         frozen = network.freeze(model, settings["freeze_layer_pattern"])
         line(f"freeze_layer_pattern: {frozen} layers are frozen")
@@ -249,15 +245,6 @@ def _settings_of(folder: Path) -> dict[str, Any]:
         raise UserError(f"The model has no {SETTINGS} and {WEIGHTS} of Object Detection.")
     names = (*NETWORK, "image_shape", "nms_threshold")
     return training.kept(found, {name: PARAMETERS[name] for name in names}, SETTINGS)
-
-
-def _begin_with(before: dict[str, bytes], model: Any, settings: dict[str, Any]) -> None:
-    """Incremental training: from the parameters that another job left."""
-    if SETTINGS not in before or WEIGHTS not in before:
-        raise UserError("The model channel has no model of Object Detection.")
-    training.check_same(image_channels.parse(before[SETTINGS], SETTINGS), settings, NETWORK)
-    training.load_weights(before[WEIGHTS], model)
-    line("Training begins with the model of the model channel")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from sagelab.algorithms.job import Job, UserError
 from sagelab.algorithms.label_maps import IGNORED, Confusion, LabelMap
 from sagelab.algorithms.parameters import choice, integer, number
 from sagelab.algorithms.program import line, main, progress, throughput
-from sagelab.algorithms.training import Loop, Patience
+from sagelab.algorithms.training import Artifact, Loop, Patience
 
 WEIGHTS, SETTINGS, MAP = "model_algo-1", "hyperparams.json", "label_map.json"
 NETWORK = ("backbone", "algorithm", "crop_size", "num_classes")  # what makes it: as in the model channel
@@ -75,8 +75,7 @@ def train(job: Job) -> None:
     if settings["syncbn"]:
         line("syncbn: there is no second GPU, and each batch is normalized as a whole in any case")
     data = {channel: read(job, channel, settings) for channel in ("train", "validation")}
-    if len(data["train"]) < settings["mini_batch_size"]:
-        raise UserError("The number of input images must be bigger or equal to the mini_batch_size.")
+    training.check_batch(len(data["train"]), settings["mini_batch_size"])
     _fit(job, settings, data)
 
 
@@ -89,10 +88,7 @@ def read(job: Job, channel: str, settings: dict[str, Any]) -> Examples:
         if any(isinstance(example.label, np.ndarray) for example in found):
             raise UserError("Semantic Segmentation takes images with annotations, or an augmented manifest.")
     else:
-        beside = [f"{name}_annotation" for name in ("train", "validation")]
-        image_channels.require(job, "train", "validation", *beside)
-        rows = image_channels.annotated(job, channel, f"{channel}_annotation", ".png")
-        found = [Example(file.name, file, mask) for _, file, mask in rows]
+        found = image_channels.annotated(job, channel, ".png")
     examples = Examples(found, labels, settings)
     for index in range(len(found)):
         examples.mask(index)
@@ -175,7 +171,7 @@ def _fit(job: Job, settings: dict[str, Any], data: dict[str, Examples]) -> None:
         settings["algorithm"], int(settings["backbone"][-3:].strip("-")), settings["num_classes"]
     )
     if before is not None:
-        _begin_with(before, model, settings)
+        training.begin_with(before, model, settings, Artifact(SETTINGS, WEIGHTS, NETWORK, "Semantic Segmentation"))
     kept = settings | {"gamma": settings["gamma1"]}
     model.compile(training.make_optimizer(settings["optimizer"], kept), network.loss, jit_compile=False)
     (job.model / SETTINGS).write_text(json.dumps(settings))
@@ -245,15 +241,6 @@ def load(folder: Path) -> Answer:
     from sagelab.algorithms import semantic_segmentation_inference as inference
 
     return inference.load(folder)
-
-
-def _begin_with(before: dict[str, bytes], model: Any, settings: dict[str, Any]) -> None:
-    """Incremental training: from the parameters that another job left."""
-    if SETTINGS not in before or WEIGHTS not in before:
-        raise UserError("The model channel has no model of Semantic Segmentation.")
-    training.check_same(image_channels.parse(before[SETTINGS], SETTINGS), settings, NETWORK)
-    training.load_weights(before[WEIGHTS], model)
-    line("Training begins with the model of the model channel")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from sagelab.algorithms import image_channels
 from sagelab.algorithms.hyperparameters import Hyperparameter
 from sagelab.algorithms.job import Job, UserError
 from sagelab.algorithms.parameters import Parameter, choice
@@ -164,6 +165,12 @@ def make_optimizer(name: str, settings: dict[str, Any]) -> Any:
     return kinds[name]()
 
 
+def check_batch(count: int, size: int) -> None:
+    """UserError: the pictures to train on do not make one batch."""
+    if count < size:
+        raise UserError("The number of input images must be bigger or equal to the mini_batch_size.")
+
+
 def check_loss(loss: float) -> float:
     """UserError: it is no number any more, and never will be again."""
     if not math.isfinite(loss):
@@ -225,6 +232,26 @@ def kept(found: Any, known: dict[str, Hyperparameter], name: str) -> dict[str, A
         if not good:
             raise UserError(f"{each} in the model's {name} is no such hyperparameter.")
     return values
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What a job leaves. settings, weights: names of files. network: the hyperparameters that make the network."""
+
+    settings: str
+    weights: str
+    network: tuple[str, ...]
+    algorithm: str
+
+
+def begin_with(before: dict[str, bytes], model: Any, settings: dict[str, Any], artifact: Artifact) -> None:
+    """Incremental training: from the parameters that another job left. UserError: they are of another network."""
+    if artifact.settings not in before or artifact.weights not in before:
+        raise UserError(f"The model channel has no model of {artifact.algorithm}.")
+    saved = image_channels.parse(before[artifact.settings], artifact.settings)
+    check_same(saved, settings, artifact.network)
+    load_weights(before[artifact.weights], model)
+    line("Training begins with the model of the model channel")
 
 
 def check_same(saved: Any, settings: dict[str, Any], names: Sequence[str]) -> None:
