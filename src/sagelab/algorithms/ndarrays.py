@@ -49,7 +49,7 @@ def save(file: Path, names: tuple[str, str], arrays: Mapping[str, Any], extra: M
 
 
 def load(file: Path, names: tuple[str, str], largest: int) -> tuple[dict[str, Any], Any]:
-    """What `save` wrote: (arrays, the rest). largest: bytes of a part. ValueError, KeyError: it is no such file."""
+    """What `save` wrote: (arrays, the rest). largest: bytes of a part. ValueError, KeyError: it is no such one."""
     with zipfile.ZipFile(file) as archive:
         if any(part.file_size > largest for part in archive.infolist()):
             raise ValueError(f"a part of {file.name} is too large")
