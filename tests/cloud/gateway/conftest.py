@@ -24,6 +24,7 @@ from sagelab.cloud.context import SERVICE, Cloud
 from sagelab.cloud.errors import ResourceNotFound
 from sagelab.cloud.gateway.app import Gateway
 from sagelab.cloud.gateway.http.server import Server
+from sagelab.cloud.gateway.moto.persistence.persister import Persister
 from sagelab.cloud.home import Home
 from sagelab.cloud.resources.call import Call, Handler
 from sagelab.cloud.resources.trail_history import TrailHistory
@@ -90,13 +91,15 @@ class Jobs:
 
 @dataclass
 class Serving:
-    """A gateway that answers at `url`. service: SageMaker's own key and its secret."""
+    """A gateway that answers at `url`. service: SageMaker's own key and its secret. persister: what keeps its
+    state, though another gateway of this process may be the current one."""
 
     url: str
     home: Home
     jobs: Jobs
     cloud: Cloud
     service: tuple[str, str]
+    persister: Persister
 
     def session(self, **keys: str) -> boto3.Session:
         own = self.home.credentials()
@@ -183,13 +186,15 @@ def serve(folder: Path, more: Callable[[Cloud], list[Any]] = lambda _: []) -> It
     store = Store(home.database)
     cloud = Cloud(home, store, None, url, "us-east-1")  # type: ignore[arg-type]
     gateway = Gateway(cloud, [jobs, *more(cloud)], {"Status": lambda params: {"asked": params}})  # type: ignore[list-item]
+    persister = Persister.current
+    assert persister is not None
     gateway.alarms.watch.close()  # tests look at their alarms themselves
     server = Server(listener, gateway.answer, gateway.spool, partial(tls.server_context, home))
     cloud.sources.take = server.take
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield Serving(url, home, jobs, cloud, cloud.service_keys[SERVICE])
+        yield Serving(url, home, jobs, cloud, cloud.service_keys[SERVICE], persister)
     finally:
         server.shutdown()
         thread.join()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -69,18 +70,33 @@ class Place:
         return Handler
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Place]:
+@contextmanager
+def serving() -> Iterator[Place]:
+    """A server that answers at once, until it is told otherwise."""
     found = Place()
     found.open.set()
     http = ThreadingHTTPServer(("127.0.0.1", 0), found.handler())
     http.daemon_threads, http.block_on_close = True, False
     found.url = f"http://127.0.0.1:{http.server_port}"
-    threading.Thread(target=http.serve_forever, daemon=True).start()
+    threading.Thread(target=http.serve_forever, args=[0.01], daemon=True).start()
     yield found
     found.open.set()
     http.shutdown()
     http.server_close()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Place]:
+    """The crowd's."""
+    with serving() as found:
+        yield found
+
+
+@pytest.fixture
+def own() -> Iterator[Place]:
+    """Of the users of one test: nobody else asks it, such as who has not left yet."""
+    with serving() as found:
+        yield found
 
 
 @pytest.fixture
@@ -115,9 +131,9 @@ def crowd(server: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
 
 
 @pytest.fixture
-def users(place: Place, tmp_path: Path) -> Iterator[Users]:
+def users(own: Place, tmp_path: Path) -> Iterator[Users]:
     """Users in this process."""
-    made = Users({**asdict(order(place, tmp_path, a="1,2", b="3")), "keys": KEYS})
+    made = Users({**asdict(order(own, tmp_path, a="1,2", b="3")), "keys": KEYS})
     yield made
     made.look(0, KEYS)
 
@@ -128,42 +144,42 @@ def order(place: Place, folder: Path, **samples: str) -> Order:
     return Order(place.url, "us-east-1", "mine", str(folder), list(samples), "text/csv", "*/*", 1000)
 
 
-def test_users_ask_again_when_they_have_their_answer(place: Place, users: Users) -> None:
+def test_users_ask_again_when_they_have_their_answer(own: Place, users: Users) -> None:
     assert users.probe() == {"error": ""}
-    assert [body for _, body, _ in place.seen] == [b"1,2", b"3"]
-    path, _, headers = place.seen[0]
+    assert [body for _, body, _ in own.seen] == [b"1,2", b"3"]
+    path, _, headers = own.seen[0]
     assert path == "/endpoints/mine/invocations"
     assert headers["Content-Type"] == "text/csv"
     assert headers["X-Amz-Security-Token"] == "token"
     assert "/us-east-1/sagemaker/aws4_request" in headers["Authorization"]
-    place.most = 0
+    own.most = 0
     users.look(3, KEYS)
-    until(lambda: len(place.seen), lambda count: count > 50)
+    until(lambda: len(own.seen), lambda count: count > 50)
     deeds = users.look(3, KEYS)
     assert deeds["requests"] >= 48 - 3
     assert (deeds["errors"], deeds["error"]) == (0, "")
     assert sum(count for _, count in deeds["latencies"]["counts"]) == deeds["requests"]
-    assert place.most <= 3
+    assert own.most <= 3
 
 
-def test_users_that_leave_ask_no_more(place: Place, users: Users) -> None:
-    place.open.clear()
+def test_users_that_leave_ask_no_more(own: Place, users: Users) -> None:
+    own.open.clear()
     users.look(4, KEYS)
-    until(lambda: place.under_way, lambda count: count == 4)
+    until(lambda: own.under_way, lambda count: count == 4)
     users.look(1, KEYS)
-    before = len(place.seen)
-    place.open.set()
-    until(lambda: len(place.seen), lambda count: count > before + 20)
-    assert place.under_way <= 1
+    before = len(own.seen)
+    own.open.set()
+    until(lambda: len(own.seen), lambda count: count > before + 20)
+    assert own.under_way <= 1
 
 
-def test_an_error_is_told_as_an_sdk_tells_it(place: Place, users: Users) -> None:
-    place.status, place.kind = 424, "ModelError:http://internal.amazon.com/coral/"
-    place.body = b'{"Message": "Received server error (500) from primary"}'
+def test_an_error_is_told_as_an_sdk_tells_it(own: Place, users: Users) -> None:
+    own.status, own.kind = 424, "ModelError:http://internal.amazon.com/coral/"
+    own.body = b'{"Message": "Received server error (500) from primary"}'
     said = "ModelError when calling the InvokeEndpoint operation: Received server error (500) from primary"
     assert users.probe() == {"error": said}
     users.look(1, KEYS)
-    until(lambda: len(place.seen), lambda count: count > 5)
+    until(lambda: len(own.seen), lambda count: count > 5)
     deeds = users.look(0, KEYS)
     assert deeds["errors"] == deeds["requests"] > 0
     assert deeds["error"] == said
