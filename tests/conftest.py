@@ -178,6 +178,13 @@ def pytest_collection() -> Generator[None]:
         gc.freeze()
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes that are no text are called as their argument is: an archive has the second in it that it was made in,
+    and each worker makes its own.
+    """
+    return argname if isinstance(val, bytes) and not val.isascii() else None
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes(specs: list[Any]) -> None:
     """Workers are forks of one Python: what they would each import takes five seconds of a processor."""
