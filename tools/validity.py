@@ -31,7 +31,7 @@ URI = re.compile(
     r"(?P<registry>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.[a-z.]+/(?P<repository>[^:]+):(?P<tag>\S+)"
 )
 GPU = re.compile(r"ml\.(p\d|g\d)")
-TABLES = ("tensorflow", "sklearn", "neo-tensorflow")
+TABLES = ("tensorflow", "sklearn", "neo-tensorflow", "xgboost", "linear-learner")
 # What AWS answers otherwise than the local cloud, a member or an operation, and the words of a notebook for it.
 DIFFERENT = {
     "AcceleratorType": "has taken no new customers",
