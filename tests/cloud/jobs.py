@@ -43,8 +43,14 @@ class Gate:
 
     def open(self) -> None:
         """Let on the jobs that wait; one that comes to it later waits for the next time."""
-        for file in until(lambda: list(self._home.jobs.glob(f"*/*/ml/{self._name}")), bool):
-            file.unlink()
+        until(self.let, bool)
+
+    def let(self) -> bool:
+        """Whether there were any that wait: they are let on."""
+        files = list(self._home.jobs.glob(f"*/*/ml/{self._name}"))
+        for file in files:
+            file.unlink(missing_ok=True)
+        return bool(files)
 
 
 @dataclass

@@ -163,29 +163,24 @@ class Serving:
 
 @pytest.fixture(scope="package")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """The one of this package: moto's state is its process's, so that a second one would share it with this one.
+
+    CloudTrail is behind it. Its trails deliver when a test says so.
+    """
     yield from serve(tmp_path_factory.mktemp("home"))
 
 
-@pytest.fixture(scope="package")
-def trailed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    """A gateway with CloudTrail behind it. Its trails deliver when a test says so."""
-
-    def families(cloud: Cloud) -> list[Any]:
-        trails = Trails(cloud)
-        trails._due = lambda: iter(())  # type: ignore[method-assign]
-        return [trails, TrailHistory(cloud, trails)]
-
-    yield from serve(tmp_path_factory.mktemp("trailed"), families)
-
-
-def serve(folder: Path, more: Callable[[Cloud], list[Any]] = lambda _: []) -> Iterator[Serving]:
-    """A gateway on a home in a folder. more: families beside the tiny one."""
+def serve(folder: Path) -> Iterator[Serving]:
+    """A gateway on a home in a folder."""
     home, jobs = Home(folder), Jobs()
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     store = Store(home.database)
     cloud = Cloud(home, store, None, url, "us-east-1")  # type: ignore[arg-type]
-    gateway = Gateway(cloud, [jobs, *more(cloud)], {"Status": lambda params: {"asked": params}})  # type: ignore[list-item]
+    trails = Trails(cloud)
+    trails._due = lambda: iter(())  # type: ignore[method-assign]
+    families = [jobs, trails, TrailHistory(cloud, trails)]
+    gateway = Gateway(cloud, families, {"Status": lambda params: {"asked": params}})  # type: ignore[list-item]
     persister = Persister.current
     assert persister is not None
     gateway.alarms.watch.close()  # tests look at their alarms themselves

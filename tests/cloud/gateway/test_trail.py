@@ -42,23 +42,23 @@ Record = dict[str, Any]
 
 
 @pytest.fixture
-def user(trailed: Serving, unique: Callable[[str], str]) -> tuple[str, dict[str, str]]:
+def user(gateway: Serving, unique: Callable[[str], str]) -> tuple[str, dict[str, str]]:
     """A new user who may do nothing: its name and its keys."""
-    name, iam = unique("user"), trailed.client("iam")
+    name, iam = unique("user"), gateway.client("iam")
     iam.create_user(UserName=name)
     key = iam.create_access_key(UserName=name)["AccessKey"]
     return name, {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
 
 
-def session(trailed: Serving, name: str, *actions: str) -> dict[str, str]:
+def session(gateway: Serving, name: str, *actions: str) -> dict[str, str]:
     """The keys of a session of a new role that may do these."""
-    iam = trailed.client("iam")
+    iam = gateway.client("iam")
     arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
     if actions:
         statement = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
         document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
         iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=document)
-    issued = trailed.client("sts").assume_role(RoleArn=arn, RoleSessionName="job")["Credentials"]
+    issued = gateway.client("sts").assume_role(RoleArn=arn, RoleSessionName="job")["Credentials"]
     return {
         "aws_access_key_id": issued["AccessKeyId"],
         "aws_secret_access_key": issued["SecretAccessKey"],
@@ -66,9 +66,9 @@ def session(trailed: Serving, name: str, *actions: str) -> dict[str, str]:
     }
 
 
-def lookup(trailed: Serving, key: str, value: str) -> list[Record]:
+def lookup(gateway: Serving, key: str, value: str) -> list[Record]:
     """The records that LookupEvents finds, the newest first."""
-    found = trailed.client("cloudtrail").lookup_events(
+    found = gateway.client("cloudtrail").lookup_events(
         LookupAttributes=[{"AttributeKey": key, "AttributeValue": value}]
     )
     return [json.loads(one["CloudTrailEvent"]) for one in found["Events"]]
@@ -80,10 +80,10 @@ def refused(call: Callable[..., Any], **params: Any) -> str:
     return str(trouble.value.response["Error"]["Code"])
 
 
-def test_a_call_is_recorded_as_cloudtrail_writes_it(trailed: Serving, unique: Callable[[str], str]) -> None:
-    keys, name = session(trailed, unique("role"), "iam:CreateUser"), unique("user")
-    answer = trailed.client("iam", **keys).create_user(UserName=name, Path="/team/")
-    (record,) = lookup(trailed, "ResourceName", name)
+def test_a_call_is_recorded_as_cloudtrail_writes_it(gateway: Serving, unique: Callable[[str], str]) -> None:
+    keys, name = session(gateway, unique("role"), "iam:CreateUser"), unique("user")
+    answer = gateway.client("iam", **keys).create_user(UserName=name, Path="/team/")
+    (record,) = lookup(gateway, "ResourceName", name)
     who, issuer = record["userIdentity"], record["userIdentity"]["sessionContext"]["sessionIssuer"]
     assert (who["type"], who["accessKeyId"], who["principalId"].partition(":")[2]) == (
         "AssumedRole",
@@ -111,37 +111,37 @@ def test_a_call_is_recorded_as_cloudtrail_writes_it(trailed: Serving, unique: Ca
     assert {"errorCode", "invokedBy"}.isdisjoint(record)
 
 
-def test_reads_are_recorded_without_their_answer(trailed: Serving) -> None:
-    answer = trailed.client("sagemaker").list_training_jobs(MaxResults=3)
-    record = lookup(trailed, "EventName", "ListTrainingJobs")[0]
+def test_reads_are_recorded_without_their_answer(gateway: Serving) -> None:
+    answer = gateway.client("sagemaker").list_training_jobs(MaxResults=3)
+    record = lookup(gateway, "EventName", "ListTrainingJobs")[0]
     assert (record["readOnly"], record["responseElements"]) == (True, None)
     assert record["requestParameters"] == {"maxResults": 3}
     assert record["requestID"] == answer["ResponseMetadata"]["RequestId"]
 
 
-def test_what_is_refused_to_somebody_known_is_recorded(trailed: Serving, user: Any) -> None:
+def test_what_is_refused_to_somebody_known_is_recorded(gateway: Serving, user: Any) -> None:
     name, keys = user
-    assert refused(trailed.client("sagemaker", **keys).list_models) == "UnknownOperationException"
-    assert refused(trailed.client("sagemaker", **keys).list_training_jobs) == "AccessDeniedException"
-    assert refused(trailed.client("s3", **keys).create_bucket, Bucket="never") == "AccessDenied"
-    found = {one["eventName"]: one for one in lookup(trailed, "Username", name)}
+    assert refused(gateway.client("sagemaker", **keys).list_models) == "UnknownOperationException"
+    assert refused(gateway.client("sagemaker", **keys).list_training_jobs) == "AccessDeniedException"
+    assert refused(gateway.client("s3", **keys).create_bucket, Bucket="never") == "AccessDenied"
+    found = {one["eventName"]: one for one in lookup(gateway, "Username", name)}
     for event in ("ListTrainingJobs", "CreateBucket"):
         assert found[event]["errorCode"] == "AccessDenied"
         assert "is not authorized to perform" in found[event]["errorMessage"]
         assert found[event]["responseElements"] is None
 
 
-def test_who_cannot_sign_leaves_nothing(trailed: Serving, user: Any) -> None:
+def test_who_cannot_sign_leaves_nothing(gateway: Serving, user: Any) -> None:
     name, keys = user
     wrong = keys | {"aws_secret_access_key": "guessed"}
-    assert refused(trailed.client("sts", **wrong).get_caller_identity) == "SignatureDoesNotMatch"
-    assert lookup(trailed, "Username", name) == []
+    assert refused(gateway.client("sts", **wrong).get_caller_identity) == "SignatureDoesNotMatch"
+    assert lookup(gateway, "Username", name) == []
 
 
-def test_a_name_of_a_trail_is_no_way_into_another_call(trailed: Serving, user: Any) -> None:
+def test_a_name_of_a_trail_is_no_way_into_another_call(gateway: Serving, user: Any) -> None:
     """Identity policies are asked for what CloudTrail tells, and what it is told."""
     _, keys = user
-    trail = trailed.client("cloudtrail", **keys)
+    trail = gateway.client("cloudtrail", **keys)
     assert refused(trail.lookup_events) == "AccessDeniedException"
     assert refused(trail.stop_logging, Name="lab") == "AccessDeniedException"
     assert refused(trail.delete_trail, Name=f"arn:aws:cloudtrail:us-east-1:{ACCOUNT}:trail/lab") == (
@@ -149,83 +149,83 @@ def test_a_name_of_a_trail_is_no_way_into_another_call(trailed: Serving, user: A
     )
 
 
-def test_a_policy_lets_somebody_look(trailed: Serving, unique: Callable[[str], str]) -> None:
-    keys = session(trailed, unique("role"), "cloudtrail:LookupEvents")
-    trail = trailed.client("cloudtrail", **keys)
+def test_a_policy_lets_somebody_look(gateway: Serving, unique: Callable[[str], str]) -> None:
+    keys = session(gateway, unique("role"), "cloudtrail:LookupEvents")
+    trail = gateway.client("cloudtrail", **keys)
     assert trail.lookup_events(MaxResults=1)["Events"]
     assert refused(trail.describe_trails) == "AccessDeniedException"
 
 
 def test_nobody_but_the_local_cloud_says_that_a_service_asks(
-    trailed: Serving, unique: Callable[[str], str]
+    gateway: Serving, unique: Callable[[str], str]
 ) -> None:
-    keys = session(trailed, unique("role"), "sagemaker:ListTrainingJobs")
-    client = trailed.session(**keys).client("sagemaker", endpoint_url=trailed.url)
+    keys = session(gateway, unique("role"), "sagemaker:ListTrainingJobs")
+    client = gateway.session(**keys).client("sagemaker", endpoint_url=gateway.url)
     forged = f"{'x' * 40} sagemaker.amazonaws.com arn:aws:cloudtrail:us-east-1:{ACCOUNT}:trail/lab"
     client.meta.events.register("before-sign", lambda request, **_: request.headers.add_header(HEADER, forged))
     client.list_training_jobs()
-    record = lookup(trailed, "AccessKeyId", keys["aws_access_key_id"])[0]
+    record = lookup(gateway, "AccessKeyId", keys["aws_access_key_id"])[0]
     assert record["sourceIPAddress"] == "127.0.0.1"
     assert "invokedBy" not in record["userIdentity"]
 
 
-def test_a_role_that_a_service_uses_says_so(trailed: Serving, unique: Callable[[str], str]) -> None:
+def test_a_role_that_a_service_uses_says_so(gateway: Serving, unique: Callable[[str], str]) -> None:
     name = unique("role")
-    keys = session(trailed, name, "iam:GetRole")
-    trailed.cloud.client_with(
+    keys = session(gateway, name, "iam:GetRole")
+    gateway.cloud.client_with(
         tuple(keys.values()),  # type: ignore[arg-type]
         "iam",
         "us-east-1",
         Mark("sagemaker.amazonaws.com"),
     ).get_role(RoleName=name)
-    record = lookup(trailed, "AccessKeyId", keys["aws_access_key_id"])[0]
+    record = lookup(gateway, "AccessKeyId", keys["aws_access_key_id"])[0]
     assert record["userIdentity"]["type"] == "AssumedRole"
     assert record["userIdentity"]["invokedBy"] == record["sourceIPAddress"] == "sagemaker.amazonaws.com"
 
 
 def test_what_a_service_does_as_itself_is_told_and_the_platform_is_not(
-    trailed: Serving, unique: Callable[[str], str]
+    gateway: Serving, unique: Callable[[str], str]
 ) -> None:
     name = unique("role")
-    arn = trailed.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
-    trailed.cloud.client("iam").get_role(RoleName=name)
-    trailed.cloud.assuming("sagemaker.amazonaws.com").assume_role(RoleArn=arn, RoleSessionName="SageMaker")
-    assert [one["eventName"] for one in lookup(trailed, "ResourceName", name)] == ["CreateRole"]
-    record = lookup(trailed, "ResourceName", arn)[0]
+    arn = gateway.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+    gateway.cloud.client("iam").get_role(RoleName=name)
+    gateway.cloud.assuming("sagemaker.amazonaws.com").assume_role(RoleArn=arn, RoleSessionName="SageMaker")
+    assert [one["eventName"] for one in lookup(gateway, "ResourceName", name)] == ["CreateRole"]
+    record = lookup(gateway, "ResourceName", arn)[0]
     assert record["userIdentity"] == {"type": "AWSService", "invokedBy": "sagemaker.amazonaws.com"}
     assert record["responseElements"]["credentials"]["sessionToken"] == HIDDEN
     assert record["responseElements"]["credentials"]["accessKeyId"].startswith("ASIA")
     assert record["resources"] == [{"accountId": ACCOUNT, "type": "AWS::IAM::Role", "ARN": arn}]
 
 
-def test_secrets_are_in_no_record(trailed: Serving, unique: Callable[[str], str]) -> None:
-    name, iam = unique("user"), trailed.client("iam")
+def test_secrets_are_in_no_record(gateway: Serving, unique: Callable[[str], str]) -> None:
+    name, iam = unique("user"), gateway.client("iam")
     iam.create_user(UserName=name)
     iam.create_login_profile(UserName=name, Password="pa55-word-of-ann")
     secret = iam.create_access_key(UserName=name)["AccessKey"]["SecretAccessKey"]
-    trailed.client("secretsmanager").create_secret(Name=name, SecretString="str1ng-of-ann")
-    token = trailed.client("sts").get_session_token()["Credentials"]["SessionToken"]
-    kms = trailed.client("kms")
+    gateway.client("secretsmanager").create_secret(Name=name, SecretString="str1ng-of-ann")
+    token = gateway.client("sts").get_session_token()["Credentials"]["SessionToken"]
+    kms = gateway.client("kms")
     key = kms.create_key()["KeyMetadata"]["KeyId"]
     pair = kms.generate_data_key_pair(KeyId=key, KeyPairSpec="ECC_NIST_P256")
     data = kms.generate_data_key(KeyId=key, KeySpec="AES_256")["Plaintext"]
     kms.decrypt(CiphertextBlob=pair["PrivateKeyCiphertextBlob"])
     bare = [base64.b64encode(one).decode()[:24] for one in (pair["PrivateKeyPlaintext"], data)]
-    rows = trailed.cloud.journal.after(0, trailed.cloud.journal.last(), 10_000)
+    rows = gateway.cloud.journal.after(0, gateway.cloud.journal.last(), 10_000)
     kept = "".join(row.record for row in rows)
     assert not [one for one in ("pa55-word-of-ann", secret, "str1ng-of-ann", token, *bare) if one in kept]
-    asked = lookup(trailed, "EventName", "GenerateDataKeyPair")[0]["requestParameters"]
+    asked = lookup(gateway, "EventName", "GenerateDataKeyPair")[0]["requestParameters"]
     assert asked["keyPairSpec"] == "ECC_NIST_P256"
-    assert lookup(trailed, "EventName", "CreateLoginProfile")[0]["requestParameters"]["password"] == HIDDEN
+    assert lookup(gateway, "EventName", "CreateLoginProfile")[0]["requestParameters"]["password"] == HIDDEN
 
 
 @pytest.mark.parametrize("agent", ["a\\r\\n\\x1b[2J{}\"'", "z" * 50_000, "\u00fc\u00e4"])
-def test_hostile_text_stays_within_its_member(trailed: Serving, agent: str, unique: Callable[[str], str]) -> None:
+def test_hostile_text_stays_within_its_member(gateway: Serving, agent: str, unique: Callable[[str], str]) -> None:
     name = unique("job")
     body = json.dumps({"TrainingJobName": name}).encode()
     headers = {"X-Amz-Target": "SageMaker.DescribeTrainingJob", "User-Agent": agent.encode().decode("latin-1")}
-    trailed.signed("POST", "/", "sagemaker", body, headers | {"Content-Type": "application/x-amz-json-1.1"})
-    (row,) = trailed.client("cloudtrail").lookup_events(
+    gateway.signed("POST", "/", "sagemaker", body, headers | {"Content-Type": "application/x-amz-json-1.1"})
+    (row,) = gateway.client("cloudtrail").lookup_events(
         LookupAttributes=[{"AttributeKey": "ResourceName", "AttributeValue": name}]
     )["Events"]
     assert "\n" not in row["CloudTrailEvent"]
@@ -234,12 +234,12 @@ def test_hostile_text_stays_within_its_member(trailed: Serving, agent: str, uniq
     assert record["errorCode"] == "ResourceNotFound"
 
 
-def test_a_request_nested_without_an_end_is_refused_and_recorded(trailed: Serving) -> None:
+def test_a_request_nested_without_an_end_is_refused_and_recorded(gateway: Serving) -> None:
     body = b'{"logGroupName":' + b"[" * 5_000 + b"]" * 5_000 + b"}"
     headers = {"X-Amz-Target": "Logs_20140328.CreateLogGroup", "Content-Type": "application/x-amz-json-1.1"}
-    status, _, _ = trailed.signed("POST", "/", "logs", body, headers)
+    status, _, _ = gateway.signed("POST", "/", "logs", body, headers)
     assert status >= 400
-    assert lookup(trailed, "EventName", "CreateLogGroup")[0]["requestParameters"] in (
+    assert lookup(gateway, "EventName", "CreateLogGroup")[0]["requestParameters"] in (
         None,
         {"omitted": True, "reason": "it is larger than a record has room for"},
     )
@@ -268,21 +268,21 @@ def test_a_call_from_a_vpc_says_by_which_way_it_came(way: Way, address: str, end
 
 
 def test_a_form_from_a_vpc_says_by_which_way_it_came(
-    trailed: Serving, unique: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+    gateway: Serving, unique: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bucket, ec2 = unique("bucket"), trailed.client("ec2")
-    sources, journal = trailed.cloud.sources, trailed.cloud.journal
-    trailed.client("s3").create_bucket(Bucket=bucket)
+    bucket, ec2 = unique("bucket"), gateway.client("ec2")
+    sources, journal = gateway.cloud.sources, gateway.cloud.journal
+    gateway.client("s3").create_bucket(Bucket=bucket)
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.1.0/24")["Subnet"]["SubnetId"]
     (table,) = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"]
     wanted = {"VpcId": vpc, "ServiceName": "com.amazonaws.us-east-1.s3", "RouteTableIds": [table["RouteTableId"]]}
     endpoint = ec2.create_vpc_endpoint(**wanted)["VpcEndpoint"]["VpcEndpointId"]
-    form = trailed.client("s3").generate_presigned_post(bucket, "a")
+    form = gateway.client("s3").generate_presigned_post(bucket, "a")
     asked: Any = requests.Request("POST", form["url"], data=form["fields"], files={"file": b"x"}).prepare()
     monkeypatch.setattr(journal, "wanted", lambda _: True)
     last = journal.last()
-    host = http.client.HTTPConnection(urlsplit(trailed.url).netloc)
+    host = http.client.HTTPConnection(urlsplit(gateway.url).netloc)
     host.sock = sources.connect(sources.attach("us-east-1", [subnet], []))
     with closing(host):
         host.request("POST", f"/{bucket}", asked.body, dict(asked.headers))
@@ -293,20 +293,20 @@ def test_a_form_from_a_vpc_says_by_which_way_it_came(
     assert record["sourceIPAddress"] == "10.0.1.4"
 
 
-def test_a_request_is_about_what_it_is_about(trailed: Serving, unique: Callable[[str], str]) -> None:
+def test_a_request_is_about_what_it_is_about(gateway: Serving, unique: Callable[[str], str]) -> None:
     """A query, or the root of a document, may have the names that a record has for the place."""
-    bucket, s3 = unique("bucket"), trailed.client("s3")
+    bucket, s3 = unique("bucket"), gateway.client("s3")
     s3.create_bucket(Bucket=bucket)
     for way, body in (
         ("?acl&bucketName=innocent&Host=innocent&key=innocent", b""),
         ("?tagging", b"<bucketName>innocent</bucketName>"),
     ):
-        trailed.signed("PUT", f"/{bucket}{way}", "s3", body, {})
-        record = lookup(trailed, "ResourceName", bucket)[0]
+        gateway.signed("PUT", f"/{bucket}{way}", "s3", body, {})
+        record = lookup(gateway, "ResourceName", bucket)[0]
         assert record["requestParameters"]["bucketName"] == bucket
         assert "innocent" not in record["requestParameters"]["Host"]
         assert record["requestParameters"].get("key") in (None, "innocent")
-    assert lookup(trailed, "ResourceName", "innocent") == []
+    assert lookup(gateway, "ResourceName", "innocent") == []
 
 
 @pytest.mark.parametrize("size", [10, 5_000])
@@ -345,34 +345,34 @@ def called(operation: str, params: dict[str, Any]) -> Context:
     return context
 
 
-def test_data_events_are_nobodys_history(trailed: Serving) -> None:
-    s3 = trailed.client("s3")
+def test_data_events_are_nobodys_history(gateway: Serving) -> None:
+    s3 = gateway.client("s3")
     s3.create_bucket(Bucket="plain-data")
     s3.put_object(Bucket="plain-data", Key="x", Body=b"1")
-    runtime = trailed.client("sagemaker-runtime")
+    runtime = gateway.client("sagemaker-runtime")
     runtime.invoke_endpoint(EndpointName="e", Body=b"1")
-    assert [one["eventName"] for one in lookup(trailed, "ResourceName", "plain-data")] == ["CreateBucket"]
-    assert lookup(trailed, "EventName", "InvokeEndpoint") == []
+    assert [one["eventName"] for one in lookup(gateway, "ResourceName", "plain-data")] == ["CreateBucket"]
+    assert lookup(gateway, "EventName", "InvokeEndpoint") == []
 
 
-def test_a_page_leads_to_the_next_and_a_region_has_its_own(trailed: Serving) -> None:
+def test_a_page_leads_to_the_next_and_a_region_has_its_own(gateway: Serving) -> None:
     for _ in range(5):
-        trailed.client("sagemaker").list_training_jobs()
-    trail = trailed.client("cloudtrail")
+        gateway.client("sagemaker").list_training_jobs()
+    trail = gateway.client("cloudtrail")
     asked = {"LookupAttributes": [{"AttributeKey": "EventName", "AttributeValue": "ListTrainingJobs"}]}
     whole = [one["EventId"] for one in trail.lookup_events(**asked, MaxResults=5)["Events"]]
     first = trail.lookup_events(**asked, MaxResults=2)
     rest = trail.lookup_events(**asked, MaxResults=3, NextToken=first["NextToken"])
     assert [one["EventId"] for page in (first, rest) for one in page["Events"]] == whole
-    keys = trailed.home.credentials()
+    keys = gateway.home.credentials()
     elsewhere = signers.session(keys.access_key_id, keys.secret_access_key).client(
-        "cloudtrail", endpoint_url=trailed.url, region_name="eu-west-1"
+        "cloudtrail", endpoint_url=gateway.url, region_name="eu-west-1"
     )
     assert elsewhere.lookup_events(**asked)["Events"] == []
 
 
-def test_a_question_that_makes_no_sense_is_refused_in_awss_words(trailed: Serving) -> None:
-    trail, now = trailed.client("cloudtrail"), datetime.now(UTC)
+def test_a_question_that_makes_no_sense_is_refused_in_awss_words(gateway: Serving) -> None:
+    trail, now = gateway.client("cloudtrail"), datetime.now(UTC)
     twice = [{"AttributeKey": "EventName", "AttributeValue": "x"}] * 2
     assert refused(trail.lookup_events, LookupAttributes=twice) == "InvalidLookupAttributesException"
     assert refused(trail.lookup_events, StartTime=now, EndTime=now - timedelta(1)) == "InvalidTimeRangeException"

@@ -88,8 +88,8 @@ class Stage:
 
 
 @pytest.fixture
-def stage(trailed: Serving, unique: Callable[[str], str]) -> Any:
-    made = Stage(trailed, unique("trail"))
+def stage(gateway: Serving, unique: Callable[[str], str]) -> Any:
+    made = Stage(gateway, unique("trail"))
     yield made
     for one in made.trail.describe_trails()["trailList"]:
         made.in_region("cloudtrail", one["HomeRegion"]).delete_trail(Name=one["TrailARN"])
