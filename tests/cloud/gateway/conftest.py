@@ -179,8 +179,8 @@ def serve(folder: Path) -> Iterator[Serving]:
     cloud = Cloud(home, store, None, url, "us-east-1")  # type: ignore[arg-type]
     trails = Trails(cloud)
     trails._due = lambda: iter(())  # type: ignore[method-assign]
-    families = [jobs, trails, TrailHistory(cloud, trails)]
-    gateway = Gateway(cloud, families, {"Status": lambda params: {"asked": params}})  # type: ignore[list-item]
+    families: list[Any] = [jobs, trails, TrailHistory(cloud, trails)]
+    gateway = Gateway(cloud, families, {"Status": lambda params: {"asked": params}})
     persister = Persister.current
     assert persister is not None
     gateway.alarms.watch.close()  # tests look at their alarms themselves
