@@ -452,7 +452,7 @@ judgement.confusion(judgement.count(choose["fraud"], chosen), "fraud", "no fraud
 
 # %% [markdown]
 # At 0.5 it misses many. The threshold is yours to choose, and moving it trades one mistake for the other. So
-# what do they cost? Say a missed fraud costs $120 and an alarm $5, for somebody calls the customer. The green
+# what do they cost? Say a missed fraud costs \$120 and an alarm \$5, for somebody calls the customer. The green
 # line is where that is cheapest, for 4,000 payments that had no part in the training; then it is judged by 4,000
 # others.
 #
@@ -480,7 +480,7 @@ judgement.thresholds(choose["fraud"], chosen, **costs)
 # %% [markdown]
 # The cheapest threshold lies far below one half, and its *accuracy* is lower than that of doing nothing: it
 # raises many false alarms, because they are cheap. That can be reckoned beforehand: an alarm pays where the
-# score times $120 is more than $5, above 5 / 120 = 0.04, as far as scores are honest shares. And look at the two
+# score times \$120 is more than \$5, above 5 / 120 = 0.04, as far as scores are honest shares. And look at the two
 # lower rows: the threshold that was cheapest for the payments that chose it need not be so for others. It is
 # close, and the rest is luck.
 #
