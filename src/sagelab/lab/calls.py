@@ -1,7 +1,7 @@
 """The SDK's calls that every lab repeats: made here, and shown first as one would write them.
 
-What is shown is what is done: text and call come from the same arguments. A cell that makes a call again shows what
-is other than before. `Lab` has each of them as a method.
+What is shown is what is done: text and call come from the same arguments. A cell that makes a call again shows
+what is other than before. `Lab` has each of them as a method.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ WIDTH = 100  # of what is shown
 METRICS = {name: rf"- {name}: ([0-9\.]+)" for name in ("loss", "acc", "val_loss", "val_acc")}
 
 _ended = 0  # the second in which the last training job was made
-_shown: dict[str, tuple[int, dict[str, str]]] = {}  # function -> the cell that last showed it, its arguments as text
+_shown: dict[str, tuple[int, dict[str, str]]] = {}  # function -> the cell that showed it, its arguments as text
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,26 @@ import { Buckets, Place } from "./s3.js";
 import { Trail } from "./trail.js";
 import { html, render, useEffect, useErrorBoundary, useRef, useState } from "./ui.js";
 
-const MENU = [
-  ["", "Overview"],
-  ...KINDS.filter((kind) => !kind.within).map((kind) => [kind.path, kind.title]),
-  ["alarms", "Alarms"],
-  ["s3", "S3 buckets"],
-  ["roles", "Roles"],
-  ["trail", "Who did what"],
-];
+// What stands beside the kinds of the catalog, in the parts that they name.
+const BESIDE = {
+  Monitoring: [["alarms", "Alarms"]],
+  Account: [
+    ["s3", "S3 buckets"],
+    ["roles", "Roles"],
+    ["trail", "Who did what"],
+  ],
+};
+const listed = KINDS.filter((kind) => !kind.within);
+const PARTS = [...new Set([...listed.map((kind) => kind.menu), ...Object.keys(BESIDE)])];
+// [part, [[address, label]]]
+const MENU = PARTS.map((part) => [
+  part,
+  [
+    ...listed.filter((kind) => kind.menu === part).map((kind) => [kind.path, kind.title]),
+    ...(BESIDE[part] || []),
+  ],
+]);
+const LABELS = Object.fromEntries(MENU.flatMap(([, pages]) => pages));
 const LINE = { live: "Live", lost: "Not connected", closed: "Paused" };
 const TOKEN = "#token=";
 const THEMES = ["system", "light", "dark"];
@@ -49,7 +61,7 @@ function Page({ address }) {
 const titleOf = ({ path }) =>
   [
     path[path.length - 1] && path.length > 1 ? path[path.length - 1] : null,
-    (MENU.find(([place]) => place === (path[0] || "")) || [])[1],
+    path[0] ? LABELS[path[0]] : "Overview",
     "sagelab",
   ]
     .filter(Boolean)
@@ -70,14 +82,21 @@ function Frame() {
   });
   const [error, again] = useErrorBoundary((thrown) => console.error(thrown));
   const here = address.path[0] || "";
+  const link = (place, label) =>
+    html`<a key=${place} href=${`/${place}`} aria-current=${here === place ? "page" : undefined}>${label}</a>`;
   return html`
     <a class="skip" href="#main">Skip to the content</a>
     <${Top} open=${open} toggle=${() => setOpen(!open)} />
     <div class="frame">
-      <nav id="menu" class=${open ? "menu open" : "menu"} aria-label="Pages">${MENU.map(
-        ([place, label]) => html`
-        <a key=${place} href=${`/${place}`} aria-current=${here === place ? "page" : undefined}>${label}</a>`,
-      )}</nav>
+      <nav id="menu" class=${open ? "menu open" : "menu"} aria-label="Pages">
+        ${link("", "Overview")}
+        ${MENU.map(
+          ([part, pages]) => html`
+          <section key=${part} aria-label=${part}>
+            <h2>${part}</h2>${pages.map(([place, label]) => link(place, label))}
+          </section>`,
+        )}
+      </nav>
       <main id="main" ref=${main} tabindex="-1">${
         error
           ? html`<div class="notice bad" role="alert"><strong>The page failed.</strong> ${error.message} <button type="button" onClick=${again}>Try again</button></div>`
