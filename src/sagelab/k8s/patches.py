@@ -63,7 +63,7 @@ def _applied(document: Document, patch: list[Document]) -> Any:
     found, added = deepcopy(document), 0
     for one in patch:
         if one.get("op") == "copy":
-            added += len(orjson.dumps(jsonpatch.JsonPointer(one.get("from")).resolve(found)))
+            added += len(orjson.dumps(jsonpatch.JsonPointer(str(one.get("from"))).resolve(found)))
             if added > COPIED:
                 words = f"Unable to complete the copy, the accumulated size increase of copy is {added},"
                 raise statuses.StatusError(422, "Invalid", f"{words} exceeding the limit {COPIED}")
