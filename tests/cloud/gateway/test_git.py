@@ -171,6 +171,19 @@ def test_an_object_that_is_damaged_or_dangerous_is_not_taken(clone: Clone) -> No
     assert "hasDotgit" in done.stderr
 
 
+def test_more_than_can_be_told_is_said_and_is_not_read(clone: Clone) -> None:
+    """A folder of 180,000 names of one file, which a small push brings and no list holds."""
+    blob = clone.git("rev-parse", f"{clone.commit(file='hello')}:file").stdout.strip()
+    names = "".join(f"100644 blob {blob}\t{number:048}\n" for number in range(180_000))
+    tree = git_input(clone, names, "mktree", "--missing")
+    clone.git("update-ref", "refs/heads/main", clone.git("commit-tree", tree, "-m", "all").stdout.strip())
+    assert clone.push().returncode == 0
+    with pytest.raises(clone.api.exceptions.ClientError, match="more to say of this than 16 MB"):
+        clone.api.get_folder(repositoryName=clone.name, folderPath="/")
+    name = f"{7:048}"
+    assert clone.api.get_file(repositoryName=clone.name, filePath=name)["fileContent"] == b"hello"
+
+
 def git_input(clone: Clone, given: str, *arguments: str) -> str:
     file = clone.folder.parent / f"{clone.name}.txt"
     file.write_text(given)

@@ -7,11 +7,8 @@ https://git-scm.com/docs/git-http-backend
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
-import threading
 from collections.abc import Generator
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from sagelab.cloud.engine.repositories import git
@@ -84,8 +81,8 @@ def speak(repository: Repository, exchange: Exchange) -> Spoken:
     )
     status, headers = _read_head(running)
     if not headers:
-        _end(running)
-        return Spoken(500)
+        with git.ended(running):
+            return Spoken(500)
     return Spoken(status, headers, _stream(running))
 
 
@@ -105,25 +102,6 @@ def _read_head(running: subprocess.Popen[bytes]) -> tuple[int, list[tuple[str, s
 def _stream(running: subprocess.Popen[bytes]) -> Generator[bytes, None, None]:
     """The parts of git's answer; who goes away in the middle ends it, and so does its time."""
     assert running.stdout is not None
-    watch = threading.Timer(git.SECONDS, _kill, [running])
-    watch.daemon = True
-    watch.start()
-    try:
+    with git.ended(running):
         while piece := os.read(running.stdout.fileno(), _PIECE):
             yield piece
-    finally:
-        watch.cancel()
-        _end(running)
-
-
-def _end(running: subprocess.Popen[bytes]) -> None:
-    _kill(running)
-    if running.stdout:
-        running.stdout.close()
-    running.wait()
-
-
-def _kill(running: subprocess.Popen[bytes]) -> None:
-    """With all that it has started."""
-    with suppress(ProcessLookupError):
-        os.killpg(running.pid, signal.SIGKILL)
