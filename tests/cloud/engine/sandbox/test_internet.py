@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from sagelab.cloud.engine.sandbox.internet import Internet, Refused, authorization, is_public
+from sagelab.cloud.engine.sandbox.internet import Internet, Refused, authorization, is_public, pip_files
 
 INSIDE = (
     "127.0.0.1 127.8.8.8 0.0.0.0 10.1.2.3 172.16.0.1 192.168.1.1 169.254.169.254 100.64.0.1 224.0.0.1",
@@ -50,6 +50,35 @@ def test_hosts_that_pip_is_told_to_trust_may_be_anywhere_too(monkeypatch: pytest
     assert internet.find("127.0.0.1", 443) == [("10.1.2.3", 443)]
     with pytest.raises(Refused):
         internet.find("files.inside", 443)
+
+
+def test_pypi_may_be_a_mirror_of_the_network_but_is_never_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    outside = {"PIP_CONFIG_FILE": "/dev/null"}
+    own = Internet(outside | {"PIP_INDEX_URL": "https://index.example/simple"})
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", ("10.1.2.3", 0))])
+    assert Internet(outside).find("PyPI.org", 443) == [("10.1.2.3", 443)]
+    assert Internet(outside).find("files.pythonhosted.org", 443) == [("10.1.2.3", 443)]
+    for internet, host, port in (
+        (Internet(outside), "pypi.org", 80),
+        (Internet(outside), "test.pypi.org", 443),
+        (own, "pypi.org", 443),
+    ):
+        with pytest.raises(Refused):
+            internet.find(host, port)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", ("127.0.0.1", 0))])
+    with pytest.raises(Refused):
+        Internet(outside).find("pypi.org", 443)
+
+
+def test_pips_files_for_all_users_are_the_weakest() -> None:
+    files = pip_files(
+        {"XDG_CONFIG_DIRS": "/etc/one:/etc/two", "HOME": "/home/me", "PIP_CONFIG_FILE": "/srv/own.conf"}
+    )
+    first = ["/etc/one/pip/pip.conf", "/etc/two/pip/pip.conf", "/etc/pip.conf", "/home/me/.pip/pip.conf"]
+    assert [str(file) for file in files[:4]] == first
+    assert str(files[-1]) == "/srv/own.conf"
+    assert str(pip_files({})[0]) == "/etc/xdg/pip/pip.conf"
+    assert pip_files({"PIP_CONFIG_FILE": "/dev/null"}) == []
 
 
 def test_certificates_that_the_user_trusts_come_without_a_key(tmp_path: Path) -> None:

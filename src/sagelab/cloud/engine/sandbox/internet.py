@@ -22,6 +22,7 @@ from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined
 NETWORKS = [ipaddress.ip_network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")]
 INSIDE = (".local", ".localhost", ".internal", ".lan", ".home.arpa")  # names that no public server knows
 INDEXES = ("index-url", "extra-index-url", "find-links")
+PYPI = (("pypi.org", 443), ("files.pythonhosted.org", 443))  # pip's index where nobody has set one
 UV = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "trusted-host": "UV_INSECURE_HOST"}
 CERTIFICATES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")  # a private key beside them stays outside
 CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
@@ -77,10 +78,14 @@ class Internet:
         """The addresses of a server that a host may reach. Refused: there are none. OSError: nobody knows it."""
         found = [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
         if (host.lower(), port) not in self._trusted:
-            found = [address for address in found if is_public(address)]
+            found = [address for address in found if is_public(address) or self._is_mirror(host, port, address)]
         if not found:
             raise Refused(f"{host} is not in the internet")
         return [(address, port) for address in dict.fromkeys(found)]
+
+    def _is_mirror(self, host: str, port: int, address: str) -> bool:
+        """Whether this machine's network has PyPI's names lead to a mirror of its own, on another machine."""
+        return "index-url" not in self.pip and (host.lower(), port) in PYPI and not _is_own(address)
 
     def check_name(self, host: str, port: int) -> None:
         """Refused: another proxy, which is to look this name up, would find nothing of the internet by it."""
@@ -127,7 +132,7 @@ def authorization(proxy: SplitResult) -> str:
 def _pip(outside: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """pip's settings that say where packages are. An index whose URL has a password in it is the user's alone."""
     config = configparser.RawConfigParser(strict=False)
-    for file in _pip_files(outside):
+    for file in pip_files(outside):
         try:
             config.read(file)
         except (configparser.Error, OSError, UnicodeDecodeError):
@@ -141,11 +146,13 @@ def _pip(outside: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             yield name, " ".join(urls)
 
 
-def _pip_files(outside: Mapping[str, str]) -> list[Path]:
+def pip_files(outside: Mapping[str, str]) -> list[Path]:
     """Weakest first: https://pip.pypa.io/en/stable/topics/configuration/"""
     home = Path(outside.get("HOME", "/"))
     user = Path(outside.get("XDG_CONFIG_HOME") or home / ".config")
-    files = [Path("/etc/pip.conf"), home / ".pip/pip.conf", user / "pip/pip.conf", Path(sys.prefix, "pip.conf")]
+    of_all = (outside.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
+    site = [*(Path(folder, "pip/pip.conf") for folder in of_all), Path("/etc/pip.conf")]
+    files = [*site, home / ".pip/pip.conf", user / "pip/pip.conf", Path(sys.prefix, "pip.conf")]
     own = outside.get("PIP_CONFIG_FILE")
     return [] if own == os.devnull else [*files, *([Path(own)] if own else [])]
 
