@@ -29,6 +29,8 @@ class Groups(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
 
     def _assign_work_unit(self, node: Any) -> None:
         """A worker begins a test when it knows the next one: it is given two at least."""
+        if not self.workqueue:  # the workers before it were given all there is
+            return
         super()._assign_work_unit(node)
         if self.workqueue and self._pending_of(self.assigned_work[node]) < 2:
             self._assign_work_unit(node)

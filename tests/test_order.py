@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -38,15 +39,29 @@ def test_numbered(number):
 """
 
 
+def run(folder: Path, workers: int) -> subprocess.CompletedProcess[str]:
+    """The tests of a folder, in that many workers."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    arguments = ("-m", "pytest", "-n", str(workers), "-p", "no:cacheprovider", "--no-loadscope-reorder", "-rf")
+    return forks.worker(sys.executable).run(*arguments, folder=folder, variables=env)
+
+
+@pytest.mark.slow
+def test_fewer_tests_than_workers_run(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(CONFTEST.format(path=order.__file__))
+    (tmp_path / "pytest.ini").touch()
+    for name in "ab":
+        (tmp_path / f"test_{name}.py").write_text("def test_it():\n    pass\n")
+    assert "2 passed" in run(tmp_path, 2).stdout
+
+
 @pytest.mark.slow
 def test_one_that_kills_its_worker_fails_once_and_the_others_run(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text(CONFTEST.format(path=order.__file__))
     (tmp_path / "test_deadly.py").write_text(DEADLY)
     (tmp_path / "test_other.py").write_text("def test_other():\n    pass\n")
     (tmp_path / "pytest.ini").touch()
-    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    arguments = ("-m", "pytest", "-n", "1", "-p", "no:cacheprovider", "--no-loadscope-reorder", "-rf")
-    ran = forks.worker(sys.executable).run(*arguments, folder=tmp_path, variables=env)
+    ran = run(tmp_path, 1)
     assert ran.returncode == 1, ran.stderr
     assert re.search(r"\b1 failed, 6 passed\b", ran.stdout), ran.stdout
     assert "FAILED test_deadly.py::test_numbered[2]" in ran.stdout

@@ -148,5 +148,6 @@ def aws() -> str:
 def check(ran: Ran) -> None:
     """It ran to its end, no call failed that must not, and the page of conformance has them all."""
     assert ran.code == 0, ran.out[-4000:] + ran.err[-4000:]
-    assert [call for call in ran.calls if call["error"] and call["operation"] not in ASKS] == []
+    asks = ASKS | {"CreatePipeline"}  # by which the SDK's upsert asks whether there is one
+    assert [call for call in ran.calls if call["error"] and call["operation"] not in asks] == []
     note(ran.source, ran.calls)
