@@ -23,6 +23,11 @@ def field(number: int, content: bytes) -> bytes:
     return bytes([number << 3 | 2, len(content)]) + content
 
 
+def varint(value: int) -> bytes:
+    head = bytes([value & 127])
+    return head if value < 128 else bytes([head[0] | 128]) + varint(value >> 7)
+
+
 def record(values: Any, label: float | None = None, keys: list[int] | None = None, width: int = 0) -> bytes:
     """A record as https://docs.aws.amazon.com/sagemaker/latest/dg/cdf-training.html has it: a tensor of a type."""
     number, packed = {
@@ -30,7 +35,9 @@ def record(values: Any, label: float | None = None, keys: list[int] | None = Non
         np.dtype(np.float64): (3, values.tobytes()),
         np.dtype(np.int32): (7, bytes(values.tolist()) if values.dtype == np.int32 else b""),
     }[values.dtype]
-    tensor = field(1, packed) + (field(2, bytes(keys)) + field(3, bytes([width])) if keys is not None else b"")
+    tensor = field(1, packed) + (
+        field(2, b"".join(map(varint, keys))) + field(3, bytes([width])) if keys is not None else b""
+    )
     message = field(1, field(1, b"values") + field(2, field(number, tensor)))
     if label is not None:
         target = field(2, field(1, np.float32(label).tobytes()))
@@ -132,6 +139,21 @@ def test_sparse_records_are_read() -> None:
     features, labels = recordio.read(content + record(np.array([2.0, -3.25], np.float32), keys=[0, 2], width=3))
     np.testing.assert_array_equal(dense(features), ROWS)
     assert labels is None
+
+
+@pytest.mark.parametrize("keys", [[-1, 0], [0, -(2**63)], [2**64 - 1, 0], [0], [0, 1, 2]])
+def test_keys_that_no_row_has_are_refused(keys: list[int]) -> None:
+    """scipy writes at a key that is negative: beside the row, into whatever lies there."""
+    row = record(np.array([1.5, 2.0], np.float32), keys=[key % 2**64 for key in keys], width=3)
+    for content in (row, row + record(np.array([1.0], np.float32), keys=[0], width=3)):
+        with pytest.raises(UserError, match="keys that are negative, or not as many as values"):
+            recordio.read(content)
+
+
+@pytest.mark.parametrize("column", ["-1", str(2**31), str(2**70)])
+def test_columns_that_no_row_has_are_refused(column: str) -> None:
+    with pytest.raises(UserError, match="a column is negative"):
+        tables.read_request(f"{column}:1.5".encode(), tables.LIBSVM)
 
 
 @pytest.mark.parametrize("cut", [1, 5, 9, 12, -1])

@@ -111,7 +111,10 @@ def _features(instance: Any) -> Any:
     """(1, columns) of {"features": [...]}, {"data": {"features": {"values": [...]}}}, or the same with keys."""
     found = instance["data"]["features"] if "data" in instance else instance["features"]
     if isinstance(found, list):
-        return np.array([found], np.float32)
+        row = np.array([found], np.float32)
+        if row.ndim != 2:
+            raise ValueError("features are numbers, not lists of them")
+        return row
     values = np.array(found["values"], np.float32).ravel()
     if "keys" not in found:
         return values.reshape(1, -1)

@@ -107,10 +107,11 @@ def _together(rows: list[tuple[Any, Any, int]]) -> Any:
     width = max(
         max(width, int(keys.max(initial=-1)) + 1) for (_, _, width), keys in zip(rows, indices, strict=True)
     )
-    ends = np.cumsum([0, *(len(values) for values, _, _ in rows)])
-    return csr_matrix(
-        (np.concatenate([one[0] for one in rows]), np.concatenate(indices), ends), (len(rows), width)
-    )
+    ends, columns = np.cumsum([0, *(len(values) for values, _, _ in rows)]), np.concatenate(indices)
+    values = np.concatenate([one[0] for one in rows])
+    if len(columns) != len(values) or columns.min(initial=0) < 0:  # the sparse matrix would write beside itself
+        raise UserError("The recordio-protobuf data has keys that are negative, or not as many as values.")
+    return csr_matrix((values, columns, ends), (len(rows), width))
 
 
 def records(data: bytes) -> Iterator[bytes]:
@@ -201,6 +202,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
         value |= (byte & 127) << shift
         at, shift = at + 1, shift + 7
         if byte < 128:
+            value &= (1 << 64) - 1
             return value - (1 << 64) if value >> 63 else value, at
     raise UserError(_BROKEN)
 

@@ -18,6 +18,7 @@ from scipy.sparse import csr_matrix, vstack
 from sagelab.algorithms import recordio
 from sagelab.algorithms.job import UserError
 
+LAST = 2**31 - 2  # column of a sparse row
 CSV, LIBSVM, PARQUET, RECORDIO = "csv", "libsvm", "parquet", "recordio-protobuf"
 KINDS = {
     "csv": CSV,
@@ -144,8 +145,8 @@ def _libsvm(text: str, labelled: bool) -> Table:
         columns += [int(column) for column, _ in cells]
         values += [float(value) for _, value in cells]
         ends.append(len(values))
-    if columns and min(columns) < 0:
-        raise ValueError("a column is negative")
+    if columns and (min(columns) < 0 or max(columns) > LAST):
+        raise ValueError(f"a column is negative, or above {LAST}")
     indices = np.array(columns, np.int64)
     shape = (len(ends) - 1, int(indices.max(initial=-1)) + 1)
     features = csr_matrix((np.array(values, np.float32), indices, np.array(ends)), shape)

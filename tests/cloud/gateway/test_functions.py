@@ -157,7 +157,15 @@ def test_errors_are_in_awss_words(functions: Functions, case: str) -> None:
         assert "[ERROR] KeyError: 'x'\nTraceback (most recent call last):\n  File" in said.log
 
 
+SAYS = (
+    "import gc, socket, sagelab.functions.wire as w; said = {{'kind': 'done', 'id': context.aws_request_id}};"
+    " [w.send(s, said, {}) for s in gc.get_objects() if isinstance(s, socket.socket)]"
+)
 ENDS = {
+    **dict.fromkeys(
+        (SAYS.format("b'{'"), SAYS.format("b'[' * 100_000")),
+        ("Runtime.ExitError", "Runtime exited with error: signal: killed"),
+    ),
     "import time; time.sleep(60)": ("Sandbox.Timedout", "Task timed out after 1.00 seconds"),
     "import os; os._exit(3)": ("Runtime.ExitError", "Runtime exited with error: exit status 3"),
     "import sys; sys.exit()": ("Runtime.ExitError", "Runtime exited without providing a reason"),

@@ -213,6 +213,9 @@ class Repositories(Family):
             if self.of(document).size > REPOSITORY_LIMIT:
                 most = f"A repository has {REPOSITORY_LIMIT >> 30} GB at the most here."
                 raise Beside("RepositoryLimitExceededException", most)
+            if transport.asks_too_much(exchange):
+                most = f"A push has {transport.MOST_REFS:,} branches and tags at the most."
+                raise Beside("ReferenceLimitExceededException", most)
             with self.changing(document, caller) as repository:
                 spoken = transport.speak(repository, exchange)
                 parts = list(spoken.parts or ())

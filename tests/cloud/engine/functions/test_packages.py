@@ -6,16 +6,14 @@ import io
 import os
 import stat
 import struct
-import tracemalloc
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from sagelab.cloud.engine.functions import packages
 from sagelab.cloud.engine.functions.packages import BadPackage, Packages
+from tests.cloud.engine.data.crowded import crowded, peak
 
 
 def zipped(*members: tuple[str | zipfile.ZipInfo, bytes], kind: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -111,26 +109,9 @@ def test_too_many_files_are_refused(kept: Packages, monkeypatch: pytest.MonkeyPa
 
 
 def test_what_a_zip_file_says_of_its_members_is_bounded(kept: Packages) -> None:
-    """A million members of no bytes are 46 MB that swell to a gigabyte of objects."""
-    facts = (20, 3, 20, *(0,) * 8, 1, *(0,) * 6)  # a name of one letter
-    member = struct.pack("<4s4B4H3L5H2L", b"PK\x01\x02", *facts)
-    index = (member + b"a") * 1_000_000
-    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0, 0, len(index), 0, 0)
-    with peak() as most, pytest.raises(BadPackage):
-        kept.keep([index, end])
+    with pytest.raises(BadPackage), peak() as most:
+        kept.keep(crowded())
     assert most[0] < 64 << 20
-
-
-@contextmanager
-def peak() -> Iterator[list[int]]:
-    """The most bytes of Python's that were there at a time."""
-    found = [0]
-    tracemalloc.start()
-    try:
-        yield found
-    finally:
-        found[0] = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
 
 
 def test_what_nobody_needs_goes(kept: Packages, tmp_path: Path) -> None:

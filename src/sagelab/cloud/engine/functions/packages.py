@@ -10,37 +10,22 @@ import hashlib
 import io
 import os
 import stat
-import struct
 import tempfile
 import threading
 import time
 import zipfile
-import zlib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from sagelab.cloud.engine.data import trees
+from sagelab.cloud.engine.data import trees, zips
 from sagelab.cloud.engine.data.trees import Tree
 
 LARGEST = 262_144_000  # bytes, unpacked; of a function with all of its layers
 MOST = 50_000  # files
 PART = 1 << 20
-INDEX = 8 << 20  # bytes of what a zip file says of its members, which are in memory together
-METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 UNREADABLE = "Could not unzip uploaded file. Please check your file, then try to upload again."
 TOO_LARGE = f"Unzipped size must be smaller than {LARGEST} bytes"
-_BROKEN = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    OSError,
-    ValueError,
-    LookupError,
-    RuntimeError,
-    RecursionError,
-)
 
 
 class BadPackage(Exception):
@@ -68,7 +53,7 @@ class Packages:
                 for part in content:
                     made.update(part)
                     out.write(part)
-            with _Bounded(io.FileIO(draft)) as opened:
+            with zips.Bounded(io.FileIO(draft)) as opened:
                 measure(opened)
             digest = made.hexdigest()
             file = draft.rename(self._zips / digest)
@@ -103,7 +88,7 @@ class Packages:
         total = 0
         for digest in digests:
             try:
-                with _Bounded(io.FileIO(self._zips / digest)) as file:
+                with zips.Bounded(io.FileIO(self._zips / digest)) as file:
                     total += measure(file)
             except FileNotFoundError:
                 raise BadPackage(UNREADABLE) from None
@@ -121,20 +106,10 @@ class Packages:
 
     def _extract(self, digest: str, folder: Path) -> None:
         try:
-            with _Bounded(io.FileIO(self._zips / digest)) as file:
+            with zips.Bounded(io.FileIO(self._zips / digest)) as file:
                 unzip(file, folder)
         except FileNotFoundError:
             raise BadPackage(UNREADABLE) from None
-
-
-class _Bounded(io.BufferedReader):
-    """A zip file as zipfile is to read it: never more than INDEX bytes at once."""
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        found = super().read(INDEX + 1 if size is None or size < 0 else min(size, INDEX + 1))
-        if len(found) > INDEX:
-            raise zipfile.BadZipFile(f"more than {INDEX} bytes at once")
-        return found
 
 
 def measure(file: IO[bytes]) -> int:
@@ -142,7 +117,7 @@ def measure(file: IO[bytes]) -> int:
     try:
         with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
-    except _BROKEN:
+    except zips.BROKEN:
         raise BadPackage(UNREADABLE) from None
     size = sum(member.file_size for member in members)
     if size >= LARGEST or len(members) > MOST:
@@ -155,7 +130,7 @@ def measure(file: IO[bytes]) -> int:
 def _check(member: zipfile.ZipInfo) -> None:
     path, kind = PurePosixPath(member.filename), stat.S_IFMT(member.external_attr >> 16)
     climbs = path.is_absolute() or ".." in path.parts or len(path.parts) > trees.DEEPEST
-    odd = kind not in (0, stat.S_IFREG, stat.S_IFDIR) or member.compress_type not in METHODS
+    odd = kind not in (0, stat.S_IFREG, stat.S_IFDIR) or member.compress_type not in zips.METHODS
     if climbs or odd or member.flag_bits & 1:
         raise BadPackage(UNREADABLE)
 
@@ -171,7 +146,7 @@ def unzip(file: IO[bytes], folder: Path) -> None:
         with zipfile.ZipFile(file) as archive:
             for member in archive.infolist():
                 left -= _write(archive, member, tree, left)
-    except _BROKEN as error:
+    except zips.BROKEN as error:
         raise BadPackage(UNREADABLE) from error
 
 

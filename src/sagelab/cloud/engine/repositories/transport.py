@@ -7,6 +7,7 @@ https://git-scm.com/docs/git-http-backend
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Generator
 from dataclasses import dataclass, field
@@ -16,7 +17,9 @@ from sagelab.cloud.engine.repositories.git import Repository
 
 PULL, PUSH = "git-upload-pack", "git-receive-pack"
 ADVERTISE = "info/refs"
+MOST_REFS = 4_000  # of one push: https://docs.aws.amazon.com/codecommit/latest/userguide/limits.html
 _PIECE = 1 << 16
+_SIZE = re.compile(rb"[0-9a-fA-F]{4}")
 _HEAD = 1 << 14  # bytes of the head of what http-backend says
 
 
@@ -84,6 +87,20 @@ def speak(repository: Repository, exchange: Exchange) -> Spoken:
         with git.ended(running):
             return Spoken(500)
     return Spoken(status, headers, _stream(running))
+
+
+def asks_too_much(exchange: Exchange) -> bool:
+    """Whether a push names more branches and tags than one may: each is a file. Its body begins with them.
+
+    https://git-scm.com/docs/pack-protocol
+    """
+    at = 0
+    for _ in range(MOST_REFS + 1):
+        size = os.pread(exchange.body, 4, at)
+        if exchange.zipped or not _SIZE.fullmatch(size) or int(size, 16) < 4:
+            return exchange.zipped  # the last, or what git itself will say no to; no client packs a push
+        at += int(size, 16)
+    return True
 
 
 def _read_head(running: subprocess.Popen[bytes]) -> tuple[int, list[tuple[str, str]]]:
