@@ -215,7 +215,17 @@ def test_last_word_of_an_installer_is_found_with_its_cause(tail: list[str], said
     assert last_word(["Collecting none-such", *tail, "ERROR    Encountered exit_code 1"]).splitlines() == said
 
 
-def test_what_aws_images_have_is_said_to_be_missing() -> None:
-    line = "ModuleNotFoundError: No module named 'sklearn.externals'"
-    assert advise(line, [line]) == f"{line}\n(scikit-learn has no joblib in it: import joblib itself.)"
+@pytest.mark.parametrize(
+    ("module", "advised"),
+    [
+        ("sklearn.externals", "scikit-learn has no joblib in it: import joblib itself."),
+        ("horovod", "Horovod is not here: MultiWorkerMirroredStrategy or torchrun do it."),
+        ("smdebug.tensorflow", "SageMaker Debugger is not here: leave its hooks out."),
+        ("smdistributed", "SageMaker's distributed libraries need GPUs, which are not here."),
+        ("sagemaker_tensorflow", "PipeModeDataset is not here: read the channel's files."),
+    ],
+)
+def test_what_aws_images_have_is_said_to_be_missing(module: str, advised: str) -> None:
+    line = f"ModuleNotFoundError: No module named '{module}'"
+    assert advise(line, [line]) == f"{line}\n({advised})"
     assert advise("ValueError: x", ["ValueError: x"]) == "ValueError: x"

@@ -29,12 +29,17 @@ CAUSE = re.compile(r"\s+\S|[│├╰]")
 CAUSE_LINES = 4
 # What is said of something that AWS's images have, and what to do instead.
 ADVICE = {
-    re.compile(r"File system scheme 's3' not implemented"): (
-        "(TensorFlow has no s3:// paths here: use an input channel, /opt/ml/model, or boto3.)"
-    ),
-    re.compile(
-        r"No module named 'sklearn\.externals"
-    ): "(scikit-learn has no joblib in it: import joblib itself.)",
+    re.compile(pattern): f"({words})"
+    for pattern, words in {
+        r"File system scheme 's3' not implemented": (
+            "TensorFlow has no s3:// paths here: use an input channel, /opt/ml/model, or boto3."
+        ),
+        r"No module named 'sklearn\.externals": "scikit-learn has no joblib in it: import joblib itself.",
+        r"No module named 'horovod": "Horovod is not here: MultiWorkerMirroredStrategy or torchrun do it.",
+        r"No module named 'smdebug": "SageMaker Debugger is not here: leave its hooks out.",
+        r"No module named 'smdistributed": "SageMaker's distributed libraries need GPUs, which are not here.",
+        r"No module named 'sagemaker_tensorflow": "PipeModeDataset is not here: read the channel's files.",
+    }.items()
 }
 ROOM = FAILURE_REASON_LIMIT - len("AlgorithmError: , exit code: 255")
 OUT_OF_MEMORY = (
