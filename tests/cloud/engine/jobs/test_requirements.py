@@ -43,6 +43,7 @@ def test_script_finds_what_its_requirements_name_and_is_warm_all_the_same(jobs: 
         ("--no-index\nnone-such-here==9\n", "ERROR: No matching distribution found for none-such-here==9"),
         ("-r others.txt\n", "ERROR: Could not open requirements file: [Errno 2] No such file or directory"),
     ],
+    ids=["package", "file"],
 )
 def test_what_cannot_be_installed_fails_the_job_and_is_its_reason(
     jobs: Jobs, tmp_path: Path, requirements: str, why: str
