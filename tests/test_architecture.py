@@ -39,7 +39,7 @@ ALLOWED = {
     "monitoring": {"algorithms"},
     "frameworks": set(),
     "functions": set(),
-    "toolkits": {"algorithms"},
+    "toolkits": {"algorithms", "serving"},
     "serving": {"neo", "http1", "algorithms"},
     "cloud": {
         "sagelab",

@@ -197,7 +197,8 @@ def _fit(
         del settings["eval_metric"]
     settings |= {"updater": ",".join(settings["updater"])} if "updater" in settings else {}
     checkpoints = job.checkpoints if job else None
-    before, done = _resume(checkpoints)
+    before, done = newest(checkpoints)
+    say_resumed(before, done)
     callbacks: list[Any] = [Lines(done)] if first else []
     if patience:
         callbacks.append(xgboost.callback.EarlyStopping(patience, save_best=True))
@@ -244,21 +245,21 @@ class Lines(xgboost.callback.TrainingCallback):  # type: ignore[misc] # xgboost 
 class Keeper(xgboost.callback.TrainingCallback):  # type: ignore[misc]
     """Leaves a checkpoint after each round, the last of them alone, and where asked the model so far."""
 
-    def __init__(self, folder: Path | None, model: Path | None, done: int) -> None:
+    def __init__(self, folder: Path | None, model: Path | None, done: int, kept: int = KEPT) -> None:
         super().__init__()
-        self._folder, self._model, self._done = folder, model, done
+        self._folder, self._model, self._done, self._kept = folder, model, done, kept
 
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002 - xgboost's names
         number = epoch + self._done
         if self._folder:
             _save(model, self._folder / f"{CHECKPOINT}.{number}")
-            (self._folder / f"{CHECKPOINT}.{number - KEPT}").unlink(missing_ok=True)
+            (self._folder / f"{CHECKPOINT}.{number - self._kept}").unlink(missing_ok=True)
         if self._model:
             _save(model, self._model)
         return False
 
 
-def _resume(folder: Path | None) -> tuple[Path | None, int]:
+def newest(folder: Path | None) -> tuple[Path | None, int]:
     """The newest checkpoint that can be read, and the rounds that it has behind it."""
     files = folder.glob(f"{CHECKPOINT}.*") if folder else ()
     numbered = {int(file.suffix[1:]): file for file in files if file.suffix[1:].isdecimal()}
@@ -267,10 +268,15 @@ def _resume(folder: Path | None) -> tuple[Path | None, int]:
             load(numbered[done])
         except (xgboost.core.XGBoostError, ValueError, OSError):
             continue
-        say(f"Checkpoint loaded from {numbered[done]}")
-        say(f"Resuming from iteration {done + 1}")
         return numbered[done], done + 1
     return None, 0
+
+
+def say_resumed(before: Path | None, done: int) -> None:
+    """The log's lines about what a training goes on from."""
+    if before:
+        say(f"Checkpoint loaded from {before}")
+        say(f"Resuming from iteration {done}")
 
 
 def _version() -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from sagelab.serving import codecs
 from sagelab.serving.codecs import Answer
-from sagelab.serving.errors import BadModel
+from sagelab.serving.errors import BadModel, BadRequest
 
 _NO_LOADER = "Please provide a model_fn implementation: model_fn(model_dir) returns the model in the folder."
 TEXT = (codecs.JSON, codecs.CSV, codecs.JSON_LINES, "text/plain")
@@ -95,6 +95,11 @@ def _refusing(answer: Answer, refused: Callable[[Exception], Exception]) -> Answ
             raise refused(error) from error
 
     return refuse
+
+
+def by_the_server(error: Exception) -> Exception:
+    """What a framework cannot read or write, as an error of its server: 500. A script's own keeps its status."""
+    return ValueError(str(error)) if type(error) is BadRequest else error
 
 
 def _body(body: bytes, kind: str, text: tuple[str, ...]) -> bytes | str:

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from sagelab.serving import codecs
-from sagelab.serving.errors import BadModel, BadRequest
-from sagelab.serving.handlers import Defaults
+from sagelab.serving.errors import BadModel
+from sagelab.serving.handlers import Defaults, by_the_server
 
 NAME = "model.pt"
 ENDINGS = (".pt", ".pth")
@@ -63,9 +63,4 @@ def write(prediction: Any, accept: str) -> tuple[bytes, str]:
     return codecs.encode(prediction, accept)
 
 
-def _refused(error: Exception) -> Exception:
-    """What the toolkit cannot read or write is an error of the server like any other: 500."""
-    return ValueError(str(error)) if isinstance(error, BadRequest) else error
-
-
-DEFAULTS = Defaults(read, predict, write, load, (codecs.JSON, codecs.CSV), _refused, context=True)
+DEFAULTS = Defaults(read, predict, write, load, (codecs.JSON, codecs.CSV), by_the_server, context=True)

@@ -13,7 +13,7 @@ from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.data import pipes
 from sagelab.cloud.engine.data.workspace import checkpoint_path, input_mode
 from sagelab.cloud.engine.images import registry
-from sagelab.cloud.engine.images.registry import Registry
+from sagelab.cloud.engine.images.registry import Image, Registry
 from sagelab.cloud.engine.jobs import distribution, market, metrics
 from sagelab.cloud.engine.jobs.market import Market
 from sagelab.cloud.errors import ResourceLimitExceeded, ValidationException
@@ -54,11 +54,11 @@ def check(job: Params, cloud: Cloud) -> None:
     checks.refused(job, REFUSED)
     define_metrics(job["AlgorithmSpecification"], job.get("HyperParameters", {}), cloud.launcher.images)
     _check_algorithm(job["AlgorithmSpecification"], cloud.launcher.images)
-    _check_distribution(job.get("HyperParameters", {}))
     _check_resources(job)
     traffic_rules.check(job, job["ResourceConfig"].get("InstanceCount", 1), cloud)
     image = cloud.launcher.images.find(job["AlgorithmSpecification"]["TrainingImage"], registry.TRAIN)
     torch_rules.check_training(image, job.get("HyperParameters", {}))
+    _check_distribution(job, image)
     algorithm_rules.check_training(image, job)
     _check_times(job)
     _check_channels(job, piped=image is not None and image.server == registry.ALGORITHM)
@@ -142,10 +142,20 @@ def _check_algorithm(algorithm: Params, images: Registry) -> None:
             ) from None
 
 
-def _check_distribution(hyperparameters: Params) -> None:
+def _check_distribution(job: Params, image: Image | None) -> None:
+    hyperparameters = job.get("HyperParameters", {})
     for name, what in distribution.REFUSED.items():
         if distribution.is_on(hyperparameters, name):
             raise ValidationException(f"{name}: the local cloud has no GPUs, and so not {what}.")
+    toolkit = (
+        image is not None and image.program is None and "ContainerEntrypoint" not in job["AlgorithmSpecification"]
+    )
+    if toolkit and distribution.is_on(hyperparameters, distribution.MPI):
+        raise ValidationException(
+            f"{distribution.MPI}: the local cloud has no MPI, which joins a job's hosts by SSH, and so no Horovod."
+            ' distribution={"multi_worker_mirrored_strategy": {"enabled": True}} of the SageMaker SDK has'
+            " TensorFlow up to 2.15 train on several hosts."
+        )
 
 
 def _check_resources(job: Params) -> None:

@@ -65,6 +65,27 @@ child = "import pickle, sys; print('child', pickle.load(open(sys.argv[1], 'rb'))
 subprocess.run([sys.executable, "-c", child, file], check=True)
 print("scores", *booster.predict(rows))
 """
+# Trains three rounds, and goes on to the fifth as after an interruption.
+CHECKPOINTS = """
+import os
+import numpy as np, xgboost
+from sagemaker_inference import encoder
+from sagemaker_xgboost_container import checkpointing
+from sagemaker_xgboost_container.checkpointing import SaveCheckpoint, load_checkpoint, save_checkpoint
+
+folder = "/opt/ml/checkpoints"
+rows = xgboost.DMatrix(np.eye(4), np.arange(4))
+asked = {"params": {"max_depth": 2}, "dtrain": rows, "evals": [(rows, "train")]}
+print("none", load_checkpoint(folder))
+checkpointing.train(asked | {"num_boost_round": 3}, folder)
+print("newest", load_checkpoint(folder))
+booster = checkpointing.train(asked | {"num_boost_round": 5}, folder)
+print("rounds", booster.num_boosted_rounds(), type(encoder.encode(booster.predict(rows), "text/csv")).__name__)
+kept = save_checkpoint(folder, start_iteration=5, max_to_keep=2)
+before, done = load_checkpoint(folder)
+xgboost.train({"max_depth": 2}, rows, 3, xgb_model=before, callbacks=[kept])
+print("own", isinstance(kept, SaveCheckpoint), sorted(os.listdir(folder)))
+"""
 RNG = np.random.default_rng(0)
 FEATURES = RNG.normal(size=(300, 4))
 LABELS = (FEATURES[:, 0] + 2 * FEATURES[:, 1] > 0).astype(int)
@@ -163,6 +184,20 @@ def test_job_goes_on_after_its_newest_checkpoint(jobs: Jobs) -> None:
     log = jobs.log(again["TrainingJobName"])
     assert "Resuming from iteration 4" in log
     assert [line[:3] for line in log.splitlines() if "#011" in line] == ["[4]", "[5]"]
+
+
+def test_script_keeps_checkpoints_by_aws_names_and_goes_on_from_them(jobs: Jobs) -> None:
+    asked = jobs.script(CHECKPOINTS)
+    asked["AlgorithmSpecification"] = request(jobs)["AlgorithmSpecification"]
+    asked["CheckpointConfig"] = {"S3Uri": f"s3://{jobs.bucket}/by-script"}
+    ended = jobs.run(asked)
+    assert ended["TrainingJobStatus"] == "Completed", ended.get("FailureReason")
+    log = jobs.log(ended["TrainingJobName"])
+    files = [f"xgboost-checkpoint.{number}" for number in (0, 1, 2, 6, 7)]
+    said = ["none (None, 0)", "newest ('/opt/ml/checkpoints/xgboost-checkpoint.2', 3)", "rounds 5 str"]
+    said += [f"own True {files}", "Resuming from iteration 3"]
+    assert [line for line in said if line not in log] == []
+    assert [line[:3] for line in log.splitlines() if "#011train-rmse" in line] == [f"[{n}]" for n in range(5)]
 
 
 def test_script_of_aws_example_trains_on_two_hosts(jobs: Jobs) -> None:

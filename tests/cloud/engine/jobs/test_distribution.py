@@ -108,3 +108,15 @@ def test_what_needs_gpus_is_refused(jobs: Jobs) -> None:
     parameters: dict[str, Any] = {"sagemaker_distributed_dataparallel_enabled": json.dumps(True)}
     with pytest.raises(botocore.exceptions.ClientError, match="no GPUs, and so not SageMaker's library"):
         jobs.sagemaker.create_training_job(**jobs.script("", parameters=parameters))
+
+
+def test_mpi_is_refused_with_what_trains_instead_but_a_job_may_bring_its_own(jobs: Jobs) -> None:
+    request = jobs.script("", parameters={"sagemaker_mpi_enabled": "true"})
+    with pytest.raises(
+        botocore.exceptions.ClientError, match=r"no MPI.* no Horovod.*multi_worker_mirrored_strategy"
+    ):
+        jobs.sagemaker.create_training_job(**request)
+    request["AlgorithmSpecification"]["ContainerEntrypoint"] = ["true"]
+    assert jobs.run(request)["TrainingJobStatus"] == "Completed"
+    off = jobs.script("", parameters={"sagemaker_mpi_enabled": "false"})
+    assert jobs.run(off)["TrainingJobStatus"] == "Completed"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sagelab.cloud.engine.jobs.failures import advise, find_error
+from sagelab.cloud.engine.jobs.failures import advise, find_error, last_word
 from tests.cloud.jobs import Jobs, pack
 
 
@@ -184,7 +184,48 @@ def test_package_that_there_is_not_is_named() -> None:
     assert find_error(["Collecting no-such-package", pip, "Reporting training FAILURE"]) == pip
 
 
-def test_what_aws_images_have_is_said_to_be_missing() -> None:
-    line = "ModuleNotFoundError: No module named 'sklearn.externals'"
-    assert advise(line, [line]) == f"{line}\n(scikit-learn has no joblib in it: import joblib itself.)"
+NO_FILE = "ERROR: Could not open requirements file: 'other.txt'"
+NO_SETUPTOOLS = "ERROR: No matching distribution found for setuptools>=40.8.0"
+NOT_BUILT = "ERROR: Failed to build 'file:///opt/ml/code/mine' when installing build dependencies"
+BUILD = (
+    "  error: subprocess-exited-with-error",
+    "  \xd7 build dependencies: no.",
+    f"      {NO_SETUPTOOLS}",
+    "  note: a",
+)
+SOLUTION = (
+    "\xd7 No solution found:",
+    "╰─▶ Because none-such was not found",
+    "error: No solution found",
+    "cause: Because",
+)
+
+
+@pytest.mark.parametrize(
+    ("tail", "said"),
+    [
+        ([NO_FILE], [NO_FILE]),
+        ([*BUILD, NOT_BUILT], [NO_SETUPTOOLS, NOT_BUILT]),
+        ([f"  {SOLUTION[0]}", f"  {SOLUTION[1]}", "hint: none"], [*SOLUTION[:2]]),
+        ([SOLUTION[2], f"  {SOLUTION[3]}"], [*SOLUTION[2:]]),
+        (["ERROR: ResolutionImpossible: for help visit", "ERROR: pip's dependency resolver does not"], []),
+    ],
+)
+def test_last_word_of_an_installer_is_found_with_its_cause(tail: list[str], said: list[str]) -> None:
+    assert last_word(["Collecting none-such", *tail, "ERROR    Encountered exit_code 1"]).splitlines() == said
+
+
+@pytest.mark.parametrize(
+    ("module", "advised"),
+    [
+        ("sklearn.externals", "scikit-learn has no joblib in it: import joblib itself."),
+        ("horovod", "Horovod is not here: MultiWorkerMirroredStrategy or torchrun do it."),
+        ("smdebug.tensorflow", "SageMaker Debugger is not here: leave its hooks out."),
+        ("smdistributed", "SageMaker's distributed libraries need GPUs, which are not here."),
+        ("sagemaker_tensorflow", "PipeModeDataset is not here: read the channel's files."),
+    ],
+)
+def test_what_aws_images_have_is_said_to_be_missing(module: str, advised: str) -> None:
+    line = f"ModuleNotFoundError: No module named '{module}'"
+    assert advise(line, [line]) == f"{line}\n({advised})"
     assert advise("ValueError: x", ["ValueError: x"]) == "ValueError: x"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.cloud.jobs import Jobs, pack
 from tests.wheels import make_wheel
 
@@ -35,9 +37,18 @@ def test_script_finds_what_its_requirements_name_and_is_warm_all_the_same(jobs: 
     assert log.splitlines().index("warm") < log.splitlines().index("heard-of-never runs")
 
 
-def test_package_that_there_is_not_fails_the_job_and_is_named(jobs: Jobs, tmp_path: Path) -> None:
-    job = jobs.run(jobs.script(archive(tmp_path, "print('never')", "--no-index\nnone-such-here==9\n")))
+@pytest.mark.parametrize(
+    ("requirements", "why"),
+    [
+        ("--no-index\nnone-such-here==9\n", "ERROR: No matching distribution found for none-such-here==9"),
+        ("-r others.txt\n", "ERROR: Could not open requirements file: [Errno 2] No such file or directory"),
+    ],
+    ids=["package", "file"],
+)
+def test_what_cannot_be_installed_fails_the_job_and_is_its_reason(
+    jobs: Jobs, tmp_path: Path, requirements: str, why: str
+) -> None:
+    job = jobs.run(jobs.script(archive(tmp_path, "print('never')", requirements)))
     assert job["TrainingJobStatus"] == "Failed"
-    log = jobs.log(job["TrainingJobName"])
-    assert "No matching distribution found for none-such-here==9" in log
-    assert "never" not in log.splitlines()
+    assert why in job["FailureReason"]
+    assert "never" not in jobs.log(job["TrainingJobName"]).splitlines()

@@ -111,7 +111,7 @@ def test_options_files_and_failures_are_as_a_fresh_interpreter_has_them(launcher
         "python3 fail.py 2>&1; echo $?; python3 -m none.such 2>&1; echo 7 > seven;"
         ' python3 -c \'import subprocess, sys; f = open("seven");'
         ' subprocess.run([sys.executable, "read.py", str(f.fileno())], pass_fds=[f.fileno()])\';'
-        " python3 read.py 3 3< seven",
+        " python3 read.py 3 3< seven; python3 closes.py; echo $?",
         {
             "closes.py": "import sys; sys.stdout.close()",
             "fail.py": "def f():\n    1 / 0\nf()\n",
@@ -119,8 +119,8 @@ def test_options_files_and_failures_are_as_a_fresh_interpreter_has_them(launcher
         },
     )
     assert said[:2] == ["Traceback (most recent call last):", '  File "/opt/ml/fail.py", line 3, in <module>']
-    assert said[-5:-3] == ["ZeroDivisionError: division by zero", "1"]
-    assert said[-3] == "/opt/sagelab/bin/python3: Error while finding module specification for 'none.such'" + (
+    assert said[-6:-4] == ["ZeroDivisionError: division by zero", "1"]
+    assert said[-4] == "/opt/sagelab/bin/python3: Error while finding module specification for 'none.such'" + (
         " (ModuleNotFoundError: No module named 'none')"
     )
-    assert said[-2:] == [r"b'7\n'", r"b'7\n'"]
+    assert said[-3:] == [r"b'7\n'", r"b'7\n'", "0"]

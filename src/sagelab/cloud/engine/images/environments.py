@@ -125,6 +125,7 @@ PYTORCH = Environment(
     builds=LOCKS / "torch.lock",
     extras=LOCKS / "torchvision.lock",
     commands=(("torchrun", "torch.distributed.run"),),
+    toolkits=TOOLKITS,
 )
 HUGGING_FACE = Environment(
     "huggingface",
@@ -134,6 +135,7 @@ HUGGING_FACE = Environment(
     builds=LOCKS / "torch.lock",
     extras=LOCKS / "torchvision.lock",
     commands=(*PYTORCH.commands, ("accelerate", "accelerate.commands.accelerate_cli")),
+    toolkits=TOOLKITS,
     variables=(("HF_HUB_OFFLINE", "1"),),
 )
 BLAZINGTEXT = Environment(

@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from sagelab.algorithms import distribution
 from sagelab.algorithms.distribution import MIRRORED, SERVERS
 
+MPI = "sagemaker_mpi_enabled"
 # What SageMaker's toolkit runs in place of the script.
 ENVIRONMENT = {"SAGEMAKER_TRAINING_MODULE": f"{distribution.__name__}:{distribution.train.__name__}"}
 KNOWN = (
-    *(MIRRORED, SERVERS, "sagemaker_mpi_enabled", "sagemaker_torch_distributed_enabled"),
+    *(MIRRORED, SERVERS, MPI, "sagemaker_torch_distributed_enabled"),
     *("sagemaker_pytorch_ddp_enabled", "sagemaker_pytorch_xla_multi_worker_enabled"),
 )
 REFUSED = {

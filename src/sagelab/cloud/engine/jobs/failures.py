@@ -6,6 +6,7 @@ than the log shows, so the last error of the log is added where it is missing.
 
 from __future__ import annotations
 
+import itertools
 import re
 import signal
 from collections.abc import Iterable, Mapping
@@ -22,14 +23,23 @@ MEMORY_ERROR = re.compile(r"[\w.]*MemoryError\b")
 ERROR_LINE = re.compile(r"[A-Za-z_][\w.]*(?:(?:Error|Exception|Interrupt|Exit)(?::.*)?|: .*)$")
 # An installer's last word, which stands below no traceback.
 INSTALL_ERROR = re.compile(r"ERROR: (?:No matching distribution found for|Cannot install|Invalid requirement) ?.+")
+# What any command says of an error as pip and uv do, but for their signposts; and how its cause goes on below it.
+SAID_ERROR = re.compile(r"\s*(?:(?:ERROR|error): (?!pip's dependency|Resolution|Exception:|subprocess-)|\xd7 ).+")
+CAUSE = re.compile(r"\s+\S|[│├╰]")
+CAUSE_LINES = 4
 # What is said of something that AWS's images have, and what to do instead.
 ADVICE = {
-    re.compile(r"File system scheme 's3' not implemented"): (
-        "(TensorFlow has no s3:// paths here: use an input channel, /opt/ml/model, or boto3.)"
-    ),
-    re.compile(
-        r"No module named 'sklearn\.externals"
-    ): "(scikit-learn has no joblib in it: import joblib itself.)",
+    re.compile(pattern): f"({words})"
+    for pattern, words in {
+        r"File system scheme 's3' not implemented": (
+            "TensorFlow has no s3:// paths here: use an input channel, /opt/ml/model, or boto3."
+        ),
+        r"No module named 'sklearn\.externals": "scikit-learn has no joblib in it: import joblib itself.",
+        r"No module named 'horovod": "Horovod is not here: MultiWorkerMirroredStrategy or torchrun do it.",
+        r"No module named 'smdebug": "SageMaker Debugger is not here: leave its hooks out.",
+        r"No module named 'smdistributed": "SageMaker's distributed libraries need GPUs, which are not here.",
+        r"No module named 'sagemaker_tensorflow": "PipeModeDataset is not here: read the channel's files.",
+    }.items()
 }
 ROOM = FAILURE_REASON_LIMIT - len("AlgorithmError: , exit code: 255")
 OUT_OF_MEMORY = (
@@ -61,7 +71,8 @@ def _explain_host(code: int, failure: str, tail: list[str]) -> JobError:
     for line in tail:
         if line.startswith(limits.MARK):
             return ClientError(f"The host was ended: {line.removeprefix(limits.MARK)}.")
-    error = advise(find_error(tail), tail)
+    # What stands below no traceback says more than SageMaker's toolkit, and less than the last lines of a log.
+    error = advise(find_error(tail) or (last_word(tail) if failure else ""), tail)
     if code == KILLED or any(MEMORY_ERROR.match(line) for line in tail):
         return ClientError(f"{OUT_OF_MEMORY} Exit code: {code}. {_shorten(failure or error, 700)}")
     if not failure:
@@ -92,6 +103,17 @@ def find_error(tail: list[str]) -> str:
         if SYNTAX_ERROR.match(line):
             return "\n".join(tail[max(0, number - 3) : number + 1])
     return next((line for line in reversed(tail) if INSTALL_ERROR.match(line)), "")
+
+
+def last_word(tail: list[str]) -> str:
+    """What a command said last of an error, with its cause; empty if none did."""
+    marks = [number for number, line in enumerate(tail) if SAID_ERROR.match(line)]
+    if not marks:
+        return ""
+    last = marks[-1]
+    more = itertools.takewhile(CAUSE.match, tail[last + 1 : last + 1 + CAUSE_LINES])
+    before = [tail[marks[-2]]] if tail[last].startswith("ERROR: Failed") and len(marks) > 1 else []
+    return "\n".join(line.strip() for line in (*before, tail[last], *more))
 
 
 def advise(error: str, tail: Iterable[str]) -> str:

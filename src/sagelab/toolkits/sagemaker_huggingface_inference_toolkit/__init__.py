@@ -1,0 +1,1 @@
+"""What scripts import of Hugging Face's: https://github.com/aws/sagemaker-huggingface-inference-toolkit."""
