@@ -270,6 +270,8 @@ def test_pairs_are_cut_and_their_tokens_moved(tmp_path: Path) -> None:
         ('{"label": 2, "in0": [1], "in1": [2]}', "has the label 2"),
         ('{"label": 0.5, "in0": [1], "in1": [2]}', "has the label 0.5"),
         ('{"label": "x", "in0": [1], "in1": [2]}', "a label that is no number"),
+        ('{"label": NaN, "in0": [1], "in1": [2]}', "a label that is no number"),
+        (f'{{"label": {"9" * 400}, "in0": [1], "in1": [2]}}', "a label that is no number"),
         ('{"label": 1, "in0": [], "in1": [2]}', "one or more whole numbers as in0"),
         ('{"label": 1, "in0": [1], "in1": [10]}', "The token 10 in in1: Line 1"),
         ('{"label": 1, "in0": [1], "in1": [-1]}', "The token -1 in in1: Line 1"),
