@@ -39,6 +39,7 @@ ALLOWED = {
     "monitoring": {"algorithms"},
     "frameworks": set(),
     "functions": set(),
+    "lake": {"functions"},
     "toolkits": {"algorithms"},
     "serving": {"neo", "http1", "algorithms"},
     "cloud": {

@@ -7,6 +7,7 @@ import { follow, useLine } from "./events.js";
 import { KINDS, kindAt } from "./kinds.js";
 import { List } from "./list.js";
 import { Overview } from "./overview.js";
+import { Queries } from "./queries.js";
 import { Role, Roles } from "./roles.js";
 import { useAddress } from "./router.js";
 import { Buckets, Place } from "./s3.js";
@@ -17,6 +18,7 @@ const MENU = [
   ["", "Overview"],
   ...KINDS.filter((kind) => !kind.within).map((kind) => [kind.path, kind.title]),
   ["alarms", "Alarms"],
+  ["queries", "Queries"],
   ["s3", "S3 buckets"],
   ["roles", "Roles"],
   ["trail", "Who did what"],
@@ -37,6 +39,7 @@ function Page({ address }) {
   if (kind && !rest.length) return html`<${List} key=${place} kind=${kind} query=${query} />`;
   if (kind && rest.length === 1) return html`<${Detail} key=${rest[0]} kind=${kind} name=${rest[0]} />`;
   if (place === "alarms" && !rest.length) return html`<${Alarms} />`;
+  if (place === "queries" && !rest.length) return html`<${Queries} query=${query} />`;
   if (place === "s3" && !rest.length) return html`<${Buckets} query=${query} />`;
   if (place === "s3")
     return html`<${Place} key=${location.pathname} bucket=${rest[0]} path=${rest.slice(1)} folder=${folder} query=${query} />`;
