@@ -97,7 +97,7 @@ class Files(AbstractFileSystem):  # type: ignore[misc]
             made = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 # it is read when all is written
             made.write(self._before.get(name, b""))
             with self._lock:
-                self.written[name] = made  # type: ignore[assignment]
+                self.written[name] = made
             return _Kept(made)
         found = self._known[name]
         if found.key.endswith(".bz2"):

@@ -76,12 +76,12 @@ class NamedQueries(Family):
     @operation("UpdateNamedQuery")
     def update(self, call: Call) -> Params:
         self._find(call)
-        changed = {
+        changed: Document = {
             name: call.params[name] for name in ("Name", "Description", "QueryString") if name in call.params
         }
 
         def edit(document: Document) -> None:
-            document |= changed
+            document.update(changed)
 
         self.store.change(_named(call, call.params["NamedQueryId"]), edit)
         return {}
