@@ -64,8 +64,9 @@ class Gateway:
         disk = Disk(cloud.home.limit)
         self.spool = Spool(cloud.home.path / "tmp", disk)
         self._moto = MotoFront(cloud.home.path, disk)
+        self._sagemaker = SageMaker(families, cloud.store)
         identities = Identities(cloud.home, self._moto, cloud.service_keys)
-        self._sagemaker = SageMaker(families, cloud.store, identities.lend)
+        cloud.lend = identities.lend
         find = identities.find
         guard = self._guard = Guard(cloud.url, lambda name: None if cloud.has_ended(name) else find(name))
         SageMakerAccess(cloud, find)

@@ -5,8 +5,7 @@ its family.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Iterable
 
 from sagelab.cloud.errors import (
     InternalFailure,
@@ -15,7 +14,6 @@ from sagelab.cloud.errors import (
     is_unwritable,
     storage_unavailable,
 )
-from sagelab.cloud.gateway.auth.guard import Key
 from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.wire import protocol, validation
 from sagelab.cloud.gateway.wire.faults import Answer
@@ -24,17 +22,14 @@ from sagelab.cloud.resources import absent
 from sagelab.cloud.resources.call import Call, Family, Handler
 from sagelab.cloud.store import Store
 
-Keys = tuple[str, str, str | None]
-
 _log = logging.getLogger("sagelab")
 
 
 class SageMaker:
     """Four handlers of the chain, which leave a request to any other service alone."""
 
-    def __init__(self, families: Iterable[Family], store: Store, lend: Callable[[Key, float], Keys]) -> None:
-        """lend: keys of a session with the rights of a key, for so many seconds at least."""
-        self._handlers, self._store, self._lend = _merged(families), store, lend
+    def __init__(self, families: Iterable[Family], store: Store) -> None:
+        self._handlers, self._store = _merged(families), store
         self.planes = Planes()
 
     def find(self, context: Context) -> None:
@@ -52,9 +47,8 @@ class SageMaker:
         """What it is given. Serialization- or ValidationException: it is not in the model's form."""
         if context.found:
             key, params = context.caller.key, protocol.parse(context.found, context.request)
-            context.call = Call(
-                context.operation, params, context.region, key.account, key.arn, partial(self._lend, key)
-            )
+            who = (key.account, key.arn, key.access_key)
+            context.call = Call(context.operation, params, context.region, *who)
 
     def validate(self, context: Context) -> None:
         """ValidationException: it breaks rules of the model."""

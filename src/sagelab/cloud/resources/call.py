@@ -23,21 +23,14 @@ class Beside(ServiceError):
         self.code = code
 
 
-Lend = Callable[[float], tuple[str, str, str | None]]
-
-
-def _nobodys(_seconds: float) -> tuple[str, str, str | None]:
-    raise RuntimeError("a call that nobody has signed")
-
-
 @dataclass(frozen=True)
 class Call:
     """One validated request.
 
     operation: the API's name, "CreateTrainingJob".
     params: parsed by botocore's shapes; timestamps are aware datetimes.
-    region, account: where it is addressed. caller: the ARN of who calls. lend: keys of a session with the rights
-    of who calls, for so many seconds at least: what runs for somebody runs with no other rights.
+    region, account: where it is addressed. caller: the ARN of who calls. key: the id of the access key that has
+    signed it, for Cloud.lend. It is values alone: some calls are rows of the store until they are done.
     """
 
     operation: str
@@ -45,7 +38,7 @@ class Call:
     region: str
     account: str
     caller: str
-    lend: Lend = _nobodys
+    key: str = ""
 
     def arn(self, kind: str, name: str) -> str:
         """The ARN of a SageMaker resource here: kind is "training-job", "endpoint", ..."""

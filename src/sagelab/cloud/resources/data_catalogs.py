@@ -63,7 +63,7 @@ class DataCatalogs(Family):
         return {"TableMetadata": _table(_told(lambda: glue.get_table(**named))["Table"])}
 
     def _glue(self, call: Call) -> Any:
-        return self.cloud.client_with(call.lend(60), "glue", call.region)
+        return self.cloud.client_with(self.cloud.lend(call.key, 60), "glue", call.region)
 
     def _ask(self, call: Call, method: str, member: str, **named: Any) -> list[Params]:
         pages = self._glue(call).get_paginator(method).paginate(**named)

@@ -56,7 +56,7 @@ class Queries(Family):
         query = _document(call, key, group, results)
         asked = _asked(call, key, query, group)
         arn = _arn(call, key)
-        keys = call.lend(SECONDS)
+        keys = self.cloud.lend(call.key, SECONDS)
         context = self.cloud.engine_context(call.region)
         run = QueryRun(asked, context, keys, self._turns, partial(self._report, arn))
         try:
@@ -124,7 +124,7 @@ class Queries(Family):
         if outcome["manifest"]:
             results = {"Rows": [], "ResultSetMetadata": metadata}
             return {"ResultSet": results, "UpdateCount": outcome["rows"]}
-        s3 = self.cloud.client_with(call.lend(60), "s3", call.region)
+        s3 = self.cloud.client_with(self.cloud.lend(call.key, 60), "s3", call.region)
         most = call.params.get("MaxResults", query_results.PAGE)
         found = query_results.page(s3, outcome["result"], columns, call.params.get("NextToken"), most)
         results = {"Rows": found["Rows"], "ResultSetMetadata": metadata}

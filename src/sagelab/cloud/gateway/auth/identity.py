@@ -15,7 +15,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from xml.sax.saxutils import escape
 
-from sagelab.cloud.errors import AccessDenied, HomeDamaged, NotImplementedHere, ValidationException
+from sagelab.cloud.errors import AccessDenied, HomeDamaged, InvalidToken, NotImplementedHere, ValidationException
 from sagelab.cloud.gateway.auth.guard import Key
 from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.moto.front import MotoFront
@@ -56,12 +56,15 @@ class Identities:
         own = self._services.get(access_key) or self._sessions.get(access_key) or self._lent.get(access_key)
         return own or self._moto.key(access_key)
 
-    def lend(self, key: Key, seconds: float) -> tuple[str, str, str | None]:
+    def lend(self, access_key: str, seconds: float) -> tuple[str, str, str | None]:
         """Keys of a session with the rights of a key, good for so many seconds at least and in this process alone.
 
         What a service of AWS's does for somebody it does with such: it can do no more than who asked.
+        InvalidToken: the key is no more.
         """
-        now = time.time()
+        key, now = self.find(access_key), time.time()
+        if key is None:
+            raise InvalidToken("The security token included in the request is invalid.")
         with self._lock:
             self._borrowed = {of: one for of, one in self._borrowed.items() if (one.expires or 0) > now}
             found = self._borrowed.get(key)
