@@ -10,21 +10,28 @@ from tests.conftest import LocalCloud
 from tests.waiting import until
 
 Row = list[str | None]
+# Minutes of a processor for one number.
+SLOW = (
+    "SELECT count(*) FROM UNNEST(sequence(1, 100000)) AS a(x) CROSS JOIN UNNEST(sequence(1, 1000000)) AS b(y)"
+    " WHERE x * y % 7 = 3"
+)
 
 
 @dataclass
 class Lake:
-    """client: of Athena, by default with the home's own key."""
+    """athena: by default with the home's own key. there: whether bucket and database are made already."""
 
     cloud: LocalCloud
     bucket: str = field(default_factory=lambda: f"lake-{uuid.uuid4().hex[:8]}")
     database: str = field(default_factory=lambda: f"db_{uuid.uuid4().hex[:8]}")
+    there: bool = False
 
     def __post_init__(self) -> None:
         self.athena, self.glue = self.cloud.client("athena"), self.cloud.client("glue")
         self.s3: Any = self.cloud.client("s3")
-        self.s3.create_bucket(Bucket=self.bucket)
-        self.glue.create_database(DatabaseInput={"Name": self.database})
+        if not self.there:
+            self.s3.create_bucket(Bucket=self.bucket)
+            self.glue.create_database(DatabaseInput={"Name": self.database})
 
     def put(self, key: str, body: str | bytes) -> None:
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)

@@ -69,7 +69,6 @@ def references(query: exp.Expr, database: str) -> list[Reference]:
     found = []
     for node in list(query.find_all(exp.Table)):
         if isinstance(node.this, exp.Func):
-            _check_function(node.this)
             continue
         if not isinstance(node.this, exp.Identifier):
             raise errors.syntax("a table is named by its name alone", *_place(node))
@@ -84,7 +83,7 @@ def references(query: exp.Expr, database: str) -> list[Reference]:
         node.set("db", exp.to_identifier(schema, quoted=True))
         node.set("catalog", None)
         found.append(reference)
-    for function in query.find_all(exp.Anonymous):
+    for function in query.find_all(exp.Func):
         _check_function(function)
     return found
 
@@ -97,8 +96,8 @@ def _check_catalog(node: exp.Table) -> None:
 
 def _check_function(function: exp.Expr) -> None:
     name = (function.name if isinstance(function, exp.Anonymous) else function.sql_name()).lower()
-    in_from = isinstance(function.parent, exp.Table) and name not in _IN_FROM
-    if in_from or name.startswith(_NOT):
+    in_from = isinstance(function.parent, exp.Table | exp.Lateral) and function.arg_key == "this"
+    if (in_from and name not in _IN_FROM) or name.startswith(_NOT):
         words = f"Function '{name}' not registered"
         raise errors.QueryFault(f"FUNCTION_NOT_FOUND: line {_line(function)}: {words}", errors.SYNTAX)
 
@@ -197,11 +196,13 @@ def render_own(query: exp.Expr) -> str:
 
 
 def _place(node: exp.Expr) -> tuple[int, int]:
-    for one in node.walk():
-        if "line" in one.meta:
-            length = int(one.meta.get("end", 0)) - int(one.meta.get("start", 0))
-            return int(one.meta["line"]), max(1, int(one.meta["col"]) - length)
-    return 1, 1
+    """Line and column of its first word."""
+    told = [one.meta for one in node.walk() if "line" in one.meta]
+    if not told:
+        return 1, 1
+    first = min(told, key=lambda meta: int(meta.get("start", 0)))
+    length = int(first.get("end", 0)) - int(first.get("start", 0))
+    return int(first["line"]), max(1, int(first["col"]) - length)
 
 
 def _line(node: exp.Expr) -> str:

@@ -19,6 +19,7 @@ from sagelab.lake.catalog import Catalog, Table
 from sagelab.lake.types import quoted
 
 MOST = 100_000  # partitions of a projection that a query may mean
+_DIGITS = 32  # of a number in a path
 _NOW = re.compile(r"NOW(?:\s*([+-])\s*(\d+)\s*(YEAR|MONTH|WEEK|DAY|HOUR|MINUTE|SECOND)S?)?", re.I)
 _SECONDS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86400, "WEEK": 604800}
 _FORMS = (("yyyy", "%Y"), ("MM", "%m"), ("dd", "%d"), ("HH", "%H"), ("mm", "%M"), ("ss", "%S"), ("yy", "%y"))
@@ -138,7 +139,7 @@ def _integers(table: Table, name: str, said: dict[str, str]) -> Iterator[str]:
         step, digits = int(said.get("interval", 1)), int(said.get("digits", 0))
     except (KeyError, ValueError):
         raise _invalid(table, f"projection.{name}.range is no range of numbers") from None
-    if step < 1 or high < low or (high - low) // step > MOST:
+    if step < 1 or high < low or (high - low) // step > MOST or digits > _DIGITS:
         raise _invalid(table, f"projection.{name}.range has no values, or too many")
     yield from (f"{value:0{digits}d}" for value in range(low, high + 1, step))
 
@@ -152,14 +153,18 @@ def _dates(table: Table, name: str, said: dict[str, str]) -> Iterator[str]:
     try:
         low, high = (_moment(one.strip(), plain) for one in said["range"].split(","))
         step = int(said.get("interval", 1))
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         raise _invalid(table, f"projection.{name}.range is no range of dates in {form}") from None
     count = 0
     while low <= high:
         yield low.strftime(plain)
-        low, count = _later(low, unit, step), count + 1
+        count += 1
         if count > MOST or step < 1:
             raise _invalid(table, f"projection.{name}.range has too many values")
+        try:
+            low = _later(low, unit, step)
+        except (ValueError, OverflowError, KeyError):
+            raise _invalid(table, f"projection.{name}.interval leads out of the calendar") from None
 
 
 def _unit(form: str) -> str:

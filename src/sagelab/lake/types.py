@@ -62,6 +62,7 @@ _FOUND = {
 }
 _TOKEN = re.compile(r"\s*(?:([A-Za-z_][\w$]*|`[^`]*`|\"[^\"]*\")|(\d+)|([<>(),:]))")
 DEEPEST = 32
+_DIGITS = 10  # of a size
 
 
 class BadType(ValueError):
@@ -104,9 +105,9 @@ class HiveType:
 
 def read(text: str) -> HiveType:
     """A type of the catalogue. BadType: it is none."""
-    tokens = list(_tokens(text))
-    found, rest = _read(tokens, 0)
-    if rest:
+    tokens = list(_tokens(text))[::-1]  # the next is the last
+    found = _read(tokens, 0)
+    if tokens:
         raise BadType(text)
     return found
 
@@ -122,39 +123,42 @@ def _tokens(text: str) -> Iterator[str]:
         at = found.end()
 
 
-def _read(tokens: list[str], depth: int) -> tuple[HiveType, list[str]]:
+def _take(tokens: list[str], *wanted: str) -> str:
+    """The next token, taken if it is one of these; "": it is none of them."""
+    return tokens.pop() if tokens and tokens[-1] in wanted else ""
+
+
+def _read(tokens: list[str], depth: int) -> HiveType:
     if not tokens or depth > DEEPEST:
         raise BadType("a type that is not complete, or nests too deeply")
-    name, rest = tokens[0].lower().strip('`"'), tokens[1:]
+    name = tokens.pop().lower().strip('`"')
     if name in ("array", "map", "struct", "row"):
-        return _read_nested("struct" if name == "row" else name, rest, depth)
+        return _read_nested("struct" if name == "row" else name, tokens, depth)
     if name not in _PLAIN:
-        raise BadType(tokens[0])
+        raise BadType(name)
     sizes: list[int] = []
-    if rest[:1] == ["("]:
-        close = rest.index(")") if ")" in rest else -1
-        sizes = [int(one) for one in rest[1:close] if one.isdecimal()]
-        rest = rest[close + 1 :]
-    return HiveType("int" if name == "integer" else name, sizes=tuple(sizes)), rest
+    if _take(tokens, "("):
+        while not _take(tokens, ")"):
+            if not tokens:
+                raise BadType(f"{name}(")
+            token = tokens.pop()
+            sizes += [int(token)] if token.isdecimal() and len(token) < _DIGITS else []
+    return HiveType("int" if name == "integer" else name, sizes=tuple(sizes))
 
 
-def _read_nested(name: str, rest: list[str], depth: int) -> tuple[HiveType, list[str]]:
-    closes = {"<": ">", "(": ")"}.get(rest[0] if rest else "")
+def _read_nested(name: str, tokens: list[str], depth: int) -> HiveType:
+    closes = {"<": ">", "(": ")"}.get(_take(tokens, "<", "("))
     if closes is None:
         raise BadType(name)
-    rest, names, parts = rest[1:], list[str](), list[HiveType]()
-    while True:
-        if name == "struct" and rest:
-            names.append(rest[0].strip('`"').lower())
-            rest = rest[2:] if rest[1:2] == [":"] else rest[1:]
-        part, rest = _read(rest, depth + 1)
-        parts.append(part)
-        if rest[:1] != [","]:
-            break
-        rest = rest[1:]
-    if rest[:1] != [closes] or len(parts) != {"array": 1, "map": 2}.get(name, len(parts)):
+    names, parts = list[str](), list[HiveType]()
+    while not parts or _take(tokens, ","):
+        if name == "struct" and tokens:
+            names.append(tokens.pop().strip('`"').lower())
+            _take(tokens, ":")
+        parts.append(_read(tokens, depth + 1))
+    if not _take(tokens, closes) or len(parts) != {"array": 1, "map": 2}.get(name, len(parts)):
         raise BadType(name)
-    return HiveType(name, tuple(parts), tuple(names)), rest[1:]
+    return HiveType(name, tuple(parts), tuple(names))
 
 
 def told(kind: Any) -> str:

@@ -9,6 +9,7 @@ import statistics
 import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -169,6 +170,9 @@ class Crawlers(Family):
             words = f"Service is unable to assume role {crawler['Role']}: {error.response['Error'].get('Message')}"
             self._report(arn, Step("FAILED", words))
             return
+        except BaseException:
+            self._report(arn, Step("FAILED", "Internal service exception"))
+            raise
         with self._lock:
             self._runs[arn] = run
             if self._closed:
@@ -217,12 +221,10 @@ class Crawlers(Family):
                 _end(crawler, end, step)
             return READY
 
-        try:
-            self.store.change(arn, edit)
-        except Missing:
-            return
         with self._lock:
-            self._runs.pop(arn, None)
+            self._runs.pop(arn, None)  # before the state: once it is READY the next crawl may have its place
+        with suppress(Missing):
+            self.store.change(arn, edit)
 
     @operation("ListCrawls")
     def crawls(self, call: Call) -> Params:

@@ -27,6 +27,12 @@ NO_OUTPUT = (
     " setting or as an API input."
 )
 KEPT = 45 * 86400  # seconds that the history has a query
+# Queries that run or wait: https://docs.aws.amazon.com/athena/latest/ug/service-limits.html
+ACTIVE = 200
+TOO_MANY = (
+    "You have exceeded the limit for the number of queries you can run concurrently. Please reduce the number of"
+    " concurrent queries submitted by this account."
+)
 
 
 class Queries(Family):
@@ -56,6 +62,8 @@ class Queries(Family):
         query = _document(call, key, group, results)
         asked = _asked(call, key, query, group)
         arn = _arn(call, key)
+        if len(self._runs) >= ACTIVE:
+            raise Beside("TooManyRequestsException", TOO_MANY)
         keys = self.cloud.lend(call.key, SECONDS)
         context = self.cloud.engine_context(call.region)
         run = QueryRun(asked, context, keys, self._turns, partial(self._report, arn))

@@ -20,6 +20,7 @@ PAGE = 1000
 _PART = 1 << 20  # bytes that are read at once
 _LONGEST = 32 << 20  # bytes of a page
 _ROW = re.compile(rb'(?:"(?:[^"]|"")*"|[^",\n]*)(?:,(?:"(?:[^"]|"")*"|[^",\n]*))*\n')
+_LINE = re.compile(rb"[^\n]*\n")
 _FIELD = re.compile(r'"((?:[^"]|"")*)"|([^",]*)')
 
 
@@ -40,11 +41,13 @@ def page(s3: Any, uri: str, columns: list[Params], token: str | None, most: int)
 def _lines(s3: Any, uri: str, start: int, as_csv: bool) -> Iterator[bytes]:
     """The lines of an object from a byte on; in a CSV a line ends where no value is open."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
-    buffer, at, size = b"", start, None
+    row, buffer, at, size = _ROW if as_csv else _LINE, b"", start, None
     while True:
-        while buffer and (found := _ROW.match(buffer) if as_csv else re.match(rb"[^\n]*\n", buffer)):
+        done = 0
+        while found := row.match(buffer, done):
             yield found[0]
-            buffer = buffer[found.end() :]
+            done = found.end()
+        buffer = buffer[done:]
         if size is not None and at >= size:
             return
         content, size = _read(s3, bucket, key, at)

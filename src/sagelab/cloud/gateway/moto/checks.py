@@ -119,6 +119,7 @@ _HELD: dict[str, tuple[_Held, ...]] = {
         _Held("glue.models.GlueBackend", "create_database", catalogue.fold_database),
         _Held("glue.models.GlueBackend", "create_table", catalogue.fold_table),
         _Held("glue.models.GlueBackend", "get_database get_table", catalogue.find_folded),
+        _Held("glue.responses.GlueResponse", "get_partitions", catalogue.page_partitions),
     ),
     "iam": (
         _Held("iam.models.IAMBackend", "create_service_linked_role", linked_roles.make),
