@@ -92,7 +92,7 @@ def _query(client: Any) -> float:
         status = client.get_query_execution(QueryExecutionId=key)["QueryExecution"]["Status"]
         if status["State"] not in ("QUEUED", "RUNNING"):
             break
-        time.sleep(0.01)
+        time.sleep(0.025)
     if status["State"] != "SUCCEEDED":
         raise RuntimeError(status)
     return time.perf_counter() - began

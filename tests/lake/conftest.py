@@ -15,7 +15,6 @@ from sagelab import lake
 from sagelab.cloud.engine.images.environments import LAKE, Environments
 from tests.conftest import LocalCloud
 
-
 PROGRAMS = ("__main__", "warm")
 
 

@@ -59,11 +59,18 @@ def test_a_name_leads_to_its_object_and_no_other(shelf: Any) -> None:
     import duckdb
 
     shelf.put("secret.csv", b"hidden\n")
-    address = shelf.files.add("t0", [("k0", "a/../b c")], shelf.put("seen.csv", b"1\n2\n"))
-    assert address == "lake://t0/k0=a%2F..%2Fb%20c/0"
+    address = shelf.files.add("t0", [("k0", "a/..=b c")], shelf.put("seen.csv", b"1\n2\n"))
+    assert address == "lake://t0/k0=a%2F..%3Db%20c/0"
     sql = "SELECT column0, k0 FROM read_csv('{}', header=false, hive_partitioning=true)"
-    assert shelf.connection.execute(sql.format(address)).fetchall() == [(1, "a/../b c"), (2, "a/../b c")]
-    for other in ("lake://secret.csv", f"lake://{shelf.bucket}/secret.csv", "lake://t0/*", f"{address}/../1"):
+    assert shelf.connection.execute(sql.format(address)).fetchall() == [(1, "a/..=b c"), (2, "a/..=b c")]
+    outside = shelf.files.add("t0", [("k0", "/../../etc")], shelf.put("passwd", b"1\n"))
+    for other in (
+        outside,
+        "lake://secret.csv",
+        f"lake://{shelf.bucket}/secret.csv",
+        "lake://t0/*",
+        f"{address}/../1",
+    ):
         with pytest.raises((duckdb.Error, FileNotFoundError)):
             shelf.connection.execute(f"SELECT * FROM read_csv('{other}')").fetchall()
 

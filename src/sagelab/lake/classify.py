@@ -84,17 +84,18 @@ def classify(connection: duckdb.DuckDBPyConnection, files: Files, address: str, 
     content = files.fetch(name, found, 0, min(READ, found.size))
     if content[:4] == b"PAR1":
         return _parquet(connection, address, found)
-    compression = "none"
+    compression, whole = "none", found.size <= READ
     if content[:2] == b"\x1f\x8b":
         compression = "gzip"
+        unpacking = zlib.decompressobj(zlib.MAX_WBITS | 16)
         try:
-            content = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(content, 4 * READ)
+            content = unpacking.decompress(content, 4 * READ)
         except zlib.error:
             return Found(UNKNOWN)
+        whole = unpacking.eof
     if b"\0" in content[:4096]:
         return Found(UNKNOWN, compression=compression)
     text = content.decode("utf-8-sig", "replace")
-    whole = found.size <= READ and compression == "none"
     lines = text.splitlines() if whole else text.splitlines()[:-1] or text.splitlines()
     made = _json(lines) or _csv(lines)
     made.compression, made.size = compression, len(content)
