@@ -175,7 +175,7 @@ def _cast(text: str, kind: HiveType, number: int) -> str:
 def _member(document: str, name: str, kind: HiveType, spelling: Spelling) -> str:
     """A member of a JSON object, in the letters that the data has."""
     spelt, inner = spelling.get(name, (name, {}))
-    path = literal('$."' + spelt.replace('"', '\\"') + '"')
+    path = literal("/" + spelt.replace("~", "~0").replace("/", "~1"))  # RFC 6901: of a key whatever is in it
     return _value(f"json_extract({document}, {path})", kind, inner, 1)
 
 
@@ -194,7 +194,8 @@ def _value(found: str, kind: HiveType, spelling: Spelling, depth: int) -> str:
         return f"list_transform({listed}, lambda {part}: {inner})"
     if kind.name == "map":
         part = f"e{depth}"
-        value = _value(f"json_extract({found}, '$.\"' || {part} || '\"')", kind.parts[1], spelling, depth + 1)
+        path = f"'/' || replace(replace({part}, '~', '~0'), '/', '~1')"
+        value = _value(f"json_extract({found}, {path})", kind.parts[1], spelling, depth + 1)
         pairs = f"list_transform(json_keys({found}), lambda {part}: {{'k': {part}, 'v': {value}}})"
         return f"CASE WHEN json_type({found}) = 'OBJECT' THEN map_from_entries({pairs}) END"
     text = f"({found} ->> '$')"

@@ -162,6 +162,9 @@ def test_a_query_that_cannot_be_run_says_why_in_athenas_words(lake: Lake) -> Non
         "ATTACH '/tmp/x'",
         "SET enable_external_access = true",
         "INSTALL httpfs",
+        "SELECT * FROM (VALUES 1) t CROSS JOIN LATERAL read_csv('/etc/passwd')",
+        "SELECT getenv('AWS_SECRET_ACCESS_KEY')",
+        "SELECT * FROM read_parquet('http://127.0.0.1:1/x.parquet')",
     ],
 )
 def test_sql_reaches_nothing_but_tables(lake: Lake, sql: str) -> None:
