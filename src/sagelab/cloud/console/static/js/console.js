@@ -2,6 +2,7 @@
 import { Alarms } from "./alarms.js";
 import { facts, logIn, logOut, session } from "./api.js";
 import { Create } from "./create.js";
+import { Crawlers } from "./crawlers.js";
 import { Detail } from "./detail.js";
 import { follow, useLine } from "./events.js";
 import { KINDS, kindAt } from "./kinds.js";
@@ -19,6 +20,7 @@ const MENU = [
   ...KINDS.filter((kind) => !kind.within).map((kind) => [kind.path, kind.title]),
   ["alarms", "Alarms"],
   ["queries", "Queries"],
+  ["crawlers", "Crawlers"],
   ["s3", "S3 buckets"],
   ["roles", "Roles"],
   ["trail", "Who did what"],
@@ -39,6 +41,7 @@ function Page({ address }) {
   if (kind && !rest.length) return html`<${List} key=${place} kind=${kind} query=${query} />`;
   if (kind && rest.length === 1) return html`<${Detail} key=${rest[0]} kind=${kind} name=${rest[0]} />`;
   if (place === "alarms" && !rest.length) return html`<${Alarms} />`;
+  if (place === "crawlers" && !rest.length) return html`<${Crawlers} />`;
   if (place === "queries" && !rest.length) return html`<${Queries} query=${query} />`;
   if (place === "s3" && !rest.length) return html`<${Buckets} query=${query} />`;
   if (place === "s3")

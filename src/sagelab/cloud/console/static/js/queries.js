@@ -28,6 +28,8 @@ const COLUMNS = [
   ["When", (query) => html`<${Time} value=${query.Status.SubmissionDateTime} />`],
 ];
 
+const concerns = (event) => event.type === "resource" && event.kind === "athena-query";
+
 async function look(group) {
   const listed = await call("athena", "ListQueryExecutions", { WorkGroup: group, MaxResults: MOST });
   const ids = listed.result.QueryExecutionIds || [];
@@ -38,7 +40,7 @@ async function look(group) {
 
 export function Queries({ query }) {
   const { q = "" } = query;
-  const live = useLive(() => look(q || "primary"), [q]);
+  const live = useLive(() => look(q || "primary"), [q], concerns);
   const rows = live.data ? live.data.queries : [];
   return html`
     <div class="bar"><h1 tabindex="-1">Queries</h1><button type="button" onClick=${live.reload}>Refresh</button></div>
