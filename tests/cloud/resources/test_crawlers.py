@@ -138,7 +138,10 @@ def test_a_crawler_has_the_rights_of_its_role_and_states_that_move_in_order(
         f"Crawler with name {name} has already started",
     )
     assert refused(glue.delete_crawler, Name=name)[0] == "CrawlerRunningException"
-    until(lambda: crawlers.get(name), lambda one: one["State"] == "READY")
+    glue.stop_crawler(Name=name)
+    ended = until(lambda: crawlers.get(name), lambda one: one["State"] == "READY")
+    assert ended["LastCrawl"]["Status"] == "CANCELLED"
+    assert [one["State"] for one in glue.list_crawls(CrawlerName=name)["Crawls"]] == ["STOPPED", "FAILED"]
     glue.delete_crawler(Name=name)
     assert refused(glue.get_crawler, Name=name)[0] == "EntityNotFoundException"
 

@@ -151,24 +151,17 @@ def test_a_query_that_cannot_be_run_says_why_in_athenas_words(lake: Lake) -> Non
     assert refused(call, QueryExecutionId=started["SELEC 1"]) == ("InvalidRequestException", words)
 
 
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "SELECT * FROM read_csv('/etc/passwd')",
+def test_sql_reaches_nothing_but_tables(lake: Lake) -> None:
+    """tests/lake has more of them, each against what alone stands in its way."""
+    attacks = (
         "SELECT * FROM '/etc/passwd'",
-        "SELECT read_text('/proc/self/environ')",
-        "COPY (SELECT 1) TO '/tmp/x'",
-        "SELECT * FROM duckdb_settings()",
-        "ATTACH '/tmp/x'",
-        "SET enable_external_access = true",
-        "INSTALL httpfs",
         "SELECT * FROM (VALUES 1) t CROSS JOIN LATERAL read_csv('/etc/passwd')",
         "SELECT getenv('AWS_SECRET_ACCESS_KEY')",
-        "SELECT * FROM read_parquet('http://127.0.0.1:1/x.parquet')",
-    ],
-)
-def test_sql_reaches_nothing_but_tables(lake: Lake, sql: str) -> None:
-    assert lake.reason(sql).startswith(("FUNCTION_NOT_FOUND", "TABLE_NOT_FOUND", "SYNTAX_ERROR"))
+        "COPY (SELECT 1) TO '/tmp/x'",
+    )
+    started = [lake.start(sql) for sql in attacks]
+    reasons = [lake.wait(key)["Status"]["StateChangeReason"].partition(":")[0] for key in started]
+    assert reasons == ["TABLE_NOT_FOUND", "FUNCTION_NOT_FOUND", "FUNCTION_NOT_FOUND", "SYNTAX_ERROR"]
 
 
 def test_a_query_has_the_rights_of_who_asks(lake: Lake, cloud: LocalCloud, unique: Any) -> None:
