@@ -40,6 +40,7 @@ ALLOWED = {
     "frameworks": set(),
     "functions": set(),
     "toolkits": {"algorithms", "serving"},
+    "lake": {"functions"},
     "serving": {"neo", "http1", "algorithms"},
     "cloud": {
         "sagelab",

@@ -66,7 +66,16 @@ BESIDE |= {
     "transformers",
     "fasttext",
 }  # of an image's environment
-BESIDE |= {"kopf", "kfp", "kubernetes", "airflow"}  # of environments of their own
+BESIDE |= {
+    "kopf",
+    "kfp",
+    "kubernetes",
+    "airflow",
+    "duckdb",
+    "sqlglot",
+    "fsspec",
+    "awswrangler",
+}  # of environments of their own
 BESIDE |= {"mlflow"}  # the SageMaker SDK brings it: a client
 
 

@@ -24,8 +24,11 @@ def field(number: int, content: bytes) -> bytes:
 
 
 def varint(value: int) -> bytes:
-    head = bytes([value & 127])
-    return head if value < 128 else bytes([head[0] | 128]) + varint(value >> 7)
+    """As protobuf writes an int64."""
+    value, found = value & (1 << 64) - 1, b""
+    while value > 127:
+        found, value = found + bytes([value & 127 | 128]), value >> 7
+    return found + bytes([value])
 
 
 def record(values: Any, label: float | None = None, keys: list[int] | None = None, width: int = 0) -> bytes:
@@ -145,14 +148,6 @@ def test_sparse_records_are_read() -> None:
 def test_columns_that_no_row_has_are_refused(column: str) -> None:
     with pytest.raises(UserError, match="a column is not from 0"):
         tables.read_request(f"{column}:1.5".encode(), tables.LIBSVM)
-
-
-def varint(value: int) -> bytes:
-    """As protobuf writes an int64."""
-    value, found = value & (1 << 64) - 1, b""
-    while value > 127:
-        found, value = found + bytes([value & 127 | 128]), value >> 7
-    return found + bytes([value])
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,13 @@ HUGGING_FACE = Environment(
     toolkits=TOOLKITS,
     variables=(("HF_HUB_OFFLINE", "1"),),
 )
+LAKE = Environment(
+    "lake",
+    ("boto3", "boto3.s3.transfer", "fsspec", "duckdb", "sqlglot", "sqlglot.dialects.athena", "sagelab.lake.warm"),
+    (("DuckDB", "duckdb"), ("sqlglot", "sqlglot")),
+    LOCKS / "lake.lock",
+    beside=True,
+)
 BLAZINGTEXT = Environment(
     "blazingtext",
     ("sagelab.cloud.engine.sandbox.without_tensorflow", "numpy", "scipy.sparse", "fasttext"),

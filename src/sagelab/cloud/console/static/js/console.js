@@ -2,11 +2,13 @@
 import { Alarms } from "./alarms.js";
 import { facts, logIn, logOut, session } from "./api.js";
 import { Create } from "./create.js";
+import { Crawlers } from "./crawlers.js";
 import { Detail } from "./detail.js";
 import { follow, useLine } from "./events.js";
 import { KINDS, kindAt } from "./kinds.js";
 import { List } from "./list.js";
 import { Overview } from "./overview.js";
+import { Queries } from "./queries.js";
 import { Role, Roles } from "./roles.js";
 import { useAddress } from "./router.js";
 import { Buckets, Place } from "./s3.js";
@@ -16,6 +18,10 @@ import { html, render, useEffect, useErrorBoundary, useRef, useState } from "./u
 // What stands beside the kinds of the catalog, in the parts that they name.
 const BESIDE = {
   Monitoring: [["alarms", "Alarms"]],
+  Lake: [
+    ["queries", "Queries"],
+    ["crawlers", "Crawlers"],
+  ],
   Account: [
     ["s3", "S3 buckets"],
     ["roles", "Roles"],
@@ -49,6 +55,8 @@ function Page({ address }) {
   if (kind && !rest.length) return html`<${List} key=${place} kind=${kind} query=${query} />`;
   if (kind && rest.length === 1) return html`<${Detail} key=${rest[0]} kind=${kind} name=${rest[0]} />`;
   if (place === "alarms" && !rest.length) return html`<${Alarms} />`;
+  if (place === "crawlers" && !rest.length) return html`<${Crawlers} />`;
+  if (place === "queries" && !rest.length) return html`<${Queries} query=${query} />`;
   if (place === "s3" && !rest.length) return html`<${Buckets} query=${query} />`;
   if (place === "s3")
     return html`<${Place} key=${location.pathname} bucket=${rest[0]} path=${rest.slice(1)} folder=${folder} query=${query} />`;
