@@ -72,6 +72,7 @@ def test_a_cell_that_makes_a_call_again_shows_what_is_other(
     assert shown({"epochs": 2}, "ml.m5.xlarge") == (
         'ModelTrainer(hyperparameters={"epochs": 2})  # the rest as above\n'
     )
+    assert shown({"epochs": 2}, "ml.m5.xlarge") == "ModelTrainer()  # as above\n"
     by_patience = {"patience": r"patience (\S+)"}
     assert shown({"epochs": 2}, "ml.m5.xlarge", by_patience) == (
         'ModelTrainer().with_metric_definitions([MetricDefinition(name="patience", regex=r"patience (\\S+)")])'

@@ -209,7 +209,8 @@ def _show(function: str, arguments: Mapping[str, Any], then: str = "") -> None:
         return
     same = {name for name, text in texts.items() if before.get(name) == text}
     fresh = {name: value for name, value in arguments.items() if name not in same}
-    print(write_call(function, fresh) + then * ("" not in same) + "  # the rest as above" * bool(same))
+    said = write_call(function, fresh) + then * ("" not in same)
+    print(f"{said}  # {'the rest ' * (same != set(texts))}as above" if same else said)
 
 
 def _cell() -> int:
