@@ -47,7 +47,7 @@ def killed(sagelab: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
     lake.rows("INSERT INTO kept SELECT 2")
     running = lake.start(f"INSERT INTO kept {SLOW}", ClientRequestToken=TOKEN)
     until(lambda: lake.get(running), lambda one: one.get("StatementType") == "DML")
-    target = {"S3Targets": [{"Path": lake.uri("raw/")}]}
+    target = {"S3Targets": [{"Path": lake.uri("raw/days/")}]}
     usual = {"Role": make_role(lake.cloud, "glue"), "DatabaseName": lake.database, "Targets": target}
     lake.glue.create_crawler(Name=CRAWLER, **usual)
     lake.glue.create_crawler(Name=SCHEDULED, Schedule="cron(0/5 * * * ? *)", **usual)
