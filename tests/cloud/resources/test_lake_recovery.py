@@ -17,7 +17,7 @@ from tests.cloud.kills import kill
 from tests.cloud.lake import SLOW, Lake
 from tests.waiting import until
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long  # each half of it has a local cloud and an engine of its own
 
 TOKEN, CRAWLER, SCHEDULED = "t" * 32, "killed", "each-five-minutes"
 FAST = 300.0  # five minutes in a second
