@@ -29,7 +29,8 @@ def test_queries_of_a_workgroup_show_their_state_and_price_as_they_come(
     window: Window, lake: Lake, unique: Callable[[str], str]
 ) -> None:
     group = unique("group")
-    lake.athena.create_work_group(Name=group)
+    place = {"ResultConfiguration": {"OutputLocation": lake.uri("seen/")}}
+    lake.athena.create_work_group(Name=group, Configuration=place)
     window.open(f"/queries?q={group}")
     page = window.page
     expect(page.get_by_text("Athena has had no query in this workgroup.")).to_be_visible()
