@@ -82,7 +82,8 @@ def java(packages: Path, cloud: LocalCloud, keys: Keys) -> Iterator[Any]:
     }
     classes = f"{build.jar(packages)}:{packages}/pyspark/jars/*"
     command = [str(build.java_home(packages) / "bin/java"), "-Xmx600m", "-cp", classes, "py4j.GatewayServer"]
-    started = subprocess.Popen([*command, "--die-on-broken-pipe", "0"], env=env, text=True, stdout=subprocess.PIPE)
+    command += ["--die-on-broken-pipe", "0"]  # it ends with its input, whatever becomes of this process
+    started = subprocess.Popen(command, env=env, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert started.stdout
     port = int(started.stdout.readline())
     gateway = JavaGateway(gateway_parameters=GatewayParameters(port=port, auto_convert=True, auto_field=True))

@@ -18,7 +18,8 @@ from sagelab.spark.configuration import Configuration
 HOME = Path(pyspark.__file__).parent
 PACKAGES = HOME.parent
 SCHEMES = ("s3a", "s3", "s3n")
-DAEMON_MEMORY = "-Xmx192m"
+DAEMON_MEMORY = "-Xmx256m"
+PATIENCE = "300s"  # with an answer of another host: AWS's, of a machine that is busy
 # The console's progress bar would fill a log; a page of each application's own has nobody to see it.
 QUIET = {
     "spark.ui.enabled": "false",
@@ -26,6 +27,7 @@ QUIET = {
     "spark.eventLog.rolling.enabled": "false",
     "spark.eventLog.compress": "false",
     "spark.scheduler.minRegisteredResourcesRatio": "1.0",
+    "spark.rpc.askTimeout": PATIENCE,
 }
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from sagelab.spark.errors import AlgorithmError
 from sagelab.spark.java import DAEMON_MEMORY, Settings, command
+from sagelab.spark.java import PATIENCE as PATIENT
 from sagelab.spark.plan import Plan
 
 MASTER, MEETING = 7077, 5555  # ports
@@ -57,7 +58,7 @@ class Node:
         log.write_text(QUIET_LOG)
         words = [own, str(MASTER), first, str(plan.cores), str(plan.executor), str(self._work)]
         words += ["lead"] if own == first else []
-        extra = (f"-Dlog4j2.configurationFile={log}",)
+        extra = (f"-Dlog4j2.configurationFile={log}", f"-Dspark.rpc.askTimeout={PATIENT}")
         main = "org.apache.spark.deploy.SagelabNode"
         line = command(settings, DAEMON_MEMORY, main, *words, extra=extra)
         self._process = subprocess.Popen(line, env=settings.environment, stdout=subprocess.PIPE)
