@@ -220,11 +220,11 @@ class Environments:
         with self._turn(environment):
             if not self._is_laid(environment):
                 self._make(environment)
-            elif not self.is_there(environment):
-                self._make_more(environment)
             elif whole and self.lacks(environment):
                 self._add_extras(environment)
                 self._compile(environment)
+            if not self.is_there(environment):
+                self._make_more(environment)
 
     def _make(self, environment: Environment) -> None:
         place = self._place(environment)
@@ -258,8 +258,6 @@ class Environments:
         with _building(environment) as rules:
             where = ["--target", str(packages), "-r", str(environment.lock)]
             self._run(environment, *installer, *own, *where, more=rules)
-        if environment.maker:
-            self._make_more(environment)
 
     def _make_more(self, environment: Environment) -> None:
         """What is made of the packages on this machine: by a process, which has its memory to itself."""
