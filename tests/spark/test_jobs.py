@@ -36,9 +36,15 @@ print("overwritten", spark.read.parquet(f"s3a://{bucket}/lines").count())
 rows.coalesce(1).write.csv("file:///opt/ml/processing/result/table")
 """
 BREAK = """
+import sys
 from pyspark.sql import SparkSession
 spark = SparkSession.builder.getOrCreate()
-spark.read.text("s3://%s/nothing").count()
+rows = spark.range(0, 4000, 1, 4).selectExpr("id", "if(id = 3500, raise_error('row 3500'), id) as checked")
+try:
+    rows.write.parquet(f"s3a://{sys.argv[1]}/half")
+except Exception as error:
+    print("refused", "row 3500" in str(error))
+spark.read.text(f"s3://{sys.argv[1]}/nothing").count()
 """
 
 
@@ -88,11 +94,16 @@ def test_a_job_reads_and_writes_s3_on_its_hosts(cloud: LocalCloud, count: int) -
 @pytest.mark.usefixtures("packages")
 def test_an_application_that_fails_says_why(cloud: LocalCloud) -> None:
     jobs = Jobs(cloud)
-    ended = run(jobs, spark_job(jobs, BREAK % jobs.bucket))
+    job = spark_job(jobs, BREAK, jobs.bucket)
+    ended = run(jobs, job)
     assert ended["ProcessingJobStatus"] == "Failed"
+    assert "refused True" in "\n".join(full_log(jobs, GROUP, f"{job['ProcessingJobName']}/algo-1-"))
+    assert names_of(jobs, "half/") == []  # what was written before is no file
+    assert jobs.s3.list_multipart_uploads(Bucket=jobs.bucket).get("Uploads", []) == []
     assert ended["ExitMessage"] == (
         "Algorithm Error: (caused by CalledProcessError): spark failed with a non-zero exit code: Command"
-        f" 'spark-submit --master 'local[{CORES}]' --deploy-mode client {APP}' returned non-zero exit status 1."
+        f" 'spark-submit --master 'local[{CORES}]' --deploy-mode client {APP} {jobs.bucket}' returned non-zero"
+        " exit status 1."
     )
     assert "PATH_NOT_FOUND" in ended["FailureReason"]
     assert ended["FailureReason"].endswith("exit code: 1")
