@@ -36,6 +36,7 @@ ALLOWED = {
     "neo": set(),
     "algorithms": set(),
     "clarify": {"algorithms", "monitoring"},
+    "spark": set(),
     "monitoring": {"algorithms"},
     "frameworks": set(),
     "functions": set(),

@@ -65,6 +65,8 @@ BESIDE |= {
     "torch",
     "transformers",
     "fasttext",
+    "pyspark",
+    "py4j",
 }  # of an image's environment
 BESIDE |= {
     "kopf",
@@ -76,6 +78,7 @@ BESIDE |= {
     "fsspec",
     "awswrangler",
 }  # of environments of their own
+BESIDE |= {"tidying"}  # lies beside a script of Spark's
 BESIDE |= {"mlflow"}  # the SageMaker SDK brings it: a client
 
 

@@ -27,6 +27,7 @@ from sagelab.cloud.engine.images.environments import (
     PLAIN,
     PYTORCH,
     SKLEARN,
+    SPARK,
     TENSORFLOW,
     XGBOOST,
     Environment,
@@ -153,6 +154,7 @@ IMAGES: tuple[Image, ...] = (
     Image("clarify/processing", (PROCESS,), SKLEARN, algorithm="sagelab.clarify"),
     Image("model-monitor/monitoring", (PROCESS,), SKLEARN, algorithm="sagelab.monitoring"),
     MERGER,
+    Image("spark/processing", (PROCESS,), SPARK, algorithm="sagelab.spark"),
 )
 NEO = Image("neo", (SERVE,), PLAIN, server="neo")  # what a compilation job made; neo.py has its names
 
