@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import io
 import json
+import os
 import re
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import botocore.exceptions
@@ -351,6 +356,30 @@ def test_code_can_come_from_s3(functions: Functions, cloud: LocalCloud) -> None:
     said = functions.call(name)
     assert said.payload == "from s3"
     assert f"[sagelab] python3.8 is, here, {RUNTIME}" in said.log
+
+
+@pytest.mark.long
+def test_large_code_from_s3_is_never_all_in_memory(functions: Functions, cloud: LocalCloud) -> None:
+    s3, bucket = cloud.client("s3"), functions.unique("code")
+    s3.create_bucket(Bucket=bucket)
+    large = zipped({"index.py": RETURN + "1", "large": os.urandom(150 << 20)})
+    s3.upload_fileobj(io.BytesIO(large), bucket, "f.zip")
+    running = cloud.home.server()
+    assert running is not None
+    proc = Path(f"/proc/{running['pid']}")
+
+    def most() -> int:
+        return int(re.findall(r"VmHWM:\s+(\d+) kB", (proc / "status").read_text())[0]) << 10
+
+    (proc / "clear_refs").write_text("5")  # the most begins anew
+    before = most()
+    asked = {"Runtime": RUNTIME, "Handler": "index.handler", "Role": functions.role}
+    made = functions.client.create_function(
+        FunctionName=functions.unique("function"), Code={"S3Bucket": bucket, "S3Key": "f.zip"}, **asked
+    )
+    assert made["CodeSize"] == len(large)
+    assert made["CodeSha256"] == base64.b64encode(hashlib.sha256(large).digest()).decode()
+    assert most() - before < 60 << 20
 
 
 def test_dry_run_runs_nothing(functions: Functions) -> None:
