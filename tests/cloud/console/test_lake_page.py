@@ -43,7 +43,9 @@ def test_queries_of_a_workgroup_show_their_state_and_price_as_they_come(
     expect(failed).to_contain_text("FAILED")
     expect(failed).to_contain_text("$0.000000")
     expect(failed).to_contain_text(reason)
-    page.get_by_role("searchbox", name="Workgroup").fill("nobody-has-this")
+    box = page.get_by_role("searchbox", name="Workgroup")
+    box.fill("nobody-has-this")
+    box.press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("WorkGroup nobody-has-this is not found.")
 
 
