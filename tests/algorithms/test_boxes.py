@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sagelab.algorithms import boxes
+from sagelab.algorithms.vision import boxes
 
 UNIT = np.array([[0.0, 0.0, 0.4, 0.4]])
 

@@ -10,7 +10,7 @@ import pytest
 from sagelab.algorithms.definition import Range
 from sagelab.algorithms.definitions import definitions
 from sagelab.algorithms.hyperparameters import read
-from sagelab.algorithms.numeric_definitions import NUMERIC
+from sagelab.algorithms.tabular.numeric_definitions import NUMERIC
 
 
 @pytest.mark.parametrize("module", NUMERIC)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sagelab.algorithms import image_records
 from sagelab.algorithms.job import UserError
+from sagelab.algorithms.vision import image_records
 from tests.algorithms.scenes import framed, record
 
 WHOLE, FIRST, MIDDLE, LAST = range(4)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sagelab.algorithms import augmentation, images
 from sagelab.algorithms.job import UserError
+from sagelab.algorithms.vision import augmentation, images
 from tests.algorithms import scenes
 
 

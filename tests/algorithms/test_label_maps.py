@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sagelab.algorithms import label_maps
 from sagelab.algorithms.job import UserError
-from sagelab.algorithms.label_maps import Confusion
+from sagelab.algorithms.vision import label_maps
+from sagelab.algorithms.vision.label_maps import Confusion
 
 
 def test_masks_are_read_by_the_two_examples_of_the_documentation() -> None:

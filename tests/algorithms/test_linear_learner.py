@@ -13,9 +13,10 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, QuantileR
 from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 
-from sagelab.algorithms import linear_learner, ndarrays, recordio
+from sagelab.algorithms import linear_learner, recordio
 from sagelab.algorithms.answers import Unanswered
 from sagelab.algorithms.job import UserError
+from sagelab.algorithms.tabular import ndarrays
 from tests.algorithms.containers import ask, container, csv, metric, trained
 
 LONG = {"mini_batch_size": 100, "epochs": 200, "early_stopping_patience": 200, "l1": 0, "num_models": 4}

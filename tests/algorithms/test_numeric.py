@@ -16,8 +16,9 @@ from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.preprocessing import PolynomialFeatures
 
-from sagelab.algorithms import factorization_machines, kmeans, knn, ndarrays, pca, randomcutforest, recordio
+from sagelab.algorithms import factorization_machines, kmeans, knn, pca, randomcutforest, recordio
 from sagelab.algorithms.job import UserError
+from sagelab.algorithms.tabular import ndarrays
 from tests.algorithms.containers import ask, container, csv, metric, records, trained
 
 ROWS, CSV, JSON = "text/csv;label_size=0", "text/csv", "application/json"
@@ -120,7 +121,7 @@ def test_what_is_apart_is_odd(tmp_path: Path) -> None:
 
 def test_scores_of_one_point_alone_are_known() -> None:
     """Of points on a line that a first cut must part, the score follows from the library's formulas by hand."""
-    from sagelab.algorithms.random_cut_trees import Tree
+    from sagelab.algorithms.tabular.random_cut_trees import Tree
 
     tree = Tree.grow(np.array([[0.0], [0.0], [0.0], [1.0]]), np.random.default_rng(1))
     whole = np.log2(5)

@@ -10,19 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sagelab.algorithms import (
-    box_annotations,
-    image_classification,
-    image_requests,
-    object_detection,
-    recordio,
-    semantic_segmentation,
-    training,
-)
+from sagelab.algorithms import image_classification, object_detection, recordio, semantic_segmentation
 from sagelab.algorithms.answers import Unanswered
-from sagelab.algorithms.image_channels import Example
 from sagelab.algorithms.job import Job, UserError
-from sagelab.algorithms.training import Patience, Progress
+from sagelab.algorithms.vision import box_annotations, image_requests, training
+from sagelab.algorithms.vision.image_channels import Example
+from sagelab.algorithms.vision.training import Patience, Progress
 from tests.algorithms import scenes
 from tests.algorithms.scenes import annotation, encoded, record
 

@@ -11,19 +11,10 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from sagelab.algorithms import (
-    blazingtext,
-    corpora,
-    hyperparameters,
-    object2vec,
-    recordio,
-    seq2seq,
-    sequences,
-    translations,
-    word_pairs,
-)
+from sagelab.algorithms import blazingtext, hyperparameters, object2vec, recordio, seq2seq
 from sagelab.algorithms.answers import Unanswered
 from sagelab.algorithms.job import Job, UserError
+from sagelab.algorithms.text import corpora, sequences, translations, word_pairs
 from tests.algorithms.containers import container
 
 SPECIAL = {"<pad>": 0, "<unk>": 1, "<s>": 2, "</s>": 3}

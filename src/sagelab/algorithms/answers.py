@@ -13,8 +13,8 @@ import numpy as np
 from scipy.sparse import csr_matrix, vstack
 
 from sagelab.algorithms import recordio
-from sagelab.algorithms.channels import CSV, RECORDIO, read_csv
 from sagelab.algorithms.job import UserError
+from sagelab.algorithms.tabular.channels import CSV, RECORDIO, read_csv
 
 JSON, JSON_LINES = "application/json", "application/jsonlines"
 

@@ -15,13 +15,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from sagelab.algorithms import corpora, hyperparameters, word_pairs
+from sagelab.algorithms import hyperparameters
 from sagelab.algorithms.answers import JSON, JSON_LINES, Answer, Unanswered
-from sagelab.algorithms.corpora import Corpus
 from sagelab.algorithms.hyperparameters import boolean, optional, required
 from sagelab.algorithms.job import Job, UserError
 from sagelab.algorithms.parameters import choice, integer, number
 from sagelab.algorithms.program import line, main, warn
+from sagelab.algorithms.text import corpora, word_pairs
+from sagelab.algorithms.text.corpora import Corpus
 
 SUPERVISED, BATCH_SKIPGRAM = "supervised", "batch_skipgram"
 MODEL, VECTORS, VECTORS_TEXT, EVALUATION = "model.bin", "vectors.bin", "vectors.txt", "eval.json"

@@ -7,9 +7,9 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/xgboost-tuning.html
 from __future__ import annotations
 
 from sagelab.algorithms.definition import Definition
-from sagelab.algorithms.numeric_definitions import NUMERIC
-from sagelab.algorithms.text_definitions import TEXT
-from sagelab.algorithms.vision_definitions import VISION
+from sagelab.algorithms.tabular.numeric_definitions import NUMERIC
+from sagelab.algorithms.text.text_definitions import TEXT
+from sagelab.algorithms.vision.vision_definitions import VISION
 
 # Those of xgboost's own, and those that are computed with scikit-learn.
 XGBOOST = (

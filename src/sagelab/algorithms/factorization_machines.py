@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from sagelab.algorithms import answers, channels, hyperparameters, linear_scores, ndarrays, program
+from sagelab.algorithms import answers, hyperparameters, program
 from sagelab.algorithms.answers import Answer
 from sagelab.algorithms.hyperparameters import Hyperparameter, optional, required
 from sagelab.algorithms.job import Job, UserError
-from sagelab.algorithms.linear_models import sigmoid
 from sagelab.algorithms.parameters import choice, integer, number
 from sagelab.algorithms.tables import Table
+from sagelab.algorithms.tabular import channels, linear_scores, ndarrays
+from sagelab.algorithms.tabular.linear_models import sigmoid
 
 MODEL = "model_algo-1"
 KINDS = (channels.RECORDIO,)  # of a channel: rows are mostly sparse

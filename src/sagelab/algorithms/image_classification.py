@@ -15,14 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from sagelab.algorithms import augmentation, hyperparameters, image_channels, image_requests, images, training
+from sagelab.algorithms import hyperparameters
 from sagelab.algorithms.answers import Answer
 from sagelab.algorithms.hyperparameters import boolean, optional, required
-from sagelab.algorithms.image_channels import RECORDIO, Example
 from sagelab.algorithms.job import Job, UserError
 from sagelab.algorithms.parameters import Parameter, choice, integer, number
 from sagelab.algorithms.program import line, main
-from sagelab.algorithms.training import Loop, Patience
+from sagelab.algorithms.vision import augmentation, image_channels, image_requests, images, training
+from sagelab.algorithms.vision.image_channels import RECORDIO, Example
+from sagelab.algorithms.vision.training import Loop, Patience
 
 NAME = "image-classification"
 SYMBOL, PARAMETERS_OF = f"{NAME}-symbol.json", f"{NAME}-*.params"
@@ -171,7 +172,7 @@ class Examples:
 def _fit(job: Job, settings: dict[str, Any], data: dict[str, Examples]) -> None:
     import keras
 
-    from sagelab.algorithms import residual_networks
+    from sagelab.algorithms.vision import residual_networks
 
     before = training.before(job)
     keras.utils.set_random_seed(training.SEED)
@@ -278,7 +279,7 @@ def accuracy(guesses: Any, labels: Any) -> float:
 
 def load(folder: Path) -> Answer:
     """What answers for a model: a picture in, the probability of each class out."""
-    from sagelab.algorithms import residual_networks
+    from sagelab.algorithms.vision import residual_networks
 
     files = sorted(folder.glob(PARAMETERS_OF))
     saved = _network_of(folder / SYMBOL if files else None)

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from sklearn.cluster import KMeans, MiniBatchKMeans
 
-from sagelab.algorithms import answers, channels, hyperparameters, ndarrays, program
+from sagelab.algorithms import answers, hyperparameters, program
 from sagelab.algorithms.answers import Answer
 from sagelab.algorithms.hyperparameters import auto, boolean, names, optional, required
 from sagelab.algorithms.job import Job, UserError
 from sagelab.algorithms.parameters import choice, integer, number
+from sagelab.algorithms.tabular import channels, ndarrays
 
 NAME, MODEL, CENTERS = "AWS/KMeansWebscale", "model_algo-1", "centers"
 MOST_EXTRA = 10  # times k: how many more centres are kept, if it is left to the algorithm

@@ -15,12 +15,13 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 from sklearn.random_projection import GaussianRandomProjection
 
-from sagelab.algorithms import answers, channels, hyperparameters, ndarrays, program
+from sagelab.algorithms import answers, hyperparameters, program
 from sagelab.algorithms.answers import Answer
 from sagelab.algorithms.hyperparameters import auto, optional, required
 from sagelab.algorithms.job import Job, UserError
 from sagelab.algorithms.parameters import choice, integer
 from sagelab.algorithms.tables import Table
+from sagelab.algorithms.tabular import channels, ndarrays
 
 MODEL, PARTS = "model_algo-1", ("arrays.params", "settings.json")
 CLASSIFIER, REGRESSOR = "classifier", "regressor"

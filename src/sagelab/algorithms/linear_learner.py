@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from sagelab.algorithms import answers, channels, hyperparameters, ndarrays, program
+from sagelab.algorithms import answers, hyperparameters, program
 from sagelab.algorithms.answers import Answer
 from sagelab.algorithms.hyperparameters import auto, boolean, optional, required
 from sagelab.algorithms.job import Job, UserError
-from sagelab.algorithms.linear_training import BINARY, LOSSES, MULTICLASS, REGRESSOR, Linear, Training
 from sagelab.algorithms.parameters import choice, integer, number
 from sagelab.algorithms.tables import Table
+from sagelab.algorithms.tabular import channels, ndarrays
+from sagelab.algorithms.tabular.linear_training import BINARY, LOSSES, MULTICLASS, REGRESSOR, Linear, Training
 
 MODEL, PARTS = "model_algo-1", ("mx-mod-0000.params", "additional-params.json")
 CHANNELS = ("train", "validation", "test")

@@ -17,13 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from sagelab.algorithms import channels, hyperparameters
+from sagelab.algorithms import hyperparameters
 from sagelab.algorithms.answers import JSON, JSON_LINES, Answer, Unanswered
 from sagelab.algorithms.hyperparameters import Hyperparameter, auto, boolean, optional, required
 from sagelab.algorithms.job import Job, UserError
 from sagelab.algorithms.parameters import Parameter, choice, integer, number, words
 from sagelab.algorithms.program import line, main, progress, quality, throughput
-from sagelab.algorithms.sequences import check, pad
+from sagelab.algorithms.tabular import channels
+from sagelab.algorithms.text.sequences import check, pad
 
 CONFIG, WEIGHTS = "config.json", "weights.npz"
 NETWORKS = ("hcnn", "bilstm", "pooled_embedding")
@@ -95,7 +96,7 @@ def train(job: Job) -> None:
     channels.require(job, "train")
     data = {name: read(job, name, settings) for name in ("train", "validation", "test") if job.channel(name)}
     vectors = [pretrained(job, settings, side) for side in range(2)]
-    from sagelab.algorithms.object2vec_network import Network
+    from sagelab.algorithms.text.object2vec_network import Network
 
     import_seed()
     network = Network(settings)
@@ -318,7 +319,7 @@ def _report(
 
 def load(folder: Path) -> Answer:
     """What answers for a model. UserError: the folder has none."""
-    from sagelab.algorithms.object2vec_network import Network
+    from sagelab.algorithms.text.object2vec_network import Network
 
     try:
         settings = json.loads((folder / CONFIG).read_text())

@@ -16,22 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from sagelab.algorithms import (
-    box_annotations,
-    boxes,
-    hyperparameters,
-    image_channels,
-    image_requests,
-    images,
-    training,
-)
+from sagelab.algorithms import hyperparameters
 from sagelab.algorithms.answers import Answer
 from sagelab.algorithms.hyperparameters import boolean, optional, required
-from sagelab.algorithms.image_channels import RECORDIO, Example
 from sagelab.algorithms.job import Job, UserError
 from sagelab.algorithms.parameters import Parameter, choice, integer, number
 from sagelab.algorithms.program import line, main, progress, throughput
-from sagelab.algorithms.training import Artifact, Loop, Patience
+from sagelab.algorithms.vision import box_annotations, boxes, image_channels, image_requests, images, training
+from sagelab.algorithms.vision.image_channels import RECORDIO, Example
+from sagelab.algorithms.vision.training import Artifact, Loop, Patience
 
 SYMBOL, WEIGHTS, SETTINGS = "model_algo_1-symbol.json", "model_algo_1-0000.params", "hyperparams.json"
 NETWORK = ("base_network", "num_classes")  # what makes it: as in the model channel
@@ -135,7 +128,7 @@ def mirrored(objects: Any) -> Any:
 def _fit(job: Job, settings: dict[str, Any], data: dict[str, Examples]) -> None:
     import keras
 
-    from sagelab.algorithms import object_detection_network as network
+    from sagelab.algorithms.vision import object_detection_network as network
 
     before = training.before(job)
     keras.utils.set_random_seed(training.SEED)
@@ -170,7 +163,7 @@ class Fitting:
 
     def epoch(self, number: int) -> float:
         """Train on each picture once; the mAP on those of validation."""
-        from sagelab.algorithms import object_detection_network as network
+        from sagelab.algorithms.vision import object_detection_network as network
 
         settings, data, start = self._settings, self._data["train"], time.monotonic()
         steps = settings["lr_scheduler_step"]
@@ -205,7 +198,7 @@ class Fitting:
             line(f"#quality_metric: host={self._host}, {when} train {name} <loss>={float(found[name])}")
 
     def _validate(self) -> float:
-        from sagelab.algorithms import object_detection_network as network
+        from sagelab.algorithms.vision import object_detection_network as network
 
         data, found = self._data["validation"], []
         for chosen in training.batches(len(data), self._settings["mini_batch_size"], None):
@@ -218,7 +211,7 @@ class Fitting:
 
 def load(folder: Path) -> Answer:
     """What answers for a model: a picture in, its objects out, the most certain first."""
-    from sagelab.algorithms import object_detection_network as network
+    from sagelab.algorithms.vision import object_detection_network as network
 
     settings = _settings_of(folder)
     side, limit = settings["image_shape"], settings["nms_threshold"]

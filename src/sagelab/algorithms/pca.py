@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from sklearn.utils.extmath import randomized_svd
 
-from sagelab.algorithms import answers, channels, hyperparameters, ndarrays, program
+from sagelab.algorithms import answers, hyperparameters, program
 from sagelab.algorithms.answers import Answer
 from sagelab.algorithms.hyperparameters import boolean, optional, required
 from sagelab.algorithms.job import Job, UserError
 from sagelab.algorithms.parameters import choice, integer
+from sagelab.algorithms.tabular import channels, ndarrays
 
 MODEL = "model_algo-1"
 HYPERPARAMETERS = {

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from sagelab.algorithms import answers, channels, hyperparameters, ndarrays, program
+from sagelab.algorithms import answers, hyperparameters, program
 from sagelab.algorithms.answers import Answer
 from sagelab.algorithms.hyperparameters import boolean, names, optional, required
 from sagelab.algorithms.job import Job, UserError
 from sagelab.algorithms.parameters import integer
-from sagelab.algorithms.random_cut_trees import ARRAYS, LEAF, Tree
+from sagelab.algorithms.tabular import channels, ndarrays
+from sagelab.algorithms.tabular.random_cut_trees import ARRAYS, LEAF, Tree
 
 MODEL = "model_algo-1"
 ACCURACY, FSCORE = "accuracy", "precision_recall_fscore"

@@ -15,15 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from sagelab.algorithms import augmentation, hyperparameters, image_channels, images, label_maps, training
+from sagelab.algorithms import hyperparameters
 from sagelab.algorithms.answers import Answer
 from sagelab.algorithms.hyperparameters import boolean, optional, required
-from sagelab.algorithms.image_channels import RECORDIO, Example
 from sagelab.algorithms.job import Job, UserError
-from sagelab.algorithms.label_maps import IGNORED, Confusion, LabelMap
 from sagelab.algorithms.parameters import choice, integer, number
 from sagelab.algorithms.program import line, main, progress, throughput
-from sagelab.algorithms.training import Artifact, Loop, Patience
+from sagelab.algorithms.vision import augmentation, image_channels, images, label_maps, training
+from sagelab.algorithms.vision.image_channels import RECORDIO, Example
+from sagelab.algorithms.vision.label_maps import IGNORED, Confusion, LabelMap
+from sagelab.algorithms.vision.training import Artifact, Loop, Patience
 
 WEIGHTS, SETTINGS, MAP = "model_algo-1", "hyperparams.json", "label_map.json"
 NETWORK = ("backbone", "algorithm", "crop_size", "num_classes")  # what makes it: as in the model channel
@@ -163,7 +164,7 @@ def scaled_size(shape: Sequence[int], longest: float) -> tuple[int, int]:
 def _fit(job: Job, settings: dict[str, Any], data: dict[str, Examples]) -> None:
     import keras
 
-    from sagelab.algorithms import semantic_segmentation_network as network
+    from sagelab.algorithms.vision import semantic_segmentation_network as network
 
     before = training.before(job)
     keras.utils.set_random_seed(training.SEED)
@@ -225,7 +226,7 @@ class Fitting:
         return training.polynomial(rate, done) if kind == "poly" else training.cosine(rate, done)
 
     def _validate(self) -> Confusion:
-        from sagelab.algorithms import semantic_segmentation_inference as inference
+        from sagelab.algorithms.vision import semantic_segmentation_inference as inference
 
         data, found = self._data["validation"], Confusion(self._settings["num_classes"])
         for chosen in training.batches(len(data), self._settings["validation_mini_batch_size"], None):
@@ -238,7 +239,7 @@ class Fitting:
 
 def load(folder: Path) -> Answer:
     """What answers for a model: a picture in; a mask, or the probability of each class at each pixel, out."""
-    from sagelab.algorithms import semantic_segmentation_inference as inference
+    from sagelab.algorithms.vision import semantic_segmentation_inference as inference
 
     return inference.load(folder)
 

@@ -17,14 +17,16 @@ from typing import Any
 
 import numpy as np
 
-from sagelab.algorithms import channels, hyperparameters, recordio, sequences
+from sagelab.algorithms import hyperparameters, recordio
 from sagelab.algorithms.answers import JSON, JSON_LINES, Answer, Unanswered
 from sagelab.algorithms.hyperparameters import boolean, optional
 from sagelab.algorithms.job import Job, UserError
 from sagelab.algorithms.parameters import choice, integer, number
 from sagelab.algorithms.program import line, main, warn
-from sagelab.algorithms.sequences import Batches, Vocabulary
-from sagelab.algorithms.translations import bleu, logarithms
+from sagelab.algorithms.tabular import channels
+from sagelab.algorithms.text import sequences
+from sagelab.algorithms.text.sequences import Batches, Vocabulary
+from sagelab.algorithms.text.translations import bleu, logarithms
 
 VOCABULARIES = ("vocab.src.json", "vocab.trg.json")
 CONFIG, WEIGHTS = "config.json", "params.best"
@@ -109,7 +111,7 @@ def _closed(pairs: tuple[list[Any], list[Any]], target: Vocabulary) -> tuple[lis
 
 
 def _save(model: Path, settings: dict[str, Any], vocabularies: Path, weights: list[Any]) -> None:
-    from sagelab.algorithms.seq2seq_network import write_weights
+    from sagelab.algorithms.text.seq2seq_network import write_weights
 
     for name in VOCABULARIES:
         shutil.copyfile(vocabularies / name, model / name)
@@ -145,7 +147,7 @@ class Training:
     ) -> None:
         import keras
 
-        from sagelab.algorithms import seq2seq_network
+        from sagelab.algorithms.text import seq2seq_network
 
         keras.utils.set_random_seed(0)
         self._settings, self._data, self._target = settings, data, vocabularies[1]
@@ -263,7 +265,7 @@ def _power(loss: float) -> float:
 
 def load(folder: Path) -> Answer:
     """What answers for a model. UserError: the folder has none."""
-    from sagelab.algorithms import seq2seq_network
+    from sagelab.algorithms.text import seq2seq_network
 
     try:
         settings = {name: known.default for name, known in PARAMETERS.items()}

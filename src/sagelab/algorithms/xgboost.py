@@ -22,8 +22,8 @@ from sagelab.algorithms import parameters, tables
 from sagelab.algorithms.job import Job, UserError, run, say
 from sagelab.algorithms.parameters import choice, integer, literal, number, words
 from sagelab.algorithms.tables import Table
-from sagelab.algorithms.xgboost_folds import Folds
-from sagelab.algorithms.xgboost_metrics import CUSTOM, KNOWN, combined
+from sagelab.algorithms.tabular.xgboost_folds import Folds
+from sagelab.algorithms.tabular.xgboost_metrics import CUSTOM, KNOWN, combined
 
 MODEL, CHECKPOINT = "xgboost-model", "xgboost-checkpoint"
 KEPT = 5  # checkpoints

@@ -18,7 +18,9 @@ import pytest
 from sagelab.algorithms import recordio
 from tests.cloud.endpoints import Hosting
 from tests.cloud.jobs import Jobs
+from tests.cloud.tunings import Tunings
 from tests.conftest import LocalCloud
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow  # fastText is pulled first, and TensorFlow trains
 
@@ -142,6 +144,52 @@ def test_text_is_classified_as_well_as_by_fasttext_itself(
     assert [len(json.loads(line)["label"]) for line in found] == [1, 4]
     with pytest.raises(botocore.exceptions.ClientError, match=r"\(400\).*The request is not"):
         invoke(b"[1]")
+
+
+def test_best_text_classifier_of_a_search_labels_a_batch(jobs: Jobs, hosting: Hosting) -> None:
+    channels = {name: {"text": sentences(500, seed).encode()} for seed, name in enumerate(("train", "validation"))}
+    fixed = {"mode": "supervised", "buckets": "2000", "vector_dim": "10", "epochs": "10"}
+    asked, tunings = request(jobs, BLAZINGTEXT, channels, "text/plain", **fixed), Tunings(jobs)
+    rate = {"Name": "learning_rate", "MinValue": "0.005", "MaxValue": "0.5", "ScalingType": "Logarithmic"}
+    config = tunings.config(
+        2,
+        HyperParameterTuningJobObjective={"Type": "Maximize", "MetricName": "validation:accuracy"},
+        ParameterRanges={"ContinuousParameterRanges": [rate]},
+    )
+    kept = ("AlgorithmSpecification", "InputDataConfig", "OutputDataConfig", "RoleArn", "ResourceConfig")
+    definition = {name: asked[name] for name in (*kept, "StoppingCondition")} | {"StaticHyperParameters": fixed}
+    best = tunings.run(tunings.request(config, TrainingJobDefinition=definition))["BestTrainingJob"]
+    objective = best["FinalHyperParameterTuningJobObjectiveMetric"]
+    job = jobs.describe(best["TrainingJobName"])
+    final = {each["MetricName"]: each["Value"] for each in job["FinalMetricDataList"]}
+    assert objective == {"MetricName": "validation:accuracy", "Value": final["validation:accuracy"]}
+    artifact, name = job["ModelArtifacts"]["S3ModelArtifacts"], f"transform-{asked['TrainingJobName']}"
+    rows = jobs.put(f"{name}/rows.jsonl", b'{"source": "sport1 sport2"}\n{"source": "art3", "k": 2}\n')
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": rows}}
+    hosting.sagemaker.create_transform_job(
+        TransformJobName=name,
+        ModelName=hosting.model(None, Image=BLAZINGTEXT, ModelDataUrl=artifact),
+        TransformInput={"DataSource": source, "ContentType": LINES, "SplitType": "Line"},
+        TransformOutput={"S3OutputPath": f"s3://{jobs.bucket}/{name}", "AssembleWith": "Line", "Accept": LINES},
+        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    )
+    ended = until(
+        lambda: hosting.sagemaker.describe_transform_job(TransformJobName=name),
+        lambda job: job["TransformJobStatus"] not in ("InProgress", "Stopping"),
+    )
+    assert ended["TransformJobStatus"] == "Completed", ended.get("FailureReason")
+    answer = jobs.s3.get_object(Bucket=jobs.bucket, Key=f"{name}/rows.jsonl.out")["Body"].read()
+    assert [len(json.loads(line)["label"]) for line in answer.splitlines() if line] == [1, 2]
+
+
+def test_spot_job_that_leaves_no_checkpoints_waits_for_an_hour_at_most(jobs: Jobs) -> None:
+    asked = request(jobs, BLAZINGTEXT, {"train": {"text": b"__label__a b"}}, "text/plain", mode="supervised")
+    asked |= {
+        "EnableManagedSpotTraining": True,
+        "StoppingCondition": {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 3601},
+    }
+    with pytest.raises(botocore.exceptions.ClientError, match="algorithm blazingtext does not checkpoint"):
+        jobs.sagemaker.create_training_job(**asked)
 
 
 def test_words_of_a_topic_have_vectors_that_are_alike(jobs: Jobs) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from sagelab.algorithms import image_records
 from sagelab.algorithms.job import Job, UserError
+from sagelab.algorithms.vision import image_records
 
 RECORDIO = "application/x-recordio"
 PICTURES = ("application/x-image", "image/jpeg", "image/png")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from sagelab.algorithms.images import Pixels
+from sagelab.algorithms.vision.images import Pixels
 
 CROP, COLOR, TRANSFORM = KINDS = ("crop", "crop_color", "crop_color_transform")
 # The most that is added to hue (of 180), saturation and lightness (of 255).

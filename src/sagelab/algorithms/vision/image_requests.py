@@ -6,9 +6,9 @@ import json
 import os
 from typing import Any
 
-from sagelab.algorithms import images
 from sagelab.algorithms.answers import JSON, JSON_LINES, Unanswered
 from sagelab.algorithms.job import UserError
+from sagelab.algorithms.vision import images
 
 JPEG, PNG, ANY = CONTENT_TYPES = ("image/jpeg", "image/png", "application/x-image")
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from sagelab.algorithms import image_channels
-from sagelab.algorithms.image_channels import Example
 from sagelab.algorithms.job import UserError
+from sagelab.algorithms.vision import image_channels
+from sagelab.algorithms.vision.image_channels import Example
 
 HEADER, OBJECT = 2, 5  # numbers of a record before its objects, and of each object, at the least
 WIDEST = 1 << 16  # numbers of an object

@@ -16,8 +16,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from sagelab.algorithms.sequences import Vocabulary, pad
-from sagelab.algorithms.translations import Found, logarithms, search
+from sagelab.algorithms.text.sequences import Vocabulary, pad
+from sagelab.algorithms.text.translations import Found, logarithms, search
 
 Settings = dict[str, Any]
 TINY = -1e9  # what attention is worth where there is no token

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from sagelab.algorithms import hyperparameters, linear_models, linear_scores, program
+from sagelab.algorithms import hyperparameters, program
 from sagelab.algorithms.job import UserError
-from sagelab.algorithms.linear_models import Loss, Models, Optimizer, Recipe
-from sagelab.algorithms.linear_scores import Scores
 from sagelab.algorithms.tables import Table
+from sagelab.algorithms.tabular import linear_models, linear_scores
+from sagelab.algorithms.tabular.linear_models import Loss, Models, Optimizer, Recipe
+from sagelab.algorithms.tabular.linear_scores import Scores
 
 NAME = "Linear Learner"
 PART = 10_000  # rows

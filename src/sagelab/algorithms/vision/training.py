@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from sagelab.algorithms import image_channels
 from sagelab.algorithms.hyperparameters import Hyperparameter
 from sagelab.algorithms.job import Job, UserError
 from sagelab.algorithms.parameters import Parameter, choice
 from sagelab.algorithms.program import line
+from sagelab.algorithms.vision import image_channels
 
 CHECKPOINT, KEPT = "training.npz", "model"  # in the folder of checkpoints: the state, and the artifact so far
 LARGEST_MODEL = 2 << 30  # bytes of an artifact that another job left

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from sagelab.algorithms.images import Pixels
 from sagelab.algorithms.job import UserError
+from sagelab.algorithms.vision.images import Pixels
 
 IGNORED = 255
 

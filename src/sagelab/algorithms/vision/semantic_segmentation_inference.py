@@ -12,10 +12,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from sagelab.algorithms import image_channels, image_requests, images, recordio, training
-from sagelab.algorithms import semantic_segmentation_network as network
+from sagelab.algorithms import recordio
 from sagelab.algorithms.answers import Answer, Unanswered
-from sagelab.algorithms.image_requests import PNG, kind_of
 from sagelab.algorithms.job import UserError
 from sagelab.algorithms.semantic_segmentation import (
     MAP,
@@ -26,6 +24,9 @@ from sagelab.algorithms.semantic_segmentation import (
     WEIGHTS,
     scaled_size,
 )
+from sagelab.algorithms.vision import image_channels, image_requests, images, training
+from sagelab.algorithms.vision import semantic_segmentation_network as network
+from sagelab.algorithms.vision.image_requests import PNG, kind_of
 
 RECORDIO = "application/x-recordio-protobuf"
 MOST_NUMBERS = 1 << 26  # of an answer: 256 MB

@@ -12,8 +12,8 @@ from typing import Any
 import tensorflow as tf
 from keras import Model, layers, ops
 
-from sagelab.algorithms import residual_networks
-from sagelab.algorithms.residual_networks import Step, convolve
+from sagelab.algorithms.vision import residual_networks
+from sagelab.algorithms.vision.residual_networks import Step, convolve
 
 STRIDE = 8  # pixels of the picture to one of the map, each way
 WIDTH = 16  # filters of the first stage

@@ -15,8 +15,8 @@ import numpy as np
 import tensorflow as tf
 from keras import Model, layers
 
-from sagelab.algorithms import boxes, residual_networks
-from sagelab.algorithms.residual_networks import Step, convolve
+from sagelab.algorithms.vision import boxes, residual_networks
+from sagelab.algorithms.vision.residual_networks import Step, convolve
 
 VGG = ((8, 2), (16, 2), (32, 3), (64, 3), (64, 3))  # filters and convolutions of each stage
 VGG_16, RESNET_50 = "vgg-16", "resnet-50"
