@@ -25,7 +25,8 @@ found = fasttext.train_supervised(
     input=train, epoch=int(epochs), bucket=20000, wordNgrams=2, minCount=5, verbose=0,
     thread=len(os.sched_getaffinity(0)),
 )
-found.test(held)
+for text in (train, held):
+    found.test(text)
 found.save_model(model)
 """
 

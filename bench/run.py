@@ -29,6 +29,7 @@ from events import events
 from frameworks import frameworks
 from functions import functions
 from k8s import k8s
+from lake import lake
 from lessons import lessons
 from networks import networks
 from pipelines import pipelines
@@ -79,6 +80,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "scaling": scaling,
     "recommender": recommender,
     "functions": functions,
+    "lake": lake,
     "rest": rest,
     "pipelines": pipelines,
     "trust": trust,

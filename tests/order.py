@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
@@ -25,6 +26,25 @@ class Groups(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
 
     def _split_scope(self, nodeid: str) -> str:
         return find_group(nodeid)
+
+    def _assign_work_unit(self, node: Any) -> None:
+        """A worker begins a test when it knows the next one: it is given two at least."""
+        if not self.workqueue:  # the workers before it were given all there is
+            return
+        super()._assign_work_unit(node)
+        if self.workqueue and self._pending_of(self.assigned_work[node]) < 2:
+            self._assign_work_unit(node)
+
+    def remove_node(self, node: Any) -> str | None:
+        """The test that a worker died of: it has failed and is not run again; what is left goes to others."""
+        groups = self.assigned_work[node]
+        left = {name: tests for name, tests in groups.items() if not all(tests.values())}
+        running = [(tests, test) for tests in left.values() for test, done in tests.items() if not done]
+        self.assigned_work[node] = left
+        for tests, test in running[:1]:
+            tests[test] = True
+        super().remove_node(node)
+        return running[0][1] if running else None
 
 
 def find_group(nodeid: str) -> str:

@@ -36,10 +36,12 @@ ALLOWED = {
     "neo": set(),
     "algorithms": set(),
     "clarify": {"algorithms", "monitoring"},
+    "spark": set(),
     "monitoring": {"algorithms"},
     "frameworks": set(),
     "functions": set(),
     "toolkits": {"algorithms", "serving"},
+    "lake": {"functions"},
     "serving": {"neo", "http1", "algorithms"},
     "cloud": {
         "sagelab",

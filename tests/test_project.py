@@ -65,8 +65,20 @@ BESIDE |= {
     "torch",
     "transformers",
     "fasttext",
+    "pyspark",
+    "py4j",
 }  # of an image's environment
-BESIDE |= {"kopf", "kfp", "kubernetes", "airflow"}  # of environments of their own
+BESIDE |= {
+    "kopf",
+    "kfp",
+    "kubernetes",
+    "airflow",
+    "duckdb",
+    "sqlglot",
+    "fsspec",
+    "awswrangler",
+}  # of environments of their own
+BESIDE |= {"tidying"}  # lies beside a script of Spark's
 BESIDE |= {"mlflow"}  # the SageMaker SDK brings it: a client
 
 

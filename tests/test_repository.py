@@ -47,6 +47,23 @@ def test_links_of_a_page_lead_somewhere(page: Path) -> None:
     assert dead == []
 
 
+def promises() -> dict[str, list[str]]:
+    """What docs/security.md promises, and the tests that it names for it."""
+    table = (ROOT / "docs/security.md").read_text().partition("## What is promised")[2].partition("\n## ")[0]
+    rows = [line.strip("| ").rpartition(" | ") for line in table.splitlines() if line.startswith("| ")]
+    return {promise: re.findall(r"`([^`]+)`", tests) for promise, _, tests in rows[1:]}
+
+
+@pytest.mark.parametrize("promise", promises(), ids=lambda promise: " ".join(promise.split()[:7]))
+def test_each_promise_of_trust_names_tests_that_are_there(promise: str) -> None:
+    paths = [
+        f"/{path.relative_to(ROOT)}" for path in (ROOT / "tests").rglob("*") if "__pycache__" not in path.parts
+    ]
+    found = {name: [path for path in paths if path.endswith(f"/{name}")] for name in promises()[promise]}
+    assert found
+    assert {name: len(each) for name, each in found.items()} == dict.fromkeys(found, 1)
+
+
 def test_address_of_the_repository_stands_in_one_place() -> None:
     """And where none is known no page has a badge, which would lead nowhere."""
     urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"].get("urls", {})

@@ -4,6 +4,7 @@
     python tools/environments.py cli      the AWS CLI
     python tools/environments.py kubernetes   the official Python client of Kubernetes
     python tools/environments.py airflow  Airflow and its operators for AWS
+    python tools/environments.py wrangler AWS SDK for pandas
 
 Each is made once from its lock file in tests/clients, below .clients, and its folder is printed. Only what the
 client imports is compiled to bytecode. Exit code 3: it cannot be made here, for instance without a network.
@@ -28,6 +29,7 @@ STARTS = {
     "v2": "import sagemaker, sagemaker.tensorflow, sagemaker.tuner, sagemaker.sklearn, sagemaker.analytics",
     "cli": "import awscli.clidriver; awscli.clidriver.main(['s3', 'help-nothing'])",
     "airflow": "import airflow.providers.amazon.aws.operators.sagemaker",
+    "wrangler": "import awswrangler",
     "kubernetes": "import kubernetes.client, kubernetes.config, kubernetes.dynamic, kubernetes.watch",
 }
 IMPOSSIBLE = 3

@@ -186,6 +186,15 @@ def find_pictures(lab: Lab) -> Iterator[str]:
                 yield f"an <img> has no alt: {_begin(cell)}"
 
 
+def find_formulas(lab: Lab) -> Iterator[str]:
+    """Two dollars in a paragraph of the notebook or its walkthrough: JupyterLab reads a formula between them."""
+    walkthrough = lab.folder / "README.md"
+    for text in (lab.text, walkthrough.read_text() if walkthrough.exists() else ""):
+        for paragraph in re.split(r"\n\n|\n(?=[|-])", re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.DOTALL)):
+            if len(re.findall(r"(?<!\\)\$", paragraph)) > 1:
+                yield f"dollars are read as a formula, write \\$: {' '.join(paragraph.split())[:60]}"
+
+
 def find_boxes(lab: Lab) -> Iterator[str]:
     """A box for a trap; one that is not in the one form has another look in each place."""
     if TRAP not in lab.text:
@@ -254,6 +263,7 @@ RULES: tuple[Rule, ...] = (
     find_tricks,
     find_bare_truths,
     find_pictures,
+    find_formulas,
     find_boxes,
     find_endings,
     find_unlinked_calls,

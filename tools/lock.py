@@ -20,7 +20,7 @@ from pathlib import Path
 from setup import LOCK, ROOT, surroundings
 
 CONDA = "environment.yml"
-CLIENTS = tuple(f"tests/clients/{name}.lock" for name in ("v2", "cli", "kubernetes", "airflow"))
+CLIENTS = tuple(f"tests/clients/{name}.lock" for name in ("v2", "cli", "kubernetes", "airflow", "wrangler"))
 OLDEST = "3.11"
 PIN = "      - "
 

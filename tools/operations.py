@@ -19,7 +19,7 @@ from sagelab.cloud.gateway.alarms import ALARM_OPERATIONS, TAGGING
 from sagelab.cloud.gateway.auth.identity import MFA_OPERATIONS, STS_OPERATIONS
 from sagelab.cloud.gateway.auth.simulation import IAM_OPERATIONS
 from sagelab.cloud.gateway.moto import key_pairs, services
-from sagelab.cloud.gateway.wire.planes import BESIDE, CONTROL, Planes
+from sagelab.cloud.gateway.wire.planes import BESIDE, CONTROL, SHARED, Planes
 from sagelab.cloud.resources import absent
 
 importlib.import_module("sagelab.cloud.gateway.moto.state_tasks")  # it adds an operation to moto's
@@ -60,6 +60,11 @@ def _sagemaker() -> Iterator[str]:
     for plane, names in planes.names().items():
         ours = resources.operations(plane if plane in BESIDE else CONTROL)
         owned = [name for name in names if name in ours]
+        if plane in SHARED:
+            yield f"## {plane}\n\n| operation | owner |\n|---|---|"
+            yield from (f"| {name} | ours |" for name in owned)
+            yield "| every other | moto |\n"
+            continue
         none = [name for name in names if name not in ours and plane not in BESIDE and _is_none(planes, name)]
         yield f"## {plane}\n"
         asks = f", and {len(none)} that ask for what is never here" if none else ""
@@ -99,15 +104,16 @@ def _sts() -> Iterator[str]:
 def _moto() -> Iterator[str]:
     yield f"## Every other service, by the name of its package in moto {services.MOTO}\n"
     for service in services.services():
-        if service in {name.replace("-", "") for name in BESIDE}:
+        if service in {name.replace("-", "") for name in BESIDE if name not in SHARED}:
             continue
         yield f"### {service}\n"
         if why := services.whole(service):
             yield f"Refused as a whole: {why}\n"
             continue
         names, others = implemented(service)
-        others -= len(set(OURS.get(service, ())) - set(names))
-        names = [name for name in names if name not in OURS.get(service, ())]
+        ours = OURS.get(service, ()) or (resources.operations(service) if service in SHARED else ())
+        others -= len(set(ours) - set(names))
+        names = [name for name in names if name not in ours]
         rows: dict[tuple[str, str], list[str]] = {}
         for name in names:
             found = services.verdict(service, name)

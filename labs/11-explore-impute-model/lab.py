@@ -114,10 +114,10 @@ now = Session(boto_session=lab.session, default_bucket=lab.bucket)
 
 def process(script, table, arguments, *outputs, session=now):
     """Run a script of this lab on a table; returns each output's S3 folder, or for a pipeline the request."""
-    places = {each: "" if session is not now else lab.uri("processed", script, each) for each in outputs}
+    name, processor = lab.fresh_name("processing"), ScriptProcessor(**about, sagemaker_session=session)
+    places = {each: "" if session is not now else lab.uri("processed", name, each) for each in outputs}
     folders = [pipelines.folder_out(*place) for place in places.items()]
     given = {"inputs": [pipelines.folder_in("input", table)], "outputs": folders, "arguments": arguments}
-    name, processor = lab.fresh_name("processing"), ScriptProcessor(**about, sagemaker_session=session)
     step = processor.run(code=f"{SOURCE}/{script}", job_name=name, wait=False, logs=False, **given)
     return step or (watch.follow(lab, "processing job", name) and places)
 
@@ -154,9 +154,9 @@ from sagemaker.mlops.workflow.pipeline import Pipeline
 from sagemaker.mlops.workflow.steps import ProcessingStep, TrainingStep
 from sagemaker.train import ModelTrainer
 
+later, scaler = pipelines.session(lab), ParameterString("Scaler", default_value="standard")
 xgboost = image_uris.retrieve("xgboost", lab.region, version="1.7-1")
 trees = {"objective": "reg:squarederror", "num_round": "80", "max_depth": "3", "eta": "0.15", "seed": "1"}
-later, scaler = pipelines.session(lab), ParameterString("Scaler", default_value="standard")
 step = process("scale.py", delivered, ["--scaler", scaler], "train", "validation", session=later)
 scale = ProcessingStep(name="Scale", step_args=step)
 outputs = scale.properties.ProcessingOutputConfig.Outputs
@@ -452,7 +452,7 @@ judgement.confusion(judgement.count(choose["fraud"], chosen), "fraud", "no fraud
 
 # %% [markdown]
 # At 0.5 it misses many. The threshold is yours to choose, and moving it trades one mistake for the other. So
-# what do they cost? Say a missed fraud costs $120 and an alarm $5, for somebody calls the customer. The green
+# what do they cost? Say a missed fraud costs \$120 and an alarm \$5, for somebody calls the customer. The green
 # line is where that is cheapest, for 4,000 payments that had no part in the training; then it is judged by 4,000
 # others.
 #
@@ -480,7 +480,7 @@ judgement.thresholds(choose["fraud"], chosen, **costs)
 # %% [markdown]
 # The cheapest threshold lies far below one half, and its *accuracy* is lower than that of doing nothing: it
 # raises many false alarms, because they are cheap. That can be reckoned beforehand: an alarm pays where the
-# score times $120 is more than $5, above 5 / 120 = 0.04, as far as scores are honest shares. And look at the two
+# score times \$120 is more than \$5, above 5 / 120 = 0.04, as far as scores are honest shares. And look at the two
 # lower rows: the threshold that was cheapest for the payments that chose it need not be so for others. It is
 # close, and the rest is luck.
 #

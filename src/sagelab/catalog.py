@@ -33,6 +33,7 @@ KINDS: tuple[Kind, ...] = (
         ended=("CreateCompleted", "CreateFailed", "UpdateCompleted", "UpdateFailed", "DeleteFailed"),
         removal=(Removal("Delete"),),
         order=("CreationTime", "Ascending"),
+        menu="Automation",
     ),
     Kind(
         "monitoring-schedule",
@@ -53,6 +54,7 @@ KINDS: tuple[Kind, ...] = (
         ),
         roles=("MonitoringScheduleConfig.MonitoringJobDefinition.RoleArn",),
         removal=(Removal("Delete"),),
+        menu="Monitoring",
     ),
     *(
         Kind(
@@ -62,6 +64,7 @@ KINDS: tuple[Kind, ...] = (
             name_member="JobDefinitionName",
             listed="JobDefinitionSummaries",
             listed_as="Monitoring",
+            menu="Monitoring",
             roles=("RoleArn",),
         )
         for words in ("data quality", "model quality", "model bias", "model explainability")
@@ -95,6 +98,7 @@ KINDS: tuple[Kind, ...] = (
         verbs=(*RECORD, "Update", "List*Versions", *OF_EXECUTIONS),
         roles=("RoleArn",),
         searchable=True,
+        menu="Automation",
     ),
     Kind(
         "hyper-parameter-tuning-job",
@@ -118,6 +122,7 @@ KINDS: tuple[Kind, ...] = (
         roles=("TrainingJobDefinition.RoleArn", "TrainingJobDefinitions[].RoleArn"),
         searchable=True,
         order=("Name", "Ascending"),
+        menu="Training",
     ),
     Kind(
         "notebook-instance",
@@ -139,6 +144,7 @@ KINDS: tuple[Kind, ...] = (
             Removal("Delete", ("Stopped", "Failed", "Pending", "Stopping", "Updating", "Deleting")),
         ),
         order=("Name", "Ascending"),
+        menu="Notebooks",
     ),
     Kind(
         "notebook-instance-lifecycle-config",
@@ -146,6 +152,7 @@ KINDS: tuple[Kind, ...] = (
         "lifecycle configuration",
         listed="NotebookInstanceLifecycleConfigs",
         verbs=(*RECORD, "Update"),
+        menu="Notebooks",
     ),
     Kind(
         "training-job",
@@ -159,6 +166,7 @@ KINDS: tuple[Kind, ...] = (
         roles=("RoleArn",),
         log=Log("/aws/sagemaker/TrainingJobs", "{name}/"),
         searchable=True,
+        menu="Training",
     ),
     Kind(
         "processing-job",
@@ -172,6 +180,7 @@ KINDS: tuple[Kind, ...] = (
         roles=("RoleArn",),
         log=Log("/aws/sagemaker/ProcessingJobs", "{name}/"),
         order=("CreationTime", "Ascending"),
+        menu="Processing",
     ),
     Kind(
         "transform-job",
@@ -183,6 +192,7 @@ KINDS: tuple[Kind, ...] = (
         ends_member="TransformEndTime",
         uses=(Use("hosting", "TransformResources", until="until its data is through"),),
         log=Log("/aws/sagemaker/TransformJobs", "{name}/"),
+        menu="Inference",
     ),
     Kind(
         "inference-recommendations-job",
@@ -205,6 +215,7 @@ KINDS: tuple[Kind, ...] = (
         ),
         roles=("RoleArn",),
         log=Log("/aws/sagemaker/InferenceRecommendationsJobs", "{name}/"),
+        menu="Inference",
     ),
     Kind(
         "compilation-job",
@@ -217,6 +228,7 @@ KINDS: tuple[Kind, ...] = (
         roles=("RoleArn",),
         log=Log("/aws/sagemaker/CompilationJobs", "{name}"),
         order=("CreationTime", "Ascending"),
+        menu="Inference",
     ),
     Kind(
         "endpoint",
@@ -254,6 +266,7 @@ KINDS: tuple[Kind, ...] = (
         ),
         log=Log("/aws/sagemaker/Endpoints/{name}"),
         removal=(Removal("Delete"),),
+        menu="Inference",
     ),
     Kind(
         "endpoint-config",
@@ -261,8 +274,17 @@ KINDS: tuple[Kind, ...] = (
         "endpoint configuration",
         listed="EndpointConfigs",
         roles=("ExecutionRoleArn",),
+        menu="Inference",
     ),
-    Kind("model", "Model", "model", listed="Models", roles=("ExecutionRoleArn",), searchable=True),
+    Kind(
+        "model",
+        "Model",
+        "model",
+        listed="Models",
+        roles=("ExecutionRoleArn",),
+        searchable=True,
+        menu="Inference",
+    ),
     Kind(
         "model-package",
         "ModelPackage",
@@ -280,6 +302,7 @@ KINDS: tuple[Kind, ...] = (
         listed="ModelPackageGroupSummaryList",
         searchable=True,
         order=("CreationTime", "Ascending"),
+        menu="Automation",
     ),
 )
 

@@ -97,6 +97,7 @@ class Kind:
     order: of a List that asks for none, (SortBy, SortOrder); AWS's documentation of each List has it.
     within: the stem of the kind that it is a part of, whose name its List asks for.
     listed_as: what comes before the names of name_member and arn_member in a List's rows.
+    menu: the part of the console's menu that it stands in.
     """
 
     arn: str
@@ -122,6 +123,7 @@ class Kind:
     service: str = "sagemaker"
     within: str = ""
     listed_as: str = ""
+    menu: str = "More"
 
     def __post_init__(self) -> None:
         name = self.name_member or f"{self.stem}Name"

@@ -23,6 +23,14 @@ def field(number: int, content: bytes) -> bytes:
     return bytes([number << 3 | 2, len(content)]) + content
 
 
+def varint(value: int) -> bytes:
+    """As protobuf writes an int64."""
+    value, found = value & (1 << 64) - 1, b""
+    while value > 127:
+        found, value = found + bytes([value & 127 | 128]), value >> 7
+    return found + bytes([value])
+
+
 def record(values: Any, label: float | None = None, keys: list[int] | None = None, width: int = 0) -> bytes:
     """A record as https://docs.aws.amazon.com/sagemaker/latest/dg/cdf-training.html has it: a tensor of a type."""
     number, packed = {
@@ -30,7 +38,9 @@ def record(values: Any, label: float | None = None, keys: list[int] | None = Non
         np.dtype(np.float64): (3, values.tobytes()),
         np.dtype(np.int32): (7, bytes(values.tolist()) if values.dtype == np.int32 else b""),
     }[values.dtype]
-    tensor = field(1, packed) + (field(2, bytes(keys)) + field(3, bytes([width])) if keys is not None else b"")
+    tensor = field(1, packed) + (
+        field(2, b"".join(map(varint, keys))) + field(3, bytes([width])) if keys is not None else b""
+    )
     message = field(1, field(1, b"values") + field(2, field(number, tensor)))
     if label is not None:
         target = field(2, field(1, np.float32(label).tobytes()))
@@ -134,6 +144,33 @@ def test_sparse_records_are_read() -> None:
     assert labels is None
 
 
+@pytest.mark.parametrize("column", ["-1", str(2**31), str(2**70)])
+def test_columns_that_no_row_has_are_refused(column: str) -> None:
+    with pytest.raises(UserError, match="a column is not from 0"):
+        tables.read_request(f"{column}:1.5".encode(), tables.LIBSVM)
+
+
+@pytest.mark.parametrize(
+    ("keys", "width"),
+    [((-1,), 3), ((-(2**63),), 3), ((2**62,), 3), ((2**63 - 1,), 3), ((1,), 2**62), ((0, 1), 3), ((), -5)],
+)
+def test_keys_that_are_no_columns_are_refused(keys: tuple[int, ...], width: int) -> None:
+    """SciPy looks at none of them, and would write outside of its arrays."""
+    tensor = field(1, np.float32(1).tobytes()) + field(2, b"".join(map(varint, keys))) + field(3, varint(width))
+    message = field(1, field(1, b"values") + field(2, field(2, tensor)))
+    content = struct.pack("<II", 0xCED7230A, len(message)) + message + bytes(-len(message) % 4)
+    if keys:
+        with pytest.raises(UserError, match="keys are not as many as its values, or not columns"):
+            recordio.read(content + record(np.array([1.0], np.float32), keys=[0], width=3))
+    else:
+        assert recordio.read(content)[0].tolist() == [[1]]
+
+
+def test_length_that_leads_backwards_is_refused() -> None:
+    with pytest.raises(UserError, match="ends inside a record"):
+        list(recordio.read_integers(struct.pack("<II", 0xCED7230A, 12) + b"\x0a" + varint(-11) + b"\0"))
+
+
 @pytest.mark.parametrize("cut", [1, 5, 9, 12, -1])
 def test_records_that_end_early_are_refused(cut: int) -> None:
     with pytest.raises(UserError):
@@ -155,6 +192,8 @@ def test_record_whose_inside_ends_early_is_refused() -> None:
         ("1\n2\n", tables.CSV),
         ("1,2,3\n", tables.LIBSVM),
         ("1 -1:2\n", tables.LIBSVM),
+        (f"1 {2**63}:2\n", tables.LIBSVM),
+        ("\n\n", tables.CSV),
         ("no parquet", tables.PARQUET),
         ("no records", tables.RECORDIO),
         (b"\xff\xfe1,2", tables.CSV),

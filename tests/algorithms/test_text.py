@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,49 @@ def test_files_of_a_channel_are_read_together(tmp_path: Path) -> None:
     assert found
     assert found.file.read_text().split() == ["three", "one", "two"]
     assert found.sentences == 2
+
+
+def test_parts_of_a_text_have_each_sentence_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text, lines = tmp_path / "text", [b"word " * (number % 7) + b"end" for number in range(100)]
+    text.write_bytes(b"\n".join(lines))
+    assert corpora.parts(text, 4, tmp_path) == [text]  # it is short
+    monkeypatch.setattr(corpora, "SHORT", 10)
+    assert corpora.parts(text, 1, tmp_path) == [text]
+    found = [part.read_bytes() for part in corpora.parts(text, 4, tmp_path)]
+    assert b"".join(found) == text.read_bytes()
+    assert [part.endswith(b"end\n") for part in found] == [True, True, True, False]
+    assert all(len(part) > 200 for part in found)
+
+
+class Labeller:
+    """Scores a text as fastText does: (sentences with a label, of the predictions those that are right, ...)."""
+
+    def test(self, file: str) -> tuple[int, float, float]:
+        labels = [line.split()[0] for line in Path(file).read_text().splitlines() if "__label__" in line]
+        right = labels.count("__label__a")
+        return len(labels), right / len(labels) if labels else float("nan"), 0.0
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+def test_text_is_scored_by_several_processes_as_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int
+) -> None:
+    monkeypatch.setattr(corpora, "SHORT", 10)
+    (tmp_path / "text").write_text("__label__a one two\n__label__b three\nno label\n" * 33 + "__label__a\n" * 2)
+    assert blazingtext.tested(Labeller(), tmp_path / "text", processes) == (68, 35)
+
+
+def test_text_that_a_process_cannot_score_fails_the_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(corpora, "SHORT", 10)
+    (tmp_path / "text").write_text("__label__a one\n" * 9 + "\n" * 300)
+
+    class Dies(Labeller):
+        def test(self, file: str) -> tuple[int, float, float]:
+            found = super().test(file)
+            return found if found[0] else os._exit(3)
+
+    with pytest.raises(EOFError):
+        blazingtext.tested(Dies(), tmp_path / "text", 2)
 
 
 @pytest.mark.parametrize(
@@ -226,6 +270,8 @@ def test_pairs_are_cut_and_their_tokens_moved(tmp_path: Path) -> None:
         ('{"label": 2, "in0": [1], "in1": [2]}', "has the label 2"),
         ('{"label": 0.5, "in0": [1], "in1": [2]}', "has the label 0.5"),
         ('{"label": "x", "in0": [1], "in1": [2]}', "a label that is no number"),
+        ('{"label": NaN, "in0": [1], "in1": [2]}', "a label that is no number"),
+        (f'{{"label": {"9" * 400}, "in0": [1], "in1": [2]}}', "a label that is no number"),
         ('{"label": 1, "in0": [], "in1": [2]}', "one or more whole numbers as in0"),
         ('{"label": 1, "in0": [1], "in1": [10]}', "The token 10 in in1: Line 1"),
         ('{"label": 1, "in0": [1], "in1": [-1]}', "The token -1 in in1: Line 1"),

@@ -29,8 +29,8 @@ def request(command: str, *, count: int = 1, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def source(name: str, uri: str, **changes: Any) -> dict[str, Any]:
-    """An input that lies in /opt/ml/processing/<name>."""
+def source(name: str, uri: str | dict[str, str], **changes: Any) -> dict[str, Any]:
+    """An input that lies in /opt/ml/processing/<name>. uri: or what stands for one in a pipeline."""
     given = {
         "S3Uri": uri,
         "LocalPath": f"/opt/ml/processing/{name}",

@@ -154,7 +154,8 @@ def test_lab_opens_on_the_copy_and_jupyter_asks_nothing(page: Page, desk: Desk) 
 def test_jupyterlab_has_all_that_a_learner_uses(page: Page, desk: Desk) -> None:
     """Though it leaves out what no lab needs."""
     path = desk.work / "notebooks" / f"{LAB}.ipynb"
-    before = path.read_text()
+    before, said = path.read_text(), []
+    page.context.on("console", lambda message: said.append(message.text))
     with page.context.expect_page() as opened:
         page.get_by_role("link", name="Start lab 1", exact=True).click()
     lab = opened.value
@@ -176,6 +177,7 @@ def test_jupyterlab_has_all_that_a_learner_uses(page: Page, desk: Desk) -> None:
     lab.keyboard.press("Control+s")
     until(lambda: path.read_text(), lambda text: '"execution_count": 1' in text)
     path.write_text(before)
+    assert [text for text in said if "activat" in text] == []  # a part whose needs are left out
 
 
 def _kernels(desk: Desk) -> list[int]:

@@ -88,6 +88,9 @@ def test_patches_of_every_kind(api: Api) -> None:
     bad = [{"op": "test", "path": "/spec/size", "value": 1}]
     assert api.ask("PATCH", path, bad, "application/json-patch+json")[0] == 422
     assert api.ask("PATCH", path, [1], "application/json-patch+json")[0] == 400
+    copies = [{"op": "copy", "from": "/metadata", "path": f"/metadata/{number}"} for number in range(40)]
+    code, said = api.ask("PATCH", path, copies, "application/json-patch+json")
+    assert (code, "accumulated size increase" in said["message"]) == (422, True)
     api.do("POST", "/api/v1/namespaces/default/configmaps", {"metadata": {"name": "c"}, "data": {"a": "1"}})
     change = {"data": {"b": "2"}, "metadata": {"finalizers": ["example.com/x"], "$setElementOrder/finalizers": []}}
     strategic = "application/strategic-merge-patch+json"

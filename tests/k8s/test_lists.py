@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -130,6 +131,13 @@ def test_label_selectors(api: Api, labels: str, names: str) -> None:
         api.make(name, labels=found)
     items = api.do("GET", WIDGETS, labelSelector=labels)["items"]
     assert "".join(one["metadata"]["name"] for one in items) == names
+
+
+def test_a_long_selector_holds_nobody_up(api: Api) -> None:
+    began = time.process_time()
+    assert api.ask("GET", WIDGETS, labelSelector="(" + "," * 60_000)[0] == 400
+    assert api.ask("GET", WIDGETS, labelSelector="," * 60_000)[0] == 200
+    assert time.process_time() - began < 2
 
 
 def test_field_selectors(api: Api) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -54,6 +56,33 @@ def test_the_trainer_that_is_shown_is_the_one_that_is_made(
     for field in set(type(made).model_fields) - {"sagemaker_session"}:
         assert getattr(shown, field) == getattr(made, field), field
     assert shown._metric_definitions == made._metric_definitions
+
+
+def test_a_cell_that_makes_a_call_again_shows_what_is_other(
+    lab: Lab, script: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = SimpleNamespace(execution_count=7)
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: cell))
+
+    def shown(*given: Any, **more: Any) -> str:
+        lab.trainer(script, *given, **more)
+        return capsys.readouterr().out
+
+    first = shown({"epochs": 1}, "ml.m5.xlarge")
+    assert shown({"epochs": 2}, "ml.m5.xlarge") == (
+        'ModelTrainer(hyperparameters={"epochs": 2})  # the rest as above\n'
+    )
+    assert shown({"epochs": 2}, "ml.m5.xlarge") == "ModelTrainer()  # as above\n"
+    by_patience = {"patience": r"patience (\S+)"}
+    assert shown({"epochs": 2}, "ml.m5.xlarge", by_patience) == (
+        'ModelTrainer().with_metric_definitions([MetricDefinition(name="patience", regex=r"patience (\\S+)")])'
+        "  # the rest as above\n"
+    )
+    named = shown({"epochs": 1}, "ml.m5.xlarge", environment={"A": "1"})
+    assert named.startswith('ModelTrainer(hyperparameters={"epochs": 1}, environment={"A": "1"}).with_metric')
+    assert shown({"epochs": 1}, "ml.m5.xlarge") == first  # what is not given any more cannot be seen in less
+    cell.execution_count = 8
+    assert shown({"epochs": 1}, "ml.m5.xlarge") == first
 
 
 def test_two_jobs_one_after_the_other_have_names_of_their_own(lab: Lab, script: str) -> None:

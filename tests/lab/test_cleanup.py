@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from sagelab import catalog
 from sagelab.lab import cleanup, session
 from sagelab.lab.session import Lab
 
@@ -48,6 +49,21 @@ def test_clean_stops_a_running_job_and_waits_for_its_end(lab: Lab, train: Callab
     found = lab.client("sagemaker").describe_training_job(TrainingJobName=job)
     assert found["TrainingJobStatus"] == "Stopped"
     cleanup.assert_clean(lab)
+
+
+def test_all_pages_are_looked_at_where_boto3_has_no_paginator(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it has none for ListProjects in Studio's image."""
+    sagemaker = lab.client("sagemaker")
+    names = [f"{lab.name}-{number:03}" for number in range(6)]
+    for name in names:
+        sagemaker.create_model_package_group(ModelPackageGroupName=name, Tags=lab.tags)
+    listing = sagemaker.list_model_package_groups
+    monkeypatch.setattr(sagemaker, "get_paginator", lambda name: pytest.fail(name))
+    monkeypatch.setattr(sagemaker, "list_model_package_groups", lambda **asked: listing(**asked, MaxResults=2))
+    made = cleanup._summaries(lab, catalog.of_stem("ModelPackageGroup"), ())
+    assert set(names) <= {one["ModelPackageGroupName"] for one in made}
+    for name in names:
+        sagemaker.delete_model_package_group(ModelPackageGroupName=name)
 
 
 @pytest.mark.slow

@@ -80,7 +80,9 @@ def picture(kind: str, content: str) -> Any:
 
 
 def test_a_lab_in_the_form_has_no_fault(labs: Path) -> None:
-    assert form.find_faults(form.Lab(labs, cells(printed("all is True to it"), picture("text/html", SEEN)))) == []
+    priced = f"{TEXT} It costs \\$1, not \\$2.\n\nHalf is $1: `$A$`."
+    given = cells(printed("all is True to it"), picture("text/html", SEEN), text=priced)
+    assert form.find_faults(form.Lab(labs, given)) == []
 
 
 SEEN = '<img alt="a digit" src="data:image/png;base64,AAAA">'
@@ -109,6 +111,7 @@ Change = Callable[[], list[Any]]
             lambda: cells(text=TEXT.replace(SHOWN, "")),
             "no alternative",
         ),
+        (lambda: cells(text=f"{TEXT} It costs $1, not $2."), "are read as a formula"),
         (lambda: cells(text=TEXT.replace(form.TRAP, "")), "warns of no trap"),
         (lambda: cells(text=f'{TEXT} <div class="alert alert-warning">Look'), "a box does not begin"),
         (lambda: cells(end=END.replace("## Next", "")), "Exercises and Next"),

@@ -17,7 +17,6 @@ from sagelab.algorithms.channels import CSV, RECORDIO, read_csv
 from sagelab.algorithms.job import UserError
 
 JSON, JSON_LINES = "application/json", "application/jsonlines"
-LARGEST = 100_000_000  # columns that a sparse row may say it has
 
 # (body, content type, accept) -> (body, content type)
 Answer = Callable[[bytes, str, str], tuple[bytes, str]]
@@ -111,13 +110,16 @@ def _features(instance: Any) -> Any:
     """(1, columns) of {"features": [...]}, {"data": {"features": {"values": [...]}}}, or the same with keys."""
     found = instance["data"]["features"] if "data" in instance else instance["features"]
     if isinstance(found, list):
-        return np.array([found], np.float32)
+        dense = np.array([found], np.float32)
+        if dense.ndim != 2:
+            raise ValueError("features is not a list of numbers")
+        return dense
     values = np.array(found["values"], np.float32).ravel()
     if "keys" not in found:
         return values.reshape(1, -1)
     keys = np.array(found["keys"], np.int64).ravel()
-    width = int(np.ravel(found.get("shape", [keys.max(initial=-1) + 1]))[-1])
-    if len(keys) != len(values) or width > LARGEST or ((keys < 0) | (keys >= width)).any():
+    width = int(np.ravel(found.get("shape", [int(keys.max(initial=-1)) + 1]))[-1])
+    if len(keys) != len(values) or width > recordio.MOST_COLUMNS or ((keys < 0) | (keys >= width)).any():
         raise ValueError("the keys are not columns of the shape, or not as many as values")
     return csr_matrix((values, keys, [0, len(keys)]), (1, width))
 

@@ -14,6 +14,7 @@ from sagelab.algorithms.image_channels import Example
 from sagelab.algorithms.job import UserError
 
 HEADER, OBJECT = 2, 5  # numbers of a record before its objects, and of each object, at the least
+WIDEST = 1 << 16  # numbers of an object
 PLACE = ("left", "top", "width", "height")
 
 
@@ -57,14 +58,15 @@ def _annotated(found: Any, name: str) -> Any:
         wide, high = float(size["width"]), float(size["height"])
         rows = [[each["class_id"], *(each[side] for side in PLACE)] for each in found["annotations"]]
         boxes = np.array(rows, np.float64).reshape(-1, OBJECT)
-    except (KeyError, IndexError, TypeError, ValueError):
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError):
         raise UserError(
             f"The annotation of image {name} has not image_size, or annotations without class_id, left, top,"
             " width or height."
         ) from None
     if not (wide > 0 and high > 0 and np.isfinite(boxes).all() and (boxes[:, 3:] >= 0).all()):
         raise UserError(f"The annotation of image {name} has a size that is none.")
-    boxes[:, 3:] += boxes[:, 1:3]
+    with np.errstate(over="ignore"):  # it ends at the rim
+        boxes[:, 3:] += boxes[:, 1:3]
     boxes[:, 1:] = np.clip(boxes[:, 1:] / (wide, high, wide, high), 0, 1)
     return boxes
 
@@ -73,7 +75,7 @@ def _recorded(example: Example) -> Any:
     """Of MXNet's numbers: how long the header is, how long an object; class and corners of each, in shares."""
     numbers = example.label
     header, width = (int(each) for each in numbers[:2]) if len(numbers) >= HEADER else (0, 0)
-    if header < HEADER or width < OBJECT or len(numbers) < header or (len(numbers) - header) % width:
+    if not HEADER <= header <= len(numbers) or not OBJECT <= width <= WIDEST or (len(numbers) - header) % width:
         raise UserError(f"The label of image {example.name} is not a header and objects of five numbers or more.")
     found = numbers[header:].reshape(-1, width)[:, :OBJECT].astype(np.float64)
     found = found[found[:, 0] >= 0]  # what a label was filled up with

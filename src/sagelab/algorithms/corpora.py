@@ -18,6 +18,7 @@ from sagelab.algorithms.job import Job, UserError
 LABEL = "__label__"
 SHOWN = 80  # characters of a line that a refusal quotes
 FRAMED = recordio.MAGIC.to_bytes(4, "little")
+SHORT = 1 << 20  # bytes of a part of a text
 LONGEST = 1 << 20  # of a channel's one manifest line, in bytes
 
 
@@ -56,6 +57,23 @@ def read(job: Job, channel: str, scratch: Path, *, labels: bool) -> Corpus | Non
             f" the prefix {LABEL}, such as {LABEL}1."
         )
     return Corpus(file, sentences, labelled)
+
+
+def parts(file: Path, count: int, scratch: Path) -> list[Path]:
+    """A text in so many files of about one length; itself where it is short, or is to be in one.
+
+    scratch: a folder for them, which has no others.
+    """
+    size = file.stat().st_size
+    if count < 2 or size < count * SHORT:
+        return [file]
+    found = [scratch / f"part-{number}" for number in range(1, count + 1)]
+    with file.open("rb") as text:
+        for number, part in enumerate(found, start=1):
+            with part.open("wb") as opened:
+                while text.tell() < size * number // count:
+                    opened.write(text.readline())
+    return found
 
 
 def _whole(folder: Path, whole: Path) -> Path:

@@ -75,7 +75,7 @@ class Job:
                 if sum(member.size for member in content) > LARGEST:
                     raise UserError("The model of channel 'model' is larger than 16 GB.")
                 content.extractall(unpacked, filter="data")
-        except (ValueError, tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        except (ValueError, tarfile.TarError, OSError, EOFError, zlib.error, LookupError, RecursionError) as error:
             raise UserError(f"Channel 'model' must hold one model.tar.gz of this algorithm: {error}") from None
         return unpacked
 

@@ -93,7 +93,8 @@ def train(job: Job) -> None:
             " Verify that training data contains non-empty files and the mini-batch size is less than the number"
             " of records per training host."
         )
-    model = training.run(data)
+    with training.threads(data["train"]):
+        model = training.run(data)
     for name, table in data.items():
         _report(name, training, model, table, job.hosts[0])
     if "test" not in data:

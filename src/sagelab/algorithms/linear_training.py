@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from sagelab.algorithms import hyperparameters, linear_models, linear_scores, program
 from sagelab.algorithms.job import UserError
@@ -22,6 +23,7 @@ from sagelab.algorithms.tables import Table
 
 NAME = "Linear Learner"
 PART = 10_000  # rows
+SHARED = 1 << 27  # multiplications of a mini-batch that are worth more than one thread
 REGRESSOR, BINARY, MULTICLASS = "regressor", "binary_classifier", "multiclass_classifier"
 LOSSES = {
     REGRESSOR: (
@@ -128,6 +130,13 @@ class Training:
         self.hinge = name == "hinge_loss"
         self.loss: Loss = _loss(name, self.kind, self.settings)
         self.objective = f"{OBJECTIVES.get(name, name)}_objective"
+
+    def threads(self, rows: Table) -> Any:
+        """One thread for the products of small mini-batches: others would spin while they wait for the next."""
+        outputs = self.settings["num_models"] or len(RATES) * len(DECAYS) * len(SPARSITIES)
+        outputs *= self.settings["num_classes"] or 1
+        work = rows.features.shape[1] * self.settings["mini_batch_size"] * outputs
+        return threadpool_limits(1 if work < SHARED else None, "blas")
 
     def run(self, data: dict[str, Table]) -> Linear:
         """The best model. data: `train`, and perhaps `validation`."""

@@ -30,6 +30,7 @@ NETWORKS = ("hcnn", "bilstm", "pooled_embedding")
 ENC0 = "enc0"  # enc1_network: as the other encoder
 COMPARATORS = ("hadamard", "concat", "abs_diff")
 LONGEST = 5000  # tokens of an object
+LARGEST_LABEL = 3e38  # as float32 has them
 
 _FILE = Parameter(str, lambda name: bool(re.fullmatch(r"[A-Za-z0-9._-]*", name)), "[A-Za-z0-9\\._]")
 _ENC1 = ("max_seq_len", "vocab_size", "cnn_filter_width", "layers", "token_embedding_dim")
@@ -178,7 +179,7 @@ def _pair(text: bytes, where: str, settings: dict[str, Any]) -> tuple[Any, Any, 
         label, objects = found["label"], [found["in0"], found["in1"]]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise UserError(f'{where} is not {{"label": ..., "in0": [...], "in1": [...]}}.') from None
-    if type(label) not in (int, float) or not math.isfinite(label):
+    if type(label) not in (int, float) or not abs(label) <= LARGEST_LABEL:
         raise UserError(f"{where} has a label that is no number.")
     classes = settings["num_classes"]
     if settings["output_layer"] == "softmax" and (label != int(label) or not 0 <= label < classes):

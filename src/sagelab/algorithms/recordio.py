@@ -22,6 +22,7 @@ FLOAT32, INT32 = 2, 7
 VARINTS = {INT32}
 VALUES, KEYS, SHAPE = 1, 2, 3  # of each tensor
 NAMED_KEY, NAMED_VALUE = 1, 2  # of an entry of a map
+MOST_COLUMNS = 100_000_000  # that a sparse row may say it has
 
 _BROKEN = "The recordio-protobuf data cannot be read: it ends inside a record."
 
@@ -104,13 +105,22 @@ def _together(rows: list[tuple[Any, Any, int]]) -> Any:
     if all(keys is None for _, keys, _ in rows):
         return np.vstack([values for values, _, _ in rows])
     indices = [np.arange(len(values)) if keys is None else keys for values, keys, _ in rows]
-    width = max(
-        max(width, int(keys.max(initial=-1)) + 1) for (_, _, width), keys in zip(rows, indices, strict=True)
-    )
+    width = max(_width(values, keys, width) for (values, _, width), keys in zip(rows, indices, strict=True))
     ends = np.cumsum([0, *(len(values) for values, _, _ in rows)])
     return csr_matrix(
         (np.concatenate([one[0] for one in rows]), np.concatenate(indices), ends), (len(rows), width)
     )
+
+
+def _width(values: Any, keys: Any, width: int) -> int:
+    """How many columns a sparse row has. UserError: its keys are none, and SciPy writes where they point."""
+    least, most = int(keys.min(initial=0)), max(width, int(keys.max(initial=-1)) + 1)
+    if len(keys) != len(values) or least < 0 or most > MOST_COLUMNS:
+        raise UserError(
+            "The recordio-protobuf data has a sparse row whose keys are not as many as its values, or not columns"
+            f" from 0 to {MOST_COLUMNS - 1}."
+        )
+    return most
 
 
 def records(data: bytes) -> Iterator[bytes]:
@@ -188,7 +198,7 @@ def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
             size, at = _varint(data, at)
         else:
             size = {1: 8, 5: 4}.get(wire, len(data) + 1)
-        if at + size > len(data):
+        if not 0 <= size <= len(data) - at:
             raise UserError(_BROKEN)
         yield number, data[at : at + size]
         at += size
@@ -201,6 +211,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
         value |= (byte & 127) << shift
         at, shift = at + 1, shift + 7
         if byte < 128:
+            value &= (1 << 64) - 1
             return value - (1 << 64) if value >> 63 else value, at
     raise UserError(_BROKEN)
 

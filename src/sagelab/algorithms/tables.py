@@ -112,6 +112,8 @@ def _csv(text: str) -> Any:
         delimiter = ","
     delimiter = "," if delimiter.isalnum() or delimiter in ".-+" else delimiter
     rows = [row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if row]
+    if not rows:
+        raise ValueError("it has no rows")
     if len({len(row) for row in rows}) > 1:
         raise ValueError("its rows are not all of one length")
     return np.array([[cell.strip() or "nan" for cell in row] for row in rows], dtype=np.float32)
@@ -144,8 +146,8 @@ def _libsvm(text: str, labelled: bool) -> Table:
         columns += [int(column) for column, _ in cells]
         values += [float(value) for _, value in cells]
         ends.append(len(values))
-    if columns and min(columns) < 0:
-        raise ValueError("a column is negative")
+    if columns and not 0 <= min(columns) <= max(columns) < recordio.MOST_COLUMNS:
+        raise ValueError(f"a column is not from 0 to {recordio.MOST_COLUMNS - 1}")
     indices = np.array(columns, np.int64)
     shape = (len(ends) - 1, int(indices.max(initial=-1)) + 1)
     features = csr_matrix((np.array(values, np.float32), indices, np.array(ends)), shape)

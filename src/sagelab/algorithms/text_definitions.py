@@ -6,6 +6,8 @@ object2vec-tuning). A range is the widest that the hyperparameter has: what is r
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sagelab.algorithms.definition import LOSS, RUNNING, SCORE, Definition, Range, objectives, quality
 
 COUNT, RATE, SHARE = Range(1, 10**9, whole=True), Range(0, 10), Range(0, 1)
@@ -28,7 +30,7 @@ _OBJECT2VEC = (
         if (channel, name) != ("train", "accuracy")
     ),
 )
-TEXT = {
+_TEXT = {
     "sagelab.algorithms.blazingtext": Definition(
         _BLAZINGTEXT,
         ("train:mean_rho", "validation:accuracy"),
@@ -85,3 +87,5 @@ TEXT = {
         },
     ),
 }
+# Only the algorithms for pictures and XGBoost leave checkpoints, on AWS too.
+TEXT = {module: replace(found, checkpoints=False) for module, found in _TEXT.items()}

@@ -9,6 +9,7 @@ import io
 import math
 import shutil
 import tarfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -215,7 +216,7 @@ def before(job: Job) -> dict[str, bytes] | None:
         return {file.name: file.read_bytes() for file in files}
     try:
         return _unpack(archives[0])
-    except (tarfile.TarError, OSError, EOFError):
+    except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, LookupError, RecursionError):
         raise UserError("The model channel's model.tar.gz cannot be read.") from None
 
 

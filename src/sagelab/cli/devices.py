@@ -45,7 +45,10 @@ def run_on_device(target: str | None, keras: str | None, count: int, artifact: s
 
 @main.group()
 def image() -> None:
-    """OwnImages of your own: folders with a `serve` or a `train` program that stand for container images."""
+    """The container images: AWS's that run here, and your own.
+
+    Your own are folders with a `serve` or a `train` program.
+    """
 
 
 @image.command("add")

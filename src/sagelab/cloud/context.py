@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 SERVICE, STACKS, FUNCTIONS = "sagemaker.amazonaws.com", "cloudformation.amazonaws.com", "lambda.amazonaws.com"
 EVENTS, SCHEDULER, STATES = "events.amazonaws.com", "scheduler.amazonaws.com", "states.amazonaws.com"
 BUILDS, DELIVERY = "codebuild.amazonaws.com", "codepipeline.amazonaws.com"
+GLUE = "glue.amazonaws.com"
 SCALING, TRAILS = "sagemaker.application-autoscaling.amazonaws.com", "cloudtrail.amazonaws.com"
 MAKERS_OF_ROLES = ("iam", "cloudformation")
 OUT_OF_DATE = ("RequestTimeTooSkewed", "InvalidSignatureException", "ExpiredToken", "ExpiredTokenException")
@@ -54,7 +55,19 @@ class Cloud:
         # Keys of this process alone, by which services of AWS's that it is take on the roles they are given.
         self.service_keys = {
             name: (f"ASIASERVICE{secrets.token_hex(4).upper()}", secrets.token_urlsafe(30))
-            for name in (SERVICE, STACKS, FUNCTIONS, EVENTS, SCHEDULER, STATES, BUILDS, DELIVERY, SCALING, TRAILS)
+            for name in (
+                SERVICE,
+                STACKS,
+                FUNCTIONS,
+                EVENTS,
+                SCHEDULER,
+                STATES,
+                BUILDS,
+                DELIVERY,
+                SCALING,
+                TRAILS,
+                GLUE,
+            )
         }
         # What the local cloud asks itself is marked as such; every call is in the journal.
         self.marks, self.journal = marks.Marks(), Journal(home.path / "trail.db")
@@ -66,6 +79,8 @@ class Cloud:
         self._listeners: list[Callable[[str, str], None]] = [ec2.on_change]
         # Puts an event of a service of AWS's on the default bus of a region; EventBridge's, once that is there.
         self.put_event: Callable[[dict[str, Any], str], None] = lambda _event, _region: None
+        # Keys with the rights of an access key, good for so many seconds at least; the front door lends them.
+        self.lend: Callable[[str, float], tuple[str, str, str | None]]
         self._models = create_loader()
         self._clients: dict[object, Any] = {}
         self._clients_as: dict[object, Any] = {}

@@ -6,6 +6,7 @@ from copy import deepcopy
 from typing import Any
 
 import jsonpatch
+import orjson
 
 from sagelab.k8s import statuses
 from sagelab.k8s.statuses import Document
@@ -15,6 +16,7 @@ MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
 OPERATIONS = 10_000  # in one JSON patch, as Kubernetes has it
+COPIED = 3 << 20  # bytes that the copies of one JSON patch add, as Kubernetes has it
 NO_APPLY = (
     "server-side apply is not done here: no field has an owner (managedFields)."
     " kubectl apply without --server-side does it on the client's side"
@@ -47,12 +49,25 @@ def _by_operations(document: Document, patch: Any) -> Document:
         words = f"The allowed maximum operations in a JSON patch is {OPERATIONS}, got {len(patch)}"
         raise statuses.StatusError(413, "RequestEntityTooLarge", words)
     try:
-        found = jsonpatch.JsonPatch(patch).apply(document)
+        found = _applied(document, patch)
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError, ValueError) as error:
         words = f"the server rejected our request due to an error in our request: {error}"
         raise statuses.StatusError(422, "Invalid", words) from error
     if not isinstance(found, dict):
         raise statuses.bad_request("a JSON patch must leave an object")
+    return found
+
+
+def _applied(document: Document, patch: list[Document]) -> Any:
+    """One operation after the other; copies of copies double each time, so what they add has a limit."""
+    found, added = deepcopy(document), 0
+    for one in patch:
+        if one.get("op") == "copy":
+            added += len(orjson.dumps(jsonpatch.JsonPointer(str(one.get("from"))).resolve(found)))
+            if added > COPIED:
+                words = f"Unable to complete the copy, the accumulated size increase of copy is {added},"
+                raise statuses.StatusError(422, "Invalid", f"{words} exceeding the limit {COPIED}")
+        found = jsonpatch.apply_patch(found, [one], in_place=True)
     return found
 
 

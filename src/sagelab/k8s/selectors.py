@@ -38,7 +38,13 @@ def parse(kind: Kind, labels: str, fields: str) -> Selector:
 
 def _parts(labels: str) -> list[str]:
     """The requirements, between commas that are in no parentheses."""
-    return [part for part in re.split(r",(?![^(]*\))", labels) if part.strip()]
+    parts, start, depth = [], 0, 0
+    for at, letter in enumerate(labels):
+        depth += {"(": 1, ")": -1}.get(letter, 0)
+        if letter == "," and depth <= 0:
+            parts.append(labels[start:at])
+            start = at + 1
+    return [part for part in (*parts, labels[start:]) if part.strip()]
 
 
 def _label_test(said: str) -> Test:

@@ -1,11 +1,13 @@
 """The SDK's calls that every lab repeats: made here, and shown first as one would write them.
 
-What is shown is what is done: text and call come from the same arguments. `Lab` has each of them as a method.
+What is shown is what is done: text and call come from the same arguments. A cell that makes a call again shows
+what is other than before. `Lab` has each of them as a method.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,6 +27,7 @@ WIDTH = 100  # of what is shown
 METRICS = {name: rf"- {name}: ([0-9\.]+)" for name in ("loss", "acc", "val_loss", "val_acc")}
 
 _ended = 0  # the second in which the last training job was made
+_shown: dict[str, tuple[int, dict[str, str]]] = {}  # function -> the cell that showed it, its arguments as text
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ def trainer(
         **more,
     }
     definitions = [MetricDefinition(name=name, regex=regex) for name, regex in metrics.items()]
-    print(f"{write_call('ModelTrainer', arguments)}.with_metric_definitions({write(definitions, 0)})")
+    _show("ModelTrainer", arguments, f".with_metric_definitions({write(definitions, 0)})")
     made: ModelTrainer = ModelTrainer(**_values(arguments))
     return made.with_metric_definitions(definitions)
 
@@ -87,7 +90,7 @@ def train(trainer: ModelTrainer, channels: Mapping[str, str]) -> str:
 
     inputs = [InputData(channel_name=name, data_source=uri) for name, uri in channels.items()]
     arguments = {"input_data_config": inputs, "wait": False, "logs": False}
-    print(write_call("trainer.train", arguments))
+    _show("trainer.train", arguments)
     with _name_of_its_own():
         trainer.train(**arguments)
     # The SDK has no public word for the job that it has just made.
@@ -116,7 +119,7 @@ def model(lab: Lab, archive: str, image: str) -> Model:
         "tags": _tags(lab),
         **_place(lab),
     }
-    print(write_call("Model.create", arguments))
+    _show("Model.create", arguments)
     return Model.create(**_values(arguments))
 
 
@@ -139,7 +142,7 @@ def chain(lab: Lab, containers: Mapping[str, Sequence[Any]]) -> Model:
         "tags": _tags(lab),
         **_place(lab),
     }
-    print(write_call("Model.create", arguments))
+    _show("Model.create", arguments)
     return Model.create(**_values(arguments))
 
 
@@ -154,15 +157,15 @@ def deploy(lab: Lab, variants: Sequence[Any], endpoint: Endpoint | None) -> Endp
         "tags": _tags(lab),
         **_place(lab),
     }
-    print(write_call("EndpointConfig.create", config))
+    _show("EndpointConfig.create", config)
     EndpointConfig.create(**_values(config))
     if endpoint is not None:
         move = {"EndpointName": endpoint.endpoint_name, "EndpointConfigName": name}
-        print(write_call('lab.client("sagemaker").update_endpoint', move))
+        _show('lab.client("sagemaker").update_endpoint', move)
         lab.client("sagemaker").update_endpoint(**move)
         return endpoint
     arguments = {"endpoint_name": name, "endpoint_config_name": name, "tags": _tags(lab), **_place(lab)}
-    print(write_call("Endpoint.create", arguments))
+    _show("Endpoint.create", arguments)
     return Endpoint.create(**_values(arguments))
 
 
@@ -193,6 +196,27 @@ def _tags(lab: Lab) -> list[Any]:
 
 def _values(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value.value if isinstance(value, Named) else value for name, value in arguments.items()}
+
+
+def _show(function: str, arguments: Mapping[str, Any], then: str = "") -> None:
+    """Print a call. then: what follows it, written as Python."""
+    texts = {name: write(value, 4) for name, value in arguments.items()} | {"": then}
+    cell, before = _shown.get(function, (0, {}))
+    now = _cell()
+    _shown[function] = now, texts
+    if not now or now != cell or not set(before) <= set(texts):
+        print(write_call(function, arguments) + then)
+        return
+    same = {name for name, text in texts.items() if before.get(name) == text}
+    fresh = {name: value for name, value in arguments.items() if name not in same}
+    said = write_call(function, fresh) + then * ("" not in same)
+    print(f"{said}  # {'the rest ' * (same != set(texts))}as above" if same else said)
+
+
+def _cell() -> int:
+    """How many cells the kernel has begun to run; 0: this is no kernel."""
+    shell = "IPython" in sys.modules and sys.modules["IPython"].get_ipython()
+    return int(shell.execution_count) if shell else 0
 
 
 def write_call(function: str, arguments: Mapping[str, Any], indent: int = 0) -> str:

@@ -109,9 +109,17 @@ def _summaries(lab: Lab, kind: Kind, statuses: tuple[str, ...], **owner: str) ->
     order = sorted(statuses, key=lambda status: status not in kind.running)
     filters: list[dict[str, str]] = [{"StatusEquals": status} for status in order] or [{}]
     for each in filters:
-        pages = lab.client("sagemaker").get_paginator(xform_name(kind.operation("List"))).paginate(**each, **owner)
-        for page in pages:
+        for page in _pages(lab.client("sagemaker"), xform_name(kind.operation("List")), {**each, **owner}):
             yield from page[kind.listed]
+
+
+def _pages(sagemaker: Any, call: str, asked: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """By the tokens themselves: boto3 has no paginator for ListProjects in SageMaker Studio's image."""
+    token: dict[str, str] | None = {}
+    while token is not None:
+        page = getattr(sagemaker, call)(**asked, **token)
+        token = {"NextToken": page["NextToken"]} if page.get("NextToken") else None
+        yield page
 
 
 def _tags(lab: Lab, arn: str) -> list[dict[str, str]]:

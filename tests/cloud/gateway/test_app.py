@@ -6,6 +6,7 @@ import datetime
 import http.client
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sagelab.cloud.gateway.app import Gateway
+from sagelab.cloud.resources.call import Call
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -116,6 +118,13 @@ def test_operation_with_two_owners_is_refused_at_the_start(gateway: Any) -> None
 
     with pytest.raises(ValueError, match="two owners"):
         Gateway(CloudInSmall(), [gateway.jobs, gateway.jobs])  # type: ignore[arg-type]
+
+
+def test_call_is_values_that_a_row_of_the_store_can_keep(gateway: Any) -> None:
+    gateway.client("sagemaker").list_training_jobs(MaxResults=3)
+    call = gateway.jobs.kept["<list>"]
+    assert Call(**json.loads(json.dumps(asdict(call)))) == call
+    assert call.key == gateway.home.credentials().access_key_id
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

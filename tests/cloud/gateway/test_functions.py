@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import io
 import json
+import os
 import re
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import botocore.exceptions
@@ -157,7 +162,15 @@ def test_errors_are_in_awss_words(functions: Functions, case: str) -> None:
         assert "[ERROR] KeyError: 'x'\nTraceback (most recent call last):\n  File" in said.log
 
 
+SAYS = (
+    "import gc, socket, sagelab.functions.wire as w; said = {{'kind': 'done', 'id': context.aws_request_id}};"
+    " [w.send(s, said, {}) for s in gc.get_objects() if isinstance(s, socket.socket)]"
+)
 ENDS = {
+    **dict.fromkeys(
+        (SAYS.format("b'{'"), SAYS.format("b'[' * 100_000")),
+        ("Runtime.ExitError", "Runtime exited with error: signal: killed"),
+    ),
     "import time; time.sleep(60)": ("Sandbox.Timedout", "Task timed out after 1.00 seconds"),
     "import os; os._exit(3)": ("Runtime.ExitError", "Runtime exited with error: exit status 3"),
     "import sys; sys.exit()": ("Runtime.ExitError", "Runtime exited without providing a reason"),
@@ -343,6 +356,30 @@ def test_code_can_come_from_s3(functions: Functions, cloud: LocalCloud) -> None:
     said = functions.call(name)
     assert said.payload == "from s3"
     assert f"[sagelab] python3.8 is, here, {RUNTIME}" in said.log
+
+
+@pytest.mark.long
+def test_large_code_from_s3_is_never_all_in_memory(functions: Functions, cloud: LocalCloud) -> None:
+    s3, bucket = cloud.client("s3"), functions.unique("code")
+    s3.create_bucket(Bucket=bucket)
+    large = zipped({"index.py": RETURN + "1", "large": os.urandom(150 << 20)})
+    s3.upload_fileobj(io.BytesIO(large), bucket, "f.zip")
+    running = cloud.home.server()
+    assert running is not None
+    proc = Path(f"/proc/{running['pid']}")
+
+    def most() -> int:
+        return int(re.findall(r"VmHWM:\s+(\d+) kB", (proc / "status").read_text())[0]) << 10
+
+    (proc / "clear_refs").write_text("5")  # the most begins anew
+    before = most()
+    asked = {"Runtime": RUNTIME, "Handler": "index.handler", "Role": functions.role}
+    made = functions.client.create_function(
+        FunctionName=functions.unique("function"), Code={"S3Bucket": bucket, "S3Key": "f.zip"}, **asked
+    )
+    assert made["CodeSize"] == len(large)
+    assert made["CodeSha256"] == base64.b64encode(hashlib.sha256(large).digest()).decode()
+    assert most() - before < 60 << 20
 
 
 def test_dry_run_runs_nothing(functions: Functions) -> None:

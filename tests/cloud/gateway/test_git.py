@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from sagelab import credential_helper
+from sagelab.cloud.engine.repositories.git import memory
+from sagelab.cloud.engine.repositories.transport import MOST_REFS, PUSH, Exchange, asks_too_much
 from tests.cloud.repositories import Clone, git
 from tests.conftest import LocalCloud
 
@@ -171,11 +173,43 @@ def test_an_object_that_is_damaged_or_dangerous_is_not_taken(clone: Clone) -> No
     assert "hasDotgit" in done.stderr
 
 
+def test_more_than_can_be_told_is_said_and_is_not_read(clone: Clone) -> None:
+    """A folder of 60,000 names of one file, which a small push brings and no list holds."""
+    blob = clone.git("rev-parse", f"{clone.commit(file='hello')}:file").stdout.strip()
+    names = "".join(f"100644 blob {blob}\t{number:0240}\n" for number in range(60_000))
+    tree = git_input(clone, names, "mktree", "--missing")
+    clone.git("update-ref", "refs/heads/main", clone.git("commit-tree", tree, "-m", "all").stdout.strip())
+    assert clone.push().returncode == 0
+    with pytest.raises(clone.api.exceptions.ClientError, match="more to say of this than 16 MB"):
+        clone.api.get_folder(repositoryName=clone.name, folderPath="/")
+    name = f"{7:0240}"
+    assert clone.api.get_file(repositoryName=clone.name, filePath=name)["fileContent"] == b"hello"
+
+
 def git_input(clone: Clone, given: str, *arguments: str) -> str:
     file = clone.folder.parent / f"{clone.name}.txt"
     file.write_text(given)
     command = f'git {" ".join(arguments)} < "{file}"'
     return clone.git("-c", f"alias.given=!{command}", "given").stdout.strip()
+
+
+@pytest.mark.long
+def test_a_push_has_so_many_refs(clone: Clone) -> None:
+    commit = clone.commit(file="hello")
+    refs = "".join(f"create refs/tags/{each} {commit}\n" for each in range(MOST_REFS))
+    git_input(clone, refs, "update-ref", "--stdin")
+    assert clone.push("main", "refs/tags/*:refs/tags/*").returncode != 0
+    assert clone.git("ls-remote", "origin").stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("lines", "zipped", "too_much"),
+    [(1, False, False), (MOST_REFS, False, False), (MOST_REFS + 1, False, True), (1, True, True)],
+)
+def test_refs_of_a_push_are_counted(lines: int, zipped: bool, too_much: bool) -> None:
+    with memory(b"0009 line" * lines + b"0000PACK") as body:
+        asked = Exchange(PUSH, PUSH, body, 0, zipped=zipped)
+        assert asks_too_much(asked) == too_much
 
 
 @pytest.mark.parametrize("ref", ["refs/heads/a b", "refs/heads/../../config", "refs/heads/-x.lock", "HEAD.lock"])

@@ -129,6 +129,16 @@ def test_a_build_that_fails_ends_the_execution_there(builds: Builds, tmp_path: P
     assert len(line.executions()) == 1  # it was told not to look for changes
 
 
+@pytest.mark.parametrize("variables", ["[" * 1_000, "1", '{"a": 1}'])
+def test_a_configuration_that_is_none_fails_its_action(builds: Builds, tmp_path: Path, variables: str) -> None:
+    line = Line(builds, tmp_path, PollForSourceChanges="false")
+    line.push("good\n")
+    (action,) = next(stage["actions"] for stage in line.declaration["stages"] if stage["name"] == "Build")
+    action["configuration"]["EnvironmentVariables"] = variables
+    line.create()
+    assert line.until("Build", "Failed")["errorDetails"]["code"] == "ConfigurationError"
+
+
 def test_a_rejection_and_a_stop_end_an_execution(builds: Builds, tmp_path: Path) -> None:
     line = Line(builds, tmp_path, PollForSourceChanges="false")
     line.push("good\n")

@@ -117,6 +117,18 @@ def test_approval_and_properties_are_updated(jobs: Jobs) -> None:
     assert "does not exist" in refusal(update, ModelPackageArn=gone, ModelApprovalStatus="Approved")
 
 
+def test_what_is_deleted_is_not_approved_and_the_others_are(jobs: Jobs) -> None:
+    of = group(jobs)
+    gone, kept = (version(jobs, of) for _ in range(2))
+    jobs.sagemaker.delete_model_package(ModelPackageName=gone)
+    update = jobs.sagemaker.update_model_package
+    said = refusal(update, ModelPackageArn=gone, ModelApprovalStatus="Approved")
+    assert said == f"ModelPackage {gone} does not exist."
+    update(ModelPackageArn=kept, ModelApprovalStatus="Approved")
+    listed = jobs.sagemaker.list_model_packages(ModelPackageGroupName=of)["ModelPackageSummaryList"]
+    assert [(one["ModelPackageArn"], one["ModelApprovalStatus"]) for one in listed] == [(kept, "Approved")]
+
+
 def test_several_are_described_and_the_missing_are_named(jobs: Jobs) -> None:
     arn = version(jobs, group(jobs))
     gone = f"{arn}9"

@@ -13,7 +13,7 @@ from tests.built import build
 from tests.cloud.endpoints import DOUBLER, pack_folder
 from tests.cloud.jobs import ROLE, Gate, Jobs
 from tests.cloud.pipelines import Pipelines, definition, get, shell, step
-from tests.cloud.processing import log, target
+from tests.cloud.processing import log, source, target
 from tests.cloud.resources.hosting import SERVING, name
 from tests.cloud.tunings import Tunings
 from tests.waiting import until
@@ -159,6 +159,22 @@ def test_step_whose_request_is_refused_fails_with_the_words_of_the_refusal(pipel
     assert "Colour" in reasons["Wrong"]
 
 
+def test_step_is_tried_again_as_often_as_its_policy_says(jobs: Jobs, pipelines: Pipelines) -> None:
+    again = {"ExceptionType": ["SageMaker.RESOURCE_LIMIT"], "IntervalSeconds": 1, "MaxAttempts": 1}
+    request = jobs.shell("true")
+    request["ResourceConfig"]["InstanceCount"] = 1000
+    del request["TrainingJobName"]
+    arn = pipelines.run(
+        step("Once", "Training", request),
+        step("Twice", "Training", request, RetryPolicies=[again]),
+        shell("Beside", "true"),
+    )
+    steps = pipelines.steps(arn)
+    assert {name: one["AttemptCount"] for name, one in steps.items()} == {"Once": 1, "Twice": 2, "Beside": 1}
+    assert pipelines.statuses(arn) == {"Once": "Failed", "Twice": "Failed", "Beside": "Succeeded"}
+    assert "instances" in steps["Twice"]["FailureReason"]
+
+
 def test_same_arguments_are_not_run_again(pipelines: Pipelines) -> None:
     cached = shell("Once", "echo once", CacheConfig={"Enabled": True, "ExpireAfter": "30d"})
     made = pipelines.create(definition(cached, shell("After", "true", DependsOn=["Once"])))
@@ -175,6 +191,32 @@ def test_same_arguments_are_not_run_again(pipelines: Pipelines) -> None:
     third = pipelines.start(made)
     pipelines.wait(third)
     assert "CacheHitResult" not in pipelines.steps(third)["Once"]
+
+
+def test_step_that_reads_what_a_cached_step_no_longer_has_fails_with_the_reason(
+    jobs: Jobs, pipelines: Pipelines
+) -> None:
+    """A step's arguments make its result count again, as on AWS, and not what has become of its files."""
+    place = f"s3://{jobs.bucket}/{name('made')}"
+    make = shell(
+        "Make",
+        "mkdir -p /opt/ml/processing/made; echo 1 > /opt/ml/processing/made/one",
+        target("made", place),
+        CacheConfig={"Enabled": True, "ExpireAfter": "30d"},
+    )
+    read = shell("Read", "cat /opt/ml/processing/made/one")
+    made = get("Steps.Make.ProcessingOutputConfig.Outputs['made'].S3Output.S3Uri")
+    read["Arguments"]["ProcessingInputs"] = [source("made", made)]
+    pipeline = pipelines.create(definition(make, read, shell("Beside", "true")))
+    first = pipelines.start(pipeline)
+    assert pipelines.wait(first)["PipelineExecutionStatus"] == "Succeeded"
+    jobs.cloud.client("s3").delete_object(Bucket=jobs.bucket, Key=f"{place.rpartition('/')[2]}/one")
+    second = pipelines.start(pipeline)
+    assert pipelines.wait(second)["PipelineExecutionStatus"] == "Failed"
+    steps = pipelines.steps(second)
+    assert steps["Make"]["CacheHitResult"] == {"SourcePipelineExecutionArn": first}
+    assert pipelines.statuses(second) == {"Make": "Succeeded", "Read": "Failed", "Beside": "Succeeded"}
+    assert place in steps["Read"]["FailureReason"]
 
 
 def test_execution_runs_so_many_steps_at_a_time_and_is_stopped(

@@ -8,6 +8,8 @@ from botocore.exceptions import ClientError
 from tests.cloud.jobs import Jobs
 from tests.cloud.processing import GROUP, full_log, request, run, source, target
 
+SPARK = "173754725891.dkr.ecr.us-east-1.amazonaws.com/sagemaker-spark-processing:3.5-cpu-py312-v1.0"
+
 
 def refusal(jobs: Jobs, job: dict[str, Any]) -> str:
     with pytest.raises(ClientError) as caught:
@@ -53,6 +55,14 @@ def test_ended_job_can_be_deleted_and_not_stopped(jobs: Jobs) -> None:
 
 CASES: dict[str, tuple[dict[str, Any], str]] = {
     "image": ({"AppSpecification": {"ImageUri": "python:3.12", "ContainerEntrypoint": ["true"]}}, "no runtime"),
+    "hdfs": (
+        {"AppSpecification": {"ImageUri": SPARK, "ContainerEntrypoint": ["smspark-submit", "hdfs://name/job.py"]}},
+        "hdfs://name/job.py: the local cloud has no HDFS",
+    ),
+    "history": (
+        {"AppSpecification": {"ImageUri": SPARK, "ContainerEntrypoint": ["smspark-history-server"]}},
+        "has no smspark-history-server",
+    ),
     "role": ({"RoleArn": "arn:aws:iam::000000000000:role/Nobody"}, "pass role"),
     "path": (
         {"ProcessingInputs": [source("x", "s3://b/x", LocalPath="/data")]},

@@ -57,6 +57,8 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     ),
     "cloudwatch": frozenset(["DescribeAlarmHistory", "DescribeAlarms", "GetMetricData", "GetMetricStatistics"]),
     "cloudtrail": frozenset(["LookupEvents"]),
+    "athena": frozenset(["BatchGetQueryExecution", "ListQueryExecutions"]),
+    "glue": frozenset(["GetCrawlerMetrics", "GetCrawlers"]),
     "logs": frozenset(["DescribeLogStreams", "GetLogEvents"]),
     "s3": frozenset(["DeleteObject", "GetObject", "HeadObject", "ListBuckets", "ListObjectsV2"]),
     "iam": frozenset(

@@ -66,6 +66,7 @@ class Gateway:
         self._moto = MotoFront(cloud.home.path, disk)
         self._sagemaker = SageMaker(families, cloud.store)
         identities = Identities(cloud.home, self._moto, cloud.service_keys)
+        cloud.lend = identities.lend
         find = identities.find
         guard = self._guard = Guard(cloud.url, lambda name: None if cloud.has_ended(name) else find(name))
         SageMakerAccess(cloud, find)

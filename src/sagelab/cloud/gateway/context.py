@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
+from sagelab.cloud import resources
 from sagelab.cloud.gateway.auth.guard import Caller
 from sagelab.cloud.gateway.http.request import CONTROL, Request
-from sagelab.cloud.gateway.wire.planes import BESIDE, SIGNING, Operation
+from sagelab.cloud.gateway.wire.planes import BESIDE, SHARED, SIGNING, Operation
 from sagelab.cloud.resources.call import Call
 from sagelab.cloud.trail.marks import Mark
 
@@ -42,6 +43,8 @@ class Context:
     @property
     def is_ours(self) -> bool:
         """Whether SageMaker or a service beside it is asked, and so the resources are; else it is moto that is."""
+        if self.service in SHARED:
+            return self.request.operation in _owned(self.service)
         return self.service in SIGNING or self.service in BESIDE
 
     @property
@@ -75,3 +78,8 @@ class Context:
         if request.target or request.form.get("Action"):
             return self.service == "kms" or not self.operation.startswith(_READS)
         return request.method not in ("GET", "HEAD")
+
+
+@cache
+def _owned(service: str) -> frozenset[str]:
+    return resources.operations(service)

@@ -47,7 +47,8 @@ class SageMaker:
         """What it is given. Serialization- or ValidationException: it is not in the model's form."""
         if context.found:
             key, params = context.caller.key, protocol.parse(context.found, context.request)
-            context.call = Call(context.operation, params, context.region, key.account, key.arn)
+            who = (key.account, key.arn, key.access_key)
+            context.call = Call(context.operation, params, context.region, *who)
 
     def validate(self, context: Context) -> None:
         """ValidationException: it breaks rules of the model."""

@@ -29,7 +29,8 @@ class Call:
 
     operation: the API's name, "CreateTrainingJob".
     params: parsed by botocore's shapes; timestamps are aware datetimes.
-    region, account: where it is addressed. caller: the ARN of who calls.
+    region, account: where it is addressed. caller: the ARN of who calls. key: the id of the access key that has
+    signed it, for Cloud.lend. It is values alone: some calls are rows of the store until they are done.
     """
 
     operation: str
@@ -37,6 +38,7 @@ class Call:
     region: str
     account: str
     caller: str
+    key: str = ""
 
     def arn(self, kind: str, name: str) -> str:
         """The ARN of a SageMaker resource here: kind is "training-job", "endpoint", ..."""

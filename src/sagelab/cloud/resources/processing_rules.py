@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.images import registry
 from sagelab.cloud.errors import ValidationException
-from sagelab.cloud.resources import checks, traffic_rules
+from sagelab.cloud.resources import checks, spark_rules, traffic_rules
 from sagelab.cloud.resources.call import Params
 
 INPUTS = "/opt/ml/processing/"
@@ -30,9 +30,10 @@ def check(job: Params, cloud: Cloud) -> None:
     check_image(
         application,
         cloud,
-        "AppSpecification: of the images here those of Model Monitor alone have an entry point of their own;"
-        " give ContainerEntrypoint, as the SDKs' processors do.",
+        "AppSpecification: of the images here those of Model Monitor, Clarify and Spark alone have an entry point"
+        " of their own; give ContainerEntrypoint, as the SDKs' processors do.",
     )
+    spark_rules.check(application, cloud)
     cluster = job["ProcessingResources"]["ClusterConfig"]
     _check_cluster(cluster)
     traffic_rules.check(job.get("NetworkConfig", {}), cluster.get("InstanceCount", 1), cloud)

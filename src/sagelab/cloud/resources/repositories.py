@@ -10,16 +10,23 @@ import re
 import threading
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.repositories import objects, transport
-from sagelab.cloud.engine.repositories.git import PUSH_LIMIT, REPOSITORY_LIMIT, GitFailed, NoGit, Repository
+from sagelab.cloud.engine.repositories.git import (
+    PUSH_LIMIT,
+    REPOSITORY_LIMIT,
+    GitFailed,
+    NoGit,
+    Repository,
+    TooMuch,
+)
 from sagelab.cloud.engine.repositories.transport import Exchange, Spoken
-from sagelab.cloud.resources.call import Beside, Call, Family, Params, operation
+from sagelab.cloud.resources.call import Beside, Call, Family, Handler, Params, operation
 from sagelab.cloud.store import Document, Exists, Missing, Resource
 
 __all__ = ["PUSH_LIMIT", "Exchange", "Repositories"]
@@ -40,6 +47,9 @@ class Repositories(Family):
         super().__init__(cloud)
         self.listeners: list[Callable[[str, str, str], None]] = []  # told of region, repository, branch
         self._turns: dict[str, threading.RLock] = defaultdict(threading.RLock)
+
+    def operations(self) -> Mapping[str, Handler]:
+        return telling(super().operations())
 
     @operation("CreateRepository")
     def create(self, call: Call) -> Params:
@@ -62,8 +72,7 @@ class Repositories(Family):
             "Arn": arn,
             **{key: call.params[key] for key in ("repositoryDescription",) if key in call.params},
         }
-        with _git_here():
-            self.of(document).make()
+        self.of(document).make()
         try:
             self.store.add(Resource(arn, KIND, call.region, name, "", document), call.params.get("tags", {}))
         except Exists:
@@ -180,10 +189,9 @@ class Repositories(Family):
 
     def told(self, document: Document) -> Params:
         """A record as the API tells it."""
-        with _git_here():
-            repository = self.of(document)
-            head = repository.head
-            is_there = f"refs/heads/{head}" in repository.refs()
+        repository = self.of(document)
+        head = repository.head
+        is_there = f"refs/heads/{head}" in repository.refs()
         clone = f"{self.cloud.url}/v1/repos/{document['repositoryName']}"
         return document | {"cloneUrlHttp": clone} | ({"defaultBranch": head} if is_there else {})
 
@@ -199,12 +207,15 @@ class Repositories(Family):
 
         A push is over, and its events are told, when this returns.
         """
-        with _git_here():
+        with _told():
             if exchange.action != transport.PUSH:
                 return transport.speak(self.of(document), exchange)
             if self.of(document).size > REPOSITORY_LIMIT:
                 most = f"A repository has {REPOSITORY_LIMIT >> 30} GB at the most here."
                 raise Beside("RepositoryLimitExceededException", most)
+            if transport.asks_too_much(exchange):
+                most = f"A push has {transport.MOST_REFS:,} branches and tags at the most."
+                raise Beside("ReferenceLimitExceededException", most)
             with self.changing(document, caller) as repository:
                 spoken = transport.speak(repository, exchange)
                 parts = list(spoken.parts or ())
@@ -217,7 +228,7 @@ class Repositories(Family):
     @contextmanager
     def changing(self, document: Document, caller: str) -> Iterator[Repository]:
         """For the block, the repository is one's own; then its events tell of what has become of its refs."""
-        with self.turn(document), _git_here():
+        with self.turn(document):
             repository = self.of(document)
             before = repository.refs()
             yield repository
@@ -279,10 +290,17 @@ class Repositories(Family):
             listener(region, document["repositoryName"], detail["referenceName"])
 
 
+def telling(operations: Mapping[str, Handler]) -> dict[str, Handler]:
+    """The same operations, whose trouble with git is told."""
+    return {name: _told()(handler) for name, handler in operations.items()}
+
+
 @contextmanager
-def _git_here() -> Iterator[None]:
-    """Beside: there is no git on this machine."""
+def _told() -> Iterator[None]:
+    """Beside: there is no git on this machine, or it has found more than can be told."""
     try:
         yield
     except NoGit as error:
         raise Beside("NotImplemented", str(error)) from None
+    except TooMuch as error:
+        raise Beside("RepositoryLimitExceededException", f"{error}.") from None

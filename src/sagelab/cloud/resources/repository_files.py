@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.engine.repositories import objects
 from sagelab.cloud.engine.repositories.git import GitFailed, Repository
 from sagelab.cloud.engine.repositories.objects import MODES, Author, Change, Entry
-from sagelab.cloud.resources.call import Beside, Call, Family, Params, operation
-from sagelab.cloud.resources.repositories import NOTHING, Repositories
+from sagelab.cloud.resources.call import Beside, Call, Family, Handler, Params, operation
+from sagelab.cloud.resources.repositories import NOTHING, Repositories, telling
 from sagelab.cloud.store import Document
 
 FILE_LIMIT = 6 << 20  # bytes: https://docs.aws.amazon.com/codecommit/latest/userguide/limits.html
@@ -26,6 +27,9 @@ class RepositoryFiles(Family):
     def __init__(self, cloud: Cloud, repositories: Repositories) -> None:
         super().__init__(cloud)
         self.repositories = repositories
+
+    def operations(self) -> Mapping[str, Handler]:
+        return telling(super().operations())
 
     @operation("GetCommit")
     def commit(self, call: Call) -> Params:

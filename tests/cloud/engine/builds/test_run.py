@@ -25,6 +25,11 @@ def test_a_phase_begins_and_ends() -> None:
     assert len(phase["contexts"][0]["message"]) == 2_000
 
 
+def test_half_of_a_character_is_a_question_mark() -> None:
+    line = rb'{"phase": "BUILD", "status": "FAILED", "time": 1, "code": "\ud800", "message": "a\udfffb"}'
+    assert taken(line)["BUILD"]["contexts"] == [{"statusCode": "?", "message": "a?b"}]
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -16,6 +16,7 @@ from sagelab.cloud.errors import ClientError
 from tests.conftest import LocalCloud
 
 HEAD = struct.Struct("<II")
+ROOM = 1 << 20
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,9 @@ def bucket(cloud: LocalCloud) -> Any:
     for key, body in {
         "rows/a.csv.gz": gzip.compress(b"1,2\n"),
         "bad/a.csv.gz": b"1,2\n",
+        "bomb/a.csv.gz": gzip.compress(bytes(ROOM + 1)),
+        "half": bytes(ROOM // 2),
+        "half.manifest": 3 * f"{json.dumps({'source-ref': f's3://{name}/half', 'class': 1})}\n".encode(),
         "one.png": b"picture",
         "lines.manifest": f"{json.dumps(line)}\n\n{json.dumps(line | {'class': 4})}\n".encode(),
         "other.manifest": b'{"class": 1}\n',
@@ -54,14 +58,14 @@ def records(data: bytes) -> list[bytes]:
 
 def test_packed_files_are_unpacked_and_wrapped(bucket: Any, tmp_path: Path) -> None:
     asked = channel(bucket, "rows/", CompressionType="Gzip", RecordWrapperType="RecordIO")
-    pipes.fill(bucket[0], asked, tmp_path, 0, 1)
+    pipes.fill(bucket[0], asked, tmp_path, 0, 1, ROOM)
     (file,) = tmp_path.iterdir()
     assert records(file.read_bytes()) == [b"1,2\n"]
 
 
 def test_manifest_is_a_stream_of_attributes(bucket: Any, tmp_path: Path) -> None:
     asked = channel(bucket, "lines.manifest", pipes.AUGMENTED, RecordWrapperType="RecordIO")
-    pipes.fill(bucket[0], asked, tmp_path, 0, 1)
+    pipes.fill(bucket[0], asked, tmp_path, 0, 1, ROOM)
     assert records((tmp_path / "stream").read_bytes()) == [b"picture", b"3", b"picture", b"4"]
     pipes.fill(
         bucket[0],
@@ -69,6 +73,7 @@ def test_manifest_is_a_stream_of_attributes(bucket: Any, tmp_path: Path) -> None
         tmp_path,
         0,
         1,
+        ROOM,
     )
     assert (tmp_path / "stream").read_bytes() == b"two words\n" * 2
 
@@ -85,8 +90,10 @@ def test_manifest_is_a_stream_of_attributes(bucket: Any, tmp_path: Path) -> None
         ("list.manifest", pipes.AUGMENTED, "Line 1 of the augmented manifest"),
         ("no.manifest", pipes.AUGMENTED, "Data download failed"),
         ("none.manifest", pipes.AUGMENTED, "Data download failed"),
+        ("bomb/", "S3Prefix", "more than VolumeSizeInGB allows"),
+        ("half.manifest", pipes.AUGMENTED, "more than VolumeSizeInGB allows"),
     ],
 )
 def test_what_cannot_be_read_is_said(bucket: Any, tmp_path: Path, key: str, kind: str, said: str) -> None:
     with pytest.raises(ClientError, match=said):
-        pipes.fill(bucket[0], channel(bucket, key, kind, CompressionType="Gzip"), tmp_path, 0, 1)
+        pipes.fill(bucket[0], channel(bucket, key, kind, CompressionType="Gzip"), tmp_path, 0, 1, ROOM)

@@ -121,8 +121,9 @@ def test_answers_of_another_count_cannot_be_joined() -> None:
 
 @pytest.mark.parametrize("kind", [JSON, LINES])
 def test_data_of_another_kind_is_bad(kind: str) -> None:
-    with pytest.raises(BadData, match=f"it is not {kind}"):
-        batches.filter_input([b"{"], how(kind, kind, input="$.a"))
+    for content in (b"{", b"[" * 100_000):
+        with pytest.raises(BadData, match=f"it is not {kind}"):
+            batches.filter_input([content], how(kind, kind, input="$.a"))
 
 
 def test_part_that_a_record_lacks_is_bad_data() -> None:

@@ -46,6 +46,12 @@ def test_what_a_record_lacks_is_said(text: str) -> None:
         Expression(text).select(RECORD)
 
 
+@pytest.mark.parametrize("text", ["$.features[0,0]", "$.features[:,-1]", "$.features" + "[:,:]" * 10])
+def test_an_element_is_chosen_once(text: str) -> None:
+    with pytest.raises(NotFound, match="twice"):
+        Expression(text).select(RECORD)
+
+
 def test_only_the_root_is_the_whole() -> None:
     assert Expression("$").whole
     assert not Expression("$.id").whole

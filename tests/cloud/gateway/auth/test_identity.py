@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import botocore.exceptions
 import pytest
 
+from sagelab.cloud.errors import InvalidToken
 from tests.trusts import TRUST
 
 
@@ -59,3 +61,29 @@ def test_federation_token_is_refused(gateway: Any) -> None:
     with pytest.raises(botocore.exceptions.ClientError, match="GetFederationToken") as error:
         gateway.client("sts").get_federation_token(Name="someone")
     assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+
+
+def test_lent_keys_have_the_rights_of_the_key_that_they_are_lent_for_and_no_others(gateway: Any) -> None:
+    iam, s3 = gateway.client("iam"), gateway.client("s3")
+    for bucket in ("lent-open", "lent-closed"):
+        s3.create_bucket(Bucket=bucket)
+    iam.create_user(UserName="lea")
+    policy = {
+        "Effect": "Allow",
+        "Action": "s3:*",
+        "Resource": ["arn:aws:s3:::lent-open", "arn:aws:s3:::lent-open/*"],
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": [policy]})
+    iam.put_user_policy(UserName="lea", PolicyName="p", PolicyDocument=document)
+    issued = iam.create_access_key(UserName="lea")["AccessKey"]
+    lent = gateway.cloud.lend(issued["AccessKeyId"], 60)
+    assert lent == gateway.cloud.lend(issued["AccessKeyId"], 60)
+    names = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+    session = dict(zip(names, lent, strict=True))
+    assert who(gateway, **session) == "arn:aws:iam::123456789012:user/lea"
+    gateway.client("s3", **session).put_object(Bucket="lent-open", Key="k", Body=b"x")
+    with pytest.raises(botocore.exceptions.ClientError, match="AccessDenied"):
+        gateway.client("s3", **session).list_objects_v2(Bucket="lent-closed")
+    iam.delete_access_key(UserName="lea", AccessKeyId=issued["AccessKeyId"])
+    with pytest.raises(InvalidToken):
+        gateway.cloud.lend(issued["AccessKeyId"], 60)

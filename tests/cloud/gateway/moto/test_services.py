@@ -25,10 +25,9 @@ SPEC.loader.exec_module(operations)
 ARN = "arn:aws:iam::123456789012:role/x"
 # Of every protocol (json, query, ec2, rest-json, rest-xml, CBOR), and a service that is refused as a whole.
 REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
-    ("athena", "start_query_execution", {"QueryString": "SELECT 1"}, "No query engine"),
     ("redshift-data", "execute_statement", {"Sql": "SELECT 1"}, "No data warehouse"),
     ("rds-data", "execute_statement", {"resourceArn": ARN, "secretArn": ARN, "sql": "SELECT 1"}, "No database"),
-    ("glue", "start_job_run", {"JobName": "x"}, "No job, crawler"),
+    ("glue", "start_job_run", {"JobName": "x"}, "No job or session of Glue"),
     ("lambda", "create_function_url_config", {"FunctionName": "x", "AuthType": "NONE"}, "No address leads"),
     ("batch", "submit_job", {"jobName": "x", "jobQueue": "x", "jobDefinition": "x"}, "No batch job"),
     ("ecs", "run_task", {"taskDefinition": "x"}, "No container runs"),

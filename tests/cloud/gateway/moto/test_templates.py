@@ -26,7 +26,8 @@ def template(**resources: Any) -> str:
         ("AWS::Lambda::EventSourceMapping", "No stream is read for a function here"),
         ("Custom::Thing", "No address leads to a function here"),
         ("AWS::CloudFormation::WaitCondition", "Nobody can signal to a stack here"),
-        ("AWS::Athena::WorkGroup", "Template format error: Unrecognized resource types: [AWS::Athena::WorkGroup]"),
+        ("AWS::Athena::WorkGroup", "A stack makes nothing of Athena's here"),
+        ("AWS::Budgets::Budget", "Template format error: Unrecognized resource types: [AWS::Budgets::Budget]"),
     ],
 )
 def test_template_with_what_no_stack_can_make_is_refused(gateway: Any, kind: str, said: str) -> None:

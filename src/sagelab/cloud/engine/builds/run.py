@@ -148,11 +148,11 @@ class BuildRun(JobRun):
             return {}
         facts: dict[str, Any] = {}
         if isinstance(version := found.get("version"), str) and version:
-            facts["resolvedSourceVersion"] = version[:_TEXT]
+            facts["resolvedSourceVersion"] = _words(version)
         if isinstance(location := found.get("location"), str):
-            facts["artifacts"] = {"location": location[:_TEXT]}
+            facts["artifacts"] = {"location": _words(location)}
         if isinstance(exported := found.get("exported"), dict):
-            pairs = [{"name": str(name), "value": str(value)} for name, value in exported.items()]
+            pairs = [{"name": _words(name), "value": _words(value, _READ)} for name, value in exported.items()]
             facts["exportedEnvironmentVariables"] = pairs
         return facts
 
@@ -174,8 +174,13 @@ def _take(found: dict[str, Phase], line: bytes) -> None:
 
 def _close(phase: Phase, now: datetime, status: str, code: str = "", message: str = "") -> None:
     seconds = max(0, round((now - phase["startTime"]).total_seconds()))
-    context = {"statusCode": code[:_TEXT], "message": message[:_TEXT]}
+    context = {"statusCode": _words(code), "message": _words(message)}
     phase |= {"phaseStatus": status, "endTime": now, "durationInSeconds": seconds, "contexts": [context]}
+
+
+def _words(said: Any, most: int = _TEXT) -> str:
+    """What a host says as text that everybody can read: JSON has halves of characters, UTF-8 has none."""
+    return str(said)[:most].encode("utf-8", "replace").decode()
 
 
 def _whole(name: str, began: datetime) -> Phase:

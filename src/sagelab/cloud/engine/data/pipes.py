@@ -1,6 +1,7 @@
 """What a channel in Pipe mode is for a built-in algorithm: files of what the pipe would have said, in its order.
 
-A container on AWS reads a named pipe; the programs that stand for Amazon's algorithms read a folder.
+A container on AWS reads a named pipe; the programs that stand for Amazon's algorithms read a folder, so that what
+comes by a pipe takes room of the job's volume here.
 https://docs.aws.amazon.com/sagemaker/latest/dg/augmented-manifest.html
 """
 
@@ -8,10 +9,10 @@ from __future__ import annotations
 
 import gzip
 import json
-import shutil
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,55 +24,92 @@ from sagelab.cloud.errors import ClientError
 RECORD = 0xCED7230A  # what a record of RecordIO begins with
 LONGEST = (1 << 29) - 1  # bytes of one
 AUGMENTED, STREAM = "AugmentedManifestFile", "stream"
+PART = 1 << 20
+LINE = 16 << 20  # bytes of a manifest's
+Parts = Iterable[bytes]
 
 
-def fill(s3: Any, channel: dict[str, Any], folder: Path, host: int, hosts: int) -> None:
-    """Fill the folder of a channel on host number `host` of `hosts`. ClientError: it cannot be."""
-    source = channel["DataSource"]["S3DataSource"]
+@dataclass
+class Stream:
+    """A file that a channel's data is written to. left: bytes that all files of the channel may still have."""
+
+    left: int
+
+    def write(self, out: IO[bytes], parts: Parts) -> None:
+        """ClientError: there is no room for it."""
+        for part in parts:
+            self.left -= len(part)
+            if self.left < 0:
+                raise ClientError("Data download failed: the channel has more than VolumeSizeInGB allows")
+            out.write(part)
+
+    def write_record(self, out: IO[bytes], size: int, parts: Parts) -> None:
+        """ClientError: it is longer than one of RecordIO can be, or as above."""
+        if size > LONGEST:
+            raise ClientError("Data download failed: a record of RecordIO has at most 512 MB")
+        self.write(out, [struct.pack("<II", RECORD, size)])
+        self.write(out, parts)
+        self.write(out, [bytes(-size % 4)])
+
+
+def fill(s3: Any, channel: dict[str, Any], folder: Path, host: int, hosts: int, room: int) -> None:
+    """Fill the folder of a channel on host number `host` of `hosts`. ClientError: it cannot be.
+
+    room: bytes that it may have there.
+    """
+    source, stream = channel["DataSource"]["S3DataSource"], Stream(room)
     wrapped = channel.get("RecordWrapperType") == "RecordIO"
     if source["S3DataType"] == AUGMENTED:
-        _write_manifest(s3, source, folder / STREAM, wrapped)
+        _write_manifest(s3, source, folder / STREAM, stream, wrapped)
         return
     channels.download_channel(s3, channel, folder, host, hosts)
     for file in [file for file in folder.rglob("*") if file.is_file()]:
         if channel.get("CompressionType") == "Gzip":
-            _unzip(file)
+            _unzip(file, stream)
         if wrapped:
             draft = file.with_name(f".{file.name}")
-            with draft.open("wb") as out:
-                _write_record(out, file.read_bytes())
+            with draft.open("wb") as out, file.open("rb") as content:
+                stream.write_record(out, file.stat().st_size, _parts(content))
             draft.replace(file)
 
 
-def _unzip(file: Path) -> None:
+def _parts(content: Any) -> Iterator[bytes]:
+    while part := content.read(PART):
+        yield part
+
+
+def _unzip(file: Path, stream: Stream) -> None:
     """ClientError: it is no gzip file."""
     draft = file.with_name(f".{file.name}")
     try:
         with gzip.open(file) as content, draft.open("wb") as out:
-            shutil.copyfileobj(content, out, 1 << 20)
+            stream.write(out, _parts(content))
     except (OSError, EOFError, zlib.error) as error:
         raise ClientError(f"Data download failed: {file.name} is no gzip file: {error}") from None
     draft.replace(file)
 
 
-def _write_manifest(s3: Any, source: dict[str, Any], file: Path, wrapped: bool) -> None:
+def _write_manifest(s3: Any, source: dict[str, Any], file: Path, stream: Stream, wrapped: bool) -> None:
     """One file with the attributes that a channel names of each line: records, or lines of text."""
     try:
         with file.open("wb") as out:
-            for content in _attributes(s3, source):
+            for size, content in _attributes(s3, source):
                 if wrapped:
-                    _write_record(out, content)
+                    stream.write_record(out, size, content)
                 else:
-                    out.write(content + b"\n")
+                    stream.write(out, content)
+                    stream.write(out, [b"\n"])
     except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
         raise ClientError(f"Data download failed: {source['S3Uri']}: {error}") from error
 
 
-def _attributes(s3: Any, source: dict[str, Any]) -> Iterator[bytes]:
-    """Of each line of the manifest the attributes in the channel's order; of one named -ref what it refers to."""
+def _attributes(s3: Any, source: dict[str, Any]) -> Iterator[tuple[int, Parts]]:
+    """(bytes, what they are) of the attributes of each line of the manifest, in the channel's order.
+
+    Of an attribute named -ref it is what it refers to.
+    """
     uri = source["S3Uri"]
-    body = channels.read_whole(s3, channels.locate(uri))
-    for number, text in enumerate(body.splitlines(), start=1):
+    for number, text in enumerate(_lines(s3, uri), start=1):
         if not text.strip():
             continue
         try:
@@ -79,9 +117,13 @@ def _attributes(s3: Any, source: dict[str, Any]) -> Iterator[bytes]:
             for name in source["AttributeNames"]:
                 value = record[name]
                 if name.endswith("-ref"):
-                    yield channels.read_whole(s3, channels.locate(value))
+                    place = channels.locate(value)
+                    found = s3.get_object(Bucket=place.bucket, Key=place.key)
+                    with found["Body"] as body:
+                        yield found["ContentLength"], _parts(body)
                 else:
-                    yield value.encode() if isinstance(value, str) else json.dumps(value).encode()
+                    content = value.encode() if isinstance(value, str) else json.dumps(value).encode()
+                    yield len(content), [content]
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ClientError(
                 f"Line {number} of the augmented manifest {uri} has not the attributes"
@@ -89,7 +131,14 @@ def _attributes(s3: Any, source: dict[str, Any]) -> Iterator[bytes]:
             ) from None
 
 
-def _write_record(out: IO[bytes], content: bytes) -> None:
-    if len(content) > LONGEST:
-        raise ClientError("Data download failed: a record of RecordIO has at most 512 MB")
-    out.write(struct.pack("<II", RECORD, len(content)) + content + bytes(-len(content) % 4))
+def _lines(s3: Any, uri: str) -> Iterator[bytes]:
+    """The lines of an object, of which one at a time is in memory. ClientError: one is too long."""
+    place = channels.locate(uri)
+    with s3.get_object(Bucket=place.bucket, Key=place.key)["Body"] as body:
+        rest = b""
+        for part in _parts(body):
+            *whole, rest = (rest + part).split(b"\n")
+            yield from whole
+            if len(rest) > LINE:
+                raise ClientError(f"Data download failed: a line of {uri} has more than {LINE >> 20} MB")
+        yield rest

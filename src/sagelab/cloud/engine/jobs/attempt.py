@@ -74,8 +74,11 @@ class Attempt(Cluster):
             for channel in self.request.get("InputDataConfig", []):
                 go_on()
                 target = space.channel(channel["ChannelName"])
-                way = pipes.fill if input_mode(self.request, channel) == "Pipe" else channels.download_channel
-                way(s3, channel, target, number, len(self.hosts))
+                asked = (s3, channel, target, number, len(self.hosts))
+                if input_mode(self.request, channel) == "Pipe":
+                    pipes.fill(*asked, self.request["ResourceConfig"]["VolumeSizeInGB"] << 30)
+                else:
+                    channels.download_channel(*asked)
             self._download_code(s3, space)
         self._download_checkpoints(s3)
         go_on()

@@ -136,7 +136,7 @@ def _read(body: bytes, kind: str) -> list[Any]:
         if kind == LINES:
             return [json.loads(line) for line in body.splitlines() if line.strip()]
         return [json.loads(body)]
-    except (ValueError, csv.Error) as error:
+    except (ValueError, RecursionError, csv.Error) as error:
         raise BadData(f"it is not {kind}: {error}") from error
 
 

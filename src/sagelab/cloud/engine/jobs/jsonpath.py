@@ -10,7 +10,7 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/batch-transform-data-processing.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 NAME = re.compile(r"\.([A-Za-z_][\w-]*)")
@@ -81,14 +81,22 @@ def _elements(found: re.Match[str]) -> Step:
     parts = [part.strip() for part in found[1].split(",")]
     if len(parts) == 1 and ":" not in parts[0]:
         return lambda record: _as_list(record)[int(parts[0])]
-    return lambda record: [value for part in parts for value in _some(_as_list(record), part)]
+    return lambda record: _several(_as_list(record), parts)
 
 
-def _some(record: list[Any], part: str) -> list[Any]:
+def _several(record: list[Any], parts: list[str]) -> list[Any]:
+    """What the parts choose, each element once: steps that double a record would fill the memory."""
+    chosen = [index for part in parts for index in _indices(len(record), part)]
+    if len(set(chosen)) < len(chosen):
+        raise NotFound("the filter chooses an element of the record twice")
+    return [record[index] for index in chosen]
+
+
+def _indices(length: int, part: str) -> Iterable[int]:
     if ":" not in part:
-        return [record[int(part)]]
+        return [range(length)[int(part)]]
     start, _, end = part.partition(":")
-    return record[int(start) if start else None : int(end) if end else None]
+    return range(length)[int(start) if start else None : int(end) if end else None]
 
 
 def _as_list(record: Any) -> list[Any]:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +21,8 @@ from sagelab.cloud.engine.data import trees
 PUSH_LIMIT = 1 << 30  # bytes of one push; AWS takes more
 REPOSITORY_LIMIT = 2 << 30  # bytes of a repository that takes no more
 SECONDS = 600  # that a process may run
+PRINTED = 16 << 20  # bytes that a process may print; the largest file of CodeCommit's is smaller
+_COMPLAINT = 1 << 14  # bytes of what it says when it fails
 _MEMORY = 8 << 20  # KiB of addresses, most of them of files
 _SETTINGS = {
     "core.hooksPath": "/dev/null",
@@ -42,6 +47,10 @@ Variables = Mapping[str, str]
 
 class GitFailed(Exception):
     """git says no; its own words."""
+
+
+class TooMuch(Exception):
+    """git has more to say than a process may print."""
 
 
 class NoGit(Exception):
@@ -80,6 +89,41 @@ def limited(*arguments: str) -> list[str]:
     return ["/bin/sh", "-c", _LIMITED, "sh", *limits, command(), *arguments]
 
 
+@contextmanager
+def memory(content: bytes = b"") -> Iterator[int]:
+    """A descriptor of a file without a name, which is read from its beginning on."""
+    descriptor = os.memfd_create("git")
+    try:
+        with os.fdopen(os.dup(descriptor), "wb") as file:
+            file.write(content)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def ended(running: subprocess.Popen[bytes]) -> Iterator[None]:
+    """A process, in a session of its own, that ends with all that it has started: now, or when its time is up."""
+    watch = threading.Timer(SECONDS, kill, [running])
+    watch.daemon = True
+    watch.start()
+    try:
+        yield
+    finally:
+        watch.cancel()
+        kill(running)
+        if running.stdout:
+            running.stdout.close()
+        running.wait()
+
+
+def kill(running: subprocess.Popen[bytes]) -> None:
+    if running.returncode is None:  # else the number may be another's by now
+        with suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
+
+
 @dataclass(frozen=True)
 class Repository:
     """One bare repository."""
@@ -100,23 +144,31 @@ class Repository:
         return trees.measure(self.folder)
 
     def run(self, *arguments: str, given: bytes = b"", variables: Variables = _NONE) -> bytes:
-        """What git prints. given: what it reads. variables: of its environment. GitFailed: it says no."""
+        """What git prints. given: what it reads. variables: of its environment.
+
+        GitFailed: it says no. TooMuch: it says more than PRINTED.
+        """
         asked = limited(f"--git-dir={self.folder}", *arguments)
-        try:
-            done = subprocess.run(
+        with memory(given) as stdin, memory() as stderr:
+            running = subprocess.Popen(
                 asked,
-                input=given,
-                capture_output=True,
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
                 env=environment() | dict(variables),
                 cwd=self.folder,
-                timeout=SECONDS,
-                check=False,
+                start_new_session=True,
             )
-        except subprocess.TimeoutExpired:
-            raise GitFailed(f"git took longer than {SECONDS} seconds") from None
-        if done.returncode:
-            raise GitFailed(done.stderr.decode("utf-8", "replace").strip() or f"git ended with {done.returncode}")
-        return done.stdout
+            with ended(running):
+                assert running.stdout is not None
+                printed = running.stdout.read(PRINTED + 1)
+                if len(printed) > PRINTED:
+                    raise TooMuch(f"git has more to say of this than {PRINTED >> 20} MB")
+                code = running.wait()
+            if code:
+                said = os.pread(stderr, _COMPLAINT, 0).decode("utf-8", "replace").strip()
+                raise GitFailed(said or f"git ended with {code}")
+        return printed
 
     def text(self, *arguments: str, given: bytes = b"", variables: Variables = _NONE) -> str:
         return self.run(*arguments, given=given, variables=variables).decode("utf-8", "replace").strip()

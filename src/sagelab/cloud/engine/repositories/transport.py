@@ -7,11 +7,9 @@ https://git-scm.com/docs/git-http-backend
 from __future__ import annotations
 
 import os
-import signal
+import re
 import subprocess
-import threading
 from collections.abc import Generator
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from sagelab.cloud.engine.repositories import git
@@ -19,7 +17,9 @@ from sagelab.cloud.engine.repositories.git import Repository
 
 PULL, PUSH = "git-upload-pack", "git-receive-pack"
 ADVERTISE = "info/refs"
+MOST_REFS = 4_000  # of one push: https://docs.aws.amazon.com/codecommit/latest/userguide/limits.html
 _PIECE = 1 << 16
+_SIZE = re.compile(rb"[0-9a-fA-F]{4}")
 _HEAD = 1 << 14  # bytes of the head of what http-backend says
 
 
@@ -84,9 +84,23 @@ def speak(repository: Repository, exchange: Exchange) -> Spoken:
     )
     status, headers = _read_head(running)
     if not headers:
-        _end(running)
-        return Spoken(500)
+        with git.ended(running):
+            return Spoken(500)
     return Spoken(status, headers, _stream(running))
+
+
+def asks_too_much(exchange: Exchange) -> bool:
+    """Whether a push names more branches and tags than one may: each is a file. Its body begins with them.
+
+    https://git-scm.com/docs/pack-protocol
+    """
+    at = 0
+    for _ in range(MOST_REFS + 1):
+        size = os.pread(exchange.body, 4, at)
+        if exchange.zipped or not _SIZE.fullmatch(size) or int(size, 16) < 4:
+            return exchange.zipped  # the last, or what git itself will say no to; no client packs a push
+        at += int(size, 16)
+    return True
 
 
 def _read_head(running: subprocess.Popen[bytes]) -> tuple[int, list[tuple[str, str]]]:
@@ -105,25 +119,6 @@ def _read_head(running: subprocess.Popen[bytes]) -> tuple[int, list[tuple[str, s
 def _stream(running: subprocess.Popen[bytes]) -> Generator[bytes, None, None]:
     """The parts of git's answer; who goes away in the middle ends it, and so does its time."""
     assert running.stdout is not None
-    watch = threading.Timer(git.SECONDS, _kill, [running])
-    watch.daemon = True
-    watch.start()
-    try:
+    with git.ended(running):
         while piece := os.read(running.stdout.fileno(), _PIECE):
             yield piece
-    finally:
-        watch.cancel()
-        _end(running)
-
-
-def _end(running: subprocess.Popen[bytes]) -> None:
-    _kill(running)
-    if running.stdout:
-        running.stdout.close()
-    running.wait()
-
-
-def _kill(running: subprocess.Popen[bytes]) -> None:
-    """With all that it has started."""
-    with suppress(ProcessLookupError):
-        os.killpg(running.pid, signal.SIGKILL)

@@ -37,7 +37,11 @@ REPORTED = 2_500  # files half written, of a host that left more behind
 TOOLKIT = "sagelab.frameworks.toolkit"
 TRAIN = ("train",)  # the command of an image that SageMaker's toolkit runs
 # First commands that are modules of the warm Python -> the module.
-MODULES: dict[tuple[str, ...], str] = {TRAIN: TOOLKIT, ("function",): "sagelab.functions"}
+MODULES: dict[tuple[str, ...], str] = {
+    TRAIN: TOOLKIT,
+    ("function",): "sagelab.functions",
+    ("lake",): "sagelab.lake",
+}
 SHELL = re.compile(r"\S*\b(sh|bash|dash|busybox|sudo|env|timeout|nohup|nice|time|tini|dumb-init)\b")
 DRIVERS = ("/sm_drivers/", "sagemaker_training")  # of both SDKs
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from sagelab import catalog
 from sagelab.catalog import Document, Kind
-from sagelab.cloud.gateway.auth import functions, keys, sagemaker_conditions
+from sagelab.cloud.gateway.auth import functions, glue, keys, sagemaker_conditions
 from sagelab.cloud.gateway.auth.needed import Context, Needed
 from sagelab.cloud.gateway.auth.sagemaker_conditions import KeyArn
 from sagelab.cloud.gateway.http.request import Request
@@ -138,6 +138,8 @@ def _named(request: Request, service: str, operation: str, where: str) -> Iterat
             yield sent.get("RoleArn")
         case "lambda":
             yield _function(request, operation, where)
+        case "glue":
+            yield from (one.resource for one in glue.needs(operation, sent, where))
         case _:
             yield None
 

@@ -21,6 +21,8 @@ NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
     "comprehend": ("", ()),
     "codebuild": ("project/", ("name", "names[]", "projectName", "id", "ids[]")),
     "application-autoscaling": ("", ("ResourceARN",)),
+    "athena": ("", ()),
+    "glue": ("", ()),
     "cloudtrail": ("trail/", ("Name", "TrailName", "ResourceId", "ResourceIdList[]")),
 }
 
@@ -73,6 +75,13 @@ def _endpoint_of(resource_id: str, where: str) -> str | None:
         return records.Variant.of(resource_id).endpoint_arn(where)
     except ValueError:
         return None
+
+
+def needs_of_crawler(params: dict[str, Any], account: str) -> Iterator[Needed]:
+    """The role of a crawler is passed on, by its name or its ARN."""
+    if isinstance(role := params.get("Role"), str):
+        arn = role if role.startswith("arn:") else f"arn:aws:iam::{account}:role/{role}"
+        yield Needed("iam:PassRole", arn, {"iam:passedtoservice": ["glue.amazonaws.com"]})
 
 
 def needs_of_role(account: str) -> Needed:

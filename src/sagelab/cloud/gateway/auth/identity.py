@@ -15,7 +15,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from xml.sax.saxutils import escape
 
-from sagelab.cloud.errors import AccessDenied, HomeDamaged, NotImplementedHere, ValidationException
+from sagelab.cloud.errors import AccessDenied, HomeDamaged, InvalidToken, NotImplementedHere, ValidationException
 from sagelab.cloud.gateway.auth.guard import Key
 from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.moto.front import MotoFront
@@ -29,6 +29,7 @@ _WITH_CODE = ("AssumeRole", "GetSessionToken")
 _STS = "https://sts.amazonaws.com/doc/2011-06-15/"
 _IAM = "https://iam.amazonaws.com/doc/2010-05-08/"
 _LONGEST_SESSION = 36 * 3600
+_LENT = 3600.0  # seconds for which keys are lent at least
 
 
 class Identities:
@@ -45,12 +46,36 @@ class Identities:
         who = (home.caller_arn, "", home.account)
         self._own = Key(own.access_key_id, own.secret_access_key, *who, owner=True)
         self._sessions = {key.access_key: key for key in _kept_sessions(home)}
+        self._lent: dict[str, Key] = {}  # keys that services of AWS's act with for somebody
+        self._borrowed: dict[Key, Key] = {}  # somebody's key -> the last that was lent of it
         self._lock = threading.Lock()
 
     def find(self, access_key: str) -> Key | None:
         if access_key == self._own.access_key:
             return self._own
-        return self._services.get(access_key) or self._sessions.get(access_key) or self._moto.key(access_key)
+        own = self._services.get(access_key) or self._sessions.get(access_key) or self._lent.get(access_key)
+        return own or self._moto.key(access_key)
+
+    def lend(self, access_key: str, seconds: float) -> tuple[str, str, str | None]:
+        """Keys of a session with the rights of a key, good for so many seconds at least and in this process alone.
+
+        What a service of AWS's does for somebody it does with such: it can do no more than who asked.
+        InvalidToken: the key is no more.
+        """
+        key, now = self.find(access_key), time.time()
+        if key is None:
+            raise InvalidToken("The security token included in the request is invalid.")
+        with self._lock:
+            self._borrowed = {of: one for of, one in self._borrowed.items() if (one.expires or 0) > now}
+            found = self._borrowed.get(key)
+            if found is None or (found.expires or 0) < now + seconds:
+                name, secret, token = "ASIA" + secrets.token_hex(8).upper(), *map(secrets.token_urlsafe, (30, 96))
+                until = now + 2 * max(seconds, _LENT)
+                found = replace(key, access_key=name, secret=secret, token=token, expires=until)
+                self._borrowed[key] = found
+                alive = {each: one for each, one in self._lent.items() if (one.expires or 0) > now}
+                self._lent = alive | {name: found}
+        return found.access_key, found.secret, found.token
 
     def take_code(self, context: Context) -> None:
         """A caller of STS who shows the code of an MFA device is known by it, to the policies that are asked next.

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sagelab.cloud.gateway.moto import (
+    catalogue,
     deliveries,
     event_bus,
     key_policies,
@@ -113,6 +114,12 @@ _HELD: dict[str, tuple[_Held, ...]] = {
             "firehose.models.FirehoseBackend", "create_delivery_stream update_destination", targets.check_delivery
         ),
         _Held("firehose.models.FirehoseBackend", "put_s3_records", service_roles.check_put),
+    ),
+    "glue": (
+        _Held("glue.models.GlueBackend", "create_database", catalogue.fold_database),
+        _Held("glue.models.GlueBackend", "create_table", catalogue.fold_table),
+        _Held("glue.models.GlueBackend", "get_database get_table", catalogue.find_folded),
+        _Held("glue.responses.GlueResponse", "get_partitions", catalogue.page_partitions),
     ),
     "iam": (
         _Held("iam.models.IAMBackend", "create_service_linked_role", linked_roles.make),

@@ -10,9 +10,10 @@ import binascii
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from moto.awslambda import models
 from moto.awslambda.utils import get_backend as backend_of
 from moto.backends import get_backend
 
@@ -26,6 +27,7 @@ from sagelab.cloud.gateway.auth.needed import Needed
 from sagelab.cloud.gateway.auth.verdict import Rights
 from sagelab.cloud.gateway.moto import iam
 from sagelab.cloud.gateway.moto.functions import FunctionAccess
+from sagelab.cloud.gateway.moto.persistence.objects import Key as S3Object
 
 Asked = dict[str, Any]
 
@@ -254,7 +256,7 @@ def _keep(spec: dict[str, Any], account: str) -> str:
     """The digest of a zip file that a request brings or names. InvalidFunctionValue: there is no sound one."""
     if spec.get("ZipFile"):
         try:
-            content = base64.b64decode(spec["ZipFile"], validate=True)
+            content: Iterable[bytes] = [base64.b64decode(spec["ZipFile"], validate=True)]
         except (binascii.Error, ValueError, TypeError):
             raise InvalidFunctionValue(_NO_ZIP) from None
     elif spec.get("S3Bucket") and spec.get("S3Key"):
@@ -267,27 +269,37 @@ def _keep(spec: dict[str, Any], account: str) -> str:
         raise InvalidFunctionValue(str(error)) from None
 
 
-def _fetch(spec: dict[str, Any], account: str) -> bytes:
-    """An object of S3, which the caller may read (auth/actions.py)."""
+def _fetch(spec: dict[str, Any], account: str) -> Iterable[bytes]:
+    """The parts of an object of S3, which the caller may read (auth/actions.py)."""
     where = (spec["S3Bucket"], spec["S3Key"], spec.get("S3ObjectVersion"))
     words = "Error occurred while GetObject. S3 Error Code: {}. S3 Error Message: {}"
     backend = get_backend("s3")[account]["aws"]
     if where[0] not in backend.buckets:
         raise InvalidFunctionValue(words.format("NoSuchBucket", "The specified bucket does not exist"))
     found = backend.get_object(*where)
-    if found is None or not hasattr(found, "value"):
+    if not isinstance(found, S3Object):
         raise InvalidFunctionValue(words.format("NoSuchKey", "The specified key does not exist."))
     if found.size > LARGEST:
         raise InvalidFunctionValue(TOO_LARGE)
-    content: bytes = found.value
-    return content
+    return found.content()
+
+
+def _s3_content(key: Any) -> tuple[bytes, int, str, str]:
+    """What moto keeps of code in S3, of which it would have all in memory: nothing but its size and digest."""
+    made = hashlib.sha256()
+    for part in key.content():
+        made.update(part)
+    return b"", key.size, base64.b64encode(made.digest()).decode(), made.hexdigest()
+
+
+models._s3_content = _s3_content
 
 
 def _take(record: Any, digest: str) -> None:
     """What moto tells of code is that of the file; its bytes lie there alone."""
-    content = FunctionAccess.current.packages.read(digest)
-    record.code_digest, record.code_size, record.code_bytes = digest, len(content), b""
-    record.code_sha_256 = base64.b64encode(hashlib.sha256(content).digest()).decode()
+    size = FunctionAccess.current.packages.packed(digest)
+    record.code_digest, record.code_size, record.code_bytes = digest, size, b""
+    record.code_sha_256 = base64.b64encode(bytes.fromhex(digest)).decode()
 
 
 def _renew(record: Any) -> None:

@@ -41,7 +41,10 @@ BESIDE = {
     "application-autoscaling": "AnyScaleFrontendService",
     "comprehend": "Comprehend_20171127",
     "cloudtrail": "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101",
+    "athena": "AmazonAthena",
+    "glue": "AWSGlue",
 }
+SHARED = frozenset({"glue"})  # of them those whose other operations are moto's
 _LABEL = re.compile(r"\{(\w+)(\+?)\}")
 
 

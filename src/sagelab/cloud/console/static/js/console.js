@@ -2,25 +2,43 @@
 import { Alarms } from "./alarms.js";
 import { facts, logIn, logOut, session } from "./api.js";
 import { Create } from "./create.js";
+import { Crawlers } from "./crawlers.js";
 import { Detail } from "./detail.js";
 import { follow, useLine } from "./events.js";
 import { KINDS, kindAt } from "./kinds.js";
 import { List } from "./list.js";
 import { Overview } from "./overview.js";
+import { Queries } from "./queries.js";
 import { Role, Roles } from "./roles.js";
 import { useAddress } from "./router.js";
 import { Buckets, Place } from "./s3.js";
 import { Trail } from "./trail.js";
 import { html, render, useEffect, useErrorBoundary, useRef, useState } from "./ui.js";
 
-const MENU = [
-  ["", "Overview"],
-  ...KINDS.filter((kind) => !kind.within).map((kind) => [kind.path, kind.title]),
-  ["alarms", "Alarms"],
-  ["s3", "S3 buckets"],
-  ["roles", "Roles"],
-  ["trail", "Who did what"],
-];
+// What stands beside the kinds of the catalog, in the parts that they name.
+const BESIDE = {
+  Monitoring: [["alarms", "Alarms"]],
+  Lake: [
+    ["queries", "Queries"],
+    ["crawlers", "Crawlers"],
+  ],
+  Account: [
+    ["s3", "S3 buckets"],
+    ["roles", "Roles"],
+    ["trail", "Who did what"],
+  ],
+};
+const listed = KINDS.filter((kind) => !kind.within);
+const PARTS = [...new Set([...listed.map((kind) => kind.menu), ...Object.keys(BESIDE)])];
+// [part, [[address, label]]]
+const MENU = PARTS.map((part) => [
+  part,
+  [
+    ...listed.filter((kind) => kind.menu === part).map((kind) => [kind.path, kind.title]),
+    ...(BESIDE[part] || []),
+  ],
+]);
+const LABELS = Object.fromEntries(MENU.flatMap(([, pages]) => pages));
 const LINE = { live: "Live", lost: "Not connected", closed: "Paused" };
 const TOKEN = "#token=";
 const THEMES = ["system", "light", "dark"];
@@ -37,6 +55,8 @@ function Page({ address }) {
   if (kind && !rest.length) return html`<${List} key=${place} kind=${kind} query=${query} />`;
   if (kind && rest.length === 1) return html`<${Detail} key=${rest[0]} kind=${kind} name=${rest[0]} />`;
   if (place === "alarms" && !rest.length) return html`<${Alarms} />`;
+  if (place === "crawlers" && !rest.length) return html`<${Crawlers} />`;
+  if (place === "queries" && !rest.length) return html`<${Queries} query=${query} />`;
   if (place === "s3" && !rest.length) return html`<${Buckets} query=${query} />`;
   if (place === "s3")
     return html`<${Place} key=${location.pathname} bucket=${rest[0]} path=${rest.slice(1)} folder=${folder} query=${query} />`;
@@ -49,7 +69,7 @@ function Page({ address }) {
 const titleOf = ({ path }) =>
   [
     path[path.length - 1] && path.length > 1 ? path[path.length - 1] : null,
-    (MENU.find(([place]) => place === (path[0] || "")) || [])[1],
+    path[0] ? LABELS[path[0]] : "Overview",
     "sagelab",
   ]
     .filter(Boolean)
@@ -70,14 +90,21 @@ function Frame() {
   });
   const [error, again] = useErrorBoundary((thrown) => console.error(thrown));
   const here = address.path[0] || "";
+  const link = (place, label) =>
+    html`<a key=${place} href=${`/${place}`} aria-current=${here === place ? "page" : undefined}>${label}</a>`;
   return html`
     <a class="skip" href="#main">Skip to the content</a>
     <${Top} open=${open} toggle=${() => setOpen(!open)} />
     <div class="frame">
-      <nav id="menu" class=${open ? "menu open" : "menu"} aria-label="Pages">${MENU.map(
-        ([place, label]) => html`
-        <a key=${place} href=${`/${place}`} aria-current=${here === place ? "page" : undefined}>${label}</a>`,
-      )}</nav>
+      <nav id="menu" class=${open ? "menu open" : "menu"} aria-label="Pages">
+        ${link("", "Overview")}
+        ${MENU.map(
+          ([part, pages]) => html`
+          <section key=${part} aria-label=${part}>
+            <h2>${part}</h2>${pages.map(([place, label]) => link(place, label))}
+          </section>`,
+        )}
+      </nav>
       <main id="main" ref=${main} tabindex="-1">${
         error
           ? html`<div class="notice bad" role="alert"><strong>The page failed.</strong> ${error.message} <button type="button" onClick=${again}>Try again</button></div>`

@@ -387,6 +387,7 @@ function derive(row) {
     name,
     status,
     within: row.within,
+    menu: row.menu,
     listed: (item) => listOf(kindAt(row.path), item),
     label: special.label || name,
     address: (named) => `/${row.path}/${encodeURIComponent(named)}`,

@@ -1,0 +1,130 @@
+"""Queries and crawls in a local cloud that is killed, and started again on the same home with a fast clock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from sagelab.cloud import clock
+from sagelab.cloud.home import Home
+from tests import clouds
+from tests.cloud.builds import make_role
+from tests.cloud.kills import kill
+from tests.cloud.lake import SLOW, Lake
+from tests.waiting import until
+
+pytestmark = pytest.mark.long  # each half of it has a local cloud and an engine of its own
+
+TOKEN, CRAWLER, SCHEDULED = "t" * 32, "killed", "each-five-minutes"
+FAST = 300.0  # five minutes in a second
+TRAIL_TABLE = """
+CREATE EXTERNAL TABLE trail (eventsource string, eventname string, useridentity struct<arn:string>)
+ROW FORMAT SERDE 'org.apache.hive.hcatalog.data.CloudTrailSerde'
+LOCATION '{}'
+"""
+
+
+@dataclass(frozen=True)
+class Killed:
+    """running, waiting: queries when the kill came. after: the lake of the next local cloud."""
+
+    running: str
+    waiting: list[str]
+    after: Lake
+
+
+@pytest.fixture(scope="module")
+def killed(sagelab: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killed]:
+    home = Home(tmp_path_factory.mktemp("killed"))
+    lake = Lake(clouds.start(home))
+    for day in range(1, 6):
+        lake.put(f"raw/days/d={day}/a.csv", "id,name\n1,x\n2,y\n")
+    lake.rows(f"CREATE TABLE kept WITH (external_location = '{lake.uri('kept/')}') AS SELECT 1 AS n")
+    lake.rows("INSERT INTO kept SELECT 2")
+    running = lake.start(f"INSERT INTO kept {SLOW}", ClientRequestToken=TOKEN)
+    until(lambda: lake.get(running), lambda one: one.get("StatementType") == "DML")
+    target = {"S3Targets": [{"Path": lake.uri("raw/days/")}]}
+    usual = {"Role": make_role(lake.cloud, "glue"), "DatabaseName": lake.database, "Targets": target}
+    lake.glue.create_crawler(Name=CRAWLER, **usual)
+    lake.glue.create_crawler(Name=SCHEDULED, Schedule="cron(0/5 * * * ? *)", **usual)
+    waiting = [lake.start(f"INSERT INTO kept {SLOW}") for _ in range(5)]
+    lake.glue.start_crawler(Name=CRAWLER)
+    kill(home)
+    after = Lake(clouds.start(home), lake.bucket, lake.database, there=True)
+    yield Killed(running, waiting, after)
+    assert sagelab("down", home=home.path).returncode == 0
+
+
+def test_what_a_kill_cut_off_has_failed_and_has_written_nothing(killed: Killed) -> None:
+    lake = killed.after
+    for key in (killed.running, *killed.waiting):
+        status = lake.get(key)["Status"]
+        assert (status["State"], status["StateChangeReason"]) == (
+            "FAILED",
+            "The local cloud ended while the query was running.",
+        )
+        assert status["CompletionDateTime"] >= status["SubmissionDateTime"]
+    assert lake.rows("SELECT n FROM kept ORDER BY n") == [["1"], ["2"]]
+    again = lake.start(f"INSERT INTO kept {SLOW}", ClientRequestToken=TOKEN)
+    assert (again, lake.get(again)["Status"]["State"]) == (killed.running, "FAILED")
+    lake.rows("INSERT INTO kept SELECT 3")
+    assert lake.rows("SELECT n FROM kept ORDER BY n") == [["1"], ["2"], ["3"]]
+
+
+def test_a_crawl_that_a_kill_cut_off_has_failed_and_the_next_makes_each_table_once(killed: Killed) -> None:
+    lake = killed.after
+    found = lake.glue.get_crawler(Name=CRAWLER)["Crawler"]
+    assert (found["State"], found["LastCrawl"]["Status"]) == ("READY", "FAILED")
+    assert found["LastCrawl"]["ErrorMessage"] == "The local cloud ended while the crawler was running."
+    lake.glue.start_crawler(Name=CRAWLER)
+    ready = until(lambda: lake.glue.get_crawler(Name=CRAWLER)["Crawler"], lambda one: one["State"] == "READY")
+    assert ready["LastCrawl"]["Status"] == "SUCCEEDED"
+    crawls = lake.glue.list_crawls(CrawlerName=CRAWLER)["Crawls"]
+    assert [one["State"] for one in crawls] == ["COMPLETED", "FAILED"]
+    tables = [one["Name"] for one in lake.glue.get_tables(DatabaseName=lake.database)["TableList"]]
+    assert sorted(tables) == ["days", "kept"]
+    assert lake.rows("SHOW PARTITIONS days") == [[f"d={day}"] for day in range(1, 6)]
+    assert lake.rows("SELECT count(*) FROM days") == [["10"]]
+
+
+def test_a_crawler_with_a_schedule_starts_when_it_is_due(killed: Killed) -> None:
+    glue = killed.after.glue
+    clock.set_speed(killed.after.cloud.home, FAST)
+    until(
+        lambda: [one["State"] for one in glue.list_crawls(CrawlerName=SCHEDULED)["Crawls"]],
+        lambda states: "COMPLETED" in states,
+    )
+    glue.stop_crawler_schedule(CrawlerName=SCHEDULED)
+    until(lambda: glue.get_crawler(Name=SCHEDULED)["Crawler"], lambda one: one["State"] == "READY")
+
+
+def test_athena_asks_what_a_trail_has_written(killed: Killed) -> None:
+    lake, name = killed.after, "asked"
+    trails, place = lake.cloud.client("cloudtrail"), f"arn:aws:s3:::{lake.bucket}"
+    principal = {"Effect": "Allow", "Principal": {"Service": "cloudtrail.amazonaws.com"}}
+    acl = {"StringEquals": {"s3:x-amz-acl": "bucket-owner-full-control"}}
+    statements = [
+        principal | {"Action": "s3:GetBucketAcl", "Resource": place},
+        principal | {"Action": "s3:PutObject", "Resource": f"{place}/AWSLogs/*", "Condition": acl},
+    ]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    lake.s3.put_bucket_policy(Bucket=lake.bucket, Policy=policy)
+    trails.create_trail(Name=name, S3BucketName=lake.bucket)
+    trails.start_logging(Name=name)
+    clock.set_speed(lake.cloud.home, FAST)
+    lake.cloud.client("iam").create_user(UserName="somebody-who-is-seen")
+    listed = f"AWSLogs/{lake.cloud.home.account}/CloudTrail/"
+    until(
+        lambda: lake.s3.list_objects_v2(Bucket=lake.bucket, Prefix=listed)["KeyCount"], lambda count: bool(count)
+    )
+    lake.rows(TRAIL_TABLE.format(lake.uri(listed)))
+    sql = (
+        "SELECT eventname, count(*), max(useridentity.arn) FROM trail WHERE eventsource = 'iam.amazonaws.com'"
+        " AND eventname = 'CreateUser' GROUP BY eventname"
+    )
+    found = until(lambda: lake.rows(sql), lambda rows: bool(rows))
+    assert found == [["CreateUser", "1", lake.cloud.home.caller_arn]]
