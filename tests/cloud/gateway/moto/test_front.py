@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import io
+import json
 import os
 import time
 from typing import Any
@@ -153,3 +154,21 @@ def test_account_of_a_request_cannot_be_chosen(gateway: Any) -> None:
     headers = {"x-moto-account-id": "999999999999", "Content-Type": "application/x-www-form-urlencoded"}
     body = b"Action=CreateUser&Version=2010-05-08&UserName=chosen"
     assert b"arn:aws:iam::123456789012:user/chosen" in gateway.signed("POST", "/", "iam", body, headers)[2]
+
+
+@pytest.mark.parametrize(
+    ("service", "target", "given"),
+    [
+        ("kms", "TrentService.CreateKey", {"Description": [1], "Tags": {"a": 1}}),
+        ("kms", "TrentService.DescribeKey", {"KeyId": {"a": 1}}),
+        ("logs", "Logs_20140328.PutLogEvents", {"logGroupName": [], "logStreamName": "s", "logEvents": "none"}),
+        ("dynamodb", "DynamoDB_20120810.PutItem", {"TableName": "none", "Item": [1]}),
+        ("events", "AWSEvents.PutRule", {"Name": {"a": 1}, "ScheduleExpression": [1]}),
+        ("secretsmanager", "secretsmanager.CreateSecret", {"Name": [1], "Tags": 1}),
+    ],
+)
+def test_members_of_a_wrong_type_are_told_as_such(gateway: Any, service: str, target: str, given: Any) -> None:
+    headers = {"X-Amz-Target": target, "Content-Type": "application/x-amz-json-1.1"}
+    status, _, body = gateway.signed("POST", "/", service, json.dumps(given).encode(), headers)
+    said = json.loads(body)
+    assert (status, said["__type"].rpartition("#")[2]) == (400, "SerializationException"), said

@@ -58,6 +58,7 @@ from sagelab.cloud.gateway.moto import (
     mfa,
     object_parts,
     outgoing,
+    parameters,
     randomness,
     routes,
     s3,
@@ -153,9 +154,8 @@ class MotoFront:
             keeping = self._persister.keeping(app.config["SERVICE"], region, changes, waits)
             asking = SageMakerAccess.current.asked_by(context) if lesson else nullcontext()
             judging = hook.asking(context, partial(readings.agree, context))
-            filing = (
-                as_files() if service == "s3" and "select" not in context.request.parameters else nullcontext()
-            )
+            whole = service != "s3" or "select" in context.request.parameters
+            filing = nullcontext() if whole else as_files()
             sealing = encryption.protecting(context, environ)
             with self._turn(environ, service), asking, keeping, judging, filing, sealing, hook.placed(region):
                 if moving:
@@ -306,9 +306,9 @@ def _crashes(context: Context) -> Iterator[None]:
     except Exception as crash:
         if isinstance(crash.__cause__, ServiceError):
             raise crash.__cause__ from None
-        asked = f"{context.service} {context.operation}"
-        _log.exception("moto failed on %s", asked)
-        raise GaveUp(f"{asked} failed: {type(crash).__name__}: {crash}") from None
+        parameters.check_types(context.request, context.service, context.operation)
+        _log.exception("moto failed on %s %s", context.service, context.operation)
+        raise GaveUp(f"{context.service} {context.operation} failed: {type(crash).__name__}: {crash}") from None
 
 
 def _unknown(context: Context) -> NotImplementedHere:
