@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 import sys
 import uuid
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -61,5 +62,9 @@ class Shelf:
 
 
 @pytest.fixture
-def shelf(room: SimpleNamespace, cloud: LocalCloud) -> Shelf:
-    return Shelf(room, cloud)
+def shelf(room: SimpleNamespace, cloud: LocalCloud) -> Iterator[Shelf]:
+    made = Shelf(room, cloud)
+    yield made
+    made.connection.close()
+    for one in made.files.written.values():
+        one.close()
