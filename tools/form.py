@@ -64,6 +64,7 @@ CALLS = {
     "scaling.activities": ("DescribeScalingActivities",),
     "scaling.alarms": ("DescribeAlarms",),
     "scaling.invocations": ("GetMetricStatistics",),
+    "athena.ask_trail": ("StartQueryExecution",),
     "intruder.attempts": ("GetLogEvents",),
     "intruder.on_notebook": ("CreatePresignedNotebookInstanceUrl",),
     "security.authenticator": ("EnableMFADevice",),

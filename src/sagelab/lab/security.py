@@ -18,7 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 import boto3
 from botocore.exceptions import ClientError
 
-from sagelab.lab import vpc
+from sagelab.lab import athena, vpc
 from sagelab.lab.calls import write_call
 
 if TYPE_CHECKING:
@@ -196,13 +196,22 @@ def notebook(lab: Lab, instance_type: str, config: Mapping[str, Any], access: st
 
 def remove(lab: Lab) -> list[str]:
     """Delete the lab's network, roles, trail, buckets and keys; says what it did, a sentence each."""
-    steps = (vpc.remove, _remove_roles, _remove_users, _remove_trails, _remove_buckets, _remove_keys)
+    steps = (
+        vpc.remove,
+        _remove_roles,
+        _remove_users,
+        _remove_trails,
+        athena.remove,
+        _remove_buckets,
+        _remove_keys,
+    )
     return [sentence for step in steps for sentence in step(lab)]
 
 
 def left(lab: Lab) -> list[str]:
     """What is there of it. A key that waits for its deletion costs nothing and is not counted."""
-    return [*vpc.left(lab), *_roles(lab), *_users(lab), *_trails(lab), *_buckets(lab), *_keys(lab)]
+    network, trails = vpc.left(lab), [*_trails(lab), *athena.databases(lab)]
+    return [*network, *_roles(lab), *_users(lab), *trails, *_buckets(lab), *_keys(lab)]
 
 
 # -- making -----------------------------------------------------------------------------------------------

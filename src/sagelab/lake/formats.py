@@ -52,6 +52,8 @@ def of_table(table: Table, storage: dict[str, Any] | None = None) -> Format:
     serde = found.get("SerdeInfo") or {}
     library = str(serde.get("SerializationLibrary") or "")
     kind = next((kind for name, kind in _SERDES.items() if library.endswith(name)), "")
+    if kind == JSON and str(found.get("InputFormat") or "").endswith("CloudTrailInputFormat"):
+        kind = TRAIL  # AWS's own table of a trail has the SerDe of JSON's lines
     if not kind:
         if any(one in library for one in _REFUSED) or table.parameters.get("table_type", "").upper() == "ICEBERG":
             raise errors.QueryFault(
