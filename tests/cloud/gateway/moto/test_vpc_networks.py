@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import botocore.exceptions
@@ -53,3 +55,12 @@ def test_a_prefix_list_has_networks_of_its_family(ec2: Any, unique: Callable[[st
     rule = {"IpProtocol": "-1", "PrefixListIds": [{"PrefixListId": made}, {"PrefixListId": six}]}
     ec2.authorize_security_group_egress(GroupId=group, IpPermissions=[rule])
     assert made in EC2(lambda _: ec2).records("us-east-1").prefixes
+
+
+def test_what_a_change_of_a_network_writes_down_is_small(gateway: Any, ec2: Any) -> None:
+    """All of a region is written at each change: Amazon's images, which nothing here starts, are not in it."""
+    ec2.create_vpc(CidrBlock="10.0.0.0/16")
+    with closing(sqlite3.connect(gateway.home.path / "services.db")) as db:
+        ((size,),) = db.execute("SELECT length(state) FROM backends WHERE service='ec2' AND region='us-east-1'")
+    assert size < 200_000
+    assert ec2.describe_images()["Images"] == []

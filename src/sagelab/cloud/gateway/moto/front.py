@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 from xml.parsers.expat import ExpatError
 
-# Read at import: the guard refuses foreign pages, so no answer needs CORS headers.
-os.environ.setdefault("MOTO_DISABLE_GLOBAL_CORS", "true")
+# The guard refuses foreign pages, so no answer needs CORS headers; no machine runs, so 1,300 images are not kept.
+os.environ |= {"MOTO_DISABLE_GLOBAL_CORS": "true", "MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}
 
 from botocore.model import OperationNotFoundError
 from moto.backends import get_backend
