@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sagelab.spark.errors import AlgorithmError, InputError
+from sagelab.spark.errors import ApplicationError, InputError
 from sagelab.spark.options import parse
 
 APP = "/opt/ml/processing/input/code/job.py"
@@ -47,7 +47,7 @@ def test_a_folder_stands_for_the_files_in_it(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_understood_is_told(arguments: list[str], said: str) -> None:
-    with pytest.raises(AlgorithmError) as caught:
+    with pytest.raises(ApplicationError) as caught:
         parse(arguments)
     assert str(caught.value).startswith(f"Algorithm Error: {said}")
     assert caught.value.exit_code == 1

@@ -14,7 +14,7 @@ from urllib.parse import urlparse
 
 from sagelab.spark import configuration, events, java, nodes, options, plan
 from sagelab.spark.configuration import Configuration
-from sagelab.spark.errors import BASE, AlgorithmError, SparkError
+from sagelab.spark.errors import BASE, ApplicationError, SparkError
 from sagelab.spark.options import Submission
 
 CONFIGURATION = "processing/input/conf/configuration.json"
@@ -30,7 +30,7 @@ def main() -> None:
     except SparkError as error:
         error.leave()
     except Exception as error:
-        AlgorithmError("error running Spark job", error).leave()
+        ApplicationError("error running Spark job", error).leave()
 
 
 class Job:
@@ -50,7 +50,7 @@ class Job:
         logger.info("%s on %d host(s) of this machine (%s): %s", cluster, len(self.hosts), here, self.plan)
 
     def run(self) -> None:
-        """As the first host or as another. AlgorithmError: it fails."""
+        """As the first host or as another. ApplicationError: it fails."""
         user = configuration.read(BASE / CONFIGURATION)
         for name in user.idle:
             logger.info("configuration %s: there is no YARN, HDFS or Hive here, so nothing comes of it", name)
@@ -105,7 +105,8 @@ class Job:
         code = subprocess.run(line, env=settings.environment).returncode
         if code:
             cause = subprocess.CalledProcessError(code, said)
-            raise AlgorithmError("spark failed with a non-zero exit code", cause, code if code > 0 else 128 - code)
+            exit_code = code if code > 0 else 128 - code
+            raise ApplicationError("spark failed with a non-zero exit code", cause, exit_code)
         logger.info("spark submit was successful. primary node exiting.")
 
 

@@ -1,7 +1,7 @@
 """What ends a job of Spark's, in smspark's words: /opt/ml/output/message, which becomes its ExitMessage.
 
 SparkError
-  AlgorithmError        the application failed, or could not be understood
+  ApplicationError      the application failed, or could not be understood
     InputError          what it is to be run with is not there
 """
 
@@ -34,11 +34,11 @@ class SparkError(Exception):
         sys.exit(self.exit_code)
 
 
-class AlgorithmError(SparkError):
+class ApplicationError(SparkError):
     """The application failed, or could not be understood."""
 
 
-class InputError(AlgorithmError):
+class InputError(ApplicationError):
     """What it is to be run with is not there."""
 
     def __init__(self, cause: BaseException) -> None:

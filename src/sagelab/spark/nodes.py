@@ -19,7 +19,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from sagelab.spark.errors import AlgorithmError
+from sagelab.spark.errors import ApplicationError
 from sagelab.spark.java import DAEMON_MEMORY, Settings, command
 from sagelab.spark.java import PATIENCE as PATIENT
 from sagelab.spark.plan import Plan
@@ -65,11 +65,11 @@ class Node:
         self._printer = threading.Thread(target=self._print, daemon=True)
 
     def wait_ready(self) -> None:
-        """AlgorithmError: it does not start."""
+        """ApplicationError: it does not start."""
         assert self._process.stdout
         if self._process.stdout.readline().strip() != b"ready":
             cause = ChildProcessError(f"exit code {self._process.wait()}")
-            raise AlgorithmError("the node of Spark's cluster did not start", cause)
+            raise ApplicationError("the node of Spark's cluster did not start", cause)
         self._printer.start()
 
     def _print(self) -> None:
@@ -105,14 +105,14 @@ class Gathering:
         self._there: list[socket.socket] = []
 
     def wait_all(self) -> None:
-        """AlgorithmError: some are not ready in time."""
+        """ApplicationError: some are not ready in time."""
         limit = time.monotonic() + PATIENCE
         while len(self._there) < self.others:
             self._listener.settimeout(max(0.1, limit - time.monotonic()))
             try:
                 self._there.append(self._listener.accept()[0])
             except TimeoutError as error:
-                raise AlgorithmError(
+                raise ApplicationError(
                     f"{len(self._there) + 1} of {self.others + 1} hosts are ready", error
                 ) from error
 
@@ -123,7 +123,7 @@ class Gathering:
 
 
 def attend(first: str) -> None:
-    """As another host: come to the meeting and stay until it ends. AlgorithmError: there is none."""
+    """As another host: come to the meeting and stay until it ends. ApplicationError: there is none."""
     limit = time.monotonic() + PATIENCE
     while True:
         try:
@@ -134,7 +134,7 @@ def attend(first: str) -> None:
                 return
         except OSError as error:
             if time.monotonic() > limit:
-                raise AlgorithmError("the first host is not there", error) from error
+                raise ApplicationError("the first host is not there", error) from error
             time.sleep(0.2)
 
 

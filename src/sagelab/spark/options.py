@@ -10,7 +10,7 @@ from urllib.parse import urlparse
 
 import click
 
-from sagelab.spark.errors import AlgorithmError, InputError
+from sagelab.spark.errors import ApplicationError, InputError
 
 LISTS = ("jars", "py-files", "files")  # folders, files or S3's, with commas between them
 REMOTE = ("s3", "s3a")
@@ -51,13 +51,13 @@ def _command(**given: Any) -> dict[str, Any]:
 
 
 def parse(arguments: Sequence[str]) -> Submission:
-    """What the arguments ask for. AlgorithmError: they make no sense. InputError: a file is not there."""
+    """What the arguments ask for. ApplicationError: they make no sense. InputError: a file is not there."""
     try:
         given = _command.main(list(arguments), standalone_mode=False)
     except (click.MissingParameter, click.NoSuchOption) as error:
-        raise AlgorithmError("Couldn't parse input.", error) from error
+        raise ApplicationError("Couldn't parse input.", error) from error
     except click.ClickException as error:
-        raise AlgorithmError("error running Spark job", error) from error
+        raise ApplicationError("error running Spark job", error) from error
     if not isinstance(given, dict):
         raise SystemExit(0)  # --help
     application = (given.pop("app"), *given.pop("app_arguments"))

@@ -69,6 +69,17 @@ def test_zeros_are_of_the_minutes_without_an_invocation() -> None:
     assert sorted(stage.cloudwatch.times("Invocation4XXErrors")) == [59, 90, 120.2, 239]
 
 
+def test_zeros_of_a_serverless_variant_are_not_of_instances() -> None:
+    stage = Stage()
+    for later in (60.2, 120.2):
+        stage.now = BEGIN + later
+        stage.measures.rest([("v", "c"), ("s", "c")], {"s"})
+    told = [(one["Dimensions"][1]["Value"], one["MetricName"]) for one in stage.cloudwatch.data]
+    assert ("v", "InvocationsPerInstance") in told
+    assert ("s", "Invocations") in told
+    assert ("s", "InvocationsPerInstance") not in told
+
+
 def test_invocations_of_two_minutes_are_never_one_datum() -> None:
     stage = Stage(speed=60)
     for at in (0.9, 0.95, 1.05):

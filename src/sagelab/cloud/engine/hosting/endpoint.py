@@ -236,8 +236,10 @@ class Endpoint:
         """CPU and memory of variants and containers, and zeros where nobody asks, once a minute of the clock."""
         clock = self.context.clock
         while not clock.wait(self.closed, MINUTE - clock.now() % MINUTE):
-            places = [(one.spec.name, fleet.config) for fleet, _ in self.traffic for one in fleet.all]
-            if places and self.measures.rest(places):
+            found = [(one, fleet.config) for fleet, _ in self.traffic for one in fleet.all]
+            serverless = {one.spec.name for one, _ in found if isinstance(one, ServerlessVariant)}
+            places = [(one.spec.name, config) for one, config in found]
+            if places and self.measures.rest(places, serverless):
                 self._note_usage()
 
     def _note_usage(self) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -95,11 +95,12 @@ class Measures:
                 self._asked[one] = (before, latest) if latest == minute else (latest, minute)
         self._sender.wake()
 
-    def rest(self, places: Iterable[Place]) -> bool:
+    def rest(self, places: Iterable[Place], serverless: Container[str] = ()) -> bool:
         """A minute of the clock is over: what was not invoked in it has sent zeros, as on AWS.
 
-        places: the variants with their endpoint configurations. After a day of a fast clock without an invocation,
-        they do so once in a minute of the machine's. False: in this one they did not.
+        places: the variants with their endpoint configurations. serverless: those that have no instances. After a
+        day of a fast clock without an invocation, they do so once in a minute of the machine's. False: in this one
+        they did not.
         """
         last, now = self._minute() - 1, self._clock.real()
         every = dict.fromkeys(one for place in places for one in ((place[0], ""), place))
@@ -115,7 +116,7 @@ class Measures:
             (self._datum(name, count, "Count", None, end, Value=0.0), config)
             for name, config in quiet
             for count in COUNTS
-            if count != "InvocationsPerInstance" or self._instances.get((name, config), 1) is not None
+            if count != "InvocationsPerInstance" or name not in serverless
         ]
         self._put(NAMESPACE, [_of(datum, config) if config else datum for datum, config in zeros])
         if self._backlog:
