@@ -175,6 +175,7 @@ def test_it_is_shown_in_the_console(lab: Lab, wide: LocalCloud, chromium: Browse
     expect.set_options(timeout=TIMEOUT)
     with browser.window(chromium, wide) as window:
         window.log_in()
+        window.open("/")
         page = window.page
         expect(page.locator(".tile").filter(has_text="Optimization jobs")).to_contain_text("running")
         row = page.get_by_role("table", name="Running now").get_by_role("row").filter(has_text=name)

@@ -61,6 +61,7 @@ def test_a_new_address_logs_a_tab_in_that_waits_for_it(chromium: Browser, cloud:
 
 
 def test_a_logout_closes_the_page(window: Window) -> None:
+    window.open("/")
     window.page.get_by_role("button", name="Log out").click()
     window.see("sagelab open")
 
@@ -78,6 +79,7 @@ def test_a_job_appears_and_completes_without_a_reload(window: Window, jobs: Jobs
 
 
 def test_the_overview_counts_what_runs_and_what_it_would_cost(window: Window, jobs: Jobs) -> None:
+    window.open("/")
     compute = {"InstanceType": "ml.p3.2xlarge", "InstanceCount": 2, "VolumeSizeInGB": 10}
     request = jobs.shell("sleep 600", ResourceConfig=compute)
     jobs.sagemaker.create_training_job(**request)
@@ -320,6 +322,7 @@ def test_no_page_is_wider_than_the_window(window: Window, jobs: Jobs) -> None:
 
 
 def test_the_theme_is_kept(window: Window) -> None:
+    window.open("/")
     for _ in range(2):  # from the system's to light to dark
         window.page.get_by_role("button", name="Theme").click()
     window.page.reload()

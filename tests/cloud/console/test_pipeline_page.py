@@ -29,6 +29,7 @@ def test_execution_is_drawn_as_it_runs(cloud: LocalCloud, jobs: Jobs, gate: Gate
     expect.set_options(timeout=TIMEOUT)
     with browser.window(chromium, cloud) as window:
         window.log_in()
+        window.open("/")
         page = window.page
         page.get_by_role("navigation", name="Pages").get_by_role("link", name="Pipelines").click()
         page.get_by_role("link", name=made).click()
