@@ -510,7 +510,7 @@ pd.DataFrame(reached).T
 # Here is the intruder's attempt to list what others train, seen from the other side. And the trail of step 3 goes
 # on writing files into its bucket. [Athena](../labs/GLOSSARY.md#athena) asks them in SQL, where they lie
 # ([StartQueryExecution](https://docs.aws.amazon.com/athena/latest/APIReference/API_StartQueryExecution.html)):
-# what was refused to which of the roles, and how often?
+# which calls came to nothing, of which role, and how often?
 
 # %% tags=["nbval-ignore-output"]
 from sagelab.lab import athena
