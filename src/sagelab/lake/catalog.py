@@ -16,6 +16,17 @@ from sagelab.lake.types import HiveType
 
 VIEW = "VIRTUAL_VIEW"
 _START, _END = "/* Presto View: ", " */"
+# What of a table UpdateTable takes.
+_INPUT = (
+    "Name",
+    "Description",
+    "Owner",
+    "Retention",
+    "StorageDescriptor",
+    "PartitionKeys",
+    "TableType",
+    "Parameters",
+)
 Found = dict[str, Any]
 
 
@@ -53,6 +64,10 @@ class Table:
     def keys(self) -> list[tuple[str, HiveType]]:
         """Of its partitions."""
         return _columns(self.found.get("PartitionKeys"))
+
+    def as_input(self) -> Found:
+        """What UpdateTable is to be given for it to stay as it is."""
+        return {name: self.found[name] for name in _INPUT if name in self.found}
 
     @property
     def is_view(self) -> bool:

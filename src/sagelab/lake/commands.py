@@ -163,17 +163,7 @@ class Commands:
         return [[line] for line in descriptions.written(table)]
 
     def _change(self, table: Table, change: Callable[[dict[str, object]], None]) -> Rows:
-        kept = (
-            "Name",
-            "Description",
-            "Owner",
-            "Retention",
-            "StorageDescriptor",
-            "PartitionKeys",
-            "TableType",
-            "Parameters",
-        )
-        given = {name: table.found[name] for name in kept if name in table.found}
+        given = table.as_input()
         change(given)
         with Asking(table.database):
             self.glue.update_table(DatabaseName=table.database, TableInput=given)

@@ -22,16 +22,6 @@ from sagelab.lake.objects import Objects, locate
 from sagelab.lake.writes import SERDES
 
 SAMPLE = 2  # files of a folder that are looked at
-_KEEP = (
-    "Name",
-    "Description",
-    "Owner",
-    "Retention",
-    "StorageDescriptor",
-    "PartitionKeys",
-    "TableType",
-    "Parameters",
-)
 _OURS = "UPDATED_BY_CRAWLER"
 
 
@@ -168,7 +158,7 @@ class Crawl:
             self.say(f"INFO : Schema of table {before.name} has changed; it is not updated (UpdateBehavior LOG)")
             made["StorageDescriptor"]["Columns"] = before.storage.get("Columns") or []
             made["PartitionKeys"] = before.found.get("PartitionKeys") or []
-        kept = {name: before.found[name] for name in _KEEP if name in before.found}
+        kept = before.as_input()
         changed = kept | made | {"Parameters": before.parameters | made["Parameters"]}
         changed["Parameters"].pop("DEPRECATED_BY_CRAWLER", None)
         with Asking(self.database):
@@ -240,7 +230,7 @@ class Crawl:
                 self.counts["DELETE TABLE"] += 1
                 self.say(f"INFO : Deleted table {table.name} in database {self.database}")
             elif policy == "DEPRECATE_IN_DATABASE":
-                kept = {name: table.found[name] for name in _KEEP if name in table.found}
+                kept = table.as_input()
                 kept["Parameters"] = table.parameters | {"DEPRECATED_BY_CRAWLER": str(int(time.time() * 1000))}
                 with Asking(self.database):
                     self.catalog.glue.update_table(DatabaseName=self.database, TableInput=kept)

@@ -24,7 +24,6 @@ from sagelab.cloud.context import SERVICE, Cloud
 from sagelab.cloud.errors import ResourceNotFound
 from sagelab.cloud.gateway.app import Gateway
 from sagelab.cloud.gateway.http.server import Server
-from sagelab.cloud.gateway.moto.persistence.persister import Persister
 from sagelab.cloud.home import Home
 from sagelab.cloud.resources.call import Call, Handler
 from sagelab.cloud.resources.trail_history import TrailHistory
@@ -91,15 +90,13 @@ class Jobs:
 
 @dataclass
 class Serving:
-    """A gateway that answers at `url`. service: SageMaker's own key and its secret. persister: what keeps its
-    state, though another gateway of this process may be the current one."""
+    """A gateway that answers at `url`. service: SageMaker's own key and its secret."""
 
     url: str
     home: Home
     jobs: Jobs
     cloud: Cloud
     service: tuple[str, str]
-    persister: Persister
 
     def session(self, **keys: str) -> boto3.Session:
         own = self.home.credentials()
@@ -181,15 +178,13 @@ def serve(folder: Path) -> Iterator[Serving]:
     trails._due = lambda: iter(())  # type: ignore[method-assign]
     families: list[Any] = [jobs, trails, TrailHistory(cloud, trails)]
     gateway = Gateway(cloud, families, {"Status": lambda params: {"asked": params}})
-    persister = Persister.current
-    assert persister is not None
     gateway.alarms.watch.close()  # tests look at their alarms themselves
     server = Server(listener, gateway.answer, gateway.spool, partial(tls.server_context, home))
     cloud.sources.take = server.take
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield Serving(url, home, jobs, cloud, cloud.service_keys[SERVICE], persister)
+        yield Serving(url, home, jobs, cloud, cloud.service_keys[SERVICE])
     finally:
         server.shutdown()
         thread.join()

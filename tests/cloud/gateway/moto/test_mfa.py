@@ -18,6 +18,7 @@ from PIL import Image
 
 from sagelab.cloud.gateway.moto import mfa
 from sagelab.cloud.gateway.moto.persistence import pickles
+from sagelab.cloud.gateway.moto.persistence.persister import Persister
 from tests.trusts import TRUST
 
 ACCOUNT = "123456789012"
@@ -161,7 +162,8 @@ def test_code_that_counted_is_written_down(owner: Callable[..., Owner]) -> None:
     one = owner()
     one.enable(-3)
     one.session(one.code())
-    current = one.gateway.persister
+    current = Persister.current
+    assert current is not None
     rows = current._db.rows("SELECT account, region, state FROM backends WHERE service='iam'")
     states = [current._opened(("iam", account, region), state) for account, region, state in rows]
     devices = [pickles.load(state)["virtual_mfa_devices"] for state in states]

@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import platform
@@ -37,7 +36,6 @@ HERE = f"python{platform.python_version().rpartition('.')[0]}"
 TASK, LAYERS, SOCKET = "/var/task", "/opt", "function.sock"
 START = 60.0  # seconds for the host, before anything of the function's runs: the machine may have much to do
 INIT = 10.0  # seconds for its module, beside those of a call
-POLL = 0.1  # seconds between two looks whether it has died before it said a word
 GRACE = 5.0  # seconds in which what was killed is gone
 KEPT_FREE = ("ml", "sagelab", "program")  # of /opt: the local cloud's own
 PROCESSES = 1024  # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -204,11 +202,8 @@ class Environment:
     def _accept(self, listener: socket.socket) -> socket.socket:
         """The connection of its first process, before any of the function runs in it. RuntimeError: none comes."""
         assert self._running
-        limit = time.monotonic() + START
-        listener.settimeout(POLL)
-        while time.monotonic() < limit and not self._running.group.ended.is_set():
-            with contextlib.suppress(TimeoutError):
-                return listener.accept()[0]
+        if (channel := self._running.accept(listener, START)) is not None:
+            return channel
         raise RuntimeError(self._running.group.trouble or "its host did not start")
 
     def _await_handler(self, call: Call) -> None:

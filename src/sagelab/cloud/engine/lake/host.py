@@ -6,12 +6,10 @@ be numbers and words.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import socket
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,11 +28,7 @@ from sagelab.functions import wire
 
 RUNTIME = Runtime("lake", LAKE.imports, ("lake",), LAKE)
 SOCKET = "lake.sock"
-START, POLL, GRACE = (
-    60.0,
-    0.1,
-    5.0,
-)  # seconds: for the host to come; between looks; in which what is killed is gone
+START, GRACE = 60.0, 5.0  # seconds: for the host to come; in which what is killed is gone
 OVERHEAD = 512 << 20  # bytes of a process beside what DuckDB may have
 DISK = 8 << 30  # bytes that it may write for itself
 TAIL = 2000  # bytes of what it printed, for the reason of an end that it did not tell
@@ -134,11 +128,8 @@ class LakeHost:
 
     def _accept(self, listener: socket.socket) -> socket.socket:
         assert self._running
-        limit = time.monotonic() + START
-        listener.settimeout(POLL)
-        while time.monotonic() < limit and not self._running.group.ended.is_set():
-            with contextlib.suppress(TimeoutError):
-                return listener.accept()[0]
+        if (channel := self._running.accept(listener, START)) is not None:
+            return channel
         raise InternalServerError(self._running.group.trouble or f"its host did not start{self._said()}")
 
     def _listen(self, channel: socket.socket) -> tuple[bool, Message]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import socket
 import stat
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +27,7 @@ from sagelab.cloud.engine.sandbox.network import Network, Ways
 from sagelab.cloud.engine.sandbox.warm import ForkServer, Group
 from sagelab.cloud.home import Home
 
+LOOK = 0.1  # seconds between two looks whether a host has died before it said a word
 FOLDERS = ("ml", "tmp", "home", "run", "root", "bin")
 
 
@@ -33,6 +37,15 @@ class Running:
 
     group: Group
     outputs: dict[str, int]
+
+    def accept(self, listener: socket.socket, seconds: float) -> socket.socket | None:
+        """The connection of its first process, before anybody's code runs in it. None: it ended, or none came."""
+        limit = time.monotonic() + seconds
+        listener.settimeout(LOOK)
+        while time.monotonic() < limit and not self.group.ended.is_set():
+            with contextlib.suppress(TimeoutError):
+                return listener.accept()[0]
+        return None
 
 
 class Launcher:
