@@ -76,8 +76,8 @@ class Line:
     def create(self) -> None:
         self.api.create_pipeline(pipeline=self.declaration)
 
-    def push(self, text: str) -> str:
-        commit = self.clone.commit(file=text, **{"buildspec.yml": SPEC, "template.yml": TEMPLATE})
+    def push(self, text: str, spec: str = SPEC) -> str:
+        commit = self.clone.commit(file=text, **{"buildspec.yml": spec, "template.yml": TEMPLATE})
         assert self.clone.push().returncode == 0
         return commit
 
@@ -119,14 +119,18 @@ def test_a_push_goes_to_the_approval_and_an_approval_to_the_stack(builds: Builds
 
 def test_a_build_that_fails_ends_the_execution_there(builds: Builds, tmp_path: Path) -> None:
     line = Line(builds, tmp_path, PollForSourceChanges="false")
-    line.push("bad\n")
+    line.push("good\n", SPEC.replace("version: 0.2", "version: [0.2"))
     line.create()
     state = line.until("Build", "Failed")
-    assert "exit status 1" in state["errorDetails"]["message"]
+    assert "YAML_FILE_ERROR" in state["errorDetails"]["message"]
     until(line.executions, lambda found: found[0]["status"] == "Failed")
+    line.push("bad\n")
+    line.api.start_pipeline_execution(name=line.name)
+    until(line.executions, lambda found: len(found) == 2 and found[0]["status"] == "Failed")
+    assert "exit status 1" in line.states()["Build"]["errorDetails"]["message"]
     assert line.states()["Approve"] == {}
     line.push("good\n")
-    assert len(line.executions()) == 1  # it was told not to look for changes
+    assert len(line.executions()) == 2  # it was told not to look for changes
 
 
 @pytest.mark.parametrize("variables", ["[" * 1_000, "1", '{"a": 1}'])
