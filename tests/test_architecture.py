@@ -262,9 +262,13 @@ OPENS = {
     **dict.fromkeys(
         (f"sandbox.{name}" for name in ("cgroups", "fork_server", "init", "interpreter", "limits")), WITHIN
     ),
-    **dict.fromkeys((f"sandbox.{name}" for name in ("links", "namespaces", "privileges", "processes")), WITHIN),
+    **dict.fromkeys(
+        (f"sandbox.{name}" for name in ("links", "namespaces", "privileges", "probes", "processes")), WITHIN
+    ),
     **dict.fromkeys((f"sandbox.{name}" for name in ("legacy_keras", "warmth", "without_tensorflow")), WITHIN),
     "projects.template.seed": "the code that a project begins with, which is the package's own",
+    "data.feeds._reopen": "a pipe, by a descriptor of itself",
+    "filesystems.shares.Shares": "what lies beside the files, which no host sees; the folder of one that is new",
     "jobs.bandwidth.table": "a table, which is the package's own",
     "sandbox.network.Ways._dial_cloud": "a connection of the loopback",
     "sandbox.internet": "the user's certificates; a probe of an address",
