@@ -44,7 +44,7 @@ def examine(home: Home) -> list[Check]:
     """Every check, on this machine as it is now."""
     checks: list[Callable[[], Check]] = [_python, _packages, _namespaces, _networks, _encryption, _memory, _git]
     return [
-        *(check() for check in [*checks, _kubectl, _volumes, _tunnels]),
+        *(check() for check in [*checks, _kubectl, _volumes, _fast_files, _tunnels]),
         _layers(home),
         _disk(home),
         *_home(home),
@@ -146,6 +146,14 @@ def _volumes() -> Check:
     refused = "VolumeKmsKeyId, which lab 6 needs, and a notebook instance's KmsKeyId are refused"
     advice = f"{refused}. Run: apt-get install gocryptfs fuse3"
     return Check("volumes", "weaker", reason, advice)
+
+
+def _fast_files() -> Check:
+    from sagelab.cloud.engine.data import fastfiles
+
+    if (reason := fastfiles.unavailable()) is None:
+        return Check("FastFile", "good", "a channel's files come when they are opened")
+    return Check("FastFile", "weaker", reason, "A channel's files are all downloaded before the job starts.")
 
 
 def _tunnels() -> Check:

@@ -102,8 +102,6 @@ def notes(job: Params, images: Registry) -> list[str]:
     for name in distribution.unknown(hyperparameters):
         found.append(f"{name}: no setting of SageMaker's, so no distribution comes of it")
     modes = {input_mode(job, channel) for channel in job.get("InputDataConfig", [])}
-    if "FastFile" in modes:
-        found.append("FastFile: the channel's files are all downloaded before the job starts")
     image = images.find(job["AlgorithmSpecification"].get("TrainingImage", ""), registry.TRAIN)
     folders = image is not None and registry.is_algorithm(image, hyperparameters)
     if "Pipe" in modes and folders:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from sagelab.algorithms.program import USERS_FAULT
 from sagelab.cloud.engine.context import EngineContext
-from sagelab.cloud.engine.data import channels, pipes
+from sagelab.cloud.engine.data import channels, fastfiles, pipes
 from sagelab.cloud.engine.data.checkpoints import CheckpointFolder, Checkpoints
+from sagelab.cloud.engine.data.fastfiles import FastFolder
 from sagelab.cloud.engine.data.feeds import Feed
 from sagelab.cloud.engine.data.workspace import Workspace, checkpoint_path, input_mode, job_environment
 from sagelab.cloud.engine.filesystems import mounts
@@ -66,7 +67,8 @@ class Attempt(Cluster):
         self.checkpoints: Checkpoints | None = None
         self.feeds: list[Feed] = []
         self.shares: list[Share] = []
-        self.mounted: list[str] = []  # what the log says of them
+        self.fast: dict[tuple[str, str], FastFolder] = {}  # by host and channel
+        self.said: list[str] = []  # of all that, at the beginning of the log
 
     # Downloading
 
@@ -90,7 +92,12 @@ class Attempt(Cluster):
         """Have a channel's data in the folder of a host, or on its way there."""
         name, hosts = channel["ChannelName"], len(self.hosts)
         asked = (s3, channel, space.channel(name), number, hosts)
-        if input_mode(self.request, channel) != "Pipe":
+        mode = input_mode(self.request, channel)
+        if mode == "FastFile" and self._has_fast_files:
+            files = fastfiles.sized(s3, channel, number, hosts)
+            folder = space.path.with_name("fast") / name
+            self.fast[self.hosts[number], name] = FastFolder(s3, files, folder, self.say)
+        elif mode != "Pipe":
             channels.download_channel(*asked)
         elif self.algorithm:
             pipes.fill(*asked, self.request["ResourceConfig"]["VolumeSizeInGB"] << 30)
@@ -98,13 +105,21 @@ class Attempt(Cluster):
             parts = partial(pipes.stream, s3, channel, number, hosts)
             self.feeds.append(Feed(space.tree.below("input/data"), name, parts, self.kill))
 
+    @cached_property
+    def _has_fast_files(self) -> bool:
+        """Whether files can come when they are opened; the log says why not."""
+        reason = fastfiles.unavailable() or self.context.launcher.sandbox_unavailable(runtimes.PYTHON)
+        if reason:
+            self.said.append(f"FastFile: the files are all downloaded before the job starts: {reason}")
+        return not reason
+
     def _mount_shares(self, go_on: GoOn) -> None:
         """The file systems that are channels, the same for each host."""
         for channel in self.request.get("InputDataConfig", []):
             if source := channel["DataSource"].get("FileSystemDataSource"):
                 share, said = mounts.mount(self.context, channel["ChannelName"], source, go_on)
                 self.shares.append(share)
-                self.mounted += said
+                self.said += said
 
     def _download_code(self, s3: Any, space: Workspace) -> None:
         """Script Mode's sourcedir.tar.gz, moved by the platform so that no network is needed in the job."""
@@ -158,7 +173,7 @@ class Attempt(Cluster):
         image = self.request["AlgorithmSpecification"]["TrainingImage"]
         here = describe_stand_in(image, self.request["ResourceConfig"]["InstanceType"], self.environment)
         lacks = self.context.launcher.environments.lacks(self.environment)
-        lines = [here, *([lacks] if lacks else []), *notes, *self.mounted]
+        lines = [here, *([lacks] if lacks else []), *notes, *self.said]
         self.open_logs(LOG_GROUP, runtime, lines, role=self.request["RoleArn"])
 
     def task(self, runtime: runtimes.Runtime) -> Task:
@@ -193,6 +208,11 @@ class Attempt(Cluster):
             program=str(self.program) if self.program else None,
             cores=self.cores,
             shares=tuple(self.shares),
+            read_only={
+                f"/opt/ml/input/data/{channel}": str(folder.seen)
+                for (host, channel), folder in self.fast.items()
+                if host == name
+            },
         )
 
     def _mounts(self, space: Workspace) -> dict[str, str]:
@@ -218,6 +238,9 @@ class Attempt(Cluster):
     def remove(self) -> None:
         for feed in self.feeds:
             feed.end()
+        for (host, name), folder in self.fast.items():
+            self.say(f"FastFile: {name} on {host}: {folder.described}")
+            folder.close()
         super().remove()
 
     def _read(self, line: str, time_ms: int) -> None:
