@@ -71,6 +71,7 @@ ALLOWED = {
         "neo",
         "redirect",
         "workbench",
+        "fastfile",
         "relay",
         "http1",
         "shipped",
@@ -79,6 +80,7 @@ ALLOWED = {
     },
     "workbench": {"relay"},
     "relay": set(),
+    "fastfile": set(),
     "http1": set(),
 }
 STARTS_A_CLOUD = {"sagelab.cloud.control", "sagelab.cloud.errors", "sagelab.cloud.home"}  # by lab/session, testing
@@ -230,7 +232,7 @@ OPENS = {
     "data.archives.pack": "into a file that is open",
     "data.archives._write": "the time of a file that is open",
     "data.channels.download_archive": "a scratch file that no host sees",
-    "data.channels._download": BEFORE,
+    "data.channels.download": BEFORE,
     "data.checkpoints.CheckpointFolder.fill": BEFORE,
     "data.encrypted": "what is encrypted of a volume, which no host sees, and where one is seen, before it runs",
     "data.pipes.fill": BEFORE,
@@ -262,9 +264,14 @@ OPENS = {
     **dict.fromkeys(
         (f"sandbox.{name}" for name in ("cgroups", "fork_server", "init", "interpreter", "limits")), WITHIN
     ),
-    **dict.fromkeys((f"sandbox.{name}" for name in ("links", "namespaces", "privileges", "processes")), WITHIN),
+    **dict.fromkeys(
+        (f"sandbox.{name}" for name in ("links", "namespaces", "privileges", "probes", "processes")), WITHIN
+    ),
     **dict.fromkeys((f"sandbox.{name}" for name in ("legacy_keras", "warmth", "without_tensorflow")), WITHIN),
     "projects.template.seed": "the code that a project begins with, which is the package's own",
+    "data.fastfiles": "what lies beside the /opt/ml of a host, which no host sees but by FUSE",
+    "data.feeds._reopen": "a pipe, by a descriptor of itself",
+    "filesystems.shares.Shares": "what lies beside the files, which no host sees; the folder of one that is new",
     "jobs.bandwidth.table": "a table, which is the package's own",
     "sandbox.network.Ways._dial_cloud": "a connection of the loopback",
     "sandbox.internet": "the user's certificates; a probe of an address",

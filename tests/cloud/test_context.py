@@ -112,6 +112,7 @@ def test_what_runs_has_keys_of_its_role_that_are_renewed_before_they_expire(sts:
         1,
         lambda *key: ended.append(key),
         Clock(),
+        unused,
     )
     keys = place.network(ROLE).keys
     assert keys

@@ -15,6 +15,7 @@ from botocore.loaders import create_loader
 
 from sagelab.cloud import clock, tls, zones
 from sagelab.cloud.alarms.alarms import Alarms
+from sagelab.cloud.engine.filesystems.shares import Shares
 from sagelab.cloud.engine.vpc import sources
 from sagelab.cloud.engine.vpc.records import EC2
 from sagelab.cloud.trail import marks
@@ -50,7 +51,7 @@ class Cloud:
         self.home, self.store, self.launcher = home, store, launcher
         self.url, self.region = url, region
         self.account = home.account
-        self.clock, self.zones = clock.read(home), zones.read(home)
+        self.clock, self.zones, self.shares = clock.read(home), zones.read(home), Shares(home.filesystems)
         self.families: list[Family] = []  # of resources; `resources.families` fills it
         # Keys of this process alone, by which services of AWS's that it is take on the roles they are given.
         self.service_keys = {
@@ -232,6 +233,7 @@ class Cloud:
             machine_memory(),
             self.end_key,
             self.clock,
+            self.shares,
             self.zones,
             tls.of_hosts(self.home, os.environ),
             self.sources,

@@ -44,7 +44,7 @@ def examine(home: Home) -> list[Check]:
     """Every check, on this machine as it is now."""
     checks: list[Callable[[], Check]] = [_python, _packages, _namespaces, _networks, _encryption, _memory, _git]
     return [
-        *(check() for check in [*checks, _kubectl, _volumes, _tunnels]),
+        *(check() for check in [*checks, _kubectl, _volumes, _fast_files, _tunnels]),
         _layers(home),
         _disk(home),
         *_home(home),
@@ -79,9 +79,9 @@ def _version(package: str) -> str | None:
 
 
 def _namespaces() -> Check:
-    from sagelab.cloud.engine.sandbox import namespaces
+    from sagelab.cloud.engine.sandbox import probes
 
-    reason = namespaces.probe()
+    reason = probes.probe()
     if reason is None:
         return Check("namespaces", "good", "a job gets an /opt/ml, processes and a network of its own")
     advice = (
@@ -92,9 +92,9 @@ def _namespaces() -> Check:
 
 
 def _networks() -> Check:
-    from sagelab.cloud.engine.sandbox import namespaces
+    from sagelab.cloud.engine.sandbox import probes
 
-    reason = namespaces.probe() or namespaces.probe_links()
+    reason = probes.probe() or probes.probe_links()
     if reason is None:
         return Check("networks", "good", "several hosts of a job have a network each, joined by a bridge")
     advice = (
@@ -105,9 +105,9 @@ def _networks() -> Check:
 
 
 def _encryption() -> Check:
-    from sagelab.cloud.engine.sandbox import namespaces, tunnels
+    from sagelab.cloud.engine.sandbox import probes, tunnels
 
-    reason = namespaces.probe() or namespaces.probe_links() or tunnels.unavailable()
+    reason = probes.probe() or probes.probe_links() or tunnels.unavailable()
     if reason is None:
         return Check("encryption", "good", "hosts of a job can be joined through WireGuard")
     return Check(
@@ -125,9 +125,9 @@ def _permission(kernel: Path = Path("/proc/sys")) -> str:
 
 
 def _layers(home: Home) -> Check:
-    from sagelab.cloud.engine.sandbox import namespaces
+    from sagelab.cloud.engine.sandbox import probes
 
-    reason = namespaces.probe() or namespaces.probe_overlay(home.python)
+    reason = probes.probe() or probes.probe_overlay(home.python)
     if reason is None:
         return Check("layers", "good", "a job changes its packages as in a container")
     advice = "A job installs packages into a virtual environment, and can remove none of its image's."
@@ -146,6 +146,14 @@ def _volumes() -> Check:
     refused = "VolumeKmsKeyId, which lab 6 needs, and a notebook instance's KmsKeyId are refused"
     advice = f"{refused}. Run: apt-get install gocryptfs fuse3"
     return Check("volumes", "weaker", reason, advice)
+
+
+def _fast_files() -> Check:
+    from sagelab.cloud.engine.data import fastfiles
+
+    if (reason := fastfiles.unavailable()) is None:
+        return Check("FastFile", "good", "a channel's files come when they are opened")
+    return Check("FastFile", "weaker", reason, "A channel's files are all downloaded before the job starts.")
 
 
 def _tunnels() -> Check:

@@ -23,6 +23,7 @@
   images/            the learner's own images: copies of folders
   environments/      the packages of images that were pulled
   repositories/      the git repositories of CodeCommit
+  filesystems/       the files of file systems of EFS and FSx; kept until they are deleted
   notebooks/         the volumes of notebook instances; kept until an instance is deleted
   work/              the learner's own copies of the labs; a reset of the home leaves them alone
   jupyter.log        what JupyterLab on them has said since its last start
@@ -70,6 +71,7 @@ STATE = (
         SESSIONS,
         "jobs",
         "functions",
+        "filesystems",
         "images",
         "notebooks",
     ),
@@ -137,6 +139,12 @@ class Home:
     @property
     def functions(self) -> Path:
         return self.path / "functions"
+
+    @property
+    def filesystems(self) -> Path:
+        folder = self.path / "filesystems"
+        folder.mkdir(mode=PRIVATE, exist_ok=True)
+        return folder
 
     @property
     def images(self) -> Path:

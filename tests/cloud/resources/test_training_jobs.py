@@ -151,7 +151,7 @@ def test_interrupting_tag_takes_one_value(jobs: Jobs) -> None:
             {"DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://nobody-has-this/x"}}},
             "No S3 objects",
         ),
-        ({"InputMode": "Pipe"}, "not Pipe"),
+        ({"ShuffleConfig": {"Seed": 1}}, "ShuffleConfig is for Pipe mode"),
         ({"CompressionType": "Gzip"}, "CompressionType Gzip is for Pipe mode"),
     ],
 )

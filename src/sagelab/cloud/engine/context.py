@@ -11,6 +11,7 @@ from typing import Any
 from sagelab import credential_helper
 from sagelab.cloud.clock import Clock
 from sagelab.cloud.engine.data import encrypted
+from sagelab.cloud.engine.filesystems.shares import Shares
 from sagelab.cloud.engine.hosting.zones import Zones
 from sagelab.cloud.engine.role_keys import RoleKeys
 from sagelab.cloud.engine.sandbox.launcher import Launcher
@@ -29,7 +30,7 @@ class EngineContext:
     client_as: role's ARN, service -> such a client with the rights of that role. end_key: makes an access key
     worth nothing, which would be good until then (epoch seconds). clock: of what waits for minutes. zones: of
     availability, which servers of endpoints stand in. trust: of hosts that speak TLS with the front door. sources:
-    of requests from VPCs. source: of this job's, whose hosts are in one.
+    of requests from VPCs. shares: the folders behind file systems. source: of this job's, whose hosts are in one.
     """
 
     launcher: Launcher
@@ -40,6 +41,7 @@ class EngineContext:
     memory: int
     end_key: Callable[[str, float], None]
     clock: Clock
+    shares: Shares
     zones: Zones = field(default_factory=Zones)
     trust: Trust | None = None
     sources: Sources | None = None

@@ -97,7 +97,7 @@ class TrainingJobs(Jobs):
             if found and launch:
                 launch.on_step(found)
 
-        notes = training_rules.notes(job) + training_rules.market_notes(job, tags)
+        notes = training_rules.notes(job, self.cloud.launcher.images) + training_rules.market_notes(job, tags)
         training = Training(job, notes, self._find_market(job, tags), launch.cores if launch else ())
         run = TrainingRun(training, self.cloud.engine_context(arn.split(":")[3]), report)
         run.metrics.listener = launch.on_metric if launch else None

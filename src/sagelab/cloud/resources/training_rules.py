@@ -61,7 +61,7 @@ def check(job: Params, cloud: Cloud) -> None:
     _check_distribution(job, image)
     algorithm_rules.check_training(image, job)
     _check_times(job)
-    _check_channels(job, piped=image is not None and image.server == registry.ALGORITHM)
+    _check_channels(job)
     _check_checkpoint_path(job)
     checks.role(job["RoleArn"], cloud)
     _check_data(job, cloud)
@@ -92,20 +92,25 @@ def define_metrics(algorithm: Params, hyperparameters: Params, images: Registry)
     algorithm["MetricDefinitions"] = own
 
 
-def notes(job: Params) -> list[str]:
+def notes(job: Params, images: Registry) -> list[str]:
     """A sentence for each thing that the request asks for and this machine does not do."""
+    hyperparameters = job.get("HyperParameters", {})
     resources = job["ResourceConfig"]
     found = checks.noted(job, NOTED) + traffic_rules.notes(job, resources.get("InstanceCount", 1))
     if resources.get("KeepAlivePeriodInSeconds"):
         found.append("KeepAlivePeriodInSeconds: a warm Python is kept for every job, as long as it is used")
-    for name in distribution.unknown(job.get("HyperParameters", {})):
+    for name in distribution.unknown(hyperparameters):
         found.append(f"{name}: no setting of SageMaker's, so no distribution comes of it")
     modes = {input_mode(job, channel) for channel in job.get("InputDataConfig", [])}
-    if "FastFile" in modes:
-        found.append("FastFile: the channel's files are all downloaded before the job starts")
-    if "Pipe" in modes:
+    image = images.find(job["AlgorithmSpecification"].get("TrainingImage", ""), registry.TRAIN)
+    folders = image is not None and registry.is_algorithm(image, hyperparameters)
+    if "Pipe" in modes and folders:
         found.append("Pipe: what the channel's pipe would say is all downloaded before the job starts")
-    if "Pipe" in modes and any("ShuffleConfig" in channel for channel in job.get("InputDataConfig", [])):
+    if (
+        "Pipe" in modes
+        and folders
+        and any("ShuffleConfig" in channel for channel in job.get("InputDataConfig", []))
+    ):
         found.append("ShuffleConfig: the order of the objects is not changed")
     return found
 
@@ -204,27 +209,25 @@ def _check_checkpoint_path(job: Params) -> None:
         )
 
 
-def _check_channels(job: Params, piped: bool) -> None:
-    """piped: what trains can have a channel in Pipe mode."""
+def _check_channels(job: Params) -> None:
     configs = job.get("InputDataConfig", [])
     checks.unique("Channel name", (channel["ChannelName"] for channel in configs), "InputDataConfig")
     for channel in configs:
-        _check_channel(channel, input_mode(job, channel), piped)
+        _check_channel(channel, input_mode(job, channel))
 
 
-def _check_channel(channel: Params, mode: str, piped: bool) -> None:
+def _check_channel(channel: Params, mode: str) -> None:
     name = channel["ChannelName"]
     source = channel["DataSource"].get("S3DataSource")
     if source is None:
-        raise ValidationException(f"Channel {name}: the local cloud reads S3 only, no file systems.")
-    if mode == "Pipe" and piped:
+        _check_file_system(channel, mode)
+        return
+    if mode == "Pipe":
         if source["S3DataType"] == pipes.AUGMENTED and not source.get("AttributeNames"):
             raise ValidationException(
                 f"Channel {name}: AttributeNames is required for an augmented manifest file."
             )
         return
-    if mode == "Pipe":
-        raise ValidationException(f"Channel {name}: the local cloud has File and FastFile mode, not Pipe.")
     if source["S3DataType"] not in ("S3Prefix", "ManifestFile"):
         raise ValidationException(f"Channel {name}: S3DataType {source['S3DataType']} is for Pipe mode.")
     for option, plain in (("CompressionType", "None"), ("RecordWrapperType", "None")):
@@ -232,6 +235,22 @@ def _check_channel(channel: Params, mode: str, piped: bool) -> None:
             raise ValidationException(f"Channel {name}: {option} {channel[option]} is for Pipe mode.")
     if channel.get("ShuffleConfig"):
         raise ValidationException(f"Channel {name}: ShuffleConfig is for Pipe mode.")
+
+
+def _check_file_system(channel: Params, mode: str) -> None:
+    """A channel that is a folder of a file system is mounted as it is."""
+    name = channel["ChannelName"]
+    if "FileSystemDataSource" not in channel["DataSource"]:
+        raise ValidationException(
+            f"Channel {name}: DataSource needs an S3DataSource or a FileSystemDataSource; nothing else is here."
+        )
+    if mode != "File":
+        raise ValidationException(f"Channel {name}: a FileSystemDataSource has InputMode File, not {mode}.")
+    for option, plain in (("CompressionType", "None"), ("RecordWrapperType", "None")):
+        if channel.get(option, plain) != plain:
+            raise ValidationException(f"Channel {name}: {option} {channel[option]} is for an S3DataSource.")
+    if channel.get("ShuffleConfig"):
+        raise ValidationException(f"Channel {name}: ShuffleConfig is for an S3DataSource.")
 
 
 def _is_free(path: PurePosixPath) -> bool:
@@ -245,4 +264,9 @@ def _check_data(job: Params, cloud: Cloud) -> None:
     if "CheckpointConfig" in job:
         checks.bucket("CheckpointConfig.S3Uri", job["CheckpointConfig"]["S3Uri"], cloud)
     for channel in job.get("InputDataConfig", []):
-        checks.data(channel["DataSource"]["S3DataSource"]["S3Uri"], job["RoleArn"], cloud)
+        if source := channel["DataSource"].get("S3DataSource"):
+            checks.data(source["S3Uri"], job["RoleArn"], cloud)
+        elif "VpcConfig" not in job:
+            raise ValidationException(
+                f"Channel {channel['ChannelName']}: a job needs a VpcConfig that reaches its FileSystemDataSource."
+            )

@@ -89,7 +89,7 @@ def variant(time: Time, monkeypatch: pytest.MonkeyPatch) -> Iterator[Trial]:
     monkeypatch.setattr(Pretend, "broken", False)
     Pretend.gate.set()
     unused: Any = None
-    context = EngineContext(unused, unused, unused, "", "us-east-1", 1, unused, Clock(real=time))
+    context = EngineContext(unused, unused, unused, "", "us-east-1", 1, unused, Clock(real=time), unused)
     measures = Measures("endpoint", CloudWatch(), Clock(real=time))
     made = Trial("endpoint", SPEC, context, measures)
     yield made

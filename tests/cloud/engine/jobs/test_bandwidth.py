@@ -8,7 +8,7 @@ import pytest
 from moto.utilities.utils import load_resource
 
 from sagelab.cloud.engine.jobs import bandwidth
-from sagelab.cloud.engine.sandbox import links, namespaces, tunnels
+from sagelab.cloud.engine.sandbox import links, probes, tunnels
 from tests.cloud.jobs import Jobs
 
 SIZE, RATE = 20 << 20, 750_000_000  # bytes, bits a second of ml.m5.large
@@ -71,8 +71,8 @@ def test_the_log_says_what_the_network_is() -> None:
 
 @pytest.mark.parametrize("encrypted", [False, True])
 def test_two_hosts_send_no_faster_than_their_type(jobs: Jobs, encrypted: bool) -> None:
-    probes = (namespaces.probe, namespaces.probe_links, lambda: namespaces.try_apart(links.limit_loopback))
-    if reason := next(filter(None, (probe() for probe in probes)), None):
+    asked = (probes.probe, probes.probe_links, lambda: probes.try_apart(links.limit_loopback))
+    if reason := next(filter(None, (probe() for probe in asked)), None):
         pytest.skip(f"no bandwidth can be set here: {reason}")
     if encrypted and (reason := tunnels.unavailable()):
         pytest.skip(f"nothing can be encrypted here: {reason}")

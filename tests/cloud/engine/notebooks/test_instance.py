@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from sagelab.cloud.engine.sandbox import namespaces
+from sagelab.cloud.engine.sandbox import probes
 from sagelab.cloud.home import Home
 from sagelab.lab.jupyter import Jupyter
 from tests import clouds
@@ -22,7 +22,7 @@ from tests.conftest import LocalCloud
 from tests.waiting import until
 from tests.wheels import make_wheel
 
-NEEDS_NAMESPACES = pytest.mark.skipif(namespaces.probe() is not None, reason="this machine forbids namespaces")
+NEEDS_NAMESPACES = pytest.mark.skipif(probes.probe() is not None, reason="this machine forbids namespaces")
 pytestmark = pytest.mark.slow
 
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from sagelab.cloud.engine.sandbox import links, namespaces
+from sagelab.cloud.engine.sandbox import links, namespaces, probes
 
 
 @pytest.fixture(autouse=True)
 def _allowed() -> None:
-    if reason := namespaces.probe() or namespaces.probe_links():
+    if reason := probes.probe() or probes.probe_links():
         pytest.skip(f"networks cannot be joined here: {reason}")
 
 
@@ -104,7 +104,7 @@ def carry(rates: Mapping[str, int]) -> tuple[int, float]:
 
 @pytest.fixture
 def _limited() -> None:
-    if reason := namespaces.try_apart(links.limit_loopback):
+    if reason := probes.try_apart(links.limit_loopback):
         pytest.skip(f"no bandwidth can be set here: {reason}")
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from sagelab.cloud.engine.sandbox import links, namespaces, tunnels
+from sagelab.cloud.engine.sandbox import links, namespaces, probes, tunnels
 from tests.cloud.engine.sandbox.test_links import apart
 
 ADDRESSES = ["10.0.0.1", "10.0.0.2", "10.9.0.3"]
@@ -26,7 +26,7 @@ PORTS = tunnels.PORT.to_bytes(2, "big") * 2  # from and to
 
 @pytest.fixture(autouse=True)
 def _allowed() -> None:
-    if reason := namespaces.probe() or namespaces.probe_links() or tunnels.unavailable():
+    if reason := probes.probe() or probes.probe_links() or tunnels.unavailable():
         pytest.skip(f"networks cannot be joined by tunnels here: {reason}")
 
 

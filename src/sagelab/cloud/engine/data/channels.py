@@ -71,7 +71,7 @@ def download_channel(s3: Any, channel: dict[str, Any], folder: Path, host: int, 
         if source.get("S3DataDistributionType") == "ShardedByS3Key":
             files = files[host::hosts]
         for location, name in files:
-            _download(s3, location, _inside(folder, name))
+            download(s3, location, inside(folder, name))
     except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
         raise ClientError(f"Data download failed: {source['S3Uri']}: {error}") from error
 
@@ -82,7 +82,7 @@ def download_prefix(s3: Any, location: Location, folder: Path) -> list[str]:
         keys = find_objects(s3, location)
         names = [str(PurePosixPath(key[len(location.key) :])) for key in keys]
         for key, name in zip(keys, names, strict=True):
-            _download(s3, Location(location.bucket, key), _inside(folder, name))
+            download(s3, Location(location.bucket, key), inside(folder, name))
     except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError, OSError) as error:
         raise ClientError(f"Data download failed: {location}: {error}") from error
     return names
@@ -103,7 +103,7 @@ def download_archive(s3: Any, uri: str, folder: Path, scratch: Path, largest: in
 def fetch_archive(s3: Any, uri: str, file: Path) -> None:
     """Have an object as a file. ClientError: it is missing."""
     try:
-        _download(s3, locate(uri), file)
+        download(s3, locate(uri), file)
     except ValueError as error:
         raise ClientError(str(error)) from error
     except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
@@ -194,14 +194,16 @@ def _read_manifest(s3: Any, location: Location) -> list[tuple[Location, str]]:
         ) from error
 
 
-def _inside(folder: Path, name: str) -> Path:
+def inside(folder: Path, name: str) -> Path:
+    """The file of a name below a folder. ClientError: it cannot be one."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or not path.parts:
         raise ClientError(f"The S3 key {name!r} cannot be a file of a channel")
     return folder / path
 
 
-def _download(s3: Any, location: Location, file: Path) -> None:
+def download(s3: Any, location: Location, file: Path) -> None:
+    """Have an object as a file, whatever S3 raises."""
     body = s3.get_object(Bucket=location.bucket, Key=location.key)["Body"]
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("wb") as out:

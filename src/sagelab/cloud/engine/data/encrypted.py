@@ -24,7 +24,7 @@ from sagelab.cloud.errors import ClientError, InternalServerError
 PROGRAMS = ("gocryptfs", "fusermount3")
 DEVICE = Path("/dev/fuse")
 TIMEOUT = 30.0  # seconds until a folder is there
-_KIND = b"fuse.gocryptfs"
+_KINDS = (b"fuse.gocryptfs", b"fuse.sagelab")  # and folders of FastFile mode
 _ESCAPED = re.compile(rb"\\([0-7]{3})")  # how the kernel writes a space, a tab, a line break and a backslash
 _LOG = 1 << 10  # bytes of what gocryptfs says of a failure
 
@@ -91,7 +91,7 @@ def mounts(folder: Path) -> list[str]:
     found = []
     for line in Path("/proc/self/mountinfo").read_bytes().split(b"\n"):
         fields, _, rest = line.partition(b" - ")
-        if rest.startswith(_KIND):
+        if rest.startswith(_KINDS):
             seen = os.fsdecode(_ESCAPED.sub(lambda octal: bytes([int(octal[1], 8)]), fields.split(b" ")[4]))
             if Path(seen).is_relative_to(folder):
                 found.append(seen)

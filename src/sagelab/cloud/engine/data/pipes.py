@@ -1,7 +1,7 @@
-"""What a channel in Pipe mode is for a built-in algorithm: files of what the pipe would have said, in its order.
+"""What a channel in Pipe mode says: its objects one after the other, wrapped, unpacked and shuffled as asked.
 
-A container on AWS reads a named pipe; the programs that stand for Amazon's algorithms read a folder, so that what
-comes by a pipe takes room of the job's volume here.
+A container reads it from a named pipe (feeds.py). The programs that stand for Amazon's algorithms read a folder:
+what comes by a pipe is files there, and takes room of the job's volume.
 https://docs.aws.amazon.com/sagemaker/latest/dg/augmented-manifest.html
 """
 
@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 import struct
+import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -26,6 +28,7 @@ LONGEST = (1 << 29) - 1  # bytes of one
 AUGMENTED, STREAM = "AugmentedManifestFile", "stream"
 PART = 1 << 20
 LINE = 16 << 20  # bytes of a manifest's
+TOO_LONG = "Data download failed: a record of RecordIO has at most 512 MB"
 Parts = Iterable[bytes]
 
 
@@ -45,11 +48,7 @@ class Stream:
 
     def write_record(self, out: IO[bytes], size: int, parts: Parts) -> None:
         """ClientError: it is longer than one of RecordIO can be, or as above."""
-        if size > LONGEST:
-            raise ClientError("Data download failed: a record of RecordIO has at most 512 MB")
-        self.write(out, [struct.pack("<II", RECORD, size)])
-        self.write(out, parts)
-        self.write(out, [bytes(-size % 4)])
+        self.write(out, _record(size, parts))
 
 
 def fill(s3: Any, channel: dict[str, Any], folder: Path, host: int, hosts: int, room: int) -> None:
@@ -58,6 +57,7 @@ def fill(s3: Any, channel: dict[str, Any], folder: Path, host: int, hosts: int, 
     room: bytes that it may have there.
     """
     source, stream = channel["DataSource"]["S3DataSource"], Stream(room)
+    folder.mkdir(exist_ok=True)
     wrapped = channel.get("RecordWrapperType") == "RecordIO"
     if source["S3DataType"] == AUGMENTED:
         _write_manifest(s3, source, folder / STREAM, stream, wrapped)
@@ -103,13 +103,15 @@ def _write_manifest(s3: Any, source: dict[str, Any], file: Path, stream: Stream,
         raise ClientError(f"Data download failed: {source['S3Uri']}: {error}") from error
 
 
-def _attributes(s3: Any, source: dict[str, Any]) -> Iterator[tuple[int, Parts]]:
+def _attributes(
+    s3: Any, source: dict[str, Any], order: random.Random | None = None
+) -> Iterator[tuple[int, Parts]]:
     """(bytes, what they are) of the attributes of each line of the manifest, in the channel's order.
 
-    Of an attribute named -ref it is what it refers to.
+    Of an attribute named -ref it is what it refers to. order: of the lines, where that is not the manifest's.
     """
     uri = source["S3Uri"]
-    for number, text in enumerate(_lines(s3, uri), start=1):
+    for number, text in _in_order(_lines(s3, uri), order):
         if not text.strip():
             continue
         try:
@@ -131,6 +133,21 @@ def _attributes(s3: Any, source: dict[str, Any]) -> Iterator[tuple[int, Parts]]:
             ) from None
 
 
+def _in_order(lines: Iterable[bytes], order: random.Random | None) -> Iterable[tuple[int, bytes]]:
+    """Lines with their numbers. All of them are in memory to be shuffled. ClientError: they are too much."""
+    numbered = enumerate(lines, start=1)
+    if order is None:
+        return numbered
+    size, found = 0, list[tuple[int, bytes]]()
+    for number, line in numbered:
+        size += len(line)
+        if size > channels.WHOLE:
+            raise ClientError("Data download failed: a manifest of more than 512 MB is not shuffled here")
+        found.append((number, line))
+    order.shuffle(found)
+    return found
+
+
 def _lines(s3: Any, uri: str) -> Iterator[bytes]:
     """The lines of an object, of which one at a time is in memory. ClientError: one is too long."""
     place = channels.locate(uri)
@@ -142,3 +159,72 @@ def _lines(s3: Any, uri: str) -> Iterator[bytes]:
             if len(rest) > LINE:
                 raise ClientError(f"Data download failed: a line of {uri} has more than {LINE >> 20} MB")
         yield rest
+
+
+def stream(s3: Any, channel: dict[str, Any], host: int, hosts: int, epoch: int) -> Iterator[bytes]:
+    """All that the pipe of an epoch says on host number `host` of `hosts`. ClientError: S3 does not tell it."""
+    source = channel["DataSource"]["S3DataSource"]
+    order = random.Random(f"{channel['ShuffleConfig']['Seed']}/{epoch}") if channel.get("ShuffleConfig") else None
+    try:
+        if source["S3DataType"] == AUGMENTED:
+            yield from _lines_of_pipe(s3, channel, order)
+            return
+        files = channels.list_files(s3, source)
+        if order:
+            order.shuffle(files)
+        if source.get("S3DataDistributionType") == "ShardedByS3Key":
+            files = files[host::hosts]
+        for location, name in files:
+            yield from _object(s3, location, name, channel)
+    except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+        raise ClientError(f"Data download failed: {source['S3Uri']}: {error}") from error
+
+
+def _object(s3: Any, location: channels.Location, name: str, channel: dict[str, Any]) -> Iterator[bytes]:
+    """One object, unpacked, as a record where the channel wants records."""
+    wrapped = channel.get("RecordWrapperType") == "RecordIO"
+    found = s3.get_object(Bucket=location.bucket, Key=location.key)
+    with found["Body"] as body:
+        if channel.get("CompressionType") != "Gzip":
+            yield from _record(found["ContentLength"], _parts(body)) if wrapped else _parts(body)
+        elif not wrapped:
+            yield from _unzipped(body, name)
+        else:
+            with tempfile.TemporaryFile() as whole:  # a record begins with its length
+                for part in _unzipped(body, name):
+                    whole.write(part)
+                    if whole.tell() > LONGEST:
+                        raise ClientError(TOO_LONG)
+                size = whole.tell()
+                whole.seek(0)
+                yield from _record(size, _parts(whole))
+
+
+def _record(size: int, parts: Parts) -> Iterator[bytes]:
+    """ClientError: it is longer than one of RecordIO can be."""
+    if size > LONGEST:
+        raise ClientError(TOO_LONG)
+    yield struct.pack("<II", RECORD, size)
+    yield from parts
+    yield bytes(-size % 4)
+
+
+def _unzipped(body: Any, name: str) -> Iterator[bytes]:
+    """ClientError: it is no gzip file."""
+    try:
+        with gzip.GzipFile(fileobj=body) as content:
+            yield from _parts(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ClientError(f"Data download failed: {name} is no gzip file: {error}") from None
+
+
+def _lines_of_pipe(s3: Any, channel: dict[str, Any], order: random.Random | None) -> Iterator[bytes]:
+    """The attributes of each line of an augmented manifest: records, or lines of text."""
+    source = channel["DataSource"]["S3DataSource"]
+    wrapped = channel.get("RecordWrapperType") == "RecordIO"
+    for size, content in _attributes(s3, source, order):
+        if wrapped:
+            yield from _record(size, content)
+        else:
+            yield from content
+            yield b"\n"

@@ -164,6 +164,12 @@ class Tree:
             yield folder, path.name
 
     @contextmanager
+    def folder(self) -> Iterator[int]:
+        """A descriptor of the folder itself. FileNotFoundError: there is none. Refused: a link leads to it."""
+        with self._folder("") as descriptor:
+            yield descriptor
+
+    @contextmanager
     def _folder(self, inner: str, make: bool = False) -> Iterator[int]:
         """A descriptor of a folder below. make: it, and what is above it, where it is not there."""
         parts = [*PurePosixPath(self.name).parts, *PurePosixPath(inner).parts]

@@ -55,7 +55,8 @@ class Workspace:
         for folder in FOLDERS:
             (self.path / folder).mkdir(parents=True, exist_ok=True)
         for channel in job.get("InputDataConfig", []):
-            self.channel(channel["ChannelName"]).mkdir()
+            if input_mode(job, channel) != "Pipe":
+                self.channel(channel["ChannelName"]).mkdir()
         self._write("hyperparameters", job.get("HyperParameters", {}))
         self._write("inputdataconfig", describe_channels(job))
         self._write("resourceconfig", describe_hosts(job, host, hosts, interface))
@@ -82,9 +83,9 @@ def describe_channels(job: dict[str, Any]) -> dict[str, Any]:
     return {
         channel["ChannelName"]: {
             "TrainingInputMode": input_mode(job, channel),
-            "S3DistributionType": channel["DataSource"]["S3DataSource"].get(
-                "S3DataDistributionType", "FullyReplicated"
-            ),
+            "S3DistributionType": channel["DataSource"]
+            .get("S3DataSource", {})
+            .get("S3DataDistributionType", "FullyReplicated"),
             "RecordWrapperType": channel.get("RecordWrapperType", "None"),
             **({"ContentType": channel["ContentType"]} if "ContentType" in channel else {}),
         }
@@ -93,7 +94,7 @@ def describe_channels(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def input_mode(job: dict[str, Any], channel: dict[str, Any]) -> str:
-    """File, FastFile or, of a built-in algorithm, Pipe: the channel's own, else the job's."""
+    """File, FastFile or Pipe: the channel's own, else the job's."""
     mode: str = channel.get("InputMode") or job["AlgorithmSpecification"]["TrainingInputMode"]
     return mode
 

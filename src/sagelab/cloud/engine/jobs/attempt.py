@@ -8,20 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property, partial
 from typing import Any
 
 from sagelab.algorithms.program import USERS_FAULT
 from sagelab.cloud.engine.context import EngineContext
-from sagelab.cloud.engine.data import channels, pipes
+from sagelab.cloud.engine.data import channels, fastfiles, pipes
 from sagelab.cloud.engine.data.checkpoints import CheckpointFolder, Checkpoints
+from sagelab.cloud.engine.data.fastfiles import FastFolder
+from sagelab.cloud.engine.data.feeds import Feed
 from sagelab.cloud.engine.data.workspace import Workspace, checkpoint_path, input_mode, job_environment
+from sagelab.cloud.engine.filesystems import mounts
 from sagelab.cloud.engine.images import environments, registry, runtimes
 from sagelab.cloud.engine.images.registry import ALGORITHM, is_algorithm
 from sagelab.cloud.engine.jobs import distribution
 from sagelab.cloud.engine.jobs.cluster import Cluster, Task, describe_stand_in
 from sagelab.cloud.engine.jobs.metrics import Metrics
-from sagelab.cloud.engine.sandbox.namespaces import HostSpec
-from sagelab.cloud.errors import ClientError
+from sagelab.cloud.engine.sandbox.namespaces import HostSpec, Share
+from sagelab.cloud.errors import ClientError, JobError
 from sagelab.frameworks.pytorch import BY_TORCHRUN
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
@@ -61,27 +65,61 @@ class Attempt(Cluster):
         self.users_fault = USERS_FAULT if image and image.server == ALGORITHM else None
         self.environment = image.environment if image else environments.TENSORFLOW
         self.checkpoints: Checkpoints | None = None
+        self.feeds: list[Feed] = []
+        self.shares: list[Share] = []
+        self.fast: dict[tuple[str, str], FastFolder] = {}  # by host and channel
+        self.said: list[str] = []  # of all that, at the beginning of the log
 
     # Downloading
 
     def download(self, go_on: GoOn) -> None:
         """Lay out every host and fill it from S3. ClientError: the data cannot be had."""
-        if any(name in self.request for name in ("InputDataConfig", "CheckpointConfig")) or self._code:
+        objects = [one for one in self.request.get("InputDataConfig", []) if "S3DataSource" in one["DataSource"]]
+        if objects or "CheckpointConfig" in self.request or self._code:
             self.context.require_s3(f"Data download failed:{NO_WAY}")
+        self._mount_shares(go_on)
         s3 = self.context.client_as(self.request["RoleArn"], "s3")
         for number, space in enumerate(self.make_folders()):
             space.make(self.request, self.hosts[number], self.hosts, self.interface)
-            for channel in self.request.get("InputDataConfig", []):
+            for channel in objects:
                 go_on()
-                target = space.channel(channel["ChannelName"])
-                asked = (s3, channel, target, number, len(self.hosts))
-                if input_mode(self.request, channel) == "Pipe":
-                    pipes.fill(*asked, self.request["ResourceConfig"]["VolumeSizeInGB"] << 30)
-                else:
-                    channels.download_channel(*asked)
+                self._download_channel(s3, space, channel, number)
             self._download_code(s3, space)
         self._download_checkpoints(s3)
         go_on()
+
+    def _download_channel(self, s3: Any, space: Workspace, channel: dict[str, Any], number: int) -> None:
+        """Have a channel's data in the folder of a host, or on its way there."""
+        name, hosts = channel["ChannelName"], len(self.hosts)
+        asked = (s3, channel, space.channel(name), number, hosts)
+        mode = input_mode(self.request, channel)
+        if mode == "FastFile" and self._has_fast_files:
+            files = fastfiles.sized(s3, channel, number, hosts)
+            folder = space.path.with_name("fast") / name
+            self.fast[self.hosts[number], name] = FastFolder(s3, files, folder, self.say)
+        elif mode != "Pipe":
+            channels.download_channel(*asked)
+        elif self.algorithm:
+            pipes.fill(*asked, self.request["ResourceConfig"]["VolumeSizeInGB"] << 30)
+        else:
+            parts = partial(pipes.stream, s3, channel, number, hosts)
+            self.feeds.append(Feed(space.tree.below("input/data"), name, parts, self.kill))
+
+    @cached_property
+    def _has_fast_files(self) -> bool:
+        """Whether files can come when they are opened; the log says why not."""
+        reason = fastfiles.unavailable() or self.context.launcher.sandbox_unavailable(runtimes.PYTHON)
+        if reason:
+            self.said.append(f"FastFile: the files are all downloaded before the job starts: {reason}")
+        return not reason
+
+    def _mount_shares(self, go_on: GoOn) -> None:
+        """The file systems that are channels, the same for each host."""
+        for channel in self.request.get("InputDataConfig", []):
+            if source := channel["DataSource"].get("FileSystemDataSource"):
+                share, said = mounts.mount(self.context, channel["ChannelName"], source, go_on)
+                self.shares.append(share)
+                self.said += said
 
     def _download_code(self, s3: Any, space: Workspace) -> None:
         """Script Mode's sourcedir.tar.gz, moved by the platform so that no network is needed in the job."""
@@ -135,13 +173,15 @@ class Attempt(Cluster):
         image = self.request["AlgorithmSpecification"]["TrainingImage"]
         here = describe_stand_in(image, self.request["ResourceConfig"]["InstanceType"], self.environment)
         lacks = self.context.launcher.environments.lacks(self.environment)
-        lines = [here, *([lacks] if lacks else []), *notes]
+        lines = [here, *([lacks] if lacks else []), *notes, *self.said]
         self.open_logs(LOG_GROUP, runtime, lines, role=self.request["RoleArn"])
 
     def task(self, runtime: runtimes.Runtime) -> Task:
         """What the hosts run. ClientError: they cannot, on this machine."""
         if any(map(self._mounts, self.spaces)) and self.context.launcher.sandbox_unavailable(runtime):
             raise ClientError("Without namespaces, CheckpointConfig.LocalPath must be a folder in /opt/ml")
+        if self.shares and self.context.launcher.sandbox_unavailable(runtime):
+            raise ClientError("Without namespaces, a file system cannot be mounted")
         together = len(self.hosts) > 1 and (self._distributed or self._meets)
         if together and self.context.launcher.sandbox_unavailable(runtime):
             raise ClientError("Without namespaces, hosts cannot train together: they have no addresses")
@@ -167,6 +207,12 @@ class Attempt(Cluster):
             mounts=self._mounts(Workspace(self.folders[name] / "ml")),
             program=str(self.program) if self.program else None,
             cores=self.cores,
+            shares=tuple(self.shares),
+            read_only={
+                f"/opt/ml/input/data/{channel}": str(folder.seen)
+                for (host, channel), folder in self.fast.items()
+                if host == name
+            },
         )
 
     def _mounts(self, space: Workspace) -> dict[str, str]:
@@ -178,10 +224,24 @@ class Attempt(Cluster):
 
     def start(self, task: Task) -> None:
         super().start(task)
+        for feed in self.feeds:
+            feed.start()
         if self.checkpoints:
             group = self.running.group
             group.started.wait()
             self.checkpoints.watch(group.pid)
+
+    def explain(self) -> JobError | None:
+        """The first trouble with data that came by a pipe, else why the hosts failed."""
+        return next((feed.trouble for feed in self.feeds if feed.trouble), None) or super().explain()
+
+    def remove(self) -> None:
+        for feed in self.feeds:
+            feed.end()
+        for (host, name), folder in self.fast.items():
+            self.say(f"FastFile: {name} on {host}: {folder.described}")
+            folder.close()
+        super().remove()
 
     def _read(self, line: str, time_ms: int) -> None:
         if said := self.metrics.read(line, time_ms):

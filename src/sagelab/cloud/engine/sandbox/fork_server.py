@@ -34,10 +34,10 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import IO, Any, cast
 
-from sagelab.cloud.engine.sandbox import cgroups, links, namespaces, privileges, tunnels, warmth
+from sagelab.cloud.engine.sandbox import cgroups, links, namespaces, privileges, probes, tunnels, warmth
 from sagelab.cloud.engine.sandbox.init import REQUESTS, Init, receive
 from sagelab.cloud.engine.sandbox.limits import Limits
-from sagelab.cloud.engine.sandbox.namespaces import PROGRAM, HostSpec
+from sagelab.cloud.engine.sandbox.namespaces import PROGRAM, HostSpec, Share
 from sagelab.cloud.engine.sandbox.processes import descendants, send
 
 TIMEOUT = 8.0  # seconds in which what was killed must be gone
@@ -122,7 +122,7 @@ class ForkServerProcess:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             with os.fdopen(request, "rb") as file:
                 asked = json.load(file)
-            hosts = [HostSpec(**{**host, "argv": tuple(host["argv"])}) for host in asked["hosts"]]
+            hosts = [_read(host) for host in asked["hosts"]]
             told, outputs = (outputs[0], outputs[1:]) if asked["encrypted"] else (None, outputs)
             group = Group(name, self.channel, isolated=not self.allowed.sandbox_unavailable)
             code = group.run(hosts, list(outputs), asked["ports"], joined=asked["joined"], told=told)
@@ -274,6 +274,17 @@ class Group:
                     os.kill(first, number)
 
 
+def _read(host: dict[str, Any]) -> HostSpec:
+    """A host, as it was asked for in JSON."""
+    shares = tuple(Share(**share) for share in host["shares"])
+    return HostSpec(**{**host, "argv": tuple(host["argv"]), "shares": shares})
+
+
+def _shared(host: HostSpec) -> tuple[str, ...]:
+    """Where it may write what other hosts have, too."""
+    return tuple(share.target for share in host.shares if share.writable)
+
+
 def _become_keeper(host: HostSpec, output: int, writer: int, isolated: bool) -> None:
     code = 1
     try:
@@ -318,7 +329,9 @@ def _become_first(host: HostSpec, output: int, report: int, isolated: bool) -> N
             os.setsid()
             privileges.adopt_orphans()
             os.chdir(host.program or Path(host.folder) / "ml")
-        limits = Limits(host.processes, host.disk, host.memory, tuple(host.mounts)) if isolated else None
+        limits = (
+            Limits(host.processes, host.disk, host.memory, tuple(host.mounts), _shared(host)) if isolated else None
+        )
         code = Init(host.argv, host.env, host.forks if isolated else (), report, limits, host.python).run()
     except BaseException as error:
         os.write(2, f"sagelab: the host did not start: {error}\n".encode())
@@ -338,10 +351,10 @@ def prefer_as_victim() -> None:
 
 def main(argv: list[str]) -> None:
     channel = socket.socket(fileno=int(argv[0]))
-    sandbox_unavailable = namespaces.probe() if argv[1] == "auto" else "SAGELAB_SANDBOX=plain"
-    overlay = not sandbox_unavailable and not namespaces.probe_overlay(Path.home())
-    joined = not sandbox_unavailable and not namespaces.probe_links()
-    limited = joined and not namespaces.try_apart(links.limit_loopback)
+    sandbox_unavailable = probes.probe() if argv[1] == "auto" else "SAGELAB_SANDBOX=plain"
+    overlay = not sandbox_unavailable and not probes.probe_overlay(Path.home())
+    joined = not sandbox_unavailable and not probes.probe_links()
+    limited = joined and not probes.try_apart(links.limit_loopback)
     gc.disable()  # to look for garbage among what is being imported takes a fifth of the time, and finds none
     with warmth.noting_reads():
         for name in argv[2:]:

@@ -27,6 +27,7 @@ SHARE = 20  # a look may take a 20th of the time
 MARK = "[sagelab] the host was ended: "
 BYTES_A_FILE = 16_384
 GB = 1 << 30
+LEFT = GB  # bytes of the disk that whoever writes to a file system leaves
 SHM = "/dev/shm"
 PAGE = os.sysconf("SC_PAGE_SIZE")
 SHARED = b"Pss_Shmem"  # the line with what it shares of files in memory, each page counted once among all
@@ -37,17 +38,23 @@ class Limits:
     """What a host may have, of each at once; None for any.
 
     processes: how many. disk: bytes in FOLDERS and `more` together, with a file for every 16 KB of them, as ext4
-    has. memory: bytes that its processes together have for themselves, and in files of memory.
+    has. memory: bytes that its processes together have for themselves, and in files of memory. shares: folders in
+    these that other hosts have, too, which are not its own; it may write there as long as the disk has room.
     """
 
     def __init__(
-        self, processes: int, disk: int | None = None, memory: int | None = None, more: tuple[str, ...] = ()
+        self,
+        processes: int,
+        disk: int | None = None,
+        memory: int | None = None,
+        more: tuple[str, ...] = (),
+        shares: tuple[str, ...] = (),
     ) -> None:
-        self.processes, self.disk, self.memory = processes, disk, memory
+        self.processes, self.disk, self.memory, self.shares = processes, disk, memory, shares
         folders = (*FOLDERS, *more)
         # A file below the layer seems to be on a device that no folder is on; one is there before the host's code.
         devices = _devices((*folders, sys.prefix, f"{sys.prefix}/{LAYER_FILE}"))
-        self._disk_used = _Look(lambda: _disk(folders, devices))
+        self._disk_used = _Look(lambda: _disk(folders, devices, shares))
         self._memory_used = _Look(lambda: _memory(memory or 0, devices))
 
     def breach(self) -> str | None:
@@ -56,6 +63,8 @@ class Limits:
             return f"it has more than {self.processes:,} processes"
         if self.memory is not None and (self._memory_used() or 0) > self.memory:
             return f"its processes together use more memory than there is for it ({self.memory >> 20:,} MB)"
+        if any(_left(share) < LEFT for share in self.shares):
+            return f"it leaves less than {LEFT >> 30} GB of this machine's disk to its file systems"
         if self.disk is not None:
             size, files = self._disk_used() or (0, 0)
             if size > self.disk:
@@ -117,10 +126,16 @@ def _resident(name: str) -> int:
         return 0
 
 
-def _disk(folders: tuple[str, ...], devices: set[int]) -> tuple[int, int]:
+def _left(folder: str) -> int:
+    """Bytes that may still be written to the disk of a folder."""
+    facts = os.statvfs(folder)
+    return facts.f_bavail * facts.f_frsize
+
+
+def _disk(folders: tuple[str, ...], devices: set[int], shares: tuple[str, ...]) -> tuple[int, int]:
     """Bytes and files on the disk: those that have a name, and those that are open without one."""
     nameless = {(file.st_dev, file.st_ino): file.st_blocks * 512 for file in _nameless() if file.st_dev in devices}
-    named = [measure(folder) for folder in folders]
+    named = [measure(folder, shares) for folder in folders]
     return (
         sum(size for size, _ in named) + sum(nameless.values()),
         sum(files for _, files in named) + len(nameless),
@@ -159,9 +174,9 @@ def _stat(entry: os.DirEntry[str], follow: bool = True) -> os.stat_result | None
         return None  # it is gone meanwhile
 
 
-def measure(folder: str) -> tuple[int, int]:
+def measure(folder: str, shares: tuple[str, ...] = ()) -> tuple[int, int]:
     """Bytes and files below a folder, without what others put there to be read: a Python may be in /root."""
-    size, count, waiting, theirs = 0, 0, [folder], _others()
+    size, count, waiting, theirs = 0, 0, [folder], _others() | set(shares)
     while waiting:
         try:
             with os.scandir(waiting.pop()) as entries:

@@ -24,8 +24,6 @@ import platform
 import socket
 import struct
 import sys
-import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,6 +59,16 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True)
+class Share:
+    """A folder that other hosts have, too. target: where the host sees it. below: of `root`, on this machine."""
+
+    target: str
+    root: str
+    below: str
+    writable: bool
+
+
+@dataclass(frozen=True)
 class HostSpec:
     """One host of a job.
 
@@ -74,6 +82,7 @@ class HostSpec:
     on the PATH. processes, disk: how many processes and bytes of disk it may have (limits.py). python: its
     interpreter; one below LAYER is that of a virtual environment which the layer is (layer.py). packages: a folder
     of more packages of its image. cgroup: its control group's folder (cgroups.py).
+    shares: folders that it has in common with other hosts.
     each: bytes of private memory that one process may ask for, where that is another number than `memory`.
     bandwidth: bits a second that it may send to its peers, and get from them (None: any).
     """
@@ -97,6 +106,7 @@ class HostSpec:
     cgroup: str = ""
     each: int | None = None
     bandwidth: int | None = None
+    shares: tuple[Share, ...] = ()
 
     @property
     def overlay(self) -> bool:
@@ -107,7 +117,7 @@ class HostSpec:
 def isolate_users() -> None:
     """Enter a user namespace of one's own, and a network with nothing but its loopback."""
     uid, gid = os.getuid(), os.getgid()
-    _unshare(CLONE_NEWUSER | links.CLONE_NEWNET)
+    unshare(CLONE_NEWUSER | links.CLONE_NEWNET)
     privileges.hide(False)  # else the files that name its users are not its own
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
@@ -117,22 +127,22 @@ def isolate_users() -> None:
 
 def isolate_host() -> None:
     """Enter namespaces of one's own for mounts, processes, IPC and the host name; the next fork is process 1."""
-    _unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS)
+    unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS)
 
 
 def isolate_run() -> None:
     """Enter mounts of one's own, with an empty /run."""
-    _unshare(CLONE_NEWNS)
-    _mount(None, "/", None, MS_REC | MS_PRIVATE)
-    _mount("tmpfs", Path("/var/run").resolve(), "tmpfs", MS_NOSUID | MS_NODEV, "mode=700")
+    unshare(CLONE_NEWNS)
+    mount(None, "/", None, MS_REC | MS_PRIVATE)
+    mount("tmpfs", Path("/var/run").resolve(), "tmpfs", MS_NOSUID | MS_NODEV, "mode=700")
 
 
 def enter(host: HostSpec) -> None:
     """As process 1 of a new host: build its file system, make it the root, give up privileges (privileges.py)."""
     _libc.sethostname(host.name.encode(), len(host.name))
-    _mount(None, "/", None, MS_REC | MS_PRIVATE)
+    mount(None, "/", None, MS_REC | MS_PRIVATE)
     root = Path(host.folder) / "root"
-    _mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "size=64m,mode=755")
+    mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "size=64m,mode=755")
     _bind_system(root)
     _bind_own(root, host)
     if host.terminals:
@@ -148,80 +158,6 @@ def enter(host: HostSpec) -> None:
     _pivot(root)
     privileges.limit(host.each or host.memory)
     privileges.drop()
-
-
-def probe() -> str | None:
-    """None where this machine allows all that `enter` does but a layer over packages, else the reason it gives."""
-
-    def act() -> None:
-        _mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID)
-        _probe_proc()
-        privileges.drop()
-
-    return try_apart(act)
-
-
-def probe_overlay(folder: Path) -> str | None:
-    """None where a layer in such a folder can lie over this Python's packages, else the reason."""
-    if Path(sys.prefix).is_relative_to("/usr"):
-        return "the packages are the system's own"
-    layer = Path(tempfile.mkdtemp(dir=folder))
-    for name in ("upper", "work", "seen"):
-        (layer / name).mkdir()
-
-    def act() -> None:
-        os.setxattr(layer / "upper", "user.sagelab", b"")  # the kernel keeps there what a folder stands for
-        _mount_overlay(Path(sys.prefix), layer, layer / "seen")
-        next((layer / "seen/bin").iterdir()).unlink()
-
-    try:
-        return try_apart(act)
-    finally:
-        trees.remove(layer)
-
-
-def probe_links() -> str | None:
-    """None where the hosts of a job can have networks of their own that are joined (links.py), else the reason."""
-
-    def act() -> None:
-        for network in links.join(["10.0.0.1", "10.0.0.2"], raise_loopback):
-            os.close(network)
-
-    return try_apart(act)
-
-
-def try_apart(act: Callable[[], None]) -> str | None:
-    """Do something in namespaces of its own; the reason where the kernel refuses."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reader)
-        try:
-            isolate_users()
-            _unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS)
-            _mount(None, "/", None, MS_REC | MS_PRIVATE)
-            act()
-        except OSError as error:
-            os.write(writer, f"{error.strerror}: {error.filename or 'namespaces'}".encode())
-        finally:
-            os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader, "rb") as answer:
-        reason = answer.read().decode()
-    os.waitpid(child, 0)
-    return reason or None
-
-
-def _probe_proc() -> None:
-    child = os.fork()
-    if child == 0:
-        try:
-            _mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV)
-        except OSError:
-            os._exit(1)
-        os._exit(0)
-    if os.waitpid(child, 0)[1]:
-        raise OSError(1, "Operation not permitted", "mount of /proc")
 
 
 def _bind_system(root: Path) -> None:
@@ -243,7 +179,7 @@ def _mount_system(target: Path) -> None:
     groups = Path("/sys/fs/cgroup")
     target.mkdir()
     try:
-        _mount("sysfs", target, "sysfs", MS_RDONLY | MS_NOSUID | MS_NODEV)
+        mount("sysfs", target, "sysfs", MS_RDONLY | MS_NOSUID | MS_NODEV)
     except OSError:
         _bind(Path("/sys"), target)
         return
@@ -255,19 +191,19 @@ def _mount_layer(root: Path, layer: Path, overlay: bool) -> None:
     """The packages of this Python as the host may change them, and at LAYER what it has changed."""
     seen = root / LAYER.lstrip("/")
     if overlay:
-        _mount_overlay(Path(sys.prefix), layer, root / sys.prefix.lstrip("/"))
+        mount_overlay(Path(sys.prefix), layer, root / sys.prefix.lstrip("/"))
         _bind(layer / "upper", seen)
     else:
         _bind(layer / "upper", seen, restrict=MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
 
 
-def _mount_overlay(lower: Path, layer: Path, target: Path) -> None:
+def mount_overlay(lower: Path, layer: Path, target: Path) -> None:
     """Mount a folder so that what is written to it goes to layer/upper. Paths of any characters are right."""
     places = {"lowerdir": lower, "upperdir": layer / "upper", "workdir": layer / "work"}
     opened = {name: os.open(place, os.O_PATH | os.O_DIRECTORY) for name, place in places.items()}
     options = ",".join(f"{name}=/proc/self/fd/{number}" for name, number in opened.items())
     try:
-        _mount("overlay", target, "overlay", MS_NOSUID | MS_NODEV, f"{options},userxattr")
+        mount("overlay", target, "overlay", MS_NOSUID | MS_NODEV, f"{options},userxattr")
     finally:
         for number in opened.values():
             os.close(number)
@@ -297,6 +233,8 @@ def _bind_own(root: Path, host: HostSpec) -> None:
     more = {target: Path(host.mounts[target]) for target in sorted(host.mounts)}  # a folder before what lies in it
     for target, source in (own | more).items():
         _bind(source, root / target.lstrip("/"), restrict=MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+    for share in host.shares:
+        _bind_share(root, share)
     _bind(folder / "bin", root / COMMANDS.lstrip("/"))
     (root / "var").mkdir()
     (root / "var/tmp").symlink_to("/tmp")
@@ -304,20 +242,27 @@ def _bind_own(root: Path, host: HostSpec) -> None:
         _bind(Path(host.read_only[target]), root / target.lstrip("/"))
 
 
+def _bind_share(root: Path, share: Share) -> None:
+    """What is mounted is what was opened: no link leads there, whatever other hosts change meanwhile."""
+    restrict = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (0 if share.writable else MOUNT_ATTR_RDONLY)
+    with trees.Tree(Path(share.root), share.below).folder() as folder:
+        _bind(Path(f"/proc/self/fd/{folder}"), root / share.target.lstrip("/"), restrict)
+
+
 def _make_devices(dev: Path) -> None:
     dev.mkdir()
     for name in DEVICES:
         (dev / name).touch()
-        _mount(f"/dev/{name}", dev / name, None, MS_BIND)
+        mount(f"/dev/{name}", dev / name, None, MS_BIND)
     (dev / "shm").mkdir()
-    _mount("tmpfs", dev / "shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777,nr_inodes=131072")
+    mount("tmpfs", dev / "shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777,nr_inodes=131072")
     for name, target in (("fd", "fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
         (dev / name).symlink_to(f"/proc/self/{target}")
 
 
 def _mount_terminals(dev: Path) -> None:
     (dev / "pts").mkdir()
-    _mount("devpts", dev / "pts", "devpts", MS_NOSUID, "newinstance,ptmxmode=0666,mode=620")
+    mount("devpts", dev / "pts", "devpts", MS_NOSUID, "newinstance,ptmxmode=0666,mode=620")
     (dev / "ptmx").symlink_to("pts/ptmx")
 
 
@@ -332,20 +277,20 @@ def _write_hosts(root: Path, peers: dict[str, str]) -> None:
 def _pivot(root: Path) -> None:
     (root / "proc").mkdir()
     (root / "old").mkdir()
-    _mount("proc", root / "proc", "proc", MS_NOSUID | MS_NODEV)
+    mount("proc", root / "proc", "proc", MS_NOSUID | MS_NODEV)
     for entry in KERNEL:
         if (root / "proc" / entry).exists():
             _restrict(root / "proc" / entry, root / "proc" / entry, MOUNT_ATTR_RDONLY)
     for entry in MASKED:
         if (root / "proc" / entry).exists():
-            _mount("/dev/null", root / "proc" / entry, None, MS_BIND)
+            mount("/dev/null", root / "proc" / entry, None, MS_BIND)
     os.chdir(root)
     number = PIVOT_ROOT[platform.machine()]
     _check(_libc.syscall(number, b".", b"old"), "pivot_root")
     os.chdir("/")
     _check(_libc.umount2(b"/old", MNT_DETACH), "umount /old")
     Path("/old").rmdir()
-    _mount(None, "/", None, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, "size=64m,mode=755")
+    mount(None, "/", None, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, "size=64m,mode=755")
 
 
 def _bind(source: Path, target: Path, restrict: int = MOUNT_ATTR_RDONLY) -> None:
@@ -358,7 +303,7 @@ def _bind(source: Path, target: Path, restrict: int = MOUNT_ATTR_RDONLY) -> None
 
 
 def _restrict(source: Path, target: Path, restrict: int) -> None:
-    _mount(source, target, None, MS_BIND | MS_REC)
+    mount(source, target, None, MS_BIND | MS_REC)
     attributes = struct.pack("4Q", restrict, 0, 0, 0)
     result = _libc.syscall(
         MOUNT_SETATTR, AT_FDCWD, str(target).encode(), AT_RECURSIVE, attributes, len(attributes)
@@ -379,13 +324,15 @@ def raise_loopback() -> None:
         fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | IFF_UP))
 
 
-def _unshare(flags: int) -> None:
+def unshare(flags: int) -> None:
+    """Enter namespaces of one's own. OSError: the kernel refuses."""
     _check(_libc.unshare(flags), "namespaces")
 
 
-def _mount(
+def mount(
     source: Path | str | None, target: Path | str, kind: str | None, flags: int, options: str | None = None
 ) -> None:
+    """As mount(2) has it. OSError: the kernel refuses."""
     encoded = [None if part is None else str(part).encode() for part in (source, target, kind)]
     data = None if options is None else options.encode()
     _check(_libc.mount(*encoded, ctypes.c_ulong(flags), data), f"mount of {target}")

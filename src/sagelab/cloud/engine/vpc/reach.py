@@ -191,25 +191,30 @@ class Reach:
     def _connect(self, endpoint: Record) -> None:
         """NoWay: the firewalls let no connection to an interface endpoint through."""
         name, own = endpoint["VpcEndpointId"], [each["GroupId"] for each in endpoint.get("Groups", [])]
-        inbound = [rule for one in self._named(own) for rule in one.get("IpPermissions", [])]
-        prefixes = self._records.prefixes
-        if not groups_allow(inbound, HTTPS, [self._address], self._groups, prefixes):
-            raise NoWay(f"the security groups of {name} let nothing in on port {HTTPS} from {self._subnet}")
-        whys = [self._blocked(subnet, own) for subnet in endpoint.get("SubnetIds", [])]
+        self.check_interfaces(name, endpoint.get("SubnetIds", []), own, HTTPS)
+
+    def check_interfaces(self, name: str, subnets: Sequence[str], groups: Sequence[str], port: int) -> None:
+        """NoWay: no interface of something in the VPC, one in each of some subnets, is reached at a port."""
+        if any(self._find(subnet)["VpcId"] != self._vpc for subnet in subnets):
+            raise NoWay(f"{name} is in another VPC than {self._subnet}")
+        inbound = [rule for one in self._named(groups) for rule in one.get("IpPermissions", [])]
+        if not groups_allow(inbound, port, [self._address], self._groups, self._records.prefixes):
+            raise NoWay(f"the security groups of {name} let nothing in on port {port} from {self._subnet}")
+        whys = [self._blocked(subnet, groups, port) for subnet in subnets]
         if all(whys):
             raise NoWay(next(iter(whys), "") or f"{name} is in no subnet")
 
-    def _blocked(self, subnet: str, groups: Sequence[str]) -> str:
+    def _blocked(self, subnet: str, groups: Sequence[str], port: int) -> str:
         """Why an interface in a subnet is not reached; "" if it is."""
         there = [network(self._find(subnet)["CidrBlock"])]
         outbound = self._outbound()
-        if not groups_allow(outbound, HTTPS, there, groups, self._records.prefixes):
-            return f"{self._who} let nothing out to {subnet} on port {HTTPS}"
+        if not groups_allow(outbound, port, there, groups, self._records.prefixes):
+            return f"{self._who} let nothing out to {subnet} on port {port}"
         if subnet != self._subnet:  # within a subnet no ACL is asked
-            if not acl_allows(self._acl(self._subnet), HTTPS, there):
-                return f"the network ACL of {self._subnet} lets nothing through to {subnet} on port {HTTPS}"
-            if not acl_admits(self._acl(subnet), HTTPS, self._address):
-                return f"the network ACL of {subnet} lets nothing in from {self._subnet} on port {HTTPS}"
+            if not acl_allows(self._acl(self._subnet), port, there):
+                return f"the network ACL of {self._subnet} lets nothing through to {subnet} on port {port}"
+            if not acl_admits(self._acl(subnet), port, self._address):
+                return f"the network ACL of {subnet} lets nothing in from {self._subnet} on port {port}"
         return ""
 
     # Firewalls

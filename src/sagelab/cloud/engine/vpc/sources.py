@@ -80,6 +80,16 @@ class Source:
             self.voice.say(f"no way to the internet: {why}")
             raise
 
+    def connect_to(self, name: str, subnet: str, groups: Sequence[str], port: int) -> None:
+        """To an interface of something else in a VPC. NoWay: it is not reached."""
+        self._reach.check_interfaces(name, [subnet], groups, port)
+
+    @property
+    def zone(self) -> str:
+        """Of availability, that its subnet is in; "" where it is gone."""
+        subnets = self.ec2.records(self.region).subnets
+        return next((str(one["AvailabilityZone"]) for one in subnets if one["SubnetId"] == self.subnet), "")
+
     @property
     def leads_anywhere(self) -> bool:
         """Whether any service is reached."""

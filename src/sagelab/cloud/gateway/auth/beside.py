@@ -23,6 +23,7 @@ NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
     "application-autoscaling": ("", ("ResourceARN",)),
     "athena": ("", ()),
     "glue": ("", ()),
+    "fsx": ("", ()),
     "cloudtrail": ("trail/", ("Name", "TrailName", "ResourceId", "ResourceIdList[]")),
 }
 

@@ -12,7 +12,7 @@ from functools import partial
 
 from sagelab.cloud.engine.scaling import records
 from sagelab.cloud.errors import AccessDenied, ValidationException
-from sagelab.cloud.gateway.auth import athena, beside, endpoints, glue, principals, s3_actions, verdict
+from sagelab.cloud.gateway.auth import athena, beside, endpoints, fsx, glue, principals, s3_actions, verdict
 from sagelab.cloud.gateway.auth.actions import of_others, of_sagemaker
 from sagelab.cloud.gateway.auth.needed import Needed
 from sagelab.cloud.gateway.context import Context
@@ -90,6 +90,9 @@ class Permissions:
     def _beside(self, context: Context, service: str, call: Call) -> Iterator[Needed]:
         if service == "athena":
             yield from athena.needs(call.operation, call.params, context.where, self._store)
+            return
+        if service == "fsx":
+            yield from fsx.needs(call.operation, call.params, context.where, self._store)
             return
         if service == "glue":
             yield from glue.needs(call.operation, call.params, context.where)

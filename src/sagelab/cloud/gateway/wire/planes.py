@@ -43,6 +43,7 @@ BESIDE = {
     "cloudtrail": "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101",
     "athena": "AmazonAthena",
     "glue": "AWSGlue",
+    "fsx": "AWSSimbaAPIService_v20180301",
 }
 SHARED = frozenset({"glue"})  # of them those whose other operations are moto's
 _LABEL = re.compile(r"\{(\w+)(\+?)\}")

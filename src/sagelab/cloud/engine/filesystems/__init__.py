@@ -1,0 +1,1 @@
+"""File systems of EFS and FSx, which several jobs mount."""
