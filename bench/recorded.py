@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
+import psutil
 from place import Place, new_home
 from table import Result
 from turns import Call, compare
@@ -55,26 +56,38 @@ def recorded(quick: bool) -> Iterator[Result]:
 
 
 def _crowd(place: Place, cloud: Cloud, seconds: float) -> Iterator[Result]:
-    """Clients that do nothing but ask what is recorded; the queue is looked at meanwhile."""
+    """Clients that do nothing but ask what is recorded; the queue and the memory are looked at meanwhile."""
     stop, done, most, before = threading.Event(), [0] * CLIENTS, 0, cloud.journal.last()
-    client = place.client("sagemaker")
+    client, errors, times, weights = place.client("sagemaker"), list[str](), list[float](), list[int]()
 
     def ask(number: int) -> None:
         while not stop.is_set():
-            client.describe_training_job(TrainingJobName=f"job-{number}")
+            began = time.monotonic()
+            try:
+                client.describe_training_job(TrainingJobName=f"job-{number}")
+            except Exception as error:
+                errors.append(str(error))
+                return
+            times.append(time.monotonic() - began)
             done[number] += 1
 
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(CLIENTS)]
     for thread in threads:
         thread.start()
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
         most = max(most, cloud.journal.waiting)
+        weights.append(psutil.Process().memory_info().rss)
         stop.wait(0.02)
     stop.set()
     for thread in threads:
         thread.join()
-    kept = cloud.journal.last() - before
+    kept, slow = cloud.journal.last() - before, sorted(times)[int(len(times) * 0.99)]
+    seen = f"the slowest of a hundred {slow * 1000:.0f} ms; {(errors + ['none'])[0]}"
+    yield Result(f"{CLIENTS} clients: errors", len(errors), 0, "", seen=seen)
+    half, end = weights[len(weights) // 2], weights[-1]
+    seen = f"{half >> 20} MB at half-time, {end >> 20} MB at the end, clients and all"
+    yield Result(f"{CLIENTS} clients: memory in the second half", end / half, 1.05, "x", seen=seen)
     seen = f"of {sum(done)} calls in {seconds:.0f} s, {sum(done) / seconds:.0f} a second"
     yield Result(f"{CLIENTS} clients: calls that are not recorded", sum(done) - kept, 0, seen=seen)
     seen = f"{most / KB:.0f} KB at the most, of {QUEUE >> 20} MB"

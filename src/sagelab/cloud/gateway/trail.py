@@ -27,7 +27,7 @@ from sagelab.cloud.gateway.moto import parameters
 from sagelab.cloud.gateway.wire.faults import Answer
 from sagelab.cloud.trail import data_events, elements, identity, names, things
 from sagelab.cloud.trail.elements import HIDDEN, clipped, told
-from sagelab.cloud.trail.event import GLOBAL, HOME, VERSION, Event, stamp
+from sagelab.cloud.trail.event import GLOBAL, HOME, VERSION, Event, Ids, stamp
 from sagelab.cloud.trail.identity import Identity, Who
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class Recorder:
     def __init__(self, journal: Journal, user_id: Callable[[Key], str]) -> None:
         self._journal, self._user_id = journal, user_id
         self._identities: dict[Key, Identity] = {}
+        self._ids = Ids()
 
     def note(self, context: Context, answer: Answer) -> None:
         """Keep what was asked and answered. It never fails: what cannot be recorded is in the log."""
@@ -98,7 +99,7 @@ class Recorder:
             "responseElements": said,
             **({"additionalEventData": beside} if beside else {}),
             "requestID": _request_id(answer),
-            "eventID": str(uuid.uuid4()),
+            "eventID": self._ids.new(),
             "readOnly": reads,
             **({"resources": listed} if (listed := _resources(context, kind, arn)) else {}),
             "eventType": "AwsApiCall",

@@ -6,10 +6,13 @@ https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-refe
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
+
+import orjson
 
 VERSION = "1.11"
 HOME = "us-east-1"  # where the events of global services are
@@ -54,7 +57,22 @@ class Event:
 
 
 def _written(record: dict[str, Any]) -> str:
-    return json.dumps(record, separators=(",", ":"))
+    try:
+        return orjson.dumps(record, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # a number that is too large for it, or half a character
+        return json.dumps(record, separators=(",", ":"))
+
+
+class Ids:
+    """Ids of events, in the form of a UUID: unique, and no secret."""
+
+    def __init__(self) -> None:
+        self._random = random.Random()
+
+    def new(self) -> str:
+        """Another one."""
+        text = f"{self._random.getrandbits(128):032x}"
+        return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
 
 
 def stamp(time: float) -> str:
