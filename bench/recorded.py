@@ -83,7 +83,7 @@ def _crowd(place: Place, cloud: Cloud, seconds: float) -> Iterator[Result]:
     for thread in threads:
         thread.join()
     kept, slow = cloud.journal.last() - before, sorted(times)[int(len(times) * 0.99)]
-    seen = f"the slowest of a hundred {slow * 1000:.0f} ms; {(errors + ['none'])[0]}"
+    seen = f"the slowest of a hundred {slow * 1000:.0f} ms; {(errors or ['none'])[0]}"
     yield Result(f"{CLIENTS} clients: errors", len(errors), 0, "", seen=seen)
     half, end = weights[len(weights) // 2], weights[-1]
     seen = f"{half >> 20} MB at half-time, {end >> 20} MB at the end, clients and all"
