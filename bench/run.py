@@ -49,6 +49,7 @@ from traffic import gateway
 from training import empty, train, train_full
 from trust import trust
 from tuning import tuning
+from ways_in import ways_in
 from wire import wire
 
 from sagelab.lab.digits import DigitsError
@@ -77,6 +78,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "compiler": compiler,
     "spot": spot,
     "events": events,
+    "ways_in": ways_in,
     "scaling": scaling,
     "recommender": recommender,
     "functions": functions,
