@@ -21,6 +21,8 @@ from moto.iam.policy_validation import IAMPolicyDocumentValidator
 
 from sagelab.cloud.errors import NotImplementedHere, PackedPolicyTooLarge, ValidationError
 from sagelab.cloud.gateway.moto import iam
+from sagelab.cloud.gateway.moto.persistence.change_tracking import noted
+from sagelab.cloud.gateway.moto.persistence.sessions import forget
 
 MOST, LONGEST = 10, 2048  # ARNs; characters of the policy, and of it with the ARNs
 SHORTEST, _TWELVE_HOURS = 900, 12 * 3600  # seconds of a session
@@ -64,18 +66,21 @@ def keep_session(asked: dict[str, Any]) -> Callable[[Any], None]:
         session.session_policies = arns
         session.issued = time.time()
         session.holder_id = iam.session_id(session.role_arn, session.session_name)
-        _forget(request.backend.assumed_roles)
+        _forget(request.backend)
+        if arns:
+            noted().reached.add("iam")  # where policies that AWS manages are known from now on
         if packed:
             made.result["PackedPolicySize"] = packed
 
     return keep
 
 
-def _forget(sessions: list[Any]) -> None:
+def _forget(backend: Any) -> None:
     """Sessions that are over, and nobody asks for any more; others may be added meanwhile."""
-    for one in [one for one in sessions if one.expiration + _ASKED_FOR < utcnow()]:
+    long_over = utcnow() - _ASKED_FOR
+    for one in [one for one in backend.assumed_roles if one.expiration < long_over]:
         with suppress(ValueError):
-            sessions.remove(one)
+            forget(backend, one)
 
 
 def _check_session(request: Any) -> None:

@@ -30,6 +30,9 @@ CREATE TABLE IF NOT EXISTS log_streams (
 CREATE TABLE IF NOT EXISTS log_lines (stream INTEGER, number INTEGER, lines BLOB, PRIMARY KEY (stream, number))
 WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS master (fingerprint TEXT PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS sessions (
+    access_key TEXT PRIMARY KEY, account TEXT NOT NULL, region TEXT NOT NULL, state BLOB NOT NULL
+);
 CREATE TABLE IF NOT EXISTS samples (id INTEGER PRIMARY KEY, account TEXT, region TEXT, data BLOB NOT NULL);
 """
 

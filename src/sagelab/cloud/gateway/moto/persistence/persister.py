@@ -23,13 +23,20 @@ from sagelab.cloud.gateway.moto.persistence.change_tracking import ChangeTrackin
 from sagelab.cloud.gateway.moto.persistence.database import Database
 from sagelab.cloud.gateway.moto.persistence.rows import Rows
 from sagelab.cloud.gateway.moto.persistence.samples import Samples
+from sagelab.cloud.gateway.moto.persistence.sessions import Sessions, with_sessions, without_sessions
 from sagelab.cloud.gateway.moto.persistence.streams import Streams
 from sagelab.cloud.master import Master
 
 # Parts of a backend that have rows of their own, or are not worth keeping.
-_APART: dict[str, set[str]] = {"s3": set(), "logs": {"groups"}, "cloudwatch": {"metric_data", "paged_metric_data"}}
+_APART: dict[str, set[str]] = {
+    "s3": set(),
+    "logs": {"groups"},
+    "cloudwatch": {"metric_data", "paged_metric_data"},
+    "sts": {"assumed_roles"},
+}
+_AT_ONCE = frozenset({"s3", "logs", "cloudwatch"})  # services that change for several requests at a time
 # Services whose operations reach into others.
-_ALSO = {"sns": ("sqs",), "sts": ("iam",)}
+_ALSO = {"sns": ("sqs",)}
 _REACH_ALL = frozenset({"cloudformation", "firehose", "resourcegroupstaggingapi", "stepfunctions"})
 _TRIES = 3
 _SEALED = b"\x01"  # begins a state that is encrypted; a plain one, of before they were, is a pickle: it has \x80
@@ -49,7 +56,11 @@ class Persister:
         self._master = Master(folder)
         self._db.note_master(self._master.fingerprint)
         self._rows = Rows(self._db, Bodies(folder / "objects", disk), self._master)
-        self._streams, self._samples = Streams(self._db), Samples(self._db)
+        self._streams = Streams(self._db)
+        self._added: dict[str, Samples | Sessions] = {  # services to which requests add rows, as a rule
+            "cloudwatch": Samples(self._db),
+            "sts": Sessions(self._db, self._master),
+        }
         self._digests: dict[tuple[str, str, str], bytes] = {}
         self._locks: dict[str, threading.RLock] = defaultdict(threading.RLock)
         self._writing: dict[str, threading.Lock] = defaultdict(threading.Lock)
@@ -72,7 +83,7 @@ class Persister:
         service: moto's name of it. changes: whether the request is of a kind that changes things.
         waits: for what another request does, as one that receives messages: it must not hold that up.
         """
-        alone = changes and service not in _APART and not waits
+        alone = changes and service not in _AT_ONCE and not waits
         turn = self._locks[service] if alone else nullcontext()
         with turn, recording() as tracked:
             try:
@@ -91,13 +102,17 @@ class Persister:
             backend = backends.backend.__new__(backends.backend)
             dict.__setitem__(backends, region, backend)
             state = self._opened((service, backends.account_id, region), rows[0][0])
-            backend.__dict__.update(pickles.load(state))
-            self._digests[service, backends.account_id, region] = _digest(state)
+            parts = pickles.load(state)
+            backend.__dict__.update(parts)
+            if not parts.keys() & _APART.get(service, set()):  # else of before they had rows: it is written anew
+                self._digests[service, backends.account_id, region] = _digest(state)
             if service == "logs":
                 backend.groups = {}
                 self._streams.restore(backend)
-            elif service == "cloudwatch":
-                self._samples.restore(backend)
+            elif service == "iam":
+                with_sessions(backend)
+            elif service in self._added:
+                self._added[service].restore(backend)
 
     def kept(self, service: str) -> list[tuple[str, str]]:
         """(account, region) of every backend of a service that was kept. service: moto's name of it."""
@@ -126,16 +141,18 @@ class Persister:
             names = _in_use()
         for name in names:
             for backend in _backends(name, region):
-                if name == "cloudwatch" and self._keep_samples(backend):
+                if name in self._added and self._keep_rows(name, backend):
                     continue
                 if (changes and not appended) or self._is_new(name, backend):
                     self._keep_backend(name, backend)
 
-    def _keep_samples(self, backend: Any) -> bool:
+    def _keep_rows(self, service: str, backend: Any) -> bool:
+        """Whether rows were written and nothing else is to be."""
+        rows = self._added[service]
         try:
-            return self._samples.keep(backend) and not self._is_new("cloudwatch", backend)
+            return rows.keep(backend) and not self._is_new(service, backend)
         except _UNWRITABLE as error:
-            self._samples.reload(backend)
+            rows.reload(backend)
             raise storage_unavailable(error) from None
 
     def _is_new(self, service: str, backend: Any) -> bool:
@@ -177,14 +194,19 @@ class Persister:
 
 
 def _packed(service: str, backend: Any) -> bytes:
-    apart = _APART.get(service, ())
-    state = {name: value for name, value in vars(backend).items() if name not in apart}
     for _ in range(_TRIES):
         try:
-            return pickles.dump(state, backend)
+            return pickles.dump(_state(service, backend), backend)
         except RuntimeError:  # another thread changed a dictionary meanwhile
             continue
-    return pickles.dump(state, backend)
+    return pickles.dump(_state(service, backend), backend)
+
+
+def _state(service: str, backend: Any) -> dict[str, Any]:
+    """What of a backend has no rows of its own."""
+    apart = _APART.get(service, ())
+    state = {name: value for name, value in vars(backend).items() if name not in apart}
+    return state | {"access_keys": without_sessions(backend.access_keys)} if service == "iam" else state
 
 
 def _name(key: tuple[str, str, str]) -> bytes:
