@@ -265,10 +265,36 @@ def test_cross_validation_leaves_a_model_a_fold_and_their_means(jobs: Jobs) -> N
         ({"objective": "reg:gamma", "eval_metric": "gamma-nloglik"}, "label must be"),
         ({"tree_method": "gpu_hist"}, "no GPU"),
         ({"_kfold": "301"}, "_kfold 301: "),
+        pytest.param({"max_bin": "1"}, "max_bin should be greater equal to 2", marks=pytest.mark.long),
+        pytest.param(
+            {"max_leaves": "9999999999"}, "Invalid Parameter format for max_leaves", marks=pytest.mark.long
+        ),
+        pytest.param({"monotone_constraints": "(1,1,1,1,1)"}, "size of monotone", marks=pytest.mark.long),
+        pytest.param({"interaction_constraints": "[[9]]"}, "Constrained features", marks=pytest.mark.long),
+        pytest.param({"updater": "grow_skmaker"}, "Unknown tree updater", marks=pytest.mark.long),
     ],
 )
 def test_what_the_user_does_wrong_is_the_reason(jobs: Jobs, changes: dict[str, str], why: str) -> None:
     ended = jobs.run(request(jobs, "1.7-1", 1, **changes))
+    assert ended["TrainingJobStatus"] == "Failed"
+    assert why in ended["FailureReason"]
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ("nan,1,2", "Label contains NaN, infinity or a value too large"),
+        pytest.param("1,inf,2", "Input data contains `inf`", marks=pytest.mark.long),
+        pytest.param("label,rooms,age", "could not convert string to float: 'label'", marks=pytest.mark.long),
+        pytest.param("1,-1,2", "Weights must be positive values", marks=pytest.mark.long),
+    ],
+)
+def test_rows_that_are_no_numbers_are_the_reason(jobs: Jobs, row: str, why: str) -> None:
+    asked = request(jobs, csv_weights="1" if "Weights" in why else "0")
+    folder = f"rows/{why[:5].strip()}"
+    jobs.put(f"{folder}/rows.csv", f"{row}\n0,1,3\n".encode())
+    asked["InputDataConfig"][0]["DataSource"]["S3DataSource"]["S3Uri"] = f"s3://{jobs.bucket}/{folder}"
+    ended = jobs.run(asked)
     assert ended["TrainingJobStatus"] == "Failed"
     assert why in ended["FailureReason"]
 
