@@ -12,7 +12,7 @@ from pathlib import Path
 from jobs import Jobs, algorithm, run_bare
 from place import local_cloud, new_home
 from table import Result
-from training import OFTEN
+from training import OFTEN, RARE
 
 IMAGE = "811284229777.dkr.ecr.us-east-1.amazonaws.com/blazingtext:1"
 TOPICS = ("sport", "money", "art", "code")
@@ -47,7 +47,7 @@ def blazingtext(quick: bool) -> Iterator[Result]:
         command = [sys.executable, "-c", BARE, *(str(path / "text") for path in texts.values())]
         rounds = [
             (
-                jobs.run(jobs.shell("true") | asked | {"HyperParameters": settings}, OFTEN)[0],
+                jobs.run(jobs.shell("true") | asked | {"HyperParameters": settings}, RARE)[0],
                 run_bare(*command, f"{folder}/model.bin", str(EPOCHS))[0],
             )
             for _ in range(1 if quick else 3)

@@ -24,6 +24,7 @@ from compiler import compiler
 from console import console
 from deployments import deployments
 from desk import desk
+from drawn import drawn
 from endpoints import endpoints
 from events import events
 from frameworks import frameworks
@@ -67,6 +68,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "empty": empty,
     "frameworks": frameworks,
     "blazingtext": blazingtext,
+    "drawn": drawn,
     "pytorch": pytorch,
     "train": train,
     "together": together,

@@ -47,19 +47,24 @@ def test_links_of_a_page_lead_somewhere(page: Path) -> None:
     assert dead == []
 
 
-def promises() -> dict[str, list[str]]:
-    """What docs/security.md promises, and the tests that it names for it."""
-    table = (ROOT / "docs/security.md").read_text().partition("## What is promised")[2].partition("\n## ")[0]
+def naming(page: str, heading: str) -> dict[str, list[str]]:
+    """What the rows of a page's table say, and the tests that their last column names."""
+    table = (ROOT / page).read_text().partition(f"{heading}\n")[2].partition("\n## ")[0]
     rows = [line.strip("| ").rpartition(" | ") for line in table.splitlines() if line.startswith("| ")]
-    return {promise: re.findall(r"`([^`]+)`", tests) for promise, _, tests in rows[1:]}
+    return {said: re.findall(r"`([^`]+)`", tests) for said, _, tests in rows[1:]}
 
 
-@pytest.mark.parametrize("promise", promises(), ids=lambda promise: " ".join(promise.split()[:7]))
-def test_each_promise_of_trust_names_tests_that_are_there(promise: str) -> None:
+PROMISES = naming("docs/security.md", "## What is promised")
+NEARNESS = naming("docs/differences.md", "### How near the built-in algorithms are")
+
+
+@pytest.mark.parametrize("said", [*PROMISES, *NEARNESS], ids=lambda said: " ".join(said.split()[:7]))
+def test_row_of_a_page_names_tests_that_are_there(said: str) -> None:
     paths = [
         f"/{path.relative_to(ROOT)}" for path in (ROOT / "tests").rglob("*") if "__pycache__" not in path.parts
     ]
-    found = {name: [path for path in paths if path.endswith(f"/{name}")] for name in promises()[promise]}
+    named = (PROMISES | NEARNESS)[said]
+    found = {name: [path for path in paths if path.endswith(f"/{name}")] for name in named}
     assert found
     assert {name: len(each) for name, each in found.items()} == dict.fromkeys(found, 1)
 

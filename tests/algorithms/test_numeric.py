@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import zipfile
 from pathlib import Path
@@ -19,6 +20,7 @@ from sklearn.preprocessing import PolynomialFeatures
 from sagelab.algorithms import factorization_machines, kmeans, knn, pca, randomcutforest, recordio
 from sagelab.algorithms.job import UserError
 from sagelab.algorithms.tabular import ndarrays
+from sagelab.algorithms.tabular.random_cut_trees import Tree
 from tests.algorithms.containers import ask, container, csv, metric, records, trained
 
 ROWS, CSV, JSON = "text/csv;label_size=0", "text/csv", "application/json"
@@ -121,13 +123,41 @@ def test_what_is_apart_is_odd(tmp_path: Path) -> None:
 
 def test_scores_of_one_point_alone_are_known() -> None:
     """Of points on a line that a first cut must part, the score follows from the library's formulas by hand."""
-    from sagelab.algorithms.tabular.random_cut_trees import Tree
-
     tree = Tree.grow(np.array([[0.0], [0.0], [0.0], [1.0]]), np.random.default_rng(1))
     whole = np.log2(5)
     beyond = 1 / 2  # of a box of 0 to 1 that a point at 2 makes twice as long
     assert tree.score(np.array([[0.0]]))[0] == pytest.approx(whole * (1 - 3 / 8) / (1 + np.log2(4)))
     assert tree.score(np.array([[2.0]]))[0] == pytest.approx(whole * (beyond + (1 - beyond) / 2))
+
+
+def expected(points: list[float], asked: float, depth: int, whole: int) -> float:
+    """What the paper's trees of points on a line say of one in the mean, by every cut that there may be.
+
+    points: in order; a cut lies between two of them as often as they are apart. It is before the factor of log2.
+    """
+    low, high = points[0], points[-1]
+    beyond = max(low - asked, asked - high, 0.0)
+    if low == high:
+        same = (1 - len(points) / (2 * whole)) / (depth + np.log2(len(points) + 1))
+        return 1 / (depth + 1) if beyond else float(same)
+    parted = beyond / (high - low + beyond)
+    found = 0.0
+    for place, (left, right) in enumerate(itertools.pairwise(points), 1):
+        middle = min(max(asked, left), right)
+        above, below = (
+            expected(part, asked, depth + 1, whole) if share else 0.0
+            for part, share in ((points[place:], middle - left), (points[:place], right - middle))
+        )
+        found += (middle - left) * above + (right - middle) * below
+    return parted / (depth + 1) + (1 - parted) * found / (high - low)
+
+
+def test_scores_are_in_the_mean_what_the_paper_says() -> None:
+    points, asked = [0.0, 0.1, 0.3, 0.35, 0.7, 1.0], [0.0, 0.25, 0.5, 3.0, 9.0]
+    rows, rng = np.array([points]).T, np.random.default_rng(0)
+    found = np.mean([Tree.grow(rows, rng).score(np.array([asked]).T) for _ in range(1000)], axis=0)
+    means = [expected(points, each, 0, len(points)) * np.log2(len(points) + 1) for each in asked]
+    assert found == pytest.approx(means, rel=0.01)
 
 
 def test_pairs_are_found_as_by_least_squares_of_all_products(tmp_path: Path) -> None:

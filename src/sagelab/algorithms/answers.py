@@ -60,7 +60,7 @@ def read(body: bytes, content_type: str, kinds: tuple[str, ...]) -> Any:
         )
     try:
         return _finite(_READERS[kind](body))
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, UserError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError, UserError) as error:
         raise Unanswered(f"unable to evaluate payload provided: it is not {kind}: {error}") from None
 
 

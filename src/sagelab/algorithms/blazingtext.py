@@ -27,7 +27,7 @@ from sagelab.algorithms.text.corpora import Corpus
 SUPERVISED, BATCH_SKIPGRAM = "supervised", "batch_skipgram"
 MODEL, VECTORS, VECTORS_TEXT, EVALUATION = "model.bin", "vectors.bin", "vectors.txt", "eval.json"
 LARGE = 200_000_000  # bytes of a model that a hint is worth
-POSITIVE = integer(1)
+POSITIVE = integer(1, 2**31 - 1)  # as fastText has them
 
 PARAMETERS = {
     "mode": required(choice(BATCH_SKIPGRAM, "skipgram", "cbow", SUPERVISED)),
@@ -39,7 +39,7 @@ PARAMETERS = {
     "learning_rate": optional(number(0, inside="(]"), 0.05),
     "max_char": optional(POSITIVE, 6),
     "min_char": optional(POSITIVE, 3),
-    "min_count": optional(integer(0), 5),
+    "min_count": optional(integer(0, 2**31 - 1), 5),
     "min_epochs": optional(POSITIVE, 5),
     "negative_samples": optional(POSITIVE, 5),
     "patience": optional(POSITIVE, 4),
@@ -175,6 +175,10 @@ def _test(model: Any, text: Path) -> tuple[int, int]:
 
 def _embed(job: Job, settings: dict[str, Any], corpus: Corpus, _: Path) -> None:
     """Leave vectors.txt, vectors.bin and, where it is asked for, eval.json."""
+    if not corpora.has_two_words(corpus.file, settings["min_count"]):
+        raise UserError(
+            f"The train channel has not two words that occur min_count, {settings['min_count']}, times."
+        )
     import fasttext
 
     if job.channel("validation"):
@@ -224,6 +228,10 @@ def _asked(learn: Callable[..., Any], **how: Any) -> Any:
     """What fastText says of its input is for the user."""
     try:
         return learn(**how)
+    except MemoryError:
+        raise UserError(
+            "fastText: buckets x vector_dim make a model that this instance's memory has no room for"
+        ) from None
     except (ValueError, RuntimeError) as error:
         told = str(error).replace("-minCount", "min_count").replace("-lr", "learning_rate")
         raise UserError(f"fastText: {told}") from None
@@ -274,11 +282,11 @@ def _read(body: bytes, kind: str) -> Iterator[tuple[str, int]]:
     for text, count in found:
         if not isinstance(text, str) or not (count is None or (type(count) is int and count >= 1)):
             raise Unanswered("Each instance must be a string of tokens, and k a positive integer.")
-        yield text, count or 1
+        yield text.encode("utf-8", "replace").decode(), count or 1
 
 
 def _labels(model: Any, text: str, count: int) -> dict[str, Any]:
-    labels, chances = model.predict(" ".join(text.split()), min(count, 2**31 - 1))
+    labels, chances = model.predict(" ".join(text.split()), min(count, 2**31 - 1), on_unicode_error="replace")
     return {"label": list(labels), "prob": [float(chance) for chance in chances]}
 
 

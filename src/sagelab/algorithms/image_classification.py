@@ -341,7 +341,7 @@ def _numbers(found: Any, name: str) -> list[float]:
     values = found if isinstance(found, list) else [found]
     try:
         return [float(value) for value in values]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise UserError(f"The label of image {name} is neither a class nor a list of them.") from None
 
 

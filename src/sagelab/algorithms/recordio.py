@@ -25,6 +25,7 @@ NAMED_KEY, NAMED_VALUE = 1, 2  # of an entry of a map
 MOST_COLUMNS = 100_000_000  # that a sparse row may say it has
 
 _BROKEN = "The recordio-protobuf data cannot be read: it ends inside a record."
+_OTHER = "The recordio-protobuf data cannot be read: a number stands where a record has a tensor or a name."
 
 
 def read(data: bytes) -> tuple[Any, Any]:
@@ -59,8 +60,8 @@ def read_labels(data: bytes) -> list[dict[str, Any]]:
         row = {}
         for number, entry in _fields(record):
             if number == LABEL:
-                key, tensor = dict(_fields(entry)).get(1, b""), _tensor([(LABEL, entry)], LABEL)
-                row[key.decode("utf-8", "replace")] = tensor[0] if tensor else np.array([])
+                tensor = _tensor([(LABEL, entry)], LABEL)
+                row[_name(entry)] = tensor[0] if tensor else np.array([])
         found.append(row)
     return found
 
@@ -185,7 +186,9 @@ def _varints(data: bytes) -> list[int]:
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
-    """(number, value) of each field of a protobuf message: ints, or bytes."""
+    """(number, value) of each field of a protobuf message: ints, or bytes. UserError: it is none."""
+    if not isinstance(data, bytes):
+        raise UserError(_OTHER)
     at = 0
     while at < len(data):
         tag, at = _varint(data, at)
@@ -222,9 +225,16 @@ def read_integers(data: bytes) -> Iterator[dict[str, Any]]:
         found = {}
         for number, entry in _fields(record):
             if number == FEATURES:
-                name = next((value for field, value in _fields(entry) if field == NAMED_KEY), b"")
-                found[name.decode("utf-8", "replace")] = _integers(entry)
+                found[_name(entry)] = _integers(entry)
         yield found
+
+
+def _name(entry: bytes) -> str:
+    """Of an entry of a map. UserError: it is a number."""
+    name = next((value for number, value in _fields(entry) if number == NAMED_KEY), b"")
+    if not isinstance(name, bytes):
+        raise UserError(_OTHER)
+    return name.decode("utf-8", "replace")
 
 
 def _integers(entry: bytes) -> Any:

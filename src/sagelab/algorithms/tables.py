@@ -111,7 +111,10 @@ def _csv(text: str) -> Any:
     except csv.Error:
         delimiter = ","
     delimiter = "," if delimiter.isalnum() or delimiter in ".-+" else delimiter
-    rows = [row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if row]
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row]
+    except csv.Error as error:  # a cell of more than 128 KB
+        raise ValueError(str(error)) from None
     if not rows:
         raise ValueError("it has no rows")
     if len({len(row) for row in rows}) > 1:
@@ -124,7 +127,7 @@ def _parquet(file: Path) -> Any:
 
     try:
         return pyarrow.parquet.read_table(file).to_pandas().to_numpy(dtype=np.float32)
-    except pyarrow.ArrowInvalid as error:
+    except (pyarrow.ArrowException, TypeError) as error:  # columns of lists, of structures
         raise ValueError(str(error)) from None
 
 

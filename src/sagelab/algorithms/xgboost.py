@@ -111,8 +111,10 @@ GONE = {"sketch_eps", "dsplit", "predictor", "prob_buffer_row", "deterministic_h
 }
 # What users do wrong, in xgboost's own words.
 FAULTS = re.compile(
-    r"label must be|base_score must be|label must be nonnegative|greater equal to 0|Label set cannot be empty|"
-    r"only contains pos or neg|feature_names mismatch"
+    r"label must be|base_score must be|label must be nonnegative|greater equal to \d|Label set cannot be empty|"
+    r"only contains pos or neg|feature_names mismatch|Label contains NaN|Input data contains|Weights must be|"
+    r"0 feature is supplied|Invalid Parameter format|monotone constraint|Constrained features|"
+    r"Unknown tree updater|CanModifyTree|unlimited depth|labels_lower_bound_"
 )
 
 
@@ -143,7 +145,8 @@ def _cross_validate(job: Job, settings: dict[str, Any], whole: Table, folds: Fol
     """Leave the model of every fold. No checkpoints: which rows a fold has is drawn anew with every start."""
     if len(job.hosts[1]) > 1:
         raise UserError("_kfold: cross validation runs on one instance only")
-    matrix = xgboost.DMatrix(whole.features, whole.labels, weight=whole.weights)
+    with reasons():
+        matrix = xgboost.DMatrix(whole.features, whole.labels, weight=whole.weights)
     found = folds.train(settings, matrix, lambda own, data: _fit(own, data, True), job.root / "output/data")
     for fold, booster in enumerate(found):
         _save(booster, job.model / f"{MODEL}-{fold}")
@@ -178,7 +181,8 @@ def _read(job: Job, channel: str, kind: str, weighted: bool) -> Table:
 
 
 def _matrix(channel: str, table: Table) -> xgboost.DMatrix:
-    found = xgboost.DMatrix(table.features, table.labels, weight=table.weights)
+    with reasons():
+        found = xgboost.DMatrix(table.features, table.labels, weight=table.weights)
     say(f"{channel.capitalize()} matrix has {found.num_row()} rows and {found.num_col()} columns")
     return found
 
@@ -205,7 +209,7 @@ def _fit(
     if job and first and (checkpoints or keep):
         callbacks.append(Keeper(checkpoints, job.model / MODEL if keep else None, done))
     metrics: Metrics = {}
-    try:
+    with reasons():
         booster = xgboost.train(
             settings,
             data["train"],
@@ -217,11 +221,18 @@ def _fit(
             xgb_model=before,
             verbose_eval=False,
         )
-    except xgboost.core.XGBoostError as error:
+    return booster, metrics
+
+
+@contextmanager
+def reasons() -> Iterator[None]:
+    """UserError: what xgboost says of the user's data or hyperparameters."""
+    try:
+        yield
+    except (xgboost.core.XGBoostError, ValueError) as error:
         if FAULTS.search(str(error)):
             raise UserError(_reason(str(error))) from None
         raise
-    return booster, metrics
 
 
 class Lines(xgboost.callback.TrainingCallback):  # type: ignore[misc] # xgboost is in its own environment

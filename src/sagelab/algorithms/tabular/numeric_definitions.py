@@ -78,6 +78,7 @@ _NUMERIC = {
         _OF_KMEANS,
         objectives(_OF_KMEANS, "test"),
         {
+            "epochs": Range(1, 10, whole=True),
             "extra_center_factor": Range(4, 10, whole=True),
             "init_method": ("kmeans++", "random"),
             "mini_batch_size": Range(3000, 15000, whole=True),

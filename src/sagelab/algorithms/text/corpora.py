@@ -6,7 +6,9 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/blazingtext.html#blazingtext-dat
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,7 @@ SHOWN = 80  # characters of a line that a refusal quotes
 FRAMED = recordio.MAGIC.to_bytes(4, "little")
 SHORT = 1 << 20  # bytes of a part of a text
 LONGEST = 1 << 20  # of a channel's one manifest line, in bytes
+WORDS = re.compile(rb"[^ \n\r\t\v\f\0]+|\n")  # the end of a line is a word, too
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,7 @@ def _labelled(source: str, label: Any, where: str = "A record") -> bytes:
     if not labels or not all(isinstance(one, int | str) and str(one).split() == [str(one)] for one in labels):
         raise UserError(f"{where} has no good label: {str(label)[:SHOWN]}")
     words = [str(one) if str(one).startswith(LABEL) else f"{LABEL}{one}" for one in labels]
-    return f"{' '.join(words)} {' '.join(source.split())}\n".encode()
+    return f"{' '.join(words)} {' '.join(source.split())}\n".encode("utf-8", "replace")
 
 
 def _count(file: Path) -> tuple[int, int]:
@@ -153,6 +156,20 @@ def _count(file: Path) -> tuple[int, int]:
             found += not line.isspace()
             labelled += prefix in line
     return found, labelled
+
+
+def has_two_words(file: Path, least: int) -> bool:
+    """Whether two words occur so often: beside a word fastText draws others, and looks for them without an end."""
+    counts: Counter[bytes] = Counter()
+    often: set[bytes] = set()
+    with file.open("rb") as lines:
+        for line in lines:
+            words = [word for word in WORDS.findall(line) if not word.startswith(LABEL.encode())]
+            counts.update(words)
+            often.update(word for word in words if counts[word] >= least)
+            if len(often) > 1:
+                return True
+    return False
 
 
 def sources(lines: Iterable[bytes]) -> Iterator[tuple[str, Any]]:

@@ -8,6 +8,7 @@ import os
 import random
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,34 @@ def request(
     )
 
 
+def pairs(jobs: Jobs) -> dict[str, Any]:
+    """A job of Object2Vec that tells pairs apart."""
+    channels = {
+        name: {"rows": objects(count, seed).encode()}
+        for seed, (name, count) in enumerate({"train": 1500, "validation": 300, "test": 300}.items())
+    }
+    settings = {"enc0_max_seq_len": "5", "enc0_vocab_size": "40", "enc0_network": "pooled_embedding"}
+    settings |= {"enc0_token_embedding_dim": "16", "mlp_dim": "32", "mlp_activation": "relu", "epochs": "4"}
+    settings |= {"learning_rate": "0.01", "mini_batch_size": "64"}
+    return request(jobs, OBJECT2VEC, channels, LINES, **settings)
+
+
+def letters(jobs: Jobs, batches: str) -> dict[str, Any]:
+    """A job of Sequence-to-Sequence that reverses sequences, of so many batches."""
+    vocabulary = {name: json.dumps(LETTERS).encode() for name in ("vocab.src.json", "vocab.trg.json")}
+    channels = {
+        "train": {"train.rec": recordio.write_integers(reversals(3000, 1))},
+        "validation": {"val.rec": recordio.write_integers(reversals(100, 2))},
+        "vocab": vocabulary,
+    }
+    settings = {"rnn_num_hidden": "64", "num_embed_source": "32", "num_embed_target": "32", "beam_size": "3"}
+    settings |= {"learning_rate": "0.005", "max_num_batches": batches, "bleu_sample_size": "20"}
+    settings |= {"max_seq_len_source": "6", "max_seq_len_target": "6"}
+    asked = request(jobs, SEQ2SEQ, channels, RECORDS, **settings)
+    asked["ResourceConfig"]["InstanceType"] = "ml.p3.2xlarge"
+    return asked
+
+
 def run(jobs: Jobs, asked: dict[str, Any]) -> tuple[dict[str, float], str]:
     """(the last metrics, the artifact) of a job that has to complete."""
     ended = jobs.run(asked)
@@ -117,6 +146,27 @@ def ask(hosting: Hosting, image: str, artifact: str) -> Any:
         return found
 
     return invoke
+
+
+def batch(jobs: Jobs, hosting: Hosting, image: str, artifact: str, lines: list[str]) -> list[dict[str, Any]]:
+    """What a batch transform makes of each line of a file in JSON lines."""
+    name = f"transform-{uuid.uuid4().hex[:12]}"
+    rows = jobs.put(f"{name}/rows.jsonl", "\n".join(lines).encode())
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": rows}}
+    hosting.sagemaker.create_transform_job(
+        TransformJobName=name,
+        ModelName=hosting.model(None, Image=image, ModelDataUrl=artifact),
+        TransformInput={"DataSource": source, "ContentType": LINES, "SplitType": "Line"},
+        TransformOutput={"S3OutputPath": f"s3://{jobs.bucket}/{name}", "AssembleWith": "Line", "Accept": LINES},
+        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    )
+    ended = until(
+        lambda: hosting.sagemaker.describe_transform_job(TransformJobName=name),
+        lambda job: job["TransformJobStatus"] not in ("InProgress", "Stopping"),
+    )
+    assert ended["TransformJobStatus"] == "Completed", ended.get("FailureReason")
+    answer = jobs.s3.get_object(Bucket=jobs.bucket, Key=f"{name}/rows.jsonl.out")["Body"].read()
+    return [json.loads(line) for line in answer.splitlines() if line]
 
 
 def test_text_is_classified_as_well_as_by_fasttext_itself(
@@ -163,23 +213,82 @@ def test_best_text_classifier_of_a_search_labels_a_batch(jobs: Jobs, hosting: Ho
     job = jobs.describe(best["TrainingJobName"])
     final = {each["MetricName"]: each["Value"] for each in job["FinalMetricDataList"]}
     assert objective == {"MetricName": "validation:accuracy", "Value": final["validation:accuracy"]}
-    artifact, name = job["ModelArtifacts"]["S3ModelArtifacts"], f"transform-{asked['TrainingJobName']}"
-    rows = jobs.put(f"{name}/rows.jsonl", b'{"source": "sport1 sport2"}\n{"source": "art3", "k": 2}\n')
-    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": rows}}
-    hosting.sagemaker.create_transform_job(
-        TransformJobName=name,
-        ModelName=hosting.model(None, Image=BLAZINGTEXT, ModelDataUrl=artifact),
-        TransformInput={"DataSource": source, "ContentType": LINES, "SplitType": "Line"},
-        TransformOutput={"S3OutputPath": f"s3://{jobs.bucket}/{name}", "AssembleWith": "Line", "Accept": LINES},
-        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    artifact = job["ModelArtifacts"]["S3ModelArtifacts"]
+    answers = batch(
+        jobs, hosting, BLAZINGTEXT, artifact, ['{"source": "sport1 sport2"}', '{"source": "art3", "k": 2}']
     )
-    ended = until(
-        lambda: hosting.sagemaker.describe_transform_job(TransformJobName=name),
-        lambda job: job["TransformJobStatus"] not in ("InProgress", "Stopping"),
-    )
-    assert ended["TransformJobStatus"] == "Completed", ended.get("FailureReason")
-    answer = jobs.s3.get_object(Bucket=jobs.bucket, Key=f"{name}/rows.jsonl.out")["Body"].read()
-    assert [len(json.loads(line)["label"]) for line in answer.splitlines() if line] == [1, 2]
+    assert [len(answer["label"]) for answer in answers] == [1, 2]
+
+
+# The request, the metric, the ranges that AWS recommends, and of each kind of answer: (a line, its members).
+SEARCHES: dict[str, tuple[Any, tuple[str, str], dict[str, tuple[str, ...]], dict[str, set[str]]]] = {
+    "seq2seq": (
+        lambda jobs: letters(jobs, "20"),
+        ("validation:perplexity", "Minimize"),
+        {
+            "learning_rate": ("0.00005", "0.2"),
+            "embed_dropout_source": ("0.0", "0.5"),
+            "plateau_reduce_lr_threshold": ("1", "5"),
+            "batch_size": ("16", "32", "64", "128"),
+        },
+        {'{"source": "a b c"}': {"target"}},
+    ),
+    "object2vec": (
+        pairs,
+        ("validation:cross_entropy", "Minimize"),
+        {
+            "learning_rate": ("0.000001", "1.0"),
+            "weight_decay": ("0.0", "1.0"),
+            "mlp_layers": ("1", "4"),
+            "optimizer": ("adagrad", "adam", "rmsprop", "sgd", "adadelta"),
+        },
+        {'{"in0": [1, 2], "in1": [3]}': {"scores"}, '{"in0": [1, 2], "in1": [35]}': {"scores"}},
+    ),
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("algorithm", SEARCHES)
+def test_best_network_of_a_search_answers_a_batch(jobs: Jobs, hosting: Hosting, algorithm: str) -> None:
+    make, (metric, kind), found, asked_for = SEARCHES[algorithm]
+    asked, tunings = make(jobs), Tunings(jobs)
+    ranges: dict[str, list[dict[str, Any]]] = {}
+    for name, ends in found.items():
+        if len(ends) > 2:
+            ranges.setdefault("CategoricalParameterRanges", []).append({"Name": name, "Values": list(ends)})
+            continue
+        listed = f"{'Continuous' if '.' in ends[0] else 'Integer'}ParameterRanges"
+        ranges.setdefault(listed, []).append(
+            dict(zip(("Name", "MinValue", "MaxValue"), (name, *ends), strict=True))
+        )
+    objective = {"Type": kind, "MetricName": metric}
+    config = tunings.config(3, 1, HyperParameterTuningJobObjective=objective, ParameterRanges=ranges)
+    kept = ("AlgorithmSpecification", "InputDataConfig", "OutputDataConfig", "RoleArn", "ResourceConfig")
+    definition = {name: asked[name] for name in (*kept, "StoppingCondition")}
+    definition["StaticHyperParameters"] = {
+        name: value for name, value in asked["HyperParameters"].items() if name not in found
+    }
+    ended = tunings.run(tunings.request(config, TrainingJobDefinition=definition))
+    tried = [
+        jobs.describe(child["TrainingJobName"]) for child in tunings.children(ended["HyperParameterTuningJobName"])
+    ]
+    values = {
+        job["TrainingJobName"]: each["Value"]
+        for job in tried
+        for each in job.get("FinalMetricDataList", [])
+        if each["MetricName"] == metric and job["TrainingJobStatus"] == "Completed"
+    }
+    best = ended["BestTrainingJob"]
+    assert best["FinalHyperParameterTuningJobObjectiveMetric"] == {
+        "MetricName": metric,
+        "Value": min(values.values()),
+    }
+    assert values[best["TrainingJobName"]] == min(values.values())
+    assert all(set(found) <= job["HyperParameters"].keys() for job in tried)
+    artifact = jobs.describe(best["TrainingJobName"])["ModelArtifacts"]["S3ModelArtifacts"]
+    image = asked["AlgorithmSpecification"]["TrainingImage"]
+    answers = batch(jobs, hosting, image, artifact, list(asked_for))
+    assert [answer.keys() for answer in answers] == list(asked_for.values())
 
 
 def test_spot_job_that_leaves_no_checkpoints_waits_for_an_hour_at_most(jobs: Jobs) -> None:
@@ -216,14 +325,7 @@ def test_words_of_a_topic_have_vectors_that_are_alike(jobs: Jobs) -> None:
 
 
 def test_pairs_are_told_apart_and_their_objects_embedded(jobs: Jobs, hosting: Hosting) -> None:
-    channels = {
-        name: {"rows": objects(count, seed).encode()}
-        for seed, (name, count) in enumerate({"train": 1500, "validation": 300, "test": 300}.items())
-    }
-    settings = {"enc0_max_seq_len": "5", "enc0_vocab_size": "40", "enc0_network": "pooled_embedding"}
-    settings |= {"enc0_token_embedding_dim": "16", "mlp_dim": "32", "mlp_activation": "relu", "epochs": "4"}
-    settings |= {"learning_rate": "0.01", "mini_batch_size": "64"}
-    metrics, artifact = run(jobs, request(jobs, OBJECT2VEC, channels, LINES, **settings))
+    metrics, artifact = run(jobs, pairs(jobs))
     assert min(metrics["validation:accuracy"], metrics["test:accuracy"]) > 0.95
     assert metrics["validation:cross_entropy"] < 0.3
     invoke = ask(hosting, OBJECT2VEC, artifact)
@@ -239,16 +341,8 @@ def test_pairs_are_told_apart_and_their_objects_embedded(jobs: Jobs, hosting: Ho
 
 @pytest.mark.long
 def test_sequences_are_reversed(jobs: Jobs, hosting: Hosting) -> None:
-    vocabulary = {name: json.dumps(LETTERS).encode() for name in ("vocab.src.json", "vocab.trg.json")}
-    channels = {
-        "train": {"train.rec": recordio.write_integers(reversals(3000, 1))},
-        "validation": {"val.rec": recordio.write_integers(reversals(100, 2))},
-        "vocab": vocabulary,
-    }
-    settings = {"rnn_num_hidden": "64", "num_embed_source": "32", "num_embed_target": "32", "beam_size": "3"}
-    settings |= {"learning_rate": "0.005", "max_num_batches": "120", "bleu_sample_size": "20"}
-    settings |= {"max_seq_len_source": "6", "max_seq_len_target": "6"}
-    asked = request(jobs, SEQ2SEQ, channels, RECORDS, **settings)
+    asked = letters(jobs, "120")
+    asked["ResourceConfig"]["InstanceType"] = "ml.m5.large"
     with pytest.raises(botocore.exceptions.ClientError, match="algorithm seq2seq; only GPU instances"):
         jobs.sagemaker.create_training_job(**asked)
     asked["ResourceConfig"]["InstanceType"] = "ml.p3.2xlarge"

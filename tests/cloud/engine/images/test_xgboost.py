@@ -6,6 +6,8 @@ import io
 import json
 import pickletools
 import re
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import botocore.exceptions
@@ -86,6 +88,16 @@ before, done = load_checkpoint(folder)
 xgboost.train({"max_depth": 2}, rows, 3, xgb_model=before, callbacks=[kept])
 print("own", isinstance(kept, SaveCheckpoint), sorted(os.listdir(folder)))
 """
+# What xgboost itself makes of the same rows: its last metrics.
+BARE = """
+import json, sys
+import numpy, xgboost
+tables = [numpy.loadtxt(file, delimiter=",") for file in sys.argv[1:]]
+train, held = (xgboost.DMatrix(rows[:, 1:], rows[:, 0]) for rows in tables)
+how, found = {"objective": "binary:logistic", "eval_metric": ["auc", "error"], "max_depth": 3}, {}
+xgboost.train(how, train, 6, [(train, "train"), (held, "validation")], evals_result=found, verbose_eval=False)
+print(json.dumps({name: [values[-1] for values in each.values()] for name, each in found.items()}))
+"""
 RNG = np.random.default_rng(0)
 FEATURES = RNG.normal(size=(300, 4))
 LABELS = (FEATURES[:, 0] + 2 * FEATURES[:, 1] > 0).astype(int)
@@ -136,6 +148,22 @@ def test_algorithm_trains_and_its_metrics_are_the_jobs(jobs: Jobs, trained: dict
     assert f"[5]#011train-auc:{final['train:auc']:.5f}#011train-accuracy:{final['train:accuracy']:.5f}" in log
     assert "Train matrix has 200 rows and 4 columns" in log
     assert set(jobs.unpack(trained["ModelArtifacts"]["S3ModelArtifacts"])) == {"xgboost-model"}
+
+
+@pytest.mark.long
+def test_metrics_are_those_of_xgboost_itself(
+    cloud: LocalCloud, jobs: Jobs, trained: dict[str, Any], tmp_path: Path
+) -> None:
+    files = [tmp_path / name for name in ("train", "validation")]
+    for file in files:
+        body = jobs.s3.get_object(Bucket=jobs.bucket, Key=f"{file.name}/rows.csv")["Body"].read()
+        file.write_bytes(body)
+    command = [str(cloud.home.environments / "xgboost/bin/python"), "-c", BARE, *map(str, files)]
+    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    final = {each["MetricName"]: each["Value"] for each in trained["FinalMetricDataList"]}
+    for channel, (area, error) in found.items():
+        assert final[f"{channel}:auc"] == pytest.approx(area, rel=0.01)
+        assert final[f"{channel}:accuracy"] == pytest.approx(1 - error, rel=0.01)
 
 
 def test_first_versions_leave_a_pickle(jobs: Jobs) -> None:
@@ -265,10 +293,36 @@ def test_cross_validation_leaves_a_model_a_fold_and_their_means(jobs: Jobs) -> N
         ({"objective": "reg:gamma", "eval_metric": "gamma-nloglik"}, "label must be"),
         ({"tree_method": "gpu_hist"}, "no GPU"),
         ({"_kfold": "301"}, "_kfold 301: "),
+        pytest.param({"max_bin": "1"}, "max_bin should be greater equal to 2", marks=pytest.mark.long),
+        pytest.param(
+            {"max_leaves": "9999999999"}, "Invalid Parameter format for max_leaves", marks=pytest.mark.long
+        ),
+        pytest.param({"monotone_constraints": "(1,1,1,1,1)"}, "size of monotone", marks=pytest.mark.long),
+        pytest.param({"interaction_constraints": "[[9]]"}, "Constrained features", marks=pytest.mark.long),
+        pytest.param({"updater": "grow_skmaker"}, "Unknown tree updater", marks=pytest.mark.long),
     ],
 )
 def test_what_the_user_does_wrong_is_the_reason(jobs: Jobs, changes: dict[str, str], why: str) -> None:
     ended = jobs.run(request(jobs, "1.7-1", 1, **changes))
+    assert ended["TrainingJobStatus"] == "Failed"
+    assert why in ended["FailureReason"]
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ("nan,1,2", "Label contains NaN, infinity or a value too large"),
+        pytest.param("1,inf,2", "Input data contains `inf`", marks=pytest.mark.long),
+        pytest.param("label,rooms,age", "could not convert string to float: 'label'", marks=pytest.mark.long),
+        pytest.param("1,-1,2", "Weights must be positive values", marks=pytest.mark.long),
+    ],
+)
+def test_rows_that_are_no_numbers_are_the_reason(jobs: Jobs, row: str, why: str) -> None:
+    asked = request(jobs, csv_weights="1" if "Weights" in why else "0")
+    folder = f"rows/{why[:5].strip()}"
+    jobs.put(f"{folder}/rows.csv", f"{row}\n0,1,3\n".encode())
+    asked["InputDataConfig"][0]["DataSource"]["S3DataSource"]["S3Uri"] = f"s3://{jobs.bucket}/{folder}"
+    ended = jobs.run(asked)
     assert ended["TrainingJobStatus"] == "Failed"
     assert why in ended["FailureReason"]
 

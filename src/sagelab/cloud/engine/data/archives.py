@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from sagelab.cloud.engine.data import deflate
 from sagelab.cloud.engine.data.trees import Entry, Refused, Tree
 
 MAX_MEMBERS = 200_000
@@ -138,7 +139,8 @@ def pack(trees: list[Tree], out: IO[bytes]) -> None:
     Links are kept as links and never followed. `out` is at its beginning then. Refused: a tree is none.
     BadArchive: they hold too much.
     """
-    with tarfile.open(fileobj=out, mode="w:gz", compresslevel=1) as archive:
+    packed = deflate.Writer(out)
+    with tarfile.open(fileobj=packed, mode="w|", bufsize=deflate.BLOCK) as archive:  # type: ignore[call-overload]
         seen: set[str] = set()
         for tree in trees:
             same: dict[tuple[int, int], str] = {}
@@ -148,6 +150,7 @@ def pack(trees: list[Tree], out: IO[bytes]) -> None:
                     _add(archive, tree, entry, same)
                 if archive.offset > MAX_BYTES or len(seen) > MAX_MEMBERS:
                     raise BadArchive(f"holds more than {MAX_MEMBERS} files or {MAX_BYTES >> 30} GB")
+    packed.close()
     out.seek(0)
 
 
