@@ -26,6 +26,7 @@ from deployments import deployments
 from desk import desk
 from endpoints import endpoints
 from events import events
+from firehose import firehose
 from frameworks import frameworks
 from functions import functions
 from k8s import k8s
@@ -81,6 +82,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "recommender": recommender,
     "functions": functions,
     "lake": lake,
+    "firehose": firehose,
     "rest": rest,
     "pipelines": pipelines,
     "trust": trust,

@@ -32,6 +32,7 @@ from sagelab.cloud.gateway.moto import rules, s3
 from sagelab.cloud.gateway.moto.event_bus import EventBridge
 from sagelab.cloud.gateway.moto.front import MotoFront
 from sagelab.cloud.gateway.moto.functions import FunctionAccess
+from sagelab.cloud.gateway.moto.log_subscriptions import Subscriptions
 from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 from sagelab.cloud.gateway.moto.schedules import Schedules
 from sagelab.cloud.gateway.moto.state_machines import StateMachines
@@ -70,6 +71,7 @@ class Gateway:
         find = identities.find
         guard = self._guard = Guard(cloud.url, lambda name: None if cloud.has_ended(name) else find(name))
         SageMakerAccess(cloud, find)
+        Subscriptions(cloud)
         permissions = Permissions(self._moto, cloud.store)
         self._functions = FunctionAccess(cloud)
         self._events = EventBridge(cloud, self._moto.acting)

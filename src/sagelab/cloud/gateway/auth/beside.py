@@ -23,6 +23,8 @@ NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
     "application-autoscaling": ("", ("ResourceARN",)),
     "athena": ("", ()),
     "glue": ("", ()),
+    "firehose": ("deliverystream/", ("DeliveryStreamName",)),
+    "kinesis": ("stream/", ("StreamARN", "ResourceARN", "StreamName")),
     "cloudtrail": ("trail/", ("Name", "TrailName", "ResourceId", "ResourceIdList[]")),
 }
 

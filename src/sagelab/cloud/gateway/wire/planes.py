@@ -43,6 +43,8 @@ BESIDE = {
     "cloudtrail": "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101",
     "athena": "AmazonAthena",
     "glue": "AWSGlue",
+    "firehose": "Firehose_20150804",
+    "kinesis": "Kinesis_20131202",
 }
 SHARED = frozenset({"glue"})  # of them those whose other operations are moto's
 _LABEL = re.compile(r"\{(\w+)(\+?)\}")

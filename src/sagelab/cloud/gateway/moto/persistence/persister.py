@@ -30,7 +30,7 @@ from sagelab.cloud.master import Master
 _APART: dict[str, set[str]] = {"s3": set(), "logs": {"groups"}, "cloudwatch": {"metric_data", "paged_metric_data"}}
 # Services whose operations reach into others.
 _ALSO = {"sns": ("sqs",), "sts": ("iam",)}
-_REACH_ALL = frozenset({"cloudformation", "firehose", "resourcegroupstaggingapi", "stepfunctions"})
+_REACH_ALL = frozenset({"cloudformation", "resourcegroupstaggingapi", "stepfunctions"})
 _TRIES = 3
 _SEALED = b"\x01"  # begins a state that is encrypted; a plain one, of before they were, is a pickle: it has \x80
 _UNWRITABLE = (OSError, sqlite3.OperationalError)
