@@ -352,6 +352,28 @@ def success(cloudwatch: Any, name: str) -> list[float]:
     return [float(one["Minimum"]) for one in found]
 
 
+def test_a_partition_that_may_not_be_written_is_put_aside(cloud: LocalCloud) -> None:
+    role = make_role(cloud, "firehose")
+    hoses = Firehoses(cloud, role=role)
+    closed = {"Effect": "Deny", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{hoses.bucket}/x/p1/*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": closed})
+    cloud.client("iam").put_role_policy(
+        RoleName=role.rpartition("/")[2], PolicyName="closed", PolicyDocument=policy
+    )
+    query = {"MetadataExtractionQuery": "{page: .page}", "JsonParsingEngine": "JQ-1.6"}
+    name = hoses.make(
+        Prefix="x/!{partitionKeyFromQuery:page}/",
+        ErrorOutputPrefix="x-errors/!{firehose:error-output-type}/",
+        BufferingHints=PARTITIONED,
+        DynamicPartitioningConfiguration={"Enabled": True, "RetryOptions": {"DurationInSeconds": 0}},
+        ProcessingConfiguration=processing(("MetadataExtraction", query)),
+    )
+    hoses.put(name, *CLICKS)
+    aside = hoses.await_lines("x-errors/dynamic-partitioning-failed/", 4)
+    assert [one["page"] for one in aside] == ["p1"] * 4
+    assert len(hoses.await_lines("x/", 8)) == 8
+
+
 def test_a_bucket_or_a_role_that_goes_in_the_middle_loses_nothing(cloud: LocalCloud) -> None:
     hoses, other = Firehoses(cloud), make_role(cloud, "firehose")
     name = hoses.make(Prefix="middle/", RoleARN=other)

@@ -88,3 +88,24 @@ def test_what_firehose_has_acknowledged_is_in_s3_once_whenever_it_is_killed(home
         producer.until_killed(home, clouds.start(home))
     after = Firehoses(clouds.start(home), hoses.bucket, hoses.role, there=True)
     until(lambda: once(after, "killed/", producer), bool)
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_what_kinesis_has_acknowledged_is_delivered_once_whenever_it_is_killed(home: Home, count: int) -> None:
+    hoses = Firehoses(clouds.start(home))
+    kinesis = hoses.cloud.client("kinesis")
+    kinesis.create_stream(StreamName="killed", ShardCount=4)
+    arn = kinesis.describe_stream_summary(StreamName="killed")["StreamDescriptionSummary"]["StreamARN"]
+    source = {"KinesisStreamARN": arn, "RoleARN": hoses.role}
+    asked = {"DeliveryStreamType": "KinesisStreamAsSource", "KinesisStreamSourceConfiguration": source}
+    hoses.make(Prefix="killed/", source=asked)
+
+    def put(cloud: LocalCloud, records: list[bytes]) -> None:
+        entries = [{"Data": one, "PartitionKey": one.decode()} for one in records]
+        cloud.client("kinesis", config=NO_RETRIES).put_records(StreamName="killed", Records=entries)
+
+    producer = Producer(put)
+    for _ in range(count):
+        producer.until_killed(home, clouds.start(home))
+    after = Firehoses(clouds.start(home), hoses.bucket, hoses.role, there=True)
+    until(lambda: once(after, "killed/", producer), bool)

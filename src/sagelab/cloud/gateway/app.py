@@ -23,6 +23,7 @@ from sagelab.cloud.gateway.auth.identity import Identities
 from sagelab.cloud.gateway.auth.permissions import Permissions
 from sagelab.cloud.gateway.auth.simulation import simulate
 from sagelab.cloud.gateway.context import Context
+from sagelab.cloud.gateway.event_sources import EventSources
 from sagelab.cloud.gateway.functions import Functions
 from sagelab.cloud.gateway.git import GitFront
 from sagelab.cloud.gateway.http import forms
@@ -74,6 +75,7 @@ class Gateway:
         Subscriptions(cloud)
         permissions = Permissions(self._moto, cloud.store)
         self._functions = FunctionAccess(cloud)
+        self._sources_of_events = EventSources(cloud, self._functions)
         self._events = EventBridge(cloud, self._moto.acting)
         self._machines = StateMachines(cloud, self._events.put)
         rules.Availability.current = cloud.zones
@@ -118,6 +120,7 @@ class Gateway:
             self._moto.provide_policy,
             self.alarms.answer,
             partial(metric_data, self._moto),
+            self._sources_of_events.answer,
             Functions(self._functions).answer,
             self._ask_moto,
         )
@@ -145,6 +148,7 @@ class Gateway:
     def warm(self) -> None:
         """Load what the labs call first; for a thread of its own, just after the start."""
         self._functions.start()
+        self._sources_of_events.start()
         self._moto.warm(self._cloud.region)
         self._sagemaker.planes.warm()
 
@@ -152,7 +156,9 @@ class Gateway:
         """No function and no state machine runs and no alarm acts any more; what functions have logged is sent."""
         self.alarms.close()
         self._machines.close()
+        self._sources_of_events.close()
         self._functions.close()
+        self._sources_of_events.end()
 
     def close(self) -> None:
         """Nothing is answered any more."""
