@@ -27,6 +27,7 @@ from desk import desk
 from drawn import drawn
 from endpoints import endpoints
 from events import events
+from firehose import firehose
 from frameworks import frameworks
 from functions import functions
 from k8s import k8s
@@ -85,6 +86,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "recommender": recommender,
     "functions": functions,
     "lake": lake,
+    "firehose": firehose,
     "rest": rest,
     "pipelines": pipelines,
     "trust": trust,

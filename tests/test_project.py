@@ -77,6 +77,7 @@ BESIDE |= {
     "sqlglot",
     "fsspec",
     "awswrangler",
+    "jq",
 }  # of environments of their own
 BESIDE |= {"tidying"}  # lies beside a script of Spark's
 BESIDE |= {"mlflow"}  # the SageMaker SDK brings it: a client

@@ -18,6 +18,7 @@ from sagelab.cloud import resources
 from sagelab.cloud.gateway.alarms import ALARM_OPERATIONS, TAGGING
 from sagelab.cloud.gateway.auth.identity import MFA_OPERATIONS, STS_OPERATIONS
 from sagelab.cloud.gateway.auth.simulation import IAM_OPERATIONS
+from sagelab.cloud.gateway.event_sources import OPERATIONS as EVENT_SOURCES
 from sagelab.cloud.gateway.moto import key_pairs, services
 from sagelab.cloud.gateway.wire.planes import BESIDE, CONTROL, SHARED, Planes
 from sagelab.cloud.resources import absent
@@ -46,6 +47,7 @@ what becomes of each of its operations stands at the end of this page, as the ta
 OURS = {
     "sts": STS_OPERATIONS,
     "iam": (*IAM_OPERATIONS, *MFA_OPERATIONS),
+    "awslambda": EVENT_SOURCES,
     "cloudwatch": (*ALARM_OPERATIONS, "GetMetricData"),
 }
 
@@ -93,6 +95,9 @@ def _sts() -> Iterator[str]:
     yield "| every other | moto |\n"
     yield "## iam\n\n| operation | owner |\n|---|---|"
     yield "\n".join(f"| {name} | ours |" for name in OURS["iam"])
+    yield "| every other | moto |\n"
+    yield "## lambda\n\n| operation | owner |\n|---|---|"
+    yield "\n".join(f"| {name} | ours |" for name in sorted(("Invoke", "InvokeAsync", *EVENT_SOURCES)))
     yield "| every other | moto |\n"
     yield "## cloudwatch\n\n| operation | owner |\n|---|---|"
     yield "\n".join(f"| {name} | ours |" for name in sorted((*ALARM_OPERATIONS, "GetMetricData")))

@@ -46,6 +46,11 @@ COMMANDS = (
     Command("s3api head-object --bucket {bucket} --key in/a.csv --query ContentLength", "^4$"),
     Command("s3api list-objects-v2 --bucket {bucket} --prefix in/ --query Contents[].Key", "in/b.csv"),
     Command("s3api get-bucket-location --bucket {bucket}", "LocationConstraint"),
+    # Streams
+    Command("kinesis create-stream --stream-name {new} --shard-count 2", "^$"),
+    Command("kinesis list-streams --max-items 5", "StreamNames"),
+    Command("kinesis describe-limits --query ShardLimit", "^500$"),
+    Command("firehose list-delivery-streams --limit 5", "DeliveryStreamNames"),
     # Training jobs
     Command(
         "sagemaker create-training-job --cli-input-json file://{request}", "TrainingJobArn", ("training request",)

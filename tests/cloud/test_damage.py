@@ -19,11 +19,19 @@ from tests.conftest import Sagelab
 pytestmark = pytest.mark.slow
 
 PAGE = 4096
+
+
+def broken_stream(file: Path) -> None:
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(b"no database" * 1000)
+
+
 DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "garbage": ("sagelab.db", lambda file: file.write_bytes(os.urandom(8192)), "0 of its rows can be read"),
     "emptied": ("sagelab.db", lambda file: file.write_bytes(b""), "is empty, though it has held something"),
     "gone": ("services.db", lambda file: file.unlink(), "is missing, though this home has had it"),
     "services": ("services.db", lambda file: file.write_text("{}" * 4096), "is damaged (file is not a database)"),
+    "a stream": ("streams/firehose-x.db", broken_stream, "move it away: its stream begins anew"),
     "cut key": (
         "credentials.json",
         lambda file: file.write_text('{"access_key_id": "AK'),

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 SERVICE, STACKS, FUNCTIONS = "sagemaker.amazonaws.com", "cloudformation.amazonaws.com", "lambda.amazonaws.com"
 EVENTS, SCHEDULER, STATES = "events.amazonaws.com", "scheduler.amazonaws.com", "states.amazonaws.com"
 BUILDS, DELIVERY = "codebuild.amazonaws.com", "codepipeline.amazonaws.com"
-GLUE = "glue.amazonaws.com"
+GLUE, FIREHOSE, LOGS = "glue.amazonaws.com", "firehose.amazonaws.com", "logs.amazonaws.com"
 SCALING, TRAILS = "sagemaker.application-autoscaling.amazonaws.com", "cloudtrail.amazonaws.com"
 MAKERS_OF_ROLES = ("iam", "cloudformation")
 OUT_OF_DATE = ("RequestTimeTooSkewed", "InvalidSignatureException", "ExpiredToken", "ExpiredTokenException")
@@ -68,6 +68,8 @@ class Cloud:
                 SCALING,
                 TRAILS,
                 GLUE,
+                FIREHOSE,
+                LOGS,
             )
         }
         # What the local cloud asks itself is marked as such; every call is in the journal.
@@ -198,7 +200,10 @@ class Cloud:
 
         def renew() -> dict[str, str]:
             session = "SageMaker" if by == SERVICE else by.partition(".")[0]
-            keys = self.assuming(by, region).assume_role(RoleArn=role, RoleSessionName=session)["Credentials"]
+            # https://docs.aws.amazon.com/firehose/latest/dev/controlling-access.html: a trust may ask for it.
+            more = {"ExternalId": self.account} if by == FIREHOSE else {}
+            asked = {"RoleArn": role, "RoleSessionName": session, **more}
+            keys = self.assuming(by, region).assume_role(**asked)["Credentials"]
             return {
                 "access_key": keys["AccessKeyId"],
                 "secret_key": keys["SecretAccessKey"],

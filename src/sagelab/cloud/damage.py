@@ -18,6 +18,8 @@ DATABASES = {
     "services.db": ("backends", "what every other service holds"),
 }
 
+_AWAY = "Put a copy of it back, or move it away: its stream begins anew, without what it held."
+
 
 def refuse(home: Home) -> None:
     """HomeDamaged: a file of the home is; nothing of it was changed."""
@@ -30,6 +32,11 @@ def find(home: Home, whole: bool = False) -> Iterator[HomeDamaged]:
     for name in DATABASES:
         if what := _examine(home, home.path / name, whole):
             yield HomeDamaged(home.path / name, what, _advise(home.path / name))
+    for file in sorted((home.path / "streams").glob("*.db")):
+        if what := _examine_stream(file, whole):
+            yield HomeDamaged(
+                file, what, f"Nothing was changed: {count_rows(file):,} of its rows can be read. {_AWAY}"
+            )
     keys = (partial(tls.check, home), partial(_check_master, home))
     for read in (home.credentials, home.settings, home.sessions, *keys):
         try:
@@ -57,6 +64,18 @@ def _examine(home: Home, file: Path, whole: bool) -> str | None:
             verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0] if whole else "ok"
     except sqlite3.OperationalError:
         return None  # it cannot be opened now: a start says why
+    except sqlite3.DatabaseError as error:
+        return f"is damaged ({error})"
+    return None if verdict == "ok" else f"is damaged ({verdict.splitlines()[-1]})"
+
+
+def _examine_stream(file: Path, whole: bool) -> str | None:
+    try:
+        with closing(_connect(file)) as db:
+            _tables(db)
+            verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0] if whole else "ok"
+    except sqlite3.OperationalError:
+        return None
     except sqlite3.DatabaseError as error:
         return f"is damaged ({error})"
     return None if verdict == "ok" else f"is damaged ({verdict.splitlines()[-1]})"

@@ -74,6 +74,7 @@ STATE = (
         "filesystems",
         "images",
         "notebooks",
+        "streams",
     ),
     *("python", "tmp", "trail.db*", "trail.pem"),
     "repositories",
@@ -145,6 +146,22 @@ class Home:
         folder = self.path / "filesystems"
         folder.mkdir(mode=PRIVATE, exist_ok=True)
         return folder
+
+    @property
+    def streams(self) -> Path:
+        """What streams hold: a database each."""
+        folder = self.path / "streams"
+        folder.mkdir(mode=PRIVATE, exist_ok=True)
+        return folder
+
+    def stream(self, service: str, key: str) -> Path:
+        """The database of a stream of "kinesis" or "firehose"."""
+        return self.streams / f"{service}-{key}.db"
+
+    def stream_keys(self, service: str) -> list[str]:
+        """Those that there are."""
+        found = self.streams.glob(f"{service}-*.db")
+        return [file.stem.removeprefix(f"{service}-") for file in found]
 
     @property
     def images(self) -> Path:

@@ -9,9 +9,11 @@ import json
 import socket
 import struct
 import time
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 SIZES = struct.Struct(">II")  # bytes of the head, bytes behind it
+LENGTH = struct.Struct(">I")  # bytes of a thing in a frame
 LARGEST_HEAD = 1 << 16
 # Bytes of an answer: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 LARGEST_ANSWER = (6 << 20) + 100
@@ -43,6 +45,32 @@ def receive(channel: socket.socket, until: float | None = None) -> tuple[Head, b
     if not isinstance(head, dict) or not isinstance(head.get("kind"), str):
         raise ValueError("a head that is none")
     return head, payload
+
+
+def frames(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Many small things as few large ones: each with its length before it."""
+    found = bytearray()
+    for one in parts:
+        found += LENGTH.pack(len(one)) + one
+        if len(found) >= PART:
+            yield bytes(found)
+            found.clear()
+    if found:
+        yield bytes(found)
+
+
+def unframed(content: bytes) -> Iterator[bytes]:
+    """The things that `frames` has put together. ValueError: these are none."""
+    at = 0
+    while at < len(content):
+        if at + LENGTH.size > len(content):
+            raise ValueError("a frame that is none")
+        (size,) = LENGTH.unpack_from(content, at)
+        at += LENGTH.size
+        if at + size > len(content):
+            raise ValueError("a frame that is cut off")
+        yield content[at : at + size]
+        at += size
 
 
 def _read(channel: socket.socket, size: int, until: float | None) -> bytes:

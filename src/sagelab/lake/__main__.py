@@ -15,7 +15,7 @@ from dataclasses import asdict
 from typing import Any
 
 from sagelab.functions import wire
-from sagelab.lake import clients, errors
+from sagelab.lake import clients, errors, records
 from sagelab.lake.query import Query, Request
 
 SOCKET = "SAGELAB_LAKE"
@@ -35,6 +35,10 @@ class Channel:
         with self._lock:
             wire.send(self.socket, {"kind": kind, **head}, payload)
 
+    def send(self, kind: str, payload: bytes, **head: Any) -> None:
+        with self._lock:
+            wire.send(self.socket, {"kind": kind, **head}, payload)
+
     def progress(self, scanned: int) -> None:
         now = time.monotonic()
         if now - self._told > EVERY:
@@ -48,7 +52,10 @@ def main() -> None:
     asked = json.loads(payload)
     client = clients.make(head["url"], head["region"])
     try:
-        outcome = _query(channel, asked, client) if head["kind"] == "query" else _crawl(channel, asked, client)
+        if head["kind"] == "records":
+            outcome = records.work(asked, records.receive(channel.socket), channel.send)
+        else:
+            outcome = _query(channel, asked, client) if head["kind"] == "query" else _crawl(channel, asked, client)
         channel.tell("done", outcome)
     except BaseException as error:
         fault = errors.explain(error)

@@ -35,6 +35,7 @@ Put = Callable[[Document, str, int], None]
 
 # A target of Scheduler's alone: any call of an API, with the Input for its parameters.
 UNIVERSAL = re.compile(r"arn:aws:scheduler:::aws-sdk:([a-z0-9]+):([A-Za-z]+)")
+TOGETHER = 200_000  # characters of a batch for a queue
 HOPS = 4  # buses that an event may come through: two that send to each other would have it for ever
 _SERVICES = {"sfn": "stepfunctions", "eventbridge": "events", "cloudwatchlogs": "logs"}  # SDK's name -> botocore's
 _THROTTLED = ("Throttl", "TooManyRequests", "LimitExceeded", "RequestLimit", "SlowDown", "ServiceUnavailable")
@@ -82,7 +83,7 @@ class Targets:
     def deliver(self, row: Document) -> None:
         """Give a row's event to its target. Undelivered: it does not take it."""
         try:
-            text = inputs.render(row["Target"], json.loads(row["Event"]), row["Source"], row["Ingested"])
+            text = _rendered(row)
         except (inputs.TooLarge, ValueError) as error:
             raise Undelivered("INVALID_JSON", str(error)) from None
         if row["Service"] == SCHEDULER:
@@ -93,6 +94,48 @@ class Targets:
             raise _undelivered(error) from None
         except BotoCoreError as error:
             raise Undelivered("CONNECTION_FAILURE", str(error), again=True) from None
+
+    def deliver_all(self, rows: list[Document]) -> list[Undelivered | None]:
+        """Give rows' events to their targets, those of one queue together; what was wrong with each."""
+        found: list[Undelivered | None] = [None] * len(rows)
+        queues: dict[tuple[str, ...], list[int]] = {}
+        for at, row in enumerate(rows):
+            target = row["Target"]
+            group = (target.get("SqsParameters") or {}).get("MessageGroupId") or ""
+            together = kind_of(target["Arn"]) == "sqs" and row["Service"] == EVENTS and not group
+            alone = () if together else (str(at),)
+            place = (target["Arn"], target.get("RoleArn") or "", row["Source"], *alone)
+            queues.setdefault(place, []).append(at)
+        for numbers in queues.values():
+            several = [rows[at] for at in numbers]
+            answers = self._send_all(several) if len(several) > 1 else [self._try(several[0])]
+            for at, answer in zip(numbers, answers, strict=True):
+                found[at] = answer
+        return found
+
+    def _try(self, row: Document) -> Undelivered | None:
+        try:
+            self.deliver(row)
+        except Undelivered as error:
+            return error
+        return None
+
+    def _send_all(self, rows: list[Document]) -> list[Undelivered | None]:
+        """Events of one rule for one queue; one by one where they are no batch of SQS's."""
+        try:
+            texts = [_rendered(row) for row in rows]
+            if sum(map(len, texts)) > TOGETHER:
+                return [self._try(row) for row in rows]
+            client, arn = self._target(rows[0], "sqs", "sqs:SendMessage")
+            entries = [{"Id": str(at), "MessageBody": text} for at, text in enumerate(texts)]
+            answer = client.send_message_batch(QueueUrl=self._url(arn), Entries=entries)
+        except Exception:  # it is found out of which one, and what it means
+            return [self._try(row) for row in rows]
+        found: list[Undelivered | None] = [None] * len(rows)
+        for one in answer.get("Failed", []):
+            words = f"{one['Code']}: {one.get('Message', '')}"
+            found[int(one["Id"])] = Undelivered("SDK_CLIENT_ERROR", words, again=not one["SenderFault"])
+        return found
 
     def bury(self, row: Document, error: Undelivered, exhausted: str) -> None:
         """Put an event that cannot be delivered in its target's dead letter queue, if that has one."""
@@ -215,6 +258,10 @@ class Targets:
             getattr(client, name)(**params)
         except (ParamValidationError, TypeError) as error:
             raise Undelivered("INVALID_PARAMETER", str(error)) from None
+
+
+def _rendered(row: Document) -> str:
+    return inputs.render(row["Target"], json.loads(row["Event"]), row["Source"], row["Ingested"])
 
 
 def _in_context(text: str, row: Document) -> str:

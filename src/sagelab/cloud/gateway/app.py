@@ -23,6 +23,7 @@ from sagelab.cloud.gateway.auth.identity import Identities
 from sagelab.cloud.gateway.auth.permissions import Permissions
 from sagelab.cloud.gateway.auth.simulation import simulate
 from sagelab.cloud.gateway.context import Context
+from sagelab.cloud.gateway.event_sources import EventSources
 from sagelab.cloud.gateway.functions import Functions
 from sagelab.cloud.gateway.git import GitFront
 from sagelab.cloud.gateway.http import forms
@@ -32,6 +33,7 @@ from sagelab.cloud.gateway.moto import rules, s3
 from sagelab.cloud.gateway.moto.event_bus import EventBridge
 from sagelab.cloud.gateway.moto.front import MotoFront
 from sagelab.cloud.gateway.moto.functions import FunctionAccess
+from sagelab.cloud.gateway.moto.log_subscriptions import Subscriptions
 from sagelab.cloud.gateway.moto.sagemaker import SageMakerAccess
 from sagelab.cloud.gateway.moto.schedules import Schedules
 from sagelab.cloud.gateway.moto.state_machines import StateMachines
@@ -70,8 +72,10 @@ class Gateway:
         find = identities.find
         guard = self._guard = Guard(cloud.url, lambda name: None if cloud.has_ended(name) else find(name))
         SageMakerAccess(cloud, find)
+        Subscriptions(cloud)
         permissions = Permissions(self._moto, cloud.store)
         self._functions = FunctionAccess(cloud)
+        self._sources_of_events = EventSources(cloud, self._functions)
         self._events = EventBridge(cloud, self._moto.acting)
         self._machines = StateMachines(cloud, self._events.put)
         rules.Availability.current = cloud.zones
@@ -116,6 +120,7 @@ class Gateway:
             self._moto.provide_policy,
             self.alarms.answer,
             partial(metric_data, self._moto),
+            self._sources_of_events.answer,
             Functions(self._functions).answer,
             self._ask_moto,
         )
@@ -143,6 +148,7 @@ class Gateway:
     def warm(self) -> None:
         """Load what the labs call first; for a thread of its own, just after the start."""
         self._functions.start()
+        self._sources_of_events.start()
         self._moto.warm(self._cloud.region)
         self._sagemaker.planes.warm()
 
@@ -150,7 +156,9 @@ class Gateway:
         """No function and no state machine runs and no alarm acts any more; what functions have logged is sent."""
         self.alarms.close()
         self._machines.close()
+        self._sources_of_events.close()
         self._functions.close()
+        self._sources_of_events.end()
 
     def close(self) -> None:
         """Nothing is answered any more."""

@@ -429,15 +429,14 @@ def test_who_may_not_change_a_group_joins_none(
 
 
 def test_role_is_passed_on_to_any_service_by_who_may(role: Callable[..., Role]) -> None:
-    mine = role(allow("firehose:*", "lambda:*"))
-    place = {"RoleARN": mine.arn, "BucketARN": "arn:aws:s3:::b"}
-    create = mine.client("firehose").create_delivery_stream
-    said = refused(create, DeliveryStreamName="s", ExtendedS3DestinationConfiguration=place)
+    mine = role(allow("states:*", "lambda:*"))
+    create = mine.client("stepfunctions").create_state_machine
+    said = refused(create, name="s", definition="{}", roleArn=mine.arn)
     assert f"iam:PassRole on resource: {mine.arn}" in said
     for depth in (900, 100_000):  # nobody fails on it
         deep = '{"a":' * depth + "{}" + "}" * depth
-        headers = {"X-Amz-Target": "Firehose_20150804.CreateDeliveryStream"}
-        assert mine.post("firehose", deep, headers) < 500
+        headers = {"X-Amz-Target": "AWSStepFunctions.CreateStateMachine"}
+        assert mine.post("states", deep, headers) < 500
     function = {"FunctionName": "f", "Runtime": "python3.13", "Handler": "f.f", "Code": {"ZipFile": b"x"}}
     said = refused(mine.client("lambda").create_function, Role=mine.arn, **function)
     assert f"iam:PassRole on resource: {mine.arn}" in said

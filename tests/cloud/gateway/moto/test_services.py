@@ -171,11 +171,6 @@ def test_what_happens_goes_on_happening(gateway: Any) -> None:
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
     sns.publish(TopicArn=topic, Message="heard")
     assert "heard" in sqs.receive_message(QueueUrl=url)["Messages"][0]["Body"]
-    kinesis = gateway.client("kinesis")
-    kinesis.create_stream(StreamName="kept", ShardCount=1)
-    shard = kinesis.put_record(StreamName="kept", Data=b"a", PartitionKey="k")["ShardId"]
-    start = kinesis.get_shard_iterator(StreamName="kept", ShardId=shard, ShardIteratorType="TRIM_HORIZON")
-    assert kinesis.get_records(ShardIterator=start["ShardIterator"])["Records"][0]["Data"] == b"a"
     secrets, ssm = gateway.client("secretsmanager"), gateway.client("ssm")
     secrets.create_secret(Name="kept", SecretString="s")
     assert secrets.get_secret_value(SecretId="kept")["SecretString"] == "s"

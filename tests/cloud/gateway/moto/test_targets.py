@@ -14,7 +14,6 @@ import pytest
 from sagelab.cloud.master import Master
 from tests.cloud.jobs import ROLE
 from tests.conftest import LocalCloud
-from tests.trusts import trusting
 
 OWN, ACCOUNT = "arn:aws", "123456789012"
 
@@ -211,69 +210,6 @@ def test_policy_that_is_none_lets_nobody_in_and_breaks_nothing(gateway: Any, pol
         sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
         s3.put_object(Bucket=name, Key="k", Body=b"x")
         assert len(messages(gateway, name)) == 1  # of the test alone
-
-
-def writer(gateway: Any, place: str, principal: str = "firehose.amazonaws.com") -> str:
-    """A role that may put objects there."""
-    iam, name = gateway.client("iam"), f"writer-{len(place)}-{principal.partition('.')[0]}"
-    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trusting({"Service": principal}))["Role"]["Arn"]
-    statement = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{place}"}
-    document = json.dumps({"Version": "2012-10-17", "Statement": statement})
-    iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=document)
-    return str(role)
-
-
-def test_stream_writes_what_its_role_may(gateway: Any) -> None:
-    firehose, s3 = gateway.client("firehose"), gateway.client("s3")
-    s3.create_bucket(Bucket="only-written")
-    wrong = {
-        "unable to assume role": writer(gateway, "only-written/*", "sagemaker.amazonaws.com"),
-        "not authorized to perform: s3:PutObject": writer(gateway, "only-written/elsewhere/*"),
-    }
-    for number, (why, role) in enumerate(wrong.items()):
-        place = {"RoleARN": role, "BucketARN": "arn:aws:s3:::only-written", "Prefix": "here/"}
-        name = f"wrong-{number}"
-        firehose.create_delivery_stream(DeliveryStreamName=name, ExtendedS3DestinationConfiguration=place)
-        with pytest.raises(botocore.exceptions.ClientError, match=why):
-            firehose.put_record(DeliveryStreamName=name, Record={"Data": b"one record"})
-    assert "Contents" not in s3.list_objects_v2(Bucket="only-written")
-
-
-def test_stream_delivers_to_s3_what_is_put(gateway: Any) -> None:
-    firehose, s3 = gateway.client("firehose"), gateway.client("s3")
-    s3.create_bucket(Bucket="delivered")
-    bucket = {"RoleARN": writer(gateway, "delivered/*"), "BucketARN": "arn:aws:s3:::delivered"}
-    firehose.create_delivery_stream(DeliveryStreamName="to-s3", ExtendedS3DestinationConfiguration=bucket)
-    firehose.put_record(DeliveryStreamName="to-s3", Record={"Data": b"one record"})
-    (key,) = [one["Key"] for one in s3.list_objects_v2(Bucket="delivered")["Contents"]]
-    assert s3.get_object(Bucket="delivered", Key=key)["Body"].read() == b"one record"
-
-
-def test_stream_that_would_lose_or_change_what_is_put_is_refused(gateway: Any) -> None:
-    create = gateway.client("firehose").create_delivery_stream
-    bucket = {"RoleARN": ROLE, "BucketARN": "arn:aws:s3:::delivered"}
-    endpoint = {"EndpointConfiguration": {"Url": "https://127.0.0.1:9/"}, "S3Configuration": bucket}
-    cases: list[tuple[str, dict[str, Any]]] = [
-        ("http_endpoint destination", {"HttpEndpointDestinationConfiguration": endpoint}),
-        ("CompressionFormat", {"ExtendedS3DestinationConfiguration": bucket | {"CompressionFormat": "GZIP"}}),
-        (
-            "ProcessingConfiguration",
-            {"ExtendedS3DestinationConfiguration": bucket | {"ProcessingConfiguration": {"Enabled": True}}},
-        ),
-        (
-            "source KinesisStreamAsSource",
-            {
-                "DeliveryStreamType": "KinesisStreamAsSource",
-                "KinesisStreamSourceConfiguration": {
-                    "KinesisStreamARN": f"{OWN}:kinesis:us-east-1:{ACCOUNT}:stream/s",
-                    "RoleARN": ROLE,
-                },
-                "ExtendedS3DestinationConfiguration": bucket,
-            },
-        ),
-    ]
-    for what, params in cases:
-        assert f"Firehose's {what} is not something" in refusal(create, DeliveryStreamName="refused", **params)
 
 
 def test_stack_cannot_make_what_is_refused(cloud: LocalCloud, unique: Callable[[str], str]) -> None:

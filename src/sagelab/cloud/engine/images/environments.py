@@ -149,7 +149,7 @@ HUGGING_FACE = Environment(
 LAKE = Environment(
     "lake",
     ("boto3", "boto3.s3.transfer", "fsspec", "duckdb", "sqlglot", "sqlglot.dialects.athena", "sagelab.lake.warm"),
-    (("DuckDB", "duckdb"), ("sqlglot", "sqlglot")),
+    (("DuckDB", "duckdb"), ("sqlglot", "sqlglot"), ("jq", "jq")),
     LOCKS / "lake.lock",
     beside=True,
 )

@@ -75,13 +75,17 @@ class LakeHost:
             with channel:
                 head = {"kind": kind, "url": self._context.surroundings["AWS_ENDPOINT_URL"]}
                 payload = json.dumps(asked).encode()
-                wire.send(channel, head | {"region": self._context.region}, payload)
-                return self._listen(channel)
+                return self.exchange(channel, head | {"region": self._context.region}, payload)
         finally:
             self.kill()
             if self._running:
                 self._running.group.ended.wait(GRACE)
             launcher.remove_folder(self.name)
+
+    def exchange(self, channel: socket.socket, head: Message, payload: bytes) -> tuple[bool, Message]:
+        """Ask, and hear all that is answered."""
+        wire.send(channel, head, payload)
+        return self._listen(channel)
 
     def kill(self) -> None:
         """End it with all that it does."""

@@ -24,6 +24,8 @@ NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
     "athena": ("", ()),
     "glue": ("", ()),
     "fsx": ("", ()),
+    "firehose": ("deliverystream/", ("DeliveryStreamName",)),
+    "kinesis": ("stream/", ("StreamARN", "ResourceARN", "StreamName")),
     "cloudtrail": ("trail/", ("Name", "TrailName", "ResourceId", "ResourceIdList[]")),
 }
 

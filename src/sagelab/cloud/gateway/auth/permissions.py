@@ -12,7 +12,17 @@ from functools import partial
 
 from sagelab.cloud.engine.scaling import records
 from sagelab.cloud.errors import AccessDenied, ValidationException
-from sagelab.cloud.gateway.auth import athena, beside, endpoints, fsx, glue, principals, s3_actions, verdict
+from sagelab.cloud.gateway.auth import (
+    athena,
+    beside,
+    endpoints,
+    fsx,
+    glue,
+    principals,
+    s3_actions,
+    streams,
+    verdict,
+)
 from sagelab.cloud.gateway.auth.actions import of_others, of_sagemaker
 from sagelab.cloud.gateway.auth.needed import Needed
 from sagelab.cloud.gateway.context import Context
@@ -97,6 +107,9 @@ class Permissions:
         if service == "glue":
             yield from glue.needs(call.operation, call.params, context.where)
             yield from beside.needs_of_crawler(call.params, call.account)
+            return
+        if service in streams.NAMES:
+            yield from streams.needs(service, call.operation, call.params, context.where)
             return
         yield from beside.needs(service, call.operation, call.params, context.where)
         if call.operation == "RegisterScalableTarget" and not self._moto.role_id(call.account, records.ROLE):

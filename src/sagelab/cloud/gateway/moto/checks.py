@@ -20,6 +20,7 @@ from sagelab.cloud.gateway.moto import (
     key_policies,
     key_rules,
     linked_roles,
+    log_subscriptions,
     mfa,
     policies,
     rules,
@@ -109,12 +110,6 @@ _HELD: dict[str, tuple[_Held, ...]] = {
         _Held("events.models.Rule", "put_targets", targets.check_targets),
         _Held("events.models.Rule", "send_to_targets", event_bus.take),
     ),
-    "firehose": (
-        _Held(
-            "firehose.models.FirehoseBackend", "create_delivery_stream update_destination", targets.check_delivery
-        ),
-        _Held("firehose.models.FirehoseBackend", "put_s3_records", service_roles.check_put),
-    ),
     "glue": (
         _Held("glue.models.GlueBackend", "create_database", catalogue.fold_database),
         _Held("glue.models.GlueBackend", "create_table", catalogue.fold_table),
@@ -150,6 +145,8 @@ _HELD: dict[str, tuple[_Held, ...]] = {
     ),
     "logs": (
         _Held("logs.models.LogsBackend", "put_subscription_filter", targets.check_log_filter),
+        _Held("logs.models.LogsBackend", "put_subscription_filter", log_subscriptions.check),
+        _Held("logs.models.LogStream", "_send_log_events", log_subscriptions.deliver),
         _Held("logs.models.LogsBackend", "_find_log_group", rules.name_group),
         _Held("logs.models.LogsBackend", "create_export_task", service_roles.check_log_export),
     ),

@@ -54,7 +54,7 @@ class EventBridge:
     def __init__(self, cloud: Cloud, acting: Acting) -> None:
         self._store, self._acting = cloud.store, acting
         targets = Targets(cloud, deliveries.takes, self._pass_on)
-        self.deliveries = Deliveries(cloud.store, targets.deliver, targets.bury)
+        self.deliveries = Deliveries(cloud.store, targets.deliver, targets.bury, many=targets.deliver_all)
         self._noted, self._closed = threading.Event(), False
         self._noted.set()
         cloud.store.listen(self._on_change)

@@ -50,7 +50,7 @@ class FunctionAccess:
         self.packages = Packages(cloud.home.functions)
         context_of = partial(cloud.engine_context, by=FUNCTIONS)
         self.pool = Pool(context_of, self.packages)
-        self.events = EventQueue(cloud.store, self.pool, self._target, Destinations(context_of))
+        self.events = EventQueue(cloud.store, self.pool, self.target, Destinations(context_of))
         FunctionAccess.current = self
 
     def start(self) -> None:
@@ -88,7 +88,7 @@ class FunctionAccess:
         """Have a function make something of an event of a service's, which its policy lets (deliveries.py)."""
         self.events.add(Event(arn, json.dumps(event)))
 
-    def _target(self, arn: str) -> Target | None:
+    def target(self, arn: str) -> Target | None:
         """What an event goes to now; None where its function is gone."""
         parts = arn.split(":")
         try:

@@ -1,7 +1,6 @@
 """What a service does with the role that it is given, or with the rights of who asks: moto does it without asking.
 
 Each check is given the arguments of a method of moto's, by name (checks.py).
-https://docs.aws.amazon.com/firehose/latest/dev/controlling-access.html#using-iam-s3
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/S3ExportTasks.html
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3DataImport.Requesting.html
 """
@@ -11,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from moto.core.exceptions import JsonRESTError
 from moto.logs.exceptions import InvalidParameterException
 
 from sagelab.cloud.errors import AccessDenied
@@ -24,24 +22,6 @@ _NOT_TAKEN = (
     "PutObject call on the given bucket failed. Please check if CloudWatch Logs has been granted permission to"
     " perform this operation."
 )
-_FIREHOSE = "firehose.amazonaws.com"
-_UNTRUSTED = "Firehose is unable to assume role {}. Please check the role provided."
-
-
-def check_put(asked: dict[str, Any]) -> None:
-    """Firehose writes with its role's rights: the role trusts it, and may put objects where they go."""
-    place = asked["s3_destination"]
-    role, bucket, prefix = str(place.get("RoleARN")), str(place.get("BucketARN")), place.get("Prefix", "")
-    parts = role.split(":", 5)
-    account = parts[4] if len(parts) == 6 else ""
-    known = {"aws:sourceaccount": [account], "sts:externalid": [account]}
-    if not _may(Key("", "", _FIREHOSE, "", account, service=_FIREHOSE), Needed("sts:AssumeRole", role, known)):
-        raise JsonRESTError("InvalidArgumentException", _UNTRUSTED.format(role))
-    session = f"arn:aws:sts::{account}:assumed-role/{role.rpartition('/')[2]}/Firehose"
-    needed = Needed("s3:PutObject", f"{bucket}/{prefix}record")
-    if not _may(Key("", "", session, iam.session_id(role, "Firehose"), account), needed):
-        words = f"User: {session} is not authorized to perform: s3:PutObject on resource: {bucket}/{prefix}*"
-        raise JsonRESTError("AccessDeniedException", words)
 
 
 def check_template(asked: dict[str, Any]) -> None:

@@ -31,9 +31,6 @@ _NO_PROTOCOL = (
 )
 _NO_PHONE = "A message to a telephone is not something the local cloud can do. Publish to a topic."
 _NO_FUNCTION = "A call of a Lambda function is not something the local cloud can do. {}"
-_CHANGES = ("ProcessingConfiguration", "DataFormatConversionConfiguration", "DynamicPartitioningConfiguration")
-_NO_DELIVERY = "Firehose's {} is not something the local cloud can do. Records go to S3, each put as it is."
-
 
 _FUNCTION = re.compile(r"arn:aws:lambda:[a-z0-9-]+:\d{12}:function:[A-Za-z0-9_-]+(:[$A-Za-z0-9_-]+)?")
 
@@ -82,28 +79,6 @@ def check_publication(asked: Asked) -> None:
 def check_log_filter(asked: Asked) -> None:
     if _parts(asked["destination_arn"])[0] == "lambda":
         raise NotImplementedHere(_NO_FUNCTION.format("Send the log to a Kinesis stream or to Firehose."))
-
-
-def check_delivery(asked: Asked) -> None:
-    """Records come from who puts them, and go to S3 unchanged."""
-    for name, value in asked.items():
-        if value and "_destination_" in name and not name.startswith(("s3_", "extended_s3_")):
-            raise NotImplementedHere(_NO_DELIVERY.format(f"{name.partition('_destination_')[0]} destination"))
-    if asked.get("delivery_stream_type") not in (None, "DirectPut"):
-        raise NotImplementedHere(_NO_DELIVERY.format(f"source {asked['delivery_stream_type']}"))
-    for kind in ("configuration", "update"):
-        for destination in ("s3", "extended_s3"):
-            _check_unchanged(asked.get(f"{destination}_destination_{kind}") or {})
-
-
-def _check_unchanged(destination: dict[str, Any]) -> None:
-    for name in _CHANGES:
-        if destination.get(name, {}).get("Enabled", name in destination):
-            raise NotImplementedHere(_NO_DELIVERY.format(name))
-    if destination.get("CompressionFormat", "UNCOMPRESSED") != "UNCOMPRESSED":
-        raise NotImplementedHere(_NO_DELIVERY.format("CompressionFormat"))
-    if destination.get("S3BackupMode", "Disabled") != "Disabled":
-        raise NotImplementedHere(_NO_DELIVERY.format("S3BackupMode"))
 
 
 def _parts(arn: Any) -> tuple[str, str]:

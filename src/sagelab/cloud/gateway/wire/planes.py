@@ -44,6 +44,8 @@ BESIDE = {
     "athena": "AmazonAthena",
     "glue": "AWSGlue",
     "fsx": "AWSSimbaAPIService_v20180301",
+    "firehose": "Firehose_20150804",
+    "kinesis": "Kinesis_20131202",
 }
 SHARED = frozenset({"glue"})  # of them those whose other operations are moto's
 _LABEL = re.compile(r"\{(\w+)(\+?)\}")

@@ -37,7 +37,7 @@ _APART: dict[str, set[str]] = {
 _AT_ONCE = frozenset({"s3", "logs", "cloudwatch"})  # services that change for several requests at a time
 # Services whose operations reach into others.
 _ALSO = {"sns": ("sqs",)}
-_REACH_ALL = frozenset({"cloudformation", "firehose", "resourcegroupstaggingapi", "stepfunctions"})
+_REACH_ALL = frozenset({"cloudformation", "resourcegroupstaggingapi", "stepfunctions"})
 _TRIES = 3
 _SEALED = b"\x01"  # begins a state that is encrypted; a plain one, of before they were, is a pickle: it has \x80
 _UNWRITABLE = (OSError, sqlite3.OperationalError)

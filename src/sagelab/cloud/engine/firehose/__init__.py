@@ -1,0 +1,1 @@
+"""Delivery streams: records kept until they are in S3."""

@@ -1,0 +1,1 @@
+"""Data streams: shards of records in order, and what reads them."""
