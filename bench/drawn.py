@@ -35,7 +35,11 @@ def drawn(quick: bool) -> Iterator[Result]:
         found = max(map(float, re.findall(expression, log)))
         used = _used() - before
         yield Result(
-            f"{title}: processor time", used, MINUTE, "s", seen=f"{seconds:.0f} s on a busy machine or not"
+            f"{title}: processor time",
+            used,
+            MINUTE,
+            "s",
+            seen=f"{seconds:.0f} s from start to end, beside all else",
         )
         yield Result(f"{title}: validation:{metric}", found, bar, at_least=True, seen="the best epoch's")
 
