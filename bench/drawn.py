@@ -24,19 +24,14 @@ MINUTE = 60
 
 
 def drawn(quick: bool) -> Iterator[Result]:
-    """Each algorithm once, from its Python's start to the model's first answer.
-
-    By the processor's time, all threads together: alone on a machine it takes no longer.
-    """
+    """Each algorithm once, from its Python's start to the model's first answer."""
     for algorithm, (title, metric, bar, expression) in BARS.items():
         with tempfile.TemporaryDirectory() as folder:
             before = _used()
             seconds, log = run_bare(sys.executable, str(PROGRAM), algorithm, folder, *(["light"] if quick else []))
         found = max(map(float, re.findall(expression, log)))
         used = _used() - before
-        yield Result(
-            f"{title}: processor time", used, MINUTE, "s", seen=f"{seconds:.0f} s on a busy machine or not"
-        )
+        yield Result(f"{title}: training", seconds, MINUTE, "s", seen=f"{used:.0f} s of processors")
         yield Result(f"{title}: validation:{metric}", found, bar, at_least=True, seen="the best epoch's")
 
 

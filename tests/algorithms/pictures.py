@@ -160,7 +160,7 @@ def roads(root: Path, light: bool) -> tuple[Job, ModuleType, bytes]:
         }
     maps = {f"{name}_label_map.json": b'{"scale": "10"}' for name in ("train", "validation")}
     sent: dict[str, Any] = {"num_classes": 4, "num_training_samples": len(channels["train"]), "optimizer": "adam"}
-    sent |= {"base_size": STREET, "crop_size": STREET, "learning_rate": 0.01, "epochs": 1 if light else 12}
+    sent |= {"base_size": STREET, "crop_size": STREET, "learning_rate": 0.01, "epochs": 1 if light else 8}
     sent |= {"mini_batch_size": 2 if light else 8, "algorithm": "psp" if light else "fcn"}
     job = scenes.job(root, channels | {"label_map": maps}, "image/jpeg", sent)
     return job, semantic_segmentation, scenes.encoded(scenes.street(chance, STREET)[0], "JPEG")

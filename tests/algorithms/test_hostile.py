@@ -63,12 +63,15 @@ def test_records_of_an_odd_length_are_the_users_error() -> None:
             list(recordio.records(data))
 
 
+ENDLESS = b"1,2," + b"x" * 200_000
+
+
 def test_csv_with_a_cell_without_an_end_is_the_users_error(tmp_path: Path) -> None:
-    (tmp_path / "rows").write_bytes(b"1,2," + b"3" * 200_000)
+    (tmp_path / "rows").write_bytes(ENDLESS)
     with pytest.raises(UserError, match=f"rows of channel {tmp_path.name} is not csv: field larger"):
         tables.read_files(tmp_path, tables.CSV)
     with pytest.raises(UserError, match="Loading csv data failed"):
-        tables.read_request(b"1,2," + b"3" * 200_000, tables.CSV)
+        tables.read_request(ENDLESS, tables.CSV)
 
 
 def test_lines_end_as_any_system_ends_them() -> None:

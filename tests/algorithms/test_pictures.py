@@ -237,6 +237,36 @@ def test_picture_that_is_none_is_the_users_error_when_it_is_wanted(tmp_path: Pat
         found.batch([0])
 
 
+OBJECT = [2, 5, 1, 0.0, 0.0, 1.0, 1.0]  # a header, and one object of the class 1
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (record(OBJECT, GRAY)[:-9], "The RecordIO file a.rec cannot be read: it ends inside a record"),
+        (record([2, 5, 2, 0.0, 0.0, 1.0, 1.0], GRAY), "Label 2 of image 0 of a.rec is not a class from 0 to 1"),
+        (record([2, 5, 0.5, 0.0, 0.0, 1.0, 1.0], GRAY), "Label 0.5 of image 0 of a.rec is not a class"),
+        (record([2, 5, float("nan"), 0.0, 0.0, 1.0, 1.0], GRAY), "a.rec has a label that is not a number"),
+        (record(1, GRAY), "is not a header and objects"),
+        (b"", "No data in train channel"),
+    ],
+)
+def test_record_file_of_objects_that_is_no_good_is_the_users_error(
+    content: bytes, words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=words):
+        object_detection.train(recorded(tmp_path, content))
+
+
+def test_picture_with_objects_that_is_none_is_the_users_error_when_it_is_wanted(tmp_path: Path) -> None:
+    job = recorded(tmp_path / "a", record(OBJECT, b"none"))
+    with pytest.raises(UserError, match="Unable to decode image 0 of a"):
+        object_detection.read(job, "train", settings(object_detection)).batch([0])
+    masked = scenes.job(tmp_path / "b", files(semantic_segmentation, train={"a.png": b"none"}), "image/png", SENT)
+    with pytest.raises(UserError, match=r"Unable to decode image a\.png"):
+        semantic_segmentation.read(masked, "train", settings(semantic_segmentation))
+
+
 def test_objects_are_in_shares_of_the_picture_and_mirrored_with_it() -> None:
     known = settings(object_detection)
     written = box_annotations.read(Example("a", GRAY, annotation([(1, 2, 0, 6, 8)], 8)), known)

@@ -10,7 +10,7 @@ import pytest
 from tests import forks
 
 PROGRAM = Path(__file__).with_name("references.py")
-ROUNDED = 0.005  # what the paper's two digits leave open
+ROUNDED = {"ResNet-110": 0.05}  # what the paper's digits leave open, in millions
 
 
 @pytest.mark.long
@@ -21,7 +21,7 @@ def test_networks_losses_and_metrics_are_keras_own_and_the_papers(tmp_path: Path
     sizes = {name: found.pop(name) for name in list(found) if name.startswith("ResNet-") and name != "ResNet-50"}
     assert len(sizes) == 5
     for name, (own, paper) in sizes.items():
-        assert abs(own - paper) <= 0.01 * paper + ROUNDED, name
+        assert abs(own - paper) <= 0.01 * paper + ROUNDED.get(name, 0.005), name
     # Of 90 pictures; a job that reads more of them than Keras's own fit is as good.
     for name in ("shapes", "pairs"):
         own, library = found.pop(name)

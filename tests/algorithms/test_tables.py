@@ -218,3 +218,19 @@ def test_request_has_no_label() -> None:
     np.testing.assert_array_equal(
         dense(tables.read_request(b"0:1 2:3\n9 1:4\n", tables.LIBSVM)), [[1, 0, 3], [0, 4, 0]]
     )
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "|"])
+def test_empty_cells_are_missing_wherever_they_are(delimiter: str) -> None:
+    rows = [["1", "", "3"], ["", "2", ""], ['"4"', " ", "6"], ["nan", "8", " 9 "]]
+    for end in ("\n", "\r\n"):
+        text = end.join(["", *map(delimiter.join, rows), ""])
+        found = tables.read_request(text.encode(), tables.CSV)
+        wanted = [[1, np.nan, 3], [np.nan, 2, np.nan], [4, np.nan, 6], [np.nan, 8, 9]]
+        np.testing.assert_array_equal(found, np.array(wanted, np.float32))
+
+
+@pytest.mark.parametrize("text", ["1,2\n3\n", "1,2\n3,4,5\n", "1,\n3\n"])
+def test_rows_of_several_lengths_are_the_users_error(text: str) -> None:
+    with pytest.raises(UserError, match="its rows are not all of one length"):
+        tables.read_request(text.encode(), tables.CSV)

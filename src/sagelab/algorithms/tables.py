@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+import re
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,6 +114,9 @@ def _csv(text: str) -> Any:
     except csv.Error:
         delimiter = ","
     delimiter = "," if delimiter.isalnum() or delimiter in ".-+" else delimiter
+    plain = _plain(text, delimiter)
+    if plain is not None:
+        return plain
     try:
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row]
     except csv.Error as error:  # a cell of more than 128 KB
@@ -120,6 +126,24 @@ def _csv(text: str) -> Any:
     if len({len(row) for row in rows}) > 1:
         raise ValueError("its rows are not all of one length")
     return np.array([[cell.strip() or "nan" for cell in row] for row in rows], dtype=np.float32)
+
+
+def _plain(text: str, delimiter: str) -> Any:
+    """The same by NumPy's reader, which takes a tenth of the time; None where it cannot read it all."""
+    for each in () if delimiter.isspace() else _readings(text, re.escape(delimiter)):
+        with warnings.catch_warnings(), suppress(ValueError):
+            warnings.simplefilter("ignore")  # of a text without rows, and of what is larger than float32
+            found = np.loadtxt(
+                io.StringIO(each), np.float32, delimiter=delimiter, ndmin=2, comments=None, quotechar='"'
+            )
+            return found if found.size else None
+    return None
+
+
+def _readings(text: str, mark: str) -> Iterator[str]:
+    """The text as it is, then with its empty cells filled. mark: the delimiter, as an expression."""
+    yield text
+    yield re.sub(rf"(?<={mark})(?=[ \t]*(?:{mark}|\r?\n|\Z))|^(?={mark})", "nan", text, flags=re.MULTILINE)
 
 
 def _parquet(file: Path) -> Any:
