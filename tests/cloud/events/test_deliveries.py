@@ -137,3 +137,22 @@ def test_slow_target_does_not_hold_up_the_others(store: Store) -> None:
     gate.set()
     deliveries.close()
     assert not waiting(store)
+
+
+def test_what_waits_together_is_delivered_together_and_judged_alone(store: Store) -> None:
+    post, seen, open_ = Post([]), list[list[str]](), threading.Event()
+
+    def many(rows: list[Document]) -> list[Undelivered | None]:
+        open_.wait()
+        names = [str(row["Name"]) for row in rows]
+        seen.append(names)
+        return [Undelivered("NO_RESOURCE", "gone") if name == "bad" else None for name in names]
+
+    deliveries = Deliveries(store, post.send, post.bury, lambda: post.now, many)
+    deliveries.add(ROW | {"Name": "bad" if number == 70 else str(number)} for number in range(100))
+    open_.set()
+    until(lambda: store.with_status(KIND, WAITING), lambda rows: not rows)
+    deliveries.close()
+    assert sorted(name for names in seen for name in names) == sorted(["bad", *map(str, {*range(100)} - {70})])
+    assert 1 < max(map(len, seen)) <= 10
+    assert post.buried == [("NO_RESOURCE", "")]

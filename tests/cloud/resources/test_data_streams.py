@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,6 +14,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from tests.cloud.builds import make_role
 from tests.cloud.firehoses import Firehoses
 from tests.conftest import LocalCloud
 from tests.waiting import until
@@ -227,11 +230,6 @@ def test_firehose_reads_a_stream_once_and_follows_its_shards(
 
 
 def test_lines_of_a_log_go_to_streams(cloud: LocalCloud, streams: Streams, unique: Any) -> None:
-    import gzip
-    import json
-
-    from tests.cloud.builds import make_role
-
     logs, group, name = cloud.client("logs"), unique("group"), streams.make(unique("stream"))
     role = make_role(cloud, "logs")
     logs.create_log_group(logGroupName=group)
@@ -246,3 +244,20 @@ def test_lines_of_a_log_go_to_streams(cloud: LocalCloud, streams: Streams, uniqu
     (record,) = streams.read(name)["Records"]
     told = json.loads(gzip.decompress(record["Data"]))
     assert [one["message"] for one in told["logEvents"]] == ["ERROR one"]
+
+
+def test_rules_put_events_into_streams(cloud: LocalCloud, streams: Streams, unique: Any) -> None:
+    events, rule, name = cloud.client("events"), unique("rule"), streams.make(unique("stream"))
+    hoses, role = Firehoses(cloud), make_role(cloud, "events")
+    hose = hoses.api.describe_delivery_stream(DeliveryStreamName=hoses.make(Prefix="events/"))
+    to_hose = {"Id": "2", "Arn": hose["DeliveryStreamDescription"]["DeliveryStreamARN"], "RoleArn": role}
+    key = {"KinesisParameters": {"PartitionKeyPath": "$.detail.user"}}
+    to_stream = {"Id": "1", "Arn": streams.arn(name), "RoleArn": role, **key}
+    events.put_rule(Name=rule, EventPattern=json.dumps({"source": [rule]}))
+    with pytest.raises(ClientError, match="RoleArn is required for target"):
+        events.put_targets(Rule=rule, Targets=[{"Id": "1", "Arn": streams.arn(name)}])
+    assert events.put_targets(Rule=rule, Targets=[to_stream, to_hose])["FailedEntryCount"] == 0
+    events.put_events(Entries=[{"Source": rule, "DetailType": "t", "Detail": json.dumps({"user": "ann"})}])
+    (record,) = until(lambda: streams.read(name)["Records"], bool)
+    assert (record["PartitionKey"], json.loads(record["Data"])["detail"]) == ("ann", {"user": "ann"})
+    assert hoses.await_lines("events/", 1)[0]["source"] == rule

@@ -141,22 +141,22 @@ def test_a_function_transforms_drops_and_fails_records(cloud: LocalCloud, hoses:
     ("answer", "error", "attempts"),
     [
         ("1 / 0", "Lambda.FunctionError", 2),
+        ("__import__('time').sleep(600)", "Lambda.FunctionError", 2),
         ("{'records': []}", "Lambda.MissingRecordId", 1),
         ("{'records': [dict(one, result='Ok') for one in event['records'] * 2]}", "Lambda.DuplicatedRecordId", 1),
         ("{'records': [dict(one, result='Odd') for one in event['records']]}", "Lambda.FunctionError", 1),
         ("{'records': [dict(one, result='Ok', data='?') for one in event['records']]}", "Lambda.FunctionError", 1),
-        ("[" * 5000 + "]" * 5000, "Lambda.FunctionError", 2),
+        ("'x' * 7_000_000", "Lambda.FunctionError", 2),
     ],
-    ids=["raises", "missing", "twice", "odd", "no-base64", "deep"],
+    ids=["raises", "never-returns", "missing", "twice", "odd", "no-base64", "large"],
 )
 def test_a_function_that_answers_nothing_sound_puts_records_aside(
     cloud: LocalCloud, hoses: Firehoses, unique: Any, answer: str, error: str, attempts: int
 ) -> None:
     functions = Functions(cloud, unique)
     code_of = f"def handler(event, context):\n    return {answer}\n"
-    if error == "Lambda.FunctionError" and attempts == 2 and answer.startswith("["):
-        code_of = "def handler(event, context):\n    return 'x' * 7_000_000\n"
-    given = {"LambdaArn": arn_of(functions.make(code_of)), "NumberOfRetries": "1"}
+    options = {"Timeout": 1} if "sleep" in answer else {}
+    given = {"LambdaArn": arn_of(functions.make(code_of, **options)), "NumberOfRetries": "1"}
     prefix = f"{unique('odd')}/"
     name = hoses.make(Prefix=prefix, ProcessingConfiguration=processing(("Lambda", given)))
     hoses.put(name, *CLICKS[:3])
@@ -404,6 +404,36 @@ def test_an_update_keeps_what_it_does_not_name_and_counts_versions(hoses: Fireho
             ExtendedS3DestinationUpdate={"Prefix": "x/"},
         )
     assert code(refused.value) == "ConcurrentModificationException"
+
+
+def test_who_may_not_pass_a_role_makes_no_stream_and_who_may_read_one_reads_no_other(
+    cloud: LocalCloud, hoses: Firehoses, unique: Any
+) -> None:
+    iam, user = cloud.client("iam"), unique("user")
+    iam.create_user(UserName=user)
+    mine, other = unique("mine"), unique("other")
+    arn = f"arn:aws:kinesis:us-east-1:{ACCOUNT}:stream/{mine}"
+    allowed = [
+        {"Effect": "Allow", "Action": "firehose:*", "Resource": "*"},
+        {"Effect": "Allow", "Action": "kinesis:*", "Resource": arn},
+    ]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": allowed})
+    iam.put_user_policy(UserName=user, PolicyName="rights", PolicyDocument=policy)
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    keys = {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
+    theirs = cloud.client("firehose", **keys)
+    with pytest.raises(ClientError, match=f"iam:PassRole on resource: {hoses.role}") as passed:
+        theirs.create_delivery_stream(DeliveryStreamName="x", ExtendedS3DestinationConfiguration=hoses.place())
+    assert code(passed.value) == "AccessDeniedException"
+    kinesis, reader = cloud.client("kinesis"), cloud.client("kinesis", **keys)
+    tokens = {}
+    for name in (mine, other):
+        kinesis.create_stream(StreamName=name, ShardCount=1)
+        where = {"StreamName": name, "ShardId": "shardId-000000000000", "ShardIteratorType": "LATEST"}
+        tokens[name] = kinesis.get_shard_iterator(**where)["ShardIterator"]
+    assert reader.get_records(ShardIterator=tokens[mine])["Records"] == []
+    with pytest.raises(ClientError, match="kinesis:GetRecords on resource"):
+        reader.get_records(ShardIterator=tokens[other])
 
 
 def test_streams_are_listed_tagged_and_deleted(hoses: Firehoses, unique: Any) -> None:

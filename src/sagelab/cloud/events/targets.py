@@ -60,6 +60,8 @@ def kind_of(arn: Any) -> str:
         "codepipeline": "",
         "logs": "log-group:",
         "events": "event-bus/",
+        "kinesis": "stream/",
+        "firehose": "deliverystream/",
     }
     return service if service in starts and resource.startswith(starts[service]) and resource else ""
 
@@ -78,6 +80,8 @@ class Targets:
             "codepipeline": self._start_delivery,
             "logs": self._log,
             "events": self._pass_on,
+            "kinesis": self._put_record,
+            "firehose": self._put_in_delivery_stream,
         }
 
     def deliver(self, row: Document) -> None:
@@ -209,6 +213,17 @@ class Targets:
         client.start_pipeline_execution(
             PipelineName=arn, ClientRequestToken=_name_of(row), PipelineParameters=values
         )
+
+    def _put_record(self, row: Document, text: str) -> None:
+        client, arn = self._target(row, "kinesis", "kinesis:PutRecord")
+        given = row["Target"].get("KinesisParameters") or {}
+        path = given.get("PartitionKeyPath")
+        key = given.get("PartitionKey") or (_value(path, json.loads(row["Event"])) if path else _name_of(row))
+        client.put_record(StreamARN=arn, Data=text.encode(), PartitionKey=key[:256] or "-")
+
+    def _put_in_delivery_stream(self, row: Document, text: str) -> None:
+        client, arn = self._target(row, "firehose", "firehose:PutRecord")
+        client.put_record(DeliveryStreamName=arn.rpartition("/")[2], Record={"Data": text.encode()})
 
     def _start_delivery(self, row: Document, _text: str) -> None:
         client, arn = self._target(row, "codepipeline", "codepipeline:StartPipelineExecution")

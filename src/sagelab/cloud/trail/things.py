@@ -34,6 +34,8 @@ _NAMES = {
     "cloudtrail": {"name": "AWS::CloudTrail::Trail", "trailName": "AWS::CloudTrail::Trail"},
     "monitoring": {"alarmName": "AWS::CloudWatch::Alarm"},
     "states": {"stateMachineArn": "AWS::StepFunctions::StateMachine"},
+    "kinesis": {"streamName": "AWS::Kinesis::Stream"},
+    "firehose": {"deliveryStreamName": "AWS::KinesisFirehose::DeliveryStream"},
     "dynamodb": {"tableName": "AWS::DynamoDB::Table"},
     "ec2": {
         "vpcId": "AWS::EC2::VPC",

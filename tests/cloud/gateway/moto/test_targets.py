@@ -42,7 +42,7 @@ def refusal(call: Callable[..., Any], **params: Any) -> str:
 
 @pytest.mark.parametrize(
     "target",
-    [f"{OWN}:kinesis:us-east-1:{ACCOUNT}:stream/s", "arn:aws:events:::x/y", "arn:aws:events:us-east-1:::"],
+    [f"{OWN}:ecs:us-east-1:{ACCOUNT}:cluster/s", "arn:aws:events:::x/y", "arn:aws:events:us-east-1:::"],
 )
 def test_rule_takes_no_target_that_hears_nothing(gateway: Any, target: str) -> None:
     events = gateway.client("events")

@@ -30,6 +30,7 @@ logger = logging.getLogger("sagelab")
 SOONEST = 1.0  # seconds in which a buffer gathers that is to have none
 FIRST, LONGEST = 1.0, 60.0  # seconds of the clock before a failed delivery is tried again
 ROOM = 2 << 30  # bytes that a stream may hold
+LAST = 5.0  # seconds that an end waits for what is under way
 RESERVE = 0.25  # real seconds between two tries that something in the account's services has prompted
 
 Note = Callable[..., None]
@@ -102,7 +103,7 @@ class Delivery:
                 self._host.kill()
             thread = self._thread
         if thread and thread is not threading.current_thread():
-            thread.join(30)
+            thread.join(LAST)
 
     def _start(self) -> None:
         with self._changed:
@@ -218,6 +219,7 @@ class Delivery:
         if instead and self._clock.elapsed(since) >= settings.retry:
             aside = Parcel({**parcel.facts, "key": instead, "kind": ERRORS, "instead": ""}, parcel.body)
             self.spool.swap(parcel, [aside])
+            self._since.pop(parcel.number, None)
 
     # Making
 

@@ -47,7 +47,7 @@ class Source:
     def close(self) -> None:
         self._closed.set()
         if self._thread is not threading.current_thread():
-            self._thread.join(30)
+            self._thread.join(5)
 
     def _run(self) -> None:
         looks, pause = 0, EVERY

@@ -23,6 +23,7 @@ from sagelab.cloud.gateway.moto import (
     log_subscriptions,
     mfa,
     policies,
+    queues,
     rules,
     s3,
     schedules,
@@ -197,6 +198,8 @@ _HELD: dict[str, tuple[_Held, ...]] = {
         ),
     ),
 }
+# What else is other than moto has it, once its models are loaded.
+_MENDED: dict[str, Callable[[], None]] = {"sqs": queues.install}
 # Services that make what others keep.
 _MAKERS = {"cloudformation": ("awslambda", "ec2", "events", "iam", "kms", "s3", "sns", "stepfunctions")}
 
@@ -215,11 +218,16 @@ def admit(service: str, operation: str) -> None:
 def hold(service: str) -> None:
     """From now on the methods of a service (by moto's name for it) are called once their checks have passed."""
     for name in (service, *_MAKERS.get(service, ())):
-        if name in _HELD and name not in _done:
+        if (name in _HELD or name in _MENDED) and name not in _done:
             with _lock:
                 if name not in _done:
-                    _install(_HELD[name])
+                    _install(_HELD.get(name, ()))
+                    _MENDED.get(name, _nothing)()
                     _done.add(name)
+
+
+def _nothing() -> None:
+    """What is mended of most services."""
 
 
 def _install(held: tuple[_Held, ...]) -> None:
