@@ -41,6 +41,7 @@ from rest import rest
 from scale import store
 from scaling import scaling
 from serverless import serverless
+from spark import spark
 from spot import spot
 from startup import up
 from table import Result
@@ -81,6 +82,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "recommender": recommender,
     "functions": functions,
     "lake": lake,
+    "spark": spark,
     "rest": rest,
     "pipelines": pipelines,
     "trust": trust,

@@ -23,6 +23,7 @@ NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
     "application-autoscaling": ("", ("ResourceARN",)),
     "athena": ("", ()),
     "glue": ("", ()),
+    "elasticmapreduce": ("", ()),
     "cloudtrail": ("trail/", ("Name", "TrailName", "ResourceId", "ResourceIdList[]")),
 }
 

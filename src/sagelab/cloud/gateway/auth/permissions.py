@@ -12,10 +12,11 @@ from functools import partial
 
 from sagelab.cloud.engine.scaling import records
 from sagelab.cloud.errors import AccessDenied, ValidationException
-from sagelab.cloud.gateway.auth import athena, beside, endpoints, glue, principals, s3_actions, verdict
+from sagelab.cloud.gateway.auth import athena, beside, emr, endpoints, glue, principals, s3_actions, verdict
 from sagelab.cloud.gateway.auth.actions import of_others, of_sagemaker
 from sagelab.cloud.gateway.auth.needed import Needed
 from sagelab.cloud.gateway.context import Context
+from sagelab.cloud.gateway.moto import iam
 from sagelab.cloud.gateway.moto.front import MotoFront
 from sagelab.cloud.resources.call import Call
 from sagelab.cloud.store import Store
@@ -94,6 +95,9 @@ class Permissions:
         if service == "glue":
             yield from glue.needs(call.operation, call.params, context.where)
             yield from beside.needs_of_crawler(call.params, call.account)
+            return
+        if service == "elasticmapreduce":
+            yield from emr.needs(call.operation, call.params, context.where, iam.roles_of_profile)
             return
         yield from beside.needs(service, call.operation, call.params, context.where)
         if call.operation == "RegisterScalableTarget" and not self._moto.role_id(call.account, records.ROLE):

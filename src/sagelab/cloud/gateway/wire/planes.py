@@ -43,8 +43,10 @@ BESIDE = {
     "cloudtrail": "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101",
     "athena": "AmazonAthena",
     "glue": "AWSGlue",
+    "elasticmapreduce": "ElasticMapReduce",
 }
 SHARED = frozenset({"glue"})  # of them those whose other operations are moto's
+MODELS = {"elasticmapreduce": "emr"}  # what is signed by another name than botocore's -> botocore's
 _LABEL = re.compile(r"\{(\w+)(\+?)\}")
 
 
@@ -157,7 +159,7 @@ class Planes:
         return table
 
     def _service(self, plane: str) -> ServiceModel:
-        description: dict[str, Any] = self._loader.load_service_model(plane, "service-2")
+        description: dict[str, Any] = self._loader.load_service_model(MODELS.get(plane, plane), "service-2")
         return ServiceModel(description, plane)
 
 
