@@ -43,6 +43,7 @@ from rest import rest
 from scale import store
 from scaling import scaling
 from serverless import serverless
+from spark import spark
 from spot import spot
 from startup import up
 from table import Result
@@ -87,6 +88,7 @@ MEASURES: dict[str, Callable[[bool], Iterator[Result]]] = {
     "functions": functions,
     "lake": lake,
     "firehose": firehose,
+    "spark": spark,
     "rest": rest,
     "pipelines": pipelines,
     "trust": trust,

@@ -39,7 +39,7 @@ ALLOWED = {
     "algorithms.text": {"algorithms"},
     "algorithms.vision": {"algorithms"},
     "clarify": {"algorithms", "monitoring"},
-    "spark": set(),
+    "spark": {"functions"},
     "monitoring": {"algorithms"},
     "frameworks": set(),
     "functions": set(),
@@ -61,7 +61,7 @@ ALLOWED = {
     },
     "cloud.console": {"sagelab", "catalog", "cloud", "prices"},
     "cloud.gateway": {"sagelab", "catalog", "cloud", "cloud.resources", "cloud.engine", "http1"},
-    "cloud.resources": {"sagelab", "catalog", "prices", "cloud", "cloud.engine", "neo", "algorithms"},
+    "cloud.resources": {"sagelab", "catalog", "prices", "cloud", "cloud.engine", "neo", "algorithms", "spark"},
     "cloud.engine": {
         "functions",
         "sagelab",

@@ -20,7 +20,7 @@ from sagelab.cloud.gateway.auth.identity import MFA_OPERATIONS, STS_OPERATIONS
 from sagelab.cloud.gateway.auth.simulation import IAM_OPERATIONS
 from sagelab.cloud.gateway.event_sources import OPERATIONS as EVENT_SOURCES
 from sagelab.cloud.gateway.moto import key_pairs, services
-from sagelab.cloud.gateway.wire.planes import BESIDE, CONTROL, SHARED, Planes
+from sagelab.cloud.gateway.wire.planes import BESIDE, CONTROL, MODELS, SHARED, Planes
 from sagelab.cloud.resources import absent
 
 importlib.import_module("sagelab.cloud.gateway.moto.state_tasks")  # it adds an operation to moto's
@@ -109,7 +109,7 @@ def _sts() -> Iterator[str]:
 def _moto() -> Iterator[str]:
     yield f"## Every other service, by the name of its package in moto {services.MOTO}\n"
     for service in services.services():
-        if service in {name.replace("-", "") for name in BESIDE if name not in SHARED}:
+        if service in {MODELS.get(name, name).replace("-", "") for name in BESIDE if name not in SHARED}:
             continue
         yield f"### {service}\n"
         if why := services.whole(service):

@@ -32,7 +32,7 @@ def test_a_script_of_v2_has_its_module_configuration_and_event_log(v2_ran: Ran) 
     assert "events 1" in v2_ran.out.splitlines()
 
 
-def test_a_jar_that_is_not_there_fails_the_job_of_v2(v2_ran: Ran) -> None:
+def test_a_jar_without_its_class_fails_the_job_of_v2(v2_ran: Ran) -> None:
     assert "jar UnexpectedStatusException" in v2_ran.out
     (message,) = [line for line in v2_ran.out.splitlines() if line.startswith("message ")]
     assert message.startswith(

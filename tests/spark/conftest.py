@@ -66,6 +66,7 @@ def keys(cloud: LocalCloud) -> Iterator[Keys]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture(scope="session")
@@ -90,5 +91,5 @@ def java(packages: Path, cloud: LocalCloud, keys: Keys) -> Iterator[Any]:
     yield gateway.jvm
     gateway.shutdown()
     started.terminate()
-    started.wait()
+    started.communicate()
     sys.path.remove(str(packages))

@@ -16,8 +16,7 @@ from botocore.loaders import create_loader
 from sagelab.cloud import clock, tls, zones
 from sagelab.cloud.alarms.alarms import Alarms
 from sagelab.cloud.engine.filesystems.shares import Shares
-from sagelab.cloud.engine.vpc import sources
-from sagelab.cloud.engine.vpc.records import EC2
+from sagelab.cloud.engine.vpc import records, sources
 from sagelab.cloud.trail import marks
 from sagelab.cloud.trail.journal import Journal
 from sagelab.cloud.trail.marks import Mark
@@ -36,6 +35,7 @@ SERVICE, STACKS, FUNCTIONS = "sagemaker.amazonaws.com", "cloudformation.amazonaw
 EVENTS, SCHEDULER, STATES = "events.amazonaws.com", "scheduler.amazonaws.com", "states.amazonaws.com"
 BUILDS, DELIVERY = "codebuild.amazonaws.com", "codepipeline.amazonaws.com"
 GLUE, FIREHOSE, LOGS = "glue.amazonaws.com", "firehose.amazonaws.com", "logs.amazonaws.com"
+EMR, EC2 = "elasticmapreduce.amazonaws.com", "ec2.amazonaws.com"
 SCALING, TRAILS = "sagemaker.application-autoscaling.amazonaws.com", "cloudtrail.amazonaws.com"
 MAKERS_OF_ROLES = ("iam", "cloudformation")
 OUT_OF_DATE = ("RequestTimeTooSkewed", "InvalidSignatureException", "ExpiredToken", "ExpiredTokenException")
@@ -70,6 +70,8 @@ class Cloud:
                 GLUE,
                 FIREHOSE,
                 LOGS,
+                EMR,
+                EC2,
             )
         }
         # What the local cloud asks itself is marked as such; every call is in the journal.
@@ -77,7 +79,7 @@ class Cloud:
         # Comes with what this process asks its own front door, as a service of AWS's asks another.
         self.inside = secrets.token_urlsafe(24)
         self.alarms = Alarms(self)
-        ec2 = EC2(partial(self.client, "ec2"))
+        ec2 = records.EC2(partial(self.client, "ec2"))
         self.sources = sources.Sources(ec2)
         self._listeners: list[Callable[[str, str], None]] = [ec2.on_change]
         # Puts an event of a service of AWS's on the default bus of a region; EventBridge's, once that is there.

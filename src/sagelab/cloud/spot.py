@@ -9,6 +9,7 @@ from sagelab.cloud.errors import ControlError
 from sagelab.cloud.home import DEFAULT_REGION, Home
 
 AREA = "spot"
+CLUSTER = "j-"  # how the id of a cluster of EMR begins
 
 
 def read_market(home: Home) -> Market:
@@ -28,7 +29,10 @@ def set_market(home: Home, facts: Mapping[str, str]) -> Market:
 
 
 def interrupt(home: Home, job: str) -> None:
-    """Take the capacity of a running spot job away now. ControlError: no local cloud runs, or the job has none."""
+    """Take the capacity of a running spot job away now, or all spot task instances of a cluster (j-...).
+
+    ControlError: no local cloud runs, or there is no such capacity.
+    """
     import boto3
     import botocore.exceptions
 
@@ -36,8 +40,12 @@ def interrupt(home: Home, job: str) -> None:
 
     keys = home.credentials()
     session = boto3.Session(keys.access_key_id, keys.secret_access_key, region_name=DEFAULT_REGION)
-    sagemaker = session.client("sagemaker", endpoint_url=find_url(home))
     try:
+        if job.startswith(CLUSTER):
+            emr = session.client("emr", endpoint_url=find_url(home))
+            emr.add_tags(ResourceId=job, Tags=[{"Key": INTERRUPT, "Value": NOW}])
+            return
+        sagemaker = session.client("sagemaker", endpoint_url=find_url(home))
         arn = sagemaker.describe_training_job(TrainingJobName=job)["TrainingJobArn"]
         sagemaker.add_tags(ResourceArn=arn, Tags=[{"Key": INTERRUPT, "Value": NOW}])
     except botocore.exceptions.ClientError as error:

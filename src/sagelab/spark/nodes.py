@@ -52,17 +52,24 @@ def address(host: str, hosts: list[str]) -> str:
 class Node:
     """The worker of this host, with the master where it leads. What its executors print goes to the log."""
 
-    def __init__(self, settings: Settings, own: str, first: str, plan: Plan) -> None:
-        self._work = Path(tempfile.mkdtemp(prefix="spark-work-"))
+    def __init__(
+        self, settings: Settings, own: str, first: str, plan: Plan, role: str = "", room: int = 0
+    ) -> None:
+        """role: "master" or "worker" where a host is one of them alone, and what executors print is gathered.
+
+        room: MB of all executors of a host, by default those of one.
+        """
+        self.work = Path(tempfile.mkdtemp(prefix="spark-work-"))
+        self._gathered = set[Path]()
         log = settings.folder / "node.properties"
         log.write_text(QUIET_LOG)
-        words = [own, str(MASTER), first, str(plan.cores), str(plan.executor), str(self._work)]
-        words += ["lead"] if own == first else []
+        words = [own, str(MASTER), first, str(plan.cores), str(room or plan.executor), str(self.work)]
+        words.append(role or ("both" if own == first else "worker"))
         extra = (f"-Dlog4j2.configurationFile={log}", f"-Dspark.rpc.askTimeout={PATIENT}")
         main = "org.apache.spark.deploy.SagelabNode"
         line = command(settings, DAEMON_MEMORY, main, *words, extra=extra)
         self._process = subprocess.Popen(line, env=settings.environment, stdout=subprocess.PIPE)
-        self._printer = threading.Thread(target=self._print, daemon=True)
+        self._printer = None if role else threading.Thread(target=self._print, daemon=True)
 
     def wait_ready(self) -> None:
         """ApplicationError: it does not start."""
@@ -70,7 +77,8 @@ class Node:
         if self._process.stdout.readline().strip() != b"ready":
             cause = ChildProcessError(f"exit code {self._process.wait()}")
             raise ApplicationError("the node of Spark's cluster did not start", cause)
-        self._printer.start()
+        if self._printer:
+            self._printer.start()
 
     def _print(self) -> None:
         ends: dict[Path, int] = {}
@@ -80,13 +88,26 @@ class Node:
 
     def print_new(self, ends: dict[Path, int]) -> None:
         """What executors have printed since. ends: of each file, where that was."""
-        for file in sorted(self._work.glob("app-*/*/std*")):
+        for file in self._files():
             with contextlib.suppress(OSError), file.open("rb") as stream:
                 stream.seek(ends.get(file, 0))
                 text = stream.read(1 << 20)
                 ends[file] = stream.tell()
                 sys.stderr.buffer.write(text)
                 sys.stderr.buffer.flush()
+
+    def _files(self) -> list[Path]:
+        return sorted(self.work.glob("app-*/*/std*"))
+
+    def printed(self) -> list[Path]:
+        """The files of executors that this was not asked for before."""
+        found = [file for file in self._files() if file not in self._gathered]
+        self._gathered |= set(found)
+        return found
+
+    def wait(self) -> int:
+        """Its exit code, once it has ended."""
+        return self._process.wait()
 
     def end(self) -> None:
         self._process.kill()

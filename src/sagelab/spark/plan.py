@@ -61,10 +61,14 @@ def instance(name: str) -> Machine:
     return Machine(memory * 1024, cores)
 
 
-def make(name: str, hosts: int, here: Machine) -> Plan:
-    """For an instance type and a number of hosts, which share this machine."""
+def make(name: str, hosts: int, here: Machine, beside: int | None = None) -> Plan:
+    """For an instance type and a number of hosts, which share this machine.
+
+    beside: Javas beside those of executors, by default the driver's where there are several hosts: alone, it is
+    the executor, too.
+    """
     there = instance(name)
-    javas = hosts + 1 if hosts > 1 else 1  # alone, the driver is the executor, too
+    javas = hosts + (int(hosts > 1) if beside is None else beside)
     share = max(LEAST, int(here.memory * SHARE) // javas)
     cores = max(1, min(there.cores, here.cores))
     return Plan(

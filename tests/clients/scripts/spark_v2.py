@@ -1,6 +1,10 @@
 """Spark's processors in SDK v2's words; words.py and tidying.py lie in code/."""
 
 # %% A script, with a module, a configuration and an event log
+import tempfile
+import zipfile
+from pathlib import Path
+
 import sagemaker
 from sagemaker.s3 import S3Downloader, S3Uploader
 from sagemaker.spark.processing import PySparkProcessor, SparkJarProcessor
@@ -31,7 +35,10 @@ processor.run(
 )
 print("events", len(S3Downloader.list(f"s3://{bucket}/spark-v2/events")))
 
-# %% A jar that is not there
+# %% A jar without its class
+empty = str(Path(tempfile.mkdtemp(), "empty.jar"))
+with zipfile.ZipFile(empty, "w") as archive:
+    archive.writestr("META-INF/MANIFEST.MF", "Manifest-Version: 1.0\n")
 jar = SparkJarProcessor(
     framework_version="3.5",
     role=role,
@@ -40,9 +47,7 @@ jar = SparkJarProcessor(
     max_runtime_in_seconds=900,
 )
 try:
-    jar.run(
-        submit_app=f"s3://{bucket}/spark-v2/none.jar", submit_class="a.B", configuration=configuration, logs=False
-    )
+    jar.run(submit_app=empty, submit_class="a.B", configuration=configuration, logs=False)
 except Exception as error:
     print("jar", type(error).__name__)
 print("message", jar.latest_job.describe()["ExitMessage"])

@@ -58,6 +58,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "cloudwatch": frozenset(["DescribeAlarmHistory", "DescribeAlarms", "GetMetricData", "GetMetricStatistics"]),
     "cloudtrail": frozenset(["LookupEvents"]),
     "athena": frozenset(["BatchGetQueryExecution", "ListQueryExecutions"]),
+    "emr": frozenset(["DescribeCluster", "ListClusters", "ListInstances", "ListSteps"]),
     "glue": frozenset(["GetCrawlerMetrics", "GetCrawlers"]),
     "logs": frozenset(["DescribeLogStreams", "GetLogEvents"]),
     "s3": frozenset(["DeleteObject", "GetObject", "HeadObject", "ListBuckets", "ListObjectsV2"]),

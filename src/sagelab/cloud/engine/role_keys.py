@@ -15,8 +15,10 @@ from sagelab.cloud.engine.sandbox.door import Keys
 class RoleKeys:
     """The keys of `role`, from now on. botocore's ClientError: nobody may assume it."""
 
-    def __init__(self, sts: Any, role: str, end_key: Callable[[str, float], None]) -> None:
-        self._sts, self._role, self._end_key = sts, role, end_key
+    def __init__(
+        self, sts: Any, role: str, end_key: Callable[[str, float], None], session: str = "SageMaker"
+    ) -> None:
+        self._sts, self._role, self._end_key, self._session = sts, role, end_key, session
         self._lock, self._given, self._ended = threading.Lock(), dict[str, float](), False
         self._renew()
 
@@ -41,7 +43,7 @@ class RoleKeys:
             return self._text
 
     def _renew(self) -> None:
-        session = {"RoleArn": self._role, "RoleSessionName": "SageMaker"}
+        session = {"RoleArn": self._role, "RoleSessionName": self._session}
         keys = self._sts.assume_role(**session)["Credentials"]
         now, until = datetime.now(UTC), keys["Expiration"]
         self._given[keys["AccessKeyId"]] = until.timestamp()

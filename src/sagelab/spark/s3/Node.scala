@@ -5,20 +5,23 @@ import org.apache.spark.deploy.master.Master
 import org.apache.spark.deploy.worker.Worker
 import org.apache.spark.launcher.JavaModuleOptions
 
-/** One host of Spark's own cluster manager, all in one Java: ADDRESS PORT MASTER CORES MEMORY_MB FOLDER [lead].
+/** One host of Spark's own cluster manager, all in one Java: ADDRESS PORT MASTER CORES MEMORY_MB FOLDER ROLE.
   *
-  * MASTER: the address of the host whose node leads. It says `ready` once its worker is there.
+  * MASTER: the address of the host whose node leads. ROLE: master, worker or both. It says `ready` once it is there.
   */
 object SagelabNode {
   def main(words: Array[String]): Unit = {
     val Array(address, port, master, cores, memory, folder) = words.take(6)
     val conf = new SparkConf(loadDefaults = true)
-    if (words.drop(6).contains("lead")) Master.startRpcEnvAndEndpoint(address, port.toInt, 0, conf)
-    val masters = Array(s"spark://$master:$port")
-    val worker = Worker.startRpcEnvAndEndpoint(address, 0, 0, cores.toInt, memory.toInt, masters, folder, conf = conf)
+    val role = words(6)
+    def lead() = Master.startRpcEnvAndEndpoint(address, port.toInt, 0, conf)._1
+    def work() = Worker.startRpcEnvAndEndpoint(
+      address, 0, 0, cores.toInt, memory.toInt, Array(s"spark://$master:$port"), folder, conf = conf)
+    val leading = if (role == "worker") None else Some(lead())
+    val last = if (role == "master") leading.get else work()
     println("ready")
     Console.flush()
-    worker.awaitTermination()
+    last.awaitTermination()
   }
 }
 

@@ -73,6 +73,7 @@ final class Output(bucket: Bucket, key: String, how: Writing, kept: Option[Uncom
   private val underWay = new Semaphore(4)
   private var written = 0L
   private var closed = false
+  @volatile private var dropped = false
 
   override def write(byte: Int): Unit = write(Array(byte.toByte), 0, 1)
 
@@ -121,7 +122,7 @@ final class Output(bucket: Bucket, key: String, how: Writing, kept: Option[Uncom
     underWay.acquire()
     parts += Client.pool.submit(new Callable[String] {
       def call(): String =
-        try bucket.part(key, id, number, going.body())
+        try if (dropped) throw new IOException("given up") else bucket.part(key, id, number, going.body())
         finally { going.remove(); underWay.release() }
     })
     piece = new Piece(how.folder)
@@ -137,10 +138,11 @@ final class Output(bucket: Bucket, key: String, how: Writing, kept: Option[Uncom
     }
   }
 
+  /** Once no part is on its way: one that came after the end of its upload would stay. */
   private def drop(): Unit = {
     closed = true
+    dropped = true
     piece.remove()
-    parts.foreach(_.cancel(false))
     parts.foreach(part => scala.util.Try(part.get()))
     upload.foreach(bucket.abort(key, _))
   }

@@ -41,6 +41,7 @@ MODULES: dict[tuple[str, ...], str] = {
     TRAIN: TOOLKIT,
     ("function",): "sagelab.functions",
     ("lake",): "sagelab.lake",
+    ("instance",): "sagelab.spark.emr",
 }
 SHELL = re.compile(r"\S*\b(sh|bash|dash|busybox|sudo|env|timeout|nohup|nice|time|tini|dumb-init)\b")
 DRIVERS = ("/sm_drivers/", "sagemaker_training")  # of both SDKs

@@ -26,6 +26,7 @@ NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
     "fsx": ("", ()),
     "firehose": ("deliverystream/", ("DeliveryStreamName",)),
     "kinesis": ("stream/", ("StreamARN", "ResourceARN", "StreamName")),
+    "elasticmapreduce": ("", ()),
     "cloudtrail": ("trail/", ("Name", "TrailName", "ResourceId", "ResourceIdList[]")),
 }
 

@@ -15,6 +15,7 @@ from sagelab.cloud.errors import AccessDenied, ValidationException
 from sagelab.cloud.gateway.auth import (
     athena,
     beside,
+    emr,
     endpoints,
     fsx,
     glue,
@@ -26,6 +27,7 @@ from sagelab.cloud.gateway.auth import (
 from sagelab.cloud.gateway.auth.actions import of_others, of_sagemaker
 from sagelab.cloud.gateway.auth.needed import Needed
 from sagelab.cloud.gateway.context import Context
+from sagelab.cloud.gateway.moto import iam
 from sagelab.cloud.gateway.moto.front import MotoFront
 from sagelab.cloud.resources.call import Call
 from sagelab.cloud.store import Store
@@ -98,21 +100,22 @@ class Permissions:
         return of_others(context.request, context.service, context.operation, context.where)
 
     def _beside(self, context: Context, service: str, call: Call) -> Iterator[Needed]:
-        if service == "athena":
-            yield from athena.needs(call.operation, call.params, context.where, self._store)
-            return
-        if service == "fsx":
-            yield from fsx.needs(call.operation, call.params, context.where, self._store)
-            return
-        if service == "glue":
-            yield from glue.needs(call.operation, call.params, context.where)
-            yield from beside.needs_of_crawler(call.params, call.account)
-            return
-        if service in streams.NAMES:
-            yield from streams.needs(service, call.operation, call.params, context.where)
-            return
-        yield from beside.needs(service, call.operation, call.params, context.where)
-        if call.operation == "RegisterScalableTarget" and not self._moto.role_id(call.account, records.ROLE):
+        name, params, where = call.operation, call.params, context.where
+        match service:
+            case "athena":
+                yield from athena.needs(name, params, where, self._store)
+            case "elasticmapreduce":
+                yield from emr.needs(name, params, where, iam.roles_of_profile)
+            case "fsx":
+                yield from fsx.needs(name, params, where, self._store)
+            case "glue":
+                yield from glue.needs(name, params, where)
+                yield from beside.needs_of_crawler(params, call.account)
+            case "firehose" | "kinesis":
+                yield from streams.needs(service, name, params, where)
+            case _:
+                yield from beside.needs(service, name, params, where)
+        if name == "RegisterScalableTarget" and not self._moto.role_id(call.account, records.ROLE):
             yield beside.needs_of_role(call.account)
 
     def _check_targets(self, context: Context, call: Call) -> None:

@@ -210,6 +210,12 @@ def _iam(arn: str) -> Any:
     return get_backend("iam")[arn.split(":")[4]]["aws"]
 
 
+def roles_of_profile(account: str, name: str) -> list[str]:
+    """The ARNs of the roles of an instance profile; none where there is none such."""
+    profiles = list(get_backend("iam")[account]["aws"].instance_profiles.values())
+    return [role.arn for profile in profiles if profile.name == name for role in profile.roles]
+
+
 def session_id(role: str, session: str) -> str:
     """Who a session of a role is for good, role's id:session; another role by that name has another id."""
     found = _holder(role)

@@ -46,8 +46,10 @@ BESIDE = {
     "fsx": "AWSSimbaAPIService_v20180301",
     "firehose": "Firehose_20150804",
     "kinesis": "Kinesis_20131202",
+    "elasticmapreduce": "ElasticMapReduce",
 }
 SHARED = frozenset({"glue"})  # of them those whose other operations are moto's
+MODELS = {"elasticmapreduce": "emr"}  # what is signed by another name than botocore's -> botocore's
 _LABEL = re.compile(r"\{(\w+)(\+?)\}")
 
 
@@ -160,7 +162,7 @@ class Planes:
         return table
 
     def _service(self, plane: str) -> ServiceModel:
-        description: dict[str, Any] = self._loader.load_service_model(plane, "service-2")
+        description: dict[str, Any] = self._loader.load_service_model(MODELS.get(plane, plane), "service-2")
         return ServiceModel(description, plane)
 
 

@@ -242,6 +242,8 @@ def test_no_bytes_stay_when_their_objects_are_deleted(home: Home) -> None:
     s3 = cloud.client("s3")
     made = make_objects(cloud)
     s3.abort_multipart_upload(Bucket=BUCKET, Key="begun", UploadId=made["UploadId"])
+    with pytest.raises(botocore.exceptions.ClientError, match="NoSuchUpload"):  # a part that comes too late
+        s3.upload_part(Bucket=BUCKET, Key="begun", UploadId=made["UploadId"], PartNumber=9, Body=b"9")
     for bucket in (BUCKET, VERSIONED):
         versions = s3.list_object_versions(Bucket=bucket)
         for one in versions["Versions"] + versions.get("DeleteMarkers", []):

@@ -1,6 +1,7 @@
 // The frame of every page: the bar, the menu, the login, and which page an address leads to.
 import { Alarms } from "./alarms.js";
 import { facts, logIn, logOut, session } from "./api.js";
+import { Clusters } from "./clusters.js";
 import { Create } from "./create.js";
 import { Crawlers } from "./crawlers.js";
 import { Detail } from "./detail.js";
@@ -21,6 +22,7 @@ const BESIDE = {
   Lake: [
     ["queries", "Queries"],
     ["crawlers", "Crawlers"],
+    ["clusters", "Clusters"],
   ],
   Account: [
     ["s3", "S3 buckets"],
@@ -55,6 +57,7 @@ function Page({ address }) {
   if (kind && !rest.length) return html`<${List} key=${place} kind=${kind} query=${query} />`;
   if (kind && rest.length === 1) return html`<${Detail} key=${rest[0]} kind=${kind} name=${rest[0]} />`;
   if (place === "alarms" && !rest.length) return html`<${Alarms} />`;
+  if (place === "clusters" && !rest.length) return html`<${Clusters} query=${query} />`;
   if (place === "crawlers" && !rest.length) return html`<${Crawlers} />`;
   if (place === "queries" && !rest.length) return html`<${Queries} query=${query} />`;
   if (place === "s3" && !rest.length) return html`<${Buckets} query=${query} />`;

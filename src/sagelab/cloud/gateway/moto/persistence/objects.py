@@ -240,7 +240,9 @@ class _Uploads(s3.MultipartDict):  # type: ignore[misc]
 
     def __getitem__(self, upload: str) -> Any:
         noted().looked_up.add(Item("upload", self._bucket, upload))
-        return super().__getitem__(upload)
+        if (found := self.get(upload)) is None:
+            raise NoSuchUpload(upload_id=upload)
+        return found
 
     def __setitem__(self, upload: str, value: Any) -> None:
         noted().changed.add(Item("upload", self._bucket, upload))

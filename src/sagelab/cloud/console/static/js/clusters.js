@@ -1,0 +1,71 @@
+// Clusters of EMR, the newest first; of one that is chosen, its steps and its instances.
+import { call } from "./api.js";
+import { useLive } from "./events.js";
+import { Table } from "./table.js";
+import { Command, html, Notice, Status, Time } from "./ui.js";
+
+const concerns = (event) => event.type === "resource" && (event.kind === "emr-cluster" || event.kind === "emr-step");
+const reason = ({ Status: { StateChangeReason = {} } }) => StateChangeReason.Message;
+const state = (row) => html`<${Status} value=${row.Status.State} detail=${reason(row)} />`;
+const times = ({ Status: { Timeline = {} } }) => Timeline;
+
+const CLUSTERS = [
+  ["Cluster", (row) => html`<a href=${`/clusters?q=${row.Id}`}>${row.Name}</a>`],
+  ["Id", (row) => html`<code>${row.Id}</code>`],
+  ["State", state],
+  ["Why", reason],
+  ["Normalized hours", (row) => row.NormalizedInstanceHours],
+  ["Created", (row) => html`<${Time} value=${times(row).CreationDateTime} />`],
+  ["Ended", (row) => html`<${Time} value=${times(row).EndDateTime} />`],
+];
+const STEPS = [
+  ["Step", (row) => html`<code title=${row.Id}>${row.Name}</code>`],
+  ["State", state],
+  ["Arguments", (row) => html`<code class="wrap">${(row.Config.Args || []).join(" ").slice(0, 200)}</code>`],
+  ["On failure", (row) => row.ActionOnFailure],
+  ["Why it failed", ({ Status: { FailureDetails = {} } }) => FailureDetails.Message],
+  ["Started", (row) => html`<${Time} value=${times(row).StartDateTime} />`],
+  ["Ended", (row) => html`<${Time} value=${times(row).EndDateTime} />`],
+];
+const INSTANCES = [
+  ["Instance", (row) => html`<code>${row.Ec2InstanceId}</code>`],
+  ["Type", (row) => row.InstanceType],
+  ["Market", (row) => row.Market],
+  ["State", state],
+  ["Address", (row) => row.PrivateIpAddress],
+  ["Created", (row) => html`<${Time} value=${times(row).CreationDateTime} />`],
+  ["Ended", (row) => html`<${Time} value=${times(row).EndDateTime} />`],
+];
+
+async function look(id) {
+  const listed = await call("emr", "ListClusters", {});
+  const found = { clusters: listed.result.Clusters || [], command: listed.command };
+  if (!id) return found;
+  const [steps, instances] = await Promise.all([
+    call("emr", "ListSteps", { ClusterId: id }),
+    call("emr", "ListInstances", { ClusterId: id }),
+  ]);
+  return { ...found, steps: steps.result.Steps, instances: instances.result.Instances, command: steps.command };
+}
+
+const part = (title, columns, rows) => html`
+  <h2>${title}</h2>
+  <div class="card flush"><${Table} caption=${title} columns=${columns} rows=${rows} rowKey=${(row) => row.Id} /></div>`;
+
+export function Clusters({ query }) {
+  const { q = "" } = query;
+  const live = useLive(() => look(q), [q], concerns);
+  const { clusters = [], steps, instances } = live.data || {};
+  return html`
+    <div class="bar"><h1 tabindex="-1">Clusters</h1><button type="button" onClick=${live.reload}>Refresh</button></div>
+    <${Notice} error=${live.error} />
+    ${
+      live.data &&
+      (clusters.length
+        ? html`<div class="card flush"><${Table} caption="Clusters" columns=${CLUSTERS} rows=${clusters} rowKey=${(row) => row.Id} /></div>`
+        : html`<div class="empty"><p>EMR has had no cluster here.</p></div>`)
+    }
+    ${steps && part(`Steps of ${q}`, STEPS, steps)}
+    ${instances && part(`Instances of ${q}`, INSTANCES, instances)}
+    ${live.data && html`<details class="cli"><summary>AWS CLI</summary><${Command} text=${live.data.command} /></details>`}`;
+}
