@@ -12,7 +12,6 @@ from typing import Any
 from sagelab.cloud.engine.streams import iterators
 from sagelab.cloud.gateway.auth.needed import Needed
 
-NAMES = ("firehose", "kinesis")
 _ROLES = ("RoleARN", "RoleArn")
 _KINESIS = ("StreamARN", "ResourceARN")
 
