@@ -127,6 +127,7 @@ def shapes(root: Path, light: bool) -> tuple[Job, ModuleType, bytes]:
         else {"mini_batch_size": 20, "lr_scheduler_step": 6}
     )
     sent |= {"num_training_samples": counts[0], "learning_rate": 0.05}
+    sent |= {"kv_store": "dist_sync", "precision_dtype": "float16"}  # what several GPUs would do
     channels = {
         name: {f"{name}.rec": content} for name, content in zip(("train", "validation"), files, strict=True)
     }
@@ -144,6 +145,7 @@ def streets(root: Path, light: bool) -> tuple[Job, ModuleType, bytes]:
             f"{n}.json": scenes.annotation(objects, WIDE) for n, (_, _, objects) in enumerate(drawn)
         }
     sent: dict[str, Any] = {"num_classes": 2, "num_training_samples": len(channels["train"]), "optimizer": "adam"}
+    sent |= {"kv_store": "dist_async"}
     sent |= {"learning_rate": 0.002, "mini_batch_size": 4 if light else 8, "epochs": 1 if light else 4}
     job = scenes.job(root, channels, "application/x-image", sent)
     return job, object_detection, scenes.encoded(scenes.street(chance, WIDE)[0], "JPEG")
@@ -161,7 +163,7 @@ def roads(root: Path, light: bool) -> tuple[Job, ModuleType, bytes]:
     maps = {f"{name}_label_map.json": b'{"scale": "10"}' for name in ("train", "validation")}
     sent: dict[str, Any] = {"num_classes": 4, "num_training_samples": len(channels["train"]), "optimizer": "adam"}
     sent |= {"base_size": STREET, "crop_size": STREET, "learning_rate": 0.01, "epochs": 1 if light else 8}
-    sent |= {"mini_batch_size": 2 if light else 8, "algorithm": "psp" if light else "fcn"}
+    sent |= {"mini_batch_size": 2 if light else 8, "algorithm": "psp" if light else "fcn", "syncbn": True}
     job = scenes.job(root, channels | {"label_map": maps}, "image/jpeg", sent)
     return job, semantic_segmentation, scenes.encoded(scenes.street(chance, STREET)[0], "JPEG")
 

@@ -36,6 +36,8 @@ def best(log: str, what: str) -> float:
 def test_classes_are_learnt_and_told(tmp_path: Path) -> None:
     found, log = train("image-classification", tmp_path, "light")
     assert "Epoch[1] Train-accuracy=" in log
+    assert "kv_store: one machine trains" in log
+    assert "precision_dtype: on processors float16 has no advantage" in log
     assert "Epoch[1] Train-top_k_accuracy_2=" in log
     assert 'Saved checkpoint to "/opt/ml/model/image-classification-000' in log
     files = [f"image-classification-{epoch:04d}.params" for epoch in (1, 2, 3)]
@@ -58,6 +60,7 @@ def test_objects_are_learnt_and_told(tmp_path: Path) -> None:
         "validation mAP <score>=(",
     ):
         assert f"#quality_metric: host=algo-1, epoch=0, {what}" in log
+    assert "kv_store: one machine trains" in log
     assert "Training begins with the model of the model channel" in log
     assert found["files"] == ["hyperparams.json", "model_algo_1-0000.params", "model_algo_1-symbol.json"]
     rows = found["answer"][""]["prediction"]
@@ -72,6 +75,7 @@ def test_pixels_are_learnt_and_told(tmp_path: Path) -> None:
     found, log = train("semantic-segmentation", tmp_path, "light")
     for what in ("train loss <loss>=(", "validation mIOU <score>=(", "validation pixel_accuracy <score>=("):
         assert f"#quality_metric: host=algo-1, epoch=0, {what}" in log
+    assert "syncbn: there is no second GPU" in log
     assert found["files"] == ["hyperparams.json", "label_map.json", "model_algo-1"]
     mask = found["answer"][""]
     assert mask["shape"] == [64, 64]

@@ -132,3 +132,14 @@ def test_links_of_a_job_are_not_followed_into_its_model(tmp_path: Path) -> None:
         archives.pack([Tree(tmp_path, "model")], out)
     with tarfile.open(tmp_path / "model.tar.gz") as found:
         assert {one.name: one.issym() for one in found} == {"link": True, "folder": True}
+
+
+def test_what_holds_too_much_is_not_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "model").mkdir()
+    for name in "abc":
+        (tmp_path / "model" / name).write_bytes(b"x" * 10_000)
+    for name, value in (("MAX_MEMBERS", 2), ("MAX_BYTES", 20_000)):
+        with monkeypatch.context() as patch, (tmp_path / name).open("w+b") as out:
+            patch.setattr(archives, name, value)
+            with pytest.raises(BadArchive, match="holds more than"):
+                archives.pack([Tree(tmp_path, "model")], out)

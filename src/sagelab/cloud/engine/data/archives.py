@@ -140,7 +140,7 @@ def pack(trees: list[Tree], out: IO[bytes]) -> None:
     BadArchive: they hold too much.
     """
     packed = deflate.Writer(out)
-    with tarfile.open(fileobj=packed, mode="w|", bufsize=deflate.BLOCK) as archive:  # type: ignore[call-overload]
+    with tarfile.open(fileobj=packed, mode="w", copybufsize=deflate.BLOCK) as archive:  # type: ignore[call-overload]
         seen: set[str] = set()
         for tree in trees:
             same: dict[tuple[int, int], str] = {}

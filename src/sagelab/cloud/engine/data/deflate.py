@@ -17,21 +17,30 @@ END = b"\x03\0"  # a last block that is empty
 
 
 class Writer:
-    """What tarfile writes a stream to. close() is its end, and leaves the file open."""
+    """What tarfile writes to. close() is its end, and leaves the file open."""
 
     def __init__(self, out: IO[bytes]) -> None:
-        self._out, self._sum, self._size = out, 0, 0
+        self._out, self._held, self._sum, self._size = out, bytearray(), 0, 0
         out.write(HEAD)
 
+    def tell(self) -> int:
+        """How much was written to it."""
+        return self._size
+
     def write(self, data: bytes) -> int:
-        for start in range(0, len(data), BLOCK):
-            block = data[start : start + BLOCK]
-            self._out.write(_deflated(block, 1 if _shrinks(block) else 0))
+        self._held += data
         self._sum, self._size = zlib.crc32(data, self._sum), self._size + len(data)
+        while len(self._held) >= BLOCK:
+            self._put(bytes(self._held[:BLOCK]))
+            del self._held[:BLOCK]
         return len(data)
 
     def close(self) -> None:
+        self._put(bytes(self._held))
         self._out.write(END + struct.pack("<II", self._sum, self._size & 0xFFFFFFFF))
+
+    def _put(self, block: bytes) -> None:
+        self._out.write(_deflated(block, 1 if _shrinks(block) else 0))
 
 
 def _shrinks(block: bytes) -> bool:
