@@ -23,7 +23,7 @@ def template(**resources: Any) -> str:
         ("AWS::RDS::DBInstance", "No database server runs here"),
         ("AWS::ECS::Service", "No container runs here"),
         ("AWS::AutoScaling::AutoScalingGroup", "No machine can be started here"),
-        ("AWS::Lambda::EventSourceMapping", "No stream is read for a function here"),
+        ("AWS::Lambda::EventSourceMapping", "A stack maps no stream to a function here"),
         ("Custom::Thing", "No address leads to a function here"),
         ("AWS::CloudFormation::WaitCondition", "Nobody can signal to a stack here"),
         ("AWS::Athena::WorkGroup", "A stack makes nothing of Athena's here"),
