@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sagelab.cloud.home import Home
 from tests import clouds
 from tests.cloud.firehoses import Firehoses
+from tests.cloud.functions import Functions
 from tests.cloud.kills import kill
 from tests.conftest import LocalCloud
 from tests.waiting import until
@@ -109,3 +110,45 @@ def test_what_kinesis_has_acknowledged_is_delivered_once_whenever_it_is_killed(h
         producer.until_killed(home, clouds.start(home))
     after = Firehoses(clouds.start(home), hoses.bucket, hoses.role, there=True)
     until(lambda: once(after, "killed/", producer), bool)
+
+
+TELLS = """
+import base64, json, os
+import boto3
+
+sqs = boto3.client("sqs")
+
+def handler(event, context):
+    said = [base64.b64decode(one["kinesis"]["data"]).decode() for one in event["Records"]]
+    sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName="told")["QueueUrl"], MessageBody=json.dumps(said))
+"""
+
+
+@pytest.mark.long
+def test_a_function_gets_all_records_at_least_once_and_in_order_through_kills(home: Home) -> None:
+    cloud = clouds.start(home)
+    functions = Functions(cloud, lambda name: name, ["logs:*", "kinesis:*", "sqs:*"])
+    cloud.client("sqs").create_queue(QueueName="told")
+    kinesis = cloud.client("kinesis")
+    kinesis.create_stream(StreamName="killed", ShardCount=1)
+    arn = kinesis.describe_stream_summary(StreamName="killed")["StreamDescriptionSummary"]["StreamARN"]
+    asked = {"EventSourceArn": arn, "StartingPosition": "LATEST", "BatchSize": 10}
+    functions.client.create_event_source_mapping(FunctionName=functions.make(TELLS), **asked)
+    expected = [str(number) for number in range(300)]
+    for start in range(0, 300, 100):
+        entries = [{"Data": one.encode(), "PartitionKey": "k"} for one in expected[start : start + 100]]
+        client = clouds.start(home).client("kinesis")
+        assert client.put_records(StreamName="killed", Records=entries)["FailedRecordCount"] == 0
+        kill(home)
+    found: list[str] = []
+    sqs = clouds.start(home).client("sqs")
+    url = sqs.get_queue_url(QueueName="told")["QueueUrl"]
+
+    def take() -> list[str]:
+        for one in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+            found.extend(json.loads(one["Body"]))
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=one["ReceiptHandle"])
+        return list(dict.fromkeys(found))
+
+    assert until(take, lambda seen: len(seen) == 300) == expected
+    assert len(found) <= 300 + 3 * 10  # a batch that was under way is done again, and no more

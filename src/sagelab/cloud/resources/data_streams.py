@@ -65,6 +65,8 @@ class DataStreams(Family):
             raise invalid("ShardCount should not be provided for On Demand stream.")
         if not count:
             raise Beside("ValidationException", "ShardCount is required for a provisioned stream.")
+        if params.get("WarmThroughputMiBps"):
+            raise invalid(NOT_HERE.format("WarmThroughputMiBps", "leave it out."))
         self._check_shards(call, count)
         arn, name = _arn(call, params["StreamName"]), params["StreamName"]
         stream: Document = {
@@ -334,6 +336,9 @@ class DataStreams(Family):
 
     def find(self, call: Call, name: str = "", member: str = "StreamARN") -> Document:
         """The stream that a request names, by its ARN or its name. Beside: there is none."""
+        for refused in ("StreamId", "DryRun", "WarmThroughputMiBps"):
+            if call.params.get(refused):
+                raise invalid(NOT_HERE.format(refused, "leave it out."))
         arn = call.params.get(member)
         name = name or call.params.get("StreamName") or ""
         if not arn and not name:

@@ -65,7 +65,7 @@ class DeliveryStreams(Family):
 
     @operation("CreateDeliveryStream")
     def create(self, call: Call) -> Params:
-        params, now = call.params, datetime.now(UTC)
+        params = call.params
         kind = params.get("DeliveryStreamType", DIRECT)
         asked = self._destination(params, "Configuration")
         source = self._source(call, kind)
@@ -78,21 +78,8 @@ class DeliveryStreams(Family):
             self._check_role(call, role)
         if len(list(self.store.documents(KIND, call.region))) >= MOST:
             raise Beside("LimitExceededException", f"You have reached the limit of {MOST} Firehose streams here.")
-        arn = _arn(call, params["DeliveryStreamName"])
-        stream: Document = {
-            "DeliveryStreamName": params["DeliveryStreamName"],
-            "DeliveryStreamARN": arn,
-            "DeliveryStreamStatus": ACTIVE,
-            "DeliveryStreamEncryptionConfiguration": {"Status": "DISABLED"},
-            "DeliveryStreamType": kind,
-            "VersionId": "1",
-            "CreateTimestamp": now,
-            "Destinations": [_described(told)],
-            "HasMoreDestinations": False,
-            OWN: {"Spool": uuid.uuid4().hex},
-        }
-        if source:
-            stream["Source"] = {"KinesisStreamSourceDescription": source}
+        stream = _document(call, told, source)
+        arn = stream["DeliveryStreamARN"]
         tags = {one["Key"]: one.get("Value") or "" for one in params.get("Tags") or []}
         try:
             self.store.add(Resource(arn, KIND, call.region, params["DeliveryStreamName"], ACTIVE, stream), tags)
@@ -370,6 +357,27 @@ class DeliveryStreams(Family):
 
 def _unknown(name: str, account: str) -> Beside:
     return Beside("ResourceNotFoundException", f"Firehose {name} under account {account} not found.")
+
+
+def _document(call: Call, told: Params, source: Params | None) -> Document:
+    """A new stream."""
+    params = call.params
+    found = {"DirectPutSourceDescription": params.get("DirectPutSourceConfiguration")}
+    found |= {"KinesisStreamSourceDescription": source}
+    found = {name: value for name, value in found.items() if value}
+    return {
+        "DeliveryStreamName": params["DeliveryStreamName"],
+        "DeliveryStreamARN": _arn(call, params["DeliveryStreamName"]),
+        "DeliveryStreamStatus": ACTIVE,
+        "DeliveryStreamEncryptionConfiguration": {"Status": "DISABLED"},
+        "DeliveryStreamType": params.get("DeliveryStreamType", DIRECT),
+        "VersionId": "1",
+        "CreateTimestamp": datetime.now(UTC),
+        **({"Source": found} if found else {}),
+        "Destinations": [_described(told)],
+        "HasMoreDestinations": False,
+        OWN: {"Spool": uuid.uuid4().hex},
+    }
 
 
 def _described(told: Params) -> Params:

@@ -151,7 +151,9 @@ class Delivery:
         return max(0.0, left) / self._clock.speed
 
     def _stumble(self, error: Exception) -> None:
-        if not isinstance(error, ClientError | BotoCoreError | JobError):
+        if isinstance(error, JobError):  # its host's packages cannot be had
+            logger.warning("the delivery stream %s: %s", self.name, error)
+        elif not isinstance(error, ClientError | BotoCoreError):
             logger.exception("the delivery stream %s stumbled", self.name)
         pause = min(LONGEST, FIRST * 2.0 ** min(self._failing, 10))
         self._failing += 1
