@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import pickle
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -44,3 +47,28 @@ def test_a_home_of_before_the_package_had_its_name_is_read() -> None:
     from sagelab.cloud.gateway.moto.persistence import pickles, streams
 
     assert pickles.load(b"csagelab.cloud.gateway.kept.streams\nStream\n.") is streams.Stream
+
+
+def test_a_backend_stands_in_another_by_its_name_as_it_did_in_homes_of_before() -> None:
+    from sagelab.cloud.gateway.moto.persistence import pickles
+
+    account = pickles.backends("sqs")["210987654321"]
+    backend = account["us-east-1"]
+    state = {"one": backend, "account": account, "all": pickles.backends("sqs"), "text": "sqs"}
+    names = {id(backend): ("sqs", "210987654321", "us-east-1"), id(account): ("sqs", "210987654321")}
+    names |= {id(pickles.backends("sqs")): ("sqs",)}
+
+    class Formerly(pickle.Pickler):
+        def persistent_id(self, value: Any) -> Any:
+            return names.get(id(value))
+
+    Formerly(buffer := io.BytesIO()).dump(state)
+    for data in (pickles.dump(state), buffer.getvalue()):
+        assert len(data) < 300
+        read = pickles.load(data)
+        assert read["one"] is backend
+        assert read["account"] is account
+        assert read["all"] is pickles.backends("sqs")
+    own = pickles.load(pickles.dump({"self": backend}, backend))["self"]
+    assert own is not backend
+    assert vars(own).keys() == vars(backend).keys()

@@ -19,6 +19,7 @@ from moto.backends import get_backend
 from moto.core.base_backend import AccountSpecificBackend, BackendDict, BaseBackend
 
 _LOCKS = (type(threading.Lock()), type(threading.RLock()))
+_NAMED = (BaseBackend, AccountSpecificBackend, BackendDict)
 _PRIVATE = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey)
 _FORMERLY = "sagelab.cloud.gateway.kept."
 
@@ -50,20 +51,13 @@ class _Pickler(pickle.Pickler):
         super().__init__(buffer, protocol=5)
         self._root = root
 
-    def persistent_id(self, value: Any) -> Any:
-        kind: Any = type(value)
-        if not _is_named(kind):
-            return None
-        if isinstance(value, BaseBackend) and value is not self._root:
-            return service_of(type(value)), value.account_id, value.region_name
-        if isinstance(value, AccountSpecificBackend):
-            return service_of(value.backend), value.account_id
-        return (service_of(value.backend),) if isinstance(value, BackendDict) else None
-
     def reducer_override(self, value: Any) -> Any:
+        """Unlike persistent_id not asked of texts, numbers and plain containers, which took thrice as long."""
         kind: Any = type(value)
         if not _is_unlike(kind):
             return NotImplemented
+        if name := self._name(value):
+            return _find, name
         if isinstance(value, _LOCKS):
             return (threading.RLock if isinstance(value, _LOCKS[1]) else threading.Lock), ()
         if isinstance(value, defaultdict) and (make := value.default_factory) and make.__name__ == "<lambda>":
@@ -74,13 +68,19 @@ class _Pickler(pickle.Pickler):
             return _private_key, (_pem(value),)
         return NotImplemented
 
+    def _name(self, value: Any) -> tuple[str, ...]:
+        """Of a backend, or of those of a service; none of anything else."""
+        if isinstance(value, BaseBackend) and value is not self._root:
+            return service_of(type(value)), value.account_id, value.region_name
+        if isinstance(value, AccountSpecificBackend):
+            return service_of(value.backend), value.account_id
+        return (service_of(value.backend),) if isinstance(value, BackendDict) else ()
+
 
 class _Unpickler(pickle.Unpickler):
     def persistent_load(self, name: Any) -> Any:
-        found = backends(name[0])
-        for part in name[1:]:
-            found = found[part]
-        return found
+        """What a home of before they were calls has in place of backends."""
+        return _find(*name)
 
     def find_class(self, module: str, name: str) -> Any:
         """A home of before this package had its name says the old one."""
@@ -90,15 +90,17 @@ class _Unpickler(pickle.Unpickler):
 
 
 @cache  # a put asks it of two hundred values of a dozen kinds
-def _is_named(kind: type) -> bool:
-    """Whether values of a kind are kept by their names."""
-    return issubclass(kind, (BaseBackend, AccountSpecificBackend, BackendDict))
-
-
-@cache
 def _is_unlike(kind: type) -> bool:
     """Whether values of a kind are kept as something else than what pickle makes of them."""
-    return issubclass(kind, (*_LOCKS, defaultdict, weakref.WeakValueDictionary, *_PRIVATE))
+    return issubclass(kind, (*_NAMED, *_LOCKS, defaultdict, weakref.WeakValueDictionary, *_PRIVATE))
+
+
+def _find(service: str, *path: str) -> Any:
+    """The backends of a service, those of an account, or the one of a region."""
+    found = backends(service)
+    for part in path:
+        found = found[part]
+    return found
 
 
 def _pem(key: Any) -> bytes:
