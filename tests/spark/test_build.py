@@ -10,9 +10,7 @@ import pytest
 from sagelab.spark import build
 
 
-def test_it_is_made_once_the_jar_of_todays_sources_is_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_is_made_once_all_of_todays_sources_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = tmp_path / "sources"
     sources.mkdir()
     (sources / "A.scala").write_text("object A")
@@ -21,6 +19,8 @@ def test_it_is_made_once_the_jar_of_todays_sources_is_there(
     assert not build.is_made(tmp_path)
     jar.parent.mkdir()
     jar.touch()
+    assert not build.is_made(tmp_path)  # it was cut off
+    jar.with_suffix(".made").touch()
     assert build.is_made(tmp_path)
     (sources / "A.scala").write_text("object B")
     assert not build.is_made(tmp_path)

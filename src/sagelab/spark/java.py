@@ -8,18 +8,20 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-
-import pyspark
 
 from sagelab.spark import build
 from sagelab.spark.configuration import Configuration
 
-HOME = Path(pyspark.__file__).parent
+# By its place: to import it takes longer than all else here.
+HOME = Path(str(getattr(find_spec("pyspark"), "origin", ""))).parent
 PACKAGES = HOME.parent
 SCHEMES = ("s3a", "s3", "s3n")
 DAEMON_MEMORY = "-Xmx256m"
 PATIENCE = "300s"  # with an answer of another host: AWS's, of a machine that is busy
+# What PySpark says of a pandas that is newer than it, which nobody can change here.
+OF_PANDAS = "ignore:PySpark does not yet fully support pandas:FutureWarning"
 # The console's progress bar would fill a log; a page of each application's own has nobody to see it.
 QUIET = {
     "spark.ui.enabled": "false",
@@ -31,10 +33,11 @@ QUIET = {
 }
 
 
-def storage(jar: Path) -> dict[str, str]:
+def storage() -> dict[str, str]:
     """The project's own file system behind S3's schemes, and a committer that copies nothing."""
     found = {
-        "spark.executor.extraClassPath": str(jar),
+        "spark.executor.extraClassPath": build.classes(PACKAGES),
+        "spark.executor.defaultJavaOptions": " ".join(build.remembered(PACKAGES)),
         "spark.hadoop.fs.sagelab.buffer.dir": tempfile.gettempdir(),
     }
     for scheme in SCHEMES:
@@ -61,7 +64,7 @@ class Settings:
 def settle(own: Mapping[str, str], user: Configuration, address: str) -> Settings:
     """Write the files of configuration. own: properties before the user's. address: of this host."""
     folder = Path(tempfile.mkdtemp(prefix="spark-conf-"))
-    defaults = storage(build.jar(PACKAGES)) | QUIET | dict(own) | user.defaults
+    defaults = storage() | QUIET | dict(own) | user.defaults
     for name, text in user.files.items():
         (folder / name).write_text(text)
     lines = [f"{name} {value}\n" for name, value in defaults.items()]
@@ -72,7 +75,7 @@ def settle(own: Mapping[str, str], user: Configuration, address: str) -> Setting
     (folder / "home/jars").symlink_to(HOME / "jars")
     environment = {
         "SPARK_HOME": str(folder / "home"),
-        "SPARK_SCALA_VERSION": "2.13",  # of its jars
+        "SPARK_SCALA_VERSION": build.SCALA,
         "SPARK_CONF_DIR": str(folder),
         "JAVA_HOME": str(build.java_home(PACKAGES)),
         "SPARK_LOCAL_IP": address,
@@ -80,17 +83,18 @@ def settle(own: Mapping[str, str], user: Configuration, address: str) -> Setting
         "PYSPARK_DRIVER_PYTHON": "python3",
         "PYTHONHASHSEED": "0",
         "HADOOP_CONF_DIR": str(folder),
+        "PYTHONWARNINGS": ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), OF_PANDAS))),
     }
     return Settings(defaults, folder, {**os.environ, **environment, **user.environment})
 
 
 def command(settings: Settings, memory: str, main: str, *words: str, extra: tuple[str, ...] = ()) -> list[str]:
     """Of one Java program. memory: an option of Java's. main: the class."""
-    own = [settings.defaults.get("spark.driver.extraClassPath", ""), str(build.jar(PACKAGES))]
-    classes = ":".join(filter(None, [str(settings.folder), *own, f"{HOME}/jars/*"]))
-    wanted = (PACKAGES / build.FOLDER / "java-options").read_text().split("\n")
+    users = settings.defaults.get("spark.driver.extraClassPath", "")
+    classes = ":".join(filter(None, [users, build.classes(PACKAGES), str(settings.folder)]))
     java = str(build.java_home(PACKAGES) / "bin/java")
-    return [java, *wanted, memory, "-XX:-UsePerfData", *extra, "-cp", classes, main, *words]
+    own = [*build.options(PACKAGES), *build.remembered(PACKAGES), memory, "-XX:-UsePerfData"]
+    return [java, *own, *extra, "-cp", classes, main, *words]
 
 
 def driver(settings: Settings, master: str, words: list[str]) -> list[str]:

@@ -10,9 +10,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from sagelab.cloud import clock
 from sagelab.cloud.engine.jobs.market import INTERRUPT, NOW
+from sagelab.cloud.home import Home
+from tests import clouds
 from tests.cloud.builds import make_role
 from tests.cloud.emr import Emr, group, shell, step
+from tests.cloud.kills import kill
 from tests.conftest import LocalCloud
 from tests.waiting import until
 
@@ -310,3 +314,26 @@ def test_clusters_are_listed_by_their_states_the_newest_first(emr: Emr, waiting:
     assert times == sorted(times, reverse=True)
     everything = emr.api.get_paginator("list_clusters").paginate()
     assert {one["Id"] for page in everything for one in page["Clusters"]} >= set(emr.made)
+
+
+def test_a_cluster_that_waits_too_long_ends_by_its_policy(home: Home) -> None:
+    fast = Emr(clouds.start(home))
+    cluster = fast.run(AutoTerminationPolicy={"IdleTimeout": 600})
+    assert fast.api.get_auto_termination_policy(ClusterId=cluster)["AutoTerminationPolicy"] == {"IdleTimeout": 600}
+    fast.wait(cluster, "WAITING")
+    clock.set_speed(home, 600)
+    assert fast.wait(cluster)["Status"]["StateChangeReason"]["Code"] == "USER_REQUEST"
+
+
+def test_what_a_kill_cuts_off_is_said_at_the_next_start(home: Home) -> None:
+    before = Emr(clouds.start(home))
+    cluster = before.run(group("MASTER"), group("CORE"), Steps=[shell("sleep 1000"), shell("true")])
+    until(lambda: before.steps(cluster), lambda found: found[0]["Status"]["State"] == "RUNNING")
+    kill(home)
+    before.api = clouds.start(home).client("emr")
+    found = before.get(cluster)["Status"]
+    assert found["State"] == "TERMINATED_WITH_ERRORS"
+    assert found["StateChangeReason"]["Code"] == "INTERNAL_ERROR"
+    assert [one["Status"]["State"] for one in before.steps(cluster)] == ["INTERRUPTED", "CANCELLED"]
+    instances = before.api.list_instances(ClusterId=cluster)["Instances"]
+    assert {one["Status"]["State"] for one in instances} == {"TERMINATED"}

@@ -27,6 +27,7 @@ from sagelab.cloud.errors import JobError
 PENDING, RUNNING, COMPLETED, FAILED = "PENDING", "RUNNING", "COMPLETED", "FAILED"
 CANCELLED, INTERRUPTED_STEP = "CANCELLED", "INTERRUPTED"
 ENDED = "The local cloud ended while the cluster was running."
+LOOK = 2.0  # seconds between two looks how long a cluster has waited
 WORDS = 400  # characters of what an instance says
 
 ReportStep = Callable[[str, str, dict[str, Any]], object]
@@ -147,7 +148,8 @@ class ClusterRun(JobRun):
 
     def _next(self) -> None:
         """Wait for what happens next, and do all that has."""
-        wait = min(self._fleet.due, self._idle_left())
+        idle = self._idle_left()  # by a clock whose speed may change
+        wait = min(self._fleet.due, idle if math.isinf(idle) else min(idle, LOOK))
         try:
             act, arguments = self._events.get(timeout=None if math.isinf(wait) else max(0.0, wait))
             while True:
