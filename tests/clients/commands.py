@@ -268,12 +268,5 @@ COMMANDS = (
     ),
     Command("cloudwatch list-metrics --namespace AWS/SageMaker --query Metrics[].MetricName", r"\["),
     # EMR
-    Command("emr create-default-roles --query []", r"\["),
-    Command(
-        "emr create-cluster --name {new} --release-label emr-7.5.0 --use-default-roles --auto-terminate"
-        " --instance-groups InstanceGroupType=MASTER,InstanceType=m5.large,InstanceCount=1"
-        " --steps Type=CUSTOM_JAR,Name=a,ActionOnFailure=CONTINUE,Jar=command-runner.jar,Args=true",
-        r'"ClusterId": "j-',
-    ),
     Command("emr list-clusters --query Clusters[].Status.State", r"\["),
 )

@@ -307,6 +307,14 @@ def test_who_makes_a_cluster_must_be_allowed_to_pass_its_roles(emr: Emr, cloud: 
     assert "iam:PassRole" in code(refused)[1]
 
 
+def test_a_role_of_emrs_may_have_a_trust_of_the_older_version(emr: Emr, cloud: LocalCloud) -> None:
+    trust = '{"Version":"2008-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},'
+    name = f"older-{emr.bucket}"
+    cloud.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=trust + '"Action":"sts:AssumeRole"}]}')
+    cluster = emr.run(keep=False, JobFlowRole=emr.make_profile(name))
+    assert emr.wait(cluster)["Status"]["State"] == "TERMINATED"
+
+
 def test_clusters_are_listed_by_their_states_the_newest_first(emr: Emr, waiting: str) -> None:
     found = emr.api.list_clusters(ClusterStates=["WAITING"])["Clusters"]
     assert waiting in [one["Id"] for one in found]
