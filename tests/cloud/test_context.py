@@ -36,6 +36,7 @@ class Sts:
 
 class Home:
     account, path = "123456789012", Path("/nowhere")
+    filesystems = path / "filesystems"
 
     class Keys:
         access_key_id, secret_access_key = "AKIAIOSFODNN7EXAMPLE", "secret"

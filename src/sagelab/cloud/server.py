@@ -9,6 +9,7 @@ Both are ready when server.json stands and the port answers.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import logging
 import os
@@ -42,6 +43,7 @@ from sagelab.cloud.store import Store
 BACKLOG = 128
 LOG_LIMIT = 5_000_000  # bytes; the log before that is kept once more as server.log.1
 LAST_WORDS = 10.0  # seconds for jobs to tell their end, and for the last lines of the logs
+M_MMAP_THRESHOLD, LARGE = -3, 1 << 19  # of mallopt(3); bytes
 POLL = 0.1  # seconds between two looks for the end, inside socketserver
 TRUST = {
     "Version": "2012-10-17",
@@ -297,6 +299,12 @@ def _leave_parent() -> None:
     os.setsid()
 
 
+def _give_memory_back() -> None:
+    """Large buffers go back to the system when they are freed: glibc keeps them in pieces for its many threads."""
+    with suppress(AttributeError):  # another library than glibc
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE)
+
+
 def main() -> None:
     """Serve as a process of its own; exit code 1 with one sentence on standard error where that fails."""
     parser = argparse.ArgumentParser(prog="sagelab.cloud.server")
@@ -314,6 +322,7 @@ def main() -> None:
             waiting.write(b".")
             waiting.flush()
 
+    _give_memory_back()
     try:
         if options.ready_fd is not None:
             _leave_parent()
