@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from json.encoder import encode_basestring_ascii as quoted
 from pathlib import Path
 from typing import Any
 
@@ -126,12 +127,12 @@ class Journal:
     def add(self, event: Event) -> None:
         """Keep an event, by and by."""
         text = event.text()
-        things = "[]"
-        if event.things:
-            things = json.dumps([{"ResourceType": kind, "ResourceName": name} for kind, name in event.things])
+        things = ", ".join(
+            f'{{"ResourceType": {quoted(kind)}, "ResourceName": {quoted(name)}}}' for kind, name in event.things
+        )
         # fmt: off
         values = (event.time, event.region, event.source, event.name, event.read, event.user, event.key, event.id,
-                  things, event.kind, event.arn, text)
+                  f"[{things}]", event.kind, event.arn, text)
         # fmt: on
         queue = self._queue
         with self._changed:

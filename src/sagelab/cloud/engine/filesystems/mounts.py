@@ -104,15 +104,16 @@ def _lustre(context: EngineContext, name: str) -> Found | str:
     """Its network interface and its record; or why it has none."""
     try:
         (record,) = context.client("fsx").describe_file_systems(FileSystemIds=[name])["FileSystems"]
-        interfaces = context.client("ec2").describe_network_interfaces(
-            NetworkInterfaceIds=record["NetworkInterfaceIds"]
-        )["NetworkInterfaces"]
+        ec2 = context.source.ec2 if context.source else None
+        known = [ec2.interface(context.region, one) for one in record["NetworkInterfaceIds"] if ec2]
     except botocore.exceptions.ClientError as error:
         return str(error.response["Error"].get("Message", error))
     if record["Lifecycle"] not in ("AVAILABLE", "UPDATING"):
         return f"The file system is {record['Lifecycle']}."
     found = [
-        Interface(name, one["SubnetId"], tuple(group["GroupId"] for group in one["Groups"])) for one in interfaces
+        Interface(name, one["SubnetId"], tuple(group["GroupId"] for group in one["Groups"]))
+        for one in known
+        if one
     ]
     return found, record
 
@@ -144,7 +145,7 @@ def repositories_of(fsx: Any, record: dict[str, Any]) -> list[tuple[Repository, 
     if uri := config.get("ImportPath"):
         policy = config.get("AutoImportPolicy", "NONE")
         events = [] if policy == "NONE" else policy.split("_")
-        found.append((Repository(locate(uri)), events))
+        return [(Repository(locate(uri)), events)]  # and none of these is associated
     wanted = [{"Name": "file-system-id", "Values": [record["FileSystemId"]]}]
     for one in fsx.describe_data_repository_associations(Filters=wanted)["Associations"]:  # a few: of one page
         events = one.get("S3", {}).get("AutoImportPolicy", {}).get("Events", [])

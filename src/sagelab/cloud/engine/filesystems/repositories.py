@@ -136,6 +136,8 @@ def load(
     with stock.alone(name):
         catalogue, tree = stock.catalogue(name), stock.tree(name)
         waiting = [file for file, entry in catalogue.items() if not entry["Version"] and is_below(file, directory)]
+        if not waiting:
+            return moved
         used = sum(entry["Size"] for entry in catalogue.values() if entry["Version"])
         try:
             for file in waiting:

@@ -30,6 +30,7 @@ class EC2:
     def __init__(self, client: Callable[[str], Any]) -> None:
         self._client, self._lock = client, threading.Lock()
         self._known: dict[str, Records] = {}
+        self._interfaces: dict[str, dict[str, dict[str, Any]]] = {}
         self._changes = 0
 
     def on_change(self, service: str, _name: str) -> None:
@@ -38,6 +39,7 @@ class EC2:
             with self._lock:
                 self._changes += 1
                 self._known.clear()
+                self._interfaces.clear()
 
     def records(self, region: str) -> Records:
         """Those of now. botocore's ClientError: EC2 does not tell them."""
@@ -49,6 +51,18 @@ class EC2:
                 if changes == self._changes:
                     self._known[region] = known
         return known
+
+    def interface(self, region: str, name: str) -> dict[str, Any] | None:
+        """A network interface as of now; None: it is gone. botocore's ClientError: EC2 does not tell."""
+        with self._lock:
+            known, changes = self._interfaces.get(region), self._changes
+        if known is None:
+            found = self._client(region).describe_network_interfaces()["NetworkInterfaces"]
+            known = {one["NetworkInterfaceId"]: one for one in found}
+            with self._lock:
+                if changes == self._changes:
+                    self._interfaces[region] = known
+        return known.get(name)
 
 
 def _read(ec2: Any, region: str) -> Records:
