@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sagelab.cloud.engine.pipelines import cleanup, conditions, functions, loops, quality_checks
+from sagelab.cloud.engine.pipelines import cleanup, clusters, conditions, functions, loops, quality_checks
 from sagelab.cloud.engine.pipelines.caching import Cache, read_cache
 from sagelab.cloud.engine.pipelines.expressions import BadExpression, references, split, split_step
 from sagelab.cloud.engine.pipelines.kinds import KINDS, LATER
@@ -24,6 +24,17 @@ TYPES = {"String": str, "Integer": int, "Float": float, "Boolean": bool}
 NAME = re.compile(r"[A-Za-z0-9](-*[A-Za-z0-9]){0,63}")
 NUMBERED = re.compile(r"(.+)-\d+")
 PARAMETER_NAME = re.compile(r"[A-Za-z0-9\-_]{1,256}")
+
+
+_OTHERS = (
+    "Condition",
+    "Fail",
+    "Callback",
+    "Lambda",
+    "Cleanup",
+    "ForEach",
+    "EMR",
+)  # that create nothing of SageMaker's
 
 
 class BadDefinition(ValueError):
@@ -219,13 +230,15 @@ def _read(given: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:
         raise BadDefinition(f"step {name}: Type must be a text")
     if kind in LATER:
         raise BadDefinition(f"step {name}: the local cloud does not run steps of type {kind}, {LATER[kind]}")
-    if kind not in KINDS and kind not in ("Condition", "Fail", "Callback", "Lambda", "Cleanup", "ForEach"):
+    if kind not in KINDS and kind not in _OTHERS:
         raise BadDefinition(f"step {name}: there is no step of type {str(kind)[:80]!r}")
     if not isinstance(arguments, dict):
         raise BadDefinition(f"step {name}: Arguments must be an object")
     if kind == "Condition":
         arguments = {"Conditions": arguments.get("Conditions")}
         conditions.check(name, arguments["Conditions"])
+    if kind == "EMR":
+        clusters.check(name, arguments)
     if kind == "ForEach":
         arguments = {member: value for member, value in arguments.items() if member != "ForEachBody"}
     if kind == "Lambda" and not given.get("FunctionArn"):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from sagelab.cloud.engine.pipelines import clusters
 from sagelab.cloud.engine.pipelines.expressions import text
 
 LETTERS = string.ascii_letters + string.digits
@@ -64,8 +65,7 @@ KINDS = {
 }
 _LATER = "which it has nothing for"
 LATER = {
-    "EMR": "for it has no clusters",
-    "EMRServerless": "for it has no clusters",
+    "EMRServerless": "for it has no serverless applications",
     "AutoML": "for it has no Autopilot",
     "InferenceComponent": "for it has no inference components",
     "Lineage": "for it has no lineage",
@@ -103,6 +103,8 @@ def metadata(kind: str, record: dict[str, Any]) -> dict[str, Any]:
         hidden = ("Output", "FailOnViolation")
         known = {name: value for name, value in record["Check"].items() if name not in hidden}
         return {kind: known | ({"CheckJobArn": record["Arn"]} if "Arn" in record else {})}
+    if kind == "EMR":
+        return {"EMR": clusters.metadata(record)} if "Arn" in record else {}
     if kind == "Lambda":
         return {"Lambda": _function(record)} if "Function" in record else {}
     return {KINDS[kind].metadata: {"Arn": record["Arn"]}} if "Arn" in record else {}

@@ -20,6 +20,7 @@ from sagelab.cloud.engine.jobs.run import INTERRUPTED
 from sagelab.cloud.engine.pipelines import (
     caching,
     cleanup,
+    clusters,
     conditions,
     functions,
     kinds,
@@ -100,6 +101,8 @@ class Steps:
                 arguments, record["Check"] = quality_checks.begin(check, arguments, self.clients("sagemaker"))
             if spec.type == "Lambda":
                 return self._call_function(spec, record, arguments)
+            if spec.type == "EMR":
+                return self._add_to_cluster(spec, record, arguments)
         except BadExpression as error:
             raise Failed(f"ClientError: {error}") from None
         except PROGRAMS as error:
@@ -108,7 +111,10 @@ class Steps:
 
     def look(self, spec: StepSpec) -> bool:
         """Whether a step's job has succeeded; False: it goes on. Failed: it has failed, or was stopped."""
-        record, row = self.records[spec.name], KINDS[spec.type]
+        record = self.records[spec.name]
+        if spec.type == "EMR":
+            return self._look_at_cluster(spec, record)
+        row = KINDS[spec.type]
         if not row.status:
             return True
         try:
@@ -132,6 +138,8 @@ class Steps:
     def find(self, spec: StepSpec) -> bool:
         """Whether what a step was about to create, or had created, is there."""
         record = self.records[spec.name]
+        if spec.type == "EMR":
+            return "Arn" in record
         if spec.type not in KINDS or not (record.get("Arn") or record.get("JobName")):
             return False
         try:
@@ -147,6 +155,8 @@ class Steps:
         try:
             if spec.type == "Callback":
                 self._send(spec, record, status="Stopping")
+            elif spec.type == "EMR" and "Arn" in record:
+                clusters.stop(self.clients("emr"), record)
             elif spec.type in KINDS and KINDS[spec.type].stops and KINDS[spec.type].status and "Arn" in record:
                 row, name = KINDS[spec.type], record["Arn"].rpartition("/")[2]
                 getattr(self.clients("sagemaker"), xform_name(f"Stop{row.stem}"))(**{row.name: name})
@@ -222,6 +232,31 @@ class Steps:
             raise _failure(error, f"sagemaker:{operation}") from None
         except TypeError as error:
             raise Failed(f"ClientError: Failed to invoke sagemaker:{operation}. Error Details: {error}") from None
+
+    def _add_to_cluster(self, spec: StepSpec, record: Record, arguments: dict[str, Any]) -> bool:
+        """Begin a step of EMR; whether an earlier one with the same arguments counts."""
+        if self._cached(spec, record, arguments):
+            return True
+        record |= clusters.begin(self.clients("emr"), spec.name, self.plan.id, arguments)
+        record["Status"] = "Executing"
+        self.keeper.watch(record["Arn"])
+        self.keeper.keep(self.records)
+        return self._look_at_cluster(spec, record)
+
+    def _look_at_cluster(self, spec: StepSpec, record: Record) -> bool:
+        try:
+            found = describe(self.clients, spec.type, record["Arn"])
+        except PROGRAMS as error:
+            raise _failure(error, "elasticmapreduce:DescribeStep") from None
+        state = found["Status"]["State"]
+        if state in clusters.GOING:
+            return False
+        if state == "COMPLETED":
+            if record.get("Key"):
+                self.keeper.remember(spec.name, record["Key"], record)
+            return True
+        record["Stopped"] = state == "CANCELLED"
+        raise Failed(clusters.failure(found, record["Arn"]))
 
     def _call_back(self, spec: StepSpec, record: Record, arguments: dict[str, Any]) -> None:
         record["Token"] = "".join(secrets.choice(LETTERS) for _ in range(TOKEN))
