@@ -34,6 +34,10 @@ _OPTIMIZED: dict[str, tuple[str, ...]] = {
         f"sagemaker:{name}": ()
         for name in ("createModel", "createEndpointConfig", "createEndpoint", "updateEndpoint")
     },
+    "athena:startQueryExecution": _SYNC,
+    **{f"athena:{name}": () for name in ("getQueryExecution", "getQueryResults", "stopQueryExecution")},
+    **{f"elasticmapreduce:{name}": _SYNC for name in ("createCluster", "addStep", "terminateCluster")},
+    **{f"elasticmapreduce:{name}": () for name in ("cancelStep", "setClusterTerminationProtection")},
     "lambda:invoke": _TOKEN,
     "sqs:sendMessage": _TOKEN,
     "sns:publish": _TOKEN,

@@ -97,8 +97,14 @@ class _Plain:
         return lambda **params: _plain(getattr(self._client, name)(**params), _text)
 
 
-class SageMakerTask(StateTaskServiceCallback):  # type: ignore[misc]
-    """A call of SageMaker; with .sync, until the job has ended."""
+class JobTask(StateTaskServiceCallback):  # type: ignore[misc]
+    """A call of a service whose work ends later; with .sync, until it has ended.
+
+    service: as boto3 has it. title: of its errors. described: what begins the name of one of them.
+    """
+
+    service, title, described = "sagemaker", "SageMaker", "AmazonSageMaker"
+    modelled: tuple[str, ...] = _MODELLED
 
     def __init__(self) -> None:
         # moto forgets that a task of .sync alone has no token to wait for.
@@ -112,23 +118,45 @@ class SageMakerTask(StateTaskServiceCallback):  # type: ignore[misc]
     def _validate_service_integration_is_supported(self) -> None:
         """definitions.py has looked at it."""
 
+    # What a service has of its own
+
+    def ask(self, client: Any, params: dict[str, Any]) -> Any:
+        """Make the call."""
+        return getattr(client, xform_name(self.resource.api_action))(**params)
+
+    def look(self, client: Any, params: dict[str, Any], _answer: Any) -> tuple[bool | None, Any]:
+        """(whether the work has ended well, what the task comes to); None: it goes on. answer: of the call."""
+        name = f"{self._stem}Name"
+        job = getattr(client, xform_name(f"Describe{self._stem}"))(**{name: params[name]})
+        job.pop("ResponseMetadata", None)
+        status = job[f"{self._stem}Status"]
+        return (None if status in ("InProgress", "Stopping") else status == "Completed"), job
+
+    def take_back(self, client: Any, params: dict[str, Any], _answer: Any) -> None:
+        """End the work: nobody waits for it any more."""
+        name = f"{self._stem}Name"
+        getattr(client, xform_name(f"Stop{self._stem}"))(**{name: params[name]})
+
+    @property
+    def _stem(self) -> str:
+        return str(self.resource.api_action).removeprefix("create")
+
+    # As moto's interpreter asks
+
     def _client(self, part: Any, credentials: Any) -> Any:
-        return StateMachines.current.client(credentials.role_arn, "sagemaker", part.region)
+        return StateMachines.current.client(credentials.role_arn, self.service, part.region)
 
     def _eval_service_task(
         self, env: Any, resource_runtime_part: Any, normalised_parameters: Any, state_credentials: Any
     ) -> None:
-        client = self._client(resource_runtime_part, state_credentials)
-        answer = getattr(client, xform_name(self.resource.api_action))(**normalised_parameters)
+        answer = self.ask(self._client(resource_runtime_part, state_credentials), normalised_parameters)
         answer.pop("ResponseMetadata", None)
         env.stack.append(_plain(answer, _millis))
 
     def _eval_integration_pattern(
         self, env: Any, resource_runtime_part: Any, normalised_parameters: Any, state_credentials: Any
     ) -> None:
-        stem, client = self._stem, self._client(resource_runtime_part, state_credentials)
-        name = {f"{stem}Name": normalised_parameters[f"{stem}Name"]}
-        done = False
+        client, answer, done = self._client(resource_runtime_part, state_credentials), env.stack[-1], False
         try:
             super()._eval_integration_pattern(env, resource_runtime_part, normalised_parameters, state_credentials)
             done = env.is_running()
@@ -138,40 +166,35 @@ class SageMakerTask(StateTaskServiceCallback):  # type: ignore[misc]
         finally:
             if not done:  # the execution was stopped, or the state's time is over
                 with suppress(ClientError):
-                    getattr(client, xform_name(f"Stop{stem}"))(**name)
+                    self.take_back(client, normalised_parameters, answer)
 
     def _build_sync_resolver(
         self, env: Any, resource_runtime_part: Any, normalised_parameters: Any, state_credentials: Any
     ) -> Callable[[], Any]:
-        stem, client = self._stem, self._client(resource_runtime_part, state_credentials)
-        describe, name = getattr(client, xform_name(f"Describe{stem}")), normalised_parameters[f"{stem}Name"]
+        client, answer = self._client(resource_runtime_part, state_credentials), env.stack[-1]
 
         def resolve() -> Any:
-            job = describe(**{f"{stem}Name": name})
-            job.pop("ResponseMetadata", None)
-            status, job = job[f"{stem}Status"], _plain(job, _millis)
-            if status in ("InProgress", "Stopping"):
+            well, found = self.look(client, normalised_parameters, answer)
+            if well is None:
                 return None
-            if status == "Completed":
-                return job
-            raise FailureEventException(self._failure(env, "States.TaskFailed", json.dumps(job)))
+            found = _plain(found, _millis)
+            if well:
+                return found
+            raise FailureEventException(self._failure(env, "States.TaskFailed", json.dumps(found)))
 
         return resolve
-
-    @property
-    def _stem(self) -> str:
-        return str(self.resource.api_action).removeprefix("create")
 
     def _from_error(self, env: Any, ex: Exception) -> Any:
         if not isinstance(ex, ClientError):
             return super()._from_error(env=env, ex=ex)
         code, about = ex.response["Error"]["Code"], ex.response["ResponseMetadata"]
-        known = f"{code.removesuffix('Exception')}Exception" if code in _MODELLED else "AmazonSageMakerException"
-        details = f"Service: AmazonSageMaker; Status Code: {about.get('HTTPStatusCode')}; Error Code: {code};"
+        known = f"{code.removesuffix('Exception')}Exception"
+        known = known if not self.modelled or code in self.modelled else f"{self.described}Exception"
+        details = f"Service: {self.described}; Status Code: {about.get('HTTPStatusCode')}; Error Code: {code};"
         cause = (
             f"{ex.response['Error'].get('Message')} ({details} Request ID: {about.get('RequestId')}; Proxy: null)"
         )
-        return self._failure(env, f"SageMaker.{known}", cause)
+        return self._failure(env, f"{self.title}.{known}", cause)
 
     def _failure(self, env: Any, error: str, cause: str) -> Any:
         facts = {"resource": self._get_sfn_resource(), "resourceType": self._get_sfn_resource_type()}
@@ -183,6 +206,70 @@ class SageMakerTask(StateTaskServiceCallback):  # type: ignore[misc]
                 taskFailedEventDetails=TaskFailedEventDetails(error=error, cause=cause, **facts)
             ),
         )
+
+
+class AthenaTask(JobTask):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/connect-athena.html"""
+
+    service, title, described, modelled = "athena", "Athena", "AmazonAthena", ()
+
+    def look(self, client: Any, _params: dict[str, Any], answer: Any) -> tuple[bool | None, Any]:
+        found = client.get_query_execution(QueryExecutionId=answer["QueryExecutionId"])["QueryExecution"]
+        state = found["Status"]["State"]
+        well = None if state in ("QUEUED", "RUNNING") else state == "SUCCEEDED"
+        return well, {"QueryExecution": found} if well else found
+
+    def take_back(self, client: Any, _params: dict[str, Any], answer: Any) -> None:
+        client.stop_query_execution(QueryExecutionId=answer["QueryExecutionId"])
+
+
+class EmrTask(JobTask):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/connect-emr.html"""
+
+    service, title, described, modelled = "emr", "ElasticMapReduce", "AmazonElasticMapReduce", ()
+
+    def ask(self, client: Any, params: dict[str, Any]) -> Any:
+        match str(self.resource.api_action):
+            case "createCluster":
+                made = client.run_job_flow(**params)
+                return {"ClusterId": made["JobFlowId"], "ClusterArn": made["ClusterArn"]}
+            case "addStep":
+                asked = {"JobFlowId": params["ClusterId"], "Steps": [params["Step"]]}
+                role = {name: params[name] for name in ("ExecutionRoleArn",) if name in params}
+                return {"StepId": client.add_job_flow_steps(**asked, **role)["StepIds"][0]}
+            case "terminateCluster":
+                return client.terminate_job_flows(JobFlowIds=[params["ClusterId"]])
+            case "setClusterTerminationProtection":
+                wanted = {"TerminationProtected": params["TerminationProtected"]}
+                return client.set_termination_protection(JobFlowIds=[params["ClusterId"]], **wanted)
+            case _:
+                asked = {"ClusterId": params["ClusterId"], "StepIds": [params["StepId"]]}
+                return client.cancel_steps(**asked)["CancelStepsInfoList"][0]
+
+    def look(self, client: Any, params: dict[str, Any], answer: Any) -> tuple[bool | None, Any]:
+        if str(self.resource.api_action) == "addStep":
+            found = client.describe_step(ClusterId=params["ClusterId"], StepId=answer["StepId"])["Step"]
+            state = found["Status"]["State"]
+            well = None if state in ("PENDING", "CANCEL_PENDING", "RUNNING") else state == "COMPLETED"
+            return well, {"Step": found} if well else found
+        creates = str(self.resource.api_action) == "createCluster"
+        key = answer["ClusterId"] if creates else params["ClusterId"]
+        found = client.describe_cluster(ClusterId=key)["Cluster"]
+        state = found["Status"]["State"]
+        if creates:
+            going = state in ("STARTING", "BOOTSTRAPPING")
+            return (None if going else state in ("RUNNING", "WAITING")), {"Cluster": found, "ClusterId": key}
+        return (True if state.startswith("TERMINATED") else None), {"Cluster": found}
+
+    def take_back(self, client: Any, params: dict[str, Any], answer: Any) -> None:
+        action = str(self.resource.api_action)
+        if action == "createCluster":
+            client.terminate_job_flows(JobFlowIds=[answer["ClusterId"]])
+        elif action == "addStep":
+            client.cancel_steps(ClusterId=params["ClusterId"], StepIds=[answer["StepId"]])
+
+
+_OURS = {"sagemaker": JobTask, "athena": AthenaTask, "elasticmapreduce": EmrTask}
 
 
 def _plain(value: Any, time: Callable[[datetime], Any]) -> Any:
@@ -202,7 +289,8 @@ def _text(time: datetime) -> str:
 
 
 def _task_for(service_name: str) -> Any:
-    return SageMakerTask() if service_name == "sagemaker" else _moto_task_for(service_name)
+    own = _OURS.get(service_name)
+    return own() if own else _moto_task_for(service_name)
 
 
 def _publish(self: Any, **event: Any) -> None:
