@@ -281,15 +281,15 @@ def test_rule_starts_an_execution(gateway: Any, machines: Machines, role: str) -
 
 PASS = {"Type": "Pass", **END}
 DISTRIBUTED = {"ProcessorConfig": {"Mode": "DISTRIBUTED"}, "StartAt": "P", "States": {"P": PASS}}
-ATHENA = task("athena:startQueryExecution")
+ATHENA = task("glue:startJobRun")
 WRONG: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "Missing 'StartAt' target: Q at /StartAt": ({"P": PASS}, {"StartAt": "Q"}),
     "Missing 'Next' target: Q at /States/P/Next": ({"P": {"Type": "Pass", "Next": "Q"}}, {}),
     'State "Q" is not reachable. at /States/Q': ({"P": PASS, "Q": PASS}, {}),
     "The value of 'Type' must be one of": ({"P": {"Type": "Do", **END}}, {}),
     "One of the fields 'Next' and 'End' is required. at /States/P": ({"P": {"Type": "Pass"}}, {}),
-    "arn:aws:states:::athena:startQueryExecution is not recognized": (
-        {"P": task("athena:startQueryExecution")},
+    "arn:aws:states:::glue:startJobRun is not recognized": (
+        {"P": task("glue:startJobRun")},
         {},
     ),
     "sagemaker:createModel.sync is not recognized": ({"P": task("sagemaker:createModel.sync")}, {}),
