@@ -281,7 +281,6 @@ def test_rule_starts_an_execution(gateway: Any, machines: Machines, role: str) -
 
 PASS = {"Type": "Pass", **END}
 DISTRIBUTED = {"ProcessorConfig": {"Mode": "DISTRIBUTED"}, "StartAt": "P", "States": {"P": PASS}}
-GLUE = task("glue:startJobRun")
 WRONG: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "Missing 'StartAt' target: Q at /StartAt": ({"P": PASS}, {"StartAt": "Q"}),
     "Missing 'Next' target: Q at /States/P/Next": ({"P": {"Type": "Pass", "Next": "Q"}}, {}),
