@@ -240,7 +240,6 @@ OPENS = {
     "data.pipes._write_manifest": BEFORE,
     "data.trees": "the one way to what a host's code can change",
     "data.workspace": BEFORE,
-    "firehose.spool": "records in a database of the home, which no host sees",
     "functions.environment.Environment._mounts": "the names of what was unpacked, which a host sees read-only",
     "functions.packages": "zip files, which no host sees, and what is unpacked of them: a host sees it read-only",
     "hosting.containers": "the model that was unpacked, before it runs",
@@ -269,7 +268,7 @@ OPENS = {
         (f"sandbox.{name}" for name in ("links", "namespaces", "privileges", "probes", "processes")), WITHIN
     ),
     **dict.fromkeys((f"sandbox.{name}" for name in ("legacy_keras", "warmth", "without_tensorflow")), WITHIN),
-    "streams.log": "records in a database of the home, which no host sees",
+    "streams.file": "records in a database of the home, which no host sees",
     "projects.template.seed": "the code that a project begins with, which is the package's own",
     "data.fastfiles": "what lies beside the /opt/ml of a host, which no host sees but by FUSE",
     "data.feeds._reopen": "a pipe, by a descriptor of itself",

@@ -127,15 +127,11 @@ class Home:
     @property
     def python(self) -> Path:
         """The home folder of the warm Pythons."""
-        folder = self.path / "python"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        return folder
+        return self._made("python")
 
     @property
     def jobs(self) -> Path:
-        folder = self.path / "jobs"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        return folder
+        return self._made("jobs")
 
     @property
     def functions(self) -> Path:
@@ -143,16 +139,12 @@ class Home:
 
     @property
     def filesystems(self) -> Path:
-        folder = self.path / "filesystems"
-        folder.mkdir(mode=PRIVATE, exist_ok=True)
-        return folder
+        return self._made("filesystems")
 
     @property
     def streams(self) -> Path:
         """What streams hold: a database each."""
-        folder = self.path / "streams"
-        folder.mkdir(mode=PRIVATE, exist_ok=True)
-        return folder
+        return self._made("streams")
 
     def stream(self, service: str, key: str) -> Path:
         """The database of a stream of "kinesis" or "firehose"."""
@@ -173,20 +165,20 @@ class Home:
 
     @property
     def notebooks(self) -> Path:
-        folder = self.path / "notebooks"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        return folder
+        return self._made("notebooks")
 
     @property
     def repositories(self) -> Path:
-        folder = self.path / "repositories"
-        folder.mkdir(mode=PRIVATE, exist_ok=True)
-        return folder
+        return self._made("repositories")
 
     @property
     def work(self) -> Path:
         """The learner's copies of the labs."""
-        folder = self.path / "work"
+        return self._made("work")
+
+    def _made(self, name: str) -> Path:
+        """A folder of the home; made if missing."""
+        folder = self.path / name
         folder.mkdir(mode=PRIVATE, exist_ok=True)
         return folder
 

@@ -32,7 +32,7 @@ class Lake:
 
     def open(self) -> FastFolder:
         channel = self.jobs.channel("train", f"s3://{self.jobs.bucket}/data")
-        files = fastfiles.sized(self.jobs.s3, channel, 0, 1)
+        files = fastfiles.list_files(self.jobs.s3, channel, 0, 1)
         self.made.append(FastFolder(self.jobs.s3, files, self.folder / str(len(self.made)), self.said.append))
         return self.made[-1]
 

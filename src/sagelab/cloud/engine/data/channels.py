@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import botocore.exceptions
 
@@ -20,6 +20,7 @@ from sagelab.cloud.engine.data import archives
 from sagelab.cloud.engine.data.trees import Entry, Refused, Tree
 from sagelab.cloud.errors import ClientError
 
+T = TypeVar("T")
 WHOLE = 512 << 20  # bytes of an object that is read into memory, at most
 HOST = re.compile(r"(?:(.+)\.)?s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?")  # with the bucket, or without it
 
@@ -55,22 +56,25 @@ def locate(uri: str) -> Location:
 
 def find_objects(s3: Any, location: Location, limit: int | None = None) -> list[str]:
     """The keys under a prefix, without the empty objects that stand for folders."""
-    keys: list[str] = []
+    return [key for key, _ in find_sized(s3, location, limit)]
+
+
+def find_sized(s3: Any, location: Location, limit: int | None = None) -> list[tuple[str, int]]:
+    """The same, each with its bytes."""
+    found: list[tuple[str, int]] = []
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=location.bucket, Prefix=location.key):
-        keys += [item["Key"] for item in page.get("Contents", []) if not item["Key"].endswith("/")]
-        if limit and len(keys) >= limit:
-            return keys[:limit]
-    return keys
+        items = (item for item in page.get("Contents", []) if not item["Key"].endswith("/"))
+        found += [(item["Key"], item["Size"]) for item in items]
+        if limit and len(found) >= limit:
+            return found[:limit]
+    return found
 
 
 def download_channel(s3: Any, channel: dict[str, Any], folder: Path, host: int, hosts: int) -> None:
     """Fill the folder of one input channel on host number `host` of `hosts`. ClientError: it cannot be."""
     source = channel["DataSource"]["S3DataSource"]
     try:
-        files = list_files(s3, source)
-        if source.get("S3DataDistributionType") == "ShardedByS3Key":
-            files = files[host::hosts]
-        for location, name in files:
+        for location, name in share(source, list_files(s3, source), host, hosts):
             download(s3, location, inside(folder, name))
     except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
         raise ClientError(f"Data download failed: {source['S3Uri']}: {error}") from error
@@ -157,13 +161,24 @@ def files(folder: Tree) -> Iterator[Entry]:
 
 def list_files(s3: Any, source: dict[str, Any]) -> list[tuple[Location, str]]:
     """(object, file name in the channel) of all that an S3DataSource names."""
+    return [(location, name) for location, name, _ in list_sized(s3, source)]
+
+
+def list_sized(s3: Any, source: dict[str, Any]) -> list[tuple[Location, str, int | None]]:
+    """The same, each with its bytes as far as they are known: a manifest does not say them."""
     location = locate(source["S3Uri"])
     if source["S3DataType"] == "ManifestFile":
-        return _read_manifest(s3, location)
-    keys = find_objects(s3, location)
-    if not keys:
+        return [(place, name, None) for place, name in _read_manifest(s3, location)]
+    found = find_sized(s3, location)
+    if not found:
         raise ClientError(f"Data download failed: no S3 objects found under {location}")
-    return [(Location(location.bucket, key), _name_in_channel(key, location.key)) for key in keys]
+    prefix = location.key
+    return [(Location(location.bucket, key), _name_in_channel(key, prefix), size) for key, size in found]
+
+
+def share(source: dict[str, Any], files: list[T], host: int, hosts: int) -> list[T]:
+    """What of a source's files goes to host number `host` of `hosts`."""
+    return files[host::hosts] if source.get("S3DataDistributionType") == "ShardedByS3Key" else files
 
 
 def _name_in_channel(key: str, prefix: str) -> str:

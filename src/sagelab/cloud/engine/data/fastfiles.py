@@ -24,13 +24,13 @@ from typing import Any
 import botocore.exceptions
 
 from sagelab import fastfile
-from sagelab.cloud.engine.data import channels, encrypted
+from sagelab.cloud.engine.data import channels, encrypted, trees
 from sagelab.cloud.engine.data.channels import Location
+from sagelab.cloud.engine.data.trees import ROOM
 from sagelab.cloud.errors import ClientError, InternalServerError
 
 AT_ONCE = 8  # files that are fetched
 TIMEOUT = 10.0  # seconds until it has ended by itself
-ROOM = 1 << 30  # bytes that the disk keeps free
 _ERRORS = {"403": errno.EACCES, "AccessDenied": errno.EACCES, "404": errno.ENOENT, "NoSuchKey": errno.ENOENT}
 
 
@@ -131,30 +131,25 @@ class FastFolder:
         encrypted.release(self.seen)
 
 
-def sized(s3: Any, channel: dict[str, Any], host: int, hosts: int) -> list[tuple[Location, str, int]]:
+def list_files(s3: Any, channel: dict[str, Any], host: int, hosts: int) -> list[tuple[Location, str, int]]:
     """(object, file name, bytes) of all that a channel has on host number `host` of `hosts`. ClientError."""
     source = channel["DataSource"]["S3DataSource"]
-    files = channels.list_files(s3, source)
-    if source.get("S3DataDistributionType") == "ShardedByS3Key":
-        files = files[host::hosts]
-    place = channels.locate(source["S3Uri"])
     try:
-        if source["S3DataType"] == "ManifestFile":
-            sizes = {one: s3.head_object(Bucket=one.bucket, Key=one.key)["ContentLength"] for one, _ in files}
-        else:
-            pages = s3.get_paginator("list_objects_v2").paginate(Bucket=place.bucket, Prefix=place.key)
-            rows = [item for page in pages for item in page.get("Contents", [])]
-            sizes = {Location(place.bucket, item["Key"]): item["Size"] for item in rows}
+        files = channels.share(source, channels.list_sized(s3, source), host, hosts)
+        sized = [(place, name, _size(s3, place) if size is None else size) for place, name, size in files]
     except botocore.exceptions.ClientError as error:
         raise ClientError(f"Data download failed: {source['S3Uri']}: {error}") from error
-    for _, name in files:
+    for _, name, _ in sized:
         channels.inside(Path(), name)
-    return [(one, name, sizes[one]) for one, name in files if one in sizes]
+    return sized
+
+
+def _size(s3: Any, place: Location) -> int:
+    return int(s3.head_object(Bucket=place.bucket, Key=place.key)["ContentLength"])
 
 
 def _check_room(folder: Path, size: int) -> None:
-    facts = os.statvfs(folder)
-    if facts.f_bavail * facts.f_frsize - size < ROOM:
+    if trees.left(folder) - size < ROOM:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 

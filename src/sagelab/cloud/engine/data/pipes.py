@@ -172,9 +172,7 @@ def stream(s3: Any, channel: dict[str, Any], host: int, hosts: int, epoch: int) 
         files = channels.list_files(s3, source)
         if order:
             order.shuffle(files)
-        if source.get("S3DataDistributionType") == "ShardedByS3Key":
-            files = files[host::hosts]
-        for location, name in files:
+        for location, name in channels.share(source, files, host, hosts):
             yield from _object(s3, location, name, channel)
     except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
         raise ClientError(f"Data download failed: {source['S3Uri']}: {error}") from error

@@ -22,6 +22,7 @@ DEEPEST = 100  # folders within folders
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe without a writer does not block
 PART = 1 << 20
+ROOM = 1 << 30  # bytes of this machine's disk that data of jobs leaves to others
 
 
 class Refused(OSError):
@@ -248,6 +249,12 @@ def _remove(name: str, top: int | None = None) -> None:
     finally:
         os.close(below)
     os.rmdir(name, dir_fd=top)
+
+
+def left(folder: str | Path) -> int:
+    """Bytes that this user may still write to the disk of a folder."""
+    facts = os.statvfs(folder)
+    return facts.f_bavail * facts.f_frsize
 
 
 def measure(folder: Path) -> int:

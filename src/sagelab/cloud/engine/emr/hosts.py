@@ -7,7 +7,6 @@ that is taken away nothing is left when the next has its host.
 from __future__ import annotations
 
 import json
-import os
 import re
 import socket
 import threading
@@ -24,6 +23,7 @@ from sagelab.cloud.engine.images.runtimes import Runtime
 from sagelab.cloud.engine.sandbox.launcher import Running
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
 from sagelab.cloud.engine.sandbox.network import Network
+from sagelab.cloud.engine.sandbox.tail import Tail
 from sagelab.cloud.errors import InternalServerError
 from sagelab.functions import wire
 
@@ -34,7 +34,6 @@ SOCKET = "instance.sock"
 NETWORK = ip_network("10.0.128.0/20")
 START, GRACE = 60.0, 5.0  # seconds: for a host to come; in which what is killed is gone
 DISK = 32 << 30  # bytes of each
-TAIL = 2000  # bytes of what one printed
 ADDRESS = re.compile(r"(?:\d{1,3}\.){3}\d{1,3}")
 
 Hear = Callable[[int, str, dict[str, Any]], None]
@@ -53,7 +52,7 @@ class Hosts:
         self._channels: dict[int, socket.socket] = {}
         self._running: Running | None = None
         self._killed, self._lock = False, threading.Lock()
-        self._tail = bytearray()
+        self._tail = Tail()
 
     def start(self, network: Network, variables: dict[str, str]) -> None:
         """PullFailed: its packages are not there. InternalServerError: the hosts do not start."""
@@ -74,7 +73,7 @@ class Hosts:
                 if self._killed:
                     running.group.kill()
             for output in running.outputs.values():
-                threading.Thread(target=self._drain, args=(output,), daemon=True).start()
+                threading.Thread(target=self._tail.drain, args=(output,), daemon=True).start()
             for number, listener in enumerate(listeners):
                 self._channels[number] = self._accept(listener, number)
         finally:
@@ -100,7 +99,9 @@ class Hosts:
     def _accept(self, listener: socket.socket, number: int) -> socket.socket:
         assert self._running
         if (channel := self._running.accept(listener, START)) is None:
-            raise InternalServerError(self._running.group.trouble or f"an instance did not start{self._said()}")
+            raise InternalServerError(
+                self._running.group.trouble or f"an instance did not start{self._tail.said()}"
+            )
         head, document = _receive(channel)
         address = document.get("address")
         if head["kind"] != "hello" or not isinstance(address, str) or not ADDRESS.fullmatch(address):
@@ -123,16 +124,6 @@ class Hosts:
                 self._hear(number, "gone", {})
                 return
             self._hear(number, str(head["kind"]), document)
-
-    def _drain(self, pipe: int) -> None:
-        with os.fdopen(pipe, "rb", buffering=0) as output:
-            while content := output.read(1 << 16):
-                self._tail += content
-                del self._tail[:-TAIL]
-
-    def _said(self) -> str:
-        lines = self._tail.decode("utf-8", "replace").strip().splitlines()
-        return f": {lines[-1]}" if lines else ""
 
     def kill(self) -> None:
         with self._lock:

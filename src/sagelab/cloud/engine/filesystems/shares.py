@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from sagelab.cloud.engine.data import trees
-from sagelab.cloud.engine.data.trees import Tree
+from sagelab.cloud.engine.data.trees import ROOM, Tree
 
 NAME = re.compile(r"fs-[0-9a-f]{8,17}", re.ASCII)
 FILES, CATALOGUE = "files", "catalogue.json"
-ROOM = 1 << 30  # bytes of this machine's disk that file systems leave to others
 
 
 class NoRoom(OSError):
@@ -97,8 +96,7 @@ def write(tree: Tree, name: str, content: IO[bytes]) -> int:
 
 def check_room(tree: Tree, size: int) -> None:
     """NoRoom: so many bytes more would leave too little of this machine's disk."""
-    facts = os.statvfs(tree.root)
-    if facts.f_bavail * facts.f_frsize - size < ROOM:
+    if trees.left(tree.root) - size < ROOM:
         raise NoRoom(f"{size >> 20:,} MB more leave less than {ROOM >> 30} GB of this machine's disk")
 
 

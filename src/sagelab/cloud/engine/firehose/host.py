@@ -69,7 +69,7 @@ class RecordsHost(LakeHost):
         except TimeoutError:
             return False, {"reason": f"it took more than {self._until:.0f} seconds"}
         except (EOFError, OSError, ValueError, RecursionError) as error:
-            return False, {"reason": f"its process ended: {self._said().lstrip(': ') or error}"}
+            return False, {"reason": f"its process ended: {self._tail.said('.').lstrip(': ') or error}"}
 
     def _note(self, _head: Message, _document: Any) -> None:
         """Nothing is told beside."""

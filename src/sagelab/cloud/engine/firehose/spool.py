@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
+
+from sagelab.cloud.engine.streams.file import StreamFile
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (
@@ -25,7 +25,6 @@ CREATE TABLE IF NOT EXISTS parcels (
 );
 CREATE TABLE IF NOT EXISTS sources (shard TEXT PRIMARY KEY, place TEXT NOT NULL);
 """
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -58,16 +57,11 @@ class Held:
     parcel_bytes: int = 0
 
 
-class Spool:
+class Spool(StreamFile):
     """Safe to call from any thread. sqlite3.OperationalError: the file cannot be written."""
 
     def __init__(self, file: Path) -> None:
-        self._file, self._lock = file, threading.Lock()
-        self._db = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
-        file.chmod(0o600)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(SCHEMA)
+        super().__init__(file, SCHEMA)
         self.held = self._count()
 
     def add(
@@ -142,29 +136,6 @@ class Spool:
         with self._lock:
             self._change(act)
             self.held = self._count()
-
-    def close(self) -> None:
-        with self._lock:
-            self._db.close()
-
-    def discard(self) -> None:
-        """The stream is deleted, with what it has not delivered."""
-        self.close()
-        for ending in ("", "-wal", "-shm"):
-            with suppress(FileNotFoundError):
-                self._file.with_name(self._file.name + ending).unlink()
-
-    def _change(self, act: Callable[[sqlite3.Connection], T]) -> T:
-        """All of it or nothing; with the lock."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            result = act(self._db)
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
-        return result
 
     def _count(self) -> Held:
         records = "SELECT count(*), coalesce(sum(length(data)), 0), coalesce(min(arrived), 0) FROM records"

@@ -94,7 +94,7 @@ class Attempt(Cluster):
         asked = (s3, channel, space.channel(name), number, hosts)
         mode = input_mode(self.request, channel)
         if mode == "FastFile" and self._has_fast_files:
-            files = fastfiles.sized(s3, channel, number, hosts)
+            files = fastfiles.list_files(s3, channel, number, hosts)
             folder = space.path.with_name("fast") / name
             self.fast[self.hosts[number], name] = FastFolder(s3, files, folder, self.say)
         elif mode != "Pipe":

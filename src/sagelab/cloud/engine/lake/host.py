@@ -23,6 +23,7 @@ from sagelab.cloud.engine.images.runtimes import Runtime
 from sagelab.cloud.engine.sandbox.launcher import Running
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
 from sagelab.cloud.engine.sandbox.network import Network
+from sagelab.cloud.engine.sandbox.tail import Tail
 from sagelab.cloud.errors import InternalServerError
 from sagelab.functions import wire
 
@@ -31,7 +32,6 @@ SOCKET = "lake.sock"
 START, GRACE = 60.0, 5.0  # seconds: for the host to come; in which what is killed is gone
 OVERHEAD = 512 << 20  # bytes of a process beside what DuckDB may have
 DISK = 8 << 30  # bytes that it may write for itself
-TAIL = 2000  # bytes of what it printed, for the reason of an end that it did not tell
 
 Keys = tuple[str, str, str | None]
 Message = dict[str, Any]
@@ -59,7 +59,7 @@ class LakeHost:
         self.room = Room.of(context)
         self._running: Running | None = None
         self._killed, self._lock = False, threading.Lock()
-        self._tail = bytearray()
+        self._tail = Tail()
 
     def work(self, kind: str, asked: dict[str, Any]) -> tuple[bool, Message]:
         """(whether it was done, what came of it). InternalServerError: the host died, or could not start.
@@ -111,7 +111,7 @@ class LakeHost:
             self._running = running
             if self._killed:
                 running.group.kill()
-        reading = threading.Thread(target=self._drain, args=(running.outputs["lake"],), daemon=True)
+        reading = threading.Thread(target=self._tail.drain, args=(running.outputs["lake"],), daemon=True)
         reading.start()
 
     def _variables(self) -> dict[str, str]:
@@ -134,7 +134,7 @@ class LakeHost:
         assert self._running
         if (channel := self._running.accept(listener, START)) is not None:
             return channel
-        raise InternalServerError(self._running.group.trouble or f"its host did not start{self._said()}")
+        raise InternalServerError(self._running.group.trouble or f"its host did not start{self._tail.said('.')}")
 
     def _listen(self, channel: socket.socket) -> tuple[bool, Message]:
         while True:
@@ -142,18 +142,7 @@ class LakeHost:
                 head, payload = wire.receive(channel)
                 document = json.loads(payload) if payload else None
             except (EOFError, OSError, ValueError, RecursionError):
-                raise InternalServerError(f"The process of the query ended{self._said()}") from None
+                raise InternalServerError(f"The process of the query ended{self._tail.said('.')}") from None
             if head["kind"] in ("done", "failed"):
                 return head["kind"] == "done", document if isinstance(document, dict) else {}
             self._hear(head, document)
-
-    def _drain(self, pipe: int) -> None:
-        """What it prints is read, and its end kept."""
-        with os.fdopen(pipe, "rb", buffering=0) as output:
-            while content := output.read(1 << 16):
-                self._tail += content
-                del self._tail[:-TAIL]
-
-    def _said(self) -> str:
-        lines = self._tail.decode("utf-8", "replace").strip().splitlines()
-        return f": {lines[-1]}" if lines else "."

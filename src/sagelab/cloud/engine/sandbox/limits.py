@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from sagelab.cloud.engine.data import trees
 from sagelab.cloud.engine.sandbox.namespaces import LAYER_FILE
 
 Found = TypeVar("Found")
@@ -27,7 +28,6 @@ SHARE = 20  # a look may take a 20th of the time
 MARK = "[sagelab] the host was ended: "
 BYTES_A_FILE = 16_384
 GB = 1 << 30
-LEFT = GB  # bytes of the disk that whoever writes to a file system leaves
 SHM = "/dev/shm"
 PAGE = os.sysconf("SC_PAGE_SIZE")
 SHARED = b"Pss_Shmem"  # the line with what it shares of files in memory, each page counted once among all
@@ -63,8 +63,8 @@ class Limits:
             return f"it has more than {self.processes:,} processes"
         if self.memory is not None and (self._memory_used() or 0) > self.memory:
             return f"its processes together use more memory than there is for it ({self.memory >> 20:,} MB)"
-        if any(_left(share) < LEFT for share in self.shares):
-            return f"it leaves less than {LEFT >> 30} GB of this machine's disk to its file systems"
+        if any(trees.left(share) < trees.ROOM for share in self.shares):
+            return f"it leaves less than {trees.ROOM >> 30} GB of this machine's disk to its file systems"
         if self.disk is not None:
             size, files = self._disk_used() or (0, 0)
             if size > self.disk:
@@ -124,12 +124,6 @@ def _resident(name: str) -> int:
         return int(Path(f"/proc/{name}/statm").read_bytes().split()[1]) * PAGE
     except OSError:  # it has ended
         return 0
-
-
-def _left(folder: str) -> int:
-    """Bytes that may still be written to the disk of a folder."""
-    facts = os.statvfs(folder)
-    return facts.f_bavail * facts.f_frsize
 
 
 def _disk(folders: tuple[str, ...], devices: set[int], shares: tuple[str, ...]) -> tuple[int, int]:

@@ -10,12 +10,12 @@ import hashlib
 import sqlite3
 import threading
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+
+from sagelab.cloud.engine.streams.file import StreamFile
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS shards (
@@ -30,8 +30,6 @@ CREATE INDEX IF NOT EXISTS of_shard ON records (shard, number);
 """
 TOP = (1 << 128) - 1
 _FIRST, _SHARDS = 49 * 10**54, 10**6  # of sequence numbers; shards that a stream may ever have
-
-T = TypeVar("T")
 
 
 class BadRange(ValueError):
@@ -87,18 +85,13 @@ def hash_of(key: str) -> int:
     return int.from_bytes(hashlib.md5(key.encode(), usedforsecurity=False).digest(), "big")
 
 
-class Log:
+class Log(StreamFile):
     """Safe to call from any thread. sqlite3.OperationalError: the file cannot be written."""
 
     def __init__(self, file: Path, shards: int = 0) -> None:
         """shards: of a new one."""
-        self._file, self._lock = file, threading.Lock()
+        super().__init__(file, SCHEMA)
         self.grown = threading.Condition()
-        self._db = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
-        file.chmod(0o600)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(SCHEMA)
         self._read()
         if not self.shards and shards:
             with self._lock:
@@ -219,29 +212,6 @@ class Log:
         adjacent = parents[1].number if len(parents) > 1 else None
         for at, (low, high) in enumerate(ranges):
             _add(db, Shard(next_ + at, low, high, parents[0].number, adjacent, last))
-
-    def close(self) -> None:
-        with self._lock:
-            self._db.close()
-
-    def discard(self) -> None:
-        """The stream is deleted."""
-        self.close()
-        for ending in ("", "-wal", "-shm"):
-            with suppress(FileNotFoundError):
-                self._file.with_name(self._file.name + ending).unlink()
-
-    def _change(self, act: Callable[[sqlite3.Connection], T]) -> T:
-        """All of it or nothing; with the lock."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            result = act(self._db)
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
-        return result
 
 
 def even(count: int) -> list[Shard]:

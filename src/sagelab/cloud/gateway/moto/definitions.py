@@ -30,10 +30,7 @@ _PLAIN = ("createModel", "createEndpointConfig", "createEndpoint", "updateEndpoi
 # Service and action of arn:aws:states:::SERVICE:ACTION -> the ways to wait that it has beside none.
 _OPTIMIZED: dict[str, tuple[str, ...]] = {
     **{f"sagemaker:create{job}": _SYNC for job in _JOBS},
-    **{
-        f"sagemaker:{name}": ()
-        for name in ("createModel", "createEndpointConfig", "createEndpoint", "updateEndpoint")
-    },
+    **{f"sagemaker:{name}": () for name in _PLAIN},
     "athena:startQueryExecution": _SYNC,
     **{f"athena:{name}": () for name in ("getQueryExecution", "getQueryResults", "stopQueryExecution")},
     **{f"elasticmapreduce:{name}": _SYNC for name in ("createCluster", "addStep", "terminateCluster")},
