@@ -246,7 +246,9 @@ def _end_with(owner: int) -> None:
 
     def wait() -> None:
         with suppress(ProcessLookupError):  # it is gone already
-            select.select([os.pidfd_open(owner)], [], [])
+            ended = select.poll()
+            ended.register(os.pidfd_open(owner), select.POLLIN)
+            ended.poll()
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=wait, name="owner", daemon=True).start()

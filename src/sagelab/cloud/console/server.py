@@ -46,8 +46,10 @@ class ConsoleServer:
         os.close(self._ending)
 
     def _run(self) -> None:
-        ready, _, _ = select.select([self._listener.fileno(), self._ending], [], [])
-        if self._ending not in ready:
+        ready = select.poll()
+        for file in (self._listener.fileno(), self._ending):
+            ready.register(file, select.POLLIN)
+        if self._ending not in dict(ready.poll()):
             asyncio.run(self._serve())
 
     async def _serve(self) -> None:

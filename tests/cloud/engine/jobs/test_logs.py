@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import resource
 from collections.abc import Callable
 
 import pytest
@@ -15,9 +17,11 @@ def fail(*_arguments: object, **_options: object) -> None:
     raise RuntimeError("it goes wrong")
 
 
-def print_through(stream: Stream, after: Callable[[], None], data: bytes) -> None:
-    """Print into a pipe that a Reader reads, to its end."""
-    reading, writing = os.pipe()
+def print_through(stream: Stream, after: Callable[[], None], data: bytes, least: int = 0) -> None:
+    """Print into a pipe that a Reader reads, to its end. least: number of its descriptor."""
+    first, writing = os.pipe()
+    reading = fcntl.fcntl(first, fcntl.F_DUPFD_CLOEXEC, least)
+    os.close(first)
     reader = Reader(reading, stream, after)
     reader.start()
     with os.fdopen(writing, "wb") as out:
@@ -45,3 +49,14 @@ def test_a_log_whose_lines_cannot_be_sent_is_read_to_its_end(
     gone.meta.events.register("before-send", fail)
     print_through(stream, lambda: None, b"line\n" * 20_000)
     assert stream.tail[-1] == "line"
+
+
+def test_a_log_is_read_where_the_process_has_thousands_of_files_open(
+    cloud: LocalCloud, unique: Callable[[str], str]
+) -> None:
+    held, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    stream = Stream(cloud.client("logs"), unique("group"), "one")
+    print_through(stream, lambda: None, b"line\n", least=min(5000, most - 100))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (held, most))
+    assert list(stream.tail) == ["line"]

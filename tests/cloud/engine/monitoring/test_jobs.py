@@ -144,7 +144,7 @@ class Pages:
     def paginate(self, Bucket: str, Prefix: str, Delimiter: str = "") -> list[dict[str, Any]]:  # noqa: N803, ARG002
         below = [key for key in self.keys if key.startswith(Prefix)]
         if not Delimiter:
-            return [{"Contents": [{"Key": key} for key in below]}]
+            return [{"Contents": [{"Key": key, "Size": 1} for key in below]}]
         folders = {key[: key.index("/", len(Prefix)) + 1] for key in below}
         return [{"CommonPrefixes": [{"Prefix": folder} for folder in sorted(folders)]}]
 

@@ -155,9 +155,11 @@ class Reader(threading.Thread):
     def _read(self) -> None:
         due: float | None = None
         pause = PAUSE
+        ready = select.poll()  # unlike select(), of any number that a descriptor may have
+        ready.register(self._pipe, select.POLLIN)
         while True:
-            wait = None if due is None else max(0.0, due - time.monotonic())
-            if not select.select([self._pipe], [], [], wait)[0]:
+            wait = None if due is None else max(0.0, due - time.monotonic()) * 1000
+            if not ready.poll(wait):
                 began = time.monotonic()
                 self._stream.flush()
                 self._stream.safely(self._after)
