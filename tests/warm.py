@@ -1,6 +1,6 @@
 """A Python that has imported what is slow to import, and runs programs in forks of itself.
 
-    python -P warm.py SOCKET OWNER MODULE ...
+    python -P warm.py SOCKET OWNER MODULE|SCRIPT ...
 
 A line of JSON on a connection to the socket, {"arguments", "folder", "variables"}, and with it two open files, is
 one program: its arguments as `python` has them (a script, `-m MODULE` or `-c CODE`, and what follows), and where
@@ -33,7 +33,7 @@ def main() -> None:
     address, owner, *modules = sys.argv[1:]
     gc.disable()
     for module in modules:
-        import_module(module)
+        runpy.run_path(module) if module.endswith(".py") else import_module(module)
     forget_session()
     gc.enable()
     gc.freeze()
