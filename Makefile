@@ -33,13 +33,13 @@ all-tests: setup
 	@$(BIN)/python tools/validity.py $(RECORD)
 
 test-long: setup ## Run what finds rare faults: a hundred kills, 20,000 bad requests, two installs of Studio (half an hour).
-	@$(BIN)/pytest -m long -n 2 --durations 25
+	@$(BIN)/pytest -m long -n 2 --durations 25 $(CELLS) tests $(wildcard notebooks/09-*.ipynb)
 
 check: setup ## Run what answers below a minute: lint, types, fast tests.
 	@$(MAKE) --no-print-directory --jobs lint types fast-tests
 
 fast-tests: setup
-	@$(BIN)/pytest -m "not slow" -n 2
+	@$(BIN)/pytest -m "not slow" -n 3
 
 labs: setup ## Run every lab without a browser; show what passed, how long, what AWS would have charged.
 	@$(BIN)/sagelab run --fresh
