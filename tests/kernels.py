@@ -25,6 +25,7 @@ SHORTER = {
     "02-deploy-and-read-handwriting": "EPOCHS = 1",
     "03-tune-the-classifier": "JOBS, EPOCHS = 4, 2",
     "07-operate-an-endpoint": "EPOCHS = 1",
+    "10-prepare-at-scale": "PARCELS, PICTURES = 12_000, 24",
     "11-explore-impute-model": "SEEDS, EPOCHS, EACH = 4, 6, 1",
 }
 

@@ -19,7 +19,7 @@ from botocore.loaders import Loader
 CELLS, LINES, WORDS, TERMS, ALT = 40, 20, 1000, 5, 40
 VERBS = (
     *"Open Train Deploy Tune Compile Automate Run Build".split(),
-    *"Serve Read Watch Compare Operate Lock Explore".split(),
+    *"Serve Read Watch Compare Operate Lock Explore Prepare".split(),
 )
 HEAD = ("**What you'll do.**", "**What you'll learn.**", "**What you'll need.**")
 NEEDS = {
@@ -45,7 +45,7 @@ SERVICES = (
         "iam",
         "sts",
     ),
-    *("events", "lambda", "kms", "cloudtrail", "comprehend"),
+    *("events", "lambda", "kms", "cloudtrail", "comprehend", "fsx"),
 )
 # What the SDK and the labs' own package call, where the name of the operation does not stand in the cell.
 CALLS = {
@@ -67,6 +67,9 @@ CALLS = {
     "athena.ask_trail": ("StartQueryExecution",),
     "intruder.attempts": ("GetLogEvents",),
     "intruder.on_notebook": ("CreatePresignedNotebookInstanceUrl",),
+    "shares.efs": ("CreateFileSystem",),
+    "shares.lustre": ("CreateFileSystem",),
+    "spark.run": ("CreateProcessingJob",),
     "security.authenticator": ("EnableMFADevice",),
     "security.become": ("AssumeRole",),
     "security.bucket": ("CreateBucket",),
