@@ -39,7 +39,8 @@ SOURCE = "../labs/10-prepare-at-scale"
 # table is invented by the recipe of `sagelab.lab.tables`, so what a model should find is known. It comes in
 # twelve files, as such tables do, and goes to S3 as it is
 # ([PutObject](https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html)). Look at `carrier` and
-# `kilograms`. What will a program stumble over?
+# `kilograms`: the same carrier is written in capitals, or with a blank at its end, and weights are missing. And
+# some rows are there twice. Count them now, for the job must find the same numbers.
 
 # %%
 import sagelab
@@ -49,19 +50,13 @@ lab = sagelab.connect("parcels-line")
 parcels = tables.parcels(PARCELS)
 for number in range(12):
     tables.put(lab, parcels.iloc[number::12], "delivered", f"part-{number:02}.csv", header=True)
-parcels.head(6)
-
-# %% [markdown]
-# The same carrier is written in capitals, or with a blank at its end, and weights are missing. And some rows are
-# there twice. How much of each? Count it now, for the job must find the same numbers later.
-
-# %%
 rows, twice = len(parcels), int(parcels.duplicated("parcel").sum())
 print(f"{rows:,} rows, {twice:,} of them reported twice; {parcels['carrier'].nunique()} ways to write 4 carriers")
 print(
     f"{parcels['kilograms'].isna().mean():.1%} of the weights are missing, {parcels['late'].mean():.1%} are late"
 )
 assert rows - twice == PARCELS
+parcels.head(6)
 
 # %% [markdown]
 # ## 2. Prepare it with Spark
@@ -89,19 +84,20 @@ print(script[begin:end].strip())
 # ([CreateProcessingJob](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateProcessingJob.html)).
 
 # %% tags=["nbval-ignore-output"]
+from sagemaker.core import image_uris
 from sagemaker.core.helper.session_helper import Session
 from sagemaker.core.spark.processing import PySparkProcessor
 
 from sagelab.lab import pipelines, watch
 
 session = Session(boto_session=lab.session, default_bucket=lab.bucket)
-about = {"framework_version": "3.5", "role": lab.role, "instance_type": LARGER, "instance_count": 1}
-spark = PySparkProcessor(**about, max_runtime_in_seconds=1800, sagemaker_session=session)
-places = [place.replace("s3:", "s3a:") for place in (lab.uri("delivered/"), lab.uri("prepared/"))]
+machines = {"framework_version": "3.5", "role": lab.role, "instance_type": LARGER, "instance_count": 1}
+spark = PySparkProcessor(**machines, max_runtime_in_seconds=1800, sagemaker_session=session)
+data = [place.replace("s3:", "s3a:") for place in (lab.uri("delivered/"), lab.uri("prepared/"))]
 job = lab.fresh_name("prepare")
 spark.run(
     submit_app=f"{SOURCE}/prepare.py",
-    arguments=["--parcels", places[0], "--prepared", places[1]],
+    arguments=["--parcels", data[0], "--prepared", data[1]],
     outputs=[pipelines.folder_out("stages", lab.uri("stages"))],
     job_name=job,
     wait=False,
@@ -110,8 +106,9 @@ spark.run(
 prepared = watch.follow(lab, "processing job", job)
 
 # %% [markdown]
-# Spark is talkative: some thousand lines of log, most of them about tasks. What the script itself has printed is
-# among them. Did it find what we counted?
+# Spark is talkative: some thousand lines of log, most of them about tasks
+# ([GetLogEvents](https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html)).
+# What the script itself has printed is among them. Did it find what we counted?
 
 # %% tags=["nbval-ignore-output"]
 said = [line for line in watch.log(lab, job, "processing job").splitlines() if " INFO " not in line]
@@ -121,7 +118,10 @@ assert any(f"{rows:,} rows delivered, {PARCELS:,} parcels among them" in line fo
 
 # %% [markdown]
 # Here is one row as XGBoost will get it, in [LibSVM](../labs/GLOSSARY.md#libsvm): the label, and of each feature
-# that is not zero its number and value. Four texts have become 19 columns, of which four are 1.
+# that is not zero its number and value. Four texts have become columns of zeros, with a 1 for each word. Spark has
+# written some files, whose names nobody knows beforehand
+# ([ListObjectsV2](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html),
+# [GetObject](https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html)).
 
 # %%
 import io
@@ -141,56 +141,42 @@ assert all(":" in pair for pair in line.split()[1:])
 # whose `fit` is a training job. That library has stood still since 2022 and wants Spark 3.3 with Python 3.9 or
 # older, which no current image has. But there is no magic in it. It writes the DataFrame as LibSVM to S3, as our
 # job did, and makes four calls. Here they are, one after the other. First, train
-# ([CreateTrainingJob](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.html)):
+# ([CreateTrainingJob](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.html)).
+# XGBoost's settings are the estimator's parameters, under their own names. The channels' prefixes end with `part`,
+# for beside its parts Spark leaves an empty `_SUCCESS`, by which others see that all is written.
 
 # %% tags=["nbval-ignore-output"]
-from sagemaker.core import image_uris
-
-sagemaker, name = lab.client("sagemaker"), lab.fresh_name("late")
+sagemaker, name, parts = lab.client("sagemaker"), lab.fresh_name("late"), ("train", "validation")
 xgboost = image_uris.retrieve("xgboost", lab.region, version="1.7-1")
-
-
-def channel(part):
-    """The rows that Spark left, as a channel of a training job."""
-    source = {"S3DataType": "S3Prefix", "S3Uri": lab.uri("prepared", part, "part")}
-    return {"ChannelName": part, "ContentType": "text/libsvm", "DataSource": {"S3DataSource": source}}
-
-
-# %% [markdown]
-# The channel's prefix ends with `part`, for beside its parts Spark leaves an empty `_SUCCESS`, by which others see
-# that all is written. XGBoost's own settings are the estimator's parameters, under their own names.
-
-# %% tags=["nbval-ignore-output"]
-settings = {
-    "objective": "binary:logistic",
-    "eval_metric": "auc",
-    "max_depth": "5",
-    "eta": "0.2",
-    "num_round": "80",
-}
+settings = {"objective": "binary:logistic", "eval_metric": "auc"}
+settings |= {"max_depth": "5", "eta": "0.2", "num_round": "80"}
+places = [{"S3DataType": "S3Prefix", "S3Uri": lab.uri("prepared", part, "part")} for part in parts]
+about = [{"ContentType": "text/libsvm", "DataSource": {"S3DataSource": place}} for place in places]
 sagemaker.create_training_job(
     TrainingJobName=name,
     RoleArn=lab.role,
     AlgorithmSpecification={"TrainingImage": xgboost, "TrainingInputMode": "File"},
     HyperParameters=settings,
-    InputDataConfig=[channel("train"), channel("validation")],
+    InputDataConfig=[{"ChannelName": part, **each} for part, each in zip(parts, about, strict=True)],
     OutputDataConfig={"S3OutputPath": lab.uri("output")},
     ResourceConfig={"InstanceType": MACHINE, "InstanceCount": 1, "VolumeSizeInGB": 10},
     StoppingCondition={"MaxRuntimeInSeconds": 900},
     Tags=lab.tags,
 )
 trained = watch.follow(lab, "training job", name)
-scores = {each["MetricName"]: each["Value"] for each in trained["FinalMetricDataList"]}
-print(f"AUC on parcels that had no part in it: {scores['validation:auc']:.3f}")
-assert scores["validation:auc"] > 0.85
 
 # %% [markdown]
 # Then the other three: a model, a configuration, an endpoint
 # ([CreateModel](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateModel.html),
 # [CreateEndpointConfig](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpointConfig.html),
-# [CreateEndpoint](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpoint.html)).
+# [CreateEndpoint](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpoint.html)). How good
+# the model is, the job has said itself: the area under the curve (AUC) is 1 for who always ranks a late parcel
+# above a punctual one, and 0.5 for who guesses.
 
 # %% tags=["nbval-ignore-output"]
+scores = {each["MetricName"]: each["Value"] for each in trained["FinalMetricDataList"]}
+print(f"AUC on parcels that had no part in it: {scores['validation:auc']:.3f}")
+assert scores["validation:auc"] > 0.85
 archive = trained["ModelArtifacts"]["S3ModelArtifacts"]
 container = {"Image": xgboost, "ModelDataUrl": archive}
 sagemaker.create_model(ModelName=name, ExecutionRoleArn=lab.role, PrimaryContainer=container, Tags=lab.tags)
@@ -203,7 +189,7 @@ in_service = watch.follow(lab, "endpoint", name)
 # What the library calls `model.transform` is
 # [InvokeEndpoint](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html) with
 # LibSVM, for every partition of a DataFrame. The job has left 200 parcels to ask about, each with the features
-# that Spark made of it.
+# that Spark made of it. The answer is a probability for each.
 
 # %%
 columns = ["carrier", "service", "origin", "destination", "kilometres", "kilograms", "weekday", "features"]
@@ -217,14 +203,7 @@ def libsvm(features):
     return " ".join(["0", *(f"{number}:{value:g}" for number, value in pairs if value)])
 
 
-asked.head(3)
-
-# %% [markdown]
-# Here are the answers, a probability for each.
-
-# %%
-body = "\n".join(map(libsvm, asked["features"]))
-runtime = lab.client("sagemaker-runtime")
+runtime, body = lab.client("sagemaker-runtime"), "\n".join(map(libsvm, asked["features"]))
 answer = runtime.invoke_endpoint(EndpointName=name, ContentType="text/libsvm", Body=body)
 by_spark = [float(value) for value in answer["Body"].read().split()]
 assert len(by_spark) == len(asked) == 200
