@@ -138,9 +138,10 @@ assert all(":" in pair for pair in line.split()[1:])
 #
 # The exam asks for the *simplest* architecture that preprocesses millions of rows with Spark, trains XGBoost and
 # hosts it. Its answer is the library `sagemaker_pyspark` with its `XGBoostSageMakerEstimator`: a stage of Spark's
-# whose `fit` is a training job. That library has stood still since 2022 and wants Spark 3.3 with Python 3.9 or
-# older, which no current image has. But there is no magic in it. It writes the DataFrame as LibSVM to S3, as our
-# job did, and makes four calls. Here they are, one after the other. First, train
+# whose `fit` is a training job. That library has stood still since 2022 and wants Spark 3.3, which no current
+# image has, so it runs in an environment of its own: `estimator.py`, exercise 5. But there is no magic in it. It
+# writes the DataFrame as LibSVM to S3, as our job did, and makes four calls. Here they are, one after the other.
+# First, train
 # ([CreateTrainingJob](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.html)).
 # XGBoost's settings are the estimator's parameters, under their own names. The channels' prefixes end with `part`,
 # for beside its parts Spark leaves an empty `_SUCCESS`, by which others see that all is written.
