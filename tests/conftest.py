@@ -185,10 +185,18 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return argname if isinstance(val, bytes) and not val.isascii() else None
 
 
+def collected(config: pytest.Config) -> list[Path]:
+    """The files of tests that a run collects."""
+    asked = [config.invocation_params.dir / argument.partition("::")[0] for argument in config.args]
+    found = [file for path in asked for file in (sorted(path.rglob("test_*.py")) if path.is_dir() else [path])]
+    good = [file for file in found if file.suffix == ".py" and file.is_file()]
+    return [file for file in good if not pytest_ignore_collect(file, config)]
+
+
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_setupnodes(specs: list[Any]) -> None:
-    """Workers are forks of one Python: what they would each import takes five seconds of a processor."""
-    address = forks.worker(sys.executable).find()
+def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
+    """Workers are forks of one Python: what they would each import takes eight seconds of a processor."""
+    address = forks.worker(sys.executable, collected(config)).find()
     for spec in specs:
         spec.python = shlex.join([sys.executable, "-I", str(forks.WORKER), str(address)])
 

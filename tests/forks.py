@@ -23,6 +23,7 @@ from tests.waiting import until
 WARM = Path(__file__).with_name("warm.py")
 RECORDER = Path(__file__).parent / "clients" / "recorder"
 WORKER = Path(__file__).with_name("forked_worker.py")
+IMPORTED = Path(__file__).with_name("imported.py")
 TIMEOUT = 900  # seconds for a program that is waited for
 # What scripts of an SDK import, and the kernels of notebooks.
 SDKS = {
@@ -193,9 +194,14 @@ def recording(env: Mapping[str, str], record: str) -> dict[str, str]:
     return {**env, "PYTHONPATH": path, "SAGELAB_RECORD": record}
 
 
-def worker(python: str) -> Warm:
-    """This Python with what workers import."""
-    return Warm("workers", python, WORKERS, *place())
+def worker(python: str, files: Iterable[Path] = ()) -> Warm:
+    """This Python with what workers import, and with those files of tests."""
+    return Warm("workers", python, (*WORKERS, str(IMPORTED)), *place(), variables=naming(files))
+
+
+def naming(files: Iterable[Path]) -> dict[str, str]:
+    """The environment of a Python that imports those files of tests (imported.py)."""
+    return {**os.environ, "SAGELAB_TEST_FILES": json.dumps([str(file) for file in files])}
 
 
 def tensorflow() -> Warm:

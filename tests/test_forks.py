@@ -29,6 +29,13 @@ def test_what_is_imported_is_there_before_it_is_asked_for(warm: forks.Warm) -> N
     assert warm.run("-c", "import sys; print('decimal' in sys.modules)").stdout == "True\n"
 
 
+def test_what_an_import_says_in_the_environment_is_said_to_programs(tmp_path: Path) -> None:
+    (tmp_path / "says.py").write_text("import os; os.environ |= {'SAID': 'yes', 'ASKED': 'no'}")
+    python = forks.Warm("says", sys.executable, (str(tmp_path / "says.py"),), tmp_path, os.getpid())
+    code = "import os; print(os.environ['SAID'], os.environ['ASKED'])"
+    assert python.run("-c", code, variables={"ASKED": "so"}).stdout == "yes so\n"
+
+
 def test_script_and_module_are_run_as_such(warm: forks.Warm, tmp_path: Path) -> None:
     (tmp_path / "beside.py").write_text("if __name__ == '__main__': print('as a module')")
     (tmp_path / "script.py").write_text("import beside, sys; print(__name__, sys.argv[1:])")

@@ -38,12 +38,19 @@ def test_numbered(number):
         os._exit(1)
 """
 
+NOTED = """
+from pathlib import Path
 
-def run(folder: Path, workers: int) -> subprocess.CompletedProcess[str]:
-    """The tests of a folder, in that many workers."""
+with Path(__file__).with_name("imports").open("a") as imports:
+    print(__name__, file=imports)
+"""
+
+
+def run(folder: Path, workers: int, python: forks.Warm | None = None) -> subprocess.CompletedProcess[str]:
+    """The tests of a folder, in that many workers. python: what they are forks of; by default that of this run."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     arguments = ("-m", "pytest", "-n", str(workers), "-p", "no:cacheprovider", "--no-loadscope-reorder", "-rf")
-    return forks.worker(sys.executable).run(*arguments, folder=folder, variables=env)
+    return (python or forks.worker(sys.executable)).run(*arguments, folder=folder, variables=env)
 
 
 @pytest.mark.slow
@@ -66,3 +73,26 @@ def test_one_that_kills_its_worker_fails_once_and_the_others_run(tmp_path: Path)
     assert re.search(r"\b1 failed, 6 passed\b", ran.stdout), ran.stdout
     assert "FAILED test_deadly.py::test_numbered[2]" in ran.stdout
     assert sorted((tmp_path / "ran").read_text().split()) == list("012345")
+
+
+@pytest.mark.slow
+def test_files_are_imported_before_the_workers_and_what_cannot_be_by_each(tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").write_text(
+        "[pytest]\naddopts = --import-mode=importlib --continue-on-collection-errors"
+    )
+    texts = {
+        "fails": "def test_it():\n    assert [1, 2] == [1, 3]",
+        "broken": "1 / 0",
+        "passes": "def test_it():\n    pass",
+    }
+    for name, text in texts.items():
+        (tmp_path / f"test_{name}.py").write_text(f"{NOTED}\n{text}\n")
+    variables = forks.naming(sorted(tmp_path.glob("test_*.py")))
+    folder, _ = forks.place()
+    python = forks.Warm("imported", sys.executable, (str(forks.IMPORTED),), folder, os.getpid(), variables)
+    ran = run(tmp_path, 0, python)
+    assert "ZeroDivisionError" in ran.stdout
+    assert "At index 1 diff: 2 != 3" in ran.stdout  # the assertions were rewritten
+    assert "1 failed, 1 passed, 1 error" in ran.stdout
+    imports = (tmp_path / "imports").read_text().split()
+    assert sorted(imports) == ["test_broken", "test_broken", "test_fails", "test_passes"]

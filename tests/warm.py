@@ -1,6 +1,6 @@
 """A Python that has imported what is slow to import, and runs programs in forks of itself.
 
-    python -P warm.py SOCKET OWNER MODULE ...
+    python -P warm.py SOCKET OWNER MODULE|SCRIPT ...
 
 A line of JSON on a connection to the socket, {"arguments", "folder", "variables"}, and with it two open files, is
 one program: its arguments as `python` has them (a script, `-m MODULE` or `-c CODE`, and what follows), and where
@@ -32,9 +32,11 @@ def main() -> None:
     """Import, then serve until the owner has gone; in a fork: run one program to its end."""
     address, owner, *modules = sys.argv[1:]
     gc.disable()
+    before = set(os.environ)
     for module in modules:
-        import_module(module)
+        runpy.run_path(module) if module.endswith(".py") else import_module(module)
     forget_session()
+    said = {name: os.environ[name] for name in set(os.environ) - before}
     gc.enable()
     gc.freeze()
     with socket.socket(socket.AF_UNIX) as server:
@@ -52,7 +54,7 @@ def main() -> None:
             with connection:
                 asked = fork(connection)
     if asked is not None:
-        run(**asked)
+        run(**asked | {"variables": said | asked["variables"]})
 
 
 def forget_session() -> None:
@@ -120,7 +122,10 @@ def wait(program: int, connection: socket.socket) -> int:
 
 
 def run(arguments: list[str], folder: str, variables: dict[str, str]) -> None:
-    """Run a program as `python ARGUMENTS` does in that folder, with those environment variables alone."""
+    """Run a program as `python ARGUMENTS` does in that folder, with those environment variables alone.
+
+    Those that an import has set are among them: a process would have them once it imports the same.
+    """
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(variables)

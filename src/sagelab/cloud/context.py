@@ -35,7 +35,7 @@ SERVICE, STACKS, FUNCTIONS = "sagemaker.amazonaws.com", "cloudformation.amazonaw
 EVENTS, SCHEDULER, STATES = "events.amazonaws.com", "scheduler.amazonaws.com", "states.amazonaws.com"
 BUILDS, DELIVERY = "codebuild.amazonaws.com", "codepipeline.amazonaws.com"
 GLUE, FIREHOSE, LOGS = "glue.amazonaws.com", "firehose.amazonaws.com", "logs.amazonaws.com"
-EMR, EC2 = "elasticmapreduce.amazonaws.com", "ec2.amazonaws.com"
+EMR, EC2, LAKE = "elasticmapreduce.amazonaws.com", "ec2.amazonaws.com", "lakeformation.amazonaws.com"
 SCALING, TRAILS = "sagemaker.application-autoscaling.amazonaws.com", "cloudtrail.amazonaws.com"
 MAKERS_OF_ROLES = ("iam", "cloudformation")
 OUT_OF_DATE = ("RequestTimeTooSkewed", "InvalidSignatureException", "ExpiredToken", "ExpiredTokenException")
@@ -72,6 +72,7 @@ class Cloud:
                 LOGS,
                 EMR,
                 EC2,
+                LAKE,
             )
         }
         # What the local cloud asks itself is marked as such; every call is in the journal.

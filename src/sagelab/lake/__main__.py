@@ -39,6 +39,13 @@ class Channel:
         with self._lock:
             wire.send(self.socket, {"kind": kind, **head}, payload)
 
+    def ask(self, document: dict[str, Any]) -> dict[str, Any]:
+        """What the local cloud answers; of one thread alone."""
+        self.tell("ask", document)
+        _, payload = wire.receive(self.socket)
+        found: dict[str, Any] = json.loads(payload)
+        return found
+
     def progress(self, scanned: int) -> None:
         now = time.monotonic()
         if now - self._told > EVERY:
@@ -64,7 +71,8 @@ def main() -> None:
 
 
 def _query(channel: Channel, asked: dict[str, Any], client: Any) -> dict[str, Any]:
-    query = Query(Request(**asked), client, lambda kind, word: channel.tell("statement", type=kind, word=word))
+    tell = lambda kind, word: channel.tell("statement", type=kind, word=word)  # noqa: E731
+    query = Query(Request(**asked), client, tell, channel.ask)
     query.objects.on_read = channel.progress
     try:
         return asdict(query.run())

@@ -11,7 +11,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from sagelab.lake import errors, types
+from sagelab.lake import errors, permits, types
+from sagelab.lake.permits import Ask, Permit
 from sagelab.lake.types import HiveType
 
 VIEW = "VIRTUAL_VIEW"
@@ -65,6 +66,11 @@ class Table:
         """Of its partitions."""
         return _columns(self.found.get("PartitionKeys"))
 
+    def only(self, names: set[str]) -> Table:
+        """With these of its columns; all keys of its partitions."""
+        kept = [one for one in self.storage.get("Columns") or () if str(one["Name"]).lower() in names]
+        return Table(self.found | {"StorageDescriptor": self.storage | {"Columns": kept}})
+
     def as_input(self) -> Found:
         """What UpdateTable is to be given for it to stay as it is."""
         return {name: self.found[name] for name in _INPUT if name in self.found}
@@ -107,9 +113,20 @@ def _columns(found: Any) -> list[tuple[str, HiveType]]:
 class Catalog:
     """glue: a client that acts with the rights of who asked."""
 
-    def __init__(self, glue: Any) -> None:
-        self.glue = glue
+    """ask: what Lake Formation lets the asker see of a table."""
+
+    def __init__(self, glue: Any, ask: Ask = permits.nothing) -> None:
+        self.glue, self._ask = glue, ask
         self._tables: dict[tuple[str, str], Table | None] = {}
+        self._permits: dict[tuple[str, str], Permit | None] = {}
+
+    def permit(self, table: Table) -> Permit | None:
+        """What the asker sees of a table; None: IAM alone decides."""
+        key = (table.database, table.name)
+        if key not in self._permits:
+            found = self._ask({"what": "table", "database": table.database, "name": table.name})
+            self._permits[key] = Permit.read(found)
+        return self._permits[key]
 
     def database(self, name: str) -> Found:
         """QueryFault: there is none, or the caller may not know."""
@@ -137,10 +154,22 @@ class Catalog:
         return found
 
     def partitions(self, table: Table) -> Iterator[Found]:
+        if self._permits.get((table.database, table.name)) is not None:
+            yield from self._governed(table)
+            return
         pages = self.glue.get_paginator("get_partitions")
         with Asking(table.database):
             for page in pages.paginate(DatabaseName=table.database, TableName=table.name):
                 yield from page["Partitions"]
+
+    def _governed(self, table: Table) -> Iterator[Found]:
+        asked = {"what": "partitions", "database": table.database, "name": table.name}
+        while True:
+            found = self._ask(asked)
+            yield from found.get("partitions") or ()
+            if not found.get("token"):
+                return
+            asked = asked | {"token": found["token"]}
 
     def databases(self) -> Iterator[Found]:
         with Asking("*"):

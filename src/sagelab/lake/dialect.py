@@ -103,13 +103,19 @@ def _check_function(function: exp.Expr) -> None:
 
 
 def _is_common(node: exp.Table) -> bool:
-    """Whether a name is one of a WITH around it."""
-    above: exp.Expr | None = node.parent
-    while above is not None:
+    """Whether a name is one of a WITH around it: in WITH itself, of those before, or its own where that recurs."""
+    below: exp.Expr = node
+    inner: exp.Expr = node
+    while (above := below.parent) is not None:
         clause = above.args.get("with_") or above.args.get("with")
-        if clause and node.name.lower() in {one.alias.lower() for one in clause.expressions}:
-            return True
-        above = above.parent
+        if clause:
+            parts = list(clause.expressions)
+            if below is clause:
+                at = next(number for number, one in enumerate(parts) if one is inner)
+                parts = parts[: at + bool(clause.args.get("recursive"))]
+            if node.name.lower() in {one.alias.lower() for one in parts}:
+                return True
+        inner, below = below, above
     return False
 
 
@@ -183,6 +189,14 @@ def fill(query: exp.Expr, parameters: list[str]) -> None:
     places.sort(key=lambda one: int(one.meta.get("start", 0)))
     for place, text in zip(places, parameters, strict=True):
         place.replace(parse(f"SELECT {text}").expressions[0].copy())
+
+
+def without_limit_null(query: exp.Expr) -> exp.Expr:
+    """LIMIT ALL is no limit."""
+    limit = query.args.get("limit")
+    if isinstance(limit, exp.Limit) and limit.expression is not None and limit.expression.name.upper() == "ALL":
+        query.set("limit", None)
+    return query
 
 
 def render(query: exp.Expr) -> str:

@@ -17,6 +17,7 @@ SYSTEM, USER, OTHER = 1, 2, 3  # of an AthenaError's ErrorCategory
 GENERIC_USER, NO_TABLE, NO_COLUMN, SYNTAX, BAD_DATA, RESOURCES, DENIED = 1006, 1301, 1301, 1302, 1306, 401, 1401
 INTERNAL = 233
 CUTOFF = "Bytes scanned limit was exceeded"
+_UNRESOLVED = "cannot be resolved or requester is not authorized to access requested resources"
 _LONGEST = 900  # characters of a reason
 
 
@@ -103,12 +104,10 @@ def _of_duckdb(error: duckdb.Error) -> QueryFault:
     if found := _BAD.search(text):
         return QueryFault(found[0].strip(), BAD_DATA)
     if found := _OF_TABLE.search(text):
-        return QueryFault(
-            f"COLUMN_NOT_FOUND: line 1:1: Column '{found[1]}.{found[2]}' cannot be resolved", NO_COLUMN
-        )
+        return QueryFault(f"COLUMN_NOT_FOUND: line 1:1: Column '{found[1]}.{found[2]}' {_UNRESOLVED}", NO_COLUMN)
     if found := _COLUMN.search(text) or _ALIAS.search(text):
         name = next(group for group in found.groups() if group)
-        return QueryFault(f"COLUMN_NOT_FOUND: line 1:1: Column '{name}' cannot be resolved", NO_COLUMN)
+        return QueryFault(f"COLUMN_NOT_FOUND: line 1:1: Column '{name}' {_UNRESOLVED}", NO_COLUMN)
     if found := _FUNCTION.search(text):
         return QueryFault(f"FUNCTION_NOT_FOUND: line 1:1: Function '{found[1]}' not registered", SYNTAX)
     if found := _GROUPED.search(text):

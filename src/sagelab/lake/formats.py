@@ -33,11 +33,13 @@ Spelling = dict[str, Any]  # a key in small letters -> (as it is spelt, the spel
 
 @dataclass(frozen=True)
 class Format:
-    """kind: of the SerDe. options: its properties. skip: lines at the beginning of a file."""
+    """kind: of the SerDe. options: its properties. skip: lines at the beginning of a file. silent: an error tells
+    nothing of what is in a line."""
 
     kind: str
     options: dict[str, str] = field(default_factory=dict, hash=False)
     skip: int = 0
+    silent: bool = False
 
     @property
     def separator(self) -> str:
@@ -112,7 +114,8 @@ def rows(form: Format, origin: str, keys: list[str]) -> str:
         records = "from_json(json_extract(line, '$.Records'), '[\"JSON\"]')"
         return f"SELECT unnest({records}) AS document{more} FROM {origin} WHERE json_valid(line)"
     lenient = form.options.get("ignore.malformed.json", "").lower() == "true"
-    fault = "NULL" if lenient else "error('HIVE_CURSOR_ERROR: Row is not a valid JSON Object: ' || line[1:80])"
+    shown = "''" if form.silent else "line[1:80]"
+    fault = "NULL" if lenient else f"error('HIVE_CURSOR_ERROR: Row is not a valid JSON Object: ' || {shown})"
     valid = f"CASE WHEN json_valid(line) AND json_type(line) = 'OBJECT' THEN line::JSON ELSE {fault} END"
     return f"SELECT {valid} AS document{more} FROM {origin} WHERE line IS NOT NULL AND trim(line) <> ''"
 

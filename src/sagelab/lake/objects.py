@@ -53,13 +53,23 @@ class Objects:
         self.on_read: Callable[[int], None] = lambda _: None
         self.fault: errors.QueryFault | None = None  # the first, which DuckDB would tell in words of its own
         self._lock = threading.Lock()
+        self._lent: list[tuple[str, str, Any]] = []
+
+    def lend(self, bucket: str, prefix: str, client: Any) -> None:
+        """From now on what is below a folder is read and written by another client, with keys that were lent."""
+        self._lent = sorted([*self._lent, (bucket, prefix, client)], key=lambda one: -len(one[1]))
+
+    def _of(self, bucket: str, key: str) -> Any:
+        """The client that an object is read with."""
+        lent = (client for place, prefix, client in self._lent if place == bucket and key.startswith(prefix))
+        return next(lent, self.client)
 
     def list(self, uri: str) -> Iterator[Object]:
         """What is below a location, in the order of its names. QueryFault: it may not be listed."""
         bucket, prefix = locate(uri)
         if prefix and not prefix.endswith("/"):
             prefix += "/"
-        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        pages = self._of(bucket, prefix).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         count = 0
         with Told(uri):
             for page in pages:
@@ -99,7 +109,9 @@ class Objects:
         with Told(found.uri):
             span = f"bytes={start}-{end - 1}"
             condition = {"IfMatch": found.tag} if found.tag else {}
-            answer = self.client.get_object(Bucket=found.bucket, Key=found.key, Range=span, **condition)
+            answer = self._of(found.bucket, found.key).get_object(
+                Bucket=found.bucket, Key=found.key, Range=span, **condition
+            )
             content: bytes = answer["Body"].read()
         if len(content) != end - start:
             raise errors.QueryFault(
@@ -111,15 +123,16 @@ class Objects:
         """Write an object. QueryFault: it may not be written."""
         bucket, key = locate(uri)
         with Told(uri, "writing"):
+            client = self._of(bucket, key)
             if isinstance(content, bytes):
-                self.client.put_object(Bucket=bucket, Key=key, Body=content, **options)
+                client.put_object(Bucket=bucket, Key=key, Body=content, **options)
             else:
-                self.client.upload_fileobj(content, bucket, key, ExtraArgs=options or None)
+                client.upload_fileobj(content, bucket, key, ExtraArgs=options or None)
 
     def remove(self, uri: str) -> None:
         bucket, key = locate(uri)
         with Told(uri, "deleting"):
-            self.client.delete_object(Bucket=bucket, Key=key)
+            self._of(bucket, key).delete_object(Bucket=bucket, Key=key)
 
 
 class Told:

@@ -76,7 +76,9 @@ def fitting(
     cast = ", ".join(f"TRY_CAST({quoted(name)} AS {kinds[name].duckdb}) AS {quoted(name)}" for name in names)
     where = " AND ".join(f"({one})" for one in conditions)
     sql = f"SELECT number FROM (SELECT number, {cast} FROM partition_values) WHERE {where} ORDER BY number"
-    return [row[0] for row in connection.execute(sql).fetchall()]
+    found = [row[0] for row in connection.execute(sql).fetchall()]
+    connection.execute("DROP TABLE partition_values")
+    return found
 
 
 def _projected(table: Table, connection: duckdb.DuckDBPyConnection, conditions: list[str]) -> Iterator[Partition]:

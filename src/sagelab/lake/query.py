@@ -21,6 +21,7 @@ from sagelab.lake import (
     errors,
     filesystem,
     functions,
+    permits,
     results,
     tables,
     targets,
@@ -31,10 +32,12 @@ from sagelab.lake.catalog import VIEW, Asking, Catalog, Table, view_text
 from sagelab.lake.dialect import Reference
 from sagelab.lake.filesystem import Files
 from sagelab.lake.objects import Objects
+from sagelab.lake.permits import Ask
 from sagelab.lake.tables import Place
 from sagelab.lake.types import quoted
 from sagelab.lake.writes import Target, Written
 
+Client = Callable[..., Any]
 DEEPEST = 10  # views in views
 _EXPLAIN = re.compile(r"\s*EXPLAIN\s+(ANALYZE\s+)?(?:\(([^)]*)\)\s*)?(.*)", re.I | re.S)
 _EXECUTE = re.compile(r"\s*EXECUTE\s+[`\"]?([\w-]+)[`\"]?(?:\s+USING\s+(.*?))?\s*;?\s*", re.I | re.S)
@@ -72,12 +75,15 @@ class Outcome:
 
 
 class Query:
-    """client: service -> a client with the rights of who asked. tell: hears what kind of statement it is."""
+    """client: service -> a client with the rights of who asked, or of keys. tell: hears what kind of statement it
+    is. ask: what Lake Formation lets the asker see of a table."""
 
-    def __init__(self, request: Request, client: Callable[[str], Any], tell: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, request: Request, client: Client, tell: Callable[[str, str], None], ask: Ask = permits.nothing
+    ) -> None:
         self.request, self.client, self.tell = request, client, tell
         self.objects = Objects(client("s3"), request.cutoff)
-        self.catalog = Catalog(client("glue"))
+        self.catalog = Catalog(client("glue"), ask)
         self.files = Files(self.objects)
         self.outcome = Outcome()
         self._began = time.monotonic()
@@ -175,7 +181,7 @@ class Query:
 
     def _plan(self, query: exp.Expr) -> tuple[Place, str]:
         """A DuckDB that has the tables of a query, and the query in its words."""
-        query = _without_limit_null(query)
+        query = dialect.without_limit_null(query)
         connection = filesystem.connect(self.files, self.request.memory, self.request.threads)
         place = Place(connection, self.files, self.objects, self.catalog)
         for macro in functions.macros():
@@ -183,6 +189,7 @@ class Query:
         results.prepare(connection)
         found = dialect.references(query, self.request.database)
         dialect.name_columns(query)
+        self._names = permits.wanted(query)
         self._make(place, found, 0, {})
         filesystem.lock(connection)
         return place, dialect.render(query)
@@ -205,7 +212,7 @@ class Query:
                     if len(same) == 1 and not depth
                     else []
                 )
-                tables.make(place, table, made[key], conditions)
+                tables.make(place, table, made[key], conditions, None if depth else self._names)
 
     def _find(self, key: tuple[str, str], reference: Reference) -> Table:
         if key[0] == "information_schema":
@@ -214,7 +221,16 @@ class Query:
         if found is None:
             self.catalog.database(key[0])
             raise errors.no_table(*key, *reference.place)
-        return found
+        return self._permitted(found)
+
+    def _permitted(self, table: Table, writes: bool = False) -> Table:
+        """The table as a whole; its view is cut to what is seen. QueryFault: nothing is, or may be written."""
+        if (permit := self.catalog.permit(table)) is None:
+            return table
+        permit.check(table.name, table.is_view, writes)
+        if lent := permit.keys:
+            self.objects.lend(lent["bucket"], lent["prefix"], self.client("s3", tuple(lent["keys"])))
+        return Table(permit.table)
 
     def _make_view(self, place: Place, table: Table, depth: int, made: dict[tuple[str, str], int]) -> None:
         view = table.view
@@ -291,7 +307,7 @@ class Query:
         self.tell("DML", "INSERT")
         into = query.this
         database, name = targets.named(into, self.request.database)
-        table = self.catalog.table(database, name)
+        table = self._permitted(self.catalog.table(database, name), writes=True)
         if table.is_view:
             raise errors.QueryFault("NOT_SUPPORTED: Inserting into views is not supported")
         named = [one.name.lower() for one in into.expressions] if isinstance(into, exp.Schema) else []
@@ -373,14 +389,6 @@ class Query:
     def _end(self) -> Outcome:
         self.outcome.scanned = self.objects.scanned
         return self.outcome
-
-
-def _without_limit_null(query: exp.Expr) -> exp.Expr:
-    """LIMIT ALL is no limit."""
-    limit = query.args.get("limit")
-    if isinstance(limit, exp.Limit) and limit.expression is not None and limit.expression.name.upper() == "ALL":
-        query.set("limit", None)
-    return query
 
 
 def _split(text: str) -> list[str]:

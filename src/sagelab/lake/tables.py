@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 
-from sagelab.lake import errors, formats, partitions
+from sagelab.lake import errors, formats, partitions, permits
 from sagelab.lake.catalog import Catalog, Table
 from sagelab.lake.filesystem import Files
 from sagelab.lake.formats import Format
@@ -48,28 +48,43 @@ class _File:
     found: Object
 
 
-def make(place: Place, table: Table, number: int, conditions: list[str]) -> None:
-    """Make the view of a table. number: of the table in the query. conditions: on its partitions' keys."""
-    database, name = quoted(table.database), quoted(table.name)
-    place.connection.execute(f"CREATE SCHEMA IF NOT EXISTS {database}")
-    selects = list(_selects(place, table, number, conditions)) or [_empty(table)]
-    sql = " UNION ALL ".join(selects)
-    place.connection.execute(f"CREATE VIEW {database}.{name} AS {sql}")
+def make(place: Place, table: Table, number: int, conditions: list[str], names: set[str] | None = None) -> None:
+    """Make the view of a table, of what the asker sees of it. number: of the table in the query.
+
+    conditions: on its partitions' keys. names: those in the query; None: it may mean any column.
+    """
+    name = f"{quoted(table.database)}.{quoted(table.name)}"
+    place.connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(table.database)}")
+    permit = place.catalog.permit(table)
+    if permit is None or permit.whole:
+        sql = " UNION ALL ".join(_selects(place, table, number, conditions, None)) or _empty(table)
+        place.connection.execute(f"CREATE VIEW {name} AS {sql}")
+        return
+    keys = [key for key, _ in table.keys]
+    shown = permit.shown([*(column for column, _ in table.columns), *keys], names)
+    if not shown:
+        raise errors.QueryFault(f"COLUMN_NOT_FOUND: line 1:8: {permits.NO_COLUMNS}", errors.NO_COLUMN)
+    needed, chosen = permit.needed(names), permit.conditions(keys, conditions)
+    source = " UNION ALL ".join(_selects(place, table, number, chosen, needed)) or _empty(table)
+    permits.make(place.connection, name, permit.select(shown, source), permit.limits_rows)
 
 
-def _selects(place: Place, table: Table, number: int, conditions: list[str]) -> Iterator[str]:
-    """A SELECT for each format in which partitions of the table are."""
+def _selects(
+    place: Place, table: Table, number: int, conditions: list[str], needed: set[str] | None
+) -> Iterator[str]:
+    """A SELECT for each format in which partitions of the table are. needed: the columns; None: all."""
     groups: dict[Format, list[_File]] = {}
     forms: dict[str, Format] = {}
     for partition in partitions.find(table, place.catalog, place.connection, conditions):
         form = formats.of_table(table, partition.storage or None)
+        form = replace(form, silent=needed is not None)
         form = forms.setdefault(f"{form.kind}{sorted(form.options.items())}{form.skip}", form)
         groups.setdefault(form, []).extend(_files(place, number, partition))
     for form, files in groups.items():
-        if files:
-            yield (
-                _parquet(place, table, files) if form.kind == formats.PARQUET else _text(place, table, form, files)
-            )
+        if files and form.kind == formats.PARQUET:
+            yield _parquet(place, table if needed is None else table.only(needed), files)
+        elif files:
+            yield _text(place, table, form, files, needed)
 
 
 def _files(place: Place, number: int, partition: Partition) -> Iterator[_File]:
@@ -90,13 +105,15 @@ def _empty(table: Table) -> str:
     return f"SELECT {columns or 'NULL AS nothing'} WHERE false"
 
 
-def _text(place: Place, table: Table, form: Format, files: list[_File]) -> str:
+def _text(place: Place, table: Table, form: Format, files: list[_File], needed: set[str] | None) -> str:
     spelling = formats.spelling_of(form, place.files, [(one.address, one.found) for one in files])
     keys = [f"k{at}" for at in range(len(table.keys))]
     origin = formats.source(form, [one.address for one in files], len(table.columns))
     expressions = formats.columns(form, table.columns, spelling)
-    named = [f"{sql} AS {quoted(name)}" for sql, (name, _) in zip(expressions, table.columns, strict=True)]
-    return f"SELECT {', '.join([*named, *_keys(table)])} FROM ({formats.rows(form, origin, keys)})"
+    pairs = zip(expressions, table.columns, strict=True)
+    named = [f"{sql} AS {quoted(name)}" for sql, (name, _) in pairs if needed is None or name in needed]
+    columns = ", ".join([*named, *_keys(table)]) or "1"
+    return f"SELECT {columns} FROM ({formats.rows(form, origin, keys)})"
 
 
 def _parquet(place: Place, table: Table, files: list[_File]) -> str:

@@ -131,9 +131,10 @@ def test_rows_that_are_not_whole_are_null_or_end_the_query(lake: Lake) -> None:
 
 def test_a_query_that_cannot_be_run_says_why_in_athenas_words(lake: Lake) -> None:
     database = lake.database
+    unresolved = "cannot be resolved or requester is not authorized to access requested resources"
     asked = {
         "SELECT *\nFROM nope": f"TABLE_NOT_FOUND: line 2:6: Table 'awsdatacatalog.{database}.nope' does not exist",
-        "SELECT nope FROM clicks": "COLUMN_NOT_FOUND: line 1:1: Column 'nope' cannot be resolved",
+        "SELECT nope FROM clicks": f"COLUMN_NOT_FOUND: line 1:1: Column 'nope' {unresolved}",
         "SELECT * FROM nodb.clicks": "SCHEMA_NOT_FOUND: line 1:1: Schema nodb not found",
         "SELEC 1": "SYNTAX_ERROR: line 1:7: mismatched input '1'",
         "SELECT foo(1)": "FUNCTION_NOT_FOUND: line 1:1: Function 'foo' not registered",

@@ -22,6 +22,7 @@ from sagelab.cloud.gateway.auth.guard import Guard
 from sagelab.cloud.gateway.auth.identity import Identities
 from sagelab.cloud.gateway.auth.permissions import Permissions
 from sagelab.cloud.gateway.auth.simulation import simulate
+from sagelab.cloud.gateway.catalogue import Catalogue
 from sagelab.cloud.gateway.context import Context
 from sagelab.cloud.gateway.event_sources import EventSources
 from sagelab.cloud.gateway.functions import Functions
@@ -43,6 +44,8 @@ from sagelab.cloud.gateway.sagemaker import SageMaker
 from sagelab.cloud.gateway.trail import Recorder
 from sagelab.cloud.gateway.wire import faults, shapes
 from sagelab.cloud.gateway.wire.faults import Answer
+from sagelab.cloud.grants.access import Access
+from sagelab.cloud.grants.records import Records
 from sagelab.cloud.resources.call import Family
 from sagelab.cloud.trail.marks import HEADER
 
@@ -84,6 +87,7 @@ class Gateway:
         self.alarms = AlarmCalls(cloud, self._moto)
         self.sources = cloud.sources
         self._origins = Origins(cloud.sources)
+        self._catalogue = Catalogue(cloud, Access(Records(cloud.store, cloud.account)), self._ask_moto)
         git = GitFront(cloud, families, guard, permissions)
         self._recorder = Recorder(cloud.journal, identities.user_id)
         self.chain = self._chain(guard, permissions, identities, git)
@@ -122,6 +126,7 @@ class Gateway:
             partial(metric_data, self._moto),
             self._sources_of_events.answer,
             Functions(self._functions).answer,
+            self._catalogue.answer,
             self._ask_moto,
         )
 

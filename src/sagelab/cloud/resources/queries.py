@@ -16,6 +16,7 @@ from sagelab.cloud.engine.jobs.run import Step
 from sagelab.cloud.engine.lake.queries import SECONDS, QueryRun, Turns
 from sagelab.cloud.resources import listing, query_results, workgroups
 from sagelab.cloud.resources.call import Beside, Call, Family, Params, operation
+from sagelab.cloud.resources.lake_sights import Sights
 from sagelab.cloud.resources.workgroups import WorkGroups, refused
 from sagelab.cloud.store import Document, Exists, Missing, Resource
 
@@ -66,7 +67,8 @@ class Queries(Family):
             raise Beside("TooManyRequestsException", TOO_MANY)
         keys = self.cloud.lend(call.key, SECONDS)
         context = self.cloud.engine_context(call.region)
-        run = QueryRun(asked, context, keys, self._turns, partial(self._report, arn))
+        sights = Sights(self.cloud, call.region, call.caller)
+        run = QueryRun(asked, context, keys, self._turns, partial(self._report, arn), sights.answer)
         try:
             self.store.add(Resource(arn, KIND, call.region, key, "QUEUED", query))
         except Exists:

@@ -50,11 +50,20 @@ class Room:
 
 
 class LakeHost:
-    """`work` once; `kill` at any time. keys: of who asked. hear: each message but the last, in that thread."""
+    """`work` once; `kill` at any time. keys: of who asked. hear: each message but the last, in that thread.
+
+    answer: what it asks of the catalogue, where something is to be answered.
+    """
 
     def __init__(
-        self, name: str, context: EngineContext, keys: Keys, hear: Callable[[Message, Any], None]
+        self,
+        name: str,
+        context: EngineContext,
+        keys: Keys,
+        hear: Callable[[Message, Any], None],
+        answer: Callable[[Any], Message] | None = None,
     ) -> None:
+        self._answer = answer
         self.name, self._context, self._keys, self._hear = f"lake-{name}", context, keys, hear
         self.room = Room.of(context)
         self._running: Running | None = None
@@ -145,4 +154,13 @@ class LakeHost:
                 raise InternalServerError(f"The process of the query ended{self._tail.said('.')}") from None
             if head["kind"] in ("done", "failed"):
                 return head["kind"] == "done", document if isinstance(document, dict) else {}
-            self._hear(head, document)
+            if head["kind"] == "ask" and self._answer and isinstance(document, dict):
+                self._reply(channel, self._answer(document))
+            else:
+                self._hear(head, document)
+
+    def _reply(self, channel: socket.socket, document: Message) -> None:
+        try:
+            wire.send(channel, {"kind": "answer"}, json.dumps(document, default=str).encode())
+        except OSError:
+            raise InternalServerError(f"The process of the query ended{self._tail.said('.')}") from None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from sagelab.cloud.engine.context import EngineContext
@@ -46,7 +47,10 @@ class Turns:
 
 
 class QueryRun(JobRun):
-    """asked: what the host is told (sagelab.lake.query.Request), but for its room. keys: of who asks."""
+    """asked: what the host is told (sagelab.lake.query.Request), but for its room. keys: of who asks.
+
+    answer: what that one may see of a table.
+    """
 
     stopping: ClassVar[Step] = Step("RUNNING")
     ends: ClassVar[dict[str | None, Step]] = {
@@ -57,11 +61,17 @@ class QueryRun(JobRun):
     }
 
     def __init__(
-        self, asked: dict[str, Any], context: EngineContext, keys: Keys, turns: Turns, report: Report
+        self,
+        asked: dict[str, Any],
+        context: EngineContext,
+        keys: Keys,
+        turns: Turns,
+        report: Report,
+        answer: Callable[[Any], Message] | None = None,
     ) -> None:
         super().__init__(asked["id"], report)
         self._asked, self._turns = asked, turns
-        self._host = LakeHost(asked["id"], context, keys, self._hear)
+        self._host = LakeHost(asked["id"], context, keys, self._hear, answer)
         self._fault: Step | None = None
         self._times = {"queued": time.monotonic()}
         self._scanned = 0

@@ -8,6 +8,7 @@ from typing import Any
 
 from sagelab.cloud.gateway.auth.guard import Caller, Key
 from sagelab.cloud.gateway.http.request import Request
+from sagelab.cloud.holders import holder, without_path
 
 _HEADERS = (
     *("acl", "copy-source", "metadata-directive", "storage-class"),
@@ -31,14 +32,6 @@ def is_of_account(statement: dict[str, Any], key: Key) -> bool:
 def is_exact(statement: dict[str, Any], key: Key) -> bool:
     """Whether a statement names a user, or a session itself: what else limits them has no say then."""
     return "Principal" in statement and key.arn in set(_named(statement["Principal"]))
-
-
-def holder(arn: str) -> str:
-    """The ARN, without a path, of the user or role that a caller is or has a session of."""
-    head, _, kind = arn.rpartition(":")
-    if kind.startswith("assumed-role/"):
-        return f"{head.replace(':sts:', ':iam:')}:role/{kind.split('/')[1]}"
-    return _without_path(arn)
 
 
 def values(caller: Caller, request: Request) -> Iterator[tuple[str, list[str]]]:
@@ -109,11 +102,4 @@ def _named(principal: Any) -> Iterator[str]:
             named = principal.get(kind, [])
             for one in named if isinstance(named, list) else [named]:
                 if kind == "AWS" or one != "*":
-                    yield _without_path(str(one))
-
-
-def _without_path(arn: str) -> str:
-    kind, slash, name = arn.rpartition(":")[2].partition("/")
-    if not slash or kind not in ("user", "role"):
-        return arn
-    return f"{arn.rpartition(':')[0]}:{kind}/{name.rpartition('/')[2]}"
+                    yield without_path(str(one))

@@ -10,7 +10,6 @@ from urllib.parse import unquote
 
 from moto.backends import get_backend
 
-from sagelab.cloud.gateway.auth import principals
 from sagelab.cloud.gateway.auth.guard import Key
 from sagelab.cloud.gateway.auth.needed import Needed
 from sagelab.cloud.gateway.auth.policies import Policy, read
@@ -19,6 +18,7 @@ from sagelab.cloud.gateway.auth.verdict import Guarded, Rights
 from sagelab.cloud.gateway.moto import functions, grants
 from sagelab.cloud.gateway.moto.keys import find_key
 from sagelab.cloud.gateway.moto.persistence.objects import backend_of, bucket_of
+from sagelab.cloud.holders import holder
 from sagelab.cloud.home import ACCOUNT
 
 # Kinds of ARNs of IAM's -> where moto has what they are of.
@@ -188,7 +188,7 @@ def _of_kms(needed: Needed, key: Key) -> Guarded:
     found = find_key(account, arn, region)
     if found is None:
         return Guarded()
-    names = {key.arn, principals.holder(key.arn)}
+    names = {key.arn, holder(key.arn)}
     granted = any(grants.lets(grant, names, needed) for grant in list(found.grants.values()))
     return Guarded(read(found.policy), decides=True, granted=frozenset({needed.action} if granted else ()))
 

@@ -47,7 +47,9 @@ BESIDE = {
     "firehose": "Firehose_20150804",
     "kinesis": "Kinesis_20131202",
     "elasticmapreduce": "ElasticMapReduce",
+    "lakeformation": "",
 }
+BY_PATH = frozenset({"lakeformation"})  # of them those whose operations are found by method and path
 SHARED = frozenset({"glue"})  # of them those whose other operations are moto's
 MODELS = {"elasticmapreduce": "emr"}  # what is signed by another name than botocore's -> botocore's
 _LABEL = re.compile(r"\{(\w+)(\+?)\}")
@@ -73,7 +75,7 @@ class Operation:
 
     @property
     def rest(self) -> bool:
-        return self.plane in REST
+        return self.plane in REST or self.plane in BY_PATH
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,9 @@ class _Route:
     model: OperationModel
 
 
+Routes = dict[tuple[str, str], list[_Route]]
+
+
 class Planes:
     """Every operation of every plane."""
 
@@ -94,20 +99,26 @@ class Planes:
         self._loader = Loader()
         self._models: dict[str, OperationModel] = {}
         self._beside: dict[str, ServiceModel] = {}
+        self._tables: dict[str, Routes] = {}
         self._lock = threading.Lock()
 
     def find(self, request: Request, service: str = CONTROL) -> Operation:
         """The operation a request to a service means. UnknownOperation: it has none such."""
+        if service in BY_PATH:
+            return self._by_path(request, service, self._paths(service))
         if service in BESIDE:
             named = cbor.target(request)
             return self._of_beside(named or request.target, service, bool(named))
         if request.target:
             return self._targeted(request.target)
-        for route in self._routes.get((request.method, _start(request.path)), ()):
+        return self._by_path(request, "SageMaker", self._routes)
+
+    def _by_path(self, request: Request, service: str, routes: Routes) -> Operation:
+        for route in routes.get((request.method, _start(request.path)), ()):
             if found := route.path.fullmatch(request.path):
                 labels = {name: unquote(value) for name, value in found.groupdict().items()}
                 return Operation(route.plane, route.model, labels)
-        raise UnknownOperation(f"{request.method} {request.path} is not an operation of SageMaker.")
+        raise UnknownOperation(f"{request.method} {request.path} is not an operation of {service}.")
 
     def names(self) -> dict[str, list[str]]:
         """Plane -> the names of its operations, sorted."""
@@ -148,15 +159,24 @@ class Planes:
         return self._service(CONTROL)
 
     @cached_property
-    def _routes(self) -> dict[tuple[str, str], list[_Route]]:
+    def _routes(self) -> Routes:
+        return self._table(*REST)
+
+    def _paths(self, service: str) -> Routes:
+        with self._lock:
+            if service not in self._tables:
+                self._tables[service] = self._table(service)
+            return self._tables[service]
+
+    def _table(self, *planes: str) -> Routes:
         """By method and first word of the path. Paths with fewer labels first: a fixed word wins over a label."""
         routes = [
             _route(plane, service.operation_model(name))
-            for plane in REST
+            for plane in planes
             for service in (self._service(plane),)
             for name in service.operation_names
         ]
-        table: dict[tuple[str, str], list[_Route]] = {}
+        table: Routes = {}
         for route in sorted(routes, key=lambda route: route.path.groups):
             table.setdefault((route.method, route.start), []).append(route)
         return table
