@@ -39,7 +39,7 @@ check: setup ## Run what answers below a minute: lint, types, fast tests.
 	@$(MAKE) --no-print-directory --jobs lint types fast-tests
 
 fast-tests: setup
-	@$(BIN)/pytest -m "not slow" -n 2
+	@$(BIN)/pytest -m "not slow" -n 3
 
 labs: setup ## Run every lab without a browser; show what passed, how long, what AWS would have charged.
 	@$(BIN)/sagelab run --fresh

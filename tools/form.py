@@ -19,7 +19,7 @@ from botocore.loaders import Loader
 CELLS, LINES, WORDS, TERMS, ALT = 40, 20, 1000, 5, 40
 VERBS = (
     *"Open Train Deploy Tune Compile Automate Run Build".split(),
-    *"Serve Read Watch Compare Operate Lock Explore Prepare".split(),
+    *"Serve Read Watch Compare Operate Lock Explore Feed Prepare".split(),
 )
 HEAD = ("**What you'll do.**", "**What you'll learn.**", "**What you'll need.**")
 NEEDS = {
@@ -46,6 +46,7 @@ SERVICES = (
         "sts",
     ),
     *("events", "lambda", "kms", "cloudtrail", "comprehend", "fsx"),
+    *("firehose", "kinesis", "glue", "athena", "emr", "stepfunctions", "scheduler"),
 )
 # What the SDK and the labs' own package call, where the name of the operation does not stand in the cell.
 CALLS = {
@@ -64,7 +65,18 @@ CALLS = {
     "scaling.activities": ("DescribeScalingActivities",),
     "scaling.alarms": ("DescribeAlarms",),
     "scaling.invocations": ("GetMetricStatistics",),
+    "athena.ask": ("StartQueryExecution",),
     "athena.ask_trail": ("StartQueryExecution",),
+    "dynamodb.get_item": ("GetItem",),
+    "emr.start": ("RunJobFlow",),
+    "emr.take_away": ("TerminateInstances",),
+    "states.make": ("CreateStateMachine",),
+    "states.schedule": ("CreateSchedule",),
+    "streams.crawl": ("StartCrawler",),
+    "streams.deliver": ("CreateDeliveryStream",),
+    "streams.pour": ("PutRecordBatch",),
+    "streams.read_by": ("CreateEventSourceMapping",),
+    "streams.shards": ("CreateStream",),
     "intruder.attempts": ("GetLogEvents",),
     "intruder.on_notebook": ("CreatePresignedNotebookInstanceUrl",),
     "shares.efs": ("CreateFileSystem",),

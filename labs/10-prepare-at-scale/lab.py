@@ -390,10 +390,9 @@ shares.show_first_steps(steps)
 # %% tags=["nbval-ignore-output"]
 from sagelab.lab import cleanup
 
-for sentence in (*cleanup.clean(lab), *shares.remove(lab), *vpc.remove(lab)):
+for sentence in (*cleanup.clean(lab), *vpc.remove(lab)):
     print(sentence)
 cleanup.assert_clean(lab)
-assert not shares.left(lab)
 assert not vpc.left(lab)
 
 # %% [markdown]

@@ -51,7 +51,7 @@ def kill(home: Home, serving: subprocess.Popen[bytes]) -> None:
     control.down(home)
 
 
-@pytest.mark.parametrize("end", [end_in_order, interrupt, hang_up, kill])
+@pytest.mark.parametrize("end", [end_in_order, interrupt, pytest.param(hang_up, marks=pytest.mark.long), kill])
 def test_nothing_is_left_of_it(home: Home, tmp_path: Path, end: Callable[..., None]) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()

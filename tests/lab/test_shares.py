@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sagelab.lab import shares, vpc
+from sagelab.lab import elsewhere, shares, vpc
 from sagelab.lab.session import Lab
 
 
@@ -12,7 +12,7 @@ from sagelab.lab.session import Lab
 def network(lab: Lab) -> Any:
     made = vpc.make(lab)
     yield made
-    for _ in (*shares.remove(lab), *vpc.remove(lab)):
+    for _ in (*elsewhere.remove(lab), *vpc.remove(lab)):
         pass
 
 
@@ -25,9 +25,10 @@ def test_file_systems_are_made_and_all_of_them_go(
     assert (lustre.file_system_type, lustre.file_system_access_mode) == ("FSxLustre", "ro")
     assert (efs.file_system_access_mode, shares.read_only(efs).file_system_access_mode) == ("rw", "ro")
     assert capsys.readouterr().out.count('lab.client("efs").create_mount_target(') == len(network["Subnets"])
-    assert set(shares.left(lab)) == {lustre.file_system_id, efs.file_system_id}
-    said = list(shares.remove(lab))
-    assert (len(said), shares.left(lab)) == (2, [])
+    left = dict(elsewhere.left(lab))
+    assert (left["Lustre"], left["EFS"]) == (lustre.file_system_id, efs.file_system_id)
+    said = list(elsewhere.remove(lab))
+    assert (len(said), list(elsewhere.left(lab))) == (2 + len(network["Subnets"]), [])
     assert lab.client("efs").describe_file_systems(FileSystemId=other)["FileSystems"]
     lab.client("efs").delete_file_system(FileSystemId=other)
 

@@ -36,6 +36,7 @@ def beside(tmp_path: Path) -> str:
     return os.pathsep.join([str(ROOT / "src"), str(folder)])
 
 
+@pytest.mark.long
 def test_sdk_v2_has_the_local_cloud_of_another_environment(tmp_path: Path, beside: str) -> None:
     python = str(environment("v2") / "bin" / "python")
     env = {"PYTHONPATH": beside, "SAGELAB_PYTHON": sys.executable}

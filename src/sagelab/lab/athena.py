@@ -1,4 +1,4 @@
-"""A trail's files, asked in SQL by Athena."""
+"""Files in S3, asked in SQL by Athena: a lake's tables, and a trail's files."""
 
 from __future__ import annotations
 
@@ -29,6 +29,20 @@ NUMBERS = {"bigint": int, "integer": int, "double": float}
 
 class QueryFailed(Exception):
     """Athena could not answer; the text is its reason."""
+
+
+def ask(lab: Lab, sql: str, quiet: bool = False) -> pd.DataFrame:
+    """What SQL says of the tables of the lab's database; prints what was read, and what that costs.
+
+    The bytes are in the frame's `attrs`, as `read`. QueryFailed: Athena refuses the query, or fails.
+    """
+    query = _run(lab, sql, name(lab))
+    read = int(query["Statistics"]["DataScannedInBytes"])
+    if not quiet:
+        print(f"read {read / 1000:,.0f} KB of S3: ${TERABYTE * max(read, LEAST) / 1e12:.5f} on AWS")
+    found = _table(lab, query["QueryExecutionId"])
+    found.attrs["read"] = read
+    return found
 
 
 def ask_trail(lab: Lab, bucket: str, sql: str) -> pd.DataFrame:

@@ -1,8 +1,8 @@
 """What a lab made, its removal, and the proof that nothing is left.
 
 A lab's SageMaker resources carry its tag; its files lie under its prefix in the default bucket. What costs money
-or gets in the way, and how it is removed, is said by the catalog's rows, in their order. Ended jobs are records:
-they cost nothing, and AWS keeps them.
+or gets in the way, and how it is removed, is said by the catalog's rows, in their order, and for other services by
+elsewhere.py. Ended jobs are records: they cost nothing, and AWS keeps them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from sagelab import catalog
 from sagelab.catalog import Kind, Removal
-from sagelab.lab import watch
+from sagelab.lab import elsewhere, watch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +35,7 @@ def clean(lab: Lab) -> list[str]:
         for kind, step in steps
         for found in list(_found(lab, kind, step.statuses))
     ]
+    did += elsewhere.remove(lab)
     count = _delete_objects(lab)
     return did + ([f"deleted {count} files under {lab.uri()}/"] if count else [])
 
@@ -59,7 +60,7 @@ def leftovers(lab: Lab) -> pd.DataFrame:
     """What is left of the lab: kind, name, status. Empty when it is clean."""
     import pandas as pd
 
-    rows = list(running(lab))
+    rows = [*running(lab), *((noun, name, "there") for noun, name in elsewhere.left(lab))]
     rows += [("file", f"s3://{lab.bucket}/{key}", "stored") for key in _keys(lab)]
     return pd.DataFrame(rows, columns=["kind", "name", "status"])
 

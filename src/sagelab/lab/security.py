@@ -31,7 +31,10 @@ POLICY = "work"  # the name of a role's own policy
 WAITING_DAYS = 7  # the fewest for which KMS keeps a key that is to be deleted
 TRIES, PAUSE = 30, 2.0  # until what is new is known everywhere
 STEP = 30  # seconds for which a device shows a code
-UNKNOWN = ("Could not assume role", "not authorized to perform: sts:AssumeRole", "InvalidClientTokenId")
+UNKNOWN = (
+    *("Could not assume role", "not authorized to perform: sts:AssumeRole", "InvalidClientTokenId"),
+    *("unable to assume role", "cannot be assumed", "Invalid InstanceProfile", "is not authorized to perform"),
+)
 
 
 def bucket(lab: Lab, what: str) -> str:
@@ -44,13 +47,20 @@ def bucket(lab: Lab, what: str) -> str:
     return name
 
 
-def role(lab: Lab, what: str, statements: Sequence[Mapping[str, Any]] = (), managed: Sequence[str] = ()) -> str:
-    """A role of the lab that SageMaker and this account may take; returns its ARN. It may be there already.
+def role(
+    lab: Lab,
+    what: str,
+    statements: Sequence[Mapping[str, Any]] = (),
+    managed: Sequence[str] = (),
+    services: Sequence[str] = ("sagemaker",),
+) -> str:
+    """A role of the lab that these services and this account may take; returns its ARN. It may be there already.
 
     statements: of its own policy, in place of those that it had. managed: names of AWS's policies.
     """
     iam, name = lab.client("iam"), f"{lab.name}-{what}"
-    principal = {"Service": "sagemaker.amazonaws.com", "AWS": f"arn:aws:iam::{lab.account}:root"}
+    trusted = [f"{service}.amazonaws.com" for service in services]
+    principal = {"Service": trusted, "AWS": f"arn:aws:iam::{lab.account}:root"}
     trust = _document([{"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}])
     with suppress(iam.exceptions.EntityAlreadyExistsException):
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust, Tags=lab.tags)
@@ -64,7 +74,7 @@ def role(lab: Lab, what: str, statements: Sequence[Mapping[str, Any]] = (), mana
 def become(lab: Lab, role: str) -> boto3.Session:
     """A session with the rights of a role, for an hour."""
     asked = {"RoleArn": role, "RoleSessionName": lab.name}
-    return session(lab, _patiently(lambda: lab.client("sts").assume_role(**asked))["Credentials"])
+    return session(lab, patiently(lambda: lab.client("sts").assume_role(**asked))["Credentials"])
 
 
 def session(lab: Lab, credentials: Mapping[str, str]) -> boto3.Session:
@@ -83,7 +93,7 @@ def user(lab: Lab, what: str, statements: Sequence[Mapping[str, Any]]) -> boto3.
         iam.delete_access_key(UserName=name, AccessKeyId=old["AccessKeyId"])
     made = iam.create_access_key(UserName=name)["AccessKey"]
     keys = boto3.Session(made["AccessKeyId"], made["SecretAccessKey"], region_name=lab.region)
-    _patiently(lambda: keys.client("sts").get_caller_identity())
+    patiently(lambda: keys.client("sts").get_caller_identity())
     return keys
 
 
@@ -150,7 +160,7 @@ def train(
     }
     if show:
         print(write_call('lab.client("sagemaker").create_training_job', request))
-    _patiently(lambda: lab.client("sagemaker").create_training_job(**request))
+    patiently(lambda: lab.client("sagemaker").create_training_job(**request))
     return str(request["TrainingJobName"])
 
 
@@ -226,7 +236,7 @@ def _channel(bucket: str, name: str) -> dict[str, Any]:
     return {"ChannelName": name, "DataSource": {"S3DataSource": source}}
 
 
-def _patiently(call: Callable[[], Any]) -> Any:
+def patiently(call: Callable[[], Any]) -> Any:
     """A call that takes a role or keys: on AWS new ones are unknown for some seconds."""
     for left in reversed(range(TRIES)):
         try:

@@ -1,15 +1,13 @@
-"""File systems in a lab's private network that training jobs mount: EFS and FSx for Lustre, and their removal.
+"""File systems in a lab's private network that training jobs mount: EFS and FSx for Lustre.
 
-Shows the calls that it makes. Everything carries the lab's tag, by which `remove` finds it.
+Shows the calls that it makes. Everything carries the lab's tag, by which elsewhere.py finds and removes it.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-
-from botocore.exceptions import ClientError
 
 from sagelab.lab import watch
 from sagelab.lab.calls import write_call
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
     from sagelab.lab.session import Lab
 
 SMALLEST = 1200  # GiB of FSx for Lustre
-READY, GOING = "available", ("deleting", "deleted")
+READY = "available"
 LOOKS = 600
 JOBS, HALF = {"first job": "#9aa5b1", "second job": "#1f77b4"}, 0.18  # and half of a bar's height
 MARK = "first step at "  # in the log of a job: seconds since 1970 follow
@@ -97,51 +95,11 @@ def show_first_steps(steps: Mapping[str, Sequence[float]]) -> Figure:
     return figure
 
 
-def remove(lab: Lab) -> Iterator[str]:
-    """Delete the lab's file systems, mount targets first, and wait until they are gone."""
-    fsx, client = lab.client("fsx"), lab.client("efs")
-    for name in _lustres(lab):
-        fsx.delete_file_system(FileSystemId=name)
-        yield f"deleted {name}"
-    for name in _shared(lab):
-        for target in _targets(lab, name):
-            client.delete_mount_target(MountTargetId=target["MountTargetId"])
-        _until(lab, lambda each=name: _targets(lab, each), lambda found: not found)  # type: ignore[misc]
-        client.delete_file_system(FileSystemId=name)
-        yield f"deleted {name}"
-    _until(lab, lambda: left(lab), lambda found: not found)
-
-
-def left(lab: Lab) -> list[str]:
-    """The lab's file systems that are there."""
-    return [*_lustres(lab, gone=()), *_shared(lab)]
-
-
 def _source(kind: str, name: str, path: str, mode: str) -> FileSystemDataSource:
     from sagemaker.core.shapes import FileSystemDataSource
 
     given = {"file_system_id": name, "file_system_type": kind}
     return FileSystemDataSource(**given, directory_path=path, file_system_access_mode=mode)
-
-
-def _lustres(lab: Lab, gone: tuple[str, ...] = ("DELETING",)) -> list[str]:
-    pages = lab.client("fsx").get_paginator("describe_file_systems").paginate()
-    every = (each for page in pages for each in page["FileSystems"])
-    return [
-        each["FileSystemId"]
-        for each in every
-        if lab.tags[0] in each.get("Tags", []) and each["Lifecycle"] not in gone
-    ]
-
-
-def _shared(lab: Lab) -> list[str]:
-    pages = lab.client("efs").get_paginator("describe_file_systems").paginate()
-    every = (each for page in pages for each in page["FileSystems"])
-    return [
-        each["FileSystemId"]
-        for each in every
-        if lab.tags[0] in each.get("Tags", []) and each["LifeCycleState"] not in GOING
-    ]
 
 
 def _efs(lab: Lab, name: str) -> dict[str, Any]:
@@ -150,12 +108,7 @@ def _efs(lab: Lab, name: str) -> dict[str, Any]:
 
 
 def _targets(lab: Lab, name: str) -> list[dict[str, Any]]:
-    try:
-        found: list[dict[str, Any]] = lab.client("efs").describe_mount_targets(FileSystemId=name)["MountTargets"]
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "FileSystemNotFound":
-            raise
-        return []
+    found: list[dict[str, Any]] = lab.client("efs").describe_mount_targets(FileSystemId=name)["MountTargets"]
     return found
 
 

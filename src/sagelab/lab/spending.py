@@ -34,6 +34,8 @@ STEPS = {
     "Tuning": "CreateHyperParameterTuningJob",
     "EndpointConfig": "CreateEndpoint",
 }
+CLUSTER = "RunJobFlow"  # of EMR
+UNTIL = "until the cluster ends, and EMR's own fee beside"
 HOUR = 3600.0
 Describe = Callable[[Kind, str], dict[str, Any]]
 
@@ -119,10 +121,13 @@ _asked: list[SpendGuard] = []  # the one that is asked; the last lab that connec
 def watch(guard: SpendGuard) -> None:
     """Have every session of botocore that is made from now on ask this guard, and no other."""
     if not _asked:
-        botocore.register_initializer(
-            lambda session: session.register("before-parameter-build.sagemaker", _before)
-        )
+        botocore.register_initializer(_register)
     _asked[:] = [guard]
+
+
+def _register(session: Any) -> None:
+    for what in ("sagemaker", f"emr.{CLUSTER}"):
+        session.register(f"before-parameter-build.{what}", _before)
 
 
 def _before(params: dict[str, Any], model: Any, **_: Any) -> None:
@@ -135,6 +140,10 @@ def uses_of(operation: str, params: dict[str, Any], describe: Describe) -> Itera
     """What a request would start that costs; nothing for one that costs nothing by itself."""
     if operation == "StartPipelineExecution":
         yield from _of_steps(params, describe)
+        return
+    if operation == CLUSTER:
+        groups = params.get("Instances", {}).get("InstanceGroups", [])
+        yield from (Use(each["InstanceType"], each["InstanceCount"], "ec2", UNTIL) for each in groups)
         return
     kind = catalog.of_operation(operation)
     limit = next(read(params, "StoppingCondition.MaxRuntimeInSeconds"), 86400)

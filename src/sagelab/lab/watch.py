@@ -88,6 +88,28 @@ def wait(lab: Lab, kind: Kind | str, name: str) -> dict[str, Any]:
     return _unless_failed(kind, name, found)
 
 
+def follow_by(
+    lab: Lab,
+    look: Callable[[], dict[str, Any]],
+    tell: Callable[[dict[str, Any]], str],
+    rests: Callable[[dict[str, Any]], bool],
+) -> dict[str, Any]:
+    """The same for what is of another service. look: describes it; tell: the line; rests: whether it is over."""
+    from tqdm import tqdm
+
+    pause, moving = PAUSES[lab.target][0], moves()
+    with tqdm(bar_format="{desc}", file=sys.stdout, disable=not moving) as line:
+        while True:
+            found = look()
+            line.set_description_str(tell(found))
+            if rests(found):
+                break
+            time.sleep(pause)
+    if not moving:
+        print(tell(found))
+    return found
+
+
 def looks(lab: Lab, kind: Kind, name: str) -> Iterator[dict[str, Any]]:
     """Descriptions of a resource until it rests; looks less often while nothing changes."""
     least, most = PAUSES[lab.target]
