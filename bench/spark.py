@@ -58,12 +58,20 @@ frame.count()
 def write():
     frame.write.mode("overwrite").parquet(f"s3a://{bucket}/spark")
 
-def read():
-    spark.read.parquet(f"s3a://{bucket}/plain").write.format("noop").mode("overwrite").save()
+def read(place=f"s3a://{bucket}/plain"):
+    spark.read.parquet(place).write.format("noop").mode("overwrite").save()
 
-write(), read(), plain(put), plain(get)  # classes are loaded, code is compiled
-found = {name: [] for name in ("write", "read", "put", "get")}
+def write_disk():
+    frame.write.mode("overwrite").parquet("file:///tmp/bench-spark")
+
+def read_disk():
+    read("file:///tmp/bench-spark")
+
+write(), read(), write_disk(), read_disk(), plain(put), plain(get)  # classes are loaded, code is compiled
+found = {name: [] for name in ("write", "read", "put", "get", "write_disk", "read_disk")}
 for _ in range(times):
+    found["write_disk"].append(seconds(write_disk))
+    found["read_disk"].append(seconds(read_disk))
     found["put"].append(seconds(lambda: plain(put)))
     found["write"].append(seconds(write))
     found["get"].append(seconds(lambda: plain(get)))
@@ -98,9 +106,18 @@ def _beside(cluster: Cluster, rows: int, times: int) -> Iterator[Result]:
         rate = found["size"] / found[own] / 1e6
         size = f"{found['size'] / 1e6:.0f} MB of Parquet in {FILES} objects, {rate:.0f} MB a second"
         seen = f"{size}; plain: {found[other]:.2f} s"
-        ratio = found[other] / found[own]
+        ratio, disk = found[other] / found[own], found[f"{own}_disk"]
         yield Result(
             f"s3a, {what}: Spark's speed of pyarrow and boto3's", ratio, 0.6, "x", at_least=True, seen=seen
+        )
+        seen = f"Spark alone, on the disk: {disk:.2f} s, {found[other] / disk:.2f} times pyarrow and boto3 with S3"
+        yield Result(
+            f"s3a, {what}: Spark's speed of its own on the disk",
+            disk / found[own],
+            0.6,
+            "x",
+            at_least=True,
+            seen=seen,
         )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import pkgutil
 import sys
+from pathlib import Path
 
 from sagelab.cloud import resources
 from sagelab.cloud.home import Home
@@ -23,7 +24,7 @@ from sagelab.cloud.server import main
 mock_random.seed()
 main()
 """
-# The server, the families that it finds, and what it loads in the background when it is up.
+# The server, the families that it finds, and what it loads in the background when it is up or for its first calls.
 MODULES = (
     "sagelab.cloud.server",
     "sagelab.cloud.gateway.http.server",
@@ -35,6 +36,7 @@ MODULES = (
         for service in ("s3", "iam", "sts", "logs", "cloudwatch")
         for part in ("models", "urls")
     ),
+    str(Path(__file__).with_name("models.py")),
 )
 
 

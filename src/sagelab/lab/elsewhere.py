@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,17 +44,22 @@ def remove(lab: Lab) -> Iterator[str]:
     """Take all of it away, and wait until it is gone; says what it did, a sentence each."""
     for part in PARTS:
         found = _found(lab, part)
-        for each in found:
-            part.remove(lab, each)
-            yield f"removed {part.noun} {each}"
-        _await(lab, part, found)
+        _remove(lab, part, found)
+        yield from (f"removed {part.noun} {each}" for each in found)
 
 
-def _await(lab: Lab, part: Part, gone: list[str]) -> None:
-    for _ in range(LOOKS if gone else 0):
-        if not set(gone) & set(_found(lab, part)):
+def _remove(lab: Lab, part: Part, found: list[str]) -> None:
+    """What is refused is asked for again, for what is at work may not be removed yet; left() has the last word."""
+    asked = set[str]()
+    for _ in range(LOOKS):
+        if not found:
             return
-        time.sleep(watch.PAUSES[lab.target][0])
+        for each in set(found) - asked:
+            with suppress(ClientError):
+                part.remove(lab, each)
+                asked.add(each)
+        found = [each for each in _found(lab, part) if each in found]
+        time.sleep(watch.PAUSES[lab.target][0] if found else 0)
 
 
 def _found(lab: Lab, part: Part) -> list[str]:

@@ -43,13 +43,17 @@ def schedule(lab: Lab, name: str, when: str, target: Mapping[str, str]) -> None:
     security.patiently(lambda: scheduler.create_schedule(**asked, **more))
 
 
-def started(lab: Lab, machine: str) -> str:
-    """Wait for the first execution of a machine, which somebody else starts, and return its ARN."""
-    while True:
-        found = lab.client("stepfunctions").list_executions(stateMachineArn=machine)["executions"]
-        if found:
-            return str(found[-1]["executionArn"])
+def executions(lab: Lab, machine: str) -> set[str]:
+    """The ARNs of a machine's executions."""
+    pages = lab.client("stepfunctions").get_paginator("list_executions").paginate(stateMachineArn=machine)
+    return {str(one["executionArn"]) for page in pages for one in page["executions"]}
+
+
+def started(lab: Lab, machine: str, known: set[str]) -> str:
+    """Wait for an execution beside those that are known, which somebody else starts, and return its ARN."""
+    while not (found := executions(lab, machine) - known):
         time.sleep(watch.PAUSES[lab.target][0])
+    return min(found)
 
 
 def follow(lab: Lab, execution: str) -> dict[str, Any]:

@@ -155,7 +155,8 @@ def counted(lab: Lab, table: str, hour: str, count: int) -> pd.Series[Any]:
     }
     for _ in range(LOOKS):
         pages = lab.client("dynamodb").get_paginator("query").paginate(TableName=table, **asked)
-        found = {one["article"]["S"]: int(one["clicks"]["N"]) for page in pages for one in page["Items"]}
+        items = [one for page in pages for one in page["Items"] if "clicks" in one]
+        found = {one["article"]["S"]: int(one["clicks"]["N"]) for one in items}
         if sum(found.values()) >= count:
             return pd.Series(found, name="clicks").sort_values(ascending=False)
         time.sleep(watch.PAUSES[lab.target][0])

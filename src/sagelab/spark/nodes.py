@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sagelab.spark.errors import ApplicationError
-from sagelab.spark.java import DAEMON_MEMORY, Settings, command
+from sagelab.spark.java import DAEMON, DAEMON_MEMORY, Settings, command
 from sagelab.spark.java import PATIENCE as PATIENT
 from sagelab.spark.plan import Plan
 
@@ -65,7 +65,7 @@ class Node:
         log.write_text(QUIET_LOG)
         words = [own, str(MASTER), first, str(plan.cores), str(room or plan.executor), str(self.work)]
         words.append(role or ("both" if own == first else "worker"))
-        extra = (f"-Dlog4j2.configurationFile={log}", f"-Dspark.rpc.askTimeout={PATIENT}")
+        extra = (*DAEMON, f"-Dlog4j2.configurationFile={log}", f"-Dspark.rpc.askTimeout={PATIENT}")
         main = "org.apache.spark.deploy.SagelabNode"
         line = command(settings, DAEMON_MEMORY, main, *words, extra=extra)
         self._process = subprocess.Popen(line, env=settings.environment, stdout=subprocess.PIPE)

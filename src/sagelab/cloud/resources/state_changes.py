@@ -63,7 +63,9 @@ _KINDS = {
     "notebook-instance": _Told("Notebook Instance", ("NotebookInstanceStatus",)),
     "notebook-instance-lifecycle-config": _Told("Notebook Lifecycle Config", gone=True),
 }
-KINDS = frozenset({*_KINDS, "pipeline-execution"})
+KINDS = frozenset({*_KINDS, "pipeline-execution", "glue-job-run"})
+# The end of a job's run -> how bad it is. https://docs.aws.amazon.com/glue/latest/dg/automating-awsglue-with-cloudwatch-events.html
+_GLUE = {"SUCCEEDED": "INFO", "STOPPED": "INFO", "FAILED": "ERROR", "TIMEOUT": "WARN"}
 
 
 def note(store: Store) -> None:
@@ -83,6 +85,9 @@ def events(change: Transition) -> Iterator[Document]:
     """The events of a change, without an id."""
     if change.kind == "pipeline-execution":
         yield from _of_execution(change)
+        return
+    if change.kind == "glue-job-run":
+        yield from _of_glue(change)
         return
     told, found = _KINDS[change.kind], change.after or change.before
     if found is None or (change.after is None and not told.gone):
@@ -123,6 +128,18 @@ def _of_execution(change: Transition) -> Iterator[Document]:
             "failureReason": after.get("FailureReason"),
         }
         yield _event(_EXECUTION, change.region, [*arns.values()], _present(detail) | arns)
+
+
+def _of_glue(change: Transition) -> Iterator[Document]:
+    """Of the end of a job's run."""
+    after, before = change.after or {}, change.before or {}
+    state = after.get("JobRunState")
+    if state not in _GLUE or state == before.get("JobRunState"):
+        return
+    message = after.get("ErrorMessage") or f"Job run {str(state).lower()}"
+    detail = {"jobName": after["JobName"], "severity": _GLUE[state], "state": state, "jobRunId": after["Id"]}
+    detail |= {"message": message}
+    yield _event("Glue Job State Change", change.region, [], detail) | {"source": "aws.glue"}
 
 
 def _of_step(name: str, step: Document, was: str | None) -> Document:

@@ -34,15 +34,6 @@ def endpoint(hosting: Hosting, doubler: Path) -> str:
     return hosting.serve(hosting.config(hosting.model(pack_folder(doubler))))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def hanging(hosting: Hosting, doubler: Path) -> str:
-    """An endpoint whose server never ends its start. It has a minute for it, in which other tests run."""
-    archive = pack_folder(
-        doubler, code__inference="import time\nprint('still importing', flush=True)\ntime.sleep(600)\n"
-    )
-    return hosting.start(hosting.config(hosting.model(archive), ContainerStartupHealthCheckTimeoutInSeconds=60))
-
-
 def signed(hosting: Hosting, name: str, body: bytes) -> tuple[str, dict[str, str]]:
     """(path, headers) of an invocation, for clients that boto3 does not have: good for a quarter of an hour."""
     path = f"/endpoints/{name}/invocations"
@@ -186,8 +177,14 @@ def maximum(hosting: Hosting, name: str, metric: str) -> float:
     return max((float(point["Maximum"]) for point in points), default=0.0)
 
 
-def test_inference_py_that_never_ends_its_import_fails_the_endpoint(hosting: Hosting, hanging: str) -> None:
-    described = hosting.wait(hanging)
+@pytest.mark.long
+def test_inference_py_that_never_ends_its_import_fails_the_endpoint(hosting: Hosting, doubler: Path) -> None:
+    archive = pack_folder(
+        doubler, code__inference="import time\nprint('still importing', flush=True)\ntime.sleep(600)\n"
+    )
+    asked = hosting.config(hosting.model(archive), ContainerStartupHealthCheckTimeoutInSeconds=60)
+    name = hosting.start(asked)
+    described = hosting.wait(name)
     assert described["EndpointStatus"] == "Failed"
     assert "did not pass the ping health check" in described["FailureReason"]
-    assert "still importing" in hosting.log(hanging)
+    assert "still importing" in hosting.log(name)

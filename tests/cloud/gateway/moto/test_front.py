@@ -7,7 +7,9 @@ import hmac
 import io
 import json
 import os
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import botocore.exceptions
@@ -172,3 +174,27 @@ def test_members_of_a_wrong_type_are_told_as_such(gateway: Any, service: str, ta
     status, _, body = gateway.signed("POST", "/", service, json.dumps(given).encode(), headers)
     said = json.loads(body)
     assert (status, said["__type"].rpartition("#")[2]) == (400, "SerializationException"), said
+
+
+def test_items_change_at_once_and_no_count_is_lost(gateway: Any) -> None:
+    dynamodb = gateway.client("dynamodb")
+    keys = {"KeySchema": [{"AttributeName": "name", "KeyType": "HASH"}]}
+    types = [{"AttributeName": "name", "AttributeType": "S"}]
+    dynamodb.create_table(TableName="counts", AttributeDefinitions=types, BillingMode="PAY_PER_REQUEST", **keys)
+
+    def add(number: int) -> bool:
+        """Count an item that others count, and one of its own; whether all that are seen have a count."""
+        for name in ("all", f"own-{number}"):
+            change = {"UpdateExpression": "ADD clicks :one", "ExpressionAttributeValues": {":one": {"N": "1"}}}
+            dynamodb.update_item(TableName="counts", Key={"name": {"S": name}}, **change)
+        return all("clicks" in item for item in dynamodb.scan(TableName="counts")["Items"])
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # so that one request comes between the steps of another
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            assert all(threads.map(add, range(160)))
+    finally:
+        sys.setswitchinterval(before)
+    found = dynamodb.get_item(TableName="counts", Key={"name": {"S": "all"}})["Item"]
+    assert found["clicks"] == {"N": "160"}

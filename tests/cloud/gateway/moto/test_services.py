@@ -27,7 +27,7 @@ ARN = "arn:aws:iam::123456789012:role/x"
 REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
     ("redshift-data", "execute_statement", {"Sql": "SELECT 1"}, "No data warehouse"),
     ("rds-data", "execute_statement", {"resourceArn": ARN, "secretArn": ARN, "sql": "SELECT 1"}, "No database"),
-    ("glue", "start_job_run", {"JobName": "x"}, "No job or session of Glue"),
+    ("glue", "start_trigger", {"Name": "x"}, "No session, trigger or workflow of Glue"),
     ("lambda", "create_function_url_config", {"FunctionName": "x", "AuthType": "NONE"}, "No address leads"),
     ("batch", "submit_job", {"jobName": "x", "jobQueue": "x", "jobDefinition": "x"}, "No batch job"),
     ("ecs", "run_task", {"taskDefinition": "x"}, "No container runs"),

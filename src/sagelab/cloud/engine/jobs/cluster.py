@@ -54,6 +54,7 @@ class Cluster:
 
     listener: Listener | None = None
     users_fault: int | None = None
+    session = "SageMaker"  # of the role that hosts have
 
     def __init__(
         self,
@@ -140,7 +141,7 @@ class Cluster:
 
     def start(self, task: Task) -> None:
         """Start the hosts."""
-        network = self.context.network(task.role) if task.network else None
+        network = self.context.network(task.role, self.session) if task.network else None
         env = environment(self.context.region) | (self.context.surroundings if network else {}) | task.environment
         hosts = [self.host(name, task, env) for name in self.hosts]
         self._running = self.context.launcher.start(task.runtime, hosts, network, encrypted=task.encrypted)

@@ -82,9 +82,11 @@ def _endpoint_of(resource_id: str, where: str) -> str | None:
         return None
 
 
-def needs_of_crawler(params: dict[str, Any], account: str) -> Iterator[Needed]:
-    """The role of a crawler is passed on, by its name or its ARN."""
-    if isinstance(role := params.get("Role"), str):
+def needs_of_glue(params: dict[str, Any], account: str) -> Iterator[Needed]:
+    """The role of a crawler or a job is passed on, by its name or its ARN."""
+    changed = params.get("JobUpdate")
+    role = params.get("Role") or (changed.get("Role") if isinstance(changed, dict) else None)
+    if isinstance(role, str):
         arn = role if role.startswith("arn:") else f"arn:aws:iam::{account}:role/{role}"
         yield Needed("iam:PassRole", arn, {"iam:passedtoservice": ["glue.amazonaws.com"]})
 

@@ -29,6 +29,10 @@ def _resources(operation: str, params: dict[str, Any], start: str) -> Iterator[s
         return
     kind = next((kind for word, kind in _NAMES.items() if word in operation), "")
     name = params.get("CrawlerName") or params.get("JobName") or params.get("Name")
+    several = params.get("JobNames")
+    if isinstance(several, list):
+        yield from (f"{start}job/{one}" for one in several)
+        return
     yield f"{start}{kind}/{name}" if kind and isinstance(name, str) else "*"
 
 

@@ -110,7 +110,7 @@ class Permissions:
                 yield from fsx.needs(name, params, where, self._store)
             case "glue":
                 yield from glue.needs(name, params, where)
-                yield from beside.needs_of_crawler(params, call.account)
+                yield from beside.needs_of_glue(params, call.account)
             case "firehose" | "kinesis":
                 yield from streams.needs(service, name, params, where)
             case _:

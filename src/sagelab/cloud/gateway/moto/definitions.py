@@ -33,6 +33,7 @@ _OPTIMIZED: dict[str, tuple[str, ...]] = {
     **{f"sagemaker:{name}": () for name in _PLAIN},
     "athena:startQueryExecution": _SYNC,
     **{f"athena:{name}": () for name in ("getQueryExecution", "getQueryResults", "stopQueryExecution")},
+    "glue:startJobRun": _SYNC,
     **{f"elasticmapreduce:{name}": _SYNC for name in ("createCluster", "addStep", "terminateCluster")},
     **{f"elasticmapreduce:{name}": () for name in ("cancelStep", "setClusterTerminationProtection")},
     "lambda:invoke": _TOKEN,

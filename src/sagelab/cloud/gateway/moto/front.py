@@ -114,7 +114,7 @@ class MotoFront:
         self._dispatcher = DomainDispatcherApplication(_create)
         self._apps: dict[tuple[object, ...], App] = {}
         self._lock = threading.Lock()
-        self._turns = [threading.Lock() for _ in range(_TURNS)]
+        self._turns = [threading.Lock() for _ in range(_TURNS + 1)]
 
     def warm(self, region: str) -> None:
         """Import and build what the labs call first; it takes about a second."""
@@ -168,10 +168,10 @@ class MotoFront:
         return answer
 
     def _turn(self, environ: Environ, service: str) -> AbstractContextManager[Any]:
-        """One request at a time on one S3 object: moto frees the old content while another reads it."""
-        if service != "s3":
+        """One request at a time on one S3 object, freed by moto while another reads it, or on DynamoDB's items."""
+        if service not in ("s3", "dynamodb"):
             return nullcontext()
-        return self._turns[hash(environ.get("PATH_INFO")) % len(self._turns)]
+        return self._turns[hash(environ.get("PATH_INFO")) % _TURNS if service == "s3" else _TURNS]
 
     def _app(self, environ: Environ, service: str, region: str) -> App:
         key = _choice(environ, service, region)

@@ -269,7 +269,21 @@ class EmrTask(JobTask):
             client.cancel_steps(ClusterId=params["ClusterId"], StepIds=[answer["StepId"]])
 
 
-_OURS = {"sagemaker": JobTask, "athena": AthenaTask, "elasticmapreduce": EmrTask}
+class GlueTask(JobTask):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/connect-glue.html"""
+
+    service, title, described, modelled = "glue", "Glue", "AWSGlue", ()
+
+    def look(self, client: Any, params: dict[str, Any], answer: Any) -> tuple[bool | None, Any]:
+        found = client.get_job_run(JobName=params["JobName"], RunId=answer["JobRunId"])["JobRun"]
+        state = found["JobRunState"]
+        return (None if state in ("STARTING", "RUNNING", "STOPPING") else state == "SUCCEEDED"), found
+
+    def take_back(self, client: Any, params: dict[str, Any], answer: Any) -> None:
+        client.batch_stop_job_run(JobName=params["JobName"], JobRunIds=[answer["JobRunId"]])
+
+
+_OURS = {"sagemaker": JobTask, "athena": AthenaTask, "elasticmapreduce": EmrTask, "glue": GlueTask}
 
 
 def _plain(value: Any, time: Callable[[datetime], Any]) -> Any:

@@ -2,7 +2,7 @@
 import { call } from "./api.js";
 import { useLive } from "./events.js";
 import { Table } from "./table.js";
-import { Command, html, Notice, Status, Time } from "./ui.js";
+import { Command, html, Notice, Section, Status, Time } from "./ui.js";
 
 const concerns = (event) => event.type === "resource" && (event.kind === "emr-cluster" || event.kind === "emr-step");
 const reason = ({ Status: { StateChangeReason = {} } }) => StateChangeReason.Message;
@@ -13,7 +13,6 @@ const CLUSTERS = [
   ["Cluster", (row) => html`<a href=${`/clusters?q=${row.Id}`}>${row.Name}</a>`],
   ["Id", (row) => html`<code>${row.Id}</code>`],
   ["State", state],
-  ["Why", reason],
   ["Normalized hours", (row) => row.NormalizedInstanceHours],
   ["Created", (row) => html`<${Time} value=${times(row).CreationDateTime} />`],
   ["Ended", (row) => html`<${Time} value=${times(row).EndDateTime} />`],
@@ -49,13 +48,13 @@ async function look(id) {
 }
 
 const part = (title, columns, rows) => html`
-  <h2>${title}</h2>
-  <div class="card flush"><${Table} caption=${title} columns=${columns} rows=${rows} rowKey=${(row) => row.Id} /></div>`;
+  <${Section} title=${title}><${Table} caption=${title} columns=${columns} rows=${rows} rowKey=${(row) => row.Id} /></${Section}>`;
 
 export function Clusters({ query }) {
   const { q = "" } = query;
   const live = useLive(() => look(q), [q], concerns);
   const { clusters = [], steps, instances } = live.data || {};
+  const { Name = q } = clusters.find(({ Id }) => Id === q) || {};
   return html`
     <div class="bar"><h1 tabindex="-1">Clusters</h1><button type="button" onClick=${live.reload}>Refresh</button></div>
     <${Notice} error=${live.error} />
@@ -65,7 +64,7 @@ export function Clusters({ query }) {
         ? html`<div class="card flush"><${Table} caption="Clusters" columns=${CLUSTERS} rows=${clusters} rowKey=${(row) => row.Id} /></div>`
         : html`<div class="empty"><p>EMR has had no cluster here.</p></div>`)
     }
-    ${steps && part(`Steps of ${q}`, STEPS, steps)}
-    ${instances && part(`Instances of ${q}`, INSTANCES, instances)}
+    ${steps && part(`Steps of ${Name}`, STEPS, steps)}
+    ${instances && part(`Instances of ${Name}`, INSTANCES, instances)}
     ${live.data && html`<details class="cli"><summary>AWS CLI</summary><${Command} text=${live.data.command} /></details>`}`;
 }

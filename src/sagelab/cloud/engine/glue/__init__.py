@@ -1,0 +1,1 @@
+"""What runs a job of Glue's: its hosts, its logs, its bookmark."""
