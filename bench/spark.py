@@ -97,6 +97,7 @@ def spark(quick: bool) -> Iterator[Result]:
         yield from _beside(cluster, rows, times)
         yield _first(cluster, 2 if quick else 5)
         cluster.end()
+        yield _first_of_glue(place, 2 if quick else 5)
 
 
 def _beside(cluster: Cluster, rows: int, times: int) -> Iterator[Result]:
@@ -125,6 +126,32 @@ def _first(cluster: Cluster, times: int) -> Result:
     took = [cluster.step("first.py", FIRST) for _ in range(times)]
     seen = f"p50 of {times}, from AddJobFlowSteps to COMPLETED; slowest {max(took):.1f} s"
     return Result("EMR: a step's first Spark result", statistics.median(took), 12.0, "s", seen=seen)
+
+
+def _first_of_glue(place: Place, times: int) -> Result:
+    """A run of glueetl with two workers, from StartJobRun to SUCCEEDED."""
+    glue, iam = place.client("glue"), place.client("iam")
+    _make_role(iam, "glue")
+    command = {"Name": "glueetl", "ScriptLocation": f"s3://{BUCKET}/first.py"}
+    workers = {"GlueVersion": "5.0", "WorkerType": "G.1X", "NumberOfWorkers": 2}
+    glue.create_job(Name="first", Role="glue", Command=command, **workers)
+    took = [_run_of_glue(glue) for _ in range(times)]
+    seen = f"p50 of {times}, from StartJobRun to SUCCEEDED; slowest {max(took):.1f} s"
+    return Result("Glue: a job's first Spark result", statistics.median(took), 12.0, "s", seen=seen)
+
+
+def _run_of_glue(glue: Any) -> float:
+    """RuntimeError: it does not succeed."""
+    began = time.perf_counter()
+    key = glue.start_job_run(JobName="first")["JobRunId"]
+    while (run := glue.get_job_run(JobName="first", RunId=key)["JobRun"])["JobRunState"] in (
+        "STARTING",
+        "RUNNING",
+    ):
+        time.sleep(0.05)
+    if run["JobRunState"] != "SUCCEEDED":
+        raise RuntimeError(run)
+    return time.perf_counter() - began
 
 
 class Cluster:

@@ -24,6 +24,7 @@
   environments/      the packages of images that were pulled
   repositories/      the git repositories of CodeCommit
   filesystems/       the files of file systems of EFS and FSx; kept until they are deleted
+  warehouses/        the databases of Redshift's clusters, until these are deleted; what statements found
   notebooks/         the volumes of notebook instances; kept until an instance is deleted
   work/              the learner's own copies of the labs; a reset of the home leaves them alone
   jupyter.log        what JupyterLab on them has said since its last start
@@ -75,6 +76,7 @@ STATE = (
         "images",
         "notebooks",
         "streams",
+        "warehouses",
     ),
     *("python", "tmp", "trail.db*", "trail.pem"),
     "repositories",
@@ -140,6 +142,10 @@ class Home:
     @property
     def filesystems(self) -> Path:
         return self._made("filesystems")
+
+    @property
+    def warehouses(self) -> Path:
+        return self._made("warehouses")
 
     @property
     def streams(self) -> Path:

@@ -61,6 +61,8 @@ def main() -> None:
     try:
         if head["kind"] == "records":
             outcome = records.work(asked, records.receive(channel.socket), channel.send)
+        elif head["kind"] == "warehouse":
+            outcome = _warehouse(channel, asked, client)
         else:
             outcome = _query(channel, asked, client) if head["kind"] == "query" else _crawl(channel, asked, client)
         channel.tell("done", outcome)
@@ -78,6 +80,12 @@ def _query(channel: Channel, asked: dict[str, Any], client: Any) -> dict[str, An
         return asdict(query.run())
     finally:
         channel.tell("progress", scanned=query.objects.scanned)
+
+
+def _warehouse(channel: Channel, asked: dict[str, Any], client: Any) -> dict[str, Any]:
+    from sagelab.lake.warehouse import Asked, Warehouse
+
+    return Warehouse(Asked(**asked), client, channel.ask, channel.tell).run()
 
 
 def _crawl(channel: Channel, asked: dict[str, Any], client: Any) -> dict[str, Any]:

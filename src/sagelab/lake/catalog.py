@@ -118,6 +118,9 @@ class Catalog:
     def __init__(self, glue: Any, ask: Ask = permits.nothing) -> None:
         self.glue, self._ask = glue, ask
         self._tables: dict[tuple[str, str], Table | None] = {}
+        # Who reads a table: (bucket, folder, client). own: who reads the others; None: the asker itself.
+        self.readers: dict[tuple[str, str], tuple[str, str, Any]] = {}
+        self.own: Any = None
         self._permits: dict[tuple[str, str], Permit | None] = {}
 
     def permit(self, table: Table) -> Permit | None:
@@ -152,6 +155,12 @@ class Catalog:
         if found is None:
             raise errors.no_table(database, name, *place)
         return found
+
+    def reader(self, table: Table, location: str) -> Any:
+        """The client with keys that were lent for a table, as far as these go; else `own`."""
+        bucket, folder, client = self.readers.get((table.database, table.name), ("", "", self.own))
+        place = location.partition("://")[2].rstrip("/") + "/"
+        return client if bucket and place.startswith(f"{bucket}/{folder}") else self.own
 
     def partitions(self, table: Table) -> Iterator[Found]:
         if self._permits.get((table.database, table.name)) is not None:

@@ -84,7 +84,7 @@ def references(query: exp.Expr, database: str) -> list[Reference]:
         node.set("catalog", None)
         found.append(reference)
     for function in query.find_all(exp.Func):
-        _check_function(function)
+        check_function(function)
     return found
 
 
@@ -94,7 +94,7 @@ def _check_catalog(node: exp.Table) -> None:
         raise errors.QueryFault(f"CATALOG_NOT_FOUND: line {_line(node)}: {words}", errors.NO_TABLE)
 
 
-def _check_function(function: exp.Expr) -> None:
+def check_function(function: exp.Expr) -> None:
     name = (function.name if isinstance(function, exp.Anonymous) else function.sql_name()).lower()
     in_from = isinstance(function.parent, exp.Table | exp.Lateral) and function.arg_key == "this"
     if (in_from and name not in _IN_FROM) or name.startswith(_NOT):
@@ -197,6 +197,13 @@ def without_limit_null(query: exp.Expr) -> exp.Expr:
     if isinstance(limit, exp.Limit) and limit.expression is not None and limit.expression.name.upper() == "ALL":
         query.set("limit", None)
     return query
+
+
+def split(text: str) -> list[str]:
+    """The expressions after USING."""
+    if not text.strip():
+        return []
+    return [render_own(one) for one in parse(f"SELECT {text}").expressions]
 
 
 def render(query: exp.Expr) -> str:

@@ -96,7 +96,7 @@ _FUNCTION = re.compile(
 _CAST = re.compile(r"Could not convert string ['\"](.*?)['\"] to (\S+)", re.S)
 _BAD = re.compile(r"HIVE_(?:BAD_DATA|CURSOR_ERROR): .*", re.S)
 _GROUPED = re.compile(r'column "([^"]+)" must appear in the GROUP BY')
-_NAMES = {"int8": "tinyint", "int16": "smallint", "int32": "integer", "int64": "bigint"}
+NAMES = {"int8": "tinyint", "int16": "smallint", "int32": "integer", "int64": "bigint"}
 
 
 def _of_duckdb(error: duckdb.Error) -> QueryFault:
@@ -116,7 +116,7 @@ def _of_duckdb(error: duckdb.Error) -> QueryFault:
     if isinstance(error, duckdb.ConversionException):
         found = _CAST.search(text)
         kind = found[2].lower() if found else ""
-        words = f"Cannot cast '{found[1]}' to {_NAMES.get(kind, kind)}" if found else _first(text)
+        words = f"Cannot cast '{found[1]}' to {NAMES.get(kind, kind)}" if found else _first(text)
         return QueryFault(f"INVALID_CAST_ARGUMENT: {words}")
     if isinstance(error, duckdb.OutOfRangeException):
         return QueryFault(f"NUMERIC_VALUE_OUT_OF_RANGE: {_first(text)}")

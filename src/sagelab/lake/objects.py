@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Any
 
 from botocore.exceptions import ClientError
@@ -22,10 +22,13 @@ _MISSING = ("NoSuchKey", "404", "NotFound")
 
 @dataclass(frozen=True)
 class Object:
+    """by: the client that reads it; None: the asker's own."""
+
     bucket: str
     key: str
     size: int
     tag: str = ""
+    by: Any = field(default=None, compare=False, repr=False)
 
     @property
     def uri(self) -> str:
@@ -56,20 +59,20 @@ class Objects:
         self._lent: list[tuple[str, str, Any]] = []
 
     def lend(self, bucket: str, prefix: str, client: Any) -> None:
-        """From now on what is below a folder is read and written by another client, with keys that were lent."""
+        """From now on what is below a folder is written by another client, with keys that were lent."""
         self._lent = sorted([*self._lent, (bucket, prefix, client)], key=lambda one: -len(one[1]))
 
     def _of(self, bucket: str, key: str) -> Any:
-        """The client that an object is read with."""
+        """The client that an object is written with."""
         lent = (client for place, prefix, client in self._lent if place == bucket and key.startswith(prefix))
         return next(lent, self.client)
 
-    def list(self, uri: str) -> Iterator[Object]:
-        """What is below a location, in the order of its names. QueryFault: it may not be listed."""
+    def list(self, uri: str, by: Any = None) -> Iterator[Object]:
+        """What is below a location, in the order of its names, for a client. QueryFault: it may not be listed."""
         bucket, prefix = locate(uri)
         if prefix and not prefix.endswith("/"):
             prefix += "/"
-        pages = self._of(bucket, prefix).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        pages = (by or self.client).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         count = 0
         with Told(uri):
             for page in pages:
@@ -77,12 +80,22 @@ class Objects:
                     count += 1
                     if count > MOST:
                         raise errors.QueryFault(f"GENERIC_USER_ERROR: {uri} has more than {MOST:,} objects.")
-                    yield Object(bucket, one["Key"], one["Size"], one.get("ETag", ""))
+                    yield Object(bucket, one["Key"], one["Size"], one.get("ETag", ""), by)
 
-    def data(self, uri: str) -> Iterator[Object]:
+    def below(self, bucket: str, prefix: str, by: Any) -> Iterator[Object]:
+        """Every object whose key begins so. QueryFault: they may not be listed."""
+        pages = by.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        with Told(f"s3://{bucket}/{prefix}"):
+            for page in pages:
+                yield from (
+                    Object(bucket, one["Key"], one["Size"], one.get("ETag", ""), by)
+                    for one in page.get("Contents", ())
+                )
+
+    def data(self, uri: str, by: Any = None) -> Iterator[Object]:
         """The objects of a location that are data: names that begin with _ or . are none, nor is what is empty."""
         prefix = locate(uri)[1]
-        for one in self.list(uri):
+        for one in self.list(uri, by):
             rest = one.key[len(prefix) :].lstrip("/")
             if one.size and not any(part.startswith(("_", ".")) for part in rest.split("/")):
                 yield one
@@ -109,7 +122,7 @@ class Objects:
         with Told(found.uri):
             span = f"bytes={start}-{end - 1}"
             condition = {"IfMatch": found.tag} if found.tag else {}
-            answer = self._of(found.bucket, found.key).get_object(
+            answer = (found.by or self.client).get_object(
                 Bucket=found.bucket, Key=found.key, Range=span, **condition
             )
             content: bytes = answer["Body"].read()

@@ -37,7 +37,6 @@ from sagelab.lake.tables import Place
 from sagelab.lake.types import quoted
 from sagelab.lake.writes import Target, Written
 
-Client = Callable[..., Any]
 DEEPEST = 10  # views in views
 _EXPLAIN = re.compile(r"\s*EXPLAIN\s+(ANALYZE\s+)?(?:\(([^)]*)\)\s*)?(.*)", re.I | re.S)
 _EXECUTE = re.compile(r"\s*EXECUTE\s+[`\"]?([\w-]+)[`\"]?(?:\s+USING\s+(.*?))?\s*;?\s*", re.I | re.S)
@@ -79,7 +78,11 @@ class Query:
     is. ask: what Lake Formation lets the asker see of a table."""
 
     def __init__(
-        self, request: Request, client: Client, tell: Callable[[str, str], None], ask: Ask = permits.nothing
+        self,
+        request: Request,
+        client: Callable[..., Any],
+        tell: Callable[[str, str], None],
+        ask: Ask = permits.nothing,
     ) -> None:
         self.request, self.client, self.tell = request, client, tell
         self.objects = Objects(client("s3"), request.cutoff)
@@ -109,7 +112,7 @@ class Query:
             return self._unload(found[1], found[2].replace("''", "'"), found[3] or "")
         parameters = list(self.request.parameters)
         if found := _EXECUTE.fullmatch(sql):
-            sql, parameters = self._statement(found[1]), _split(found[2] or "")
+            sql, parameters = self._statement(found[1]), dialect.split(found[2] or "")
         return self._query(dialect.parse(sql), parameters)
 
     # Statements about tables
@@ -229,7 +232,10 @@ class Query:
             return table
         permit.check(table.name, table.is_view, writes)
         if lent := permit.keys:
-            self.objects.lend(lent["bucket"], lent["prefix"], self.client("s3", tuple(lent["keys"])))
+            folder = (lent["bucket"], lent["prefix"], self.client("s3", tuple(lent["keys"])))
+            self.catalog.readers[table.database, table.name] = folder
+            if writes:
+                self.objects.lend(*folder)
         return Table(permit.table)
 
     def _make_view(self, place: Place, table: Table, depth: int, made: dict[tuple[str, str], int]) -> None:
@@ -389,10 +395,3 @@ class Query:
     def _end(self) -> Outcome:
         self.outcome.scanned = self.objects.scanned
         return self.outcome
-
-
-def _split(text: str) -> list[str]:
-    """The expressions after USING."""
-    if not text.strip():
-        return []
-    return [dialect.render_own(one) for one in dialect.parse(f"SELECT {text}").expressions]

@@ -79,7 +79,7 @@ def _selects(
         form = formats.of_table(table, partition.storage or None)
         form = replace(form, silent=needed is not None)
         form = forms.setdefault(f"{form.kind}{sorted(form.options.items())}{form.skip}", form)
-        groups.setdefault(form, []).extend(_files(place, number, partition))
+        groups.setdefault(form, []).extend(_files(place, table, number, partition))
     for form, files in groups.items():
         if files and form.kind == formats.PARQUET:
             yield _parquet(place, table if needed is None else table.only(needed), files)
@@ -87,11 +87,12 @@ def _selects(
             yield _text(place, table, form, files, needed)
 
 
-def _files(place: Place, number: int, partition: Partition) -> Iterator[_File]:
+def _files(place: Place, table: Table, number: int, partition: Partition) -> Iterator[_File]:
     keys = [(f"k{at}", value) for at, value in enumerate(partition.values)]
     if not partition.location:
         return
-    for found in place.objects.data(partition.location):
+    by = place.catalog.reader(table, partition.location)
+    for found in place.objects.data(partition.location, by):
         yield _File(place.files.add(f"t{number}", keys, found), found)
 
 

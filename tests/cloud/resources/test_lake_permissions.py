@@ -228,6 +228,10 @@ def test_a_registered_place_takes_tables_of_those_who_may_use_it(governed: Gover
     who.rows(sql)
     # IAM alone decides of it, and lets nobody read the objects.
     assert who.reason("SELECT * FROM stolen").startswith("Permission denied on S3 path")
+    # Nor does it where another table at the same place may be read.
+    governed.grant(who, governed.columns("people", "name"))
+    both = "SELECT s.ssn FROM people p JOIN stolen s ON s.name = p.name"
+    assert who.reason(both).startswith("Permission denied on S3 path")
     lake.rows("DROP TABLE stolen")
 
 

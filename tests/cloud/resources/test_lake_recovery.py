@@ -30,11 +30,12 @@ LOCATION '{}'
 
 @dataclass(frozen=True)
 class Killed:
-    """running, waiting: queries when the kill came. after: the lake of the next local cloud."""
+    """running, waiting: queries when the kill came. after: the lake of the next cloud. statements: of Redshift."""
 
     running: str
     waiting: list[str]
     after: Lake
+    statements: list[str]
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +54,38 @@ def killed(sagelab: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
     lake.glue.create_crawler(Name=SCHEDULED, Schedule="cron(0/5 * * * ? *)", **usual)
     waiting = [lake.start(f"INSERT INTO kept {SLOW}") for _ in range(5)]
     lake.glue.start_crawler(Name=CRAWLER)
+    statements = _statements(lake)
     kill(home)
     after = Lake(clouds.start(home), lake.bucket, lake.database, there=True)
-    yield Killed(running, waiting, after)
+    yield Killed(running, waiting, after, statements)
     assert sagelab("down", home=home.path).returncode == 0
+
+
+WAREHOUSE = {"ClusterIdentifier": "killed", "Database": "dev", "DbUser": "awsuser"}
+
+
+def _statements(lake: Lake) -> list[str]:
+    """One that is done, one that runs and one that waits."""
+    made = {"NodeType": "ra3.xlplus", "MasterUsername": "awsuser", "MasterUserPassword": "Secret-1-word"}
+    lake.cloud.client("redshift").create_cluster(ClusterIdentifier="killed", DBName="dev", **made)
+    data: Any = lake.cloud.client("redshift-data")
+    series = "generate_series(1, 100000) a(x) CROSS JOIN generate_series(1, 1000000) b(y)"
+    slow = f"INSERT INTO kept SELECT count(*) FROM {series} WHERE x * y % 7 = 3"
+    sqls = ("CREATE TABLE kept AS SELECT 1 AS n", slow, "INSERT INTO kept VALUES (3)")
+    keys = [data.execute_statement(Sql=sql, **WAREHOUSE)["Id"] for sql in sqls]
+    until(lambda: data.describe_statement(Id=keys[1])["Status"], lambda status: status == "STARTED")
+    return keys
+
+
+def test_statements_that_a_kill_cut_off_have_failed_and_have_changed_nothing(killed: Killed) -> None:
+    data: Any = killed.after.cloud.client("redshift-data")
+    told = [data.describe_statement(Id=key) for key in killed.statements]
+    assert [one["Status"] for one in told] == ["FINISHED", "FAILED", "FAILED"]
+    assert told[1]["Error"] == "ERROR: The local cloud ended while the statement was running."
+    key = data.execute_statement(Sql="SELECT n FROM kept", **WAREHOUSE)["Id"]
+    done = until(lambda: data.describe_statement(Id=key), lambda one: one["Status"] in ("FINISHED", "FAILED"))
+    assert done["Status"] == "FINISHED", done
+    assert data.get_statement_result(Id=key)["Records"] == [[{"longValue": 1}]]
 
 
 def test_what_a_kill_cut_off_has_failed_and_has_written_nothing(killed: Killed) -> None:

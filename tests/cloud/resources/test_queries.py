@@ -377,3 +377,17 @@ def test_athena_tells_of_the_catalogue(lake: Lake) -> None:
     assert athena.list_data_catalogs()["DataCatalogsSummary"] == [
         {"CatalogName": "AwsDataCatalog", "Type": "GLUE"}
     ]
+
+
+def test_a_workgroup_has_tags(lake: Lake, unique: Any) -> None:
+    group, athena = unique("tagged"), lake.athena
+    athena.create_work_group(Name=group, Tags=[{"Key": "team", "Value": "a"}])
+    arn = f"arn:aws:athena:us-east-1:123456789012:workgroup/{group}"
+    athena.tag_resource(ResourceARN=arn, Tags=[{"Key": "team", "Value": "b"}, {"Key": "cost", "Value": "1"}])
+    athena.untag_resource(ResourceARN=arn, TagKeys=["cost"])
+    assert athena.list_tags_for_resource(ResourceARN=arn)["Tags"] == [{"Key": "team", "Value": "b"}]
+    many = [{"Key": str(number), "Value": ""} for number in range(50)]
+    code, words = refused(athena.tag_resource, ResourceARN=arn, Tags=many)
+    assert (code, words) == ("InvalidRequestException", "A resource has 50 tags at most.")
+    code, _ = refused(athena.list_tags_for_resource, ResourceARN=f"{arn}-none")
+    assert code == "ResourceNotFoundException"

@@ -13,6 +13,7 @@ import pytest
 
 from sagelab.cloud.resources import state_changes
 from sagelab.cloud.store import Document, Transition
+from tests.cloud.glue import Glue
 from tests.cloud.jobs import Jobs
 from tests.cloud.pipelines import Pipelines, definition, shell
 from tests.conftest import LocalCloud
@@ -204,3 +205,14 @@ def test_execution_of_a_pipeline_is_told_step_by_step(jobs: Jobs, hear: Callable
     assert last["metadata"]["processingJob"]["arn"].startswith(f"{BASE}:processing-job/pipelines-")
     runs = [one["detail"] for one in found if "stepName" not in one["detail"]]
     assert {one["currentPipelineExecutionStatus"] for one in runs} == {"Executing", "Succeeded"}
+
+
+def test_the_end_of_a_glue_jobs_run_is_told(cloud: LocalCloud, hear: Callable[..., Heard]) -> None:
+    glue = Glue(cloud)
+    name = glue.make("raise SystemExit('too few rows')")
+    heard = hear(source=["aws.glue"], detail={"jobName": [name]})
+    run = glue.start(name)
+    (event,) = heard(1)
+    assert event["detail-type"] == "Glue Job State Change"
+    facts = {"jobName": name, "severity": "ERROR", "state": "FAILED", "jobRunId": run, "message": "too few rows"}
+    assert event["detail"] == facts

@@ -21,6 +21,7 @@ from sagelab.cloud.engine.filesystems.repositories import Failed, Repository
 from sagelab.cloud.resources import file_system_rules, listing
 from sagelab.cloud.resources.call import Beside, Call, Family, Params, operation
 from sagelab.cloud.resources.file_system_rules import bad
+from sagelab.cloud.resources.tags import TagsByArn
 from sagelab.cloud.store import Document, Missing, Resource
 
 KIND = "fsx-file-system"
@@ -46,10 +47,11 @@ def read_tags(params: Params) -> dict[str, str]:
     return tags
 
 
-class FileSystems(Family):
+class FileSystems(TagsByArn, Family):
     """The file systems of one local cloud, and the threads that bring what is known of S3 up to date."""
 
     service = "fsx"
+    tags_page, too_many = 50, "BadRequest"
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
@@ -244,29 +246,11 @@ class FileSystems(Family):
 
     # Tags
 
-    def _tagged(self, call: Call) -> str:
+    def tagged(self, call: Call) -> str:
         arn = str(call.params["ResourceARN"])
         if not arn.startswith(f"arn:aws:fsx:{call.region}:{call.account}:") or not self.store.has(arn):
             raise Beside("ResourceNotFound", f"The resource '{arn}' does not exist.")
         return arn
-
-    @operation("TagResource")
-    def tag(self, call: Call) -> Params:
-        arn, tags = self._tagged(call), read_tags(call.params)
-        if len(self.store.tags(arn) | tags) > 50:
-            raise bad("A resource has 50 tags at most.")
-        self.store.tag(arn, tags)
-        return {}
-
-    @operation("UntagResource")
-    def untag(self, call: Call) -> Params:
-        self.store.untag(self._tagged(call), call.params["TagKeys"])
-        return {}
-
-    @operation("ListTagsForResource")
-    def tags(self, call: Call) -> Params:
-        rows = [{"Key": key, "Value": value} for key, value in self.store.tags(self._tagged(call)).items()]
-        return listing.page(call, "Tags", rows, 50)
 
 
 _UPDATES = ("FileSystemId", "ClientRequestToken", "StorageCapacity", "LustreConfiguration")

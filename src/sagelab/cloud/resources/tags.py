@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from typing import ClassVar
+
 from sagelab import catalog
 from sagelab.cloud.errors import ResourceLimitExceeded, ValidationException
-from sagelab.cloud.resources.call import Call, Family, Params, operation
+from sagelab.cloud.resources import listing
+from sagelab.cloud.resources.call import Beside, Call, Family, Params, operation
+from sagelab.cloud.store import Store
 
 MAX_TAGS = 50
 PAGE = 50
@@ -43,6 +48,38 @@ class Tags(Family):
         if not self.store.has(arn):
             raise ValidationException(f"Could not find resource {arn}.")
         return arn
+
+
+class TagsByArn:
+    """TagResource, UntagResource and ListTagsForResource, for the family of a service beside SageMaker.
+
+    tags_page: tags of a page. too_many: the code of the error that more than 50 are.
+    """
+
+    store: Store
+    tags_page: ClassVar[int]
+    too_many: ClassVar[str]
+
+    @abstractmethod
+    def tagged(self, call: Call) -> str:
+        """The ARN that a request names. Beside: nothing that has tags is there."""
+
+    @operation("TagResource")
+    def tag(self, call: Call) -> Params:
+        arn, tags = self.tagged(call), {one["Key"]: one.get("Value", "") for one in call.params["Tags"]}
+        if len(self.store.tags(arn) | tags) > MAX_TAGS:
+            raise Beside(self.too_many, f"A resource has {MAX_TAGS} tags at most.")
+        self.store.tag(arn, tags)
+        return {}
+
+    @operation("UntagResource")
+    def untag(self, call: Call) -> Params:
+        self.store.untag(self.tagged(call), call.params["TagKeys"])
+        return {}
+
+    @operation("ListTagsForResource")
+    def tags(self, call: Call) -> Params:
+        return listing.page(call, "Tags", write_tags(self.store.tags(self.tagged(call))), self.tags_page)
 
 
 def read_tags(tags: list[dict[str, str]]) -> dict[str, str]:

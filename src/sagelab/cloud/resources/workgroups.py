@@ -11,6 +11,7 @@ from typing import Any
 from sagelab.cloud.context import Cloud
 from sagelab.cloud.resources import listing
 from sagelab.cloud.resources.call import Beside, Call, Family, Params, operation
+from sagelab.cloud.resources.tags import TagsByArn
 from sagelab.cloud.store import Document, Exists, Missing, Resource
 
 KIND, PRIMARY = "athena-workgroup", "primary"
@@ -46,10 +47,11 @@ def arn_of(call: Call, name: str) -> str:
     return f"arn:aws:athena:{call.region}:{call.account}:workgroup/{name}"
 
 
-class WorkGroups(Family):
+class WorkGroups(TagsByArn, Family):
     """The workgroups of one local cloud; `primary` is in every region."""
 
     service = "athena"
+    tags_page, too_many = 75, "InvalidRequestException"
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
@@ -142,31 +144,13 @@ class WorkGroups(Family):
 
     # Tags
 
-    def _tagged(self, call: Call) -> str:
+    def tagged(self, call: Call) -> str:
         arn = str(call.params["ResourceARN"])
         if arn == arn_of(call, PRIMARY):
             self.find(call, PRIMARY)
         if not arn.startswith(arn_of(call, "")) or not self.store.has(arn):
             raise Beside("ResourceNotFoundException", f"Resource not found: {arn}")
         return arn
-
-    @operation("TagResource")
-    def tag(self, call: Call) -> Params:
-        arn, tags = self._tagged(call), {one["Key"]: one.get("Value", "") for one in call.params["Tags"]}
-        if len(self.store.tags(arn) | tags) > 50:
-            raise refused("A resource has 50 tags at most.")
-        self.store.tag(arn, tags)
-        return {}
-
-    @operation("UntagResource")
-    def untag(self, call: Call) -> Params:
-        self.store.untag(self._tagged(call), call.params["TagKeys"])
-        return {}
-
-    @operation("ListTagsForResource")
-    def tags(self, call: Call) -> Params:
-        rows = [{"Key": key, "Value": value} for key, value in self.store.tags(self._tagged(call)).items()]
-        return listing.page(call, "Tags", rows, 75)
 
 
 def check(asked: Params) -> None:

@@ -25,7 +25,7 @@ SPEC.loader.exec_module(operations)
 ARN = "arn:aws:iam::123456789012:role/x"
 # Of every protocol (json, query, ec2, rest-json, rest-xml, CBOR), and a service that is refused as a whole.
 REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
-    ("redshift-data", "execute_statement", {"Sql": "SELECT 1"}, "No data warehouse"),
+    ("redshift", "pause_cluster", {"ClusterIdentifier": "c"}, "A cluster is a database file"),
     ("rds-data", "execute_statement", {"resourceArn": ARN, "secretArn": ARN, "sql": "SELECT 1"}, "No database"),
     ("glue", "start_trigger", {"Name": "x"}, "No session, trigger or workflow of Glue"),
     ("lambda", "create_function_url_config", {"FunctionName": "x", "AuthType": "NONE"}, "No address leads"),

@@ -12,6 +12,7 @@ import pytest
 from tests.cloud.builds import make_role
 from tests.cloud.emr import Emr, shell
 from tests.cloud.gateway.moto.test_state_machines import Machines, task
+from tests.cloud.glue import Glue
 from tests.cloud.lake import Lake
 from tests.conftest import LocalCloud
 from tests.waiting import until
@@ -77,3 +78,23 @@ def test_a_stopped_execution_cancels_its_step(machines: Machines, emr: Emr) -> N
     until(steps, lambda found: bool(found) and found[0]["Status"]["State"] == "RUNNING")
     machines.client.stop_execution(executionArn=execution)
     until(steps, lambda found: found[0]["Status"]["State"] in ("CANCELLED", "FAILED"))
+
+
+def test_a_job_of_glue_is_waited_for_fails_and_is_stopped_with_its_execution(
+    machines: Machines, cloud: LocalCloud
+) -> None:
+    glue = Glue(cloud)
+    good, bad, long = (
+        glue.make(each) for each in ("print(1)", "raise SystemExit('no')", "__import__('time').sleep(900)")
+    )
+    found = machines.output({"Run": task("glue:startJobRun.sync", {"JobName": good})})
+    assert (found["JobName"], found["JobRunState"]) == (good, "SUCCEEDED")
+    failed = machines.run({"Run": task("glue:startJobRun.sync", {"JobName": bad})})
+    assert (failed["error"], json.loads(failed["cause"])["ErrorMessage"]) == ("States.TaskFailed", "no")
+    refused = machines.run({"Run": task("glue:startJobRun", {"JobName": "none"})})
+    assert refused["error"] == "Glue.EntityNotFoundException"
+    execution = machines.start(machines.make({"Run": task("glue:startJobRun.sync", {"JobName": long})}))
+    runs = lambda: glue.api.get_job_runs(JobName=long)["JobRuns"]  # noqa: E731
+    until(runs, lambda found: bool(found) and found[0]["JobRunState"] == "RUNNING")
+    machines.client.stop_execution(executionArn=execution)
+    until(runs, lambda found: found[0]["JobRunState"] == "STOPPED")

@@ -287,8 +287,8 @@ WRONG: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     'State "Q" is not reachable. at /States/Q': ({"P": PASS, "Q": PASS}, {}),
     "The value of 'Type' must be one of": ({"P": {"Type": "Do", **END}}, {}),
     "One of the fields 'Next' and 'End' is required. at /States/P": ({"P": {"Type": "Pass"}}, {}),
-    "arn:aws:states:::glue:startJobRun is not recognized": (
-        {"P": task("glue:startJobRun")},
+    "arn:aws:states:::batch:submitJob is not recognized": (
+        {"P": task("batch:submitJob")},
         {},
     ),
     "sagemaker:createModel.sync is not recognized": ({"P": task("sagemaker:createModel.sync")}, {}),

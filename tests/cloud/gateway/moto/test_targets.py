@@ -213,7 +213,7 @@ def test_policy_that_is_none_lets_nobody_in_and_breaks_nothing(gateway: Any, pol
 
 
 def test_stack_cannot_make_what_is_refused(cloud: LocalCloud, unique: Callable[[str], str]) -> None:
-    name, text = unique("stack"), definition("arn:aws:states:::glue:startJobRun")
+    name, text = unique("stack"), definition("arn:aws:states:::batch:submitJob")
     machine = {
         "Type": "AWS::StepFunctions::StateMachine",
         "Properties": {"RoleArn": ROLE, "DefinitionString": text},
@@ -227,5 +227,5 @@ def test_stack_cannot_make_what_is_refused(cloud: LocalCloud, unique: Callable[[
         if (event["LogicalResourceId"], event["ResourceStatus"]) == ("Machine", "CREATE_FAILED")
     ]
     assert len(reasons) == 1
-    assert "The resource provided arn:aws:states:::glue:startJobRun is not recognized." in reasons[0]
+    assert "The resource provided arn:aws:states:::batch:submitJob is not recognized." in reasons[0]
     client.delete_stack(StackName=name)

@@ -52,7 +52,7 @@ class Room:
 class LakeHost:
     """`work` once; `kill` at any time. keys: of who asked. hear: each message but the last, in that thread.
 
-    answer: what it asks of the catalogue, where something is to be answered.
+    answer: what it asks of the catalogue, where something is to be answered. mounts: more folders of its own.
     """
 
     def __init__(
@@ -62,8 +62,9 @@ class LakeHost:
         keys: Keys,
         hear: Callable[[Message, Any], None],
         answer: Callable[[Any], Message] | None = None,
+        mounts: dict[str, str] | None = None,
     ) -> None:
-        self._answer = answer
+        self._answer, self._mounts = answer, mounts or {}
         self.name, self._context, self._keys, self._hear = f"lake-{name}", context, keys, hear
         self.room = Room.of(context)
         self._running: Running | None = None
@@ -114,6 +115,7 @@ class LakeHost:
             memory=min(self.room.memory + OVERHEAD, context.memory_limit),
             processes=256,
             disk=DISK,
+            mounts=self._mounts,
         )
         running = context.launcher.start(RUNTIME, [host], network)
         with self._lock:

@@ -28,6 +28,7 @@ NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
     "kinesis": ("stream/", ("StreamARN", "ResourceARN", "StreamName")),
     "elasticmapreduce": ("", ()),
     "lakeformation": ("", ()),
+    "redshift-data": ("", ()),
     "cloudtrail": ("trail/", ("Name", "TrailName", "ResourceId", "ResourceIdList[]")),
 }
 
@@ -89,6 +90,19 @@ def needs_of_glue(params: dict[str, Any], account: str) -> Iterator[Needed]:
     if isinstance(role, str):
         arn = role if role.startswith("arn:") else f"arn:aws:iam::{account}:role/{role}"
         yield Needed("iam:PassRole", arn, {"iam:passedtoservice": ["glue.amazonaws.com"]})
+
+
+def needs_of_warehouse(params: dict[str, Any], operation: str, where: str) -> Iterator[Needed]:
+    """A request to Redshift's Data API: on its cluster, with the credentials of a user of the database.
+
+    https://docs.aws.amazon.com/redshift/latest/mgmt/data-api-iam.html
+    """
+    cluster = params.get("ClusterIdentifier")
+    resource = f"arn:aws:redshift:{where}:cluster:{cluster}" if cluster else "*"
+    yield Needed(f"redshift-data:{operation}", resource)
+    if cluster:
+        user = params.get("DbUser") or "*"
+        yield Needed("redshift:GetClusterCredentials", f"arn:aws:redshift:{where}:dbuser:{cluster}/{user}")
 
 
 def needs_of_role(account: str) -> Needed:

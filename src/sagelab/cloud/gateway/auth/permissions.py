@@ -111,6 +111,8 @@ class Permissions:
             case "glue":
                 yield from glue.needs(name, params, where)
                 yield from beside.needs_of_glue(params, call.account)
+            case "redshift-data":
+                yield from beside.needs_of_warehouse(params, name, where)
             case "firehose" | "kinesis":
                 yield from streams.needs(service, name, params, where)
             case _:

@@ -48,6 +48,7 @@ BESIDE = {
     "kinesis": "Kinesis_20131202",
     "elasticmapreduce": "ElasticMapReduce",
     "lakeformation": "",
+    "redshift-data": "RedshiftData",
 }
 BY_PATH = frozenset({"lakeformation"})  # of them those whose operations are found by method and path
 SHARED = frozenset({"glue"})  # of them those whose other operations are moto's
