@@ -209,12 +209,12 @@ def show_tasks(table: pd.DataFrame, until: float | None = None) -> Picture:
 
 
 def _lanes(rows: pd.DataFrame) -> Iterator[tuple[int, Any]]:
-    """Tasks at the same time stand one above the other, on as many lanes as there are; two are drawn."""
-    free: list[float] = []
+    """Each task with its lane: those at the same time stand one above the other, on two lanes."""
+    free = [0.0, 0.0]
     for row in rows.sort_values("start").itertuples():
-        lane = next((number for number, end in enumerate(free) if end <= row.start), len(free))
-        free[lane : lane + 1] = [row.end]
-        yield min(lane, 1), row
+        lane = free.index(min(free))
+        free[lane] = row.end
+        yield lane, row
 
 
 def _patch(fate: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import sys
 import tempfile
@@ -22,8 +21,6 @@ SCHEMES = ("s3a", "s3", "s3n")
 DAEMON_MEMORY = "-Xmx256m"
 # A Java that runs no task has nothing to gain from code that takes long to compile.
 DAEMON = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
-# It leaves the processors to the work: what writes Parquet takes a fifth less of them than with Java's own choice.
-COLLECTOR, COLLECTORS = "-XX:+UseParallelGC", re.compile(r"-XX:\+Use\w+GC\b")
 PATIENCE = "300s"  # with an answer of another host: AWS's, of a machine that is busy
 # What PySpark says of a pandas that is newer than it, which nobody can change here.
 OF_PANDAS = "ignore:PySpark does not yet fully support pandas:FutureWarning"
@@ -107,11 +104,6 @@ def driver(settings: Settings, master: str, words: list[str]) -> list[str]:
     defaults = settings.defaults
     names = ("spark.driver.defaultJavaOptions", "spark.driver.extraJavaOptions")
     extra = [word for name in names for word in shlex.split(defaults.get(name, ""))]
-    if not any(
-        COLLECTORS.search(word) for word in (*words, *defaults.values())
-    ):  # a Java takes one, and no second
-        own = f"{defaults['spark.executor.defaultJavaOptions']} {COLLECTOR}".strip()
-        extra, words = [*extra, COLLECTOR], ["--conf", f"spark.executor.defaultJavaOptions={own}", *words]
     memory = f"-Xmx{defaults.get('spark.driver.memory', '1g')}"
     place = ["--properties-file", str(settings.folder / "spark-defaults.conf")]
     main = "org.apache.spark.deploy.SparkSubmit"

@@ -27,6 +27,16 @@ print("beside", file=sys.stderr)
 """
 
 
+COMMIT = """
+from awsglue.job import BOOKMARK, Job
+job = Job(None)
+job.init("a job", {"job_bookmark_option": "job-bookmark-enable"})
+BOOKMARK.now["in"] = {"time": 1, "files": ["s3://b/in/1.csv@1"]}
+job.commit()
+raise SystemExit("after the commit")
+"""
+
+
 @pytest.fixture(scope="module")
 def glue(cloud: LocalCloud) -> Glue:
     return Glue(cloud)
@@ -64,6 +74,19 @@ def test_a_script_that_fails_is_tried_again_and_says_why(glue: Glue) -> None:
     again = glue.wait(name, f"{run}_attempt_1")
     assert (again["JobRunState"], again["PreviousRunId"], again["Attempt"]) == ("FAILED", run, 1)
     until(lambda: len(glue.api.get_job_runs(JobName=name)["JobRuns"]), lambda count: count == 2)
+
+
+def test_a_bookmark_stands_once_it_is_committed_and_goes_with_its_job(glue: Glue) -> None:
+    name = glue.make(COMMIT)
+    run = glue.start(name)
+    assert glue.wait(name, run)["ErrorMessage"] == "after the commit"
+    entry = glue.api.get_job_bookmark(JobName=name)["JobBookmarkEntry"]
+    assert (entry["RunId"], "s3://b/in/1.csv" in entry["JobBookmark"]) == (run, True)
+    assert glue.api.reset_job_bookmark(JobName=name)["JobBookmarkEntry"]["JobBookmark"] == "{}"
+    glue.api.delete_job(JobName=name)
+    with pytest.raises(ClientError) as refused:
+        glue.api.get_job_bookmark(JobName=name)
+    assert code(refused)[0] == "EntityNotFoundException"
 
 
 def test_a_run_is_stopped_and_a_job_has_no_more_runs_at_a_time_than_it_may(glue: Glue) -> None:

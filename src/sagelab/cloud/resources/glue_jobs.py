@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/glue/latest/dg/aws-glue-api-jobs-job.html
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -113,13 +114,15 @@ class GlueJobs(Family):
 
     @operation("DeleteJob")
     def delete(self, call: Call) -> Params:
-        """Of a job that is not there, too; runs that go on do so, and stay to be looked at by nobody."""
+        """With its bookmark; of a job that is not there, too. Runs that go on do so."""
         name = call.params["JobName"]
         arn = arn_of(call, name)
         if self.store.has(arn):
             if tags := self._tags(call, name):
                 self.cloud.client("glue", call.region).untag_resource(ResourceArn=arn, TagsToRemove=list(tags))
             self.store.remove(arn)
+            with suppress(Missing):
+                self.store.remove(f"{arn}/bookmark")
         return {"JobName": name}
 
     def _all(self, call: Call) -> list[Document]:
