@@ -26,11 +26,12 @@ SHORTER = {
     "03-tune-the-classifier": "JOBS, EPOCHS = 4, 2",
     "07-operate-an-endpoint": "EPOCHS = 1",
     "09-feed-it": "READERS, CLICKS, SPIKE, TASK_NODES, PACE, PAGE_MS = 150, 10_000, 2_000, 1, 3, 1_000",
+    "10-prepare-at-scale": "PARCELS, PICTURES = 12_000, 24",
     "11-explore-impute-model": "SEEDS, EPOCHS, EACH = 4, 6, 1",
 }
 
-# Whose image has 600 MB to be pulled first, as every test of Spark's: `make test-long` runs it.
-LONG = ("09-feed-it",)
+# Whose image has 600 MB to be pulled first, as every test of Spark's: `make test-long` runs them.
+LONG = ("09-feed-it", "10-prepare-at-scale")
 # What changes a local cloud as a whole, its clock and its zones, has one of its own.
 APART = ("06-lock-it-down", "07-operate-an-endpoint")
 SHARED = "cloud"

@@ -5,6 +5,7 @@
     python tools/environments.py kubernetes   the official Python client of Kubernetes
     python tools/environments.py airflow  Airflow and its operators for AWS
     python tools/environments.py wrangler AWS SDK for pandas
+    python tools/environments.py pyspark  Spark 3.3 and sagemaker_pyspark
 
 Each is made once from its lock file in tests/clients, below .clients, and its folder is printed. Only what the
 client imports is compiled to bytecode. Exit code 3: it cannot be made here, for instance without a network.
@@ -30,6 +31,7 @@ STARTS = {
     "cli": "import awscli.clidriver; awscli.clidriver.main(['s3', 'help-nothing'])",
     "airflow": "import airflow.providers.amazon.aws.operators.sagemaker",
     "wrangler": "import awswrangler",
+    "pyspark": "import pyspark.ml, sagemaker_pyspark",
     "kubernetes": "import kubernetes.client, kubernetes.config, kubernetes.dynamic, kubernetes.watch",
 }
 IMPOSSIBLE = 3

@@ -19,7 +19,7 @@ from botocore.loaders import Loader
 CELLS, LINES, WORDS, TERMS, ALT = 40, 20, 1000, 5, 40
 VERBS = (
     *"Open Train Deploy Tune Compile Automate Run Build".split(),
-    *"Serve Read Watch Compare Operate Lock Explore Feed".split(),
+    *"Serve Read Watch Compare Operate Lock Explore Feed Prepare".split(),
 )
 HEAD = ("**What you'll do.**", "**What you'll learn.**", "**What you'll need.**")
 NEEDS = {
@@ -45,7 +45,7 @@ SERVICES = (
         "iam",
         "sts",
     ),
-    *("events", "lambda", "kms", "cloudtrail", "comprehend"),
+    *("events", "lambda", "kms", "cloudtrail", "comprehend", "fsx"),
     *("firehose", "kinesis", "glue", "athena", "emr", "stepfunctions", "scheduler"),
 )
 # What the SDK and the labs' own package call, where the name of the operation does not stand in the cell.
@@ -79,6 +79,9 @@ CALLS = {
     "streams.shards": ("CreateStream",),
     "intruder.attempts": ("GetLogEvents",),
     "intruder.on_notebook": ("CreatePresignedNotebookInstanceUrl",),
+    "shares.efs": ("CreateFileSystem",),
+    "shares.lustre": ("CreateFileSystem",),
+    "spark.run": ("CreateProcessingJob",),
     "security.authenticator": ("EnableMFADevice",),
     "security.become": ("AssumeRole",),
     "security.bucket": ("CreateBucket",),

@@ -20,7 +20,8 @@ from pathlib import Path
 from setup import LOCK, ROOT, surroundings
 
 CONDA = "environment.yml"
-CLIENTS = tuple(f"tests/clients/{name}.lock" for name in ("v2", "cli", "kubernetes", "airflow", "wrangler"))
+NAMES = ("v2", "cli", "kubernetes", "airflow", "wrangler", "pyspark")
+CLIENTS = tuple(f"tests/clients/{name}.lock" for name in NAMES)
 OLDEST = "3.11"
 PIN = "      - "
 

@@ -153,7 +153,7 @@ print("partitioned by", *(one["Name"] for one in table["PartitionKeys"]))
 # ([StartQueryExecution](https://docs.aws.amazon.com/athena/latest/APIReference/API_StartQueryExecution.html)). No
 # server waits for you; you pay for the bytes that a query *reads*, \$5 a terabyte, and for 10 MB at the least.
 # (So each of these costs the least there is. On a large site the same factors are money.)
-
+#
 # What makes it cheap? Two things that this lake has already: columns, and partitions. `CREATE TABLE ... AS
 # SELECT` writes the same clicks once more as JSON, as Firehose would have left them had nobody said otherwise.
 # Then the same question three times: of the JSON, about Sunday; of the lake, about all days; of the lake, about
@@ -501,5 +501,5 @@ cleanup.assert_clean(lab)
 #
 # ## Next
 #
-# [Lab 11](11-explore-impute-model.ipynb) looks at a table before anything learns from it. [Lab
-# 8](08-automate-it.ipynb) automates what comes after: training, approval, deployment.
+# [Lab 10](10-prepare-at-scale.ipynb) lets Spark prepare a table for XGBoost, and puts what it fitted before the
+# endpoint. [Lab 8](08-automate-it.ipynb) automates what comes after: training, approval, deployment.

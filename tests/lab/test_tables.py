@@ -30,3 +30,16 @@ def test_a_table_comes_back_from_the_bucket_as_it_went(lab: Lab) -> None:
     assert tables.fetch(lab, uri).equals(houses)
     bare = tables.lines(lab, tables.put(lab, houses, "bare.csv"))
     assert (len(bare), bare[0].count(",")) == (40, 6)
+
+
+def test_parcels_are_as_untidy_as_their_recipe_says() -> None:
+    parcels = tables.parcels(6_000)
+    assert parcels.equals(tables.parcels(6_000))
+    assert (len(parcels), parcels["parcel"].nunique()) == (6_240, 6_000)
+    once = parcels.drop_duplicates("parcel")
+    assert once["late"].sum() == 900
+    assert set(once["carrier"].str.strip().str.lower()) == set(tables.CARRIERS)
+    assert once["carrier"].nunique() == 12
+    assert 0.06 < once["kilograms"].isna().mean() < 0.11
+    friday = once.groupby(once["weekday"] == 4)["late"].mean()
+    assert friday[True] > friday[False] + 0.1

@@ -79,13 +79,13 @@ def trainer(
         **more,
     }
     definitions = [MetricDefinition(name=name, regex=regex) for name, regex in metrics.items()]
-    _show("ModelTrainer", arguments, f".with_metric_definitions({write(definitions, 0)})")
+    _show("ModelTrainer", arguments, f".with_metric_definitions({write(definitions, 0)})" if definitions else "")
     made: ModelTrainer = ModelTrainer(**_values(arguments))
-    return made.with_metric_definitions(definitions)
+    return made.with_metric_definitions(definitions) if definitions else made
 
 
-def train(trainer: ModelTrainer, channels: Mapping[str, str]) -> str:
-    """Start a job of a trainer and return its name at once. channels: name -> S3 URI."""
+def train(trainer: ModelTrainer, channels: Mapping[str, Any]) -> str:
+    """Start a job of a trainer and return its name at once. channels: name -> S3 URI, or a source of the SDK's."""
     from sagemaker.core.training.configs import InputData
 
     inputs = [InputData(channel_name=name, data_source=uri) for name, uri in channels.items()]

@@ -173,6 +173,23 @@ def _remove_profile(lab: Lab, name: str) -> None:
     iam.delete_instance_profile(InstanceProfileName=name)
 
 
+def _lustres(lab: Lab) -> Iterator[str]:
+    for page in _pages(lab, "fsx", "describe_file_systems"):
+        yield from (one["FileSystemId"] for one in page["FileSystems"] if lab.tags[0] in one.get("Tags", []))
+
+
+def _targets(lab: Lab) -> Iterator[str]:
+    """Mount targets are a part of their file system, which cannot go before them."""
+    for name in _shared(lab):
+        for page in _pages(lab, "efs", "describe_mount_targets", FileSystemId=name):
+            yield from (one["MountTargetId"] for one in page["MountTargets"])
+
+
+def _shared(lab: Lab) -> Iterator[str]:
+    for page in _pages(lab, "efs", "describe_file_systems"):
+        yield from (one["FileSystemId"] for one in page["FileSystems"] if lab.tags[0] in one.get("Tags", []))
+
+
 # What starts others stands before them.
 PARTS = (
     Part("schedule", _schedules, lambda lab, name: lab.client("scheduler").delete_schedule(Name=name)),
@@ -192,4 +209,7 @@ PARTS = (
     Part("crawler", _crawlers, lambda lab, name: lab.client("glue").delete_crawler(Name=name)),
     Part("table", _tables, lambda lab, name: lab.client("dynamodb").delete_table(TableName=name)),
     Part("instance profile", _profiles, _remove_profile),
+    Part("Lustre", _lustres, lambda lab, name: lab.client("fsx").delete_file_system(FileSystemId=name)),
+    Part("mount target", _targets, lambda lab, name: lab.client("efs").delete_mount_target(MountTargetId=name)),
+    Part("EFS", _shared, lambda lab, name: lab.client("efs").delete_file_system(FileSystemId=name)),
 )

@@ -110,8 +110,8 @@ class Lab:
         """
         return calls.trainer(self, script, hyperparameters, instance_type, metrics, **more)
 
-    def train(self, trainer: ModelTrainer, channels: Mapping[str, str]) -> str:
-        """Start a training job and return its name at once. channels: name -> S3 URI."""
+    def train(self, trainer: ModelTrainer, channels: Mapping[str, Any]) -> str:
+        """Start a training job and return its name at once. channels: name -> S3 URI, or a source of the SDK's."""
         return calls.train(trainer, channels)
 
     def model(self, archive: str, image: str | None = None, instance_type: str = "ml.c5.large") -> Model:

@@ -1,4 +1,4 @@
-"""Tables that labs learn from, each by a recipe that stands here: houses with their prices, payments by card.
+"""Tables that labs learn from, each by a recipe that stands here: houses with their prices, payments, parcels.
 
 They are invented, so nobody's data are in them, and what a model should find is known: it is in the recipe.
 """
@@ -21,6 +21,11 @@ SLIP = 17  # the row of the house whose square feet somebody typed with a digit 
 BEDROOMS = (0.08, 0.24, 0.36, 0.24, 0.08)  # the share of houses with one bedroom, two, ...
 OLD_TOWN = 0.3  # the share of houses that are some 78 years old
 FRAUDS = 0.05  # the share of payments that are fraudulent
+LATE = 0.15  # the share of parcels that are late
+CARRIERS, CARRIED = ("swift", "heron", "stork", "swan"), (0.4, 0.3, 0.2, 0.1)  # and the share that each has
+SERVICES = ("standard", "express", "overnight")
+DEPOTS = ("north", "east", "south", "west", "harbour", "airport")
+WEEK = (0.18, 0.17, 0.17, 0.17, 0.18, 0.1, 0.03)  # of the parcels on a Monday, ...
 
 
 def houses(count: int, seed: int = 1) -> pd.DataFrame:
@@ -69,6 +74,37 @@ def payments(count: int, seed: int = 1) -> pd.DataFrame:
     fraud = (odds > np.quantile(odds, 1 - FRAUDS)).astype(int)
     found = {"fraud": fraud, "amount": amount.round(2), "hour": hour, "distance": distance.round(1)}
     return pd.DataFrame({**found, "minutes": minutes.round(), "abroad": abroad})
+
+
+def parcels(count: int, seed: int = 1) -> pd.DataFrame:
+    """Parcels as a shop's systems report them: parcel (its number), late (0 or 1), carrier, service, origin,
+    destination, kilometres, kilograms, weekday (0 to 6).
+
+    Some 15 % are late: those that go far by a slow service, and the more on a Friday; each carrier is good from
+    some depots and bad from others. What a computer system adds: one row in 25 is reported twice, one weight in
+    twelve is missing, and a carrier may be written with capitals or blanks.
+    """
+    import pandas as pd
+
+    draw = np.random.default_rng(seed)
+    carrier, service = draw.choice(4, count, p=CARRIED), draw.choice(3, count, p=(0.6, 0.3, 0.1))
+    origin, destination = draw.integers(len(DEPOTS), size=(2, count))
+    apart = np.abs(origin - destination)
+    far = draw.gamma(4, 30, count) + 160 * apart
+    heavy, weekday = draw.lognormal(0.8, 0.8, count), draw.choice(7, count, p=WEEK)
+    skill = np.random.default_rng(0).normal(0, 1.2, (len(CARRIERS), len(DEPOTS)))
+    odds = far / 220 - 1.4 * service + 0.12 * heavy + 1.3 * (weekday == 4) + skill[carrier, origin]
+    odds += draw.logistic(0, 0.7, count)
+    late = (odds > np.quantile(odds, 1 - LATE)).astype(int)
+    names = np.array(CARRIERS)[carrier]
+    style = draw.random(count)
+    names = np.where(style < 0.1, np.char.upper(names), np.where(style < 0.2, np.char.add(names, " "), names))
+    heavy[draw.random(count) < 1 / 12] = np.nan
+    found = {"parcel": np.arange(count), "late": late, "carrier": names, "service": np.array(SERVICES)[service]}
+    found |= {"origin": np.array(DEPOTS)[origin], "destination": np.array(DEPOTS)[destination]}
+    found |= {"kilometres": far.round(1), "kilograms": heavy.round(2), "weekday": weekday}
+    table = pd.DataFrame(found)
+    return pd.concat([table, table.iloc[draw.permutation(count)[: count // 25]]], ignore_index=True)
 
 
 def put(lab: Lab, table: pd.DataFrame, *place: str, header: bool = False) -> str:
