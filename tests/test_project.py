@@ -66,6 +66,8 @@ BESIDE |= {
     "transformers",
     "fasttext",
     "pyspark",
+    "sagemaker_pyspark",
+    "onnxmltools",
     "py4j",
 }  # of an image's environment
 BESIDE |= {

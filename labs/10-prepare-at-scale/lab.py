@@ -28,7 +28,7 @@
 # `PICTURES` how many megabytes the last part's jobs read.
 
 # %% tags=["parameters"]
-PARCELS, PICTURES = 60_000, 100
+PARCELS, PICTURES = 60_000, 300
 MACHINE, LARGER = "ml.m5.large", "ml.m5.xlarge"
 SOURCE = "../labs/10-prepare-at-scale"
 

@@ -91,7 +91,7 @@ def show_first_steps(steps: Mapping[str, Sequence[float]]) -> Figure:
     axis.set_yticks(range(len(steps)), list(steps))
     axis.set(xlabel="seconds until the job had read its first file", ylim=(len(steps) - 0.5, -0.5))
     axis.grid(visible=False, axis="y")
-    axis.legend(frameon=False, loc="best")
+    axis.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
     return figure
 
 

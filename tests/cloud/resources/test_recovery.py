@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 
 from sagelab.cloud.home import Home
 from tests import clouds
-from tests.cloud import processing
+from tests.cloud import commands, processing
 from tests.cloud.compilations import Compilations, make_models, pack
 from tests.cloud.jobs import Jobs
 from tests.cloud.kills import wait_end
@@ -45,10 +44,10 @@ def life(sagelab: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) 
     assert server is not None
     wait_end(server["pid"])
     between = Jobs(clouds.start(home), before.bucket)
-    left = {"kill": commands(mark) + folders(home)}
+    left = {"kill": [*commands.running(mark).values(), *folders(home)]}
     ended = {"training": train(between, mark), "compilation": compile_keras(between)}
     assert sagelab("down", home=home.path).returncode == 0
-    left["down"] = commands(mark)
+    left["down"] = list(commands.running(mark).values())
     after = Jobs(clouds.start(home), before.bucket)
     left["down"] += folders(home)
     yield Life(done, killed, ended, left, after)
@@ -81,15 +80,6 @@ def compile_keras(jobs: Jobs) -> str:
 def folders(home: Home) -> list[str]:
     """Those of jobs."""
     return [folder.name for folder in home.jobs.iterdir()]
-
-
-def commands(mark: str) -> list[str]:
-    """The command lines with the mark that run on this machine."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            found.append(entry.read_text(errors="replace"))
-    return [command for command in found if mark in command]
 
 
 def test_jobs_survive_a_kill_and_a_running_one_is_failed_honestly(life: Life) -> None:

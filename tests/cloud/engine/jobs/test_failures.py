@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import os
 import tarfile
-from pathlib import Path
 
 import pytest
 
 from sagelab.cloud.engine.jobs.failures import advise, find_error, last_word
+from tests.cloud import commands
 from tests.cloud.jobs import Jobs, pack
 
 
@@ -135,8 +135,7 @@ def test_bad_source_archive_is_refused(jobs: Jobs, archive: bytes, words: str) -
 def test_no_process_is_left_behind(jobs: Jobs) -> None:
     mark = f"12345{os.getpid()}"
     jobs.run(jobs.shell(f"(setsid sleep {mark} &) ; exit 1"))
-    commands = [entry.read_bytes() for entry in Path("/proc").glob("[0-9]*/cmdline") if entry.exists()]
-    assert not any(mark.encode() in command for command in commands)
+    assert not commands.running(mark)
 
 
 def test_folder_of_an_ended_job_is_removed(jobs: Jobs) -> None:

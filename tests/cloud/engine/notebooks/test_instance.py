@@ -15,6 +15,7 @@ from sagelab.cloud.engine.sandbox import probes
 from sagelab.cloud.home import Home
 from sagelab.lab.jupyter import Jupyter
 from tests import clouds
+from tests.cloud import commands
 from tests.cloud.engine.vpc.networks import Network
 from tests.cloud.instances import Instances
 from tests.cloud.kills import wait_end
@@ -35,18 +36,6 @@ def instances(cloud: LocalCloud) -> Iterator[Instances]:
 
 def started(home: Home) -> Instances:
     return Instances(clouds.start(home))
-
-
-def processes(mark: str) -> list[int]:
-    """The processes on this machine whose command line has `mark`."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if mark.encode() in entry.read_bytes():
-                found.append(int(entry.parent.name))
-        except OSError:
-            continue
-    return found
 
 
 ASK = """
@@ -195,9 +184,11 @@ def test_killed_cloud_leaves_no_process_and_its_instances_are_stopped(home: Home
     Jupyter(before.url(name)).run("open('kept.txt', 'w').write('kept')")
     server = home.server()
     assert server is not None
-    assert processes(str(home.notebooks)) or processes("sagelab.workbench")
+    assert commands.running(str(home.notebooks)) or commands.running("sagelab.workbench")
     fork_servers = [
-        pid for pid in processes("sagelab.cloud.engine.sandbox.fork_server") if home_of(pid) == str(home.python)
+        pid
+        for pid in commands.running("sagelab.cloud.engine.sandbox.fork_server")
+        if home_of(pid) == str(home.python)
     ]
     assert fork_servers
     wait_end(server["pid"])
@@ -234,7 +225,9 @@ def wait_gone(pid: int) -> None:
 
 def test_instance_whose_process_is_killed_is_failed(instances: Instances) -> None:
     name = instances.create()
-    groups = [pid for pid in processes("sagelab.workbench") if "SAGELAB_INSTANCE" in environment_of(pid, name)]
+    groups = [
+        pid for pid in commands.running("sagelab.workbench") if "SAGELAB_INSTANCE" in environment_of(pid, name)
+    ]
     for pid in groups:
         os.kill(pid, signal.SIGKILL)
     assert groups

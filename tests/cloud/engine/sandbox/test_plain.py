@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from sagelab.cloud import control
 from sagelab.cloud.home import Home
 from tests import clouds
+from tests.cloud import commands
 from tests.cloud.jobs import LIGHT, Jobs
 from tests.conftest import LocalCloud
 
@@ -47,5 +47,4 @@ def test_stopped_job_leaves_no_process(plain: Jobs) -> None:
     plain.wait_log(request["TrainingJobName"], "started")
     plain.sagemaker.stop_training_job(TrainingJobName=request["TrainingJobName"])
     assert plain.wait(request["TrainingJobName"])["TrainingJobStatus"] == "Stopped"
-    commands = [entry.read_bytes() for entry in Path("/proc").glob("[0-9]*/cmdline") if entry.exists()]
-    assert not any(mark.encode() in command for command in commands)
+    assert not commands.running(mark)
