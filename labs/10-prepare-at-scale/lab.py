@@ -354,7 +354,8 @@ assert f"{PICTURES} files kept" in watch.log(lab, filled)
 #
 # **Trap.** Given a URI as text, SDK v3 asks for *File* mode in the channel itself, and a channel's mode wins over
 # the job's: `training_input_mode="FastFile"` then does nothing, without a word. Given an `S3DataSource` it leaves
-# the channel's mode open. Ask the job what it was told.
+# the channel's mode open. Ask the job what it was told
+# ([DescribeTrainingJob](https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeTrainingJob.html)).
 #
 # </div>
 
