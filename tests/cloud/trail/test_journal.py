@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -106,7 +107,8 @@ def test_a_full_file_loses_its_oldest(tmp_path: Path) -> None:
         journal.add(event(number, fill=10_000))
         journal.flush()
     journal.close()
-    rows = sqlite3.connect(tmp_path / "trail.db").execute("SELECT min(number), max(number) FROM events").fetchone()
+    with closing(sqlite3.connect(tmp_path / "trail.db")) as db:
+        rows = db.execute("SELECT min(number), max(number) FROM events").fetchone()
     assert rows[1] == 400
     assert rows[0] > 250
     assert (tmp_path / "trail.db").stat().st_size < 2 << 20

@@ -79,7 +79,9 @@ def image(hosting: Hosting, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def serve(hosting: Hosting, image: str, zones: tuple[str, ...], count: int) -> str:
     """An endpoint in service whose servers stand in subnets of those zones. Others' servers stand elsewhere."""
     ec2, name = hosting.cloud.client("ec2"), f"zoned-{uuid.uuid4().hex[:8]}"
-    found = ec2.describe_subnets(Filters=[{"Name": "availability-zone", "Values": list(zones)}])["Subnets"]
+    wanted = {"availability-zone": list(zones), "default-for-az": ["true"]}  # other tests have VPCs of their own
+    filters = [{"Name": key, "Values": values} for key, values in wanted.items()]
+    found = ec2.describe_subnets(Filters=filters)["Subnets"]
     subnets = {subnet["AvailabilityZone"]: subnet["SubnetId"] for subnet in found}
     groups = ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [found[0]["VpcId"]]}])
     group = groups["SecurityGroups"][0]["GroupId"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -129,7 +130,7 @@ def cloud(home: Home) -> LocalCloud:
 
 def states(home: Home) -> dict[str, bytes]:
     """What STS and IAM have as one value in the home."""
-    with sqlite3.connect(f"file:{home.path / 'services.db'}?mode=ro", uri=True) as db:
+    with closing(sqlite3.connect(f"file:{home.path / 'services.db'}?mode=ro", uri=True)) as db:
         sql = "SELECT service, state FROM backends WHERE service IN ('sts', 'iam') AND region='aws' AND account=?"
         return dict(db.execute(sql, (home.account,)))
 
