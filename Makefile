@@ -33,7 +33,7 @@ all-tests: setup
 	@$(BIN)/python tools/validity.py $(RECORD)
 
 test-long: setup ## Run what finds rare faults: a hundred kills, 20,000 bad requests, two installs of Studio (half an hour).
-	@$(BIN)/pytest -m long -n 2 --durations 25 $(CELLS) tests $(wildcard notebooks/09-*.ipynb)
+	@$(BIN)/pytest -m long -n 2 --durations 25 $(CELLS) tests $(wildcard notebooks/09-*.ipynb notebooks/10-*.ipynb)
 
 check: setup ## Run what answers below a minute: lint, types, fast tests.
 	@$(MAKE) --no-print-directory --jobs lint types fast-tests
