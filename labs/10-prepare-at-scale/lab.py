@@ -42,7 +42,7 @@ SOURCE = "../labs/10-prepare-at-scale"
 # `kilograms`: the same carrier is written in capitals, or with a blank at its end, and weights are missing. And
 # some rows are there twice. Count them now, for the job must find the same numbers.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 import sagelab
 from sagelab.lab import tables
 
@@ -123,7 +123,7 @@ assert any(f"{rows:,} rows delivered, {PARCELS:,} parcels among them" in line fo
 # ([ListObjectsV2](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html),
 # [GetObject](https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html)).
 
-# %%
+# %% tags=["nbval-ignore-output"]
 import io
 
 found = lab.client("s3").list_objects_v2(Bucket=lab.bucket, Prefix=f"{lab.prefix}/prepared/train/part")
@@ -192,7 +192,7 @@ in_service = watch.follow(lab, "endpoint", name)
 # LibSVM, for every partition of a DataFrame. The job has left 200 parcels to ask about, each with the features
 # that Spark made of it. The answer is a probability for each.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 columns = ["carrier", "service", "origin", "destination", "kilometres", "kilograms", "weekday", "features"]
 place = lab.client("s3").list_objects_v2(Bucket=lab.bucket, Prefix=f"{lab.prefix}/prepared/asked/part")
 asked = tables.fetch(lab, f"s3://{lab.bucket}/{place['Contents'][0]['Key']}", names=columns)
@@ -251,7 +251,7 @@ in_service = watch.follow(lab, "endpoint", line.endpoint_name)
 # Now a client sends a parcel as the shop's system knows it. Do both endpoints say the same, the one that is given
 # Spark's features and the one that makes its own? They had better, to the sixth digit.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 raw = asked.drop(columns="features").to_csv(index=False, header=False)
 answer = runtime.invoke_endpoint(EndpointName=line.endpoint_name, ContentType="text/csv", Body=raw)
 by_onnx = [float(value) for value in answer["Body"].read().split()]
@@ -264,7 +264,7 @@ assert furthest < 1e-5
 # 200 parcels came by *pigeon*: the job put them there.) And Friday is bad for parcels, as the recipe has it:
 # every answer is higher on a Friday than on a Tuesday.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 parcel = "pigeon,standard,north,harbour,{},2.5,{}"
 days = {"Tuesday": 1, "Friday": 4}
 answers = {}
