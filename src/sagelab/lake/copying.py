@@ -7,7 +7,9 @@ https://docs.aws.amazon.com/redshift/latest/dg/r_UNLOAD.html
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from sagelab.lake import errors
 from sagelab.lake.tokens import Reader, Token
@@ -15,7 +17,6 @@ from sagelab.lake.types import literal, quoted
 
 _FORMATS = ("csv", "json", "parquet")
 _TAKEN = ("statupdate", "compupdate", "acceptinvchars", "truncatecolumns", "trimblanks", "explicit_ids")
-_PACKED = {"gzip": "gzip", "zstd": "zstd"}
 
 
 @dataclass
@@ -46,6 +47,9 @@ class Unload:
     overwrite: bool = False
 
 
+_Found = TypeVar("_Found", Copy, Unload)
+
+
 def read_copy(sql: str) -> Copy | None:
     """None: it is no COPY. QueryFault: nothing here does it."""
     if not re.match(r"\s*COPY\b", sql, re.I):
@@ -60,19 +64,12 @@ def read_copy(sql: str) -> Copy | None:
     reader.need("from")
     table = f"{quoted(name.database or 'public')}.{quoted(name.table)}"
     found = Copy(table, columns, reader.text(), "")
-    while not reader.done and not reader.peek(";"):
-        _copy_option(reader, found, reader.word())
-    reader.end()
-    _check(found.place, found.role)
+    _read_options(reader, found, _copy_option)
     return found
 
 
 def _copy_option(reader: Reader, found: Copy, word: str) -> None:
     match word:
-        case "iam_role" | "credentials":
-            found.role = _role(reader)
-        case "format":
-            reader.take("as")
         case "csv" | "json" | "parquet":
             found.format = word
             if word == "csv":
@@ -80,9 +77,6 @@ def _copy_option(reader: Reader, found: Copy, word: str) -> None:
             reader.take("as")
             if word == "json" and _comes(reader).kind == "string" and reader.text() != "auto":
                 raise _not("JSON paths")
-        case "delimiter":
-            reader.take("as")
-            found.delimiter = reader.text()
         case "ignoreheader":
             reader.take("as")
             found.skip = int(reader.value())
@@ -92,8 +86,6 @@ def _copy_option(reader: Reader, found: Copy, word: str) -> None:
         case "maxerror":
             reader.take("as")
             found.most = int(reader.value())
-        case "gzip" | "zstd":
-            found.packed = _PACKED[word]
         case "region" | "dateformat" | "timeformat":
             reader.take("as")
             if reader.text() not in ("auto",) and word != "region":
@@ -114,29 +106,17 @@ def read_unload(sql: str) -> Unload | None:
     reader.need(")")
     reader.need("to")
     found = Unload(inner, reader.text(), "")
-    while not reader.done and not reader.peek(";"):
-        _unload_option(reader, found, reader.word())
-    reader.end()
-    _check(found.place, found.role)
+    _read_options(reader, found, _unload_option)
     return found
 
 
 def _unload_option(reader: Reader, found: Unload, word: str) -> None:
     match word:
-        case "iam_role" | "credentials":
-            found.role = _role(reader)
-        case "format":
-            reader.take("as")
         case "csv" | "json" | "parquet":
             found.format = word
             found.delimiter = "," if word == "csv" else found.delimiter
-        case "delimiter":
-            reader.take("as")
-            found.delimiter = reader.text()
         case "header":
             found.header = True
-        case "gzip" | "zstd":
-            found.packed = _PACKED[word]
         case "allowoverwrite" | "cleanpath":
             found.overwrite = True
         case "parallel":
@@ -146,6 +126,25 @@ def _unload_option(reader: Reader, found: Unload, word: str) -> None:
             reader.text()
         case _:
             raise _not(word.upper())
+
+
+def _read_options(reader: Reader, found: _Found, own: Callable[[Reader, _Found, str], None]) -> None:
+    """The rest of a statement. own: takes what the other kind has not. QueryFault: nothing here does it."""
+    while not reader.done and not reader.peek(";"):
+        match word := reader.word():
+            case "iam_role" | "credentials":
+                found.role = _role(reader)
+            case "format":
+                reader.take("as")
+            case "delimiter":
+                reader.take("as")
+                found.delimiter = reader.text()
+            case "gzip" | "zstd":
+                found.packed = word
+            case _:
+                own(reader, found, word)
+    reader.end()
+    _check(found.place, found.role)
 
 
 def source(found: Copy, addresses: list[str]) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -46,7 +47,49 @@ class Turns:
             self._changed.notify_all()
 
 
-class QueryRun(JobRun):
+class TurnRun(JobRun):
+    """What waits for its turn, then runs in a host for SECONDS at the most."""
+
+    def __init__(self, key: str, turns: Turns, host: LakeHost, report: Report) -> None:
+        super().__init__(key, report)
+        self._turns, self._host = turns, host
+        self._fault: Step | None = None
+
+    @abstractmethod
+    def act(self) -> None:
+        """What it does. JobError: it cannot."""
+
+    @abstractmethod
+    def failed(self, error: JobError) -> Step:
+        """Its end where it cannot."""
+
+    def ask_host(self, task: str, asked: dict[str, Any]) -> tuple[bool, Message]:
+        """Do a task in the host, which is told its room; whether it is done, and what came of it."""
+        room = {"memory": self._host.room.memory, "threads": self._host.room.threads}
+        return self._host.work(task, asked | room)
+
+    def work(self) -> None:
+        if not self._turns.take(self.asked):
+            return
+        timer = threading.Timer(SECONDS, self.stop, [OVERTIME])
+        timer.daemon = True
+        try:
+            self.go_on()
+            self.report(self.stopping)
+            timer.start()
+            self.act()
+        except JobError as error:
+            self._fault = self.failed(error)
+        finally:
+            timer.cancel()
+            self._turns.give()
+
+    def halt(self, now: bool) -> None:  # noqa: ARG002 # it ends at once, or not at all
+        self._turns.wake()
+        self._host.kill()
+
+
+class QueryRun(TurnRun):
     """asked: what the host is told (sagelab.lake.query.Request), but for its room. keys: of who asks.
 
     answer: what that one may see of a table.
@@ -69,35 +112,17 @@ class QueryRun(JobRun):
         report: Report,
         answer: Callable[[Any], Message] | None = None,
     ) -> None:
-        super().__init__(asked["id"], report)
-        self._asked, self._turns = asked, turns
-        self._host = LakeHost(asked["id"], context, keys, self._hear, answer)
-        self._fault: Step | None = None
+        super().__init__(asked["id"], turns, LakeHost(asked["id"], context, keys, self._hear, answer), report)
+        self._asked = asked
         self._times = {"queued": time.monotonic()}
         self._scanned = 0
 
-    def work(self) -> None:
-        if not self._turns.take(self.asked):
-            return
-        timer = threading.Timer(SECONDS, self.stop, [OVERTIME])
-        timer.daemon = True
-        try:
-            self.go_on()
-            self._times["began"] = time.monotonic()
-            self.report(Step("RUNNING"))
-            timer.start()
-            room = {"memory": self._host.room.memory, "threads": self._host.room.threads}
-            done, found = self._host.work("query", self._asked | room)
-            self._take(done, found)
-        except JobError as error:
-            self._fault = Step("FAILED", str(error), {"AthenaError": _error(1, 233, str(error))})
-        finally:
-            timer.cancel()
-            self._turns.give()
+    def act(self) -> None:
+        self._times["began"] = time.monotonic()
+        self._take(*self.ask_host("query", self._asked))
 
-    def halt(self, now: bool) -> None:  # noqa: ARG002 # a query ends at once, or not at all
-        self._turns.wake()
-        self._host.kill()
+    def failed(self, error: JobError) -> Step:
+        return Step("FAILED", str(error), {"AthenaError": _error(1, 233, str(error))})
 
     def end(self) -> Step:
         self.facts["Statistics"] = self._statistics()

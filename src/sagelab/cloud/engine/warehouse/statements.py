@@ -5,23 +5,21 @@ https://docs.aws.amazon.com/redshift-data/latest/APIReference/API_DescribeStatem
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
 from sagelab.cloud.engine.context import EngineContext
-from sagelab.cloud.engine.jobs.run import INTERRUPTED, OVERTIME, STOPPED, JobRun, Report, Step
+from sagelab.cloud.engine.jobs.run import INTERRUPTED, OVERTIME, STOPPED, Report, Step
 from sagelab.cloud.engine.lake.host import LakeHost, Message
-from sagelab.cloud.engine.lake.queries import Turns
+from sagelab.cloud.engine.lake.queries import SECONDS, TurnRun, Turns
 from sagelab.cloud.errors import JobError
 
-SECONDS = 1800.0  # that one may run
 NOBODY = ("none", "none", None)  # S3 and the catalogue are reached with roles of the warehouse's alone
 FOLDER = "/warehouse"  # in the host: that of the database
 
 
-class StatementRun(JobRun):
+class StatementRun(TurnRun):
     """asked: what the host is told (sagelab.lake.warehouse.Asked), but for its room. folder: of the database.
 
     turns: of the database, which one process has at a time. answer: what the host asks. keep: rows of a statement,
@@ -47,34 +45,18 @@ class StatementRun(JobRun):
         keep: Callable[[int, list[Any]], None],
         report: Report,
     ) -> None:
-        super().__init__(key, report)
-        self._asked, self._turns, self._keep = asked, turns, keep
-        self._host = LakeHost(key, context, NOBODY, self._hear, answer, {FOLDER: str(folder)})
-        self._fault: Step | None = None
+        host = LakeHost(key, context, NOBODY, self._hear, answer, {FOLDER: str(folder)})
+        super().__init__(key, turns, host, report)
+        self._asked, self._keep = asked, keep
         self._told: dict[int, Message] = {}
 
-    def work(self) -> None:
-        if not self._turns.take(self.asked):
-            return
-        timer = threading.Timer(SECONDS, self.stop, [OVERTIME])
-        timer.daemon = True
-        try:
-            self.go_on()
-            self.report(Step("STARTED"))
-            timer.start()
-            room = {"memory": self._host.room.memory, "threads": self._host.room.threads}
-            done, found = self._host.work("warehouse", self._asked | room)
-            if not done:
-                self._fault = Step("FAILED", str(found.get("reason") or "ERROR: The statement failed.")[:1000])
-        except JobError as error:
-            self._fault = Step("FAILED", f"ERROR: {error}")
-        finally:
-            timer.cancel()
-            self._turns.give()
+    def act(self) -> None:
+        done, found = self.ask_host("warehouse", self._asked)
+        if not done:
+            self._fault = Step("FAILED", str(found.get("reason") or "ERROR: The statement failed.")[:1000])
 
-    def halt(self, now: bool) -> None:  # noqa: ARG002 # a statement ends at once, or not at all
-        self._turns.wake()
-        self._host.kill()
+    def failed(self, error: JobError) -> Step:
+        return Step("FAILED", f"ERROR: {error}")
 
     def end(self) -> Step:
         self.facts["Statements"] = self._told
