@@ -49,6 +49,7 @@ BESIDE = {
     "elasticmapreduce": "ElasticMapReduce",
     "lakeformation": "",
     "redshift-data": "RedshiftData",
+    "dms": "AmazonDMSv20160101",
 }
 BY_PATH = frozenset({"lakeformation"})  # of them those whose operations are found by method and path
 SHARED = frozenset({"glue"})  # of them those whose other operations are moto's
