@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,9 +40,10 @@ def programs() -> Path | None:
 
 @dataclass(frozen=True)
 class Postgres:
-    """A running server. database: a new one for a test."""
+    """A running server. restart: let it end and come back."""
 
     port: int
+    restart: Callable[[], None] = lambda: None
 
     def connect(self, database: str = "postgres", **more: Any) -> psycopg.Connection[Any]:
         place: dict[str, Any] = {"host": "127.0.0.1", "port": self.port, "user": "learner", "password": PASSWORD}
@@ -78,15 +79,26 @@ def started(folder: Path, bin_folder: Path) -> Iterator[Postgres]:
     port = _free_port()
     options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
     command: list[Any] = [bin_folder / "postgres", "-D", data, "-p", str(port), "-k", folder, *options]
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen(command, stderr=log, cwd="/", **plain, **asks)
+    servers = list[subprocess.Popen[bytes]]()
+
+    def start() -> None:
+        with (folder / "log").open("a") as log:
+            servers.append(subprocess.Popen(command, stderr=log, cwd="/", **plain, **asks))
+        until(lambda: _answers(Postgres(port)), bool)
+
+    def end() -> None:
+        servers[-1].send_signal(signal.SIGQUIT)
+        servers[-1].wait(30)
+
+    def restart() -> None:
+        end()
+        start()
+
     try:
-        found = Postgres(port)
-        until(lambda: _answers(found), bool)
-        yield found
+        start()
+        yield Postgres(port, restart)
     finally:
-        server.send_signal(signal.SIGQUIT)
-        server.wait(30)
+        end()
 
 
 @contextmanager

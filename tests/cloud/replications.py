@@ -39,9 +39,8 @@ class Replications:
     """database: of the server; one a test."""
 
     def __init__(self, cloud: LocalCloud, postgres: Postgres | None = None) -> None:
-        self.cloud, self.postgres = cloud, postgres
-        self.api: Any = cloud.client("dms")
-        self.s3: Any = cloud.client("s3")
+        self.postgres = postgres
+        self.at(cloud)
         self.bucket = f"dms-{uuid.uuid4().hex[:8]}"
         self.s3.create_bucket(Bucket=self.bucket)
         self.role = make_role(cloud, "dms")
@@ -49,6 +48,12 @@ class Replications:
         made = self.api.create_replication_instance(ReplicationInstanceClass="dms.t3.micro", **asked)
         self.instance = made["ReplicationInstance"]["ReplicationInstanceArn"]
         self.instance_name = asked["ReplicationInstanceIdentifier"]
+
+    def at(self, cloud: LocalCloud) -> None:
+        """From now on ask this one, which may have another port after a kill."""
+        self.cloud = cloud
+        self.api: Any = cloud.client("dms")
+        self.s3: Any = cloud.client("s3")
 
     def endpoint(self, kind: str, engine: str, **more: Any) -> str:
         name = f"e-{uuid.uuid4().hex[:8]}"
@@ -143,6 +148,9 @@ class Replications:
     def body(self, key: str) -> bytes:
         found: bytes = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
         return gzip.decompress(found) if key.endswith(".gz") else found
+
+    def reader(self, key: str) -> io.BytesIO:
+        return io.BytesIO(self.body(key))
 
     def rows(self, prefix: str, kind: str = "") -> list[list[str]]:
         """Of all CSV files below a prefix, in their order. kind: LOAD, or 2 for those of changes."""

@@ -2,48 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import re
-from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import pyarrow.parquet as parquet
-import pytest
 
-from tests.cloud import postgres
 from tests.cloud.postgres import Postgres
 from tests.cloud.replications import Replications, including, mappings
-from tests.conftest import LocalCloud
 from tests.waiting import until
 
 LOGGED: dict[str, Any] = {"Logging": {"EnableLogging": True}}
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    found = postgres.programs()
-    if found is None:
-        pytest.skip("there is no PostgreSQL here (Debian's package postgresql)")
-    with postgres.own_folder() as folder, postgres.started(folder, found) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def dms(cloud: LocalCloud, server: Postgres) -> Replications:
-    return Replications(cloud, server)
-
-
-@pytest.fixture
-def database(server: Postgres) -> str:
-    return server.database()
-
-
-@pytest.fixture
-def sql(server: Postgres, database: str) -> Iterator[Any]:
-    with server.connect(database) as connection:
-        yield connection.execute
 
 
 def test_a_table_is_loaded_and_its_changes_follow_in_their_order(
@@ -111,7 +81,7 @@ def test_files_of_parquet_have_the_types_of_columns(dms: Replications, database:
     dms.loaded(task)
     sql("UPDATE kinds SET price = 4 WHERE id = 1")
     keys = until(lambda: dms.keys("typed/"), lambda keys: len(keys) == 2)
-    change, load = (parquet.read_table(io.BytesIO(dms.body(key))) for key in sorted(keys))
+    change, load = (parquet.read_table(dms.reader(key)) for key in sorted(keys))
     assert load.schema.names[:2] == ["Op", "moved"]
     assert [str(field.type) for field in load.schema] == [
         *("string", "timestamp[us]", "int64", "int32", "decimal128(10, 2)", "string", "double"),
