@@ -63,9 +63,19 @@ _KINDS = {
     "notebook-instance": _Told("Notebook Instance", ("NotebookInstanceStatus",)),
     "notebook-instance-lifecycle-config": _Told("Notebook Lifecycle Config", gone=True),
 }
-KINDS = frozenset({*_KINDS, "pipeline-execution", "glue-job-run"})
+KINDS = frozenset({*_KINDS, "pipeline-execution", "glue-job-run", "dms-task"})
 # The end of a job's run -> how bad it is. https://docs.aws.amazon.com/glue/latest/dg/automating-awsglue-with-cloudwatch-events.html
 _GLUE = {"SUCCEEDED": "INFO", "STOPPED": "INFO", "FAILED": "ERROR", "TIMEOUT": "WARN"}
+
+# The status of a replication task -> type, number and category of DMS's event.
+# https://docs.aws.amazon.com/dms/latest/userguide/CHAP_EventBridge.html
+_DMS = {
+    "ready": ("CREATED", "0074", "Creation"),
+    "starting": ("STARTED", "0069", "StateChange"),
+    "stopped": ("STOPPED", "0079", "StateChange"),
+    "failed": ("FAILED", "0078", "Failure"),
+    None: ("DELETED", "0073", "Deletion"),
+}
 
 
 def note(store: Store) -> None:
@@ -88,6 +98,9 @@ def events(change: Transition) -> Iterator[Document]:
         return
     if change.kind == "glue-job-run":
         yield from _of_glue(change)
+        return
+    if change.kind == "dms-task":
+        yield from _of_replication(change)
         return
     told, found = _KINDS[change.kind], change.after or change.before
     if found is None or (change.after is None and not told.gone):
@@ -140,6 +153,30 @@ def _of_glue(change: Transition) -> Iterator[Document]:
     detail = {"jobName": after["JobName"], "severity": _GLUE[state], "state": state, "jobRunId": after["Id"]}
     detail |= {"message": message}
     yield _event("Glue Job State Change", change.region, [], detail) | {"source": "aws.glue"}
+
+
+def _of_replication(change: Transition) -> Iterator[Document]:
+    """Of a replication task of DMS."""
+    after, before = change.after or {}, change.before or {}
+    status = after.get("Status")
+    if status not in _DMS or status == before.get("Status"):
+        return
+    kind, number, category = _DMS[status]
+    name = (after or before)["ReplicationTaskIdentifier"]
+    flag = {"resume-processing": "resume", "reload-target": "reload"}.get(
+        after.get(OWN, {}).get("Flag"), "fresh start"
+    )
+    words = {"starting": f"Replication task started, with flag = {flag}", "stopped": after.get("StopReason")}
+    detail = {
+        "type": "REPLICATION_TASK",
+        "category": category,
+        "eventType": f"REPLICATION_TASK_{kind}",
+        "eventId": f"DMS-EVENT-{number}",
+        "resourceLink": f"https://console.aws.amazon.com/dms/v2/home?region={change.region}#taskDetails/{name}",
+        "detailMessage": words.get(str(status)) or f"Replication task {kind.lower()}",
+    }
+    title = "DMS Replication Task State Change"
+    yield _event(title, change.region, [change.arn], detail) | {"source": "aws.dms"}
 
 
 def _of_step(name: str, step: Document, was: str | None) -> Document:
