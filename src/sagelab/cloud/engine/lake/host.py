@@ -50,9 +50,10 @@ class Room:
 
 
 class LakeHost:
-    """`work` once; `kill` at any time. keys: of who asked. hear: each message but the last, in that thread.
+    """`work` once, or `ask` and `clear`; `kill` at any time.
 
-    answer: what it asks of the catalogue, where something is to be answered. mounts: more folders of its own.
+    keys: of who asked. hear: each message but the last, in that thread. answer: what it asks of the
+    catalogue, where something is to be answered. mounts: more folders of its own.
     """
 
     def __init__(
@@ -76,8 +77,14 @@ class LakeHost:
 
         PullFailed: its packages are not there.
         """
-        launcher = self._context.launcher
-        folder = launcher.make_folder(self.name, "lake")
+        try:
+            return self.ask(kind, asked)
+        finally:
+            self.clear()
+
+    def ask(self, kind: str, asked: dict[str, Any]) -> tuple[bool, Message]:
+        """The same; `clear` is called afterwards."""
+        folder = self._context.launcher.make_folder(self.name, "lake")
         try:
             with relay.listen(folder / "run" / SOCKET) as listener:
                 self._start(folder)
@@ -88,9 +95,12 @@ class LakeHost:
                 return self.exchange(channel, head | {"region": self._context.region}, payload)
         finally:
             self.kill()
-            if self._running:
-                self._running.group.ended.wait(GRACE)
-            launcher.remove_folder(self.name)
+
+    def clear(self) -> None:
+        """Wait until nothing of it runs, and remove what it has on the disk."""
+        if self._running:
+            self._running.group.ended.wait(GRACE)
+        self._context.launcher.remove_folder(self.name)
 
     def exchange(self, channel: socket.socket, head: Message, payload: bytes) -> tuple[bool, Message]:
         """Ask, and hear all that is answered."""

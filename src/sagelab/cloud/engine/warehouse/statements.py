@@ -51,7 +51,7 @@ class StatementRun(TurnRun):
         self._told: dict[int, Message] = {}
 
     def act(self) -> None:
-        done, found = self.ask_host("warehouse", self._asked)
+        done, found = self._host.work("warehouse", self._asked | self.room)
         if not done:
             self._fault = Step("FAILED", str(found.get("reason") or "ERROR: The statement failed.")[:1000])
 
