@@ -42,7 +42,9 @@ def application(serverless: Serverless) -> str:
     return serverless.make(runtimeConfiguration=[usual], initialCapacity={"DRIVER": {"workerCount": 1}})
 
 
-@pytest.mark.parametrize(("parameters", "hosts"), [(ONE, ["algo-1"]), (SEVERAL, ["algo-1", "algo-2"])])
+@pytest.mark.parametrize(
+    ("parameters", "hosts"), [(ONE, ["algo-1"]), (SEVERAL, ["algo-1", "algo-2"])], ids=["alone", "several"]
+)
 def test_a_script_reads_and_writes_s3_with_modules_of_its_own(
     serverless: Serverless, application: str, parameters: str, hosts: list[str]
 ) -> None:
@@ -58,7 +60,7 @@ def test_a_script_reads_and_writes_s3_with_modules_of_its_own(
     )
     assert found["state"] == "SUCCESS", (
         found["stateDetails"],
-        serverless.log(found, "SPARK_DRIVER/stderr")[-3000:],
+        serverless.log(found, "SPARK_DRIVER/stdout"),
     )
     said = serverless.log(found, "SPARK_DRIVER/stdout").splitlines()
     assert said == ["book 4.5 42", "film 2.0 42", f"on {' '.join(hosts)} 3"]

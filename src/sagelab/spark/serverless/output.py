@@ -30,7 +30,7 @@ LOOK = 0.5  # seconds between two looks at what executors have printed
 LONGEST = 1 << 16  # bytes of a line that is passed on whole
 LAST, ROOM = 3, 1000  # errors that are told, and characters of them
 ERROR = re.compile(
-    r"(?:Caused by: |Exception in thread |Error: |fatal error|(?:[\w$]+\.)*\w+(?:Error|Exception)\b)"
+    r"(?:Caused by: |Exception in thread |Error: |fatal error|(?:: )?(?:[\w$]+\.)*\w+(?:Error|Exception)\b)"
 )
 
 
@@ -68,8 +68,8 @@ class Logs:
 
     def say(self, name: str, line: str) -> None:
         """Pass a line of a log on."""
-        if name == f"{DRIVER}/stderr" and ERROR.match(line):
-            self._said.append(line.strip())
+        if name.startswith(DRIVER) and ERROR.match(line):  # what a script says of errors comes by stdout
+            self._said.append(line.strip().removeprefix(": "))
         with self._lock:
             sys.stdout.write(f"{MARK}{name}{MARK}{line.rstrip()}\n")
             sys.stdout.flush()
