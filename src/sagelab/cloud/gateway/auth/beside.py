@@ -27,6 +27,7 @@ NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
     "firehose": ("deliverystream/", ("DeliveryStreamName",)),
     "kinesis": ("stream/", ("StreamARN", "ResourceARN", "StreamName")),
     "elasticmapreduce": ("", ()),
+    "emr-serverless": ("", ()),
     "lakeformation": ("", ()),
     "redshift-data": ("", ()),
     "cloudtrail": ("trail/", ("Name", "TrailName", "ResourceId", "ResourceIdList[]")),
