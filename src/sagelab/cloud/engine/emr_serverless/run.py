@@ -91,8 +91,8 @@ class ServerlessRun(ScriptRun):
         self._wait()
         self.report(Step("SCHEDULED"))
         task = self._task()
-        order.context.launcher.warm(task.runtime)
         self.check_role(order.context, order.role, NO_ROLE)
+        order.context.launcher.warm(task.runtime)
         for number, space in enumerate(cluster.make_folders()):
             self.write_config(space.path, cluster.hosts[number], KIND, {"serverless": order.request})
         cluster.open_streams(order.wanted, list(self._notes()))
