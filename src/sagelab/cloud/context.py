@@ -38,7 +38,7 @@ EVENTS, SCHEDULER, STATES = "events.amazonaws.com", "scheduler.amazonaws.com", "
 BUILDS, DELIVERY = "codebuild.amazonaws.com", "codepipeline.amazonaws.com"
 GLUE, FIREHOSE, LOGS = "glue.amazonaws.com", "firehose.amazonaws.com", "logs.amazonaws.com"
 EMR, EC2, LAKE = "elasticmapreduce.amazonaws.com", "ec2.amazonaws.com", "lakeformation.amazonaws.com"
-REDSHIFT, SERVERLESS = "redshift.amazonaws.com", "emr-serverless.amazonaws.com"
+REDSHIFT, DMS, SERVERLESS = "redshift.amazonaws.com", "dms.amazonaws.com", "emr-serverless.amazonaws.com"
 SCALING, TRAILS = "sagemaker.application-autoscaling.amazonaws.com", "cloudtrail.amazonaws.com"
 MAKERS_OF_ROLES = ("iam", "cloudformation")
 OUT_OF_DATE = ("RequestTimeTooSkewed", "InvalidSignatureException", "ExpiredToken", "ExpiredTokenException")
@@ -97,6 +97,7 @@ class Cloud:
                 LAKE,
                 REDSHIFT,
                 SERVERLESS,
+                DMS,
             )
         }
         # What the local cloud asks itself is marked as such; every call is in the journal.
