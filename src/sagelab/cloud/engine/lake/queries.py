@@ -12,8 +12,9 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from sagelab.cloud.engine.context import EngineContext
+from sagelab.cloud.engine.errands import Message
 from sagelab.cloud.engine.jobs.run import INTERRUPTED, OVERTIME, STOPPED, JobRun, Report, Step
-from sagelab.cloud.engine.lake.host import Keys, LakeHost, Message
+from sagelab.cloud.engine.lake.host import Keys, LakeHost
 from sagelab.cloud.errors import JobError
 
 AT_ONCE = 4  # queries that run; AWS has 20 and more

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from sagelab.cloud.engine.context import EngineContext
+from sagelab.cloud.engine.errands import Message
 from sagelab.cloud.engine.jobs.run import INTERRUPTED, OVERTIME, STOPPED, Report, Step
-from sagelab.cloud.engine.lake.host import LakeHost, Message
+from sagelab.cloud.engine.lake.host import LakeHost
 from sagelab.cloud.engine.lake.queries import SECONDS, TurnRun, Turns
 from sagelab.cloud.errors import JobError
 
