@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -20,6 +20,7 @@ from sagelab.cloud import clock, control
 from sagelab.cloud.gateway.auth import emr
 from sagelab.cloud.home import Home
 from sagelab.cloud.resources import state_changes
+from sagelab.cloud.resources.emr_job_runs import may_again
 from sagelab.cloud.store import Transition
 from tests import clouds
 from tests.cloud import spark_image
@@ -270,6 +271,17 @@ def test_eventbridge_hears_of_every_state_and_of_another_attempt() -> None:
     facts = {"previousAttempt": 1, "previousAttemptState": "FAILED", "newAttempt": 2}
     assert retried["detail-type"] == "EMR Serverless Job Run Retry"
     assert facts.items() <= retried["detail"].items()
+
+
+def test_a_stream_is_tried_again_as_long_as_it_does_not_fail_too_often() -> None:
+    now = datetime.now(UTC)
+    ago = [{"attemptUpdatedAt": now - timedelta(minutes=minutes)} for minutes in (90, 70, 20, 10)]
+    stream = {"mode": "STREAMING", "state": "RUNNING", "attempt": 5, "Own": {"Attempts": ago}}
+    assert may_again(stream)  # the third failure of this hour, of five
+    assert not may_again(stream | {"retryPolicy": {"maxFailedAttemptsPerHour": 3}})
+    assert not may_again(stream | {"state": "CANCELLED"})
+    batch = stream | {"mode": "BATCH", "attempt": 1}
+    assert [may_again(batch | {"retryPolicy": {"maxAttempts": most}}) for most in (1, 2)] == [False, True]
 
 
 def test_what_a_caller_must_be_allowed() -> None:
