@@ -27,7 +27,9 @@ from tests.cloud import spark_image
 from tests.cloud.builds import make_role
 from tests.cloud.emr_serverless import ONE, Serverless
 from tests.cloud.gateway.moto.test_state_machines import Machines, task
+from tests.cloud.jobs import LIGHT, Jobs
 from tests.cloud.kills import kill
+from tests.cloud.pipelines import Pipelines, definition, step
 from tests.waiting import until
 
 WHO = """
@@ -411,6 +413,7 @@ def test_state_machines_make_applications_and_wait_for_their_runs(serverless: Se
     assert refused["error"] == "EmrServerless.ResourceNotFoundException"
 
 
+@pytest.mark.long
 def test_a_stopped_execution_cancels_its_job_run(serverless: Serverless, application: str) -> None:
     machines = Machines(serverless.cloud, make_role(serverless.cloud, "states"))
     submit = {"EntryPoint": serverless.put("long.py", LONG), "SparkSubmitParameters": ONE}
@@ -425,6 +428,37 @@ def test_a_stopped_execution_cancels_its_job_run(serverless: Serverless, applica
     until(look, lambda states: states == ["RUNNING"])
     machines.client.stop_execution(executionArn=execution)
     until(look, lambda states: states == ["CANCELLED"])
+
+
+@pytest.mark.long
+def test_a_pipelines_step_runs_on_an_application_that_is_there_or_its_own(
+    serverless: Serverless, application: str
+) -> None:
+    pipelines = Pipelines(Jobs(serverless.cloud, image=LIGHT))
+    role = make_role(serverless.cloud, "sagemaker")
+
+    def on(script: str, **arguments: Any) -> dict[str, Any]:
+        job = {"executionRoleArn": serverless.role, "jobDriver": {"sparkSubmit": serverless.driver(script)}}
+        return {"ExecutionRoleArn": serverless.role, "JobConfig": job} | arguments
+
+    def run(*steps: dict[str, Any]) -> str:
+        name = pipelines.create(definition(*steps), RoleArn=role)
+        arn = pipelines.start(name)
+        pipelines.wait(arn)
+        return arn
+
+    own = {"releaseLabel": "emr-7.5.0", "type": "SPARK", "name": "of-a-step"}
+    there = step("There", "EMRServerless", on("print(1)", ApplicationId=application))
+    fails = step("Own", "EMRServerless", on("raise ValueError('no rows')", ApplicationConfig=own))
+    found = pipelines.steps(run(there, fails | {"DependsOn": ["There"]}))
+    told = found["There"]["Metadata"]["EMRServerless"]
+    assert (found["There"]["StepStatus"], told["ApplicationId"]) == ("Succeeded", application)
+    assert serverless.see(application, told["JobRunId"])["name"] == told["JobRunName"]
+    assert (found["Own"]["StepStatus"], "ValueError: no rows" in found["Own"]["FailureReason"]) == ("Failed", True)
+    made = found["Own"]["Metadata"]["EMRServerless"]["ApplicationId"]
+    assert serverless.get(made)["state"] == "TERMINATED"
+    with pytest.raises(ClientError, match="either ApplicationId or ApplicationConfig"):
+        pipelines.create(definition(step("A", "EMRServerless", on("print(1)"))))
 
 
 def test_time_ends_what_takes_too_long_and_what_is_idle(serverless: Serverless) -> None:
