@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -20,13 +20,16 @@ from sagelab.cloud import clock, control
 from sagelab.cloud.gateway.auth import emr
 from sagelab.cloud.home import Home
 from sagelab.cloud.resources import state_changes
+from sagelab.cloud.resources.emr_job_runs import may_again
 from sagelab.cloud.store import Transition
 from tests import clouds
 from tests.cloud import spark_image
 from tests.cloud.builds import make_role
 from tests.cloud.emr_serverless import ONE, Serverless
 from tests.cloud.gateway.moto.test_state_machines import Machines, task
+from tests.cloud.jobs import LIGHT, Jobs
 from tests.cloud.kills import kill
+from tests.cloud.pipelines import Pipelines, definition, step
 from tests.waiting import until
 
 WHO = """
@@ -272,6 +275,17 @@ def test_eventbridge_hears_of_every_state_and_of_another_attempt() -> None:
     assert facts.items() <= retried["detail"].items()
 
 
+def test_a_stream_is_tried_again_as_long_as_it_does_not_fail_too_often() -> None:
+    now = datetime.now(UTC)
+    ago = [{"attemptUpdatedAt": now - timedelta(minutes=minutes)} for minutes in (90, 70, 20, 10)]
+    stream = {"mode": "STREAMING", "state": "RUNNING", "attempt": 5, "Own": {"Attempts": ago}}
+    assert may_again(stream)  # the third failure of this hour, of five
+    assert not may_again(stream | {"retryPolicy": {"maxFailedAttemptsPerHour": 3}})
+    assert not may_again(stream | {"state": "CANCELLED"})
+    batch = stream | {"mode": "BATCH", "attempt": 1}
+    assert [may_again(batch | {"retryPolicy": {"maxAttempts": most}}) for most in (1, 2)] == [False, True]
+
+
 def test_what_a_caller_must_be_allowed() -> None:
     where, start = "us-east-1:123456789012", "arn:aws:emr-serverless:us-east-1:123456789012:/"
 
@@ -399,6 +413,7 @@ def test_state_machines_make_applications_and_wait_for_their_runs(serverless: Se
     assert refused["error"] == "EmrServerless.ResourceNotFoundException"
 
 
+@pytest.mark.long
 def test_a_stopped_execution_cancels_its_job_run(serverless: Serverless, application: str) -> None:
     machines = Machines(serverless.cloud, make_role(serverless.cloud, "states"))
     submit = {"EntryPoint": serverless.put("long.py", LONG), "SparkSubmitParameters": ONE}
@@ -413,6 +428,37 @@ def test_a_stopped_execution_cancels_its_job_run(serverless: Serverless, applica
     until(look, lambda states: states == ["RUNNING"])
     machines.client.stop_execution(executionArn=execution)
     until(look, lambda states: states == ["CANCELLED"])
+
+
+@pytest.mark.long
+def test_a_pipelines_step_runs_on_an_application_that_is_there_or_its_own(
+    serverless: Serverless, application: str
+) -> None:
+    pipelines = Pipelines(Jobs(serverless.cloud, image=LIGHT))
+    role = make_role(serverless.cloud, "sagemaker")
+
+    def on(script: str, **arguments: Any) -> dict[str, Any]:
+        job = {"executionRoleArn": serverless.role, "jobDriver": {"sparkSubmit": serverless.driver(script)}}
+        return {"ExecutionRoleArn": serverless.role, "JobConfig": job} | arguments
+
+    def run(*steps: dict[str, Any]) -> str:
+        name = pipelines.create(definition(*steps), RoleArn=role)
+        arn = pipelines.start(name)
+        pipelines.wait(arn)
+        return arn
+
+    own = {"releaseLabel": "emr-7.5.0", "type": "SPARK", "name": "of-a-step"}
+    there = step("There", "EMRServerless", on("print(1)", ApplicationId=application))
+    fails = step("Own", "EMRServerless", on("raise ValueError('no rows')", ApplicationConfig=own))
+    found = pipelines.steps(run(there, fails | {"DependsOn": ["There"]}))
+    told = found["There"]["Metadata"]["EMRServerless"]
+    assert (found["There"]["StepStatus"], told["ApplicationId"]) == ("Succeeded", application)
+    assert serverless.see(application, told["JobRunId"])["name"] == told["JobRunName"]
+    assert (found["Own"]["StepStatus"], "ValueError: no rows" in found["Own"]["FailureReason"]) == ("Failed", True)
+    made = found["Own"]["Metadata"]["EMRServerless"]["ApplicationId"]
+    assert serverless.get(made)["state"] == "TERMINATED"
+    with pytest.raises(ClientError, match="either ApplicationId or ApplicationConfig"):
+        pipelines.create(definition(step("A", "EMRServerless", on("print(1)"))))
 
 
 def test_time_ends_what_takes_too_long_and_what_is_idle(serverless: Serverless) -> None:

@@ -103,7 +103,7 @@ class JobRuns(Family):
         step = replace(step, status="FAILED") if step.status == "Failed" else step
         with suppress(Missing), self._applications.lock:
             found = self.store.get(arn)
-            again = step.status == "FAILED" and step.message != ENDED and not self._closed and _may_again(found)
+            again = step.status == "FAILED" and step.message != ENDED and not self._closed and may_again(found)
             edit = partial(_try_again, step=step) if again else partial(_edit, step=step)
             found = self.store.change(arn, edit)
             if again:
@@ -213,7 +213,7 @@ def _edit(found: Document, step: Step) -> str:
     return step.status
 
 
-def _may_again(found: Document) -> bool:
+def may_again(found: Document) -> bool:
     """Whether an attempt that fails is followed by another, by the retry policy."""
     policy = found.get("retryPolicy") or {}
     if found["mode"] == "BATCH":
