@@ -263,7 +263,7 @@ OPENS = {
     "images.registry._table": "a table of the package's own",
     "images.runtimes._replaces_packages": "this environment's packages",
     "jobs.attempt.Attempt.choose_runtime": "the code that was unpacked, before it runs",
-    "glue.run.GlueRun._write_config": BEFORE,
+    "jobs.script.ScriptRun.write_config": BEFORE,
     "jobs.processing.ProcessingRun._download": BEFORE,
     "jobs.processing.ProcessingRun._write_config": BEFORE,
     "jobs.processing.ProcessingRun._code": BEFORE,

@@ -94,6 +94,29 @@ def _end_cluster(lab: Lab, key: str) -> None:
     emr.terminate_job_flows(JobFlowIds=[key])
 
 
+def _applications(lab: Lab) -> Iterator[str]:
+    """Of EMR Serverless."""
+    serverless = lab.client("emr-serverless")
+    for page in _pages(lab, "emr-serverless", "list_applications"):
+        for one in page["applications"]:
+            if _is(lab, one.get("name", "")) and one["state"] != "TERMINATED":
+                tags = serverless.list_tags_for_resource(resourceArn=one["arn"])["tags"]
+                if tags.get(lab.tags[0]["Key"]) == lab.tags[0]["Value"]:
+                    yield str(one["id"])
+
+
+def _end_application(lab: Lab, key: str) -> None:
+    """ClientError: it is not at rest yet."""
+    serverless = lab.client("emr-serverless")
+    for page in _pages(lab, "emr-serverless", "list_job_runs", applicationId=key):
+        for run in page["jobRuns"]:
+            if run["state"] not in ("SUCCESS", "FAILED", "CANCELLED", "CANCELLING"):
+                serverless.cancel_job_run(applicationId=key, jobRunId=run["id"])
+    if serverless.get_application(applicationId=key)["application"]["state"] == "STARTED":
+        serverless.stop_application(applicationId=key)
+    serverless.delete_application(applicationId=key)
+
+
 def _schedules(lab: Lab) -> Iterator[str]:
     """They have no tags."""
     pages = _pages(lab, "scheduler", "list_schedules", NamePrefix=lab.name)
@@ -212,6 +235,7 @@ PARTS = (
     Part("schedule", _schedules, lambda lab, name: lab.client("scheduler").delete_schedule(Name=name)),
     Part("state machine", _machines, _end_machine),
     Part("EMR cluster", _clusters, _end_cluster),
+    Part("EMR Serverless application", _applications, _end_application),
     Part(
         "replication task",
         lambda lab: _replications(lab, "replication_tasks", "ReplicationTaskIdentifier", "ReplicationTaskArn"),

@@ -213,7 +213,7 @@ class ReplicationEndpoints(Family):
         host = ReplicationHost(name, self.cloud.engine_context(region, DMS), lambda _: {})
         self._hosts.add(host)
         try:
-            return host.work(self.errand(endpoint, what, {}))
+            return host.carry_out(self.errand(endpoint, what, {}))
         except (servers.Unreachable, Unreadable, JobError) as error:
             return False, {"reason": str(error)}
         finally:

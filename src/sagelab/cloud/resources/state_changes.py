@@ -35,6 +35,10 @@ def _zulu(time: datetime) -> Any:
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _micros(time: datetime) -> Any:
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
 @dataclass(frozen=True)
 class _Told:
     """How changes of a kind are told. title: between "SageMaker" and "State Change".
@@ -63,7 +67,8 @@ _KINDS = {
     "notebook-instance": _Told("Notebook Instance", ("NotebookInstanceStatus",)),
     "notebook-instance-lifecycle-config": _Told("Notebook Lifecycle Config", gone=True),
 }
-KINDS = frozenset({*_KINDS, "pipeline-execution", "glue-job-run", "dms-task"})
+_SERVERLESS = {"emr-serverless-application": "Application", "emr-serverless-job-run": "Job Run"}
+KINDS = frozenset({*_KINDS, *_SERVERLESS, "pipeline-execution", "glue-job-run", "dms-task"})
 # The end of a job's run -> how bad it is. https://docs.aws.amazon.com/glue/latest/dg/automating-awsglue-with-cloudwatch-events.html
 _GLUE = {"SUCCEEDED": "INFO", "STOPPED": "INFO", "FAILED": "ERROR", "TIMEOUT": "WARN"}
 
@@ -101,6 +106,9 @@ def events(change: Transition) -> Iterator[Document]:
         return
     if change.kind == "dms-task":
         yield from _of_replication(change)
+        return
+    if change.kind in _SERVERLESS:
+        yield from _of_serverless(change)
         return
     told, found = _KINDS[change.kind], change.after or change.before
     if found is None or (change.after is None and not told.gone):
@@ -177,6 +185,36 @@ def _of_replication(change: Transition) -> Iterator[Document]:
     }
     title = "DMS Replication Task State Change"
     yield _event(title, change.region, [change.arn], detail) | {"source": "aws.dms"}
+
+
+def _of_serverless(change: Transition) -> Iterator[Document]:
+    """Of EMR Serverless: an application or a job run in another state, a run that is tried again.
+
+    https://docs.aws.amazon.com/emr/latest/EMR-Serverless-UserGuide/using-eventbridge.html
+    """
+    before, after = change.before or {}, change.after
+    if after is None:
+        return
+    source, title = {"source": "aws.emr-serverless"}, f"EMR Serverless {_SERVERLESS[change.kind]}"
+    members = ["applicationId", "arn", "releaseLabel", "state", "createdAt", "updatedAt", "type", "jobRunId"]
+    detail = {name: after[name] for name in (*members, "createdBy") if name in after}
+    if change.kind == "emr-serverless-application":
+        stop, start = after["autoStopConfiguration"], after["autoStartConfiguration"]
+        detail |= {"applicationName": after["name"]} if "name" in after else {}
+        idle = {"enabled": stop["enabled"], "idleTimeout": stop["idleTimeoutMinutes"]}
+        detail |= {"autoStopConfig": idle, "autoStartConfig": start}
+    elif before:
+        detail["previousState"] = before["state"]
+    if after["state"] != before.get("state"):
+        yield _event(f"{title} State Change", change.region, [], _plain(detail, _micros)) | source
+    if before and after.get("attempt") != before.get("attempt"):
+        last = after[OWN]["Attempts"][-1]
+        tried = {name: detail[name] for name in detail if name not in ("state", "previousState")}
+        tried |= {"previousAttempt": last["attempt"], "previousAttemptState": last["state"]}
+        tried |= {"previousAttemptCreatedAt": last["attemptCreatedAt"]}
+        tried |= {"previousAttemptEndedAt": last["attemptUpdatedAt"], "newAttempt": after["attempt"]}
+        tried["newAttemptCreatedAt"] = after["attemptCreatedAt"]
+        yield _event(f"{title} Retry", change.region, [], _plain(tried, _micros)) | source
 
 
 def _of_step(name: str, step: Document, was: str | None) -> Document:

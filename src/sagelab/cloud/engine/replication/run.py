@@ -17,9 +17,10 @@ from typing import Any, ClassVar, Protocol
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sagelab.cloud.engine.context import EngineContext
+from sagelab.cloud.engine.errands import Message
 from sagelab.cloud.engine.jobs.logs import Stream
 from sagelab.cloud.engine.jobs.run import INTERRUPTED, STOPPED, JobRun, Report, Step, Stopped
-from sagelab.cloud.engine.replication.host import Errand, Message, ReplicationHost
+from sagelab.cloud.engine.replication.host import Errand, ReplicationHost
 from sagelab.cloud.engine.sandbox.servers import Unreachable
 from sagelab.cloud.errors import InternalServerError, JobError
 
@@ -120,7 +121,7 @@ class ReplicationRun(JobRun):
         if reloading:
             self._reload()
         try:
-            return host.work(self._kept.errand())
+            return host.carry_out(self._kept.errand())
         except (Unreachable, BotoCoreError) as error:
             return False, {"reason": str(error), "again": True}
         except ClientError as error:
@@ -226,7 +227,7 @@ def drop(kept: Kept) -> None:
     reason = ""
     with suppress(KeyError):
         try:
-            done, found = host.work(kept.errand("drop"))
+            done, found = host.carry_out(kept.errand("drop"))
             reason = "" if done else str(found.get("reason"))
         except (Unreachable, JobError) as error:
             reason = str(error)

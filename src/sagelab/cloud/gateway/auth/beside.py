@@ -28,6 +28,7 @@ NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
     "firehose": ("deliverystream/", ("DeliveryStreamName",)),
     "kinesis": ("stream/", ("StreamARN", "ResourceARN", "StreamName")),
     "elasticmapreduce": ("", ()),
+    "emr-serverless": ("", ()),
     "lakeformation": ("", ()),
     "redshift-data": ("", ()),
     "dms": ("", ("ReplicationInstanceArn", "EndpointArn", *_TASKS, "ResourceArn", "ResourceArnList[]")),

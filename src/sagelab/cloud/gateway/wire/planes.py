@@ -48,10 +48,13 @@ BESIDE = {
     "kinesis": "Kinesis_20131202",
     "elasticmapreduce": "ElasticMapReduce",
     "lakeformation": "",
+    "emr-serverless": "",
     "redshift-data": "RedshiftData",
     "dms": "AmazonDMSv20160101",
 }
-BY_PATH = frozenset({"lakeformation"})  # of them those whose operations are found by method and path
+BY_PATH = frozenset(
+    {"lakeformation", "emr-serverless"}
+)  # of them those whose operations are found by method and path
 SHARED = frozenset({"glue"})  # of them those whose other operations are moto's
 MODELS = {"elasticmapreduce": "emr"}  # what is signed by another name than botocore's -> botocore's
 _LABEL = re.compile(r"\{(\w+)(\+?)\}")

@@ -12,6 +12,7 @@ import { Overview } from "./overview.js";
 import { Queries } from "./queries.js";
 import { Role, Roles } from "./roles.js";
 import { useAddress } from "./router.js";
+import { Applications, GlueJobs } from "./runs.js";
 import { Buckets, Place } from "./s3.js";
 import { Trail } from "./trail.js";
 import { html, render, useEffect, useErrorBoundary, useRef, useState } from "./ui.js";
@@ -23,6 +24,8 @@ const BESIDE = {
     ["queries", "Queries"],
     ["crawlers", "Crawlers"],
     ["clusters", "Clusters"],
+    ["glue-jobs", "Glue jobs"],
+    ["serverless", "EMR Serverless"],
   ],
   Account: [
     ["s3", "S3 buckets"],
@@ -59,6 +62,8 @@ function Page({ address }) {
   if (place === "alarms" && !rest.length) return html`<${Alarms} />`;
   if (place === "clusters" && !rest.length) return html`<${Clusters} query=${query} />`;
   if (place === "crawlers" && !rest.length) return html`<${Crawlers} />`;
+  if (place === "glue-jobs" && !rest.length) return html`<${GlueJobs} query=${query} />`;
+  if (place === "serverless" && !rest.length) return html`<${Applications} query=${query} />`;
   if (place === "queries" && !rest.length) return html`<${Queries} query=${query} />`;
   if (place === "s3" && !rest.length) return html`<${Buckets} query=${query} />`;
   if (place === "s3")
