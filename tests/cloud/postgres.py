@@ -57,8 +57,8 @@ class Postgres:
 
 
 @contextmanager
-def started(folder: Path, bin_folder: Path) -> Iterator[Postgres]:
-    """A server with a folder of its own, until the end of the block."""
+def started(folder: Path, bin_folder: Path, **settings: str) -> Iterator[Postgres]:
+    """A server with a folder of its own, until the end of the block. settings: other than the usual ones."""
     user = "postgres" if _exists("postgres") else "nobody"
     asks: dict[str, Any] = {"user": user, "group": pwd.getpwnam(user).pw_gid} if os.geteuid() == 0 else {}
     data, word = folder / "data", folder / "password"
@@ -77,7 +77,7 @@ def started(folder: Path, bin_folder: Path) -> Iterator[Postgres]:
     plain: dict[str, Any] = {"env": {"PATH": os.environ["PATH"], "LC_ALL": "C"}, "stdout": subprocess.DEVNULL}
     subprocess.run([*initdb, "-E", "UTF8", "-D", data], check=True, cwd="/", **plain, **asks)
     port = _free_port()
-    options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+    options = [part for name, value in (SETTINGS | settings).items() for part in ("-c", f"{name}={value}")]
     command: list[Any] = [bin_folder / "postgres", "-D", data, "-p", str(port), "-k", folder, *options]
     servers = list[subprocess.Popen[bytes]]()
 

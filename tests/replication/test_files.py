@@ -40,6 +40,7 @@ def test_csv_is_read_back_as_it_was(rows: list[tuple[str, str | None]], delimite
 
 def test_a_text_that_looks_like_null_is_told_apart() -> None:
     assert written(Form(), WORDS, [("NULL", None), ("a", MISSING)]) == b'"NULL",NULL\na,NULL\n'
+    assert written(Form(), WORDS, [("missing", "x")]) == b"missing,x\n"
     assert written(Form(unknown="?"), WORDS, [("", MISSING)]) == b",?\n"
 
 

@@ -121,7 +121,7 @@ class Csv(_Draft):
         self.size += len(line)
 
     def _text(self, value: Value, plain: Any) -> str:
-        if value == MISSING:
+        if value is MISSING:
             return self._form.null if self._form.unknown is None else self._form.unknown
         if value is None:
             return self._form.null
@@ -169,7 +169,7 @@ class Parquet(_Draft):
         return self.path
 
     def _value(self, value: Value, typed: Any) -> Any:
-        if value is None or value == MISSING:
+        if value is None or value is MISSING:
             return None
         try:
             return typed(value)

@@ -76,7 +76,7 @@ def _test(one: Filter, table: Table) -> Callable[[tuple[str | None, ...]], bool]
         raise ValueError(f"The table {table.name!r:.100} has no column {one.column!r:.100}, which a filter names.")
     index = table.names.index(one.column)
     kind = table.columns[index].type
-    return lambda row: row[index] == MISSING or any(_holds(each, kind, row[index]) for each in one.conditions)
+    return lambda row: row[index] is MISSING or any(_holds(each, kind, row[index]) for each in one.conditions)
 
 
 def _holds(condition: Condition, kind: str, text: str | None) -> bool:

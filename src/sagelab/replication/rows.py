@@ -8,9 +8,7 @@ from typing import Any, Protocol
 
 Value = str | None
 Name = tuple[str, str]  # a schema and a table
-MISSING = (
-    "\x00missing"  # of a column whose value the source does not tell; no text of a database has that character
-)
+MISSING = b"missing".decode()  # the value of a column that the source does not tell: this very text, no equal one
 
 
 @dataclass(frozen=True)

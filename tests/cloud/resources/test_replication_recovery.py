@@ -142,3 +142,22 @@ def test_a_large_transaction_is_spilled_and_comes_whole(
     until(lambda: len(numbers(dms, PLACE)), lambda count: count == 300_000)
     assert len(dms.keys(PLACE)) == 1
     dms.delete(dms.stop(task)["ReplicationTaskArn"])
+
+
+def test_a_server_without_a_logical_log_is_loaded_and_not_followed(home: Home) -> None:
+    programs = postgres.programs()
+    if programs is None:
+        pytest.skip("there is no PostgreSQL here (Debian's package postgresql)")
+    with postgres.own_folder() as folder, postgres.started(folder, programs, wal_level="replica") as server:
+        database = server.database()
+        with closing(server.connect(database)) as connection:
+            connection.execute("CREATE TABLE log (id int PRIMARY KEY); INSERT INTO log VALUES (0)")
+        dms = Replications(clouds.start(home), server)
+        source = dms.source(database)
+        found = dms.run(dms.make(source, dms.target("loaded")))
+        assert (found["Status"], dms.rows("loaded/")) == ("stopped", [["0"]])
+        found = dms.run(dms.make(source, dms.target("killed"), "cdc"))
+        assert (found["Status"], "logical decoding requires wal_level" in found["LastFailureMessage"]) == (
+            "failed",
+            True,
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import uuid
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pyarrow.parquet as parquet
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.cloud.builds import make_role
 from tests.cloud.replications import Replications
 from tests.conftest import LocalCloud
 from tests.waiting import until
@@ -114,3 +116,36 @@ def test_a_link_to_another_file_leads_nowhere(cloud: LocalCloud, dms: Replicatio
     (folder / f"{name}.db").symlink_to(cloud.home.database)
     found = dms.connection(dms.endpoint("source", "sqlite", DatabaseName=name))
     assert (found["Status"], "unable to open" in found["LastFailureMessage"]) == ("failed", True)
+
+
+@pytest.mark.long
+def test_a_state_machine_starts_a_task_and_waits_for_its_end(
+    cloud: LocalCloud, dms: Replications, name: str, shop: sqlite3.Connection
+) -> None:
+    shop.executescript("CREATE TABLE one (x); INSERT INTO one VALUES (1)")
+    task = dms.make(dms.endpoint("source", "sqlite", DatabaseName=name), dms.target("line"))
+    sdk, mine = "arn:aws:states:::aws-sdk:databasemigration", "$.ReplicationTasks[0].Status"
+    asked = {"ReplicationTaskArn": task, "StartReplicationTaskType": "start-replication"}
+    filters = [{"Name": "replication-task-arn", "Values": [task]}]
+    rule = {"Variable": mine, "StringEquals": "stopped", "Next": "Done"}
+    states = {
+        "Start": {"Type": "Task", "Resource": f"{sdk}:startReplicationTask", "Parameters": asked, "Next": "Wait"},
+        "Wait": {"Type": "Wait", "Seconds": 1, "Next": "Look"},
+        "Look": {
+            "Type": "Task",
+            "Resource": f"{sdk}:describeReplicationTasks",
+            "Parameters": {"Filters": filters},
+            "Next": "Ended",
+        },
+        "Ended": {"Type": "Choice", "Choices": [rule], "Default": "Wait"},
+        "Done": {"Type": "Succeed"},
+    }
+    machines = cloud.client("stepfunctions")
+    text = json.dumps({"StartAt": "Start", "States": states})
+    machine = machines.create_state_machine(name=name, definition=text, roleArn=make_role(cloud, "states"))
+    run = machines.start_execution(stateMachineArn=machine["stateMachineArn"])["executionArn"]
+    look = lambda: machines.describe_execution(executionArn=run)  # noqa: E731
+    found = until(look, lambda one: one["status"] != "RUNNING")
+    assert found["status"] == "SUCCEEDED", found
+    assert dms.rows("line/") == [["1"]]
+    dms.delete(task)

@@ -172,6 +172,17 @@ def test_task_is_caught_and_tried_again(machines: Machines) -> None:
     assert [one["id"] for one in events] == list(range(1, len(events) + 1))
 
 
+def test_a_path_by_an_index_leads_to_a_value(machines: Machines) -> None:
+    rule = {"Variable": "$.tasks[0].status", "StringEquals": "stopped", "Next": "Tell"}
+    told = {"first.$": "$.tasks[0].status", "all.$": "$.tasks[*].status", "last.$": "$.deep[1][0]"}
+    states = {
+        "Look": {"Type": "Choice", "Choices": [rule]},
+        "Tell": {"Type": "Pass", "Parameters": told, **END},
+    }
+    given = {"tasks": [{"status": "stopped"}, {"status": "failed"}], "deep": [[], [7]]}
+    assert machines.output(states, given) == {"first": "stopped", "all": ["stopped", "failed"], "last": 7}
+
+
 def test_callback_is_waited_for(gateway: Any, machines: Machines) -> None:
     url = gateway.client("sqs").create_queue(QueueName="tokens")["QueueUrl"]
     body = {"QueueUrl": url, "MessageBody": {"token.$": "$$.Task.Token"}}

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import importlib
 import logging
+import re
 import threading
 from collections.abc import Callable
 from functools import lru_cache
+from types import SimpleNamespace
 from typing import Any
 
 from moto.stepfunctions import responses
@@ -42,6 +44,8 @@ THREADS = 1000  # of this process: more states than that do not run at once
 ITEMS = 40  # of a Map at a time, as on AWS
 PATHS = 1000  # read ones that are kept: reading one takes longer than all else
 FULL = "The execution reached the maximum number of history events (25000)."
+# A path that leads to one value, as AWS has it; moto makes a list of it where its last but one step is an index.
+_ONE = re.compile(r"\$(\.\w+|\['[^']*'\]|\[\d+\])*")
 _BASE = "moto.stepfunctions.parser.asl.component.state.exec"
 _CALLERS = (
     f"{_BASE}.state_task.lambda_eval_utils",
@@ -49,12 +53,14 @@ _CALLERS = (
     *(f"{_BASE}.state_task.service.state_task_service_{name}" for name in ("sfn", "sns", "sqs")),
 )
 _SERVICES = {
+    "databasemigration": "dms",
     "emrserverless": "emr-serverless",
     "eventbridge": "events",
     "cloudwatchlogs": "logs",
     "sagemakerruntime": "sagemaker-runtime",
 }
 _ERROR_NAMES = {
+    "databasemigration": "DatabaseMigration",
     "sagemaker": "SageMaker",
     "sagemakerruntime": "SageMakerRuntime",
     "cloudwatch": "CloudWatch",
@@ -90,6 +96,20 @@ class _Plain:
 def _task_for(service_name: str) -> Any:
     own = OURS.get(service_name)
     return own() if own else _moto_task_for(service_name)
+
+
+class _Value:
+    """A path that leads to one value."""
+
+    def __init__(self, path: Any) -> None:
+        self._path = path
+
+    def find(self, data: Any) -> list[Any]:
+        return [SimpleNamespace(value=one.value, path=None, context=None) for one in self._path.find(data)]
+
+
+def _reader(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    return lambda path: _Value(parse(path)) if _ONE.fullmatch(path) else parse(path)
 
 
 def _publish(self: Any, **event: Any) -> None:
@@ -157,6 +177,7 @@ def _install() -> None:
     StateTaskService._SERVICE_NAME_SFN_TO_BOTO_OVERRIDES.update(_SERVICES)
     for module in (json_path, result_path):
         module.parse = lru_cache(PATHS)(module.parse)
+    json_path.parse = lru_cache(PATHS)(_reader(json_path.parse))
     logging.getLogger("moto.stepfunctions").setLevel(logging.CRITICAL)  # it tells of each path that is not there
     responses.StepFunctionResponse.validate_state_machine_definition = _validate
 
