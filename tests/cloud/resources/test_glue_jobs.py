@@ -185,7 +185,25 @@ def test_a_run_that_takes_too_long_and_one_that_a_kill_cuts_off(home: Home) -> N
     fast = Glue(clouds.start(home))
     name = fast.make("import time; time.sleep(1000)", Timeout=1, ExecutionProperty={"MaxConcurrentRuns": 2})
     assert fast.run(name)["JobRunState"] == "TIMEOUT"
-    run = fast.start(name, Timeout=9999)
+    daily, late = (
+        fast.make("print('daily')", ExecutionProperty={"MaxConcurrentRuns": 3}),
+        fast.make("print('late')"),
+    )
+    fast.api.create_trigger(
+        Name="daily",
+        Type="SCHEDULED",
+        Schedule="cron(* * * * ? *)",
+        Actions=[{"JobName": daily}],
+        StartOnCreation=True,
+    )
+    until(lambda: fast.api.get_job_runs(JobName=daily)["JobRuns"], lambda runs: len(runs) > 0)
+    fast.api.stop_trigger(Name="daily")
+    fast.api.create_trigger(Name="hand", Type="ON_DEMAND", Actions=[{"JobName": name, "Timeout": 9999}])
+    condition = {"LogicalOperator": "EQUALS", "JobName": name, "State": "FAILED"}
+    more: dict[str, Any] = {"Predicate": {"Conditions": [condition]}, "StartOnCreation": True}
+    fast.api.create_trigger(Name="late", Type="CONDITIONAL", Actions=[{"JobName": late}], **more)
+    fast.api.start_trigger(Name="hand")
+    run = until(lambda: fast.api.get_job_runs(JobName=name)["JobRuns"], lambda runs: len(runs) == 2)[0]["Id"]
     fast.wait(name, run, "RUNNING")
     kill(home)
     fast.api = clouds.start(home).client("glue")
@@ -194,3 +212,5 @@ def test_a_run_that_takes_too_long_and_one_that_a_kill_cuts_off(home: Home) -> N
         "FAILED",
         "The local cloud ended while the job was running.",
     )
+    (again,) = until(lambda: fast.api.get_job_runs(JobName=late)["JobRuns"], lambda runs: len(runs) > 0)
+    assert again["TriggerName"] == "late"
