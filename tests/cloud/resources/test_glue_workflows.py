@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from sagelab.cloud import clock
 from sagelab.cloud.home import Home
 from tests import clouds
 from tests.cloud.builds import make_role
@@ -87,6 +88,7 @@ def test_triggers_fire_by_hand_and_by_the_ends_of_what_triggers_started(glue: Gl
     hand = make(glue, name("hand"), first, Actions=[{"JobName": second, "Arguments": {"--a": "b"}, "Timeout": 7}])
     both = after(glue, name("both"), [condition(first), condition(second, "FAILED")], third)
     never = after(glue, name("never"), [condition(first), condition(second)], third)
+    after(glue, name("asleep"), [condition(first)], third, StartOnCreation=False)
     assert glue.run(first)["JobRunState"] == "SUCCEEDED"  # of a run that no trigger started none of them hears
     assert glue.api.start_trigger(Name=hand)["Name"] == hand
     (fired,) = ended(glue, third)
@@ -98,10 +100,7 @@ def test_triggers_fire_by_hand_and_by_the_ends_of_what_triggers_started(glue: Gl
     assert glue.api.get_trigger(Name=hand)["Trigger"]["State"] == "CREATED"
     assert glue.api.stop_trigger(Name=both)["Name"] == both
     assert glue.api.get_trigger(Name=both)["Trigger"]["State"] == "DEACTIVATED"
-    glue.api.start_trigger(Name=hand)
-    ended(glue, second, 2)
-    ended(glue, first, 3)
-    assert [one["TriggerName"] for one in runs(glue, third)] == [both]  # it was stopped, and never never fires
+    assert [one["TriggerName"] for one in runs(glue, third)] == [both]
     assert glue.api.delete_trigger(Name=never)["Name"] == never
 
 
@@ -303,6 +302,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"Actions": [{"CrawlerName": one} for one in "abc"]},
         "Actions cannot contain more than two crawlers",
     ),
+    "many jobs": ({"Actions": [{"JobName": "b"}] * 51}, "limited to 50 jobs per trigger"),
+    "much": (
+        {"Actions": [{"JobName": "b", "Arguments": {"--a": "x" * 150_000}}] * 2},
+        "Request size limit exceeded",
+    ),
     "events alone": ({"Type": "EVENT"}, "WorkflowName cannot be null or empty"),
     "started by hand": ({"StartOnCreation": True}, "StartOnCreation is not supported"),
 }
@@ -315,7 +319,7 @@ def test_what_is_no_trigger_is_refused_in_words(glue: Glue, case: str) -> None:
         glue.api.create_trigger(
             **{"Name": "refused", "Type": "ON_DEMAND", "Actions": [{"JobName": "b"}]} | changes
         )
-    assert code(refused)[0] == "InvalidInputException"
+    assert code(refused)[0] in ("InvalidInputException", "ResourceNumberLimitExceededException")
     assert words in code(refused)[1]
 
 
@@ -389,6 +393,39 @@ def test_who_works_with_a_workflow_is_held_to_its_name(glue: Glue, cloud: LocalC
         with pytest.raises(ClientError) as refused:
             call(**asked)
         assert code(refused)[0] == "AccessDeniedException"
+
+
+@pytest.mark.long
+def test_time_starts_workflows_and_says_where_it_could_not(home: Home) -> None:
+    clock.set_speed(home, 60)
+    glue, source = Glue(clouds.start(home)), "house"
+    glue.api.create_workflow(Name="timed", MaxConcurrentRuns=1)
+    job, events = glue.make(WAITS), glue.cloud.client("events")
+    timed = {"Type": "SCHEDULED", "Schedule": "cron(* * * * ? *)", "StartOnCreation": True}
+    make(glue, "each-minute", job, WorkflowName="timed", **timed)
+    found = until(lambda: glue.api.get_workflow_runs(Name="timed")["Runs"], lambda seen: len(seen) > 1)
+    assert {one["Status"] for one in found} == {"RUNNING", "ERROR"}
+    (refused, *_) = [one for one in found if one["Status"] == "ERROR"]
+    assert refused["ErrorMessage"] == "Concurrent runs exceeded for workflow: timed."
+    glue.api.stop_trigger(Name="each-minute")
+    glue.api.create_workflow(Name="windowed")
+    condition = {"BatchSize": 100, "BatchWindow": 60}
+    make(
+        glue,
+        "windowed",
+        glue.make("print(1)"),
+        WorkflowName="windowed",
+        Type="EVENT",
+        EventBatchingCondition=condition,
+    )
+    arn = f"arn:aws:glue:us-east-1:{home.account}:workflow/windowed"
+    events.put_rule(Name=source, EventPattern=json.dumps({"source": [source]}))
+    target = {"Id": "1", "Arn": arn, "RoleArn": make_role(glue.cloud, "events")}
+    events.put_targets(Rule=source, Targets=[target])
+    events.put_events(Entries=[{"Source": source, "DetailType": "arrived", "Detail": "{}"}])
+    (run, *_) = until(lambda: glue.api.get_workflow_runs(Name="windowed")["Runs"], bool)
+    assert run["StartingEventBatchCondition"]["BatchSize"] == 1
+    assert wait(glue, "windowed", run["WorkflowRunId"])["Status"] == "COMPLETED"
 
 
 @pytest.mark.long

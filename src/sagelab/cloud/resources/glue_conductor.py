@@ -76,7 +76,10 @@ class Conductor:
     def _goes_on(self, arn: str) -> bool:
         """Do what can be done for a holder of actions; whether something is left."""
         try:
-            holder = self._settle(arn, {})  # what a kill has left
+            holder = self._store.get(arn)
+            ended = [one for one in holder[OWN]["Actions"] if not firings.goes_on(one)]
+            if ended and ("WorkflowRunId" not in holder or len(ended) == len(holder[OWN]["Actions"])):
+                holder = self._settle(arn, {})  # what a kill has left
             while changed := self._look(arn, holder):
                 holder = self._settle(arn, changed)
             return any(map(firings.goes_on, holder[OWN]["Actions"]))

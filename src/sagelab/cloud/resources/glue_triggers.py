@@ -253,9 +253,12 @@ class GlueTriggers(Family):
                 own["Since"] = own["Since"] if own["Events"] else self.cloud.clock.now()
                 own["Events"].append(event)
 
-        arn = arn_of(place, "trigger", first["Name"])
-        found = self.store.change(arn, edit)
-        if len(found[OWN]["Events"]) >= found["EventBatchingCondition"]["BatchSize"]:
+        arn, size = arn_of(place, "trigger", first["Name"]), first["EventBatchingCondition"]["BatchSize"]
+        try:
+            waiting = self.store.change(arn, edit)[OWN]["Events"]
+        except Missing:
+            return False
+        for _ in range(len(waiting) // size):
             self._open(arn, 0)
         self._take_up()
         return True
@@ -265,11 +268,11 @@ class GlueTriggers(Family):
         now = self.cloud.clock.now()
 
         def take(trigger: Document) -> None:
-            own = trigger[OWN]
+            own, size = trigger[OWN], trigger["EventBatchingCondition"]["BatchSize"]
             if own["Events"] and "Batch" not in own:
-                condition = {"BatchSize": len(own["Events"]), "BatchWindow": int(now - own["Since"])}
-                own["Batch"] = {"Id": new_run_id(), "Events": own["Events"], "Condition": condition}
-                own["Events"] = []
+                events, own["Events"] = own["Events"][:size], own["Events"][size:]
+                condition = {"BatchSize": len(events), "BatchWindow": int(now - own["Since"])}
+                own["Batch"] = {"Id": new_run_id(), "Events": events, "Condition": condition}
 
         with suppress(Beside, Missing):
             found = self.store.change(arn, take)
@@ -277,7 +280,7 @@ class GlueTriggers(Family):
                 facts = {"WorkflowRunId": batch["Id"], "StartingEventBatchCondition": batch["Condition"]}
                 properties = {EVENTS: f"[{', '.join(batch['Events'])}]"}
                 self.conductor.begin(place_of(arn), found["WorkflowName"], properties, facts, is_kept=True)
-                self.store.change(arn, lambda trigger: trigger[OWN].pop("Batch", None) and None)
+                self.store.change(arn, partial(_close, batch["Id"]))
 
     # For its neighbours
 
@@ -301,6 +304,12 @@ def _opens(trigger: Document) -> float | None:
     if "Batch" in own:
         return 0.0
     return float(own["Since"]) + trigger["EventBatchingCondition"]["BatchWindow"] if own["Events"] else None
+
+
+def _close(batch: str, trigger: Document) -> None:
+    """A batch has its run; somebody else may have begun the next one."""
+    if trigger[OWN].get("Batch", {}).get("Id") == batch:
+        del trigger[OWN]["Batch"]
 
 
 def _at(due: float, _after: float) -> float:

@@ -6,15 +6,17 @@ https://docs.aws.amazon.com/glue/latest/dg/aws-glue-api-jobs-trigger.html
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sagelab.cloud.events.schedules import Schedule
-from sagelab.cloud.resources.call import Params
+from sagelab.cloud.resources.call import Beside, Params
 from sagelab.cloud.resources.glue_rules import check_arguments, invalid
 
 SCHEDULED, CONDITIONAL, ON_DEMAND, EVENT = "SCHEDULED", "CONDITIONAL", "ON_DEMAND", "EVENT"
 JOB, CRAWLER = "JOB", "CRAWLER"
 # The ends that a trigger can wait for.
 ENDS = {JOB: ("SUCCEEDED", "STOPPED", "FAILED", "TIMEOUT"), CRAWLER: ("SUCCEEDED", "FAILED", "CANCELLED")}
-CRAWLERS = 2  # that a trigger starts
+CRAWLERS, JOBS = 2, 50  # that a trigger starts
 WINDOW = 900  # seconds in which events are one batch
 # Member -> the one type that has it.
 _OF_TYPE = {"Schedule": SCHEDULED, "Predicate": CONDITIONAL, "EventBatchingCondition": EVENT}
@@ -68,6 +70,10 @@ def _check_predicate(predicate: Params) -> None:
             raise invalid(f"{member} {one[member]} is not supported in a condition: {', '.join(ENDS[kind])} are.")
 
 
+def _given(action: Params) -> Iterable[tuple[str, str]]:
+    return (action.get("Arguments") or {}).items()
+
+
 def _check_actions(actions: list[Params]) -> None:
     if not actions:
         raise invalid("Actions cannot be null or empty")
@@ -79,3 +85,8 @@ def _check_actions(actions: list[Params]) -> None:
         check_arguments(one.get("Arguments") or {})
     if sum("CrawlerName" in one for one in actions) > CRAWLERS:
         raise invalid("Actions cannot contain more than two crawlers")
+    if len(actions) > JOBS:
+        words = "The number of jobs per trigger has exceeded the limit. Your account is limited to"
+        raise Beside("ResourceNumberLimitExceededException", f"{words} {JOBS} jobs per trigger.")
+    together = {f"{number}{name}": text for number, one in enumerate(actions) for name, text in _given(one)}
+    check_arguments(together)
