@@ -110,6 +110,8 @@ class Cloud:
         self._listeners: list[Callable[[str, str], None]] = [ec2.on_change]
         # Puts an event of a service of AWS's on the default bus of a region; EventBridge's, once that is there.
         self.put_event: Callable[[dict[str, Any], str], None] = lambda _event, _region: None
+        # Tells a workflow of Glue's, by its ARN, of an event's id; whether it waits for one.
+        self.notify_workflow: Callable[[str, str], bool] = lambda _workflow, _event: False
         # Keys with the rights of an access key, good for so many seconds at least; the front door lends them.
         self.lend: Callable[[str, float], tuple[str, str, str | None]]
         self._models = create_loader()
