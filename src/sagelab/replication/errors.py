@@ -12,7 +12,9 @@ NO_TABLES = (
     " initially capture any tables, set Task Setting FailOnNoTablesCaptured to false and restart task."
 )
 # SQLSTATE's classes of which a server gets over by itself: connections, resources, an operator, and a slot in use.
-_PASSING = ("08", "53", "57", "55006", "58")
+_PASSING = ("08", "53", "57", "55006")
+# What a server that refuses a connection says of itself alone; whatever else it says is about who asks.
+_BUSY = ("starting up", "shutting down", "in recovery", "too many clients", "remaining connection slots")
 _DENIED = (
     "AccessDenied",
     "NoSuchBucket",
@@ -49,6 +51,11 @@ def words_of(error: BaseException) -> str:
     return text[:WORDS]
 
 
+def of_connection(words: str) -> Fault:
+    """A server that cannot be reached, or lets nobody in."""
+    return Fault(words, again="FATAL:" not in words or any(busy in words for busy in _BUSY))
+
+
 def of_target(key: str, error: Exception) -> Fault:
     """A file that S3 does not take."""
     found = getattr(error, "response", {}).get("Error", {})
@@ -64,7 +71,5 @@ def _passes(error: BaseException) -> bool:
         return str(state).startswith(_PASSING)
     if isinstance(error, sqlite3.OperationalError):
         return "locked" in str(error) or "busy" in str(error)
-    lost = type(error).__name__ == "OperationalError" and "authentication" not in str(
-        error
-    )  # psycopg's, without a state
+    lost = type(error).__name__ == "OperationalError"  # psycopg's, without a state: the connection is gone
     return lost or isinstance(error, ConnectionError | TimeoutError)

@@ -16,7 +16,7 @@ from psycopg import sql
 from sagelab.replication import decoding, values
 from sagelab.replication.catalogs import COLUMNS, SCHEMAS, TABLES
 from sagelab.replication.decoding import Change
-from sagelab.replication.errors import Fault
+from sagelab.replication.errors import Fault, of_connection, words_of
 from sagelab.replication.rows import MISSING, Column, Mark, Name, Row, Table, Transaction, Value
 from sagelab.replication.stream import Stream
 
@@ -30,23 +30,30 @@ CONNECT_SECONDS = 10
 
 
 def connect(asked: dict[str, Any], **more: Any) -> psycopg.Connection[Any]:
-    """Nothing that somebody chose is sent to what does not answer as PostgreSQL does: TLS is asked for first."""
+    """Nothing that somebody chose is sent to what does not answer as PostgreSQL does: TLS is asked for first.
+
+    Fault: there is no connection.
+    """
     host, _, port = str(asked["server"]).rpartition(":")
-    return psycopg.connect(
-        host=host,
-        port=int(port),
-        user=asked["user"],
-        password=asked["password"],
-        dbname=asked["database"],
-        sslmode="require" if asked["ssl"] == "require" else "prefer",
-        gssencmode="disable",
-        connect_timeout=CONNECT_SECONDS,
-        application_name="AWS DMS",
-        client_encoding="UTF8",
-        options=OPTIONS,
-        autocommit=True,
-        **more,
-    )
+    try:
+        return psycopg.connect(
+            host=host,
+            port=int(port),
+            user=asked["user"],
+            password=asked["password"],
+            dbname=asked["database"],
+            sslmode="require" if asked["ssl"] == "require" else "prefer",
+            gssencmode="disable",
+            connect_timeout=CONNECT_SECONDS,
+            application_name="AWS DMS",
+            client_encoding="UTF8",
+            options=OPTIONS,
+            autocommit=True,
+            **more,
+        )
+    except psycopg.OperationalError as error:
+        by_its_name = f'"{asked["name"]}", port {asked["port"]}'  # not that of the relay
+        raise of_connection(words_of(error).replace(f'"{host}", port {port}', by_its_name)) from None
 
 
 class Postgres:

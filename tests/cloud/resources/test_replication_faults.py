@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 from typing import Any
@@ -99,6 +100,7 @@ def test_a_column_that_comes_in_the_middle_begins_a_file(dms: Replications, data
     dms.delete(dms.stop(task)["ReplicationTaskArn"])
 
 
+@pytest.mark.long
 def test_large_values_that_an_update_leaves_are_told_with_it(dms: Replications, database: str, sql: Any) -> None:
     sql("CREATE TABLE large (id int PRIMARY KEY, n int, body text)")
     sql("ALTER TABLE large ALTER body SET STORAGE EXTERNAL")
@@ -180,7 +182,7 @@ def test_connections_fail_in_aws_s_words_without_the_password(
             "Test Endpoint failed: Application-Status: 1020912, Application-Message: Failed to"
         )
         assert words in message, message
-        assert PASSWORD not in message
+        assert not {PASSWORD, "3129"} & set(re.split(r"[ ,]", message))  # nor the way inside
         assert "wrong" not in message.replace(words, "")
     bucket = dms.connection(dms.target(BucketName="there-is-none-such-bucket"))
     assert "AWS Error Code: NoSuchBucket" in bucket["LastFailureMessage"]
@@ -270,6 +272,7 @@ def test_what_no_target_can_be_is_refused(cloud: LocalCloud, words: str) -> None
         )
 
 
+@pytest.mark.long
 def test_a_reload_loads_a_table_anew(dms: Replications, database: str, sql: Any) -> None:
     sql("CREATE TABLE again (id int PRIMARY KEY); INSERT INTO again VALUES (1)")
     target = dms.target("again")

@@ -71,6 +71,7 @@ def test_a_file_is_loaded_and_its_changes_follow(dms: Replications, name: str, s
     assert left == []
 
 
+@pytest.mark.long
 def test_a_column_that_comes_in_the_middle_is_not_lost(
     dms: Replications, name: str, shop: sqlite3.Connection
 ) -> None:

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Endpoints.html
 from __future__ import annotations
 
 import base64
+import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -196,19 +197,20 @@ class ReplicationEndpoints(Family):
         return {"Connection": records.told(document)}
 
     def _test(self, key: str, region: str, endpoint: Document) -> None:
-        self._tested(key, self.try_endpoint(region, endpoint, key))
+        self._tested(key, self._try(region, endpoint))
 
-    def try_endpoint(self, region: str, endpoint: Document, key: str) -> str:
+    def _try(self, region: str, endpoint: Document) -> str:
         """Why it cannot be reached; empty where it can."""
         if endpoint["EngineName"] == rules.S3:
             return self._try_bucket(region, endpoint["S3Settings"])
-        done, found = self._ask_source(region, endpoint, "test", key)
+        done, found = self._ask_source(region, endpoint, "test")
         if done:
             return ""
         return _FAILED.format(_NETWORK, _SQL.format(found.get("reason", "")))
 
-    def _ask_source(self, region: str, endpoint: Document, what: str, key: str) -> tuple[bool, Params]:
-        host = ReplicationHost(f"{what}-{abs(hash(key)):x}", self.cloud.engine_context(region, DMS), lambda _: {})
+    def _ask_source(self, region: str, endpoint: Document, what: str) -> tuple[bool, Params]:
+        name = f"{what}-{secrets.token_hex(4)}"
+        host = ReplicationHost(name, self.cloud.engine_context(region, DMS), lambda _: {})
         self._hosts.add(host)
         try:
             return host.carry_out(self.errand(endpoint, what, {}))
@@ -226,6 +228,7 @@ class ReplicationEndpoints(Family):
         server = (str(endpoint["ServerName"]), int(endpoint["Port"]))
         servers.check(*server)
         source |= {"user": endpoint["Username"], "password": self.password(endpoint), "ssl": endpoint["SslMode"]}
+        source |= {"name": server[0], "port": server[1]}
         return Errand(what, asked | {"source": source}, server)
 
     def _folder(self, database: str) -> Path:
@@ -287,7 +290,7 @@ class ReplicationEndpoints(Family):
         self._instances.find(call.params["ReplicationInstanceArn"])
         if endpoint["EndpointType"] != "source":
             raise combination("The schemas are those of a source endpoint.")
-        done, found = self._ask_source(call.region, endpoint, "schemas", endpoint["EndpointArn"])
+        done, found = self._ask_source(call.region, endpoint, "schemas")
         if done:
             names = [str(name)[:255] for name in found.get("schemas") or ()][:10_000]
             self.store.change(endpoint["EndpointArn"], lambda one: one.setdefault(OWN, {}).update(Schemas=names))
