@@ -45,6 +45,7 @@ ALLOWED = {
     "functions": set(),
     "toolkits": {"algorithms", "serving"},
     "lake": {"functions"},
+    "replication": {"functions"},
     "serving": {"neo", "http1", "algorithms"},
     "cloud": {
         "sagelab",
@@ -61,7 +62,17 @@ ALLOWED = {
     },
     "cloud.console": {"sagelab", "catalog", "cloud", "prices"},
     "cloud.gateway": {"sagelab", "catalog", "cloud", "cloud.resources", "cloud.engine", "http1"},
-    "cloud.resources": {"sagelab", "catalog", "prices", "cloud", "cloud.engine", "neo", "algorithms", "spark"},
+    "cloud.resources": {
+        "sagelab",
+        "catalog",
+        "prices",
+        "cloud",
+        "cloud.engine",
+        "neo",
+        "algorithms",
+        "spark",
+        "replication",
+    },
     "cloud.engine": {
         "functions",
         "sagelab",

@@ -50,6 +50,7 @@ BESIDE = {
     "lakeformation": "",
     "emr-serverless": "",
     "redshift-data": "RedshiftData",
+    "dms": "AmazonDMSv20160101",
 }
 BY_PATH = frozenset(
     {"lakeformation", "emr-serverless"}
