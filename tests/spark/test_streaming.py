@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.cloud.builds import make_role
 from tests.cloud.emr import Emr, step
 from tests.cloud.glue import GOES_ON, Glue
 from tests.cloud.jobs import Jobs
@@ -177,10 +178,15 @@ def test_a_streaming_job_of_glue_runs_until_it_is_stopped(glue: Glue, unique: An
 def test_executors_on_several_hosts_read_a_stream(cloud: LocalCloud, glue: Glue, unique: Any) -> None:
     stream, jobs = unique("stream"), Jobs(cloud)
     put(stream_of(glue, stream, 3), stream, [f"record {number}" for number in range(30)])
-    job = spark_job(jobs, STEP, jobs.bucket, stream, "GetRecords", count=2)
+    words = (jobs.bucket, stream, "GetRecords")
+    refused = spark_job(jobs, STEP, *words)
+    assert run(jobs, refused)["ProcessingJobStatus"] == "Failed"
+    said = "".join(full_log(jobs, GROUP, f"{refused['ProcessingJobName']}/algo-1-"))
+    assert "not authorized to perform: kinesis:ListShards" in said  # a job reads with its own role
+    job = spark_job(jobs, STEP, *words, count=2, RoleArn=make_role(cloud, "sagemaker"))
     ended = run(jobs, job)
     lines = full_log(jobs, GROUP, f"{job['ProcessingJobName']}/algo-1-")
-    assert ended["ProcessingJobStatus"] == "Completed", lines[-40:]
+    assert ended["ProcessingJobStatus"] == "Completed", "\n".join(lines)[-3000:]
     assert "batch 30" in lines
 
 
