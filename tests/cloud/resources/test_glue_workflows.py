@@ -194,6 +194,7 @@ def test_a_run_is_resumed_where_it_failed(glue: Glue, name: Any) -> None:
     assert [len(runs(glue, each)) for each in (first, second, third)] == [1, 2, 1]
 
 
+@pytest.mark.long  # its engine takes seconds to start
 def test_a_crawler_is_a_node_like_a_job(glue: Glue, name: Any) -> None:
     glue.put("raw/clicks/a.csv", "id,name\n1,ann\n2,bob\n")
     database, crawler = glue.bucket.replace("-", "_"), name("crawler")
