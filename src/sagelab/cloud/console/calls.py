@@ -59,7 +59,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "cloudtrail": frozenset(["LookupEvents"]),
     "athena": frozenset(["BatchGetQueryExecution", "ListQueryExecutions"]),
     "emr": frozenset(["DescribeCluster", "ListClusters", "ListInstances", "ListSteps"]),
-    "glue": frozenset(["GetCrawlerMetrics", "GetCrawlers"]),
+    "glue": frozenset(["GetCrawlerMetrics", "GetCrawlers", "GetJobRuns", "GetJobs"]),
     "logs": frozenset(["DescribeLogStreams", "GetLogEvents"]),
     "s3": frozenset(["DeleteObject", "GetObject", "HeadObject", "ListBuckets", "ListObjectsV2"]),
     "iam": frozenset(

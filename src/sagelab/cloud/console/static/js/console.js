@@ -6,6 +6,7 @@ import { Create } from "./create.js";
 import { Crawlers } from "./crawlers.js";
 import { Detail } from "./detail.js";
 import { follow, useLine } from "./events.js";
+import { GlueJobs } from "./gluejobs.js";
 import { KINDS, kindAt } from "./kinds.js";
 import { List } from "./list.js";
 import { Overview } from "./overview.js";
@@ -13,6 +14,7 @@ import { Queries } from "./queries.js";
 import { Role, Roles } from "./roles.js";
 import { useAddress } from "./router.js";
 import { Buckets, Place } from "./s3.js";
+import { Spark } from "./spark.js";
 import { Trail } from "./trail.js";
 import { html, render, useEffect, useErrorBoundary, useRef, useState } from "./ui.js";
 
@@ -22,6 +24,7 @@ const BESIDE = {
   Lake: [
     ["queries", "Queries"],
     ["crawlers", "Crawlers"],
+    ["glue-jobs", "Glue jobs"],
     ["clusters", "Clusters"],
   ],
   Account: [
@@ -41,6 +44,7 @@ const MENU = PARTS.map((part) => [
   ],
 ]);
 const LABELS = Object.fromEntries(MENU.flatMap(([, pages]) => pages));
+const TITLES = { spark: "Spark application" }; // of pages that others lead to
 const LINE = { live: "Live", lost: "Not connected", closed: "Paused" };
 const TOKEN = "#token=";
 const THEMES = ["system", "light", "dark"];
@@ -59,6 +63,8 @@ function Page({ address }) {
   if (place === "alarms" && !rest.length) return html`<${Alarms} />`;
   if (place === "clusters" && !rest.length) return html`<${Clusters} query=${query} />`;
   if (place === "crawlers" && !rest.length) return html`<${Crawlers} />`;
+  if (place === "glue-jobs" && !rest.length) return html`<${GlueJobs} query=${query} />`;
+  if (place === "spark" && !rest.length) return html`<${Spark} key=${query.place} query=${query} />`;
   if (place === "queries" && !rest.length) return html`<${Queries} query=${query} />`;
   if (place === "s3" && !rest.length) return html`<${Buckets} query=${query} />`;
   if (place === "s3")
@@ -72,7 +78,7 @@ function Page({ address }) {
 const titleOf = ({ path }) =>
   [
     path[path.length - 1] && path.length > 1 ? path[path.length - 1] : null,
-    path[0] ? LABELS[path[0]] : "Overview",
+    path[0] ? LABELS[path[0]] || TITLES[path[0]] : "Overview",
     "sagelab",
   ]
     .filter(Boolean)
