@@ -24,6 +24,7 @@
   environments/      the packages of images that were pulled
   repositories/      the git repositories of CodeCommit
   filesystems/       the files of file systems of EFS and FSx; kept until they are deleted
+  spice/             what data sets of QuickSight's have taken in
   warehouses/        the databases of Redshift's clusters, until these are deleted; what statements found
   notebooks/         the volumes of notebook instances; kept until an instance is deleted
   work/              the learner's own copies of the labs; a reset of the home leaves them alone
@@ -76,6 +77,7 @@ STATE = (
         "images",
         "notebooks",
         "streams",
+        "spice",
         "warehouses",
     ),
     *("python", "tmp", "trail.db*", "trail.pem"),

@@ -98,6 +98,7 @@ def test_a_log_that_is_not_there_or_not_readable_is_refused(
 
 def test_strangers_read_no_application(stranger: Page) -> None:
     assert stranger.request("POST", "/api/application", {"bucket": "b", "key": "k"}).status == 401
+    assert stranger.request("POST", "/api/dashboard", {"name": "d"}).status == 401
 
 
 @pytest.mark.slow

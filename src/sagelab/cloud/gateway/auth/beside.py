@@ -29,6 +29,7 @@ NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
     "elasticmapreduce": ("", ()),
     "lakeformation": ("", ()),
     "redshift-data": ("", ()),
+    "quicksight": ("", ()),
     "cloudtrail": ("trail/", ("Name", "TrailName", "ResourceId", "ResourceIdList[]")),
 }
 

@@ -49,8 +49,9 @@ BESIDE = {
     "elasticmapreduce": "ElasticMapReduce",
     "lakeformation": "",
     "redshift-data": "RedshiftData",
+    "quicksight": "",
 }
-BY_PATH = frozenset({"lakeformation"})  # of them those whose operations are found by method and path
+BY_PATH = frozenset({"lakeformation", "quicksight"})  # of them those whose operations are found by method and path
 SHARED = frozenset({"glue"})  # of them those whose other operations are moto's
 MODELS = {"elasticmapreduce": "emr"}  # what is signed by another name than botocore's -> botocore's
 _LABEL = re.compile(r"\{(\w+)(\+?)\}")

@@ -2,8 +2,10 @@
 import { Alarms } from "./alarms.js";
 import { facts, logIn, logOut, session } from "./api.js";
 import { Clusters } from "./clusters.js";
+import { Compose } from "./compose.js";
 import { Create } from "./create.js";
 import { Crawlers } from "./crawlers.js";
+import { Dashboard, Dashboards } from "./dashboards.js";
 import { Detail } from "./detail.js";
 import { follow, useLine } from "./events.js";
 import { GlueJobs } from "./gluejobs.js";
@@ -26,6 +28,7 @@ const BESIDE = {
     ["crawlers", "Crawlers"],
     ["glue-jobs", "Glue jobs"],
     ["clusters", "Clusters"],
+    ["dashboards", "Dashboards"],
   ],
   Account: [
     ["s3", "S3 buckets"],
@@ -63,6 +66,9 @@ function Page({ address }) {
   if (place === "alarms" && !rest.length) return html`<${Alarms} />`;
   if (place === "clusters" && !rest.length) return html`<${Clusters} query=${query} />`;
   if (place === "crawlers" && !rest.length) return html`<${Crawlers} />`;
+  if (place === "dashboards" && query.create) return html`<${Compose} />`;
+  if (place === "dashboards" && rest.length < 2)
+    return rest.length ? html`<${Dashboard} key=${rest[0]} name=${rest[0]} />` : html`<${Dashboards} />`;
   if (place === "glue-jobs" && !rest.length) return html`<${GlueJobs} query=${query} />`;
   if (place === "spark" && !rest.length) return html`<${Spark} key=${query.place} query=${query} />`;
   if (place === "queries" && !rest.length) return html`<${Queries} query=${query} />`;
