@@ -58,6 +58,7 @@ def test_a_dashboard_is_drawn_and_refreshed(window: Window, desk: Desk) -> None:
     assert page.locator("main img").count() == 0
 
 
+@pytest.mark.long
 def test_a_dashboard_is_made_by_clicks(window: Window, desk: Desk) -> None:
     window.open("/dashboards?create=yes")
     page = window.page

@@ -85,7 +85,7 @@ export function Dashboard({ name }) {
         ${sheet.description && html`<p class="quiet">${sheet.description}</p>`}
         <div class="panels" key=${index}>${sheet.visuals.map((visual) => html`<${Panel} key=${visual.id} visual=${visual} />`)}</div>`,
       )}
-      <${Section} title="Data"><${Table} caption="Data sets" columns=${SETS} rows=${found.sets} rowKey=${({ id }) => id} />
+      <${Section} title="Data"><${Table} caption="Data sets" columns=${SETS.filter(([, , tells]) => !tells || found.sets.some(tells)).map(([label, value]) => [label, value])} rows=${found.sets} rowKey=${({ id }) => id} />
       <//>
       <p class="quiet">In the place of QuickSight's page. A refresh runs each query anew by Athena, with your rights; what it found is kept and drawn until the next.</p>`
     }`;
@@ -95,9 +95,9 @@ const SETS = [
   ["Data set", ({ id }) => html`<code class="wrap">${id}</code>`],
   ["Last refresh", ({ last, error }) => (error ? html`<${Status} value="FAILED" detail=${error.message} />` : last && html`<${Status} value=${last.IngestionStatus} />`)],
   ["Rows", ({ last }) => last && last.RowInfo && `${last.RowInfo.RowsIngested.toLocaleString()}${last.RowInfo.RowsDropped ? `, ${last.RowInfo.RowsDropped.toLocaleString()} dropped` : ""}`],
-  ["Why it failed", ({ last }) => last && last.ErrorInfo && html`<span class="wrap"><code>${last.ErrorInfo.Type}</code> ${last.ErrorInfo.Message}</span>`],
+  ["Why it failed", ({ last }) => last && last.ErrorInfo && html`<span class="wrap"><code>${last.ErrorInfo.Type}</code> ${last.ErrorInfo.Message}</span>`, ({ last }) => last && last.ErrorInfo],
   ["Query", ({ query }) => query && html`<code class="wrap" title=${query.QueryExecutionId}>${query.Query.slice(0, 300)}</code>`],
-  ["Read", ({ query }) => query && bytes((query.Statistics || {}).DataScannedInBytes || 0)],
+  ["Read", ({ query }) => query && html`<span class="nowrap">${bytes((query.Statistics || {}).DataScannedInBytes || 0)}</span>`],
   ["On AWS", ({ query }) => query && html`<span class="nowrap">$${cost(query).toFixed(6)}</span>`],
   ["Data of", ({ at }) => at && html`<${Time} value=${at} />`],
 ];

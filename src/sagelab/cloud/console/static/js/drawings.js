@@ -111,19 +111,25 @@ const Standing = ({ categories, series, stacked, ticks, share }) => html`
     <div class="area">${ticks.map((tick) => html`<hr key=${tick} style=${{ bottom: `${share(tick)}%` }} />`)}
       ${categories.map(
         (category, at) => html`<div key=${category} class=${stacked ? "bar-of stacked" : "bar-of"}>${pieces(series, at, stacked, share).map(
-          ({ name, index, from, to, value }) => html`<i key=${name} class=${swatch(index)} style=${{ bottom: `${from}%`, height: `${Math.max(0, to - from)}%`, ...(!stacked && { left: `${(index / series.length) * 100}%`, width: `${100 / series.length}%` }) }} title=${`${category}, ${name}: ${exact(value)}`}></i>`,
+          ({ name, index, from, to, value }) => html`<i key=${name} class=${swatch(index)} style=${{ bottom: `${from}%`, height: `${Math.max(0, to - from)}%`, ...(!stacked && { left: `${10 + (index / series.length) * 80}%`, width: `${80 / series.length}%` }) }} title=${`${category}, ${name}: ${exact(value)}`}></i>`,
         )}</div>`,
       )}</div>
-    <div class="names quiet" aria-hidden="true">${labels(categories).map(({ text, at, wide }) => html`<span key=${at} style=${{ left: `${((at + 0.5) / categories.length) * 100}%`, maxWidth: `${wide}%` }}>${text}</span>`)}</div>
+    <${Names} categories=${categories} />
   </div>`;
 
-/** So many names below a picture as there is room for. */
+/** So many names below a picture as there is room for; days of one year are told without it. */
 function labels(categories, most = 8) {
   const step = Math.max(1, Math.ceil(categories.length / most));
+  const years = new Set(categories.map((text) => (/^\d{4}-\d\d-\d\d/.test(text) ? text.slice(0, 5) : text)));
+  const [year] = years.size === 1 && categories.length > 1 ? years : [""];
   return categories
-    .map((text, at) => ({ text: tidy(text, 16), at, wide: (step / categories.length) * 100 }))
-    .filter(({ at }) => at % step === 0);
+    .map((text, at) => ({ text: tidy(text.slice(year.length), 16), at }))
+    .filter(({ at }) => at % step === 0)
+    .map((one) => ({ ...one, style: { left: `${((one.at + 0.5) / categories.length) * 100}%`, "--wide": `${(step / categories.length) * 100}%` } }));
 }
+
+const Names = ({ categories }) => html`
+  <div class="names quiet" aria-hidden="true">${labels(categories).map(({ text, at, style }) => html`<span key=${at} style=${style}>${text}</span>`)}</div>`;
 
 const WIDE = 1000;
 /** Lines from category to category; a gap where there is none. */
@@ -154,13 +160,13 @@ export function Lines({ visual, title }) {
     <div class="standing" role="img" aria-label=${summary(title, visual.words, { categories, series })}>
       <div class="scale quiet">${ticks.map((tick) => html`<small key=${tick} style=${{ bottom: `${share(tick)}%` }}>${short(tick)}</small>`)}</div>
       <div class="area">${ticks.map((tick) => html`<hr key=${tick} style=${{ bottom: `${share(tick)}%` }} />`)}
-        <svg viewBox=${`0 0 ${WIDE} ${HIGH}`} preserveAspectRatio="none" class="drawn">${series.map(
+        <svg viewBox=${`0 0 ${WIDE} ${HIGH}`} preserveAspectRatio="none" class="drawn" aria-hidden="true">${series.map(
           ({ name, values }, index) => html`<path key=${name} class=${`line ${swatch(index)}`} d=${path(values)} vector-effect="non-scaling-stroke"><title>${name}</title></path>`,
         )}</svg>
         ${categories.length <= 60 && series.map(({ name, values }, index) =>
           values.map((value, at) => value !== null && value !== undefined && html`<i key=${`${name}${at}`} class=${`dot ${swatch(index)}`} style=${{ left: `${x(at) / 10}%`, bottom: `${share(value)}%` }} title=${`${categories[at]}, ${name}: ${exact(value)}`}></i>`),
         )}</div>
-      <div class="names quiet">${labels(categories).map(({ text, at, wide }) => html`<span key=${at} style=${{ left: `${((at + 0.5) / categories.length) * 100}%`, maxWidth: `${wide}%` }}>${text}</span>`)}</div>
+    <${Names} categories=${categories} />
     </div>
     <${Numbers} columns=${visual.columns} categories=${categories} series=${series} />`;
 }

@@ -83,7 +83,7 @@ const Choice = ({ logs, chosen }) => html`
 
 const took = ({ started, ended }, latest) => (started ? span((ended || latest) - started) : "–");
 const share = (part, whole) => (whole ? `${((part / whole) * 100).toFixed(part / whole < 0.1 ? 1 : 0)} %` : "–");
-const moved = (size, rows) => html`${size ? html`<span class="nowrap">${bytes(size)}</span>` : null}${rows ? html` <span class="quiet nowrap">${plural(rows, "row")}</span>` : null}`;
+const moved = (size, rows) => html`<span>${size ? html`<span class="nowrap">${bytes(size)}</span>` : null}${rows ? html` <span class="quiet nowrap">${plural(rows, "row")}</span>` : null}</span>`;
 const some = (size, rows) => (size || rows ? moved(size, rows) : "–");
 
 function Told({ told, state, address }) {
@@ -102,7 +102,7 @@ function Told({ told, state, address }) {
     </div>
     <${Lanes} told=${told} lost=${lost} />
     <${Part} title="Jobs" columns=${jobs(told)} rows=${told.jobs} rowKey=${({ id }) => id} />
-    <${Part} title="Stages" columns=${stages(told)} rows=${told.stages} rowKey=${({ id, attempt }) => `${id}.${attempt}`} />
+    <${Part} title="Stages" id="stages" columns=${stages(told)} rows=${told.stages} rowKey=${({ id, attempt }) => `${id}.${attempt}`} />
     <${Part} title="Executors" columns=${executors(told)} rows=${told.executors} rowKey=${({ id }) => id} />
     ${told.queries.length > 0 && html`<${Queries} told=${told} />`}
     <${Section} title="Application"><${Facts} rows=${[
@@ -123,9 +123,9 @@ const telling = (columns, rows) => columns.filter(([, , tells]) => !tells || row
 
 const Tile = ({ label, value, note }) => html`<div class="tile"><span>${label}</span><strong>${value}</strong><small>${note}</small></div>`;
 
-const Part = ({ title, columns, rows, rowKey }) =>
+const Part = ({ title, id, columns, rows, rowKey }) =>
   rows.length > 0 &&
-  html`<${Section} title=${title}><${Table} caption=${title} columns=${telling(columns, rows).map(([label, cell]) => [label, cell])} rows=${rows} rowKey=${rowKey} /><//>`;
+  html`<${Section} title=${title} id=${id}><${Table} caption=${title} columns=${telling(columns, rows).map(([label, cell]) => [label, cell])} rows=${rows} rowKey=${rowKey} /><//>`;
 
 const STATES = { done: "SUCCEEDED", failed: "FAILED", running: "RUNNING" };
 const status = (state = "running") => html`<${Status} value=${STATES[state]} />`;
@@ -139,8 +139,8 @@ const jobs = ({ stages: all, latest }) => [
   ["Query", (row) => row.query ?? "–", (row) => row.query !== null],
   ["Why it failed", reason, (row) => row.reason],
 ];
-const outcome = ({ work, tasks }) => html`<span class="nowrap">${work.done.toLocaleString()} of ${(tasks || 0).toLocaleString()}</span>
-  ${work.failed ? html` <span class="status bad">${work.failed} failed</span>` : null}${work.killed ? html` <span class="status waiting">${work.killed} killed</span>` : null}${work.retried ? html` <span class="quiet">${work.retried} again</span>` : null}`;
+const outcome = ({ work, tasks }) => html`<span><span class="nowrap">${work.done.toLocaleString()} of ${(tasks || 0).toLocaleString()}</span>
+  ${work.failed ? html` <span class="status bad">${work.failed} failed</span>` : null}${work.killed ? html` <span class="status waiting">${work.killed} killed</span>` : null}${work.retried ? html` <span class="quiet nowrap">${work.retried} again</span>` : null}</span>`;
 const stages = ({ latest }) => [
   ["Stage", (row) => html`${row.id}${row.attempt ? `.${row.attempt}` : ""} <span class="quiet words">${short(row.name)}</span>`],
   ["State", (row) => status(row.state)],
