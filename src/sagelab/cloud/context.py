@@ -19,6 +19,7 @@ from sagelab.cloud import clock, tls, zones
 from sagelab.cloud.alarms.alarms import Alarms
 from sagelab.cloud.engine.filesystems.shares import Shares
 from sagelab.cloud.engine.vpc import records, sources
+from sagelab.cloud.spice import Spice
 from sagelab.cloud.trail import marks
 from sagelab.cloud.trail.journal import Journal
 from sagelab.cloud.trail.marks import Mark
@@ -74,6 +75,7 @@ class Cloud:
         self.url, self.region = url, region
         self.account = home.account
         self.clock, self.zones, self.shares = clock.read(home), zones.read(home), Shares(home.filesystems)
+        self.spice = Spice(home.path / "spice")
         self.families: list[Family] = []  # of resources; `resources.families` fills it
         # Keys of this process alone, by which services of AWS's that it is take on the roles they are given.
         self.service_keys = {
@@ -110,6 +112,8 @@ class Cloud:
         self._listeners: list[Callable[[str, str], None]] = [ec2.on_change]
         # Puts an event of a service of AWS's on the default bus of a region; EventBridge's, once that is there.
         self.put_event: Callable[[dict[str, Any], str], None] = lambda _event, _region: None
+        # Tells a workflow of Glue's, by its ARN, of an event's id; whether it waits for one.
+        self.notify_workflow: Callable[[str, str], bool] = lambda _workflow, _event: False
         # Keys with the rights of an access key, good for so many seconds at least; the front door lends them.
         self.lend: Callable[[str, float], tuple[str, str, str | None]]
         self._models = create_loader()

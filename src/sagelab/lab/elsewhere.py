@@ -173,6 +173,23 @@ def _crawlers(lab: Lab) -> list[str]:
     return list(lab.client("glue").list_crawlers(Tags={lab.tags[0]["Key"]: lab.name})["CrawlerNames"])
 
 
+def _triggers(lab: Lab) -> list[str]:
+    return list(lab.client("glue").list_triggers(Tags={lab.tags[0]["Key"]: lab.name})["TriggerNames"])
+
+
+def _workflows(lab: Lab) -> Iterator[str]:
+    glue, key = lab.client("glue"), lab.tags[0]["Key"]
+    for page in _pages(lab, "glue", "list_workflows"):
+        for name in filter(lambda name: _is(lab, name), page["Workflows"]):
+            arn = f"arn:aws:glue:{lab.region}:{lab.account}:workflow/{name}"
+            if glue.get_tags(ResourceArn=arn)["Tags"].get(key) == lab.name:
+                yield str(name)
+
+
+def _glue_jobs(lab: Lab) -> list[str]:
+    return list(lab.client("glue").list_jobs(Tags={lab.tags[0]["Key"]: lab.name})["JobNames"])
+
+
 def _tables(lab: Lab) -> Iterator[str]:
     dynamodb = lab.client("dynamodb")
     for page in _pages(lab, "dynamodb", "list_tables"):
@@ -264,6 +281,9 @@ PARTS = (
         lambda lab, name: lab.client("firehose").delete_delivery_stream(DeliveryStreamName=name),
     ),
     Part("data stream", _data_streams, lambda lab, name: lab.client("kinesis").delete_stream(StreamName=name)),
+    Part("trigger", _triggers, lambda lab, name: lab.client("glue").delete_trigger(Name=name)),
+    Part("workflow", _workflows, lambda lab, name: lab.client("glue").delete_workflow(Name=name)),
+    Part("Glue job", _glue_jobs, lambda lab, name: lab.client("glue").delete_job(JobName=name)),
     Part("crawler", _crawlers, lambda lab, name: lab.client("glue").delete_crawler(Name=name)),
     Part("table", _tables, lambda lab, name: lab.client("dynamodb").delete_table(TableName=name)),
     Part("instance profile", _profiles, _remove_profile),

@@ -26,6 +26,7 @@ from tests import clouds
 from tests.cloud import spark_image
 from tests.cloud.builds import make_role
 from tests.cloud.emr_serverless import ONE, Serverless
+from tests.cloud.engine.vpc.networks import Network
 from tests.cloud.gateway.moto.test_state_machines import Machines, task
 from tests.cloud.jobs import LIGHT, Jobs
 from tests.cloud.kills import kill
@@ -459,6 +460,20 @@ def test_a_pipelines_step_runs_on_an_application_that_is_there_or_its_own(
     assert serverless.get(made)["state"] == "TERMINATED"
     with pytest.raises(ClientError, match="either ApplicationId or ApplicationConfig"):
         pipelines.create(definition(step("A", "EMRServerless", on("print(1)"))))
+
+
+@pytest.mark.long
+def test_a_run_in_a_vpc_reaches_what_its_subnet_does(serverless: Serverless) -> None:
+    network = Network(serverless.cloud.client("ec2"))
+    inside = {"subnetIds": network.subnets, "securityGroupIds": [network.group]}
+    key = serverless.make(networkConfiguration=inside)
+    found = serverless.run(key, "print(1)")
+    assert (found["state"], found["networkConfiguration"]) == ("FAILED", inside)
+    assert "ExitCode: 1" in found["stateDetails"]
+    network.add_gateway_endpoint()
+    found = serverless.run(key, "import socket; print(socket.gethostbyname(socket.gethostname()))")
+    assert found["state"] == "SUCCESS", found["stateDetails"]
+    assert serverless.log(found, "SPARK_DRIVER/stdout").startswith("10.7.")
 
 
 def test_time_ends_what_takes_too_long_and_what_is_idle(serverless: Serverless) -> None:

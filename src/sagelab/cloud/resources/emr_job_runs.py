@@ -15,7 +15,7 @@ from typing import Any
 from sagelab.cloud.context import SERVERLESS, Cloud
 from sagelab.cloud.engine.emr_serverless.run import CANCELLED, ENDED, Order, ServerlessRun, shorten
 from sagelab.cloud.engine.jobs.run import Step
-from sagelab.cloud.errors import JobError, ValidationException
+from sagelab.cloud.errors import JobError, ServiceError, ValidationException
 from sagelab.cloud.resources import emr_application_rules as rules
 from sagelab.cloud.resources import emr_run_orders as orders
 from sagelab.cloud.resources.call import Beside, Call, Family, Params, operation
@@ -70,11 +70,11 @@ class JobRuns(Family):
                 raise ValidationException(TOO_MANY.format(MOST_WAITING))
             self._applications.take(application["arn"])
             found = orders.document(call, application, key)
-            self._order(found, application)
+            order = self._order(found, application)
             if first := remember(self, call, f"{application['arn']}/tokens", arn):
                 return _started(self.store.get(first))
             self.store.add(Resource(arn, KIND, call.region, key, "SUBMITTED", found), params.get("tags") or {})
-            self._begin(found)
+            self._begin(arn, order)
         return _started(found)
 
     def _order(self, found: Document, application: Document) -> Order:
@@ -87,10 +87,8 @@ class JobRuns(Family):
         except JobError as error:
             raise ValidationException(str(error)) from None
 
-    def _begin(self, found: Document) -> None:
+    def _begin(self, arn: str, order: Order) -> None:
         """Start an attempt of a run that is kept. Under the applications' lock."""
-        arn = found["arn"]
-        order = self._order(found, self.store.get(arn.rpartition("/jobruns/")[0]))
         run = ServerlessRun(order, partial(self._report, arn))
         self._applications.places.enter(order.place)
         self._runs[arn] = run
@@ -103,15 +101,22 @@ class JobRuns(Family):
         step = replace(step, status="FAILED") if step.status == "Failed" else step
         with suppress(Missing), self._applications.lock:
             found = self.store.get(arn)
-            again = step.status == "FAILED" and step.message != ENDED and not self._closed and may_again(found)
-            edit = partial(_try_again, step=step) if again else partial(_edit, step=step)
-            found = self.store.change(arn, edit)
-            if again:
-                self._begin(found)
-            elif step.status in OVER:
+            if step.status == "FAILED" and step.message != ENDED and not self._closed and may_again(found):
+                step = self._try_again(arn, step)
+            self.store.change(arn, partial(_edit, step=step))
+            if step.status in OVER:
                 self._runs.pop(arn, None)
         if step.status in OVER:
             self._applications.rest(arn.rpartition("/jobruns/")[0])
+
+    def _try_again(self, arn: str, step: Step) -> Step:
+        """Begin the attempt after one that has failed; what the run has come to."""
+        found = self.store.change(arn, partial(_next_attempt, step=step))
+        try:
+            self._begin(arn, self._order(found, self.store.get(arn.rpartition("/jobruns/")[0])))
+        except ServiceError as error:  # what it needs is gone meanwhile
+            return Step("FAILED", error.message)
+        return Step("PENDING")
 
     @operation("GetJobRun")
     def get(self, call: Call) -> Params:
@@ -223,7 +228,7 @@ def may_again(found: Document) -> bool:
     return len(recent) + 1 < limit and found["state"] not in OVER
 
 
-def _try_again(found: Document, step: Step) -> str:
+def _next_attempt(found: Document, step: Step) -> str:
     """The attempt has failed, and the next one waits for its turn."""
     now = datetime.now(UTC)
     before = {"attempt": found["attempt"], "attemptCreatedAt": found["attemptCreatedAt"], "attemptUpdatedAt": now}

@@ -101,8 +101,8 @@ def _fitting(workers: Workers, hosts: int, room: tuple[float, float, float]) -> 
 
 
 def _words(workers: Workers) -> str:
-    count = "executors as they are needed" if workers.dynamic else f"{workers.count} executors"
-    return f"a driver of {workers.driver} and {count} of {workers.executor} each"
+    several = f"{workers.count} executor{'s' if workers.count > 1 else ''}"
+    return f"a driver of {workers.driver} and {'executors' if workers.dynamic else several} of {workers.executor}"
 
 
 def _logs(found: Document, application: Document) -> tuple[Wanted, str]:

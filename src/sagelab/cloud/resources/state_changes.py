@@ -68,7 +68,6 @@ _KINDS = {
     "notebook-instance-lifecycle-config": _Told("Notebook Lifecycle Config", gone=True),
 }
 _SERVERLESS = {"emr-serverless-application": "Application", "emr-serverless-job-run": "Job Run"}
-KINDS = frozenset({*_KINDS, *_SERVERLESS, "pipeline-execution", "glue-job-run", "dms-task"})
 # The end of a job's run -> how bad it is. https://docs.aws.amazon.com/glue/latest/dg/automating-awsglue-with-cloudwatch-events.html
 _GLUE = {"SUCCEEDED": "INFO", "STOPPED": "INFO", "FAILED": "ERROR", "TIMEOUT": "WARN"}
 
@@ -98,17 +97,8 @@ def _notes(change: Transition) -> list[str]:
 
 def events(change: Transition) -> Iterator[Document]:
     """The events of a change, without an id."""
-    if change.kind == "pipeline-execution":
-        yield from _of_execution(change)
-        return
-    if change.kind == "glue-job-run":
-        yield from _of_glue(change)
-        return
-    if change.kind == "dms-task":
-        yield from _of_replication(change)
-        return
-    if change.kind in _SERVERLESS:
-        yield from _of_serverless(change)
+    if other := _OTHERS.get(change.kind):
+        yield from other(change)
         return
     told, found = _KINDS[change.kind], change.after or change.before
     if found is None or (change.after is None and not told.gone):
@@ -163,30 +153,6 @@ def _of_glue(change: Transition) -> Iterator[Document]:
     yield _event("Glue Job State Change", change.region, [], detail) | {"source": "aws.glue"}
 
 
-def _of_replication(change: Transition) -> Iterator[Document]:
-    """Of a replication task of DMS."""
-    after, before = change.after or {}, change.before or {}
-    status = after.get("Status")
-    if status not in _DMS or status == before.get("Status"):
-        return
-    kind, number, category = _DMS[status]
-    name = (after or before)["ReplicationTaskIdentifier"]
-    flag = {"resume-processing": "resume", "reload-target": "reload"}.get(
-        after.get(OWN, {}).get("Flag"), "fresh start"
-    )
-    words = {"starting": f"Replication task started, with flag = {flag}", "stopped": after.get("StopReason")}
-    detail = {
-        "type": "REPLICATION_TASK",
-        "category": category,
-        "eventType": f"REPLICATION_TASK_{kind}",
-        "eventId": f"DMS-EVENT-{number}",
-        "resourceLink": f"https://console.aws.amazon.com/dms/v2/home?region={change.region}#taskDetails/{name}",
-        "detailMessage": words.get(str(status)) or f"Replication task {kind.lower()}",
-    }
-    title = "DMS Replication Task State Change"
-    yield _event(title, change.region, [change.arn], detail) | {"source": "aws.dms"}
-
-
 def _of_serverless(change: Transition) -> Iterator[Document]:
     """Of EMR Serverless: an application or a job run in another state, a run that is tried again.
 
@@ -215,6 +181,30 @@ def _of_serverless(change: Transition) -> Iterator[Document]:
         tried |= {"previousAttemptEndedAt": last["attemptUpdatedAt"], "newAttempt": after["attempt"]}
         tried["newAttemptCreatedAt"] = after["attemptCreatedAt"]
         yield _event(f"{title} Retry", change.region, [], _plain(tried, _micros)) | source
+
+
+def _of_replication(change: Transition) -> Iterator[Document]:
+    """Of a replication task of DMS."""
+    after, before = change.after or {}, change.before or {}
+    status = after.get("Status")
+    if status not in _DMS or status == before.get("Status"):
+        return
+    kind, number, category = _DMS[status]
+    name = (after or before)["ReplicationTaskIdentifier"]
+    flag = {"resume-processing": "resume", "reload-target": "reload"}.get(
+        after.get(OWN, {}).get("Flag"), "fresh start"
+    )
+    words = {"starting": f"Replication task started, with flag = {flag}", "stopped": after.get("StopReason")}
+    detail = {
+        "type": "REPLICATION_TASK",
+        "category": category,
+        "eventType": f"REPLICATION_TASK_{kind}",
+        "eventId": f"DMS-EVENT-{number}",
+        "resourceLink": f"https://console.aws.amazon.com/dms/v2/home?region={change.region}#taskDetails/{name}",
+        "detailMessage": words.get(str(status)) or f"Replication task {kind.lower()}",
+    }
+    title = "DMS Replication Task State Change"
+    yield _event(title, change.region, [change.arn], detail) | {"source": "aws.dms"}
 
 
 def _of_step(name: str, step: Document, was: str | None) -> Document:
@@ -266,3 +256,12 @@ def _event(title: str, region: str, arns: list[str], detail: Document) -> Docume
         "resources": arns,
         "detail": detail,
     }
+
+
+_OTHERS: dict[str, Callable[[Transition], Iterator[Document]]] = {
+    "pipeline-execution": _of_execution,
+    "glue-job-run": _of_glue,
+    "dms-task": _of_replication,
+    **dict.fromkeys(_SERVERLESS, _of_serverless),
+}
+KINDS = frozenset({*_KINDS, *_OTHERS})

@@ -28,7 +28,13 @@ SHELL = "pythonshell"
 WITH_PYTHON = Runtime("instances", ("boto3", "boto3.s3.transfer"), ("python3",), PLAIN)
 NO_ROLE = "Role {} should be given assume role permissions for Glue Service."
 # Worker type -> the instance that has its processors and memory.
-INSTANCES = {"G.1X": "m5.xlarge", "G.2X": "m5.2xlarge", "R.1X": "r5.xlarge", "R.2X": "r5.2xlarge"}
+INSTANCES = {
+    "G.025X": "m5.large",
+    "G.1X": "m5.xlarge",
+    "G.2X": "m5.2xlarge",
+    "R.1X": "r5.xlarge",
+    "R.2X": "r5.2xlarge",
+}
 # Arguments for what is AWS's own: read, said in the log, and without effect.
 IDLE = (
     *("--enable-metrics", "--enable-observability-metrics", "--enable-job-insights", "--enable-spark-ui"),
