@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sagelab.replication import decoding
 from sagelab.replication.decoding import Cell
 
+ANY_SPEED = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
 NAMES = TEXT.filter(bool)
 
@@ -22,6 +23,7 @@ def literal(value: str | None) -> str:
     return "null" if value is None else "'" + value.replace("'", "''") + "'"
 
 
+@ANY_SPEED
 @given(NAMES, NAMES, st.lists(st.tuples(NAMES, NAMES, st.none() | TEXT), min_size=1, max_size=4))
 def test_a_row_is_read_as_it_was_written(
     schema: str, table: str, cells: list[tuple[str, str, str | None]]

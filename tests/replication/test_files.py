@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 
 import pyarrow.parquet as parquet
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sagelab.replication import files
@@ -16,6 +16,7 @@ from sagelab.replication.mappings import Output
 from sagelab.replication.rows import MISSING, Value
 from sagelab.replication.target import Stamps, folder
 
+ANY_SPEED = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
 WORDS = [Output("a", "text", 0), Output("b", "text", 1)]
 
@@ -31,6 +32,7 @@ def written(form: Form, outputs: list[Output], rows: list[tuple[Value, ...]], wi
         path.unlink()
 
 
+@ANY_SPEED
 @given(st.lists(st.tuples(TEXT, st.none() | TEXT), min_size=1, max_size=5), st.sampled_from(",|"))
 def test_csv_is_read_back_as_it_was(rows: list[tuple[str, str | None]], delimiter: str) -> None:
     text = written(Form(delimiter=delimiter, null="\\N"), WORDS, [*rows]).decode()
@@ -64,6 +66,7 @@ def test_values_that_a_column_has_no_room_for_are_null_and_counted() -> None:
 NAMES = st.text("a./%2Fe", min_size=1, max_size=6)
 
 
+@ANY_SPEED
 @given(NAMES, NAMES, NAMES, NAMES)
 def test_no_two_tables_have_the_same_folder(schema: str, table: str, other: str, second: str) -> None:
     first, last = folder("x", (schema, table)), folder("x", (other, second))
