@@ -169,6 +169,7 @@ def test_connections_fail_in_aws_s_words_without_the_password(
     faults = {
         "password authentication failed": {"Password": "wrong"},
         'database "none" does not exist': {"DatabaseName": "none"},
+        "server does not support SSL, but SSL was required": {"SslMode": "require"},
         "Connection refused": {"Port": nobody},
         "could not translate host name": {"ServerName": "nowhere.invalid"},
         "Network is unreachable": {"ServerName": "169.254.169.254"},

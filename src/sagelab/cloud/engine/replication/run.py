@@ -177,21 +177,14 @@ class ReplicationRun(JobRun):
     def _fail(self, reason: str) -> None:
         """Stopped: it ends so."""
         self._say("TASK_MANAGER", reason, "E")
-        words = f"Last Error {reason.rstrip('.')}; Stop Reason FATAL_ERROR Error Level FATAL"
-        self._fault = Step(
-            "failed",
-            facts={
-                "StopReason": "Stop Reason FATAL_ERROR Error Level FATAL",
-                "LastFailureMessage": words[:2000],
-            },
-        )
+        self._fault = Step("Failed", reason)
         raise Stopped
 
     def end(self) -> Step | None:
         if self.ending == INTERRUPTED:
             return None  # it goes on when the local cloud is there again
         found = self._fault if self._fault and self.ending is None else self.ends[self.ending]
-        self._say("TASK_MANAGER", f"Task is {found.status}. {found.facts['StopReason']}")
+        self._say("TASK_MANAGER", f"Task is {found.status.lower()}. {found.facts.get('StopReason', '')}")
         return found
 
     def clean(self) -> None:
