@@ -137,12 +137,13 @@ class Task:
                 raise
             except Exception as error:
                 told = errors.explain(error)
-                if told["again"] or len(self._suspended) + 1 == len(tables) == len(
-                    self._state["tables"] or tables
-                ):
-                    raise Fault(told["reason"], again=told["again"], table=table.key) from None
+                fault = Fault(told["reason"], again=told["again"], table=table.key)
+                if fault.again:
+                    raise fault from None
                 self._suspended.add(table.key)
                 self._channel.ask("table error", **about, reason=told["reason"])
+                if len(self._suspended) == len(self._state["tables"] or tables):
+                    raise fault from None
                 continue
             self._marks[table.key] = mark
             self._channel.ask("loaded", **about, mark=mark, rows=rows, misfits=misfits)

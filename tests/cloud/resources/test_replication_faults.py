@@ -138,6 +138,19 @@ def test_a_role_that_may_not_write_fails_the_task_and_nothing_is_lost(
     dms.delete(dms.stop(task)["ReplicationTaskArn"])
 
 
+def test_a_role_that_may_not_put_a_file_leaves_every_table_with_an_error(
+    cloud: LocalCloud, dms: Replications, database: str, sql: Any
+) -> None:
+    for number, name in enumerate(("one", "two")):
+        sql(f"CREATE TABLE {name} (id int); INSERT INTO {name} VALUES ({number})")
+    role = make_role(cloud, "dms", actions=("s3:ListBucket", "s3:DeleteObject"))
+    task = dms.make(dms.source(database), dms.target("never", ServiceAccessRoleArn=role))
+    found = dms.run(task)
+    assert (found["Status"], found["ReplicationTaskStats"]["TablesErrored"]) == ("failed", 2)
+    assert "Failed to put file 'never/public/two/LOAD00000001.csv'" in found["LastFailureMessage"]
+    dms.delete(task)
+
+
 def test_a_table_that_cannot_be_read_is_suspended_and_the_others_go_on(
     dms: Replications, database: str, sql: Any
 ) -> None:
