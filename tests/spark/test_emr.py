@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from sagelab.cloud.engine.jobs.market import INTERRUPT, NOW
+from sagelab.spark import history
 from tests.cloud.emr import Emr, group, step
 from tests.conftest import LocalCloud
 from tests.waiting import until
@@ -124,6 +125,13 @@ def test_an_instance_that_is_lost_in_the_middle_costs_time_alone(emr: Emr, sever
     assert {name.split("/")[1] for name in again} == lost  # each task of the lost instance ran elsewhere
     log = emr.log(several, f"steps/{key}/stderr")
     assert "Lost executor" in log
+    (kept,) = emr.s3.list_objects_v2(Bucket=emr.bucket, Prefix=f"logs/{several}/steps/{key}/events/")["Contents"]
+    told = history.read(emr.s3.get_object(Bucket=emr.bucket, Key=kept["Key"])["Body"])
+    assert told["application"]["code"] == 0
+    (gone,) = [one for one in told["executors"] if one.get("removed") and one["work"]["failed"]]
+    assert gone["reason"]
+    assert told["work"]["failed"] == len(lost)
+    assert told["work"]["done"] == 8
 
 
 def test_an_executor_out_of_memory_and_a_driver_that_fails_say_so(emr: Emr, several: str) -> None:

@@ -107,6 +107,10 @@ for frame in (read("csv", withHeader=True), read("json")):
         frame.assertErrorThreshold(1, 0)
     except Exception as error:
         print(type(error).__name__)
+try:
+    read("json", withSchema="{}")
+except ValueError as error:
+    print("withSchema" in str(error))
 schema, own = "id int, name string, _corrupt_record string", f"s3://{bucket}/bad/csv/"
 kept = spark.read.csv(own, schema=schema, header=True).cache()
 print("permissive", kept.count(), kept.where("_corrupt_record is not null").count())
@@ -202,6 +206,7 @@ def test_what_is_malformed_is_put_aside_and_counted(glue: Glue) -> None:
         '2|2|nonsense|{"id": 2',
         "0 2",
         "ThresholdError",
+        "True",
         "permissive 4 2",
         "DROPMALFORMED 2",
         "FAILFAST True",

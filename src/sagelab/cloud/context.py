@@ -19,6 +19,7 @@ from sagelab.cloud import clock, tls, zones
 from sagelab.cloud.alarms.alarms import Alarms
 from sagelab.cloud.engine.filesystems.shares import Shares
 from sagelab.cloud.engine.vpc import records, sources
+from sagelab.cloud.spice import Spice
 from sagelab.cloud.trail import marks
 from sagelab.cloud.trail.journal import Journal
 from sagelab.cloud.trail.marks import Mark
@@ -74,6 +75,7 @@ class Cloud:
         self.url, self.region = url, region
         self.account = home.account
         self.clock, self.zones, self.shares = clock.read(home), zones.read(home), Shares(home.filesystems)
+        self.spice = Spice(home.path / "spice")
         self.families: list[Family] = []  # of resources; `resources.families` fills it
         # Keys of this process alone, by which services of AWS's that it is take on the roles they are given.
         self.service_keys = {

@@ -24,6 +24,7 @@
   environments/      the packages of images that were pulled
   repositories/      the git repositories of CodeCommit
   filesystems/       the files of file systems of EFS and FSx; kept until they are deleted
+  spice/             what data sets of QuickSight's have taken in
   warehouses/        the databases of Redshift's clusters, until these are deleted; what statements found
   databases/         the learner's SQLite files that DMS reads: NAME/NAME.db; a reset leaves them alone
   notebooks/         the volumes of notebook instances; kept until an instance is deleted
@@ -77,6 +78,7 @@ STATE = (
         "images",
         "notebooks",
         "streams",
+        "spice",
         "warehouses",
     ),
     *("python", "tmp", "trail.db*", "trail.pem"),

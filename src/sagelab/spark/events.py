@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import tempfile
 import threading
 from pathlib import Path
+from urllib.parse import urlparse
 
+logger = logging.getLogger("spark-events")
 UNFINISHED = ".inprogress"
 PAUSE = 5.0  # seconds between two copies
 
@@ -48,3 +51,28 @@ class Publisher:
             with contextlib.suppress(FileNotFoundError):  # it got its final name meanwhile
                 shutil.copyfile(file, draft)
                 draft.rename(self._target / name)
+
+
+class Uploader(Publisher):
+    """Puts the log below a prefix of S3 as it grows, as Glue does."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(Path(tempfile.mkdtemp(prefix="spark-events-put-")))
+        self._place = urlparse(place)
+        self._put: dict[str, int] = {}
+
+    def copy(self) -> None:
+        """What has grown since. That it may not be put there is said, and fails nothing."""
+        import boto3
+
+        super().copy()
+        for file in sorted(self._target.glob("[!.]*")):
+            size = file.stat().st_size
+            if self._put.get(file.name) == size:
+                continue
+            key = f"{self._place.path.strip('/')}/{file.name}".lstrip("/")
+            try:
+                boto3.client("s3").upload_file(str(file), self._place.netloc, key)
+            except Exception as error:
+                logger.warning("the event log is not kept: %s", error)
+            self._put[file.name] = size

@@ -20,7 +20,7 @@ def test_a_job_of_glue_shows_its_runs_as_they_end(window: Window, cloud: LocalCl
     glue = Glue(cloud)
     name = glue.make("raise ValueError('too few rows')")
     window.open("/glue-jobs")
-    window.page.get_by_role("link", name=name).click()
+    window.page.get_by_role("link", name=name, exact=True).click()
     expect(window.page.get_by_role("heading", name=f"Runs of {name}")).to_be_visible()
     glue.start(name)
     row = window.page.get_by_role("row").filter(has_text="too few rows")

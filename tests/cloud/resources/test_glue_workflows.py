@@ -144,6 +144,13 @@ def test_a_workflow_runs_to_its_end_and_its_scripts_tell_each_other(glue: Glue, 
     assert (told["LastRun"]["WorkflowRunId"], len(told["Graph"]["Nodes"])) == (run, 4)
     assert glue.api.get_workflow_run_properties(Name=workflow, RunId=run)["RunProperties"]["kept"] == "yes"
     assert [one["WorkflowRunId"] for one in glue.api.get_workflow_runs(Name=workflow)["Runs"]] == [run]
+    for call, asked in (
+        (glue.api.get_workflow, {"Name": f"{workflow}/{run}"}),
+        (glue.api.get_workflow_run, {"Name": workflow, "RunId": f"/{run}"}),
+        (glue.api.get_job, {"JobName": f"{first}/run/{one['Id']}"}),
+    ):
+        with pytest.raises(glue.api.exceptions.EntityNotFoundException):
+            call(**asked)
 
 
 def test_a_run_is_stopped_and_no_more_go_on_than_may(glue: Glue, name: Any) -> None:
@@ -194,6 +201,7 @@ def test_a_run_is_resumed_where_it_failed(glue: Glue, name: Any) -> None:
     assert [len(runs(glue, each)) for each in (first, second, third)] == [1, 2, 1]
 
 
+@pytest.mark.long  # its engine takes seconds to start
 def test_a_crawler_is_a_node_like_a_job(glue: Glue, name: Any) -> None:
     glue.put("raw/clicks/a.csv", "id,name\n1,ann\n2,bob\n")
     database, crawler = glue.bucket.replace("-", "_"), name("crawler")
@@ -325,8 +333,10 @@ def test_what_is_no_trigger_is_refused_in_words(glue: Glue, case: str) -> None:
 
 def test_what_is_not_there_cannot_be_named_and_states_are_held_to(glue: Glue, name: Any) -> None:
     workflow, job = glue.api.create_workflow(Name=name("flow"))["Name"], glue.make("print(1)")
+    run = f"{job}/run/{glue.start(job)}"
     for missing, words in (
         ({"Actions": [{"JobName": "nowhere"}]}, "Job nowhere not found."),
+        ({"Actions": [{"JobName": run}]}, f"Job {run} not found."),
         ({"Actions": [{"CrawlerName": "nowhere"}]}, "Crawler with name nowhere does not exist"),
         ({"WorkflowName": "nowhere", "Actions": [{"JobName": job}]}, "Entity not found"),
     ):
@@ -357,6 +367,8 @@ def test_events_start_a_workflow_a_batch_at_a_time(glue: Glue, cloud: LocalCloud
     with pytest.raises(ClientError) as refused:
         glue.api.start_trigger(Name=trigger)
     assert code(refused) == ("InvalidInputException", "Trigger Type EVENT cannot be started")
+    update = {"Actions": [{"JobName": job}], "EventBatchingCondition": {"BatchSize": 2}}
+    assert glue.api.update_trigger(Name=trigger, TriggerUpdate=update)["Trigger"] == found
     events.put_rule(Name=source, EventPattern=json.dumps({"source": [source]}))
     arn = f"arn:aws:glue:us-east-1:{cloud.home.account}:workflow/{workflow}"
     with pytest.raises(ClientError, match="RoleArn is required"):

@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from sagelab import catalog
 from sagelab.catalog import Kind
 from sagelab.cloud import zones
-from sagelab.cloud.console import calls, commands, messages, overview
+from sagelab.cloud.console import applications, calls, commands, dashboards, messages, overview
 from sagelab.cloud.console.calls import CallRefused
 from sagelab.cloud.console.events import Hub
 from sagelab.cloud.console.guard import Guarded
@@ -52,6 +52,8 @@ class Console:
             Route("/api/command", self.command, methods=["POST"]),
             Route("/api/sent", self.sent, methods=["POST"]),
             Route("/api/download", self.download, methods=["POST"]),
+            Route("/api/application", self.application_of, methods=["POST"]),
+            Route("/api/dashboard", self.dashboard, methods=["POST"]),
             Route("/api/overview", self.overview),
             Route("/api/local", self.local),
             Route("/api/events", self.events),
@@ -120,6 +122,23 @@ class Console:
         bucket, key = str(sent.get("bucket", "")), str(sent.get("key", ""))
         url = await run_in_threadpool(calls.presign, self._client, bucket, key)
         return JSONResponse({"url": url}, headers=NO_STORE)
+
+    async def application_of(self, request: Request) -> Response:
+        """{bucket, key, etag} -> {etag, told}: a Spark application by its event log (applications.look)."""
+        if refused := self._refuse(request):
+            return refused
+        sent = await _read(request)
+        place = [str(sent.get(name, "")) for name in ("bucket", "key", "etag")]
+        found = await run_in_threadpool(applications.look, self._client, *place)
+        return Response(found, media_type="application/json", headers=NO_STORE)
+
+    async def dashboard(self, request: Request) -> Response:
+        """{name} -> a dashboard with what its visuals show (dashboards.draw)."""
+        if refused := self._refuse(request):
+            return refused
+        name = str((await _read(request)).get("name", ""))
+        found = await run_in_threadpool(dashboards.draw, self._cloud, name)
+        return JSONResponse(found, headers=NO_STORE)
 
     async def overview(self, request: Request) -> Response:
         if refused := self._refuse(request):

@@ -57,7 +57,26 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     ),
     "cloudwatch": frozenset(["DescribeAlarmHistory", "DescribeAlarms", "GetMetricData", "GetMetricStatistics"]),
     "cloudtrail": frozenset(["LookupEvents"]),
-    "athena": frozenset(["BatchGetQueryExecution", "ListQueryExecutions"]),
+    "athena": frozenset(
+        [
+            "BatchGetQueryExecution",
+            "GetQueryExecution",
+            "GetQueryResults",
+            "ListQueryExecutions",
+            "StartQueryExecution",
+        ]
+    ),
+    "quicksight": frozenset(
+        [
+            "CreateDashboard",
+            "CreateDataSet",
+            "CreateDataSource",
+            "CreateIngestion",
+            "DeleteDashboard",
+            "ListDashboards",
+            "ListIngestions",
+        ]
+    ),
     "emr": frozenset(["DescribeCluster", "ListClusters", "ListInstances", "ListSteps"]),
     "emr-serverless": frozenset(["GetJobRun", "ListApplications", "ListJobRuns"]),
     "glue": frozenset(["GetCrawlerMetrics", "GetCrawlers", "GetJobRuns", "GetJobs"]),

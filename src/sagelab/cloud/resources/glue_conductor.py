@@ -20,7 +20,7 @@ from sagelab.cloud.resources.glue_runs import GlueRuns
 from sagelab.cloud.resources.trigger_rules import CONDITIONAL, JOB
 from sagelab.cloud.store import Change, Document, Exists, Missing, Resource
 
-TRIGGERS = "glue-trigger"
+TRIGGERS, RUN = "glue-trigger", "workflow-run"
 STATES = ("CREATED", "ACTIVATED", "DEACTIVATED")
 OPEN = (workflow_runs.RUNNING, workflow_runs.STOPPING)
 
@@ -59,7 +59,8 @@ class Conductor:
             thread.join()
 
     def _hear(self, change: Change) -> None:
-        if self._holders and change.kind in (glue_runs.KIND, crawlers.KIND):
+        # Whatever is in hand: its look may have come before this.
+        if self._thread is not None and change.kind in (glue_runs.KIND, crawlers.KIND):
             self._woken.set()
 
     def _work(self) -> None:
@@ -136,7 +137,7 @@ class Conductor:
 
     def _settle(self, arn: str, changed: dict[str, Document]) -> Document:
         """Keep what has changed of actions, and what follows of it; the holder as it is then."""
-        active = self._active(place_of(arn)) if "/run/" in arn else set[str]()
+        active = self._active(place_of(arn)) if f":{RUN}/" in arn else set[str]()
 
         def edit(holder: Document) -> str | None:
             for action in holder[OWN]["Actions"]:
@@ -212,9 +213,9 @@ class Conductor:
         """Of a run that is made: see begin."""
         workflow = run["Name"]
         arn = run_arn(where, workflow, run["WorkflowRunId"])
-        start = run_arn(where, workflow, "")
         with self._lock:
-            count = sum(one.startswith(start) for one, _ in self._store.with_status(workflow_runs.KIND, *OPEN))
+            open_ = self._store.with_status(workflow_runs.KIND, *OPEN)
+            count = sum(one["Name"] == workflow and place_of(each) == where for each, one in open_)
             if most and count >= most:
                 error = Beside(
                     "ConcurrentRunsExceededException", f"Concurrent runs exceeded for workflow: {workflow}."
@@ -252,4 +253,4 @@ def arn_of(where: str, kind: str, name: str) -> str:
 
 def run_arn(where: str, workflow: str, key: str) -> str:
     """Of a row of the store: on AWS a run has none."""
-    return f"{arn_of(where, 'workflow', workflow)}/run/{key}"
+    return f"{arn_of(where, RUN, workflow)}/{key}"

@@ -53,10 +53,7 @@ class GlueTriggers(Family):
         made: Document = {"Name": params["Name"]} | {
             one: params[one] for one in KEPT if params.get(one) is not None
         }
-        if made["Type"] == EVENT:
-            made.setdefault("EventBatchingCondition", {"BatchSize": 1})
-            made["EventBatchingCondition"].setdefault("BatchWindow", trigger_rules.WINDOW)
-        trigger_rules.check(made)
+        _settle(made)
         is_on = bool(params.get("StartOnCreation"))
         if is_on and made["Type"] in (ON_DEMAND, EVENT):
             raise invalid(f"StartOnCreation is not supported for a trigger of type {made['Type']}.")
@@ -85,7 +82,7 @@ class GlueTriggers(Family):
         """Beside: it names what is not there, or starts a workflow that is started otherwise."""
         conditions = (made.get("Predicate") or {}).get("Conditions") or []
         for kind, name in map(named, (*made["Actions"], *conditions)):
-            if not self.store.has(arn_of(_where(call), kind.lower(), name)):
+            if not self._is_there(call, kind.lower(), name):
                 words = (
                     f"Job {name} not found."
                     if kind == trigger_rules.JOB
@@ -95,12 +92,19 @@ class GlueTriggers(Family):
         workflow = made.get("WorkflowName")
         if not workflow:
             return
-        if not self.store.has(arn_of(_where(call), "workflow", workflow)):
+        if not self._is_there(call, "workflow", workflow):
             raise Beside("EntityNotFoundException", "Entity not found")
         others = self.conductor.triggers_of(_where(call), workflow)
         first = next((one for one in others if one["Type"] != CONDITIONAL and one["Name"] != made["Name"]), None)
         if first and made["Type"] != CONDITIONAL:
             raise invalid(f"Workflow {workflow} has a start trigger already: {first['Name']}.")
+
+    def _is_there(self, call: Call, kind: str, name: str) -> bool:
+        """By its name, too: one with slashes may be another row's."""
+        try:
+            return bool(self.store.get(arn_of(_where(call), kind, name)).get("Name") == name)
+        except Missing:
+            return False
 
     @operation("UpdateTrigger")
     def update(self, call: Call) -> Params:
@@ -114,7 +118,7 @@ class GlueTriggers(Family):
         for needed in ("Actions", "Schedule", "Predicate", "EventBatchingCondition"):
             if needed in before:
                 made.setdefault(needed, before[needed])
-        trigger_rules.check(made)
+        _settle(made)
         self._check_names(call, made)
 
         def edit(trigger: Document) -> None:
@@ -292,6 +296,14 @@ class GlueTriggers(Family):
 
     def _tags(self, call: Call, name: str) -> dict[str, str]:
         return dict(self.cloud.client("glue", call.region).get_tags(ResourceArn=_arn(call, name))["Tags"])
+
+
+def _settle(made: Document) -> None:
+    """What a trigger has where nothing is said. Beside: it is none."""
+    if made["Type"] == EVENT:
+        usual = {"BatchSize": 1, "BatchWindow": trigger_rules.WINDOW}
+        made["EventBatchingCondition"] = usual | made.get("EventBatchingCondition", {})
+    trigger_rules.check(made)
 
 
 def told(trigger: Document) -> Params:

@@ -197,10 +197,14 @@ class GlueWorkflows(Family):
 
     def _find_run(self, call: Call) -> Document:
         self._find(call)
+        name = call.params["Name"]
         try:
-            return self.store.get(run_arn(_where(call), call.params["Name"], call.params["RunId"]))
+            found = self.store.get(run_arn(_where(call), name, call.params["RunId"]))
         except Missing:
-            raise Beside("EntityNotFoundException", "Entity not found") from None
+            found = {}
+        if found.get("Name") != name:  # a name may have slashes
+            raise Beside("EntityNotFoundException", "Entity not found")
+        return found
 
 
 def _check(asked: Params) -> None:

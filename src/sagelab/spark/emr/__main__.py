@@ -142,10 +142,10 @@ class Instance:
         self.tell("taken", {})
 
 
-def _drive(cluster: Cluster, words: list[str], out: int, err: int) -> Any:
+def _drive(cluster: Cluster, words: list[str], folder: Path, out: int, err: int) -> Any:
     from sagelab.spark.emr import submit
 
-    return submit.drive(cluster, words, out, err)
+    return submit.drive(cluster, words, folder, out, err)
 
 
 def _address(number: int) -> str:

@@ -62,7 +62,7 @@ def _ask(cluster: Cluster, asked: dict[str, Any]) -> IO[str]:
     raise ConnectionRefusedError("no core instance takes a driver")
 
 
-Drive = Callable[[Cluster, list[str], int, int], Any]
+Drive = Callable[[Cluster, list[str], Path, int, int], Any]
 
 
 class Containers:
@@ -99,16 +99,18 @@ class Containers:
     def _run(self, cluster: Cluster, asked: dict[str, Any], file: IO[str]) -> int:
         folder = Path(tempfile.mkdtemp(prefix="driver-"))
         container = FIRST.format(str(asked["name"]).removeprefix("application_"))
+        place = f"containers/{asked['name']}/{container}"
         with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
             try:
-                process = self._drive(cluster, asked["words"], out.fileno(), err.fileno())
+                process = self._drive(cluster, asked["words"], folder, out.fileno(), err.fileno())
                 tell(file, state="RUNNING")
-                code = int(process.wait())
+                with logs.following(cluster.logs, place, folder):
+                    code = int(process.wait())
             except ValueError as error:
                 err.write(f"{error}\n".encode())
                 code = 1
         for name in ("stdout", "stderr"):
-            logs.put(cluster.logs, f"containers/{asked['name']}/{container}/{name}", folder / name)
+            logs.put(cluster.logs, f"{place}/{name}", folder / name)
         return code
 
 

@@ -10,10 +10,17 @@ import logging
 import os
 import shutil
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlparse
 
+from sagelab.spark.events import UNFINISHED
+
 logger = logging.getLogger("emr")
+EVENTS = "events"  # the folder of an application's event log, in that of its step or container
+EVERY = 15.0  # seconds between two copies of the logs of what runs; on AWS minutes
 MOST = 256 << 20  # bytes of one log that are kept: its end
 
 
@@ -36,3 +43,28 @@ def put(prefix: str, name: str, file: Path) -> str:
         logger.warning("%s is not kept: %s", name, error)
         return ""
     return f"s3://{place.netloc}/{key}"
+
+
+def put_events(prefix: str, name: str, folder: Path) -> None:
+    """The event log of the application of a step or container, beside its other logs. folder: its own."""
+    for file in sorted((folder / EVENTS).glob("[!.]*")):
+        put(prefix, f"{name}/{EVENTS}/{file.name.removesuffix(UNFINISHED)}", file)
+
+
+@contextmanager
+def following(prefix: str, name: str, folder: Path) -> Iterator[None]:
+    """Put the event log as it grows, and all of it at the end."""
+    over = threading.Event()
+
+    def follow() -> None:
+        while not over.wait(EVERY):
+            put_events(prefix, name, folder)
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        put_events(prefix, name, folder)

@@ -24,7 +24,6 @@ from sagelab.spark.emr.cluster import Cluster
 from sagelab.spark.emr.objects import fetch
 
 RUNNER, SCRIPTS = "command-runner.jar", "script-runner.jar"
-EVERY = 15.0  # seconds between two copies of the logs of a step that runs; on AWS minutes
 TAIL = 1 << 16  # bytes of a log that are looked at for an error
 ERROR = re.compile(r"(?:Exception in thread .*|(?:[A-Za-z_][\w$]*\.)*[A-Za-z_]\w*(?:Error|Exception)\b.*)")
 STARTED = "hadoop jar /var/lib/aws/emr/step-runner/hadoop-jars/{} {}"
@@ -118,7 +117,7 @@ class Step:
             file.write(f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03d}Z {line}\n")
 
     def _keep(self) -> None:
-        while not self._over.wait(EVERY):
+        while not self._over.wait(logs.EVERY):
             self._put()
 
     def _put(self) -> str:
@@ -127,6 +126,7 @@ class Step:
             name: logs.put(self._cluster.logs, f"steps/{self.id}/{name}", self.folder / name)
             for name in ("controller", "stdout", "stderr", "syslog")
         }
+        logs.put_events(self._cluster.logs, f"steps/{self.id}", self.folder)
         return places["stderr"]
 
     def _why(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -46,9 +47,13 @@ class Application(Job):
         own = {"spark.executorEnv.PYTHONPATH": str(LIBRARY), "spark.app.name": self._asked.job}
         if self._asked.version[:1] in OLDER:
             own["spark.sql.ansi.enabled"] = "false"
-        if place := self._asked.arguments.get("--spark-event-logs-path"):
-            own |= events.properties(place.rstrip("/"))
         return super()._properties() | own
+
+    def _log_events(self, stack: contextlib.ExitStack) -> dict[str, str]:
+        place = self._asked.arguments.get("--spark-event-logs-path")
+        if not place:
+            return {}
+        return events.properties(str(stack.enter_context(events.Uploader(place)).source))
 
     def _submit(self, settings: java.Settings) -> None:
         script = self._asked.fetch_script()

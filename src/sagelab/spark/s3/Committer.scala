@@ -114,7 +114,7 @@ final class Committer(output: Path, context: TaskAttemptContext) extends FileOut
     val files = fs.bucket.pages(s"${fs.key(folder)}/", deep = true).flatMap(_.entries).filter(_.key.endsWith(".pending")).toSeq
     Bucket.sideBySide(files.filter(_.size > 0).map { file => () =>
       val bytes = new Array[Byte](file.size.toInt)
-      new Input(fs.bucket, file, bytes.length).readFully(0, bytes, 0, bytes.length)
+      new Input(fs.bucket, file, bytes.length, _ => ()).readFully(0, bytes, 0, bytes.length)
       new String(bytes, UTF_8).split('\n').map(Pending.of).toSeq
     }).flatten
   }

@@ -4,8 +4,10 @@ import java.io.{EOFException, IOException}
 
 import org.apache.hadoop.fs.{FSExceptionMessages, FSInputStream}
 
-/** An object, read in blocks: small ones where the reader jumps, larger ones as long as it reads on. */
-final class Input(bucket: Bucket, entry: Entry, largest: Int) extends FSInputStream {
+/** An object, read in blocks: small ones where the reader jumps, larger ones as long as it reads on.
+  * given: told how many bytes the reader has got.
+  */
+final class Input(bucket: Bucket, entry: Entry, largest: Int, given: Long => Unit) extends FSInputStream {
   private var block = Array.emptyByteArray
   private var start = 0L // of the block, in the object
   private var position = 0L
@@ -42,6 +44,7 @@ final class Input(bucket: Bucket, entry: Entry, largest: Int) extends FSInputStr
     val count = math.min(length, block.length - from)
     System.arraycopy(block, from, into, offset, count)
     position += count
+    given(count)
     count
   }
 
@@ -54,6 +57,7 @@ final class Input(bucket: Bucket, entry: Entry, largest: Int) extends FSInputStr
       if (at >= start && at + length <= start + block.length)
         System.arraycopy(block, (at - start).toInt, into, offset, length)
       else load(at, into, offset, length)
+      given(length)
     }
   }
 

@@ -154,8 +154,11 @@ final class S3FileSystem extends FileSystem {
 
   private def read(path: Path, status: FileStatus): FSDataInputStream = {
     val tag = status match { case own: S3Status => own.tag; case _ => "" }
-    new FSDataInputStream(new Input(bucket, Entry(key(path), status.getLen, 0, tag), largestRead))
+    new FSDataInputStream(new Input(bucket, Entry(key(path), status.getLen, 0, tag), largestRead, given))
   }
+
+  /** By this Spark knows what its tasks read. */
+  private def given(count: Long): Unit = if (statistics != null) statistics.incrementBytesRead(count)
 
   /** Whoever has listed a file need not ask for it again. */
   override protected def openFileWithOptions(

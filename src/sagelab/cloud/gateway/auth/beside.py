@@ -32,6 +32,7 @@ NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
     "lakeformation": ("", ()),
     "redshift-data": ("", ()),
     "dms": ("", ("ReplicationInstanceArn", "EndpointArn", *_TASKS, "ResourceArn", "ResourceArnList[]")),
+    "quicksight": ("", ()),
     "cloudtrail": ("trail/", ("Name", "TrailName", "ResourceId", "ResourceIdList[]")),
 }
 

@@ -20,6 +20,7 @@ from sagelab.cloud.gateway.auth import (
     fsx,
     glue,
     principals,
+    quicksight,
     s3_actions,
     streams,
     verdict,
@@ -115,6 +116,8 @@ class Permissions:
                 yield from beside.needs_of_glue(params, call.account)
             case "redshift-data":
                 yield from beside.needs_of_warehouse(params, name, where)
+            case "quicksight":
+                yield from quicksight.needs(name, params, where)
             case "firehose" | "kinesis":
                 yield from streams.needs(service, name, params, where)
             case _:

@@ -57,6 +57,10 @@ export const commandOf = async (service, operation, params) =>
 /** The Create request that made what is described: {params, command}. */
 export const sent = (operation, described) => fetched("/api/sent", { operation, described });
 
+/** A Spark application by its event log: {etag, told}, without told where it is as it was with that etag. */
+export const application = (bucket, key, etag = "") => fetched("/api/application", { bucket, key, etag });
+/** A dashboard with the rows of its visuals: {name, sheets, data}. */
+export const dashboard = (name) => fetched("/api/dashboard", { name });
 export const overview = () => fetched("/api/overview");
 /** What the local cloud alone has: {clock: {speed, words}, zones: [{name, up, servers}]}. */
 export const local = () => fetched("/api/local");

@@ -1,6 +1,7 @@
 // Clusters of EMR, the newest first; of one that is chosen, its steps and its instances.
 import { call } from "./api.js";
 import { useLive } from "./events.js";
+import { sparkPage } from "./spark.js";
 import { Table } from "./table.js";
 import { Command, html, Notice, Section, Status, Time } from "./ui.js";
 
@@ -21,6 +22,7 @@ const STEPS = [
   ["Step", (row) => html`<code title=${row.Id}>${row.Name}</code>`],
   ["State", state],
   ["Arguments", (row) => html`<code class="wrap">${(row.Config.Args || []).join(" ").slice(0, 200)}</code>`],
+  ["Spark", (row) => row.events && html`<a href=${row.events}>Application</a>`],
   ["On failure", (row) => row.ActionOnFailure],
   ["Why it failed", ({ Status: { FailureDetails = {} } }) => FailureDetails.Message],
   ["Started", (row) => html`<${Time} value=${times(row).StartDateTime} />`],
@@ -36,15 +38,33 @@ const INSTANCES = [
   ["Ended", (row) => html`<${Time} value=${times(row).EndDateTime} />`],
 ];
 
+const LOG = /spark\.eventLog\.dir=(s3[an]?:\/\/\S+)/;
+
+/** The page of a step's Spark application: by the log that its arguments name, else by the cluster's. */
+function eventsOf({ Id, Config: { Args = [] }, Status: { Timeline = {} } }, { Id: cluster, LogUri }) {
+  const { StartDateTime: from, EndDateTime: to } = Timeline;
+  if (!from || !Args[0] || !Args[0].endsWith("spark-submit")) return undefined;
+  const within = { since: Date.parse(from), ...(to && { until: Date.parse(to) }) };
+  const named = Args.map((word) => LOG.exec(word)).find(Boolean);
+  if (named) return sparkPage(named[1], within);
+  if (!LogUri) return undefined;
+  const below = `${LogUri.replace(/\/$/, "")}/${cluster}`;
+  return /cluster( |$)/.test(Args.join(" ").split("--deploy-mode")[1]?.trim() ?? "")
+    ? sparkPage(`${below}/containers/application_`, within)
+    : sparkPage(`${below}/steps/${Id}/events/`);
+}
+
 async function look(id) {
   const listed = await call("emr", "ListClusters", {});
   const found = { clusters: listed.result.Clusters || [], command: listed.command };
   if (!id) return found;
-  const [steps, instances] = await Promise.all([
+  const [steps, instances, described] = await Promise.all([
     call("emr", "ListSteps", { ClusterId: id }),
     call("emr", "ListInstances", { ClusterId: id }),
+    call("emr", "DescribeCluster", { ClusterId: id }),
   ]);
-  return { ...found, steps: steps.result.Steps, instances: instances.result.Instances, command: steps.command };
+  const told = (steps.result.Steps || []).map((row) => ({ ...row, events: eventsOf(row, described.result.Cluster) }));
+  return { ...found, steps: told, instances: instances.result.Instances, command: steps.command };
 }
 
 const part = (title, columns, rows) => html`

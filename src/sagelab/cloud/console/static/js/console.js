@@ -2,8 +2,10 @@
 import { Alarms } from "./alarms.js";
 import { facts, logIn, logOut, session } from "./api.js";
 import { Clusters } from "./clusters.js";
+import { Compose } from "./compose.js";
 import { Create } from "./create.js";
 import { Crawlers } from "./crawlers.js";
+import { Dashboard, Dashboards } from "./dashboards.js";
 import { Detail } from "./detail.js";
 import { follow, useLine } from "./events.js";
 import { KINDS, kindAt } from "./kinds.js";
@@ -14,6 +16,7 @@ import { Role, Roles } from "./roles.js";
 import { useAddress } from "./router.js";
 import { Applications, GlueJobs } from "./runs.js";
 import { Buckets, Place } from "./s3.js";
+import { Spark } from "./spark.js";
 import { Trail } from "./trail.js";
 import { html, render, useEffect, useErrorBoundary, useRef, useState } from "./ui.js";
 
@@ -23,9 +26,10 @@ const BESIDE = {
   Lake: [
     ["queries", "Queries"],
     ["crawlers", "Crawlers"],
-    ["clusters", "Clusters"],
     ["glue-jobs", "Glue jobs"],
+    ["clusters", "Clusters"],
     ["serverless", "EMR Serverless"],
+    ["dashboards", "Dashboards"],
   ],
   Account: [
     ["s3", "S3 buckets"],
@@ -44,6 +48,7 @@ const MENU = PARTS.map((part) => [
   ],
 ]);
 const LABELS = Object.fromEntries(MENU.flatMap(([, pages]) => pages));
+const TITLES = { spark: "Spark application" }; // of pages that others lead to
 const LINE = { live: "Live", lost: "Not connected", closed: "Paused" };
 const TOKEN = "#token=";
 const THEMES = ["system", "light", "dark"];
@@ -64,6 +69,10 @@ function Page({ address }) {
   if (place === "crawlers" && !rest.length) return html`<${Crawlers} />`;
   if (place === "glue-jobs" && !rest.length) return html`<${GlueJobs} query=${query} />`;
   if (place === "serverless" && !rest.length) return html`<${Applications} query=${query} />`;
+  if (place === "dashboards" && query.create) return html`<${Compose} />`;
+  if (place === "dashboards" && rest.length < 2)
+    return rest.length ? html`<${Dashboard} key=${rest[0]} name=${rest[0]} />` : html`<${Dashboards} />`;
+  if (place === "spark" && !rest.length) return html`<${Spark} key=${query.place} query=${query} />`;
   if (place === "queries" && !rest.length) return html`<${Queries} query=${query} />`;
   if (place === "s3" && !rest.length) return html`<${Buckets} query=${query} />`;
   if (place === "s3")
@@ -77,7 +86,7 @@ function Page({ address }) {
 const titleOf = ({ path }) =>
   [
     path[path.length - 1] && path.length > 1 ? path[path.length - 1] : null,
-    path[0] ? LABELS[path[0]] : "Overview",
+    path[0] ? LABELS[path[0]] || TITLES[path[0]] : "Overview",
     "sagelab",
   ]
     .filter(Boolean)

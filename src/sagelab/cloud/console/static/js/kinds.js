@@ -11,6 +11,7 @@ import { ask } from "./api.js";
 import CATALOG from "./catalog.js";
 import { html, Span, Status, Time } from "./ui.js";
 import { s3Page } from "./format.js";
+import { sparkPage } from "./spark.js";
 
 export const roleLink = (arn) =>
   arn && html`<a href=${`/roles/${encodeURIComponent(arn.split("/").pop())}`}>${arn.split("/").pop()}</a>`;
@@ -27,6 +28,17 @@ function savings(job) {
   const { TrainingTimeInSeconds: training, BillableTimeInSeconds: billed } = job;
   if (!job.EnableManagedSpotTraining || !training || billed === undefined) return undefined;
   return `${Math.round((1 - billed / training) * 100)} %`;
+}
+
+/** The page of a processing job's Spark application: by the log that its arguments name. */
+function sparkLink({ AppSpecification: { ContainerEntrypoint: first = [], ContainerArguments: more = [] } = {}, ...job }) {
+  const words = [...first, ...more];
+  const after = (name) => words.includes(name) && words[words.indexOf(name) + 1];
+  const folder = after("--local-spark-event-logs-dir");
+  const { Outputs = [] } = job.ProcessingOutputConfig || {};
+  const output = folder && Outputs.find(({ S3Output }) => S3Output && `${folder}/`.startsWith(S3Output.LocalPath));
+  const place = after("--spark-event-logs-s3-uri") || (output && output.S3Output.S3Uri);
+  return place && html`<a href=${sparkPage(place)}>its jobs, stages and executors</a>`;
 }
 
 const instances = (cluster) => cluster && `${cluster.InstanceCount} × ${cluster.InstanceType}`;
@@ -113,6 +125,7 @@ const SPECIAL = {
     facts: (job) => [
       ["Instances", instances((job.ProcessingResources || {}).ClusterConfig)],
       ["Exit message", job.ExitMessage],
+      ["Spark application", sparkLink(job)],
       ["Image", image((job.AppSpecification || {}).ImageUri)],
       ...((job.ProcessingOutputConfig || {}).Outputs || []).map((output) => [
         `Output ${output.OutputName}`,

@@ -2,12 +2,21 @@
 // that is chosen, its runs, the newest first.
 import { call } from "./api.js";
 import { useLive } from "./events.js";
+import { s3Page } from "./format.js";
+import { sparkPage } from "./spark.js";
 import { Table } from "./table.js";
 import { Command, html, Notice, Section, Status, Time } from "./ui.js";
 
 const MOST = 50; // of one answer
 const round = (value) => value !== undefined && value.toFixed(3);
 const took = (seconds) => seconds !== undefined && `${seconds} s`;
+
+/** Where a run of Glue's has its log of events, if it has one. */
+function eventsOf({ Arguments: own = {}, StartedOn, CompletedOn }, { DefaultArguments: usual = {} }) {
+  const place = { ...usual, ...own }["--spark-event-logs-path"];
+  const times = { since: Date.parse(StartedOn), ...(CompletedOn && { until: Date.parse(CompletedOn) }) };
+  return place && sparkPage(place, times);
+}
 
 const JOBS = {
   title: "Glue jobs",
@@ -23,16 +32,17 @@ const JOBS = {
   columns: [
     ["Job", (row) => html`<a href=${`/glue-jobs?q=${encodeURIComponent(row.Name)}`}>${row.Name}</a>`],
     ["Kind", ({ Command: { Name } }) => Name],
-    ["Script", ({ Command: { ScriptLocation } }) => html`<code class="wrap">${ScriptLocation}</code>`],
+    ["Script", ({ Command: { ScriptLocation } }) => html`<a class="wrap" href=${s3Page(ScriptLocation)}>${ScriptLocation}</a>`],
     ["Version", (row) => row.GlueVersion],
     ["Capacity", (row) => (row.WorkerType ? `${row.NumberOfWorkers} ${row.WorkerType}` : `${row.MaxCapacity} DPU`)],
     ["Changed", (row) => html`<${Time} value=${row.LastModifiedOn} />`],
   ],
   runKey: (row) => row.Id,
-  runs: [
+  runs: (job) => [
     ["Run", (row) => html`<code title=${row.Id}>${row.Id.slice(0, 15)}</code>`],
     ["Attempt", (row) => row.Attempt],
     ["State", (row) => html`<${Status} value=${row.JobRunState} detail=${row.ErrorMessage} />`],
+    ["Spark", (row) => eventsOf(row, job) && html`<a href=${eventsOf(row, job)}>Application</a>`],
     ["Time", (row) => took(row.ExecutionTime)],
     ["Started", (row) => html`<${Time} value=${row.StartedOn} />`],
     ["Ended", (row) => html`<${Time} value=${row.CompletedOn} />`],
@@ -64,7 +74,7 @@ const APPLICATIONS = {
     ["Changed", (row) => html`<${Time} value=${row.updatedAt} />`],
   ],
   runKey: (row) => row.jobRunId,
-  runs: [
+  runs: () => [
     ["Job run", (row) => html`<code title=${row.jobRunId}>${row.name || row.jobRunId}</code>`],
     ["Attempt", (row) => row.attempt],
     ["State", (row) => html`<${Status} value=${row.state} detail=${row.stateDetails} />`],
@@ -97,7 +107,7 @@ function Runs({ kind, query }) {
         ? html`<div class="card flush"><${Table} caption=${kind.title} columns=${kind.columns} rows=${rows} rowKey=${kind.key} /></div>`
         : html`<div class="empty"><p>${kind.empty}</p></div>`)
     }
-    ${runs && html`<${Section} title=${title}><${Table} caption=${title} columns=${kind.runs} rows=${runs} rowKey=${kind.runKey} /></${Section}>`}
+    ${runs && html`<${Section} title=${title}><${Table} caption=${title} columns=${kind.runs(chosen || {})} rows=${runs} rowKey=${kind.runKey} /></${Section}>`}
     ${live.data && html`<details class="cli"><summary>AWS CLI</summary><${Command} text=${live.data.command} /></details>`}`;
 }
 
