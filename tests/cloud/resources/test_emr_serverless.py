@@ -7,6 +7,7 @@ one.
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -154,6 +155,20 @@ def test_a_role_that_nobody_may_take_on_and_one_that_may_not_read(
     poor = make_role(serverless.cloud, "emr-serverless", actions=("logs:*",))
     found = serverless.run(application, "print(1)", executionRoleArn=poor)
     assert (found["state"], "(403)" in found["stateDetails"]) == ("FAILED", True)
+
+
+def test_a_policy_of_its_own_limits_what_a_run_may(serverless: Serverless, application: str) -> None:
+    script = "import boto3; s3 = boto3.client('s3'); print('may list', s3.list_buckets() and 1)"
+    script += f"\ns3.put_object(Bucket='{serverless.bucket}', Key='no', Body=b'')"
+    reads = {"Effect": "Allow", "Action": ["s3:Get*", "s3:List*"], "Resource": "*"}
+    logs = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{serverless.bucket}/logs/*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [reads, logs]})
+    found = serverless.run(application, script, executionIamPolicy={"policy": policy})
+    assert (found["state"], found["executionIamPolicy"]) == ("FAILED", {"policy": policy})
+    assert "botocore.errorfactory.AccessDenied" in found["stateDetails"]
+    assert serverless.log(found, "SPARK_DRIVER/stdout") == "may list 1\n"
+    found = serverless.run(application, "print(1)", executionIamPolicy={"policy": "no policy"})
+    assert (found["state"], "policy" in found["stateDetails"].lower()) == ("FAILED", True), found["stateDetails"]
 
 
 def test_a_job_run_is_cancelled_in_the_middle_and_the_next_comes_to_its_turn(serverless: Serverless) -> None:
@@ -350,7 +365,6 @@ RUNS: dict[str, tuple[dict[str, Any], str]] = {
     "no size": ({"parameters": "--driver-memory much"}, "a size is needed"),
     "a time": ({"executionTimeoutMinutes": 3}, "RunTimeout must be at least 5 minutes."),
     "HDFS": ({"parameters": "--files hdfs:///a"}, "no HDFS"),
-    "a policy": ({"executionIamPolicy": {"policy": "{}"}}, "executionIamPolicy"),
     "attempts": ({"retryPolicy": {"maxAttempts": 11}}, "must be between 1 and 10"),
     "a stream's": ({"retryPolicy": {"maxFailedAttemptsPerHour": 1}}, "not supported for job runs of mode BATCH"),
     "Prometheus": (

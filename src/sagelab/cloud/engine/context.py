@@ -52,9 +52,15 @@ class EngineContext:
         """Bytes of private memory that a process of a job or an endpoint may ask for."""
         return int(self.memory * MEMORY_SHARE)
 
-    def network(self, role: str | None = None, session: str = "SageMaker") -> Network:
-        """What is reached by what runs under a role, whose keys it has. botocore's ClientError: nobody may."""
-        keys = RoleKeys(self.client("sts"), role, self.end_key, session).offer() if role else None
+    def network(
+        self, role: str | None = None, session: str = "SageMaker", limits: Mapping[str, Any] | None = None
+    ) -> Network:
+        """What is reached by what runs under a role, whose keys it has. botocore's ClientError: nobody may.
+
+        limits: of the session, as AssumeRole has them: Policy, PolicyArns.
+        """
+        asked = {"RoleSessionName": session} | dict(limits or {})
+        keys = RoleKeys(self.client("sts"), role, self.end_key, asked).offer() if role else None
         return Network(self.url, keys, trust=self.trust, source=self.source, sources=self.sources)
 
     def inside(self, vpc: Mapping[str, Any] | None, zone: str = "") -> EngineContext:

@@ -5,20 +5,25 @@ from __future__ import annotations
 import json
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from sagelab.cloud.engine.sandbox.door import Keys
 
+SESSION = {"RoleSessionName": "SageMaker"}
+
 
 class RoleKeys:
-    """The keys of `role`, from now on. botocore's ClientError: nobody may assume it."""
+    """The keys of `role`, from now on. botocore's ClientError: nobody may assume it.
+
+    session: what AssumeRole is given beside the role: a name of the session, policies that limit it.
+    """
 
     def __init__(
-        self, sts: Any, role: str, end_key: Callable[[str, float], None], session: str = "SageMaker"
+        self, sts: Any, role: str, end_key: Callable[[str, float], None], session: Mapping[str, Any] = SESSION
     ) -> None:
-        self._sts, self._role, self._end_key, self._session = sts, role, end_key, session
+        self._sts, self._role, self._end_key, self._session = sts, role, end_key, dict(session)
         self._lock, self._given, self._ended = threading.Lock(), dict[str, float](), False
         self._renew()
 
@@ -43,8 +48,7 @@ class RoleKeys:
             return self._text
 
     def _renew(self) -> None:
-        session = {"RoleArn": self._role, "RoleSessionName": self._session}
-        keys = self._sts.assume_role(**session)["Credentials"]
+        keys = self._sts.assume_role(RoleArn=self._role, **self._session)["Credentials"]
         now, until = datetime.now(UTC), keys["Expiration"]
         self._given[keys["AccessKeyId"]] = until.timestamp()
         self._half = now + (until - now) / 2

@@ -25,7 +25,6 @@ NOT_OF_APPLICATIONS = (
     *("imageConfiguration", "workerTypeSpecifications", "diskEncryptionConfiguration"),
     *("identityCenterConfiguration",),
 )
-NOT_OF_RUNS = ("executionIamPolicy",)
 LOGS = {"SPARK_DRIVER": ("STDOUT", "STDERR"), "SPARK_EXECUTOR": ("STDOUT", "STDERR")}
 DEFAULTS = "spark-defaults"
 
@@ -137,9 +136,6 @@ def properties(configurations: list[Any]) -> dict[str, str]:
 def check_run(params: Params, label: str) -> None:
     """Of StartJobRun, to an application of a release. ValidationException: it cannot be."""
     driver, numbers = params.get("jobDriver") or {}, release(label)
-    for member in NOT_OF_RUNS:
-        if params.get(member):
-            raise absent(member)
     overrides = params.get("configurationOverrides") or {}
     if overrides.get("diskEncryptionConfiguration"):
         raise absent("diskEncryptionConfiguration")

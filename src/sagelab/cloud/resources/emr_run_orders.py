@@ -23,7 +23,7 @@ GROUP = "/aws/emr-serverless"  # of CloudWatch Logs, where no other is named
 MANAGED = "/sagelab/emr-serverless"  # what stands for AWS's own storage of logs
 QUEUE, CONCURRENT = 360, 15  # minutes and runs, of an application with a scheduler that does not say
 BOTH = {"SPARK_DRIVER": ["STDERR", "STDOUT"]}
-KEPT = ("name", "jobDriver", "configurationOverrides", "retryPolicy", "flexExecution")
+KEPT = ("name", "jobDriver", "configurationOverrides", "retryPolicy", "flexExecution", "executionIamPolicy")
 EXCEEDED = (
     "ApplicationMaxCapacityExceededException: Worker could not be allocated as the application has exceeded"
     " maximum allowed capacity: [cpu: {} vCPU, memory: {} GB, disk: {} GB]"
@@ -89,6 +89,7 @@ def order(
         place=place,
         places=places,
         context=context.inside(vpc_of(found)),
+        limits=_limits(found.get("executionIamPolicy") or {}),
         refusal="" if hosts else EXCEEDED.format(*total),
     )
 
@@ -98,6 +99,13 @@ def _fitting(workers: Workers, hosts: int, room: tuple[float, float, float]) -> 
     while hosts and any(need > most for need, most in zip(workers.total(hosts), room, strict=True)):
         hosts -= 1
     return hosts
+
+
+def _limits(policy: Params) -> Params:
+    """Of the role's session: https://docs.aws.amazon.com/emr/latest/EMR-Serverless-UserGuide/iam-policies.html"""
+    document = {"Policy": policy["policy"]} if policy.get("policy") else {}
+    named = [{"arn": arn} for arn in policy.get("policyArns") or []]
+    return document | ({"PolicyArns": named} if named else {})
 
 
 def _words(workers: Workers) -> str:

@@ -30,7 +30,8 @@ LOOK = 0.5  # seconds between two looks at what executors have printed
 LONGEST = 1 << 16  # bytes of a line that is passed on whole
 LAST, ROOM = 3, 1000  # errors that are told, and characters of them
 ERROR = re.compile(
-    r"(?:Caused by: |Exception in thread |Error: |fatal error|(?:: )?(?:[\w$]+\.)*\w+(?:Error|Exception)\b)"
+    r"Caused by: |Exception in thread |Error: |fatal error"
+    r"|(?:: )?(?:(?:[\w$]+\.)*\w+(?:Error|Exception)\b|(?:[A-Za-z_][\w$]*\.)+[A-Z][\w$]*: )"
 )
 
 

@@ -8,8 +8,8 @@ https://docs.aws.amazon.com/emr/latest/EMR-Serverless-UserGuide/job-states.html
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from sagelab import prices
@@ -49,7 +49,8 @@ class Order:
     """run: as GetJobRun has it. request: what its hosts are told (spark/serverless/request.py). hosts: how many.
 
     workers: what is asked for, in words; total: the vCPUs, GB of memory and GB of disk of the driver and of the
-    executors that there are here. minutes: that it may run, 0: any. refusal: why it cannot run at all.
+    executors that there are here. minutes: that it may run, 0: any. limits: of the role's session, as
+    AssumeRole has them. refusal: why it cannot run at all.
     """
 
     run: dict[str, Any]
@@ -63,6 +64,7 @@ class Order:
     place: Place
     places: Places
     context: EngineContext
+    limits: Mapping[str, Any] = field(default_factory=dict)
     refusal: str = ""
 
 
@@ -91,7 +93,7 @@ class ServerlessRun(ScriptRun):
         self._wait()
         self.report(Step("SCHEDULED"))
         task = self._task()
-        self.check_role(order.context, order.role, NO_ROLE)
+        self.check_role(order.context, order.role, NO_ROLE, order.limits)
         order.context.launcher.warm(task.runtime)
         for number, space in enumerate(cluster.make_folders()):
             self.write_config(space.path, cluster.hosts[number], KIND, {"serverless": order.request})
@@ -125,6 +127,7 @@ class ServerlessRun(ScriptRun):
             network=True,
             role=order.role,
             seconds=order.minutes * 60,
+            limits=order.limits,
         )
 
     def _notes(self) -> Iterator[str]:

@@ -6,10 +6,11 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 from sagelab.cloud.engine.context import EngineContext
 from sagelab.cloud.engine.data.workspace import Workspace, environment
@@ -31,8 +32,8 @@ class Task:
     """What every host of a job runs.
 
     argv: its first command. environment: beside what every host has. network: without one it has no keys either.
-    role: whose keys it has. seconds: that it may run. memory: bytes of a process, at most. encrypted: whether
-    what goes from host to host is.
+    role: whose keys it has. limits: of its session, as AssumeRole has them. seconds: that it may run. memory:
+    bytes of a process, at most. encrypted: whether what goes from host to host is.
     """
 
     runtime: Runtime
@@ -43,6 +44,7 @@ class Task:
     seconds: int
     memory: int | None = None
     encrypted: bool = False
+    limits: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Cluster:
@@ -141,7 +143,7 @@ class Cluster:
 
     def start(self, task: Task) -> None:
         """Start the hosts."""
-        network = self.context.network(task.role, self.session) if task.network else None
+        network = self.context.network(task.role, self.session, task.limits) if task.network else None
         env = environment(self.context.region) | (self.context.surroundings if network else {}) | task.environment
         hosts = [self.host(name, task, env) for name in self.hosts]
         self._running = self.context.launcher.start(task.runtime, hosts, network, encrypted=task.encrypted)

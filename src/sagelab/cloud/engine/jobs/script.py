@@ -11,6 +11,7 @@ import botocore.exceptions
 
 from sagelab.cloud.engine.context import EngineContext
 from sagelab.cloud.engine.jobs.cluster import Cluster
+from sagelab.cloud.engine.jobs.logs import DENIED
 from sagelab.cloud.engine.jobs.run import INTERRUPTED, JobRun, Report, Step, Stopped
 
 MESSAGE = 4096  # bytes of a reason
@@ -36,12 +37,16 @@ class ScriptRun(JobRun):
     def end(self) -> Step | None:
         return self._fault if self._fault and self.ending != INTERRUPTED else super().end()
 
-    def check_role(self, context: EngineContext, role: str, words: str) -> None:
-        """Stopped: nobody may take on a role; words: what is said then."""
+    def check_role(
+        self, context: EngineContext, role: str, words: str, limits: Mapping[str, Any] | None = None
+    ) -> None:
+        """Stopped: nobody may take on a role, in these words, or its session cannot be limited so."""
+        session = {"RoleArn": role, "RoleSessionName": self.cluster.session} | dict(limits or {})
         try:
-            context.client("sts").assume_role(RoleArn=role, RoleSessionName=self.cluster.session)
-        except botocore.exceptions.ClientError:
-            self.fail(words.format(role))
+            context.client("sts").assume_role(**session)
+        except botocore.exceptions.ClientError as error:
+            denied = error.response["Error"]["Code"] in DENIED
+            self.fail(words.format(role) if denied else str(error.response["Error"]["Message"]))
 
     def write_config(self, folder: Path, host: str, kind: str, texts: Mapping[str, Any]) -> None:
         """Files of the configuration of a host. kind: an instance that has its memory. texts: name -> document."""
