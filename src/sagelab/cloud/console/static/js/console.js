@@ -66,7 +66,7 @@ function Page({ address }) {
   if (place === "alarms" && !rest.length) return html`<${Alarms} />`;
   if (place === "clusters" && !rest.length) return html`<${Clusters} query=${query} />`;
   if (place === "crawlers" && !rest.length) return html`<${Crawlers} />`;
-  if (place === "dashboards" && query.create) return html`<${Compose} />`;
+  if (place === "dashboards" && query.create) return html`<${Compose} query=${query} />`;
   if (place === "dashboards" && rest.length < 2)
     return rest.length ? html`<${Dashboard} key=${rest[0]} name=${rest[0]} />` : html`<${Dashboards} />`;
   if (place === "glue-jobs" && !rest.length) return html`<${GlueJobs} query=${query} />`;
