@@ -98,6 +98,7 @@ def spark(quick: bool) -> Iterator[Result]:
         yield _first(cluster, 2 if quick else 5)
         cluster.end()
         yield _first_of_glue(place, 2 if quick else 5)
+        yield _first_of_serverless(place, 2 if quick else 5)
 
 
 def _beside(cluster: Cluster, rows: int, times: int) -> Iterator[Result]:
@@ -126,6 +127,36 @@ def _first(cluster: Cluster, times: int) -> Result:
     took = [cluster.step("first.py", FIRST) for _ in range(times)]
     seen = f"p50 of {times}, from AddJobFlowSteps to COMPLETED; slowest {max(took):.1f} s"
     return Result("EMR: a step's first Spark result", statistics.median(took), 12.0, "s", seen=seen)
+
+
+def _first_of_serverless(place: Place, times: int) -> Result:
+    """A job run with one executor on an application that is started, from StartJobRun to SUCCESS."""
+    serverless = place.client("emr-serverless")
+    _make_role(place.client("iam"), "emr-serverless")
+    key = serverless.create_application(name="first", releaseLabel=RELEASE, type="SPARK")["applicationId"]
+    while serverless.get_application(applicationId=key)["application"]["state"] != "CREATED":
+        time.sleep(0.05)
+    words = "--conf spark.executor.instances=1 --conf spark.driver.memory=1g --conf spark.executor.memory=1g"
+    submit = {"entryPoint": f"s3://{BUCKET}/first.py", "sparkSubmitParameters": words}
+    role = place.client("iam").get_role(RoleName="emr-serverless")["Role"]["Arn"]
+    asked = {"applicationId": key, "executionRoleArn": role, "jobDriver": {"sparkSubmit": submit}}
+    took = [_run_of_serverless(serverless, asked) for _ in range(times)]
+    seen = f"p50 of {times}, from StartJobRun to SUCCESS; slowest {max(took):.1f} s"
+    return Result("EMR Serverless: a job run's first Spark result", statistics.median(took), 12.0, "s", seen=seen)
+
+
+def _run_of_serverless(serverless: Any, asked: dict[str, Any]) -> float:
+    """RuntimeError: it does not succeed."""
+    began = time.perf_counter()
+    key = serverless.start_job_run(**asked)["jobRunId"]
+    while True:
+        run = serverless.get_job_run(applicationId=asked["applicationId"], jobRunId=key)["jobRun"]
+        if run["state"] in ("SUCCESS", "FAILED", "CANCELLED"):
+            break
+        time.sleep(0.05)
+    if run["state"] != "SUCCESS":
+        raise RuntimeError(run)
+    return time.perf_counter() - began
 
 
 def _first_of_glue(place: Place, times: int) -> Result:

@@ -203,11 +203,12 @@ def find_pictures(lab: Lab) -> Iterator[str]:
 
 
 def find_formulas(lab: Lab) -> Iterator[str]:
-    """Two dollars in a paragraph of the notebook or its walkthrough: JupyterLab reads a formula between them."""
+    """A plain dollar and one more, escaped or not, in a paragraph of notebook or walkthrough: JupyterLab reads
+    a formula between them."""
     walkthrough = lab.folder / "README.md"
     for text in (lab.text, walkthrough.read_text() if walkthrough.exists() else ""):
         for paragraph in re.split(r"\n\n|\n(?=[|-])", re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.DOTALL)):
-            if len(re.findall(r"(?<!\\)\$", paragraph)) > 1:
+            if re.search(r"(?<!\\)\$", paragraph) and paragraph.count("$") > 1:
                 yield f"dollars are read as a formula, write \\$: {' '.join(paragraph.split())[:60]}"
 
 

@@ -16,7 +16,7 @@
 #   network, lab 7 the inference pipeline.
 # - **Here:** about 3 minutes on a laptop, and some minutes more the first time, when Spark's image is fetched.
 # - **On AWS:** about 60 minutes and $0.60: small jobs, two endpoints for some minutes, and the smallest FSx for
-#   Lustre for half an hour. Delete it when you stop in the middle: it costs \$0.23 an hour.
+#   Lustre for half an hour. Delete it when you stop in the middle: it costs 23 cents an hour.
 #
 # ![The notebook puts parcels into S3. A Spark processing job reads and cleans them, writes rows for XGBoost and
 # its fitted stages as ONNX. A training job makes a model. One endpoint has XGBoost alone, another the stages

@@ -51,6 +51,7 @@ COMMANDS = (
     Command("kinesis list-streams --max-items 5", "StreamNames"),
     Command("kinesis describe-limits --query ShardLimit", "^500$"),
     Command("firehose list-delivery-streams --limit 5", "DeliveryStreamNames"),
+    Command("emr-serverless list-applications --max-items 5", "applications"),
     # Training jobs
     Command(
         "sagemaker create-training-job --cli-input-json file://{request}", "TrainingJobArn", ("training request",)

@@ -38,7 +38,15 @@ class Glue:
         return str(self.api.create_job(**self.asked(script, **more))["Name"])
 
     def start(self, name: str, **more: Any) -> str:
-        return str(self.api.start_job_run(JobName=name, **more)["JobRunId"])
+        """Once there is room for it: all tests of a run have one local cloud."""
+
+        def begin() -> str:
+            try:
+                return str(self.api.start_job_run(JobName=name, **more)["JobRunId"])
+            except self.api.exceptions.ResourceNumberLimitExceededException:
+                return ""
+
+        return until(begin, bool)
 
     def get(self, name: str, run: str) -> dict[str, Any]:
         found: dict[str, Any] = self.api.get_job_run(JobName=name, RunId=run)["JobRun"]

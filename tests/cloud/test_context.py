@@ -14,7 +14,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 
 from sagelab.cloud.clock import Clock
-from sagelab.cloud.context import Cloud
+from sagelab.cloud.context import CLIENTS, Cloud
 from sagelab.cloud.engine.context import EngineContext
 
 ROLE = "arn:aws:iam::123456789012:role/Worker"
@@ -99,6 +99,19 @@ def test_a_roles_client_takes_it_on_anew_when_it_may_be_another_role(cloud: Clou
         cloud.tell(service, "")
         assert [key_of(client), key_of(client)] == [f"AccessKeyId-{number}"] * 2
     assert len(sts.asked) == 3
+
+
+def test_so_many_clients_are_kept_and_one_that_is_forgotten_is_renewed_while_it_is_used(
+    cloud: Cloud, sts: Sts
+) -> None:
+    first = cloud.client_as(ROLE, "s3")
+    for number in range(CLIENTS):
+        cloud._clients_as[number] = cloud._roles[number] = object()
+        cloud._clients_with[number] = object()
+    assert [len(kept) for kept in (cloud._clients_as, cloud._roles, cloud._clients_with)] == [CLIENTS] * 3
+    assert cloud.client_as(ROLE, "s3") is not first
+    cloud.tell("iam", "")
+    assert (key_of(first), len(sts.asked)) == ("AccessKeyId-3", 3)
 
 
 def test_what_runs_has_keys_of_its_role_that_are_renewed_before_they_expire(sts: Sts) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from sagelab.lab import cleanup, elsewhere, emr, security, spending, spot
 from sagelab.lab.session import Lab
+from tests.waiting import until
 
 
 def shell(command: str) -> dict[str, Any]:
@@ -65,6 +66,27 @@ def test_a_cluster_is_followed_used_and_found_as_left(lab: Lab, capsys: pytest.C
     assert f"removed EMR cluster {cluster}" in cleanup.clean(lab)
     security.remove(lab)
     assert not list(elsewhere.left(lab))
+
+
+def test_an_application_of_emr_serverless_is_found_as_left(lab: Lab) -> None:
+    api: Any = lab.client("emr-serverless")
+    tag = {lab.tags[0]["Key"]: lab.tags[0]["Value"]}
+    asked = {"releaseLabel": "emr-7.5.0", "type": "SPARK"}
+    mine, other = (
+        api.create_application(name=lab.name, **asked, tags=tags)["applicationId"] for tags in (tag, {"a": "b"})
+    )
+    until(lambda: states(api, mine, other), lambda found: found == ["CREATED"] * 2)
+    for key in (mine, other):
+        api.start_application(applicationId=key)
+    until(lambda: states(api, mine, other), lambda found: found == ["STARTED"] * 2)
+    assert list(elsewhere.left(lab)) == [("EMR Serverless application", mine)]
+    assert f"removed EMR Serverless application {mine}" in list(elsewhere.remove(lab))
+    assert states(api, mine, other) == ["TERMINATED", "STARTED"]
+    assert not list(elsewhere.left(lab))
+
+
+def states(api: Any, *keys: str) -> list[str]:
+    return [api.get_application(applicationId=key)["application"]["state"] for key in keys]
 
 
 def check_tasks(lab: Lab, cluster: str, lost: str) -> None:

@@ -38,7 +38,13 @@ def test_clicks_become_a_lake_that_a_crawler_finds_and_athena_asks(
     assert "KB of S3: $0.00005 on AWS" in capsys.readouterr().out
     assert answer.attrs["read"] > 0
     lab.client("glue").start_crawler(Name=lab.name)  # what is at work is not removed at once
-    assert {f"removed delivery stream {lab.name}", f"removed crawler {lab.name}"} <= set(cleanup.clean(lab))
+    glue, tags = lab.client("glue"), {lab.tags[0]["Key"]: lab.name}
+    command = {"Name": "pythonshell", "ScriptLocation": lab.uri("none.py"), "PythonVersion": "3"}
+    glue.create_job(Name=lab.name, Role=role, Command=command, Tags=tags)
+    glue.create_workflow(Name=lab.name, Tags=tags)
+    glue.create_trigger(Name=lab.name, Type="ON_DEMAND", Actions=[{"JobName": lab.name}], Tags=tags)
+    nouns = ("delivery stream", "crawler", "Glue job", "workflow", "trigger")
+    assert {f"removed {noun} {lab.name}" for noun in nouns} <= set(cleanup.clean(lab))
     cleanup.assert_clean(lab)
     security.remove(lab)
 

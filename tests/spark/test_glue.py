@@ -91,6 +91,36 @@ if os.environ.get("GLUE_VERSION") == "4.0":
 job.commit()
 """
 )
+MALFORMED = (
+    BEGIN
+    + """
+def read(form, **options):
+    place = {"paths": [f"s3://{bucket}/bad/{form}/"]}
+    return glue.create_dynamic_frame.from_options("s3", place, form, options)
+for frame in (read("csv", withHeader=True), read("json")):
+    aside = frame.errorsAsDynamicFrame()
+    print(frame.count(), frame.errorsCount(), *sorted(row["record"] for row in aside.toDF().collect()), sep="|")
+    glue.write_dynamic_frame.from_options(aside, "s3", {"path": f"s3://{bucket}/aside/"}, "json")
+    good = SelectFields.apply(frame, paths=["id"])
+    print(good.stageErrorsCount(), good.errorsCount())
+    try:
+        frame.assertErrorThreshold(1, 0)
+    except Exception as error:
+        print(type(error).__name__)
+try:
+    read("json", withSchema="{}")
+except ValueError as error:
+    print("withSchema" in str(error))
+schema, own = "id int, name string, _corrupt_record string", f"s3://{bucket}/bad/csv/"
+kept = spark.read.csv(own, schema=schema, header=True).cache()
+print("permissive", kept.count(), kept.where("_corrupt_record is not null").count())
+for mode in ("DROPMALFORMED", "FAILFAST"):
+    try:
+        print(mode, len(spark.read.csv(own, schema="id int, name string", header=True, mode=mode).collect()))
+    except Exception as error:
+        print(mode, "MALFORMED_RECORD_IN_PARSING" in str(error))
+"""
+)
 SEVERAL = (
     BEGIN
     + """
@@ -160,6 +190,31 @@ def test_the_classes_of_awsglue_do_what_glue_says_they_do(glue: Glue) -> None:
     database = glue.bucket.replace("-", "_")
     parts = glue.api.get_partitions(DatabaseName=database, TableName="made")["Partitions"]
     assert sorted(one["Values"][0] for one in parts) == ["2", "3"]
+
+
+def test_what_is_malformed_is_put_aside_and_counted(glue: Glue) -> None:
+    glue.put("bad/csv/a.csv", "id,name\n1,ann\n2,bob,more\nx\n4,dan\n")
+    glue.put("bad/json/a.json", '{"id": 1}\n{"id": 2\nnonsense\n{"id": 4}\n')
+    name = job(glue, MALFORMED)
+    run = glue.start(name)
+    found = glue.wait(name, run)
+    assert found["JobRunState"] == "SUCCEEDED", (found.get("ErrorMessage"), glue.log(run, "error")[-30:])
+    assert glue.log(run) == [
+        "2|2|2,bob,more|x",
+        "0 2",
+        "ThresholdError",
+        '2|2|nonsense|{"id": 2',
+        "0 2",
+        "ThresholdError",
+        "True",
+        "permissive 4 2",
+        "DROPMALFORMED 2",
+        "FAILFAST True",
+    ]
+    keys = [one["Key"] for one in glue.s3.list_objects_v2(Bucket=glue.bucket, Prefix="aside/")["Contents"]]
+    bodies = (glue.s3.get_object(Bucket=glue.bucket, Key=key)["Body"].read().decode() for key in keys)
+    lines = [json.loads(line)["record"] for body in bodies for line in body.splitlines()]
+    assert sorted(lines) == ["2,bob,more", "nonsense", "x", '{"id": 2']
 
 
 def test_a_bookmark_goes_on_where_the_last_commit_was(glue: Glue) -> None:

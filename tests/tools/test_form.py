@@ -112,6 +112,7 @@ Change = Callable[[], list[Any]]
             "no alternative",
         ),
         (lambda: cells(text=f"{TEXT} It costs $1, not $2."), "are read as a formula"),
+        (lambda: cells(text=f"{TEXT} It costs $1, not \\$2."), "are read as a formula"),
         (lambda: cells(text=TEXT.replace(form.TRAP, "")), "warns of no trap"),
         (lambda: cells(text=f'{TEXT} <div class="alert alert-warning">Look'), "a box does not begin"),
         (lambda: cells(end=END.replace("## Next", "")), "Exercises and Next"),

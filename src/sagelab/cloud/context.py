@@ -6,10 +6,12 @@ import os
 import secrets
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from botocore.loaders import create_loader
 
@@ -37,13 +39,32 @@ EVENTS, SCHEDULER, STATES = "events.amazonaws.com", "scheduler.amazonaws.com", "
 BUILDS, DELIVERY = "codebuild.amazonaws.com", "codepipeline.amazonaws.com"
 GLUE, FIREHOSE, LOGS = "glue.amazonaws.com", "firehose.amazonaws.com", "logs.amazonaws.com"
 EMR, EC2, LAKE = "elasticmapreduce.amazonaws.com", "ec2.amazonaws.com", "lakeformation.amazonaws.com"
-REDSHIFT = "redshift.amazonaws.com"
+REDSHIFT, DMS, SERVERLESS = "redshift.amazonaws.com", "dms.amazonaws.com", "emr-serverless.amazonaws.com"
 SCALING, TRAILS = "sagemaker.application-autoscaling.amazonaws.com", "cloudtrail.amazonaws.com"
 MAKERS_OF_ROLES = ("iam", "cloudformation")
 OUT_OF_DATE = ("RequestTimeTooSkewed", "InvalidSignatureException", "ExpiredToken", "ExpiredTokenException")
 RETRIES = 3
 INSIDE = "sagelab-inside"  # the header
 LONGEST_CALL = 600  # seconds that the local cloud waits for a function
+CLIENTS = 128  # that are kept for those who ask again; each has connections
+
+
+class Recent(OrderedDict[object, Any]):
+    """Those that were asked for last: so many, the others are forgotten."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    def get(self, key: object, default: Any = None) -> Any:
+        if key in self:
+            self.move_to_end(key)
+        return super().get(key, default)
+
+    def __setitem__(self, key: object, value: Any) -> None:
+        super().__setitem__(key, value)
+        while len(self) > self._most:
+            self.popitem(last=False)
 
 
 class Cloud:
@@ -77,6 +98,8 @@ class Cloud:
                 EC2,
                 LAKE,
                 REDSHIFT,
+                SERVERLESS,
+                DMS,
             )
         }
         # What the local cloud asks itself is marked as such; every call is in the journal.
@@ -89,14 +112,15 @@ class Cloud:
         self._listeners: list[Callable[[str, str], None]] = [ec2.on_change]
         # Puts an event of a service of AWS's on the default bus of a region; EventBridge's, once that is there.
         self.put_event: Callable[[dict[str, Any], str], None] = lambda _event, _region: None
+        # Tells a workflow of Glue's, by its ARN, of an event's id; whether it waits for one.
+        self.notify_workflow: Callable[[str, str], bool] = lambda _workflow, _event: False
         # Keys with the rights of an access key, good for so many seconds at least; the front door lends them.
         self.lend: Callable[[str, float], tuple[str, str, str | None]]
         self._models = create_loader()
         self._clients: dict[object, Any] = {}
-        self._clients_as: dict[object, Any] = {}
+        self._clients_with, self._clients_as, self._roles = Recent(CLIENTS), Recent(CLIENTS), Recent(CLIENTS)
         self._told_of_clients: list[tuple[str, Callable[[Any], None]]] = []
-        self._roles: dict[tuple[str, str, str], Any] = {}
-        self._roles_keys: list[RefreshableCredentials] = []
+        self._roles_keys: WeakSet[RefreshableCredentials] = WeakSet()
         self._ended: dict[str, float] = {}  # access keys of hosts that are gone -> until when they would be good
         self._lock = threading.Lock()
 
@@ -153,10 +177,11 @@ class Cloud:
 
         key = (keys, service, region, mark)
         with self._lock:
-            if key not in self._clients:
+            if (client := self._clients_with.get(key)) is None:
                 options = {"region_name": region, "config": Config(parameter_validation=False)}
-                self._clients[key] = self._session(keys, mark).client(service, endpoint_url=self.url, **options)
-            return self._clients[key]
+                client = self._session(keys, mark).client(service, endpoint_url=self.url, **options)
+                self._clients_with[key] = client
+            return client
 
     def client_as(
         self, role: str, service: str, region: str | None = None, by: str = SERVICE, source: Source | None = None
@@ -168,7 +193,7 @@ class Cloud:
         botocore's ClientError: it may not.
         """
         key, source = (role, service, region or self.region, by), source if service == "s3" else None
-        known = self._clients_as if source is None else source.clients
+        known: dict[object, Any] = self._clients_as if source is None else source.clients
         with self._lock:
             client = known.get(key)
         if client is None:
@@ -223,13 +248,13 @@ class Cloud:
         # The way that botocore's own providers take; its sessions have no public one.
         session._session._credentials = keys
         with self._lock:
-            self._roles_keys.append(keys)
+            self._roles_keys.add(keys)
         return session
 
     def _renew(self) -> None:
         """Let every client of a role take it on anew: it may be another role by the same name."""
         with self._lock:
-            for keys in self._roles_keys:
+            for keys in list(self._roles_keys):
                 keys._expiry_time = datetime.now(UTC)
 
     def engine_context(self, region: str, by: str = SERVICE) -> EngineContext:

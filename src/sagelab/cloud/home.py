@@ -26,6 +26,7 @@
   filesystems/       the files of file systems of EFS and FSx; kept until they are deleted
   spice/             what data sets of QuickSight's have taken in
   warehouses/        the databases of Redshift's clusters, until these are deleted; what statements found
+  databases/         the learner's SQLite files that DMS reads: NAME/NAME.db; a reset leaves them alone
   notebooks/         the volumes of notebook instances; kept until an instance is deleted
   work/              the learner's own copies of the labs; a reset of the home leaves them alone
   jupyter.log        what JupyterLab on them has said since its last start
@@ -148,6 +149,11 @@ class Home:
     @property
     def warehouses(self) -> Path:
         return self._made("warehouses")
+
+    @property
+    def databases(self) -> Path:
+        """SQLite's that are sources of DMS: a folder each."""
+        return self._made("databases")
 
     @property
     def streams(self) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -82,11 +81,11 @@ def _run(lab: Lab, sql: str, database: str | None) -> dict[str, Any]:
     output = {"OutputLocation": lab.uri("athena") + "/"}
     asked = {"QueryString": sql.strip(), "ResultConfiguration": output, **context}
     key = athena.start_query_execution(**asked)["QueryExecutionId"]
-    while True:
-        found: dict[str, Any] = athena.get_query_execution(QueryExecutionId=key)["QueryExecution"]
-        if found["Status"]["State"] not in ("QUEUED", "RUNNING"):
-            break
-        time.sleep(watch.PAUSES[lab.target][0])
+
+    def look() -> dict[str, Any]:
+        return dict(athena.get_query_execution(QueryExecutionId=key)["QueryExecution"])
+
+    found = watch.until(lab, look, lambda found: found["Status"]["State"] not in ("QUEUED", "RUNNING"))
     if found["Status"]["State"] != "SUCCEEDED":
         raise QueryFailed(found["Status"].get("StateChangeReason") or found["Status"]["State"])
     return found

@@ -94,6 +94,29 @@ def _end_cluster(lab: Lab, key: str) -> None:
     emr.terminate_job_flows(JobFlowIds=[key])
 
 
+def _applications(lab: Lab) -> Iterator[str]:
+    """Of EMR Serverless."""
+    serverless = lab.client("emr-serverless")
+    for page in _pages(lab, "emr-serverless", "list_applications"):
+        for one in page["applications"]:
+            if _is(lab, one.get("name", "")) and one["state"] != "TERMINATED":
+                tags = serverless.list_tags_for_resource(resourceArn=one["arn"])["tags"]
+                if tags.get(lab.tags[0]["Key"]) == lab.tags[0]["Value"]:
+                    yield str(one["id"])
+
+
+def _end_application(lab: Lab, key: str) -> None:
+    """ClientError: it is not at rest yet."""
+    serverless = lab.client("emr-serverless")
+    for page in _pages(lab, "emr-serverless", "list_job_runs", applicationId=key):
+        for run in page["jobRuns"]:
+            if run["state"] not in ("SUCCESS", "FAILED", "CANCELLED", "CANCELLING"):
+                serverless.cancel_job_run(applicationId=key, jobRunId=run["id"])
+    if serverless.get_application(applicationId=key)["application"]["state"] == "STARTED":
+        serverless.stop_application(applicationId=key)
+    serverless.delete_application(applicationId=key)
+
+
 def _schedules(lab: Lab) -> Iterator[str]:
     """They have no tags."""
     pages = _pages(lab, "scheduler", "list_schedules", NamePrefix=lab.name)
@@ -150,6 +173,23 @@ def _crawlers(lab: Lab) -> list[str]:
     return list(lab.client("glue").list_crawlers(Tags={lab.tags[0]["Key"]: lab.name})["CrawlerNames"])
 
 
+def _triggers(lab: Lab) -> list[str]:
+    return list(lab.client("glue").list_triggers(Tags={lab.tags[0]["Key"]: lab.name})["TriggerNames"])
+
+
+def _workflows(lab: Lab) -> Iterator[str]:
+    glue, key = lab.client("glue"), lab.tags[0]["Key"]
+    for page in _pages(lab, "glue", "list_workflows"):
+        for name in filter(lambda name: _is(lab, name), page["Workflows"]):
+            arn = f"arn:aws:glue:{lab.region}:{lab.account}:workflow/{name}"
+            if glue.get_tags(ResourceArn=arn)["Tags"].get(key) == lab.name:
+                yield str(name)
+
+
+def _glue_jobs(lab: Lab) -> list[str]:
+    return list(lab.client("glue").list_jobs(Tags={lab.tags[0]["Key"]: lab.name})["JobNames"])
+
+
 def _tables(lab: Lab) -> Iterator[str]:
     dynamodb = lab.client("dynamodb")
     for page in _pages(lab, "dynamodb", "list_tables"):
@@ -190,11 +230,46 @@ def _shared(lab: Lab) -> Iterator[str]:
         yield from (one["FileSystemId"] for one in page["FileSystems"] if lab.tags[0] in one.get("Tags", []))
 
 
+def _replications(lab: Lab, what: str, name: str, arn: str) -> Iterator[str]:
+    """Of DMS: tasks, endpoints, instances."""
+    dms = lab.client("dms")
+    for page in _pages(lab, "dms", f"describe_{what}"):
+        for one in next(value for value in page.values() if isinstance(value, list)):
+            if _is(lab, one[name]) and lab.tags[0] in dms.list_tags_for_resource(ResourceArn=one[arn])["TagList"]:
+                yield str(one[arn])
+
+
+def _end_replication(lab: Lab, arn: str) -> None:
+    """A task that runs is stopped first, and may be removed then."""
+    dms = lab.client("dms")
+    with suppress(ClientError):
+        dms.stop_replication_task(ReplicationTaskArn=arn)
+    dms.delete_replication_task(ReplicationTaskArn=arn)
+
+
 # What starts others stands before them.
 PARTS = (
     Part("schedule", _schedules, lambda lab, name: lab.client("scheduler").delete_schedule(Name=name)),
     Part("state machine", _machines, _end_machine),
     Part("EMR cluster", _clusters, _end_cluster),
+    Part("EMR Serverless application", _applications, _end_application),
+    Part(
+        "replication task",
+        lambda lab: _replications(lab, "replication_tasks", "ReplicationTaskIdentifier", "ReplicationTaskArn"),
+        _end_replication,
+    ),
+    Part(
+        "replication endpoint",
+        lambda lab: _replications(lab, "endpoints", "EndpointIdentifier", "EndpointArn"),
+        lambda lab, arn: lab.client("dms").delete_endpoint(EndpointArn=arn),
+    ),
+    Part(
+        "replication instance",
+        lambda lab: _replications(
+            lab, "replication_instances", "ReplicationInstanceIdentifier", "ReplicationInstanceArn"
+        ),
+        lambda lab, arn: lab.client("dms").delete_replication_instance(ReplicationInstanceArn=arn),
+    ),
     Part(
         "event source mapping",
         _mappings,
@@ -206,6 +281,9 @@ PARTS = (
         lambda lab, name: lab.client("firehose").delete_delivery_stream(DeliveryStreamName=name),
     ),
     Part("data stream", _data_streams, lambda lab, name: lab.client("kinesis").delete_stream(StreamName=name)),
+    Part("trigger", _triggers, lambda lab, name: lab.client("glue").delete_trigger(Name=name)),
+    Part("workflow", _workflows, lambda lab, name: lab.client("glue").delete_workflow(Name=name)),
+    Part("Glue job", _glue_jobs, lambda lab, name: lab.client("glue").delete_job(JobName=name)),
     Part("crawler", _crawlers, lambda lab, name: lab.client("glue").delete_crawler(Name=name)),
     Part("table", _tables, lambda lab, name: lab.client("dynamodb").delete_table(TableName=name)),
     Part("instance profile", _profiles, _remove_profile),

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,9 +75,7 @@ def arrive(lab: Lab, name: str, config: str) -> dict[str, Any]:
     Returns its description. EndpointFailed: nobody has within half an hour, on the local cloud within a minute.
     JobFailed: it is Failed.
     """
-    limit = time.monotonic() + PATIENCE[lab.target]
-    while (there := _config(lab, name)) != config and time.monotonic() < limit:
-        time.sleep(watch.PAUSES[lab.target][0])
+    there = watch.until(lab, partial(_config, lab, name), lambda found: found == config, PATIENCE[lab.target])
     if there != config:
         raise EndpointFailed(f"{name} should serve {config}, and has {there or 'not been made'}: nobody moved it.")
     return watch.follow(lab, KIND, name)

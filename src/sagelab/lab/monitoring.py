@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -30,11 +30,10 @@ def captured(lab: Lab, uri: str, called: str, at_least: int) -> int:
     MonitoringFailed: it has not, though it should have by now.
     """
     place = urlsplit(uri)
-    limit = time.monotonic() + LATE[lab.target]
-    while (found := _count(lab, place.netloc, place.path.lstrip("/"), called)) < at_least:
-        if time.monotonic() > limit:
-            raise MonitoringFailed(f"{found} requests called {called} are captured under {uri}, not {at_least}.")
-        time.sleep(watch.PAUSES[lab.target][1])
+    count = partial(_count, lab, place.netloc, place.path.lstrip("/"), called)
+    found = watch.until(lab, count, lambda found: found >= at_least, LATE[lab.target], slowly=True)
+    if found < at_least:
+        raise MonitoringFailed(f"{found} requests called {called} are captured under {uri}, not {at_least}.")
     return found
 
 
@@ -58,12 +57,11 @@ def follow(lab: Lab, name: str) -> pd.DataFrame:
     """
     import pandas as pd
 
-    limit = time.monotonic() + PATIENCE[lab.target]
-    while (last := _last(lab, name)).get("MonitoringExecutionStatus", "Pending") in GOING:
-        if time.monotonic() > limit:
-            raise MonitoringFailed(f"{name} has not ended: {last or 'no execution has begun'}.")
-        time.sleep(watch.PAUSES[lab.target][0])
-    status = last["MonitoringExecutionStatus"]
+    last = watch.until(
+        lab, partial(_last, lab, name), lambda found: _status(found) not in GOING, PATIENCE[lab.target]
+    )
+    if (status := _status(last)) in GOING:
+        raise MonitoringFailed(f"{name} has not ended: {last or 'no execution has begun'}.")
     print(f"{name}: {status}")
     if not status.startswith("Completed"):
         raise MonitoringFailed(str(last.get("FailureReason", status)))
@@ -79,6 +77,10 @@ def _last(lab: Lab, name: str) -> dict[str, Any]:
     asked = {"MonitoringScheduleName": name, "SortBy": "ScheduledTime", "SortOrder": "Descending"}
     found = lab.client("sagemaker").list_monitoring_executions(**asked)["MonitoringExecutionSummaries"]
     return dict(found[0]) if found else {}
+
+
+def _status(execution: dict[str, Any]) -> str:
+    return str(execution.get("MonitoringExecutionStatus", "Pending"))
 
 
 def _violations(lab: Lab, job: str) -> list[dict[str, Any]]:

@@ -5,8 +5,8 @@ Shows the calls that it makes. Everything carries the lab's tag, by which elsewh
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sagelab.lab import watch
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 SMALLEST = 1200  # GiB of FSx for Lustre
 READY = "available"
-LOOKS = 600
 JOBS, HALF = {"first job": "#9aa5b1", "second job": "#1f77b4"}, 0.18  # and half of a bar's height
 MARK = "first step at "  # in the log of a job: seconds since 1970 follow
 
@@ -41,7 +40,7 @@ def lustre(lab: Lab, network: Mapping[str, Any], uri: str) -> FileSystemDataSour
         found: dict[str, Any] = fsx.describe_file_systems(FileSystemIds=[name])["FileSystems"][0]
         return found
 
-    ready = _until(lab, look, lambda found: found["Lifecycle"] != "CREATING")
+    ready = watch.until(lab, look, lambda found: found["Lifecycle"] != "CREATING")
     if ready["Lifecycle"] != "AVAILABLE":
         raise RuntimeError(f"{name} is {ready['Lifecycle']}: {ready.get('FailureDetails', {}).get('Message', '')}")
     return _source("FSxLustre", name, f"/{ready['LustreConfiguration']['MountName']}", "ro")
@@ -53,12 +52,12 @@ def efs(lab: Lab, network: Mapping[str, Any]) -> FileSystemDataSource:
     request = {"CreationToken": lab.fresh_name("efs"), "PerformanceMode": "generalPurpose"}
     print(write_call('lab.client("efs").create_file_system', request))
     name = client.create_file_system(**request, Tags=lab.tags)["FileSystemId"]
-    _until(lab, lambda: _efs(lab, name), lambda found: found["LifeCycleState"] == READY)
+    watch.until(lab, partial(_efs, lab, name), lambda found: found["LifeCycleState"] == READY)
     for subnet in network["Subnets"]:
         target = {"FileSystemId": name, "SubnetId": subnet, "SecurityGroups": network["SecurityGroupIds"]}
         print(write_call('lab.client("efs").create_mount_target', target))
         client.create_mount_target(**target)
-    _until(lab, lambda: _targets(lab, name), lambda found: all(each["LifeCycleState"] == READY for each in found))
+    watch.until(lab, partial(_targets, lab, name), _are_ready)
     return _source("EFS", name, "/", "rw")
 
 
@@ -112,9 +111,5 @@ def _targets(lab: Lab, name: str) -> list[dict[str, Any]]:
     return found
 
 
-def _until(lab: Lab, look: Callable[[], Any], enough: Callable[[Any], bool]) -> Any:
-    for _ in range(LOOKS):
-        if enough(found := look()):
-            return found
-        time.sleep(watch.PAUSES[lab.target][0])
-    raise TimeoutError(f"{found} has not changed for {LOOKS} looks.")
+def _are_ready(found: list[dict[str, Any]]) -> bool:
+    return all(each["LifeCycleState"] == READY for each in found)

@@ -51,9 +51,7 @@ def executions(lab: Lab, machine: str) -> set[str]:
 
 def started(lab: Lab, machine: str, known: set[str]) -> str:
     """Wait for an execution beside those that are known, which somebody else starts, and return its ARN."""
-    while not (found := executions(lab, machine) - known):
-        time.sleep(watch.PAUSES[lab.target][0])
-    return min(found)
+    return min(watch.until(lab, lambda: executions(lab, machine) - known, bool))
 
 
 def follow(lab: Lab, execution: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 BATCH = 500  # records a call, of both Firehose and Kinesis
 PAUSE = 0.3  # seconds until what was refused is sent again
-LOOKS = 2000  # at a lake, until what is missing will not come
+LATE = {"local": 400.0, "aws": 3600.0}  # seconds, after which what is missing in a lake will not come
 
 BUFFER = {"SizeInMBs": 64, "IntervalInSeconds": 5}  # the least size with partitions; soon, for a lab
 FORM = {
@@ -72,13 +72,13 @@ def deliver(lab: Lab, role: str, uri: str, keys: Mapping[str, str], form: tuple[
     print(write_call('lab.client("firehose").create_delivery_stream', asked))
     with suppress(firehose.exceptions.ResourceInUseException):
         security.patiently(lambda: firehose.create_delivery_stream(**asked))
-    while True:
+
+    def look() -> str:
         found = firehose.describe_delivery_stream(DeliveryStreamName=lab.name)["DeliveryStreamDescription"]
-        if found["DeliveryStreamStatus"] == "ACTIVE":
-            return
-        if found["DeliveryStreamStatus"] != "CREATING":
-            raise RuntimeError(f"The delivery stream is {found['DeliveryStreamStatus']}.")
-        time.sleep(watch.PAUSES[lab.target][0])
+        return str(found["DeliveryStreamStatus"])
+
+    if (status := watch.until(lab, look, lambda status: status != "CREATING")) != "ACTIVE":
+        raise RuntimeError(f"The delivery stream is {status}.")
 
 
 def _delivery(lab: Lab, role: str, uri: str, keys: Mapping[str, str], form: tuple[str, str]) -> dict[str, Any]:
@@ -153,14 +153,16 @@ def counted(lab: Lab, table: str, hour: str, count: int) -> pd.Series[Any]:
         "ExpressionAttributeNames": {"#hour": "hour"},
         "ExpressionAttributeValues": {":hour": {"S": hour}},
     }
-    for _ in range(LOOKS):
+
+    def look() -> dict[str, int]:
         pages = lab.client("dynamodb").get_paginator("query").paginate(TableName=table, **asked)
         items = [one for page in pages for one in page["Items"] if "clicks" in one]
-        found = {one["article"]["S"]: int(one["clicks"]["N"]) for one in items}
-        if sum(found.values()) >= count:
-            return pd.Series(found, name="clicks").sort_values(ascending=False)
-        time.sleep(watch.PAUSES[lab.target][0])
-    raise RuntimeError(f"Of {count} clicks {sum(found.values())} were counted.")
+        return {one["article"]["S"]: int(one["clicks"]["N"]) for one in items}
+
+    found = watch.until(lab, look, lambda found: sum(found.values()) >= count, LATE[lab.target])
+    if (there := sum(found.values())) < count:
+        raise RuntimeError(f"Of {count} clicks {there} were counted.")
+    return pd.Series(found, name="clicks").sort_values(ascending=False)
 
 
 def pour(lab: Lab, stream: str, rows: pd.DataFrame, to: str = "firehose") -> int:
@@ -199,14 +201,16 @@ def landed(lab: Lab, uri: str, count: int) -> pd.DataFrame:
     RuntimeError: they do not come.
     """
     known: dict[str, tuple[int, int]] = {}
-    for _ in range(LOOKS):
+
+    def look() -> int:
         for key, size in _objects(lab, uri):
             if key not in known:
                 known[key] = (_rows(lab, key), size)
-        if sum(rows for rows, _ in known.values()) >= count:
-            return _told(known)
-        time.sleep(watch.PAUSES[lab.target][0])
-    raise RuntimeError(f"Of {count} rows {sum(rows for rows, _ in known.values())} have come to {uri}.")
+        return sum(rows for rows, _ in known.values())
+
+    if (there := watch.until(lab, look, lambda found: found >= count, LATE[lab.target])) < count:
+        raise RuntimeError(f"Of {count} rows {there} have come to {uri}.")
+    return _told(known)
 
 
 def _objects(lab: Lab, uri: str, ending: str = ".parquet") -> Iterator[tuple[str, int]]:

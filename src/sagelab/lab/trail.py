@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -143,10 +142,8 @@ def _read(lab: Lab, bucket: str, key: str) -> list[Record]:
 def _wait(
     lab: Lab, look: Callable[[], list[Record]], done: Callable[[list[Record]], bool], late: dict[str, float]
 ) -> list[Record]:
-    limit = time.monotonic() + late[lab.target]
-    while not done(found := look()):
-        if time.monotonic() > limit:
-            names = ", ".join(sorted({str(record["eventName"]) for record in found})) or "nothing"
-            raise NotRecorded(f"CloudTrail has {len(found)} calls of it, {names}, and that is not all.")
-        time.sleep(watch.PAUSES[lab.target][1])
+    found = watch.until(lab, look, done, late[lab.target], slowly=True)
+    if not done(found):
+        names = ", ".join(sorted({str(record["eventName"]) for record in found})) or "nothing"
+        raise NotRecorded(f"CloudTrail has {len(found)} calls of it, {names}, and that is not all.")
     return found

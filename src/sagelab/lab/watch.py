@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore import xform_name
 
@@ -31,6 +32,9 @@ TRAINING = catalog.of_stem("TrainingJob")
 TUNING = catalog.of_stem("HyperParameterTuningJob")
 EXECUTION = catalog.of_stem("PipelineExecution")
 FINAL = "FinalHyperParameterTuningJobObjectiveMetric"
+
+
+Found = TypeVar("Found")
 
 
 class JobFailed(Exception):
@@ -86,6 +90,23 @@ def wait(lab: Lab, kind: Kind | str, name: str) -> dict[str, Any]:
     kind = find_kind(kind)
     *_, found = looks(lab, kind, name)
     return _unless_failed(kind, name, found)
+
+
+def until(
+    lab: Lab,
+    look: Callable[[], Found],
+    done: Callable[[Found], object],
+    late: float = math.inf,
+    slowly: bool = False,
+) -> Found:
+    """Look again and again until `done` of what is found, which is returned; or of what is when it is late.
+
+    late: seconds. slowly: with long pauses.
+    """
+    limit = time.monotonic() + late
+    while not done(found := look()) and time.monotonic() <= limit:
+        time.sleep(PAUSES[lab.target][slowly])
+    return found
 
 
 def follow_by(

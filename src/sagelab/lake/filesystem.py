@@ -28,14 +28,16 @@ SMALL = 1 << 20  # bytes of an object that is read as a whole
 
 
 class Files(AbstractFileSystem):  # type: ignore[misc]
-    """add: a name for an object. written: what DuckDB has written, by name."""
+    """add: a name for an object. written: what DuckDB has written, by name. objects: what reads them."""
 
     protocol = PROTOCOL
     cachable = False
+    objects: Objects
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: Objects | None = None) -> None:
         super().__init__()
-        self._objects = objects
+        if objects is not None:
+            self.objects = objects
         self._known: dict[str, Object] = {}
         self._blocks: dict[str, bytes] = {}  # small objects as a whole; ends of large ones
         self.written: dict[str, IO[bytes]] = {}
@@ -111,23 +113,23 @@ class Files(AbstractFileSystem):  # type: ignore[misc]
     def _unpacked(self, name: str) -> bytes:
         if name not in self._blocks:
             found = self._known[name]
-            self._objects.count(found.size)
-            self._blocks[name] = bz2.decompress(self._objects.read(found, 0, found.size))
+            self.objects.count(found.size)
+            self._blocks[name] = bz2.decompress(self.objects.read(found, 0, found.size))
         return self._blocks[name]
 
     # What is read
 
     def span(self, name: str, found: Object, start: int, end: int) -> bytes:
         """Bytes of an object that DuckDB asks for: they count. Ends and small objects are read once."""
-        self._objects.count(end - start)
+        self.objects.count(end - start)
         return self.fetch(name, found, start, end)
 
     def fetch(self, name: str, found: Object, start: int, end: int) -> bytes:
         begin = 0 if found.size <= SMALL else found.size - TAIL
         if start < begin:
-            return self._objects.read(found, start, end)
+            return self.objects.read(found, start, end)
         if name not in self._blocks:
-            self._blocks[name] = self._objects.read(found, begin, found.size)
+            self._blocks[name] = self.objects.read(found, begin, found.size)
         return self._blocks[name][start - begin : end - begin]
 
 
@@ -206,8 +208,7 @@ def connect(files: Files, memory: int, threads: int) -> duckdb.DuckDBPyConnectio
     """A DuckDB that sees these files and no others, and that no SQL can let out. memory: bytes."""
     connection = duckdb.connect(config={"threads": threads, "memory_limit": f"{memory >> 20}MB"})
     connection.register_filesystem(files)
-    for name, value in SETTINGS.items():
-        connection.execute(f"SET {name}={value}")
+    connection.execute(";".join(f"SET {name}={value}" for name, value in SETTINGS.items()))
     return connection
 
 

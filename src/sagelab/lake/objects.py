@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/athena/latest/ug/cost-optimization.html (what counts
 
 from __future__ import annotations
 
+import io
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from sagelab.lake import errors
 
+AT_ONCE = 8 << 20  # bytes of an object that is written without parts
 MOST = 100_000  # objects that one query reads
 _URI = re.compile(r"s3[an]?://([^/]+)/?(.*)", re.S)
 _MISSING = ("NoSuchKey", "404", "NotFound")
@@ -137,7 +139,7 @@ class Objects:
         bucket, key = locate(uri)
         with Told(uri, "writing"):
             client = self._of(bucket, key)
-            if isinstance(content, bytes):
+            if isinstance(content, bytes) or _is_small(content):
                 client.put_object(Bucket=bucket, Key=key, Body=content, **options)
             else:
                 client.upload_fileobj(content, bucket, key, ExtraArgs=options or None)
@@ -146,6 +148,13 @@ class Objects:
         bucket, key = locate(uri)
         with Told(uri, "deleting"):
             self._of(bucket, key).delete_object(Bucket=bucket, Key=key)
+
+
+def _is_small(content: IO[bytes]) -> bool:
+    """Whether a file, which is at its beginning, goes in one request."""
+    size = content.seek(0, io.SEEK_END)
+    content.seek(0)
+    return size <= AT_ONCE
 
 
 class Told:

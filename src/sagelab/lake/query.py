@@ -9,6 +9,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +21,6 @@ from sagelab.lake import (
     dialect,
     errors,
     filesystem,
-    functions,
     permits,
     results,
     tables,
@@ -85,9 +85,10 @@ class Query:
         ask: Ask = permits.nothing,
     ) -> None:
         self.request, self.client, self.tell = request, client, tell
-        self.objects = Objects(client("s3"), request.cutoff)
+        self.files, self._beside = Files(), ThreadPoolExecutor(1)
+        self._opening = self._beside.submit(tables.connect, self.files, request.memory, request.threads)
+        self.objects = self.files.objects = Objects(client("s3"), request.cutoff)
         self.catalog = Catalog(client("glue"), ask)
-        self.files = Files(self.objects)
         self.outcome = Outcome()
         self._began = time.monotonic()
 
@@ -176,8 +177,9 @@ class Query:
         self.outcome.rows = results.write(place.connection, self.files, sql, kinds, columns)
         content = self.files.written["result"]
         content.seek(0)
+        described = self._beside.submit(self._put, ".csv.metadata", results.metadata(columns))
         self._put(".csv", content)
-        self._put(".csv.metadata", results.metadata(columns))
+        described.result()
         self.outcome.result = f"{self.request.output}{self.request.id}.csv"
         self.outcome.columns = [one.told for one in columns]
         return self._end()
@@ -185,11 +187,8 @@ class Query:
     def _plan(self, query: exp.Expr) -> tuple[Place, str]:
         """A DuckDB that has the tables of a query, and the query in its words."""
         query = dialect.without_limit_null(query)
-        connection = filesystem.connect(self.files, self.request.memory, self.request.threads)
+        connection = self._opening.result()
         place = Place(connection, self.files, self.objects, self.catalog)
-        for macro in functions.macros():
-            connection.execute(macro)
-        results.prepare(connection)
         found = dialect.references(query, self.request.database)
         dialect.name_columns(query)
         self._names = permits.wanted(query)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import duckdb
 
-from sagelab.lake import errors, formats, partitions, permits
+from sagelab.lake import errors, filesystem, formats, functions, partitions, permits, results
 from sagelab.lake.catalog import Catalog, Table
 from sagelab.lake.filesystem import Files
 from sagelab.lake.formats import Format
@@ -46,6 +46,14 @@ class Place:
 class _File:
     address: str
     found: Object
+
+
+def connect(files: Files, memory: int, threads: int) -> duckdb.DuckDBPyConnection:
+    """A DuckDB that sees these files, with the functions that queries of Athena use. memory: bytes."""
+    connection = filesystem.connect(files, memory, threads)
+    connection.execute(";".join(functions.macros()))
+    results.prepare(connection)
+    return connection
 
 
 def make(place: Place, table: Table, number: int, conditions: list[str], names: set[str] | None = None) -> None:

@@ -42,12 +42,25 @@ class Job:
         self.hosts: list[str] = hosts["hosts"]
         self.own = nodes.address(hosts["current_host"], self.hosts)
         self.first = nodes.address(self.hosts[0], self.hosts)
+        self.meeting: nodes.Gathering | None = None
+        here = plan.Machine.here()
+        self.plan = self.make_plan(here)
+        logger.info("%d host(s) of this machine (%s): %s", len(self.hosts), here, self.plan)
+
+    def make_plan(self, here: plan.Machine) -> plan.Plan:
+        """Memory and cores: by the job's instance type."""
         cluster = (
             _read("config/processingjobconfig.json", {}).get("ProcessingResources", {}).get("ClusterConfig", {})
         )
-        here = plan.Machine.here()
-        self.plan = plan.make(cluster.get("InstanceType", "ml.m5.xlarge"), len(self.hosts), here)
-        logger.info("%s on %d host(s) of this machine (%s): %s", cluster, len(self.hosts), here, self.plan)
+        logger.info("%s", cluster)
+        return plan.make(cluster.get("InstanceType", "ml.m5.xlarge"), len(self.hosts), here)
+
+    def make_node(self, settings: java.Settings) -> nodes.Node:
+        """The node of this host."""
+        return nodes.Node(settings, self.own, self.first, self.plan)
+
+    def leave(self) -> None:
+        """The application is over: what another host than the first does before it goes."""
 
     def run(self) -> None:
         """As the first host or as another. ApplicationError: it fails."""
@@ -60,9 +73,9 @@ class Job:
             self._follow(user)
 
     def _follow(self, user: Configuration) -> None:
-        node = nodes.Node(java.settle(self._properties(), user, self.own), self.own, self.first, self.plan)
+        node = self.make_node(java.settle(self._properties(), user, self.own))
         node.wait_ready()
-        nodes.attend(self.first)
+        nodes.attend(self.first, self.leave)
         logger.info("primary is down, worker now exiting")
         node.end()
 
@@ -70,13 +83,13 @@ class Job:
         with contextlib.ExitStack() as stack:
             settings = java.settle(self._properties() | self._log_events(stack), user, self.own)
             if len(self.hosts) > 1:
-                meeting = nodes.Gathering(self.own, len(self.hosts) - 1)
-                stack.callback(meeting.end)
-                node = nodes.Node(settings, self.own, self.first, self.plan)
+                self.meeting = nodes.Gathering(self.own, len(self.hosts) - 1)
+                stack.callback(self.meeting.end)
+                node = self.make_node(settings)
                 stack.callback(node.end)
                 node.wait_ready()
                 logger.info("Waiting for hosts to bootstrap: %s", self.hosts)
-                meeting.wait_all()
+                self.meeting.wait_all()
             self._submit(settings)
 
     def _properties(self) -> dict[str, str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sagelab.spark import build
 from sagelab.spark.configuration import Configuration
+from sagelab.spark.kinesis import names
 
 # By its place: to import it takes longer than all else here.
 HOME = Path(str(getattr(find_spec("pyspark"), "origin", ""))).parent
@@ -71,7 +72,7 @@ def settle(own: Mapping[str, str], user: Configuration, address: str) -> Setting
         (folder / name).write_text(text)
     lines = [f"{name} {value}\n" for name, value in defaults.items()]
     (folder / "spark-defaults.conf").write_text("".join(lines))
-    python = Path(sys.prefix, "bin/python3")
+    python, formats = Path(sys.prefix, "bin/python3"), names.write(folder / "formats")
     # A home with its jars alone: Spark would have every Python read its packages from an archive in the other.
     (folder / "home").mkdir()
     (folder / "home/jars").symlink_to(HOME / "jars")
@@ -84,6 +85,7 @@ def settle(own: Mapping[str, str], user: Configuration, address: str) -> Setting
         "PYSPARK_PYTHON": str(python) if python.exists() else sys.executable,
         "PYSPARK_DRIVER_PYTHON": "python3",
         "PYTHONHASHSEED": "0",
+        "PYTHONPATH": ":".join(filter(None, (str(formats), os.environ.get("PYTHONPATH")))),
         "HADOOP_CONF_DIR": str(folder),
         "PYTHONWARNINGS": ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), OF_PANDAS))),
     }

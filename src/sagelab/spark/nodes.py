@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,7 +56,7 @@ class Node:
     def __init__(
         self, settings: Settings, own: str, first: str, plan: Plan, role: str = "", room: int = 0
     ) -> None:
-        """role: "master" or "worker" where a host is one of them alone, and what executors print is gathered.
+        """role: "both", "master" or "worker" where what executors print is gathered, by default it is printed.
 
         room: MB of all executors of a host, by default those of one.
         """
@@ -88,7 +89,7 @@ class Node:
 
     def print_new(self, ends: dict[Path, int]) -> None:
         """What executors have printed since. ends: of each file, where that was."""
-        for file in self._files():
+        for file in self.files():
             with contextlib.suppress(OSError), file.open("rb") as stream:
                 stream.seek(ends.get(file, 0))
                 text = stream.read(1 << 20)
@@ -96,12 +97,13 @@ class Node:
                 sys.stderr.buffer.write(text)
                 sys.stderr.buffer.flush()
 
-    def _files(self) -> list[Path]:
+    def files(self) -> list[Path]:
+        """What executors print to: app-ID/NUMBER/stdout, stderr."""
         return sorted(self.work.glob("app-*/*/std*"))
 
     def printed(self) -> list[Path]:
         """The files of executors that this was not asked for before."""
-        found = [file for file in self._files() if file not in self._gathered]
+        found = [file for file in self.files() if file not in self._gathered]
         self._gathered |= set(found)
         return found
 
@@ -137,14 +139,28 @@ class Gathering:
                     f"{len(self._there) + 1} of {self.others + 1} hosts are ready", error
                 ) from error
 
+    def dismiss(self, seconds: float) -> None:
+        """Tell the others that it is over, and wait until they have gone, so long at the most."""
+        limit = time.monotonic() + seconds
+        for one in self._there:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_WR)
+        for one in self._there:
+            with contextlib.suppress(OSError):
+                one.settimeout(max(0.1, limit - time.monotonic()))
+                one.recv(1)
+
     def end(self) -> None:
         """Let the others end."""
         for one in [*self._there, self._listener]:
             one.close()
 
 
-def attend(first: str) -> None:
-    """As another host: come to the meeting and stay until it ends. ApplicationError: there is none."""
+def attend(first: str, leave: Callable[[], None] = lambda: None) -> None:
+    """As another host: come to the meeting and stay until it ends. leave: before one goes.
+
+    ApplicationError: there is none.
+    """
     limit = time.monotonic() + PATIENCE
     while True:
         try:
@@ -152,6 +168,7 @@ def attend(first: str) -> None:
                 meeting.settimeout(None)
                 with contextlib.suppress(OSError):  # the first host is gone, however that was
                     meeting.recv(1)
+                leave()
                 return
         except OSError as error:
             if time.monotonic() > limit:

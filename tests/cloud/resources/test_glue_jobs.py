@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import io
+import threading
 import zipfile
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +20,7 @@ from tests.cloud.glue import Glue
 from tests.cloud.kills import kill
 from tests.conftest import LocalCloud
 from tests.waiting import until
+from tests.wheels import make_wheel
 
 ARGUMENTS = """
 import sys, os, boto3, helper
@@ -185,7 +190,25 @@ def test_a_run_that_takes_too_long_and_one_that_a_kill_cuts_off(home: Home) -> N
     fast = Glue(clouds.start(home))
     name = fast.make("import time; time.sleep(1000)", Timeout=1, ExecutionProperty={"MaxConcurrentRuns": 2})
     assert fast.run(name)["JobRunState"] == "TIMEOUT"
-    run = fast.start(name, Timeout=9999)
+    daily, late = (
+        fast.make("print('daily')", ExecutionProperty={"MaxConcurrentRuns": 3}),
+        fast.make("print('late')"),
+    )
+    fast.api.create_trigger(
+        Name="daily",
+        Type="SCHEDULED",
+        Schedule="cron(* * * * ? *)",
+        Actions=[{"JobName": daily}],
+        StartOnCreation=True,
+    )
+    until(lambda: fast.api.get_job_runs(JobName=daily)["JobRuns"], lambda runs: len(runs) > 0)
+    fast.api.stop_trigger(Name="daily")
+    fast.api.create_trigger(Name="hand", Type="ON_DEMAND", Actions=[{"JobName": name, "Timeout": 9999}])
+    condition = {"LogicalOperator": "EQUALS", "JobName": name, "State": "FAILED"}
+    more: dict[str, Any] = {"Predicate": {"Conditions": [condition]}, "StartOnCreation": True}
+    fast.api.create_trigger(Name="late", Type="CONDITIONAL", Actions=[{"JobName": late}], **more)
+    fast.api.start_trigger(Name="hand")
+    run = until(lambda: fast.api.get_job_runs(JobName=name)["JobRuns"], lambda runs: len(runs) == 2)[0]["Id"]
     fast.wait(name, run, "RUNNING")
     kill(home)
     fast.api = clouds.start(home).client("glue")
@@ -194,3 +217,35 @@ def test_a_run_that_takes_too_long_and_one_that_a_kill_cuts_off(home: Home) -> N
         "FAILED",
         "The local cloud ended while the job was running.",
     )
+    (again,) = until(lambda: fast.api.get_job_runs(JobName=late)["JobRuns"], lambda runs: len(runs) > 0)
+    assert again["TriggerName"] == "late"
+
+
+GREET = """
+from importlib.metadata import version
+import glue_greeting, glue_other
+print(version("glue-greeting"), glue_greeting.WORD, glue_other.WORD)
+"""
+
+
+@pytest.mark.long
+def test_modules_come_from_the_index_that_the_user_has_and_from_s3(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for version in ("1.0", "2.0"):
+        make_wheel(tmp_path / "simple/glue-greeting", "glue-greeting", version, f"WORD = 'hello {version}'")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as index:
+        threading.Thread(target=index.serve_forever, daemon=True).start()
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{index.server_port}/simple")
+        glue = Glue(clouds.start(home))
+        other = make_wheel(tmp_path, "glue-other", "1.0", "WORD = 'of S3'")
+        place = glue.put(f"lib/{other.name}", other.read_bytes())
+        name = glue.make(GREET, DefaultArguments={"--additional-python-modules": f"glue-greeting==1.0,{place}"})
+        run = glue.start(name)
+        found = glue.wait(name, run)
+        assert found["JobRunState"] == "SUCCEEDED", glue.log(run, "error")
+        assert glue.log(run) == ["1.0 hello 1.0 of S3"]
+        failed = glue.run(name, Arguments={"--additional-python-modules": "glue-greeting==3.0"})
+        assert "Python Module Installer exited with code 1" in failed["ErrorMessage"]
+        index.shutdown()

@@ -81,7 +81,7 @@ def test_what_cannot_run_is_refused(pipelines: Pipelines) -> None:
     request: dict[str, Any] = {"PipelineName": f"pipeline-{uuid.uuid4().hex[:12]}", "RoleArn": ROLE}
     for text, words in {
         "{}": "Version must be",
-        definition(step("A", "EMRServerless", {})): "does not run steps of type EMRServerless",
+        definition(step("A", "AutoML", {})): "does not run steps of type AutoML",
         definition(step("A", "Training", {}, DependsOn=["B"])): "no step of the pipeline",
     }.items():
         said = refusal(create, **request, PipelineDefinition=text)

@@ -127,6 +127,10 @@ def test_rows_that_are_not_whole_are_null_or_end_the_query(lake: Lake) -> None:
         "HIVE_BAD_DATA: Error parsing field value 'two' for field 0"
     )
     assert lake.reason("SELECT a FROM document").startswith("HIVE_CURSOR_ERROR: Row is not a valid JSON Object")
+    lake.put("bad/a.csv", '{"a": 1, "b": "x"}\n{"a": 2, "b"\nnonsense\n')
+    lenient = "WITH SERDEPROPERTIES ('ignore.malformed.json' = 'true')"
+    lake.rows(made.format("lenient", f"ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe' {lenient}"))
+    assert lake.rows("SELECT count(*), count_if(a IS NULL), max(b) FROM lenient") == [["3", "2", "x"]]
 
 
 def test_a_query_that_cannot_be_run_says_why_in_athenas_words(lake: Lake) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +18,7 @@ from sagelab.cloud.store import Document, Transition
 from tests.cloud.glue import Glue
 from tests.cloud.jobs import Jobs
 from tests.cloud.pipelines import Pipelines, definition, shell
+from tests.cloud.replications import Replications
 from tests.conftest import LocalCloud
 from tests.waiting import until
 
@@ -216,3 +219,21 @@ def test_the_end_of_a_glue_jobs_run_is_told(cloud: LocalCloud, hear: Callable[..
     assert event["detail-type"] == "Glue Job State Change"
     facts = {"jobName": name, "severity": "ERROR", "state": "FAILED", "jobRunId": run, "message": "too few rows"}
     assert event["detail"] == facts
+
+
+def test_states_of_a_replication_task_are_told(cloud: LocalCloud, hear: Callable[..., Heard]) -> None:
+    dms, name = Replications(cloud), f"told-{uuid.uuid4().hex[:8]}"
+    (cloud.home.databases / name).mkdir()
+    with closing(sqlite3.connect(cloud.home.databases / name / f"{name}.db")) as database:
+        database.executescript("CREATE TABLE one (x); INSERT INTO one VALUES (1)")
+    task = dms.make(dms.endpoint("source", "sqlite", DatabaseName=name), dms.target("told"))
+    heard = hear(source=["aws.dms"], resources=[task])
+    dms.run(task)
+    dms.delete(task)
+    events = heard(3)
+    assert {one["detail-type"] for one in events} == {"DMS Replication Task State Change"}
+    assert {(one["detail"]["eventType"], one["detail"]["detailMessage"]) for one in events} == {
+        ("REPLICATION_TASK_STARTED", "Replication task started, with flag = fresh start"),
+        ("REPLICATION_TASK_STOPPED", "Stop Reason FULL_LOAD_ONLY_FINISHED"),
+        ("REPLICATION_TASK_DELETED", "Replication task deleted"),
+    }

@@ -50,6 +50,8 @@ def test_members_are_in_camel_case_and_the_keys_of_maps_as_they_are() -> None:
         ("sts", {"TokenCode": "123456"}, "tokenCode"),
         ("iam", {"AuthenticationCode1": "123456"}, "authenticationCode1"),
         ("comprehend", {"Text": "ada@example.com"}, "text"),
+        ("redshift-data", {"Sql": "CREATE USER ada PASSWORD 'x'"}, "sql"),
+        ("redshift-data", {"Sqls": ["COPY t FROM 's3://b/k' ACCESS_KEY_ID 'a' SECRET_ACCESS_KEY 'b'"]}, "sqls"),
         ("sqs", {"MessageBody": "secret"}, "messageBody"),
         ("sqs", {"Entries": [{"MessageBody": "secret"}]}, "entries"),
         ("sns", {"Message": "secret"}, "message"),

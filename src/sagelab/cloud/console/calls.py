@@ -78,6 +78,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
         ]
     ),
     "emr": frozenset(["DescribeCluster", "ListClusters", "ListInstances", "ListSteps"]),
+    "emr-serverless": frozenset(["GetJobRun", "ListApplications", "ListJobRuns"]),
     "glue": frozenset(["GetCrawlerMetrics", "GetCrawlers", "GetJobRuns", "GetJobs"]),
     "logs": frozenset(["DescribeLogStreams", "GetLogEvents"]),
     "s3": frozenset(["DeleteObject", "GetObject", "HeadObject", "ListBuckets", "ListObjectsV2"]),

@@ -62,6 +62,7 @@ def kind_of(arn: Any) -> str:
         "events": "event-bus/",
         "kinesis": "stream/",
         "firehose": "deliverystream/",
+        "glue": "workflow/",
     }
     return service if service in starts and resource.startswith(starts[service]) and resource else ""
 
@@ -82,6 +83,7 @@ class Targets:
             "events": self._pass_on,
             "kinesis": self._put_record,
             "firehose": self._put_in_delivery_stream,
+            "glue": self._notify,
         }
 
     def deliver(self, row: Document) -> None:
@@ -228,6 +230,14 @@ class Targets:
     def _start_delivery(self, row: Document, _text: str) -> None:
         client, arn = self._target(row, "codepipeline", "codepipeline:StartPipelineExecution")
         client.start_pipeline_execution(name=arn.rpartition(":")[2], clientRequestToken=_name_of(row))
+
+    def _notify(self, row: Document, _text: str) -> None:
+        """A workflow of Glue's, which waits for events. Its role needs an action that is no call."""
+        arn, role = row["Target"]["Arn"], row["Target"].get("RoleArn")
+        if not role or not self._takes(role, "glue:NotifyEvent", arn, row["Source"]):
+            raise Undelivered("NO_PERMISSIONS", f"{role} may not do glue:NotifyEvent on {arn}.")
+        if not self._cloud.notify_workflow(arn, str(json.loads(row["Event"])["id"])):
+            raise Undelivered("NO_RESOURCE", f"{arn} is no workflow with a trigger for events.")
 
     def _log(self, row: Document, text: str) -> None:
         arn = row["Target"]["Arn"].removesuffix(":*")

@@ -18,9 +18,9 @@ Params = dict[str, Any]
 class Beside(ServiceError):
     """An error of a service beside SageMaker (CodeCommit, CodeBuild, ...), which has many of one meaning each."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
         super().__init__(message)
-        self.code = code
+        self.code, self.status = code, status
 
 
 @dataclass(frozen=True)

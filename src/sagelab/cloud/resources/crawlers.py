@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/glue/latest/dg/aws-glue-api-crawler-crawling.html
 
 from __future__ import annotations
 
-import statistics
 import threading
 import uuid
 from collections.abc import Iterator
@@ -21,16 +20,14 @@ from sagelab.cloud.engine.jobs.run import Step
 from sagelab.cloud.engine.lake.crawls import GROUP, CrawlRun
 from sagelab.cloud.events.schedules import Schedule
 from sagelab.cloud.events.timer import Timed, Timer
-from sagelab.cloud.resources import crawler_rules, listing
+from sagelab.cloud.resources import crawl_records, crawler_rules, listing
 from sagelab.cloud.resources.call import Beside, Call, Family, Params, operation
+from sagelab.cloud.resources.crawl_records import OWN, READY, RUNNING, STOPPING
 from sagelab.cloud.resources.crawler_rules import invalid
 from sagelab.cloud.store import Document, Exists, Missing, Resource
 
 KIND = "glue-crawler"
-READY, RUNNING, STOPPING = "READY", "RUNNING", "STOPPING"
-OWN = "Own"
 KEPT = 100  # crawls of a crawler
-_ENDS = {"COMPLETED": "SUCCEEDED", "STOPPED": "CANCELLED", "FAILED": "FAILED"}
 _SETTINGS: tuple[str, ...] = (
     "Role",
     "DatabaseName",
@@ -115,12 +112,12 @@ class Crawlers(Family):
 
     @operation("GetCrawler")
     def get(self, call: Call) -> Params:
-        return {"Crawler": _told(self._find(call))}
+        return {"Crawler": crawl_records.told(self._find(call))}
 
     @operation("GetCrawlers")
     def get_all(self, call: Call) -> Params:
         found = sorted(self.store.documents(KIND, call.region), key=lambda one: str(one["Name"]))
-        return listing.page(call, "Crawlers", [_told(one) for one in found], 100)
+        return listing.page(call, "Crawlers", [crawl_records.told(one) for one in found], 100)
 
     @operation("ListCrawlers")
     def list_names(self, call: Call) -> Params:
@@ -137,7 +134,7 @@ class Crawlers(Family):
         found, missing = [], []
         for name in call.params["CrawlerNames"]:
             try:
-                found.append(_told(self.store.get(_arn(call, name))))
+                found.append(crawl_records.told(self.store.get(_arn(call, name))))
             except Missing:
                 missing.append(name)
         return {"Crawlers": found, "CrawlersNotFound": missing}
@@ -150,9 +147,9 @@ class Crawlers(Family):
         self._start(_arn(call, call.params["Name"]))
         return {}
 
-    def _start(self, arn: str) -> None:
+    def _start(self, arn: str, crawl: str = "") -> None:
         """Beside: it runs already."""
-        crawl, now = str(uuid.uuid4()), datetime.now(UTC)
+        crawl, now = crawl or str(uuid.uuid4()), datetime.now(UTC)
         region, account = arn.split(":")[3:5]
 
         def begin(crawler: Document) -> str:
@@ -193,7 +190,11 @@ class Crawlers(Family):
     @operation("StopCrawler")
     def stop(self, call: Call) -> Params:
         self._find(call)
-        arn = _arn(call, call.params["Name"])
+        self.halt(_arn(call, call.params["Name"]))
+        return {}
+
+    def halt(self, arn: str) -> None:
+        """Stop a crawl. Beside: there is none to be stopped."""
 
         def edit(crawler: Document) -> str:
             if crawler["State"] == STOPPING:
@@ -210,7 +211,25 @@ class Crawlers(Family):
             run = self._runs.get(arn)
         if run is not None:
             run.stop()
-        return {}
+
+    # For triggers
+
+    def launch(self, arn: str, crawl: str) -> bool:
+        """Start a crawl with an id, where a kill did not come after that. Beside: it cannot be."""
+        try:
+            if crawl_records.found(self.store.get(arn), crawl) is None:
+                self._start(arn, crawl)
+        except Missing:
+            words = f"Crawler with name {arn.partition(':crawler/')[2]} does not exist"
+            raise Beside("EntityNotFoundException", words) from None
+        return True
+
+    def crawl(self, arn: str, crawl: str) -> Params | None:
+        """As a workflow has it; None: there is none."""
+        try:
+            return crawl_records.found(self.store.get(arn), crawl)
+        except Missing:
+            return None
 
     def _report(self, arn: str, step: Step) -> None:
         """A crawl has come to its end."""
@@ -218,7 +237,7 @@ class Crawlers(Family):
 
         def edit(crawler: Document) -> str:
             if crawler["State"] != READY:
-                _end(crawler, end, step)
+                crawl_records.end(crawler, end, step)
             return READY
 
         with self._lock:
@@ -243,7 +262,7 @@ class Crawlers(Family):
     def metrics(self, call: Call) -> Params:
         names = call.params.get("CrawlerNameList") or []
         found = sorted(self.store.documents(KIND, call.region), key=lambda one: str(one["Name"]))
-        rows = [_metrics(one) for one in found if not names or one["Name"] in names]
+        rows = [crawl_records.metrics(one) for one in found if not names or one["Name"] in names]
         return listing.page(call, "CrawlerMetricsList", rows, 100)
 
     # Schedules
@@ -337,49 +356,6 @@ def role_arn(role: str, account: str) -> str:
 def _scheduled(crawler: Document) -> str:
     found = crawler.get("Schedule") or {}
     return str(found["ScheduleExpression"]) if found.get("State") == "SCHEDULED" else ""
-
-
-def _end(crawler: Document, end: str, step: Step) -> None:
-    crawl, now = crawler[OWN]["Crawls"][0], datetime.now(UTC)
-    seconds = (now - crawl["StartTime"]).total_seconds()
-    counts = step.facts.get("Counts", {})
-    crawl |= {"State": end, "EndTime": now, "DPUHour": round(seconds * 2 / 3600, 4), "Counts": counts}
-    if step.message:
-        crawl["ErrorMessage"] = step.message
-    crawler["State"], crawler["CrawlElapsedTime"] = READY, 0
-    crawler["LastCrawl"] = {
-        "Status": _ENDS[end],
-        "LogGroup": GROUP,
-        "LogStream": crawler["Name"],
-        "MessagePrefix": crawl["CrawlId"],
-        "StartTime": crawl["StartTime"],
-    } | ({"ErrorMessage": step.message} if step.message else {})
-
-
-def _metrics(crawler: Document) -> Params:
-    """Of its last crawl: https://docs.aws.amazon.com/glue/latest/webapi/API_CrawlerMetrics.html"""
-    done = [one for one in crawler[OWN]["Crawls"] if "EndTime" in one]
-    times = [(one["EndTime"] - one["StartTime"]).total_seconds() for one in done]
-    counts = done[0].get("Counts", {}) if done else {}
-    return {
-        "CrawlerName": crawler["Name"],
-        "TimeLeftSeconds": 0.0,
-        "StillEstimating": crawler["State"] == RUNNING,
-        "LastRuntimeSeconds": times[0] if times else 0.0,
-        "MedianRuntimeSeconds": statistics.median(times) if times else 0.0,
-        "TablesCreated": counts.get("ADD TABLE", 0),
-        "TablesUpdated": counts.get("UPDATE TABLE", 0),
-        "TablesDeleted": counts.get("DELETE TABLE", 0),
-    }
-
-
-def _told(crawler: Document) -> Params:
-    found = {name: value for name, value in crawler.items() if name != OWN and value is not None}
-    if crawler["State"] != READY and crawler[OWN]["Crawls"]:
-        since = datetime.now(UTC) - crawler[OWN]["Crawls"][0]["StartTime"]
-        found["CrawlElapsedTime"] = int(since.total_seconds() * 1000)
-    found["Role"] = str(crawler["Role"]).partition(":role/")[2] or crawler["Role"]
-    return found
 
 
 def _running(name: str) -> Beside:

@@ -137,9 +137,12 @@ class GlueJobs(Family):
     def find(self, call: Call, name: str, words: str = "Job {} not found.") -> Document:
         """Beside: there is no job of this name."""
         try:
-            return self.store.get(arn_of(call, name))
+            found = self.store.get(arn_of(call, name))
         except Missing:
-            raise Beside("EntityNotFoundException", words.format(name)) from None
+            found = {}
+        if found.get("Name") != name:  # of a name with slashes it may be a run of another job
+            raise Beside("EntityNotFoundException", words.format(name))
+        return found
 
 
 def arn_of(call: Call, name: str) -> str:

@@ -9,10 +9,11 @@ from typing import Any
 
 from sagelab.cloud.resources.call import Beside, Params
 
-SPARK, SHELL = "glueetl", "pythonshell"
+SPARK, SHELL, STREAM = "glueetl", "pythonshell", "gluestreaming"
 VERSIONS = ("3.0", "4.0", "5.0", "5.1", "6.0")
 # Type of worker -> DPUs of one. https://docs.aws.amazon.com/glue/latest/dg/worker-types.html
 WORKERS = {
+    "G.025X": 0.25,  # of streaming jobs alone
     "G.1X": 1.0,
     "G.2X": 2.0,
     "G.4X": 4.0,
@@ -48,9 +49,10 @@ def check(job: Params) -> None:
     """Beside: it is no job, or none that runs here."""
     command = job.get("Command") or {}
     name, script = command.get("Name"), str(command.get("ScriptLocation") or "")
-    if name not in (SPARK, SHELL):
-        known = name in ("gluestreaming", "glueray")
-        raise invalid(_NOT_HERE.format(f"A job of {name}") if known else f"Invalid command name {name}.")
+    if name not in (SPARK, SHELL, STREAM):
+        raise invalid(
+            _NOT_HERE.format("A job of glueray") if name == "glueray" else f"Invalid command name {name}."
+        )
     if not script.startswith("s3://") or not script.endswith(".py"):
         raise invalid(f"Command.ScriptLocation: a Python script in S3 is needed, not {script!r}.")
     if command.get("PythonVersion", "3") == "2":
@@ -59,12 +61,14 @@ def check(job: Params) -> None:
         raise invalid(_NOT_HERE.format(asked))
     if (job.get("Connections") or {}).get("Connections"):
         raise invalid(_NOT_HERE.format("A connection of a job"))
-    if name == SPARK and job.get("GlueVersion", "5.0") not in VERSIONS:
+    if name != SHELL and job.get("GlueVersion", "5.0") not in VERSIONS:
         raise invalid(f"Glue version {job['GlueVersion']} is not supported; these are: {', '.join(VERSIONS)}.")
     if job.get("Timeout", 1) > WEEK:
         raise invalid(f"Timeout exceeds the maximum of {WEEK} minutes.")
     for member in ("DefaultArguments", "NonOverridableArguments"):
         check_arguments(job.get(member) or {})
+    if name == STREAM and job.get("ExecutionClass") == "FLEX":
+        raise invalid("ExecutionClass FLEX is not supported for a job of gluestreaming.")
     check_capacity(job, name)
 
 
@@ -95,8 +99,8 @@ def check_capacity(asked: Params, command: str) -> None:
         raise invalid("Please do not set Max Capacity if using Worker Type and Number of Workers.")
     if bool(kind) != (count is not None):
         raise invalid("Worker Type and Number of Workers are set together.")
-    if kind and kind not in WORKERS:
-        raise invalid(f"Worker Type {kind} is not supported for a job of glueetl.")
+    if kind and (kind not in WORKERS or (WORKERS[kind] < 1 and command != STREAM)):
+        raise invalid(f"Worker Type {kind} is not supported for a job of {command}.")
     if count is not None and not 2 <= count <= MOST_WORKERS:
         word, limit = ("minimum", 2) if count < 2 else ("maximum", MOST_WORKERS)
         raise invalid(f"To use Worker Type {kind}, {word} allowed value of Number of Workers is {limit}.")
@@ -107,7 +111,8 @@ def check_capacity(asked: Params, command: str) -> None:
 def settled(asked: Params, command: str, version: str) -> Params:
     """What a job or a run has of capacity and time, where something is not said."""
     late = version >= "5"
-    time = asked.get("Timeout") or (480 if late and command == SPARK else 2880)
+    usual = {SPARK: 480 if late else 2880, STREAM: WEEK}.get(command, 2880)
+    time = asked.get("Timeout") or usual
     if command == SHELL:
         capacity = asked.get("MaxCapacity", 0.0625)
         return {"MaxCapacity": capacity, "AllocatedCapacity": int(capacity), "Timeout": time}

@@ -42,6 +42,7 @@ class GlueRuns(Family):
         super().__init__(cloud)
         self._jobs = jobs
         self._runs: dict[str, GlueRun] = {}
+        self._ending = set[str]()  # those of which it is not settled whether they are tried again
         self._lock, self._closed = threading.Lock(), False
         for arn, _ in self.store.with_status(KIND, *GOES_ON):
             self._report(arn, Step("FAILED", ENDED))
@@ -55,7 +56,7 @@ class GlueRuns(Family):
                 raise invalid(f"{refused} is not something the local cloud can do.")
         before, attempt, first = self._before(call), 0, f"jr_{secrets.token_hex(32)}"
         if before is not None:
-            attempt, first = before["Attempt"] + 1, str(before["Id"]).partition("_attempt_")[0]
+            attempt, first = before["Attempt"] + 1, _first(before)
         asked = _asked(job, params)
         found = self._made(job, asked, first, attempt)
         if before is not None:
@@ -132,30 +133,75 @@ class GlueRuns(Family):
                     run["CompletedOn"] = now
                 if step.message:
                     run["ErrorMessage"] = step.message
+                if state == "FAILED" and step.message != ENDED and run["Attempt"] < run[OWN]["Retries"]:
+                    run[OWN]["Next"] = f"{_first(run)}_attempt_{run['Attempt'] + 1}"
             return str(run["JobRunState"])
 
         if over:
             with self._lock:
                 self._runs.pop(arn, None)  # before the state: then the next may have its place
+                self._ending.add(arn)
         with suppress(Missing):
             found = self.store.change(arn, edit)
-            if state == "FAILED" and step.message != ENDED and found["Attempt"] < found[OWN]["Retries"]:
-                self._try_again(found)
+            if "Next" in found[OWN]:
+                self._try_again(arn, found)
+        with self._lock:
+            self._ending.discard(arn)
 
-    def _try_again(self, before: Document) -> None:
+    def _try_again(self, arn: str, before: Document) -> None:
         """As MaxRetries has it, unless the job is gone or has no room."""
-        job_arn = before[OWN]["Job"]
+        job_arn, key = before[OWN]["Job"], before[OWN]["Next"]
         asked = {name: before[name] for name in _ASKED if name in before}
         with suppress(Missing, Beside):
             job = self.store.get(job_arn)
-            first = str(before["Id"]).partition("_attempt_")[0]
-            found = self._made(job, asked, first, before["Attempt"] + 1) | {"PreviousRunId": before["Id"]}
+            found = self._made(job, asked, _first(before), before["Attempt"] + 1) | {"PreviousRunId": before["Id"]}
             if not self._closed:
                 self._begin(job_arn, job, found)
+        if not self.store.has(run_arn(job_arn, key)):
+            with self._lock:
+                self._ending.discard(arn)
+            self.store.change(arn, lambda run: run[OWN].pop("Next") and None)
+
+    # For triggers
+
+    def launch(self, job_arn: str, key: str, asked: Params, after: list[list[str]]) -> bool:
+        """Start a run with an id, where a kill did not come after that; False: there is no room for it yet.
+
+        after: (job, run) of those that it follows. Beside: it cannot be.
+        """
+        arn = run_arn(job_arn, key)
+        if self.store.has(arn):
+            return True
+        try:
+            job = self.store.get(job_arn)
+        except Missing:
+            raise Beside("EntityNotFoundException", f"Job {job_arn.partition(':job/')[2]} not found.") from None
+        found = self._made(job, _asked(job, asked), key, 0)
+        found["PredecessorRuns"] = [{"JobName": name, "RunId": run} for name, run in after]
+        try:
+            self._begin(job_arn, job, found)
+        except Beside as error:
+            if error.code == "ResourceNumberLimitExceededException":
+                return False
+            found |= {"JobRunState": "ERROR", "ErrorMessage": str(error), "CompletedOn": found["StartedOn"]}
+            found[OWN] = {"Job": job_arn, "Retries": 0}
+            self.store.add(Resource(arn, KIND, job_arn.split(":")[3], key, "ERROR", found))
+        return True
+
+    def last_attempt(self, job_arn: str, key: str) -> Document | None:
+        """The run with an id or, where that was tried again, the one that was; None: there is none."""
+        try:
+            run = self.store.get(run_arn(job_arn, key))
+        except Missing:
+            return None
+        following, arn = run[OWN].get("Next"), run_arn(job_arn, key)
+        if following and (last := self.last_attempt(job_arn, following)):
+            return last
+        return run | {"JobRunState": "RUNNING"} if following and arn in self._ending else run
 
     @operation("GetJobRun")
     def get(self, call: Call) -> Params:
-        found = _told(self._find(call, call.params["JobName"], call.params["RunId"]))
+        found = told(self._find(call, call.params["JobName"], call.params["RunId"]))
         if not call.params.get("PredecessorsIncluded"):
             found.pop("PredecessorRuns")
         return {"JobRun": found}
@@ -166,7 +212,7 @@ class GlueRuns(Family):
         arn = arn_of(call, call.params["JobName"])
         rows = [one for one in self.store.documents(KIND, call.region) if one[OWN]["Job"] == arn]
         rows.sort(key=lambda one: one["StartedOn"], reverse=True)
-        return listing.page(call, "JobRuns", [_told(one) for one in rows], 200)
+        return listing.page(call, "JobRuns", [told(one) for one in rows], 200)
 
     @operation("BatchStopJobRun")
     def stop(self, call: Call) -> Params:
@@ -183,7 +229,11 @@ class GlueRuns(Family):
 
     def _stop(self, call: Call, name: str, key: str) -> None:
         self._find(call, name, key)
-        arn = run_arn(arn_of(call, name), key)
+        self.halt(arn_of(call, name), key)
+
+    def halt(self, job_arn: str, key: str) -> None:
+        """Stop a run. Beside: it does not run."""
+        arn = run_arn(job_arn, key)
 
         def edit(run: Document) -> str:
             if run["JobRunState"] not in ("STARTING", "RUNNING"):
@@ -274,12 +324,17 @@ def _asked(job: Document, params: Params) -> Params:
     return {"Arguments": {}} | both | glue_rules.settled(both, command, job["GlueVersion"])
 
 
+def _first(run: Document) -> str:
+    """The id of a run's first attempt."""
+    return str(run["Id"]).partition("_attempt_")[0]
+
+
 def run_arn(job_arn: str, key: str) -> str:
     """Of a row of the store: on AWS a run has none."""
     return f"{job_arn}/run/{key}"
 
 
-def _told(run: Document) -> Params:
+def told(run: Document) -> Params:
     found = {name: value for name, value in run.items() if name != OWN}
     if run["JobRunState"] in ("RUNNING", "STOPPING"):
         found["ExecutionTime"] = int((datetime.now(UTC) - run["StartedOn"]).total_seconds())

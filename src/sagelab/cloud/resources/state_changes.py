@@ -35,6 +35,10 @@ def _zulu(time: datetime) -> Any:
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _micros(time: datetime) -> Any:
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
 @dataclass(frozen=True)
 class _Told:
     """How changes of a kind are told. title: between "SageMaker" and "State Change".
@@ -63,9 +67,19 @@ _KINDS = {
     "notebook-instance": _Told("Notebook Instance", ("NotebookInstanceStatus",)),
     "notebook-instance-lifecycle-config": _Told("Notebook Lifecycle Config", gone=True),
 }
-KINDS = frozenset({*_KINDS, "pipeline-execution", "glue-job-run"})
+_SERVERLESS = {"emr-serverless-application": "Application", "emr-serverless-job-run": "Job Run"}
 # The end of a job's run -> how bad it is. https://docs.aws.amazon.com/glue/latest/dg/automating-awsglue-with-cloudwatch-events.html
 _GLUE = {"SUCCEEDED": "INFO", "STOPPED": "INFO", "FAILED": "ERROR", "TIMEOUT": "WARN"}
+
+# The status of a replication task -> type, number and category of DMS's event.
+# https://docs.aws.amazon.com/dms/latest/userguide/CHAP_EventBridge.html
+_DMS = {
+    "ready": ("CREATED", "0074", "Creation"),
+    "starting": ("STARTED", "0069", "StateChange"),
+    "stopped": ("STOPPED", "0079", "StateChange"),
+    "failed": ("FAILED", "0078", "Failure"),
+    None: ("DELETED", "0073", "Deletion"),
+}
 
 
 def note(store: Store) -> None:
@@ -83,11 +97,8 @@ def _notes(change: Transition) -> list[str]:
 
 def events(change: Transition) -> Iterator[Document]:
     """The events of a change, without an id."""
-    if change.kind == "pipeline-execution":
-        yield from _of_execution(change)
-        return
-    if change.kind == "glue-job-run":
-        yield from _of_glue(change)
+    if other := _OTHERS.get(change.kind):
+        yield from other(change)
         return
     told, found = _KINDS[change.kind], change.after or change.before
     if found is None or (change.after is None and not told.gone):
@@ -142,6 +153,60 @@ def _of_glue(change: Transition) -> Iterator[Document]:
     yield _event("Glue Job State Change", change.region, [], detail) | {"source": "aws.glue"}
 
 
+def _of_serverless(change: Transition) -> Iterator[Document]:
+    """Of EMR Serverless: an application or a job run in another state, a run that is tried again.
+
+    https://docs.aws.amazon.com/emr/latest/EMR-Serverless-UserGuide/using-eventbridge.html
+    """
+    before, after = change.before or {}, change.after
+    if after is None:
+        return
+    source, title = {"source": "aws.emr-serverless"}, f"EMR Serverless {_SERVERLESS[change.kind]}"
+    members = ["applicationId", "arn", "releaseLabel", "state", "createdAt", "updatedAt", "type", "jobRunId"]
+    detail = {name: after[name] for name in (*members, "createdBy") if name in after}
+    if change.kind == "emr-serverless-application":
+        stop, start = after["autoStopConfiguration"], after["autoStartConfiguration"]
+        detail |= {"applicationName": after["name"]} if "name" in after else {}
+        idle = {"enabled": stop["enabled"], "idleTimeout": stop["idleTimeoutMinutes"]}
+        detail |= {"autoStopConfig": idle, "autoStartConfig": start}
+    elif before:
+        detail["previousState"] = before["state"]
+    if after["state"] != before.get("state"):
+        yield _event(f"{title} State Change", change.region, [], _plain(detail, _micros)) | source
+    if before and after.get("attempt") != before.get("attempt"):
+        last = after[OWN]["Attempts"][-1]
+        tried = {name: detail[name] for name in detail if name not in ("state", "previousState")}
+        tried |= {"previousAttempt": last["attempt"], "previousAttemptState": last["state"]}
+        tried |= {"previousAttemptCreatedAt": last["attemptCreatedAt"]}
+        tried |= {"previousAttemptEndedAt": last["attemptUpdatedAt"], "newAttempt": after["attempt"]}
+        tried["newAttemptCreatedAt"] = after["attemptCreatedAt"]
+        yield _event(f"{title} Retry", change.region, [], _plain(tried, _micros)) | source
+
+
+def _of_replication(change: Transition) -> Iterator[Document]:
+    """Of a replication task of DMS."""
+    after, before = change.after or {}, change.before or {}
+    status = after.get("Status")
+    if status not in _DMS or status == before.get("Status"):
+        return
+    kind, number, category = _DMS[status]
+    name = (after or before)["ReplicationTaskIdentifier"]
+    flag = {"resume-processing": "resume", "reload-target": "reload"}.get(
+        after.get(OWN, {}).get("Flag"), "fresh start"
+    )
+    words = {"starting": f"Replication task started, with flag = {flag}", "stopped": after.get("StopReason")}
+    detail = {
+        "type": "REPLICATION_TASK",
+        "category": category,
+        "eventType": f"REPLICATION_TASK_{kind}",
+        "eventId": f"DMS-EVENT-{number}",
+        "resourceLink": f"https://console.aws.amazon.com/dms/v2/home?region={change.region}#taskDetails/{name}",
+        "detailMessage": words.get(str(status)) or f"Replication task {kind.lower()}",
+    }
+    title = "DMS Replication Task State Change"
+    yield _event(title, change.region, [change.arn], detail) | {"source": "aws.dms"}
+
+
 def _of_step(name: str, step: Document, was: str | None) -> Document:
     kind = step.get("Type", "")
     cached = {"sourcePipelineExecutionArn": step["CacheHit"]} if "CacheHit" in step else None
@@ -191,3 +256,12 @@ def _event(title: str, region: str, arns: list[str], detail: Document) -> Docume
         "resources": arns,
         "detail": detail,
     }
+
+
+_OTHERS: dict[str, Callable[[Transition], Iterator[Document]]] = {
+    "pipeline-execution": _of_execution,
+    "glue-job-run": _of_glue,
+    "dms-task": _of_replication,
+    **dict.fromkeys(_SERVERLESS, _of_serverless),
+}
+KINDS = frozenset({*_KINDS, *_OTHERS})

@@ -35,6 +35,7 @@ _OF_SERVICE = {
     "logs": frozenset({"logevents"}),
     "ssm": frozenset({"value"}),
     "comprehend": frozenset({"text"}),
+    "redshift-data": frozenset({"sql", "sqls", "parameters"}),  # keys of COPY, passwords of users
     "cloudformation": frozenset({"parametervalue"}),
     "sqs": frozenset({"messagebody", "messageattributes", "entries"}),
     "sns": frozenset({"message", "subject", "messageattributes", "publishbatchrequestentries"}),

@@ -36,6 +36,7 @@ _NAMES = {
     "states": {"stateMachineArn": "AWS::StepFunctions::StateMachine"},
     "kinesis": {"streamName": "AWS::Kinesis::Stream"},
     "firehose": {"deliveryStreamName": "AWS::KinesisFirehose::DeliveryStream"},
+    "emr-serverless": {"applicationId": "AWS::EMRServerless::Application"},
     "dynamodb": {"tableName": "AWS::DynamoDB::Table"},
     "ec2": {
         "vpcId": "AWS::EC2::VPC",

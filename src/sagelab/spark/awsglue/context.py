@@ -6,15 +6,16 @@ https://docs.aws.amazon.com/glue/latest/dg/aws-glue-api-crawler-pyspark-extensio
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from pyspark.context import SparkContext
 from pyspark.sql import DataFrame, SparkSession
 
-from sagelab.spark.awsglue import sinks, sources
+from sagelab.spark.awsglue import sinks, sources, streaming
 from sagelab.spark.awsglue.dynamicframe import DynamicFrame
 
-_NOT_HERE = "connection_type {!r} is not something the local cloud can do: s3 is"
+_NOT_HERE = "connection_type {!r} is not something the local cloud can do: s3 and, for data frames, kinesis are"
 
 
 class GlueContext:
@@ -24,6 +25,7 @@ class GlueContext:
         self._context = sparkContext
         self.spark_session: SparkSession = SparkSession.builder.getOrCreate()
         self.create_dynamic_frame, self.write_dynamic_frame = Reader(self), Writer(self)
+        self.create_data_frame = FrameReader(self)
 
     def __getattr__(self, name: str) -> Any:
         """What a SQLContext has: of the session, or of its context."""
@@ -88,8 +90,29 @@ class GlueContext:
         read = table.read(push_down_predicate, transformation_ctx)
         return DynamicFrame(read.frame, self, transformation_ctx or table_name, read.malformed)
 
+    def create_data_frame_from_options(
+        self, connection_type: str, connection_options: dict[str, Any] | None = None, *words: Any, **more: Any
+    ) -> DataFrame:
+        """Of a stream of Kinesis one that grows."""
+        if connection_type == "kinesis":
+            return streaming.read(self.spark_session, connection_options or {})
+        return self.create_dynamic_frame_from_options(connection_type, connection_options, *words, **more).toDF()
+
     def create_data_frame_from_catalog(self, database: str, table_name: str, **more: Any) -> DataFrame:
+        """Of a table that is a stream, one that grows."""
+        found = self.table(database, table_name)
+        if streaming.is_stream(found):
+            return streaming.of_table(self.spark_session, found, more.get("additional_options") or {})
         return self.create_dynamic_frame_from_catalog(database, table_name, **more).toDF()
+
+    def forEachBatch(  # noqa: N802 # AWS's name
+        self,
+        frame: DataFrame,
+        batch_function: Callable[[DataFrame, int], None],
+        options: dict[str, Any] | None = None,
+    ) -> None:
+        """Until the job is stopped."""
+        streaming.for_each_batch(frame, batch_function, options or {})
 
     # Writing
 
@@ -147,6 +170,14 @@ class Reader:
     def from_rdd(self, data: Any, name: str, schema: Any = None, **_: Any) -> DynamicFrame:
         frame = self._context.spark_session.createDataFrame(data, schema)
         return DynamicFrame(frame, self._context, name)
+
+
+class FrameReader:
+    """`create_data_frame` of a context."""
+
+    def __init__(self, context: GlueContext) -> None:
+        self.from_options = context.create_data_frame_from_options
+        self.from_catalog = context.create_data_frame_from_catalog
 
 
 class Writer:

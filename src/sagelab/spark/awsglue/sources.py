@@ -87,6 +87,10 @@ def read(spark: SparkSession, uris: list[str], how: Format, base: str = "") -> S
     if how.name not in HERE:
         known = "is not something the local cloud can read" if how.name in FORMATS else "is no format of Glue's"
         raise ValueError(f"format {how.name!r} {known}: {', '.join(HERE)} are")
+    if "withSchema" in how.options:
+        raise ValueError(
+            "format_options withSchema is not something the local cloud can do: cast columns afterwards"
+        )
     if not uris:
         return Source(spark.createDataFrame([], ", ".join(f"`{n}` {t}" for n, t in how.types.items()) or "_ int"))
     reader = spark.read.option("basePath", base) if base else spark.read

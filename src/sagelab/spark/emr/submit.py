@@ -6,82 +6,21 @@ https://docs.aws.amazon.com/emr/latest/ReleaseGuide/emr-spark-submit-step.html
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from sagelab.spark import events, java
 from sagelab.spark.emr import cluster as clusters
 from sagelab.spark.emr import containers, logs
 from sagelab.spark.emr.cluster import Cluster
+from sagelab.spark.words import Submission, megabytes, parse
 
-FLAGS = frozenset("--supervise --verbose -v --version --help -h --usage-error --load-spark-defaults".split())
-MODES = ("client", "cluster")
-MEMORY = re.compile(r"(\d{1,9})([kmgt]?)b?", re.IGNORECASE)
-UNITS = {"k": 1 / 1024, "m": 1, "g": 1024, "t": 1 << 20, "": 1}
 ABOVE = (
     'Exception in thread "main" java.lang.IllegalArgumentException: Required executor memory ({} MB) is above the'
     " max threshold ({} MB) of this cluster! Please check the values of 'yarn.scheduler.maximum-allocation-mb'"
     " and/or 'yarn.nodemanager.resource.memory-mb'."
 )
-
-
-@dataclass
-class Submission:
-    """What spark-submit is told. words: without where it runs. application: from the script or jar on."""
-
-    mode: str = "client"
-    words: list[str] = field(default_factory=list)
-    given: dict[str, str] = field(default_factory=dict)
-    application: list[str] = field(default_factory=list)
-
-
-def parse(words: list[str]) -> Submission:
-    """ValueError: a deploy mode that is none."""
-    found = Submission()
-    options = _options(words, found)
-    for name, value in options:
-        if name == "--master" or (name == "--conf" and value.startswith("spark.master=")):
-            continue
-        if name == "--deploy-mode" or (name == "--conf" and value.startswith("spark.submit.deployMode=")):
-            found.mode = value.rpartition("=")[2] if name == "--conf" else value
-            continue
-        found.words += [name] if name in FLAGS else [name, value]
-        found.given.update(_property(name, value))
-    if found.mode not in MODES:
-        raise ValueError(f'Error: --deploy-mode must be either "client" or "cluster", not "{found.mode}"')
-    return found
-
-
-def _options(words: list[str], found: Submission) -> Iterator[tuple[str, str]]:
-    """Names and values, up to the application."""
-    left = list(words)
-    while left and left[0].startswith("-"):
-        name, equal, value = left.pop(0).partition("=")
-        name = "--conf" if name == "-c" else name
-        if name in FLAGS:
-            yield name, ""
-        else:
-            yield name, value if equal else (left.pop(0) if left else "")
-    found.application = left
-
-
-_PROPERTIES = {
-    "--executor-memory": "spark.executor.memory",
-    "--executor-cores": "spark.executor.cores",
-    "--num-executors": "spark.executor.instances",
-    "--driver-memory": "spark.driver.memory",
-}
-
-
-def _property(name: str, value: str) -> dict[str, str]:
-    if name == "--conf":
-        key, _, content = value.partition("=")
-        return {key: content}
-    return {_PROPERTIES[name]: value} if name in _PROPERTIES else {}
 
 
 def line(cluster: Cluster, asked: Submission, folder: Path) -> tuple[list[str], dict[str, str]]:
@@ -91,7 +30,7 @@ def line(cluster: Cluster, asked: Submission, folder: Path) -> tuple[list[str], 
     """
     user = cluster.configuration
     given = user.defaults | asked.given
-    wanted = _megabytes(given.get("spark.executor.memory", "0"))
+    wanted = megabytes(given.get("spark.executor.memory", "0"))
     if not cluster.alone and wanted > cluster.room:
         raise ValueError(ABOVE.format(int(wanted), cluster.room))
     own = {"spark.driver.host": cluster.own, "spark.driver.bindAddress": cluster.own}
@@ -112,11 +51,6 @@ def _bounds(cluster: Cluster, given: dict[str, str]) -> list[str]:
         return []
     each = int(cores) if cores.isdecimal() else cluster.plan.cores
     return ["--conf", f"spark.cores.max={int(count) * each}"]
-
-
-def _megabytes(text: str) -> float:
-    found = MEMORY.fullmatch(text.strip())
-    return int(found[1]) * UNITS[found[2].lower()] if found else 0.0
 
 
 def main() -> int:

@@ -61,7 +61,7 @@ class Application(Job):
         shutil.copyfile(SCRIPT, target)
         words = [word for word in self.submission.command(self._master)[3:] if word]
         words += [str(target), "spark", str(script), *self._asked.words]
-        environment = settings.environment | self._asked.environment(LIBRARY)
+        environment = settings.environment | self._asked.environment(LIBRARY, settings.folder / "formats")
         code = self._run(java.driver(settings, self._master, words), environment)
         if code:
             cause = subprocess.CalledProcessError(code, str(script))

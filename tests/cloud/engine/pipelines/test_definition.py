@@ -75,7 +75,7 @@ BAD = {
     "twice": (written(step("A"), step("A")), "two steps"),
     "name": (written(step("a b")), "not a name"),
     "type": (written(step("A", "Dance")), "no step of type"),
-    "later": (written(step("A", "EMRServerless")), "does not run steps of type EMRServerless"),
+    "later": (written(step("A", "AutoML")), "does not run steps of type AutoML"),
     "no function": (written(step("A", "Lambda")), "FunctionArn must name a function"),
     "bad output": (
         written(

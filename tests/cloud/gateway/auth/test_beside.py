@@ -57,6 +57,17 @@ def test_a_role_that_is_given_is_passed_on() -> None:
     assert ("iam:PassRole", asked["RoleARN"]) in {(one.action, one.resource) for one in found}
 
 
+def test_an_endpoint_of_dms_passes_its_role_on_and_a_task_names_its_endpoints() -> None:
+    role = "arn:aws:iam::123456789012:role/mine"
+    found = list(beside.needs("dms", "CreateEndpoint", {"S3Settings": {"ServiceAccessRoleArn": role}}, WHERE))
+    assert [(one.action, one.resource) for one in found] == [("dms:CreateEndpoint", "*"), ("iam:PassRole", role)]
+    assert found[1].context == {"iam:passedtoservice": ["dms.amazonaws.com"]}
+    start = f"arn:aws:dms:{WHERE}"
+    named = {"SourceEndpointArn": f"{start}:endpoint:S", "ReplicationInstanceArn": f"{start}:rep:I"}
+    found = list(beside.needs("dms", "CreateReplicationTask", named, WHERE))
+    assert {one.resource for one in found} == set(named.values())
+
+
 def test_the_first_target_makes_a_role() -> None:
     found = beside.needs_of_role("123456789012")
     assert found.action == "iam:CreateServiceLinkedRole"

@@ -27,7 +27,7 @@ ARN = "arn:aws:iam::123456789012:role/x"
 REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
     ("redshift", "pause_cluster", {"ClusterIdentifier": "c"}, "A cluster is a database file"),
     ("rds-data", "execute_statement", {"resourceArn": ARN, "secretArn": ARN, "sql": "SELECT 1"}, "No database"),
-    ("glue", "start_trigger", {"Name": "x"}, "No session, trigger or workflow of Glue"),
+    ("glue", "get_session", {"Id": "x"}, "No session of Glue"),
     ("lambda", "create_function_url_config", {"FunctionName": "x", "AuthType": "NONE"}, "No address leads"),
     ("batch", "submit_job", {"jobName": "x", "jobQueue": "x", "jobDefinition": "x"}, "No batch job"),
     ("ecs", "run_task", {"taskDefinition": "x"}, "No container runs"),

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sagelab.cloud.engine.context import EngineContext
-from sagelab.cloud.engine.lake.host import LakeHost, Message
+from sagelab.cloud.engine.errands import Message
+from sagelab.cloud.engine.lake.host import LakeHost
 from sagelab.functions import wire
 
 SECONDS, PER_BYTE = 60.0, 1e-6  # that a buffer's records may take

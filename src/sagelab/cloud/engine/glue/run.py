@@ -7,34 +7,34 @@ https://docs.aws.amazon.com/glue/latest/dg/job-run-statuses.html
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
-
-import botocore.exceptions
 
 from sagelab import prices
 from sagelab.cloud.engine.context import EngineContext
-from sagelab.cloud.engine.data.trees import Tree
 from sagelab.cloud.engine.glue.hosts import GlueHosts, Keep
 from sagelab.cloud.engine.images.environments import PLAIN, SPARK
 from sagelab.cloud.engine.images.runtimes import Runtime, describe_here, ready
 from sagelab.cloud.engine.jobs.cluster import Task
-from sagelab.cloud.engine.jobs.run import INTERRUPTED, OVERTIME, STOPPED, JobRun, Report, Step, Stopped
+from sagelab.cloud.engine.jobs.run import INTERRUPTED, OVERTIME, STOPPED, Report, Step
+from sagelab.cloud.engine.jobs.script import ScriptRun
 
 ENDED = "The local cloud ended while the job was running."
 MOST_HOSTS = 4  # with executors: they share one machine
 LEAST_SECONDS = 60  # that are billed
-MESSAGE = 4096  # bytes of a reason
-GRACE = 10.0  # seconds between SIGTERM and SIGKILL
 SHELL = "pythonshell"
 WITH_PYTHON = Runtime("instances", ("boto3", "boto3.s3.transfer"), ("python3",), PLAIN)
 NO_ROLE = "Role {} should be given assume role permissions for Glue Service."
 # Worker type -> the instance that has its processors and memory.
-INSTANCES = {"G.1X": "m5.xlarge", "G.2X": "m5.2xlarge", "R.1X": "r5.xlarge", "R.2X": "r5.2xlarge"}
+INSTANCES = {
+    "G.025X": "m5.large",
+    "G.1X": "m5.xlarge",
+    "G.2X": "m5.2xlarge",
+    "R.1X": "r5.xlarge",
+    "R.2X": "r5.2xlarge",
+}
 # Arguments for what is AWS's own: read, said in the log, and without effect.
 IDLE = (
     *("--enable-metrics", "--enable-observability-metrics", "--enable-job-insights", "--enable-spark-ui"),
@@ -64,7 +64,7 @@ class Order:
         return 1 if self.shell else max(1, min(MOST_HOSTS, self.run["NumberOfWorkers"] - 1))
 
 
-class GlueRun(JobRun):
+class GlueRun(ScriptRun):
     """keep: is given a bookmark that the script commits."""
 
     ends: ClassVar[dict[str | None, Step]] = {
@@ -75,22 +75,21 @@ class GlueRun(JobRun):
     }
 
     def __init__(self, order: Order, report: Report, keep: Keep) -> None:
-        super().__init__(order.run["Id"], report)
+        name = f"glue-{order.run['Id'][3:19]}-{order.run['Attempt']}"
+        self._hosts = GlueHosts(name, order.hosts, order.context)
+        self._hosts.keep = keep
+        super().__init__(order.run["Id"], self._hosts, report)
         self._order = order
-        self._cluster = GlueHosts(
-            f"glue-{order.run['Id'][3:19]}-{order.run['Attempt']}", order.hosts, order.context
-        )
-        self._cluster.keep = keep
         self._began: float | None = None
-        self._fault: Step | None = None
 
     def work(self) -> None:
-        order, cluster = self._order, self._cluster
+        order, cluster = self._order, self._hosts
         task = self._task()
         order.context.launcher.warm(task.runtime)
-        self._check_role()
+        self.check_role(order.context, order.role, NO_ROLE)
+        kind = INSTANCES.get(order.run.get("WorkerType", ""), "m5.4xlarge")
         for number, space in enumerate(cluster.make_folders()):
-            self._write_config(space.path, cluster.hosts[number])
+            self.write_config(space.path, cluster.hosts[number], kind, {"glue": self._asked()})
         cluster.open_streams(order.run["Id"], order.role, list(self._notes()))
         self.begin(cluster, task)
         self._began = time.monotonic()
@@ -98,24 +97,8 @@ class GlueRun(JobRun):
         self.follow(cluster, {OVERTIME: order.run["Timeout"] * 60 / order.context.clock.speed})
         self._bill()
         cluster.check()
-        if self.ending is None and (code := next(filter(None, cluster.codes.values()), 0)):
-            self._fail(self._reason(cluster.spaces[0].tree) or f"Command failed with exit code {code}")
-
-    def _fail(self, why: str) -> None:
-        """Stopped: it ends so."""
-        self._fault = Step("FAILED", why)
-        raise Stopped
-
-    def end(self) -> Step | None:
-        return self._fault if self._fault and self.ending != INTERRUPTED else super().end()
-
-    def _check_role(self) -> None:
-        """Stopped: nobody may take on the job's role any more."""
-        role = self._order.role
-        try:
-            self._order.context.client("sts").assume_role(RoleArn=role, RoleSessionName=GlueHosts.session)
-        except botocore.exceptions.ClientError:
-            self._fail(NO_ROLE.format(role))
+        if self.ending is None and (code := self.failed):
+            self.fail(self.reason or f"Command failed with exit code {code}")
 
     def _task(self) -> Task:
         order = self._order
@@ -128,24 +111,17 @@ class GlueRun(JobRun):
             seconds=order.run["Timeout"] * 60,
         )
 
-    def _write_config(self, folder: Path, host: str) -> None:
-        order, run = self._order, self._order.run
-        for name in ("config", "output"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
-        kind = INSTANCES.get(run.get("WorkerType", ""), "m5.4xlarge")
-        asked = {
+    def _asked(self) -> dict[str, Any]:
+        """What the hosts are told (spark/glue/arguments.py)."""
+        order = self._order
+        return {
             "command": order.job["Command"],
             "job": order.job["Name"],
-            "run": run["Id"],
+            "run": order.run["Id"],
             "version": order.job["GlueVersion"],
             "arguments": order.arguments,
             "bookmark": order.bookmark,
         }
-        cluster = {"ProcessingResources": {"ClusterConfig": {"InstanceType": kind}}}
-        hosts = {"current_host": host, "hosts": self._cluster.hosts}
-        texts = {"glue": asked, "resourceconfig": hosts, "processingjobconfig": cluster}
-        for name, document in texts.items():
-            (folder / f"config/{name}.json").write_text(json.dumps(document))
 
     def _notes(self) -> Iterator[str]:
         """What is other than on AWS: the first lines of the log."""
@@ -169,17 +145,7 @@ class GlueRun(JobRun):
         table = prices.prices()
         cost = hours * table["glue"]["flex" if flex else "dpu"]
         self.facts |= {"ExecutionTime": round(seconds)} | ({"DPUSeconds": hours * 3600} if flex else {})
-        self._cluster.say(
+        self._hosts.say(
             f"{seconds:.0f} s of {run['MaxCapacity']:g} DPUs, a minute at least, are {hours:.4f} DPU-hours:"
             f" {cost:.4f} USD on AWS, by the prices of {table['date']}"
         )
-
-    def _reason(self, tree: Tree) -> str:
-        """Why the script failed, in its own words."""
-        return tree.read("output/message", MESSAGE).decode("utf-8", "replace").strip()
-
-    def halt(self, now: bool) -> None:
-        self._cluster.kill() if now else self._cluster.terminate(GRACE)
-
-    def clean(self) -> None:
-        self._cluster.remove()

@@ -51,9 +51,10 @@ class JobRun(threading.Thread):
 
     stopping: the step of a job that is asked to stop. ends: how a job ends, by what `ending` says.
     ending: why it ends before its work is done; None where it does not. asked: set with it.
-    facts: are told at the end, however it ends.
+    facts: are told at the end, however it ends. tells_first: before what the job leaves is removed.
     """
 
+    tells_first: ClassVar[bool] = False
     stopping: ClassVar[Step] = Step("Stopping")
     ends: ClassVar[dict[str | None, Step]] = {
         None: Step("Completed"),
@@ -123,12 +124,18 @@ class JobRun(threading.Thread):
 
     def run(self) -> None:
         end = self._live()
+        if not self.tells_first:
+            self._tidy()
+        if end:
+            self.report(replace(end, facts=self.facts | end.facts))
+        if self.tells_first:
+            self._tidy()
+
+    def _tidy(self) -> None:
         try:
             self.clean()
         except Exception:  # what is left is removed at the next start
             logger.exception("what job %s left", self.job_name)
-        if end:
-            self.report(replace(end, facts=self.facts | end.facts))
 
     def _live(self) -> Step | None:
         """All of the job's life; its end, not yet reported."""

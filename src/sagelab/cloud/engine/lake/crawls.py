@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from sagelab.cloud.engine.context import EngineContext
+from sagelab.cloud.engine.errands import Message
 from sagelab.cloud.engine.jobs.logs import Stream
 from sagelab.cloud.engine.jobs.run import INTERRUPTED, OVERTIME, STOPPED, JobRun, Report, Step
-from sagelab.cloud.engine.lake.host import Keys, LakeHost, Message
+from sagelab.cloud.engine.lake.host import Keys, LakeHost
 from sagelab.cloud.errors import JobError
 
 GROUP = "/aws-glue/crawlers"

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from sagelab.cloud.engine.context import EngineContext
+from sagelab.cloud.engine.errands import Message
 from sagelab.cloud.engine.jobs.run import INTERRUPTED, OVERTIME, STOPPED, JobRun, Report, Step
-from sagelab.cloud.engine.lake.host import Keys, LakeHost, Message
+from sagelab.cloud.engine.lake.host import Keys, LakeHost
 from sagelab.cloud.errors import JobError
 
 AT_ONCE = 4  # queries that run; AWS has 20 and more
@@ -63,10 +64,10 @@ class TurnRun(JobRun):
     def failed(self, error: JobError) -> Step:
         """Its end where it cannot."""
 
-    def ask_host(self, task: str, asked: dict[str, Any]) -> tuple[bool, Message]:
-        """Do a task in the host, which is told its room; whether it is done, and what came of it."""
-        room = {"memory": self._host.room.memory, "threads": self._host.room.threads}
-        return self._host.work(task, asked | room)
+    @property
+    def room(self) -> dict[str, int]:
+        """What the host is told of its room."""
+        return {"memory": self._host.room.memory, "threads": self._host.room.threads}
 
     def work(self) -> None:
         if not self._turns.take(self.asked):
@@ -95,6 +96,7 @@ class QueryRun(TurnRun):
     answer: what that one may see of a table.
     """
 
+    tells_first = True
     stopping: ClassVar[Step] = Step("RUNNING")
     ends: ClassVar[dict[str | None, Step]] = {
         None: Step("SUCCEEDED"),
@@ -119,7 +121,10 @@ class QueryRun(TurnRun):
 
     def act(self) -> None:
         self._times["began"] = time.monotonic()
-        self._take(*self.ask_host("query", self._asked))
+        self._take(*self._host.ask("query", self._asked | self.room))
+
+    def clean(self) -> None:
+        self._host.clear()
 
     def failed(self, error: JobError) -> Step:
         return Step("FAILED", str(error), {"AthenaError": _error(1, 233, str(error))})

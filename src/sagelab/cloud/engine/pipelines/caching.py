@@ -72,9 +72,9 @@ def _seconds(step: str, given: Any) -> int:
 
 def key_of(kind: str, arguments: dict[str, Any]) -> str | None:
     """What two runs of a step have in common whose results are the same; None for a type that has no cache."""
-    if kind not in ARGUMENTS and kind not in ("Lambda", "EMR"):
+    if kind not in ARGUMENTS and kind not in ("Lambda", "EMR", "EMRServerless"):
         return None
-    names = ARGUMENTS.get(kind, tuple(arguments))  # all that a function or a cluster is told makes it the same
+    names = ARGUMENTS.get(kind, tuple(arguments))  # all that a function or a cluster is told makes it so
     kept = {name: arguments[name] for name in names if name in arguments}
     if kind == "Tuning":
         for name in ("TrainingJobDefinition", "TrainingJobDefinitions"):

@@ -12,6 +12,7 @@ import botocore.exceptions
 
 from sagelab.cloud.engine.pipelines.expressions import BadExpression
 
+SERVICE, READS = "emr", "elasticmapreduce:DescribeStep"
 GOING = ("PENDING", "CANCEL_PENDING", "RUNNING")
 # What of a cluster's configuration is the step's own to say.
 _OWN = ("Name", "Steps", "AutoTerminationPolicy")
@@ -76,6 +77,12 @@ def describe(emr: Any, arn: str) -> dict[str, Any]:
     return found
 
 
+def outcome(found: dict[str, Any]) -> str:
+    """ "" of a step that goes on; "good", "bad" or "stopped"."""
+    state = found["Status"]["State"]
+    return "" if state in GOING else {"COMPLETED": "good", "CANCELLED": "stopped"}.get(state, "bad")
+
+
 def failure(found: dict[str, Any], arn: str) -> str:
     """Why a step that has ended did not succeed."""
     status = found["Status"]
@@ -94,6 +101,10 @@ def stop(emr: Any, record: dict[str, Any]) -> None:
         emr.cancel_steps(ClusterId=cluster, StepIds=[step], StepCancellationOption="TERMINATE_PROCESS")
         if record.get("Own"):
             emr.terminate_job_flows(JobFlowIds=[cluster])
+
+
+def leave(emr: Any, record: dict[str, Any]) -> None:
+    """The step is over: a cluster that was made for it ends by itself."""
 
 
 def metadata(record: dict[str, Any]) -> dict[str, Any]:

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sagelab.cloud.engine.pipelines import cleanup, clusters, conditions, functions, loops, quality_checks
+from sagelab.cloud.engine.pipelines import cleanup, conditions, functions, loops, quality_checks
 from sagelab.cloud.engine.pipelines.caching import Cache, read_cache
 from sagelab.cloud.engine.pipelines.expressions import BadExpression, references, split, split_step
-from sagelab.cloud.engine.pipelines.kinds import KINDS, LATER
+from sagelab.cloud.engine.pipelines.kinds import ELSEWHERE, KINDS, LATER
 from sagelab.cloud.engine.pipelines.retries import Policy, read_policies
 
 VERSION = "2020-12-01"
@@ -33,7 +33,7 @@ _OTHERS = (
     "Lambda",
     "Cleanup",
     "ForEach",
-    "EMR",
+    *ELSEWHERE,
 )  # that create nothing of SageMaker's
 
 
@@ -237,8 +237,8 @@ def _read(given: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:
     if kind == "Condition":
         arguments = {"Conditions": arguments.get("Conditions")}
         conditions.check(name, arguments["Conditions"])
-    if kind == "EMR":
-        clusters.check(name, arguments)
+    if kind in ELSEWHERE:
+        ELSEWHERE[kind].check(name, arguments)
     if kind == "ForEach":
         arguments = {member: value for member, value in arguments.items() if member != "ForEachBody"}
     if kind == "Lambda" and not given.get("FunctionArn"):

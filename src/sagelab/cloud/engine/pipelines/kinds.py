@@ -7,9 +7,9 @@ import secrets
 import string
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from sagelab.cloud.engine.pipelines import clusters
+from sagelab.cloud.engine.pipelines import applications, clusters
 from sagelab.cloud.engine.pipelines.expressions import text
 
 LETTERS = string.ascii_letters + string.digits
@@ -65,7 +65,6 @@ KINDS = {
 }
 _LATER = "which it has nothing for"
 LATER = {
-    "EMRServerless": "for it has no serverless applications",
     "AutoML": "for it has no Autopilot",
     "InferenceComponent": "for it has no inference components",
     "Lineage": "for it has no lineage",
@@ -73,6 +72,32 @@ LATER = {
     "Athena": _LATER,
     "HubContent": _LATER,
 }
+
+
+class Elsewhere(Protocol):
+    """A module that does steps of a type by another service than SageMaker."""
+
+    SERVICE: str  # as boto3 has it
+    READS: str  # the action that looks at one
+
+    def check(self, step: str, arguments: dict[str, Any]) -> None: ...
+
+    def begin(self, client: Any, name: str, execution: str, arguments: dict[str, Any]) -> dict[str, Any]: ...
+
+    def describe(self, client: Any, arn: str) -> dict[str, Any]: ...
+
+    def outcome(self, found: dict[str, Any]) -> str: ...
+
+    def failure(self, found: dict[str, Any], arn: str) -> str: ...
+
+    def stop(self, client: Any, record: dict[str, Any]) -> None: ...
+
+    def leave(self, client: Any, record: dict[str, Any]) -> None: ...
+
+    def metadata(self, record: dict[str, Any]) -> dict[str, Any]: ...
+
+
+ELSEWHERE: dict[str, Elsewhere] = {"EMR": clusters, "EMRServerless": applications}
 
 
 def name_for(kind: StepKind, step: str, execution: str, given: Any) -> str:
@@ -103,8 +128,8 @@ def metadata(kind: str, record: dict[str, Any]) -> dict[str, Any]:
         hidden = ("Output", "FailOnViolation")
         known = {name: value for name, value in record["Check"].items() if name not in hidden}
         return {kind: known | ({"CheckJobArn": record["Arn"]} if "Arn" in record else {})}
-    if kind == "EMR":
-        return {"EMR": clusters.metadata(record)} if "Arn" in record else {}
+    if kind in ELSEWHERE:
+        return {kind: ELSEWHERE[kind].metadata(record)} if "Arn" in record else {}
     if kind == "Lambda":
         return {"Lambda": _function(record)} if "Function" in record else {}
     return {KINDS[kind].metadata: {"Arn": record["Arn"]}} if "Arn" in record else {}

@@ -20,7 +20,6 @@ from sagelab.cloud.engine.jobs.run import INTERRUPTED
 from sagelab.cloud.engine.pipelines import (
     caching,
     cleanup,
-    clusters,
     conditions,
     functions,
     kinds,
@@ -30,7 +29,7 @@ from sagelab.cloud.engine.pipelines import (
 )
 from sagelab.cloud.engine.pipelines.definition import StepSpec
 from sagelab.cloud.engine.pipelines.expressions import BadExpression, evaluate
-from sagelab.cloud.engine.pipelines.kinds import KINDS, LETTERS
+from sagelab.cloud.engine.pipelines.kinds import ELSEWHERE, KINDS, LETTERS
 from sagelab.cloud.engine.pipelines.values import Clients, Plan, Record, Values, describe
 from sagelab.cloud.errors import FAILURE_REASON_LIMIT
 
@@ -101,8 +100,8 @@ class Steps:
                 arguments, record["Check"] = quality_checks.begin(check, arguments, self.clients("sagemaker"))
             if spec.type == "Lambda":
                 return self._call_function(spec, record, arguments)
-            if spec.type == "EMR":
-                return self._add_to_cluster(spec, record, arguments)
+            if spec.type in ELSEWHERE:
+                return self._begin_elsewhere(spec, record, arguments)
         except BadExpression as error:
             raise Failed(f"ClientError: {error}") from None
         except PROGRAMS as error:
@@ -112,8 +111,8 @@ class Steps:
     def look(self, spec: StepSpec) -> bool:
         """Whether a step's job has succeeded; False: it goes on. Failed: it has failed, or was stopped."""
         record = self.records[spec.name]
-        if spec.type == "EMR":
-            return self._look_at_cluster(spec, record)
+        if spec.type in ELSEWHERE:
+            return self._look_elsewhere(spec, record)
         row = KINDS[spec.type]
         if not row.status:
             return True
@@ -138,7 +137,7 @@ class Steps:
     def find(self, spec: StepSpec) -> bool:
         """Whether what a step was about to create, or had created, is there."""
         record = self.records[spec.name]
-        if spec.type == "EMR":
+        if spec.type in ELSEWHERE:
             return "Arn" in record
         if spec.type not in KINDS or not (record.get("Arn") or record.get("JobName")):
             return False
@@ -155,8 +154,8 @@ class Steps:
         try:
             if spec.type == "Callback":
                 self._send(spec, record, status="Stopping")
-            elif spec.type == "EMR" and "Arn" in record:
-                clusters.stop(self.clients("emr"), record)
+            elif spec.type in ELSEWHERE and "Arn" in record:
+                ELSEWHERE[spec.type].stop(self.clients(ELSEWHERE[spec.type].SERVICE), record)
             elif spec.type in KINDS and KINDS[spec.type].stops and KINDS[spec.type].status and "Arn" in record:
                 row, name = KINDS[spec.type], record["Arn"].rpartition("/")[2]
                 getattr(self.clients("sagemaker"), xform_name(f"Stop{row.stem}"))(**{row.name: name})
@@ -233,30 +232,33 @@ class Steps:
         except TypeError as error:
             raise Failed(f"ClientError: Failed to invoke sagemaker:{operation}. Error Details: {error}") from None
 
-    def _add_to_cluster(self, spec: StepSpec, record: Record, arguments: dict[str, Any]) -> bool:
-        """Begin a step of EMR; whether an earlier one with the same arguments counts."""
+    def _begin_elsewhere(self, spec: StepSpec, record: Record, arguments: dict[str, Any]) -> bool:
+        """Begin a step of another service; whether an earlier one with the same arguments counts."""
         if self._cached(spec, record, arguments):
             return True
-        record |= clusters.begin(self.clients("emr"), spec.name, self.plan.id, arguments)
+        other = ELSEWHERE[spec.type]
+        record |= other.begin(self.clients(other.SERVICE), spec.name, self.plan.id, arguments)
         record["Status"] = "Executing"
         self.keeper.watch(record["Arn"])
         self.keeper.keep(self.records)
-        return self._look_at_cluster(spec, record)
+        return self._look_elsewhere(spec, record)
 
-    def _look_at_cluster(self, spec: StepSpec, record: Record) -> bool:
+    def _look_elsewhere(self, spec: StepSpec, record: Record) -> bool:
+        other = ELSEWHERE[spec.type]
         try:
             found = describe(self.clients, spec.type, record["Arn"])
         except PROGRAMS as error:
-            raise _failure(error, "elasticmapreduce:DescribeStep") from None
-        state = found["Status"]["State"]
-        if state in clusters.GOING:
+            raise _failure(error, other.READS) from None
+        outcome = other.outcome(found)
+        if not outcome:
             return False
-        if state == "COMPLETED":
+        other.leave(self.clients(other.SERVICE), record)
+        if outcome == "good":
             if record.get("Key"):
                 self.keeper.remember(spec.name, record["Key"], record)
             return True
-        record["Stopped"] = state == "CANCELLED"
-        raise Failed(clusters.failure(found, record["Arn"]))
+        record["Stopped"] = outcome == "stopped"
+        raise Failed(other.failure(found, record["Arn"]))
 
     def _call_back(self, spec: StepSpec, record: Record, arguments: dict[str, Any]) -> None:
         record["Token"] = "".join(secrets.choice(LETTERS) for _ in range(TOKEN))

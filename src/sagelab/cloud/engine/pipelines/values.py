@@ -12,10 +12,10 @@ import botocore.exceptions
 from botocore import xform_name
 
 from sagelab.cloud.engine.data import channels
-from sagelab.cloud.engine.pipelines import clusters, loops, quality_checks
+from sagelab.cloud.engine.pipelines import loops, quality_checks
 from sagelab.cloud.engine.pipelines.definition import Definition, StepSpec
 from sagelab.cloud.engine.pipelines.expressions import BadExpression
-from sagelab.cloud.engine.pipelines.kinds import KINDS, files_of, placed
+from sagelab.cloud.engine.pipelines.kinds import ELSEWHERE, KINDS, files_of, placed
 
 Record = dict[str, Any]
 Clients = Callable[[str], Any]  # service -> a client with the rights of the pipeline's role
@@ -123,8 +123,8 @@ class Values:
 
 def describe(clients: Clients, kind: str, arn: str) -> Any:
     """What Describe tells of a step's job. botocore's ClientError: it is not there."""
-    if kind == "EMR":
-        return clusters.describe(clients("emr"), arn)
+    if kind in ELSEWHERE:
+        return ELSEWHERE[kind].describe(clients(ELSEWHERE[kind].SERVICE), arn)
     row = KINDS[kind]
     named = arn if kind == "RegisterModel" else arn.rpartition("/")[2]
     found = getattr(clients("sagemaker"), xform_name(f"Describe{row.stem}"))(**{row.name: named})

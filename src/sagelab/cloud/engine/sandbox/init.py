@@ -42,6 +42,7 @@ MODULES: dict[tuple[str, ...], str] = {
     ("function",): "sagelab.functions",
     ("lake",): "sagelab.lake",
     ("instance",): "sagelab.spark.emr",
+    ("replication",): "sagelab.replication",
 }
 SHELL = re.compile(r"\S*\b(sh|bash|dash|busybox|sudo|env|timeout|nohup|nice|time|tini|dumb-init)\b")
 DRIVERS = ("/sm_drivers/", "sagemaker_training")  # of both SDKs

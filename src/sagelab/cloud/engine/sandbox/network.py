@@ -2,6 +2,7 @@
 
     host --127.0.0.1, the local cloud's port--> Relay --> the local cloud
     host --127.0.0.1:3128--> Door --> the internet; the keys of its role
+    host --127.0.0.1:3129--> Relay --> the one server that a replication reads (servers.py)
     host --127.0.0.1, a port of an index of packages that the user has on this machine--> Relay --> that index
 
 The sockets are made inside, by the group of the hosts (namespaces.py), and handed out by file descriptor: nothing
@@ -18,6 +19,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from sagelab.cloud.engine.data.trees import Tree
+from sagelab.cloud.engine.sandbox import servers
 from sagelab.cloud.engine.sandbox.door import EVERYWHERE, PATH, Door, Keys
 from sagelab.cloud.engine.sandbox.internet import CERTIFICATES, Internet, Refused
 from sagelab.cloud.engine.sandbox.namespaces import HostSpec
@@ -26,7 +28,7 @@ from sagelab.cloud.engine.vpc.reach import NoWay
 from sagelab.cloud.engine.vpc.sources import Source, Sources
 from sagelab.relay import Carrier, Relay
 
-DOOR = 3128
+DOOR, SERVER = 3128, 3129
 BUNDLE, AUTHORITY, TRUSTED = "certificates.pem", "authority.pem", "trusted.pem"
 TRUSTING = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS")
 HERE = "127.0.0.1"
@@ -47,6 +49,7 @@ class Network:
 
     trust: None for a host that speaks no TLS with it. source: where its hosts are in a VPC, whose records say
     which services and whether the internet. sources: makes the connections that are theirs.
+    server: the one server of a database that they reach beside.
     """
 
     url: str
@@ -55,6 +58,7 @@ class Network:
     trust: Trust | None = None
     source: Source | None = None
     sources: Sources | None = None
+    server: tuple[str, int] | None = None
 
 
 class Ways:
@@ -70,7 +74,7 @@ class Ways:
     def ports(self) -> list[int]:
         """On what the group is to listen."""
         here = self._internet.here if self.network.internet else []
-        return [self._cloud, DOOR, *here]
+        return [self._cloud, DOOR, *([SERVER] if self.network.server else []), *here]
 
     def open(self, listeners: list[socket.socket], number: int) -> None:
         """Serve the sockets of `ports`, of the network of a host of that number, from 1 on."""
@@ -82,6 +86,8 @@ class Ways:
                 elif port == DOOR:
                     internet = self._internet if self.network.internet else None
                     self._served.append(Door(listener, internet, self.network.keys, partial(permit, source)))
+                elif port == SERVER and self.network.server:
+                    self._served.append(Relay(listener, partial(servers.dial, *self.network.server)))
                 elif port == self._cloud:
                     self._served.append(Relay(listener, partial(self._dial_cloud, source)))
                 else:
@@ -119,6 +125,9 @@ class Ways:
             env |= _trust(host, self.network.trust, apart)
         if apart and self.network.internet:
             env |= _proxies(host, self.door)
+        if self.network.server:
+            host_name, port = (HERE, SERVER) if apart else self.network.server
+            env["SAGELAB_SERVER"] = f"{host_name}:{port}"
         if self.network.keys:
             env["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"http://{HERE}:{self.door[1]}{PATH}"
             env["AWS_CONTAINER_AUTHORIZATION_TOKEN"] = self.network.keys.token

@@ -52,7 +52,8 @@ if arguments is None or inherits():
     os.execv(PYTHON, [PYTHON, *sys.argv[1:]])
 code = ask(options, arguments)
 if code < 0:
-    signal.signal(-code, signal.SIG_DFL)
+    if code != -signal.SIGKILL:
+        signal.signal(-code, signal.SIG_DFL)
     os.kill(os.getpid(), -code)
 os._exit(code)
 """

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from sagelab.cloud.engine.context import EngineContext
+from sagelab.cloud.engine.errands import Message
 from sagelab.cloud.engine.jobs.run import INTERRUPTED, OVERTIME, STOPPED, Report, Step
-from sagelab.cloud.engine.lake.host import LakeHost, Message
+from sagelab.cloud.engine.lake.host import LakeHost
 from sagelab.cloud.engine.lake.queries import SECONDS, TurnRun, Turns
 from sagelab.cloud.errors import JobError
 
@@ -51,7 +52,7 @@ class StatementRun(TurnRun):
         self._told: dict[int, Message] = {}
 
     def act(self) -> None:
-        done, found = self.ask_host("warehouse", self._asked)
+        done, found = self._host.work("warehouse", self._asked | self.room)
         if not done:
             self._fault = Step("FAILED", str(found.get("reason") or "ERROR: The statement failed.")[:1000])
 

@@ -13,6 +13,7 @@ from sagelab.cloud.context import SCALING
 from sagelab.cloud.engine.scaling import records
 from sagelab.cloud.gateway.auth.needed import Needed
 
+_TASKS = ("ReplicationTaskArn", "SourceEndpointArn", "TargetEndpointArn")  # of DMS
 # Service -> (how its ARNs begin, the paths in a request that name a resource).
 NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
     "codecommit": ("", ("repositoryName", "repositoryNames[]", "resourceArn")),
@@ -27,13 +28,18 @@ NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
     "firehose": ("deliverystream/", ("DeliveryStreamName",)),
     "kinesis": ("stream/", ("StreamARN", "ResourceARN", "StreamName")),
     "elasticmapreduce": ("", ()),
+    "emr-serverless": ("", ()),
     "lakeformation": ("", ()),
     "redshift-data": ("", ()),
+    "dms": ("", ("ReplicationInstanceArn", "EndpointArn", *_TASKS, "ResourceArn", "ResourceArnList[]")),
     "quicksight": ("", ()),
     "cloudtrail": ("trail/", ("Name", "TrailName", "ResourceId", "ResourceIdList[]")),
 }
 
-_ROLES = ("serviceRole", "serviceRoleOverride", "roleArn", "pipeline.roleArn", "CloudWatchLogsRoleArn")
+_ROLES = (
+    *("serviceRole", "serviceRoleOverride", "roleArn", "pipeline.roleArn", "CloudWatchLogsRoleArn"),
+    *("ServiceAccessRoleArn", "S3Settings.ServiceAccessRoleArn"),
+)
 # What who scales must be allowed of what is scaled, and of the alarms that call policies.
 # https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-prerequisites.html
 _SCALING = {

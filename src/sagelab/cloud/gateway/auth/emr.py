@@ -1,4 +1,4 @@
-"""What a request to EMR needs: its action, on the clusters that it names, and the roles that a new one is given.
+"""What a request to EMR or EMR Serverless needs: its action, on what it names, and the roles that are given.
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticmapreduce.html
 """
@@ -33,6 +33,24 @@ def needs(
     if isinstance(profile := params.get("JobFlowRole"), str):
         for role in roles(account, profile.rpartition("/")[2]):
             yield Needed("iam:PassRole", role, {"iam:passedtoservice": ["ec2.amazonaws.com"]})
+
+
+def needs_of_serverless(operation: str, params: dict[str, Any], where: str) -> Iterator[Needed]:
+    """Of EMR Serverless: on an application or a job run; the role of a new run is passed on.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonemrserverless.html
+    """
+    given, start = params.get("tags"), f"arn:aws:emr-serverless:{where}:/"
+    told = given.items() if isinstance(given, dict) else ()
+    tags = {f"aws:requesttag/{str(key).lower()}": [str(value)] for key, value in told}
+    application, run = params.get("applicationId"), params.get("jobRunId")
+    resource = f"{start}applications/{application}" if application else f"{start}*"
+    resource = params.get("resourceArn") or (f"{resource}/jobruns/{run}" if run else resource)
+    yield Needed(f"emr-serverless:{operation}", str(resource), tags)
+    if tags and operation != "TagResource":
+        yield Needed("emr-serverless:TagResource", str(resource), tags)
+    if isinstance(role := params.get("executionRoleArn"), str):
+        yield Needed("iam:PassRole", role, {"iam:passedtoservice": ["emr-serverless.amazonaws.com"]})
 
 
 def _tags(params: dict[str, Any]) -> list[dict[str, Any]]:

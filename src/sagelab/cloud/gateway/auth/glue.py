@@ -13,6 +13,7 @@ from sagelab.cloud.gateway.auth.needed import Needed
 
 _OF_DATABASES = ("CreateDatabase", "UpdateDatabase", "DeleteDatabase", "GetDatabase", "GetDatabases")
 _NAMES = {"Crawler": "crawler", "Job": "job", "Trigger": "trigger", "Workflow": "workflow"}
+_SEVERAL = ("JobNames", "CrawlerNames", "TriggerNames", "Names")
 _PARTS = ("Table", "Partition", "UserDefinedFunction", "ColumnStatistics")
 
 
@@ -29,9 +30,9 @@ def _resources(operation: str, params: dict[str, Any], start: str) -> Iterator[s
         return
     kind = next((kind for word, kind in _NAMES.items() if word in operation), "")
     name = params.get("CrawlerName") or params.get("JobName") or params.get("Name")
-    several = params.get("JobNames")
-    if isinstance(several, list):
-        yield from (f"{start}job/{one}" for one in several)
+    several = next((params[member] for member in _SEVERAL if isinstance(params.get(member), list)), None)
+    if kind and several is not None:
+        yield from (f"{start}{kind}/{one}" for one in several)
         return
     yield f"{start}{kind}/{name}" if kind and isinstance(name, str) else "*"
 

@@ -107,6 +107,8 @@ class Permissions:
                 yield from athena.needs(name, params, where, self._store)
             case "elasticmapreduce":
                 yield from emr.needs(name, params, where, iam.roles_of_profile)
+            case "emr-serverless":
+                yield from emr.needs_of_serverless(name, params, where)
             case "fsx":
                 yield from fsx.needs(name, params, where, self._store)
             case "glue":

@@ -36,6 +36,8 @@ _OPTIMIZED: dict[str, tuple[str, ...]] = {
     "glue:startJobRun": _SYNC,
     **{f"elasticmapreduce:{name}": _SYNC for name in ("createCluster", "addStep", "terminateCluster")},
     **{f"elasticmapreduce:{name}": () for name in ("cancelStep", "setClusterTerminationProtection")},
+    **{f"emr-serverless:{verb}Application": _SYNC for verb in ("create", "start", "stop", "delete")},
+    **{f"emr-serverless:{verb}JobRun": _SYNC for verb in ("start", "cancel")},
     "lambda:invoke": _TOKEN,
     "sqs:sendMessage": _TOKEN,
     "sns:publish": _TOKEN,

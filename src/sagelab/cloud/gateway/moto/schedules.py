@@ -127,7 +127,7 @@ def check_schedule(asked: Asked) -> Callable[[Any], None]:
         raise JsonRESTError("ValidationException", str(error)) from None
     target = asked["target"]
     arn, role = str(target.get("Arn")), str(target.get("RoleArn"))
-    if not (UNIVERSAL.fullmatch(arn) or kind_of(arn) not in ("", "logs")):
+    if not (UNIVERSAL.fullmatch(arn) or kind_of(arn) not in ("", "logs", "glue")):
         raise NotImplementedHere(_NO_TARGET.format(arn))
     if not _ROLE.fullmatch(role):
         raise JsonRESTError("ValidationException", f"{role} is not a valid role ARN.")

@@ -20,7 +20,7 @@ Asked = dict[str, Any]
 _NO_TARGET = (
     "Parameter {} is not valid. Reason: it is not something that the local cloud's EventBridge can call. Its"
     " targets are SQS queues, SNS topics, Lambda functions, state machines, SageMaker's pipelines, log groups,"
-    " event buses, Kinesis streams and Firehose's."
+    " event buses, Kinesis streams, Firehose's and workflows of Glue."
 )
 _NO_ROLE = "RoleArn is required for target {}."
 _NO_QUEUE = "Parameter {} is not valid. Reason: a dead letter queue is a standard SQS queue of the same region."
@@ -44,7 +44,7 @@ def check_targets(asked: Asked) -> None:
         arn, kind = str(target.get("Arn")), kind_of(target.get("Arn"))
         if not kind and not (arn.endswith(":::") and rule.managed_by):
             raise NotImplementedHere(_NO_TARGET.format(arn))
-        if kind in ("states", "sagemaker", "kinesis", "firehose") and not target.get("RoleArn"):
+        if kind in ("states", "sagemaker", "kinesis", "firehose", "glue") and not target.get("RoleArn"):
             raise JsonRESTError("ValidationException", _NO_ROLE.format(arn))
         queue = (target.get("DeadLetterConfig") or {}).get("Arn")
         if queue and not _is_dead_letters(queue, rule.region_name):

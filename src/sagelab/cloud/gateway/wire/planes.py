@@ -48,10 +48,13 @@ BESIDE = {
     "kinesis": "Kinesis_20131202",
     "elasticmapreduce": "ElasticMapReduce",
     "lakeformation": "",
+    "emr-serverless": "",
     "redshift-data": "RedshiftData",
+    "dms": "AmazonDMSv20160101",
     "quicksight": "",
 }
-BY_PATH = frozenset({"lakeformation", "quicksight"})  # of them those whose operations are found by method and path
+# Of them those whose operations are found by method and path.
+BY_PATH = frozenset({"lakeformation", "emr-serverless", "quicksight"})
 SHARED = frozenset({"glue"})  # of them those whose other operations are moto's
 MODELS = {"elasticmapreduce": "emr"}  # what is signed by another name than botocore's -> botocore's
 _LABEL = re.compile(r"\{(\w+)(\+?)\}")

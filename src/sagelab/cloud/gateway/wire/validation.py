@@ -21,6 +21,11 @@ _SCALARS = _NUMBERS | {"string", "blob"}
 # A pattern of the model is Java's and may backtrack; no request is worth more than this many seconds.
 _PATTERN_SECONDS = 1.0
 
+# What DMS takes in capital letters too: "GZIP", "SSE_KMS".
+_LOOSE = frozenset({"CompressionTypeValue", "DataFormatValue", "EncryptionModeValue", "EncodingTypeValue"})
+_LOOSE |= {"ParquetVersionValue", "DatePartitionSequenceValue", "DatePartitionDelimiterValue"}
+_LOOSE |= {"CannedAclForObjectsValue"}
+
 _log = logging.getLogger("sagelab")
 
 Check = Callable[[Any], bool]
@@ -51,10 +56,19 @@ def constraints(shape: Shape) -> tuple[tuple[str, Check], ...]:
         found.append((sentence, lambda v: measure(v) >= least))
     if pattern is not None and (matches := _matcher(pattern)) is not None:
         found.append((f"Member must satisfy regular expression pattern: {pattern}", matches))
-    if values:
+    if values and shape.name in _LOOSE:
+        known = frozenset(map(_loosely, values))
+        found.append(
+            (f"Member must satisfy enum value set: [{', '.join(values)}]", lambda v: _loosely(v) in known)
+        )
+    elif values:
         sentence = f"Member must satisfy enum value set: [{', '.join(values)}]"
         found.append((sentence, frozenset(values).__contains__))
     return tuple(found)
+
+
+def _loosely(text: str) -> str:
+    return text.lower().replace("_", "-")
 
 
 def _matcher(pattern: str) -> Check | None:

@@ -8,13 +8,13 @@ import { Crawlers } from "./crawlers.js";
 import { Dashboard, Dashboards } from "./dashboards.js";
 import { Detail } from "./detail.js";
 import { follow, useLine } from "./events.js";
-import { GlueJobs } from "./gluejobs.js";
 import { KINDS, kindAt } from "./kinds.js";
 import { List } from "./list.js";
 import { Overview } from "./overview.js";
 import { Queries } from "./queries.js";
 import { Role, Roles } from "./roles.js";
 import { useAddress } from "./router.js";
+import { Applications, GlueJobs } from "./runs.js";
 import { Buckets, Place } from "./s3.js";
 import { Spark } from "./spark.js";
 import { Trail } from "./trail.js";
@@ -28,6 +28,7 @@ const BESIDE = {
     ["crawlers", "Crawlers"],
     ["glue-jobs", "Glue jobs"],
     ["clusters", "Clusters"],
+    ["serverless", "EMR Serverless"],
     ["dashboards", "Dashboards"],
   ],
   Account: [
@@ -66,10 +67,11 @@ function Page({ address }) {
   if (place === "alarms" && !rest.length) return html`<${Alarms} />`;
   if (place === "clusters" && !rest.length) return html`<${Clusters} query=${query} />`;
   if (place === "crawlers" && !rest.length) return html`<${Crawlers} />`;
+  if (place === "glue-jobs" && !rest.length) return html`<${GlueJobs} query=${query} />`;
+  if (place === "serverless" && !rest.length) return html`<${Applications} query=${query} />`;
   if (place === "dashboards" && query.create) return html`<${Compose} query=${query} />`;
   if (place === "dashboards" && rest.length < 2)
     return rest.length ? html`<${Dashboard} key=${rest[0]} name=${rest[0]} />` : html`<${Dashboards} />`;
-  if (place === "glue-jobs" && !rest.length) return html`<${GlueJobs} query=${query} />`;
   if (place === "spark" && !rest.length) return html`<${Spark} key=${query.place} query=${query} />`;
   if (place === "queries" && !rest.length) return html`<${Queries} query=${query} />`;
   if (place === "s3" && !rest.length) return html`<${Buckets} query=${query} />`;

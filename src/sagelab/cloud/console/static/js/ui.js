@@ -32,10 +32,10 @@ export {
 
 const TONES = {
   running:
-    /^(In_?Progress|Pending|Executing|Running|Bootstrapping|Provisioning|Starting|Creating|Updating|Downloading|Training|Uploading|Launching.*|Preparing.*|SystemUpdating|RollingBack|Restarting)$/i,
-  good: /^(Completed|InService|Succeeded|Successful|OK|Up)$/i,
+    /^(In_?Progress|Pending|Executing|Running|Bootstrapping|Provisioning|Starting|Creating|Updating|Downloading|Training|Uploading|Launching.*|Preparing.*|SystemUpdating|RollingBack|Restarting|Submitted|Queued|Scheduled)$/i,
+  good: /^(Completed|InService|Succeeded|Success|Successful|OK|Up)$/i,
   bad: /^(Failed|ALARM|Down|OutOfService|.*RollbackFailed)$/i,
-  waiting: /^(Terminating|Stopping|Deleting|Interrupted|MaxRuntimeExceeded|MaxWaitTimeExceeded)$/i,
+  waiting: /^(Terminating|Stopping|Cancelling|Deleting|Interrupted|MaxRuntimeExceeded|MaxWaitTimeExceeded)$/i,
 };
 
 /** What a status means for the reader: running, good, bad, waiting or still. */

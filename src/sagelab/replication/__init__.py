@@ -1,0 +1,1 @@
+"""What runs inside the host of a replication task of DMS: python3 -m sagelab.replication."""

@@ -1,0 +1,1 @@
+"""What runs inside a host of a job run of EMR Serverless's."""
