@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sagelab.cloud import visuals
-from sagelab.cloud.spice import Empty, Spice, TooLong
+from sagelab.cloud.spice import LONGEST, Empty, Spice, TooLong
 from sagelab.cloud.visuals import Field, Question, Refused
 from tests.cloud.dashboards import bar, date, define, field, kpi, line, measure, table
 
@@ -162,6 +162,14 @@ def test_a_question_ends_when_its_time_is_over(spice: Spice, monkeypatch: pytest
     monkeypatch.setattr("sagelab.cloud.spice.STEPS", 1)
     with pytest.raises(TooLong):
         ask(spice, kpi(measure("clicks")))
+
+
+def test_what_json_cannot_say_or_a_page_not_show_is_cut(spice: Spice) -> None:
+    columns = [("name", "STRING"), ("n", "DECIMAL")]
+    spice.write("arn", columns, [("x" * 10_000, 1e308), ("y", 1e308)], {})
+    assert ask(spice, kpi(measure("n"))) == [(None,)]
+    ((name,), _) = ask(spice, table("name"))
+    assert len(name) == LONGEST
 
 
 def test_names_of_columns_are_no_sql(spice: Spice) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sagelab.spark import history
 from tests.cloud.emr_serverless import ONE, Serverless
 from tests.conftest import LocalCloud
 
@@ -65,7 +66,13 @@ def test_a_script_reads_and_writes_s3_with_modules_of_its_own(
     said = serverless.log(found, "SPARK_DRIVER/stdout").splitlines()
     assert said == ["book 4.5 42", "film 2.0 42", f"on {' '.join(hosts)} 3"]
     kept = serverless.s3.list_objects_v2(Bucket=serverless.bucket, Prefix="logs/")["Contents"]
-    executors = {one["Key"].split("SPARK_")[1] for one in kept if found["jobRunId"] in one["Key"]}
+    names = [one["Key"].partition(f"{found['jobRunId']}/")[2] for one in kept]
+    executors = {name.removeprefix("SPARK_") for name in names}
+    (events,) = [name for name in names if name.startswith("sparklogs/")]
+    place = f"logs/applications/{application}/jobs/{found['jobRunId']}/{events}"
+    told = history.read(serverless.s3.get_object(Bucket=serverless.bucket, Key=place)["Body"])
+    assert (told["application"]["code"], told["work"]["failed"]) == (0, 0)
+    assert told["work"]["done"] > 0
     numbers = range(len(hosts)) if len(hosts) > 1 else ()
     assert {f"EXECUTOR/{number}/stderr.gz" for number in numbers} <= executors
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import sqlite3
 import time
@@ -18,6 +19,7 @@ from typing import Any
 from sagelab.cloud.visuals import Field, Question
 
 MOST = {"BarChartVisual": 2500, "LineChartVisual": 2500, "KPIVisual": 1, "TableVisual": 500}  # rows
+LONGEST = 300  # characters of a cell
 SECONDS = 10.0  # that a question may take
 STEPS = 100_000  # of SQLite's machine between two looks at the clock
 _UNITS = {
@@ -104,7 +106,7 @@ class Spice:
             {"name": _name(field, question), "what": field.what, "type": _type(field, types, question)}
             for field in question.fields
         ]
-        return {"columns": told, "rows": rows[:most], "more": len(rows) > most}
+        return {"columns": told, "rows": [tuple(map(_told, row)) for row in rows[:most]], "more": len(rows) > most}
 
     def _file(self, arn: str) -> Path:
         return self._folder / f"{hashlib.sha256(arn.encode()).hexdigest()[:32]}.db"
@@ -135,6 +137,13 @@ def _sql(question: Question, numbers: dict[str, int]) -> str:
             "LIMIT ?",
         ]
     )
+
+
+def _told(value: Any) -> Any:
+    """A cell as JSON has it, and no longer than a page can show."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value[:LONGEST] if isinstance(value, str) else value
 
 
 def _name(field: Field, question: Question) -> str:

@@ -60,10 +60,8 @@ def test_a_dashboard_is_drawn_and_refreshed(window: Window, desk: Desk) -> None:
 
 @pytest.mark.long
 def test_a_dashboard_is_made_by_clicks(window: Window, desk: Desk) -> None:
-    window.open("/dashboards?create=yes")
+    window.open(f"/dashboards?create=yes&workgroup={desk.name}&sql=SELECT+nope")
     page = window.page
-    page.get_by_label("Workgroup").fill(desk.name)
-    page.get_by_label("Query").fill("SELECT nope")
     page.get_by_role("button", name="Run query").click()
     expect(page.get_by_role("alert")).to_contain_text("FAILED")
     page.get_by_label("Query").fill("SELECT * FROM (VALUES ('a', 1), ('b', 2)) AS t(name, n)")

@@ -38,6 +38,8 @@ def test_queries_of_a_workgroup_show_their_state_and_price_as_they_come(
     row = page.get_by_role("row").filter(has_text="SELECT 7 AS seen")
     expect(row).to_contain_text("SUCCEEDED")
     expect(row).to_contain_text("$0.000048")  # 10 MB at least
+    drawn = row.get_by_role("link", name="Draw it").get_attribute("href")
+    assert drawn == f"/dashboards?create=yes&sql=SELECT+7+AS+seen&workgroup={group}"
     reason = lake.reason("SELECT * FROM nope", WorkGroup=group)
     failed = page.get_by_role("row").filter(has_text="SELECT * FROM nope")
     expect(failed).to_contain_text("FAILED")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from tests.cloud.builds import make_role
 from tests.cloud.console.browser import TIMEOUT, Window
 from tests.cloud.console.conftest import Page
 from tests.conftest import LocalCloud
@@ -136,3 +137,28 @@ def test_a_log_that_grows_is_followed_and_nothing_in_it_becomes_a_page(
     expect(window.page.locator(".bar .status")).to_contain_text("FAILED")
     assert window.page.locator("main img, main script").count() == 0
     assert "owned" not in window.page.title()
+
+
+@pytest.mark.slow
+def test_what_runs_spark_leads_to_its_application(
+    window: Window, cloud: LocalCloud, unique: Callable[[str], str]
+) -> None:
+    name = unique("nightly")
+    command = {"Name": "glueetl", "ScriptLocation": "s3://scripts/nightly.py"}
+    cloud.client("glue").create_job(Name=name, Role=make_role(cloud, "glue"), Command=command)
+    window.open(f"/glue-jobs?q={name}")
+    row = window.page.get_by_role("row").filter(has_text=name)
+    expect(row).to_contain_text("glueetl")
+    expect(row.get_by_role("link", name="s3://scripts/nightly.py")).to_be_visible()
+    expect(window.page.get_by_role("heading", name=f"Runs of {name}")).to_be_visible()
+    described = {
+        "AppSpecification": {
+            "ContainerEntrypoint": ["smspark-submit", "--local-spark-event-logs-dir", "/opt/ml/e/"]
+        },
+        "ProcessingOutputConfig": {"Outputs": [{"S3Output": {"S3Uri": "s3://b/log/", "LocalPath": "/opt/ml/e"}}]},
+    }
+    script = "async (job) => (await import('/static/js/kinds.js')).sparkPlace(job)"
+    assert window.page.evaluate(script, described) == "s3://b/log/"
+    described["AppSpecification"] = {"ContainerArguments": ["--spark-event-logs-s3-uri", "s3://c/"]}
+    assert window.page.evaluate(script, described) == "s3://c/"
+    assert not window.page.evaluate(script, {"AppSpecification": {}})

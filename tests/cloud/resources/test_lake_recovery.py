@@ -11,8 +11,11 @@ import pytest
 
 from sagelab.cloud import clock
 from sagelab.cloud.home import Home
+from sagelab.cloud.spice import Spice
+from sagelab.cloud.visuals import read
 from tests import clouds
 from tests.cloud.builds import make_role
+from tests.cloud.dashboards import Desk, kpi, measure
 from tests.cloud.kills import kill
 from tests.cloud.lake import SLOW, Lake
 from tests.waiting import until
@@ -30,12 +33,17 @@ LOCATION '{}'
 
 @dataclass(frozen=True)
 class Killed:
-    """running, waiting: queries when the kill came. after: the lake of the next cloud. statements: of Redshift."""
+    """running, waiting: queries when the kill came. after: the lake of the next cloud. statements: of Redshift.
+
+    data: a data set of QuickSight's that has taken in its rows, and was at it anew. dashboard: over it.
+    """
 
     running: str
     waiting: list[str]
     after: Lake
     statements: list[str]
+    data: str
+    dashboard: str
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +54,9 @@ def killed(sagelab: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
         lake.put(f"raw/days/d={day}/a.csv", "id,name\n1,x\n2,y\n")
     lake.rows(f"CREATE TABLE kept WITH (external_location = '{lake.uri('kept/')}') AS SELECT 1 AS n")
     lake.rows("INSERT INTO kept SELECT 2")
+    desk = Desk(lake)
+    data, _ = desk.make(f"SELECT n FROM {lake.database}.kept", n="INTEGER")
+    dashboard = desk.draw(data, kpi(measure("n")))
     running = lake.start(f"INSERT INTO kept {SLOW}", ClientRequestToken=TOKEN)
     until(lambda: lake.get(running), lambda one: one.get("StatementType") == "DML")
     target = {"S3Targets": [{"Path": lake.uri("raw/days/")}]}
@@ -53,11 +64,12 @@ def killed(sagelab: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
     lake.glue.create_crawler(Name=CRAWLER, **usual)
     lake.glue.create_crawler(Name=SCHEDULED, Schedule="cron(0/5 * * * ? *)", **usual)
     waiting = [lake.start(f"INSERT INTO kept {SLOW}") for _ in range(5)]
-    lake.glue.start_crawler(Name=CRAWLER)
+    desk.ask("create_ingestion", DataSetId=data, IngestionId="cut-off")
     statements = _statements(lake)
+    lake.glue.start_crawler(Name=CRAWLER)
     kill(home)
     after = Lake(clouds.start(home), lake.bucket, lake.database, there=True)
-    yield Killed(running, waiting, after, statements)
+    yield Killed(running, waiting, after, statements, data, dashboard)
     assert sagelab("down", home=home.path).returncode == 0
 
 
@@ -157,3 +169,13 @@ def test_athena_asks_what_a_trail_has_written(killed: Killed) -> None:
     )
     found = until(lambda: lake.rows(sql), lambda rows: bool(rows))
     assert found == [["CreateUser", "1", lake.cloud.home.caller_arn]]
+
+
+def test_a_dashboard_keeps_its_rows_though_their_refresh_is_cut_off(killed: Killed) -> None:
+    desk = Desk(killed.after)
+    assert desk.wait(killed.data, "cut-off")["IngestionStatus"] == "FAILED"
+    kept = desk.ask("describe_dashboard_definition", DashboardId=killed.dashboard)
+    assert kept["ResourceStatus"] == "CREATION_SUCCESSFUL"
+    question = read(kept["Definition"]["Sheets"][0]["Visuals"][0])
+    spice = Spice(killed.after.cloud.home.path / "spice")
+    assert spice.ask(desk.arn(killed.data), question)["rows"] == [(3.0,)]

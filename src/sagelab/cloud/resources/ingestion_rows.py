@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -117,12 +118,13 @@ def _value(text: str | None, kind: str) -> Any:
     if text is None or (text == "" and kind != "STRING"):
         return None
     if kind == "INTEGER":
-        number = int(text)
-        if abs(number) >= 1 << 63:
+        if abs(whole := int(text)) >= 1 << 63:
             raise OverflowError(text)
-        return number
+        return whole
     if kind == "DECIMAL":
-        return float(text)
+        if not math.isfinite(number := float(text)):
+            raise ValueError(text)
+        return number
     if kind in ("BIT", "BOOLEAN"):
         if (found := TRUTHS.get(text.lower())) is None:
             raise ValueError(text)

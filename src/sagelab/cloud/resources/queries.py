@@ -205,12 +205,12 @@ class Queries(Family):
             self._measure(arn, query)
 
     def _measure(self, arn: str, query: Document) -> None:
-        """What CloudWatch is told of a query, where its workgroup says so.
+        """What CloudWatch is told of a query that has run to an end, where its workgroup says so.
 
         https://docs.aws.amazon.com/athena/latest/ug/query-metrics-viewing.html
         """
-        statistics = query.get("Statistics")
-        if not query.get("Measured") or not statistics or self._closed:
+        statistics = query.get("Statistics") or {}
+        if not query.get("Measured") or "TotalExecutionTimeInMillis" not in statistics or self._closed:
             return
         state, kind = query["Status"]["State"], query.get("StatementType", "DML")
         pairs = {"QueryState": state, "QueryType": kind, "WorkGroup": query["WorkGroup"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sagelab.spark import java, nodes, plan
+from sagelab.spark import events, java, nodes, plan
 from sagelab.spark.__main__ import Job
 from sagelab.spark.configuration import Configuration
 from sagelab.spark.emr.objects import REMOTE, fetch
@@ -78,6 +79,9 @@ class Application(Job):
         path = self._path({})
         more = {"spark.executorEnv.PYTHONPATH": path["PYTHONPATH"]} if path else {}
         return super()._properties() | {"spark.app.name": self._asked.name} | more
+
+    def _log_events(self, stack: contextlib.ExitStack) -> dict[str, str]:  # noqa: ARG002 # it is put with the others
+        return events.properties(self._logs.events.as_uri()) if self._asked.logs else {}
 
     def _cancel(self, *_: Any) -> None:
         """It is to end in order."""

@@ -2,6 +2,7 @@
 
     logUri/applications/APPLICATION/jobs/RUN/SPARK_DRIVER/stdout.gz
     logUri/applications/APPLICATION/jobs/RUN/SPARK_EXECUTOR/NUMBER/stdout.gz
+    logUri/applications/APPLICATION/jobs/RUN/sparklogs/APP.gz
 
 https://docs.aws.amazon.com/emr/latest/EMR-Serverless-UserGuide/logging.html
 """
@@ -21,6 +22,7 @@ from typing import IO
 
 from sagelab.spark.emr import logs
 from sagelab.spark.errors import BASE
+from sagelab.spark.events import UNFINISHED
 
 MARK = "\x01"  # before and behind the name of a log, at the beginning of a line of it
 DRIVER = "SPARK_DRIVER"
@@ -43,6 +45,7 @@ class Logs:
 
     def __init__(self, prefix: str, executors: bool) -> None:
         self._prefix, self._folder = prefix, Path(tempfile.mkdtemp(prefix="logs-"))
+        self.events = Path(tempfile.mkdtemp(prefix="events-"))  # the folder of Spark's event log
         self._executors, self._ends = executors, dict[Path, int]()
         self._files: Callable[[], Iterable[tuple[str, Path]]] = lambda: ()
         self._said: deque[str] = deque(maxlen=LAST)
@@ -117,3 +120,5 @@ class Logs:
         own = [(f"{DRIVER}/{file.name}", file) for file in sorted(self._folder.iterdir())]
         for name, file in [*own, *self._files()]:
             logs.put(self._prefix, name, file)
+        for file in sorted(self.events.glob("[!.]*")):
+            logs.put(self._prefix, f"sparklogs/{file.name.removesuffix(UNFINISHED)}", file)

@@ -51,7 +51,7 @@ function eventsOf({ Id, Config: { Args = [] }, Status: { Timeline = {} } }, { Id
   const below = `${LogUri.replace(/\/$/, "")}/${cluster}`;
   return /cluster( |$)/.test(Args.join(" ").split("--deploy-mode")[1]?.trim() ?? "")
     ? sparkPage(`${below}/containers/application_`, within)
-    : sparkPage(`${below}/steps/${Id}/events/`);
+    : sparkPage(`${below}/steps/${Id}/events/`, within);
 }
 
 async function look(id) {

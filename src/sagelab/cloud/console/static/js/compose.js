@@ -126,8 +126,9 @@ function guess(columns) {
   return { kind, title: "", x: (x || y).name, y: y.name, sum: isNumber(y) ? "SUM" : "COUNT", series: "" };
 }
 
-export function Compose() {
-  const [form, set] = useState({ name: "", workgroup: "primary", sql: "" });
+/** query: sql and workgroup to begin with. */
+export function Compose({ query: { sql = "", workgroup = "primary" } }) {
+  const [form, set] = useState({ name: "", workgroup, sql });
   const [found, show] = useState(null);
   const [panels, setPanels] = useState([]);
   const [error, fail] = useState(null);
@@ -144,7 +145,7 @@ export function Compose() {
     }
     work(false);
   };
-  const query = async () => {
+  const look = async () => {
     const answered = await run(form.sql, form.workgroup);
     show({ ...answered, sql: form.sql });
     setPanels([guess(answered.columns)]);
@@ -158,7 +159,7 @@ export function Compose() {
     <nav class="crumbs" aria-label="Where you are"><a href="/dashboards">Dashboards</a></nav>
     <div class="bar"><h1 tabindex="-1">Create dashboard</h1></div>
     <${Notice} error=${error} />
-    <form class="card form wide" onSubmit=${(event) => act(event, query)}>
+    <form class="card form wide" onSubmit=${(event) => act(event, look)}>
       <label class="field">Query<textarea rows="6" required spellcheck=${false} placeholder="SELECT day, topic, count(*) AS clicks FROM lake.clicks GROUP BY day, topic" value=${form.sql} onInput=${change("sql")}></textarea>
         <small>Athena's SQL; name tables as database.table.</small></label>
       <label class="field">Workgroup<input required value=${form.workgroup} onInput=${change("workgroup")} /></label>

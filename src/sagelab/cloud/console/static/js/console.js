@@ -69,7 +69,7 @@ function Page({ address }) {
   if (place === "crawlers" && !rest.length) return html`<${Crawlers} />`;
   if (place === "glue-jobs" && !rest.length) return html`<${GlueJobs} query=${query} />`;
   if (place === "serverless" && !rest.length) return html`<${Applications} query=${query} />`;
-  if (place === "dashboards" && query.create) return html`<${Compose} />`;
+  if (place === "dashboards" && query.create) return html`<${Compose} query=${query} />`;
   if (place === "dashboards" && rest.length < 2)
     return rest.length ? html`<${Dashboard} key=${rest[0]} name=${rest[0]} />` : html`<${Dashboards} />`;
   if (place === "spark" && !rest.length) return html`<${Spark} key=${query.place} query=${query} />`;

@@ -30,16 +30,17 @@ function savings(job) {
   return `${Math.round((1 - billed / training) * 100)} %`;
 }
 
-/** The page of a processing job's Spark application: by the log that its arguments name. */
-function sparkLink({ AppSpecification: { ContainerEntrypoint: first = [], ContainerArguments: more = [] } = {}, ...job }) {
+/** Where a processing job's Spark application logs its events, by the arguments of the job. */
+export function sparkPlace({ AppSpecification: { ContainerEntrypoint: first = [], ContainerArguments: more = [] } = {}, ...job }) {
   const words = [...first, ...more];
   const after = (name) => words.includes(name) && words[words.indexOf(name) + 1];
   const folder = after("--local-spark-event-logs-dir");
   const { Outputs = [] } = job.ProcessingOutputConfig || {};
   const output = folder && Outputs.find(({ S3Output }) => S3Output && `${folder}/`.startsWith(S3Output.LocalPath));
-  const place = after("--spark-event-logs-s3-uri") || (output && output.S3Output.S3Uri);
-  return place && html`<a href=${sparkPage(place)}>its jobs, stages and executors</a>`;
+  return after("--spark-event-logs-s3-uri") || (output && output.S3Output.S3Uri);
 }
+
+const sparkLink = (place) => place && html`<a href=${sparkPage(place)}>its jobs, stages and executors</a>`;
 
 const instances = (cluster) => cluster && `${cluster.InstanceCount} × ${cluster.InstanceType}`;
 const compute = (job) =>
@@ -125,7 +126,7 @@ const SPECIAL = {
     facts: (job) => [
       ["Instances", instances((job.ProcessingResources || {}).ClusterConfig)],
       ["Exit message", job.ExitMessage],
-      ["Spark application", sparkLink(job)],
+      ["Spark application", sparkLink(sparkPlace(job))],
       ["Image", image((job.AppSpecification || {}).ImageUri)],
       ...((job.ProcessingOutputConfig || {}).Outputs || []).map((output) => [
         `Output ${output.OutputName}`,

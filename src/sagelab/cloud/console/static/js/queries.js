@@ -18,6 +18,12 @@ export function cost({ Status: { State }, StatementType, Statistics: { DataScann
   return (Math.max(LEAST, Math.ceil(read / MB)) / MB) * TERABYTE;
 }
 
+const LONGEST = 4000; // characters that an address has room for
+const drawable = ({ StatementType, Status: { State }, Query }) =>
+  StatementType === "DML" && State === "SUCCEEDED" && Query.length < LONGEST && /^\s*(select|with)\b/i.test(Query);
+const composed = ({ Query: sql, WorkGroup: workgroup }) =>
+  `/dashboards?${new URLSearchParams({ create: "yes", sql, workgroup })}`;
+
 const COLUMNS = [
   ["Query", (query) => html`<code class="wrap" title=${query.QueryExecutionId}>${query.Query.slice(0, 200)}</code>`],
   ["State", ({ Status: { State, StateChangeReason } }) => html`<${Status} value=${State} detail=${StateChangeReason} />`],
@@ -25,6 +31,7 @@ const COLUMNS = [
   ["On AWS", (query) => html`<span class="nowrap">$${cost(query).toFixed(6)}</span>`],
   ["Took", ({ Statistics = {} }) => span(Statistics.TotalExecutionTimeInMillis || 0)],
   ["Database", (query) => (query.QueryExecutionContext || {}).Database],
+  ["Dashboard", (query) => drawable(query) && html`<a href=${composed(query)}>Draw it</a>`],
   ["When", (query) => html`<${Time} value=${query.Status.SubmissionDateTime} />`],
 ];
 

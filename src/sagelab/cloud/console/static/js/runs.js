@@ -18,6 +18,13 @@ function eventsOf({ Arguments: own = {}, StartedOn, CompletedOn }, { DefaultArgu
   return place && sparkPage(place, times);
 }
 
+/** Where a job run of EMR Serverless has its log of events, if it keeps logs in S3. */
+function sparkLogsOf({ applicationId, jobRunId, configurationOverrides, endedAt }) {
+  const { s3MonitoringConfiguration: { logUri } = {} } = configurationOverrides?.monitoringConfiguration || {};
+  const times = endedAt ? { until: Date.parse(endedAt) } : {};
+  return logUri && sparkPage(`${logUri.replace(/\/$/, "")}/applications/${applicationId}/jobs/${jobRunId}/`, times);
+}
+
 const JOBS = {
   title: "Glue jobs",
   empty: "Glue has no job here.",
@@ -79,6 +86,7 @@ const APPLICATIONS = {
     ["Attempt", (row) => row.attempt],
     ["State", (row) => html`<${Status} value=${row.state} detail=${row.stateDetails} />`],
     ["Script", ({ jobDriver: { sparkSubmit = {} } }) => html`<code class="wrap">${sparkSubmit.entryPoint}</code>`],
+    ["Spark", (row) => sparkLogsOf(row) && html`<a href=${sparkLogsOf(row)}>Application</a>`],
     ["vCPU-hours billed", ({ billedResourceUtilization: used }) => used && round(used.vCPUHour)],
     ["GB-hours billed", ({ billedResourceUtilization: used }) => used && round(used.memoryGBHour)],
     ["Created", (row) => html`<${Time} value=${row.createdAt} />`],

@@ -11,7 +11,7 @@ import { Facts, html, Notice, Section, Status, Time, useCallback, useRef } from 
 
 const LOG = /^(app|local|application|spark)[-_][\w.-]+$/;
 const PARTS = /^eventlog_v2_[\w.-]+$/;
-const FRESH = 60_000; // ms in which a log that goes on has grown
+const FRESH = 600_000; // ms after which nobody expects more of a log without an end
 const name = (key) => key.replace(/\/$/, "").split("/").pop();
 const split = (uri) => {
   const [bucket, ...key] = uri.replace(/^s3[an]?:\/\//, "").split("/");
@@ -52,16 +52,17 @@ async function look(query, before) {
   return { logs, bucket, key, at, told: before.current.told };
 }
 
-function stateOf({ application: { ended, code }, jobs }, at) {
+/** until: when what it is an application of has ended. */
+function stateOf({ application: { ended, code }, jobs }, at, until) {
   if (ended) return code || (jobs.length && jobs[jobs.length - 1].state === "failed") ? "FAILED" : "COMPLETED";
-  return Date.now() - at < FRESH ? "RUNNING" : "UNFINISHED";
+  return !until && Date.now() - at < FRESH ? "RUNNING" : "UNFINISHED";
 }
 
 export function Spark({ query }) {
   const before = useRef(null);
   const live = useLive(() => look(query, before), [query.place, query.log]);
   const { logs = [], bucket, key, at, told } = live.data || {};
-  const state = told && stateOf(told, at);
+  const state = told && stateOf(told, at, query.until);
   const going = !live.data || !told || state === "RUNNING";
   usePolls(useCallback(() => going && live.reload(), [going]));
   const app = told ? told.application : {};
