@@ -93,9 +93,11 @@ class Job:
             self._submit(settings)
 
     def _properties(self) -> dict[str, str]:
-        alone = len(self.hosts) == 1
+        count = len(self.hosts)
         own = {"spark.driver.host": self.own, "spark.driver.bindAddress": self.own}
-        return self.plan.defaults() | own | ({} if alone else {"spark.executor.instances": str(len(self.hosts))})
+        # An application begins once it has all of its cores: of those it must know the number.
+        several = {"spark.executor.instances": str(count), "spark.cores.max": str(count * self.plan.cores)}
+        return self.plan.defaults() | own | (several if count > 1 else {})
 
     @property
     def _master(self) -> str:
