@@ -4,7 +4,7 @@ import { useLive } from "./events.js";
 import { bytes, span } from "./format.js";
 import { setQuery } from "./router.js";
 import { Table } from "./table.js";
-import { Command, html, Notice, Status, Time } from "./ui.js";
+import { Command, html, Notice, SearchField, Status, Time } from "./ui.js";
 
 const MOST = 50; // queries of one answer
 // https://aws.amazon.com/athena/pricing/: dollars a TB that is read, in whole MB, 10 of them at least; DDL and what
@@ -51,8 +51,7 @@ export function Queries({ query }) {
   const rows = live.data ? live.data.queries : [];
   return html`
     <div class="bar"><h1 tabindex="-1">Queries</h1><button type="button" onClick=${live.reload}>Refresh</button></div>
-    <form class="filters" role="search" onSubmit=${(event) => event.preventDefault()}><label><span class="hidden">Workgroup</span>
-      <input type="search" placeholder="Workgroup: primary" value=${q} onChange=${(event) => setQuery({ q: event.target.value })} /></label></form>
+    <${SearchField} label="Workgroup" placeholder="Workgroup: primary" value=${q} onSearch=${(text) => setQuery({ q: text })} />
     <${Notice} error=${live.error} />
     ${
       live.data &&

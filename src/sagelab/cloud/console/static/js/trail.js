@@ -3,7 +3,7 @@ import { call } from "./api.js";
 import { useLive } from "./events.js";
 import { setQuery } from "./router.js";
 import { Table } from "./table.js";
-import { Command, html, Notice, Time } from "./ui.js";
+import { Command, html, Notice, SearchField, Time } from "./ui.js";
 
 const MOST = 50; // events of one answer
 
@@ -45,8 +45,7 @@ export function Trail({ query }) {
   const rows = events.map((event) => ({ ...event, record: JSON.parse(event.CloudTrailEvent) }));
   return html`
     <div class="bar"><h1 tabindex="-1">Who did what</h1><button type="button" onClick=${live.reload}>Refresh</button></div>
-    <form class="filters" role="search" onSubmit=${(event) => event.preventDefault()}><label><span class="hidden">Name of a call</span>
-      <input type="search" placeholder="A call, such as CreateTrainingJob" value=${q} onChange=${(event) => setQuery({ q: event.target.value })} /></label></form>
+    <${SearchField} label="Name of a call" placeholder="A call, such as CreateTrainingJob" value=${q} onSearch=${(text) => setQuery({ q: text })} />
     <${Notice} error=${live.error} />
     ${
       live.data &&

@@ -68,6 +68,15 @@ export function Span({ from, to }) {
   return from ? html`<span class="nowrap">${span((to ? Date.parse(to) : now) - Date.parse(from))}</span>` : "–";
 }
 
+/** A field that is looked for when it is left or Enter is pressed: what is typed stays while a page is drawn anew. */
+export function SearchField({ label, placeholder, value, onSearch }) {
+  const [text, setText] = useState(value);
+  useEffect(() => setText(value), [value]);
+  const type = (event) => setText(event.target.value);
+  return html`<form class="filters" role="search" onSubmit=${(event) => event.preventDefault()}><label><span class="hidden">${label}</span>
+    <input type="search" placeholder=${placeholder} value=${text} onInput=${type} onChange=${(event) => onSearch(event.target.value)} /></label></form>`;
+}
+
 export function Copy({ text, label = "Copy" }) {
   const [done, set] = useState(false);
   useEffect(() => {
