@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
@@ -117,9 +118,16 @@ def test_a_job_run_has_its_arguments_its_role_and_its_logs(serverless: Serverles
         one for one in serverless.api.list_job_runs(applicationId=application)["jobRuns"] if one["id"] == run
     ]
     assert (row["name"], row["mode"], row["attempt"]) == ("first", "BATCH", 1)
-    assert (
-        "Spark UI" in refusal(serverless.api.get_dashboard_for_job_run, applicationId=application, jobRunId=run)[2]
-    )
+    url = urlsplit(serverless.api.get_dashboard_for_job_run(applicationId=application, jobRunId=run)["url"])
+    place = f"s3://{serverless.bucket}/logs/applications/{application}/jobs/{run}/"
+    assert (url.path, parse_qs(url.query)) == ("/spark", {"place": [place]})
+
+
+def test_a_run_without_logs_in_s3_has_no_page(serverless: Serverless, application: str) -> None:
+    run = serverless.start(application, "print(1)", parameters=ONE, configurationOverrides={})
+    serverless.end(application, run)
+    ask = serverless.api.get_dashboard_for_job_run
+    assert "logUri" in refusal(ask, applicationId=application, jobRunId=run)[2]
 
 
 FAILS = {

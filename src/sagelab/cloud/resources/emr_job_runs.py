@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 from sagelab.cloud.context import SERVERLESS, Cloud
 from sagelab.cloud.engine.emr_serverless.run import CANCELLED, ENDED, Order, ServerlessRun, shorten
@@ -34,8 +35,8 @@ SUMMARY = (
 FACTS = ("totalResourceUtilization", "billedResourceUtilization", "totalExecutionDurationSeconds")
 HOUR, FAILURES = 3600, 5  # of a stream: failed attempts in an hour, where nothing is said
 NO_PAGE = (
-    "The local cloud has no Spark UI or history server: a job run's logs are where its monitoringConfiguration"
-    " says."
+    "The local cloud shows a job run by its event log, which it keeps where the run's logs go in S3: this run has"
+    " no logUri in s3MonitoringConfiguration."
 )
 CROSS = "Cross-account pass role is not allowed."
 TOO_MANY = "The local cloud keeps {} job runs of an application that are not over; wait for one, or cancel it."
@@ -178,8 +179,15 @@ class JobRuns(Family):
 
     @operation("GetDashboardForJobRun")
     def dashboard(self, call: Call) -> Params:
-        self._find(call)
-        raise ValidationException(NO_PAGE)
+        """The console's page of its Spark application: who has not logged in to the console sees nothing there."""
+        found = self._find(call)
+        monitoring = (found.get("configurationOverrides") or {}).get("monitoringConfiguration") or {}
+        uri = (monitoring.get("s3MonitoringConfiguration") or {}).get("logUri")
+        if not uri:
+            raise ValidationException(NO_PAGE)
+        place = f"{uri.rstrip('/')}/applications/{found['applicationId']}/jobs/{found['jobRunId']}/"
+        port = self.cloud.home.last_port("console")
+        return {"url": f"http://127.0.0.1:{port}/spark?{urlencode({'place': place})}"}
 
     def _find(self, call: Call) -> Document:
         """Beside: there is no such run."""
