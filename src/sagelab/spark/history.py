@@ -297,6 +297,7 @@ TAKEN: dict[str, Callable[[History, Document], None]] = {
 def read(stream: IO[bytes]) -> Document:
     """What a log tells, and of its lines: how many, how many were none of Spark's, whether it was cut."""
     history, counts = History(), {"lines": 0, "strange": 0, "cut": 0}
+    until = time.process_time() + SECONDS
     for line in lines(stream):
         counts["lines"] += 1
         if line is None or not (found := EVENT.match(line)):
@@ -306,7 +307,7 @@ def read(stream: IO[bytes]) -> Document:
                 take(history, mapping(json.loads(line)))
             except (ValueError, RecursionError):
                 counts["strange"] += 1
-        if counts["lines"] >= LINES or time.process_time() > SECONDS:
+        if counts["lines"] >= LINES or time.process_time() > until:
             counts["cut"] = 1
             break
     return history.told() | {"log": counts}

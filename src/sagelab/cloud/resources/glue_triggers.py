@@ -268,12 +268,16 @@ class GlueTriggers(Family):
         return True
 
     def _open(self, arn: str, _due: float) -> None:
-        """A batch of events starts its workflow. The run has its id before it is there: a kill makes no second."""
+        """A batch of events, full or late, starts its workflow; fewer wait, whoever else has taken what was there.
+
+        The run has its id before it is there: a kill makes no second.
+        """
         now = self.cloud.clock.now()
 
         def take(trigger: Document) -> None:
             own, size = trigger[OWN], trigger["EventBatchingCondition"]["BatchSize"]
-            if own["Events"] and "Batch" not in own:
+            is_late = now >= own["Since"] + trigger["EventBatchingCondition"]["BatchWindow"]
+            if own["Events"] and "Batch" not in own and (is_late or len(own["Events"]) >= size):
                 events, own["Events"] = own["Events"][:size], own["Events"][size:]
                 condition = {"BatchSize": len(events), "BatchWindow": int(now - own["Since"])}
                 own["Batch"] = {"Id": new_run_id(), "Events": events, "Condition": condition}

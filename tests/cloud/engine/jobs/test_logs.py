@@ -6,9 +6,13 @@ import fcntl
 import os
 import resource
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from sagelab.cloud.engine.emr_serverless.hosts import Sorted, Wanted
+from sagelab.cloud.engine.glue.hosts import Parted
 from sagelab.cloud.engine.jobs.logs import Reader, Stream
 from tests.conftest import LocalCloud
 
@@ -60,3 +64,34 @@ def test_a_log_is_read_where_the_process_has_thousands_of_files_open(
     print_through(stream, lambda: None, b"line\n", least=min(5000, most - 100))
     resource.setrlimit(resource.RLIMIT_NOFILE, (held, most))
     assert list(stream.tail) == ["line"]
+
+
+class Sink:
+    """CloudWatch Logs that keeps what is put, by stream."""
+
+    exceptions = SimpleNamespace(ResourceAlreadyExistsException=FileExistsError)
+
+    def __init__(self) -> None:
+        self.kept = dict[str, list[str]]()
+
+    def create_log_stream(self, **_: object) -> None:
+        pass
+
+    def put_log_events(self, **asked: Any) -> None:
+        name = f"{asked['logGroupName']} {asked['logStreamName']}"
+        self.kept.setdefault(name, []).extend(one["message"] for one in asked["logEvents"])
+
+
+def test_a_marked_line_is_told_from_half_a_line_that_was_said_before_it() -> None:
+    sink = Sink()
+    parted = Parted(sink, "run", Stream(sink, "/out", "run"))
+    print_through(parted, lambda: None, b"plain\nhalf\x01printed\n\x01whole\n\n")
+    assert sink.kept == {"/aws-glue/jobs/error run": ["plain", "half"], "/out run": ["printed", "whole"]}
+
+
+def test_a_mark_says_whose_line_it_is_wherever_it_stands() -> None:
+    sink, own = Sink(), "SPARK_DRIVER/stderr"
+    wanted = Wanted("/g", "", {"SPARK_DRIVER": ["STDOUT", "STDERR"]}, "")
+    marked = b"half\x01SPARK_DRIVER/stdout\x01printed\nplain\n"
+    print_through(Sorted(sink, wanted, own), lambda: None, marked)
+    assert sink.kept == {f"/g {own}": ["half", "plain"], "/g SPARK_DRIVER/stdout": ["printed"]}

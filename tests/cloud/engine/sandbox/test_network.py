@@ -260,18 +260,18 @@ def test_each_host_has_an_address_of_its_own_and_can_forge_none(start: Start) ->
 
 
 TALK = """
-import socket
+import socket, time
 if socket.gethostname() == "algo-2":
     with socket.create_server(("algo-2", 5000)) as listener:
         connection, (source, _) = listener.accept()
         print(source, len(connection.makefile("rb").read()), flush=True)
 else:
     for _ in range(1000):
-        try:
-            connection = socket.create_connection(("algo-2", 5000), timeout=0.2)
+        try:  # one that was given up too early would be the one that the other takes
+            connection = socket.create_connection(("algo-2", 5000), timeout=30)
             break
-        except OSError:
-            pass
+        except ConnectionRefusedError:
+            time.sleep(0.05)
     connection.sendall(bytes(3_000_000))
     connection.close()
     print(sorted(name for _, name in socket.if_nameindex()), flush=True)

@@ -66,8 +66,15 @@ class Sorted(Stream):
         """Each of its streams asks for itself."""
 
     def write(self, line: str) -> None:
-        found = MARKED.fullmatch(line)
-        name, text = (found[1], found[4]) if found else (self._own, line)
+        """What has no mark may be half a line when a marked one comes between."""
+        found = MARKED.search(line)
+        beside = line[: found.start()] if found else line
+        if beside or not found:
+            self._take(self._own, beside)
+        if found:
+            self._take(found[1], found[4])
+
+    def _take(self, name: str, text: str) -> None:
         self.tail.append(text)
         if stream := self._stream(name):
             stream.write(text)

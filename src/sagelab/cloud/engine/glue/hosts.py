@@ -30,17 +30,21 @@ Keep = Callable[[dict[str, Any]], None]
 
 
 class Parted(Stream):
-    """One host's log in two groups: marked lines go to the other one."""
+    """One host's log in two groups: what is marked goes to the other one.
+
+    What is said beside may be half a line when a marked one comes between.
+    """
 
     def __init__(self, logs: Any, name: str, output: Stream) -> None:
         super().__init__(logs, ERRORS, name)
         self._output = output
 
     def write(self, line: str) -> None:
-        if line.startswith(MARK):
-            self._output.write(line.removeprefix(MARK))
-        else:
-            super().write(line)
+        beside, mark, printed = line.partition(MARK)
+        if beside or not mark:
+            super().write(beside)
+        if mark:
+            self._output.write(printed)
 
     def flush(self) -> None:
         self._output.flush()
