@@ -7,6 +7,9 @@ import sqlite3
 from contextlib import closing
 from typing import Any
 
+import pytest
+from botocore.exceptions import ClientError
+
 from sagelab.lab import elsewhere
 from sagelab.lab.session import Lab
 from tests.cloud.builds import make_role
@@ -54,3 +57,12 @@ def test_a_task_that_runs_is_found_and_goes_with_its_endpoints(cloud: LocalCloud
     assert len(left) == 4
     list(elsewhere.remove(lab))
     assert list(elsewhere.left(lab)) == []
+
+
+@pytest.mark.parametrize("code", ["ResourceNotFoundFault", "StateMachineDoesNotExist"])
+def test_what_is_gone_since_it_was_listed_has_no_tags(code: str) -> None:
+    class Client:
+        def list_tags_for_resource(self, **_: str) -> None:
+            raise ClientError({"Error": {"Code": code, "Message": ""}}, "ListTagsForResource")
+
+    assert elsewhere._tags(Client(), "TagList", ResourceArn="arn") == ()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
 ACTIVE = ["STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING"]  # of EMR's clusters
+GONE = ("NotFound", "DoesNotExist")  # in codes of errors
 LOOKS = 600  # at what is being removed, before it is left to itself
 
 
@@ -71,6 +72,16 @@ def _found(lab: Lab, part: Part) -> list[str]:
         return []
 
 
+def _tags(client: Any, member: str, **asked: str) -> Any:
+    """The tags of what was listed; none, where it is gone since."""
+    try:
+        return client.list_tags_for_resource(**asked)[member]
+    except ClientError as error:
+        if not any(word in error.response["Error"]["Code"] for word in GONE):
+            raise
+        return ()
+
+
 def _is(lab: Lab, name: str) -> bool:
     return name == lab.name or name.startswith(f"{lab.name}-")
 
@@ -100,7 +111,7 @@ def _applications(lab: Lab) -> Iterator[str]:
     for page in _pages(lab, "emr-serverless", "list_applications"):
         for one in page["applications"]:
             if _is(lab, one.get("name", "")) and one["state"] != "TERMINATED":
-                tags = serverless.list_tags_for_resource(resourceArn=one["arn"])["tags"]
+                tags = dict(_tags(serverless, "tags", resourceArn=one["arn"]))
                 if tags.get(lab.tags[0]["Key"]) == lab.tags[0]["Value"]:
                     yield str(one["id"])
 
@@ -128,7 +139,7 @@ def _machines(lab: Lab) -> Iterator[str]:
     for page in _pages(lab, "stepfunctions", "list_state_machines"):
         for one in page["stateMachines"]:
             if _is(lab, one["name"]):
-                tags = states.list_tags_for_resource(resourceArn=one["stateMachineArn"])["tags"]
+                tags = _tags(states, "tags", resourceArn=one["stateMachineArn"])
                 if {"key": lab.tags[0]["Key"], "value": lab.name} in tags:
                     yield str(one["stateMachineArn"])
 
@@ -235,7 +246,7 @@ def _replications(lab: Lab, what: str, name: str, arn: str) -> Iterator[str]:
     dms = lab.client("dms")
     for page in _pages(lab, "dms", f"describe_{what}"):
         for one in next(value for value in page.values() if isinstance(value, list)):
-            if _is(lab, one[name]) and lab.tags[0] in dms.list_tags_for_resource(ResourceArn=one[arn])["TagList"]:
+            if _is(lab, one[name]) and lab.tags[0] in _tags(dms, "TagList", ResourceArn=one[arn]):
                 yield str(one[arn])
 
 
