@@ -142,7 +142,8 @@ class Warm:
         connection.connect(str(self.find()))
         text = json.dumps(asked).encode() + b"\n"
         sent = socket.send_fds(connection, [text], files)
-        connection.sendall(text[sent:])
+        if rest := text[sent:]:  # where there is none, a program that has ended already is no broken pipe
+            connection.sendall(rest)
         pid = b""
         while not pid.endswith(b"\n"):
             pid += connection.recv(1)
