@@ -75,7 +75,7 @@ class Outcome:
 
 class Query:
     """client: service -> a client with the rights of who asked, or of keys. tell: hears what kind of statement it
-    is. ask: what Lake Formation lets the asker see of a table."""
+    is. ask: what Lake Formation lets the asker see of a table. QueryFault: the statement cannot be read."""
 
     def __init__(
         self,
@@ -86,7 +86,9 @@ class Query:
     ) -> None:
         self.request, self.client, self.tell = request, client, tell
         self.files, self._beside = Files(), ThreadPoolExecutor(1)
-        self._opening = self._beside.submit(tables.connect, self.files, request.memory, request.threads)
+        self._asked = ddl.read(request.sql)
+        if self._asked is None:  # what is asked about tables needs no DuckDB
+            self._opening = self._beside.submit(tables.connect, self.files, request.memory, request.threads)
         self.objects = self.files.objects = Objects(client("s3"), request.cutoff)
         self.catalog = Catalog(client("glue"), ask)
         self.outcome = Outcome()
@@ -103,8 +105,8 @@ class Query:
 
     def _run(self) -> Outcome:
         sql = self.request.sql
-        if asked := ddl.read(sql):
-            return self._command(asked)
+        if self._asked:
+            return self._command(self._asked)
         if found := _PREPARE.fullmatch(sql) or _DEALLOCATE.fullmatch(sql):
             return self._keep_statement(found)
         if found := _EXPLAIN.fullmatch(sql):
