@@ -147,6 +147,10 @@ class Cloud:
         for listener in self._listeners:
             listener(service, name)
 
+    def console(self, page: str) -> str:
+        """The address of a page of the console: who has not logged in there sees nothing of it."""
+        return f"http://127.0.0.1:{self.home.last_port('console')}/{page}"
+
     def client(self, service: str, region: str | None = None, by: str = SERVICE) -> Any:
         """A boto3 client to this local cloud's own front door, made once; of STS, that of a service of AWS's.
 

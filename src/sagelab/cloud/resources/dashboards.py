@@ -156,8 +156,7 @@ class Dashboards(Family):
         if not wanted:
             raise bad("ExperienceConfiguration.Dashboard: a dashboard is what can be shown here.")
         self._named(call, wanted["InitialDashboardId"])
-        port = self.cloud.home.last_port("console")
-        return answer(EmbedUrl=f"http://127.0.0.1:{port}/dashboards/{wanted['InitialDashboardId']}")
+        return answer(EmbedUrl=self.cloud.console(f"dashboards/{wanted['InitialDashboardId']}"))
 
     def _version(self, call: Call, now: datetime) -> Document:
         """What a request has for one. InvalidParameterValueException: it has what is not drawn here."""

@@ -186,8 +186,7 @@ class JobRuns(Family):
         if not uri:
             raise ValidationException(NO_PAGE)
         place = f"{uri.rstrip('/')}/applications/{found['applicationId']}/jobs/{found['jobRunId']}/"
-        port = self.cloud.home.last_port("console")
-        return {"url": f"http://127.0.0.1:{port}/spark?{urlencode({'place': place})}"}
+        return {"url": self.cloud.console(f"spark?{urlencode({'place': place})}")}
 
     def _find(self, call: Call) -> Document:
         """Beside: there is no such run."""
